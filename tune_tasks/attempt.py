@@ -1,0 +1,212 @@
+"""One attempt of a trial in its own process: load the user's function, run it in the main thread, say how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import logging
+import os
+import random
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from tune_tasks.errors import TrainableError, TrialStopped
+from tune_tasks.reporter import StatusReporter
+from tune_tasks.trainable import Trainable
+from tune_tasks.trial import EndedBy, Outcome, Trial, TrialState
+
+_INTERRUPT = signal.SIGUSR1
+_LOG_LINES_PER_CALL = 500
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What a worker needs to run one attempt.
+
+    Attributes:
+        folder: The attempt's folder.
+        cwd: The driver's working directory; taken where it exists.
+    """
+
+    trial: Trial
+    attempt: int
+    trainable: Trainable
+    folder: Path
+    cwd: Path
+
+
+def run_train(
+    assignment: Assignment, reporter: StatusReporter, interrupter: Interrupter, environment: Mapping[str, str]
+) -> Outcome:
+    """Call the user's function and say how it ended. Runs in the process's main thread; raises nothing.
+
+    What `train()` does to the working directory, the environment variables and the folder's modules is undone.
+    """
+    trial = assignment.trial
+    error, ended_in_time = None, ""
+    try:
+        with _surroundings(assignment.cwd, environment):
+            seed_everything(trial.seed)
+            with assignment.trainable.loaded() as train:
+                seed_everything(trial.seed)
+                reporter.begin()
+                with interrupter.armed(lambda: reporter.stop.reason if reporter.stop else "stopped"):
+                    _check_result(train(trial.config, reporter))
+    except TrialStopped:
+        pass
+    except SystemExit as exc:
+        error = traceback.format_exc() if exc.code not in (None, 0) else None
+    except BaseException as exc:  # noqa: BLE001 - whatever user code raises is the trial's error, never ours
+        error = _user_traceback(exc)
+        ended_in_time = f"; train() then raised {type(exc).__name__}"
+    reports, stop = reporter.progress.reports, reporter.stop
+    reporter.close()
+    if stop:
+        if error:
+            sys.stderr.write(error)
+        return Outcome(TrialState.TERMINATED, stop.ended_by, stop.reason + (ended_in_time if error else ""), reports=reports)
+    if error is None and reports == 0:
+        error = "train() returned without a report; call status_reporter.report(TrainingResult(timesteps_total=…, …)) in it"
+    if error:
+        return Outcome(TrialState.ERROR, EndedBy.ERROR, "error", error, reports)
+    return Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned", reports=reports)
+
+
+def _check_result(result: object) -> None:
+    if inspect.iscoroutine(result) or inspect.isgenerator(result) or inspect.isasyncgen(result):
+        with contextlib.suppress(AttributeError):
+            result.close()  # type: ignore[union-attr]
+        raise TrainableError("train() is a generator or async function and was not executed; expected a plain function")
+
+
+def _user_traceback(exc: BaseException) -> str:
+    """The traceback from user code on: our own frames above it say nothing to the user."""
+    frames = exc.__traceback__
+    while frames and frames.tb_next and str(Path(__file__).parent) in frames.tb_frame.f_code.co_filename:
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(type(exc), exc, frames))
+
+
+def seed_everything(seed: int) -> None:
+    """Seed `random`, NumPy and, where it is loaded, torch, with a seed in [0, 2**32)."""
+    import numpy as np
+
+    random.seed(seed)
+    np.random.seed(seed)  # user code draws from the global generator
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
+
+
+@contextlib.contextmanager
+def _surroundings(cwd: Path, environment: Mapping[str, str]) -> Iterator[None]:
+    """The driver's working directory, and everything as it was afterwards: the process may run other trials."""
+    old_cwd, old_environ = Path.cwd(), dict(os.environ)
+    with contextlib.suppress(OSError):
+        os.chdir(cwd)
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.chdir(old_cwd)
+        _end_user_mlflow_runs()
+        for name in os.environ.keys() - old_environ.keys():
+            del os.environ[name]
+        os.environ.update(old_environ)
+
+
+def _end_user_mlflow_runs() -> None:
+    """User code's `mlflow.log_…` opens the trial's run in this process; the next trial must not write into it."""
+    mlflow = sys.modules.get("mlflow")
+    if mlflow is not None and hasattr(mlflow, "active_run"):
+        with contextlib.suppress(Exception):
+            while mlflow.active_run():
+                mlflow.end_run()
+
+
+class Interrupter:
+    """Raises TrialStopped in the main thread from another thread, at once, also out of `time.sleep` and endless loops.
+
+    A signal does it; the handler stays installed for the life of the process, for a late signal would end it otherwise.
+    """
+
+    def __init__(self) -> None:
+        self._armed = False
+        self._lock = threading.Lock()
+        self._reason: Callable[[], str] = str
+        self._previous = signal.signal(_INTERRUPT, self._raise)
+
+    @contextlib.contextmanager
+    def armed(self, reason: Callable[[], str]) -> Iterator[None]:
+        """While user code runs: from here on `interrupt()` has an effect."""
+        self._reason = reason
+        self._armed = True
+        try:
+            yield
+        finally:
+            self._armed = False
+
+    def interrupt(self) -> None:
+        """Signal the main thread if user code runs in it."""
+        with self._lock:
+            if self._armed:
+                signal.pthread_kill(threading.main_thread().ident or 0, _INTERRUPT)
+
+    def _raise(self, _signum: int, _frame: FrameType | None) -> None:
+        if self._armed:
+            raise TrialStopped(self._reason())
+
+
+class LogCapture:
+    """Sends file descriptors 1 and 2 to the trial's log: what Python, C code and child processes print.
+
+    `forward` hands complete new lines on to a logger.
+    """
+
+    def __init__(self, path: Path, logger: logging.Logger | logging.LoggerAdapter[Any]) -> None:
+        self._path, self._logger = path, logger
+        self._forwarded = 0
+        self.lines = 0
+
+    def __enter__(self) -> LogCapture:
+        self._saved = (os.dup(1), os.dup(2))
+        log = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        _flush()
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _flush()
+        for number, saved in enumerate(self._saved, start=1):
+            os.dup2(saved, number)
+            os.close(saved)
+
+    def forward(self, *, last: bool = False) -> None:
+        """Log the lines printed since the last call; `last` takes an unfinished line too."""
+        _flush()
+        with self._path.open("rb") as file:
+            file.seek(self._forwarded)
+            data = file.read()
+        end = len(data) if last else data.rfind(b"\n") + 1
+        lines = data[:end].decode(errors="replace").splitlines()
+        self._forwarded += end
+        self.lines += len(lines)
+        for line in lines[:_LOG_LINES_PER_CALL]:
+            self._logger.info("%s", line)
+        if len(lines) > _LOG_LINES_PER_CALL:
+            self._logger.info("… %d more lines, see %s", len(lines) - _LOG_LINES_PER_CALL, self._path)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()

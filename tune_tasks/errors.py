@@ -1,0 +1,102 @@
+"""Every error that this package raises on purpose.
+
+    Exception
+    └── TuneError                 base; `exit_code` is what the command line returns
+        ├── BadInputError         the user can mend it; exit code 2, one message, no traceback
+        │   ├── SpecError         a spec file or dict, with file:line:column
+        │   │   └── ExpressionError   an `eval:` expression
+        │   ├── UsageError        a command-line flag or a library argument
+        │   ├── ResourcesError    a trial that the cluster can never place
+        │   └── TrainableError    a script or callable that cannot be used as `train`
+        ├── ReportError           a report that is no valid TrainingResult; raised in the trial
+        └── ServiceError          Prefect, Ray or MLflow cannot be started or reached
+    BaseException
+    └── TrialStopped              ends `train()`; not an Exception, so that user code does not swallow it
+
+Messages finish the sentence: where, what was got, what was expected, the nearest right thing.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Location:
+    """A place in a spec: `file`, and `line` and `column` counted from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class TuneError(Exception):
+    """Base of all errors of this package."""
+
+    exit_code = 1
+
+
+class BadInputError(TuneError):
+    """Something that the user wrote is wrong; nothing was started or created."""
+
+    exit_code = 2
+
+
+class SpecError(BadInputError):
+    """A spec is wrong at a place that the message names."""
+
+    def __init__(self, message: str, location: Location | None = None) -> None:
+        self.message = message
+        self.location = location
+        super().__init__(f"{location}: {message}" if location else message)
+
+    def __reduce__(self) -> tuple[type, tuple[str, Location | None]]:
+        return type(self), (self.message, self.location)
+
+
+class ExpressionError(SpecError):
+    """An `eval:` expression is outside the language, or failed for a trial."""
+
+
+class UsageError(BadInputError):
+    """A command-line flag or an argument of the library is wrong."""
+
+
+class ResourcesError(BadInputError):
+    """A trial asks for more than any node of the cluster has."""
+
+
+class TrainableError(BadInputError):
+    """The script, entry point or callable of an experiment cannot be used."""
+
+
+class ReportError(TuneError):
+    """`report()` was given something that is no valid TrainingResult."""
+
+
+class ServiceError(TuneError):
+    """A service that a sweep needs cannot be started or reached."""
+
+
+class TrialStopped(BaseException):
+    """Raised inside `train()` when the trial is to end.
+
+    A BaseException, as `KeyboardInterrupt` is: `except Exception` in user code does not swallow it, `finally` blocks run.
+    """
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str | None:
+    """The candidate that `name` was most likely meant to be, or None."""
+    matches = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)
+    return matches[0] if matches else None
+
+
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
+    """`"; did you mean 'x'?"` for the nearest candidate, or an empty string."""
+    match = nearest(name, candidates)
+    return f"; did you mean {match!r}?" if match else ""

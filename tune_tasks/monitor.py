@@ -1,0 +1,135 @@
+"""The monitor of a trial: watches it from a second thread of its process, and ends it when it is to end.
+
+Four steps end a trial, each only where the one before did not:
+
+1. `report()` raises TrialStopped in the very report that meets a criterion (`reporter.py`).
+2. The monitor signals the main thread, for what no report can tell: time is up, cancelled, reported from another thread.
+3. After `stop_grace_s` the monitor writes the outcome, tells the recorder, and ends the process.
+4. Where even the monitor cannot run (a C call holds the GIL), the driver hears nothing and has Ray end it (`sweep.py`).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from tune_tasks.recorder_protocol import AttemptInfo
+from tune_tasks.reporter import StatusReporter, Stop
+from tune_tasks.stopping import time_is_up, time_limit
+from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, TrialState
+
+TICK_S = 1.0
+
+
+class RecorderLink(Protocol):
+    """The monitor's line to the recorder. No call raises: a recorder that is away never fails a trial."""
+
+    def open(self, info: AttemptInfo) -> dict[str, str]:
+        """Announce the attempt; returns environment variables for user code, empty where no tracker is there."""
+
+    def update(self, reporter: StatusReporter) -> str | None:
+        """Tell what was reported; returns why the sweep wants the trial to end, or None."""
+
+    def close(self, reporter: StatusReporter, outcome: Outcome) -> None:
+        """Tell how the attempt ended."""
+
+
+class Monitor:
+    """Watches one attempt. `run()` is the thread's body; the other methods belong to the main thread.
+
+    Args:
+        info: The attempt.
+        reporter: Its reporter.
+        paths: Its files.
+        link: Its line to the recorder.
+        interrupt: Raises TrialStopped in the main thread, at once, if user code runs there.
+        forward_log: Sends on what the trial has printed since the last call.
+        exit_process: Ends the process.
+    """
+
+    def __init__(
+        self,
+        info: AttemptInfo,
+        reporter: StatusReporter,
+        paths: AttemptPaths,
+        link: RecorderLink,
+        *,
+        interrupt: Callable[[], None],
+        forward_log: Callable[[], None],
+        exit_process: Callable[[int], Any] = os._exit,
+    ) -> None:
+        self._info, self._reporter, self._paths, self._link = info, reporter, paths, link
+        self._interrupt, self._forward_log, self._exit_process = interrupt, forward_log, exit_process
+        self._limit_s = time_limit(info.trial.stop)
+        self._ready = threading.Event()
+        self._wake = threading.Event()
+        self._outcome: Outcome | None = None
+        self.ended = False
+        self.environment: dict[str, str] = {}
+        reporter.on_change(self._wake.set)
+
+    def wait_until_ready(self) -> None:
+        """Block until the recorder knows the attempt, or cannot be told."""
+        self._ready.wait()
+
+    def finish(self, outcome: Outcome) -> None:
+        """Tell that `train()` has ended, and how."""
+        self._outcome = outcome
+        self._wake.set()
+
+    def run(self) -> str:
+        """Watch until the attempt has ended; returns why it ended."""
+        try:
+            self.environment = self._link.open(self._info)
+        finally:
+            self._ready.set()
+        while self._outcome is None:
+            self._wake.wait(self._pause_s())
+            self._wake.clear()
+            self._forward_log()
+            wanted = self._link.update(self._reporter)
+            if self._outcome is None:
+                self._enforce(wanted)
+        self._forward_log()
+        self._link.close(self._reporter, self._outcome)
+        self.ended = True
+        return self._outcome.stop_reason
+
+    def _pause_s(self) -> float:
+        if self._limit_s is None:
+            return TICK_S
+        return min(TICK_S, max(0.0, self._limit_s - self._reporter.elapsed_s()))
+
+    def _enforce(self, wanted: str | None) -> None:
+        if self._reporter.stop is None and wanted:
+            self._reporter.request_stop(Stop(EndedBy.CANCELLED, wanted))
+        elapsed = self._reporter.elapsed_s()
+        if self._reporter.stop is None and self._limit_s is not None and elapsed >= self._limit_s:
+            self._reporter.request_stop(Stop(EndedBy.CRITERION, time_is_up(self._limit_s, elapsed)))
+        if self._reporter.stop:
+            self._end(self._reporter.stop)
+
+    def _end(self, stop: Stop) -> None:
+        """Steps two and three."""
+        deadline = time.monotonic() + self._info.trial.stop_grace_s
+        # Where report() raised in the main thread, user code is cleaning up already: a signal would break into that.
+        if not self._reporter.raised_in_main:
+            self._interrupt()
+        while self._outcome is None and time.monotonic() < deadline:
+            self._wake.wait(min(TICK_S, max(0.0, deadline - time.monotonic())))
+            self._wake.clear()
+            self._forward_log()
+            self._link.update(self._reporter)
+        if self._outcome is None:
+            self._end_process(stop)
+
+    def _end_process(self, stop: Stop) -> None:
+        reason = f"{stop.reason}; its process was ended {self._info.trial.stop_grace_s:g} s later"
+        outcome = Outcome(TrialState.TERMINATED, stop.ended_by, reason, reports=self._reporter.progress.reports)
+        self._paths.write_outcome(outcome)
+        self._forward_log()
+        self._link.close(self._reporter, outcome)
+        self._exit_process(0)

@@ -1,0 +1,135 @@
+"""A checked spec to what would run: seeds drawn, scripts located, every trial resolved. Starts nothing."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import zip_longest
+
+from tune_tasks.errors import Location, SpecError, TrainableError, did_you_mean, nearest
+from tune_tasks.result import STOP_METRICS
+from tune_tasks.spec import ExperimentSpec, Spec
+from tune_tasks.spec_source import NodePath
+from tune_tasks.trainable import CallableTrainable, Trainable, TrainFunction, locate
+from tune_tasks.trial import Trial
+from tune_tasks.variants import SearchSpace, expand, num_trials
+
+_ALGORITHMS = ("script",)
+
+
+@dataclass(frozen=True)
+class PlannedExperiment:
+    """One experiment, ready to run.
+
+    Attributes:
+        seed: The spec's, or the one drawn for the sweep.
+        trainable: What its trials call.
+        trials: All of them, in order.
+    """
+
+    name: str
+    spec: ExperimentSpec
+    seed: int
+    trainable: Trainable
+    trials: list[Trial]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep runs.
+
+    Attributes:
+        experiments: In the spec's order.
+        source: The spec as plain data, as it was given.
+        warnings: What is allowed but hardly meant.
+    """
+
+    experiments: list[PlannedExperiment]
+    source: Mapping[str, object]
+    warnings: list[str] = field(default_factory=list)
+
+    def trials(self) -> Iterator[Trial]:
+        """Every trial, the experiments interleaved: the first of each, then the second of each."""
+        for row in zip_longest(*(experiment.trials for experiment in self.experiments)):
+            yield from (trial for trial in row if trial is not None)
+
+    def experiment_of(self, trial: Trial) -> PlannedExperiment:
+        """The experiment that a trial belongs to."""
+        return next(e for e in self.experiments if e.name == trial.experiment)
+
+
+def make_plan(
+    spec: Spec,
+    *,
+    seed: int | None = None,
+    num_trials: int | None = None,
+    callables: Mapping[str, TrainFunction] | None = None,
+) -> Plan:
+    """Resolve every trial of a spec.
+
+    Args:
+        spec: From `load_spec` or `spec_from_data`.
+        seed: Takes the place of the experiments' own seeds. Without any, one is drawn.
+        num_trials: Takes the place of the experiments' own `num_trials`.
+        callables: Python functions by experiment name, for experiments that name no script.
+
+    Raises:
+        BadInputError: If a search space, an expression or a script is wrong.
+    """
+    drawn = secrets.randbelow(2**31) if seed is None else seed
+    planned: list[PlannedExperiment] = []
+    warnings: list[str] = []
+    for name, given in spec.experiments.items():
+        experiment = given.model_copy(update={"num_trials": num_trials}) if num_trials else given
+        _check_algorithm(spec, name, experiment)
+        space = SearchSpace(experiment.config, _locator(spec, name))
+        trainable = _trainable(spec, name, experiment, callables or {})
+        own_seed = drawn if seed is not None or experiment.seed is None else experiment.seed
+        trials = list(expand(name, experiment, space, own_seed))
+        planned.append(PlannedExperiment(name, experiment, own_seed, trainable, trials))
+        warnings += _warnings(spec, name, experiment, space)
+    return Plan(planned, spec.source.data, warnings)
+
+
+def _locator(spec: Spec, name: str) -> Callable[[NodePath], Location | None]:
+    return lambda path: spec.source.at((name, "config", *path))
+
+
+def _check_algorithm(spec: Spec, name: str, experiment: ExperimentSpec) -> None:
+    if experiment.alg not in _ALGORITHMS:
+        hint = did_you_mean(experiment.alg, _ALGORITHMS)
+        raise SpecError(
+            f"{name}.alg: {experiment.alg!r} is not supported{hint} (supported: {', '.join(_ALGORITHMS)}; "
+            "RLlib's algorithms are not part of this version)",
+            spec.source.at((name, "alg")),
+        )
+
+
+def _trainable(spec: Spec, name: str, experiment: ExperimentSpec, callables: Mapping[str, TrainFunction]) -> Trainable:
+    if name in callables:
+        return CallableTrainable(callables[name])
+    try:
+        return locate(experiment.config, spec.folder)
+    except TrainableError as exc:
+        key = "script_entrypoint" if "script_entrypoint" in str(exc) else "script_file_path"
+        raise SpecError(f"{name}.{exc}", spec.source.at((name, "config", key))) from exc
+
+
+def _warnings(spec: Spec, name: str, experiment: ExperimentSpec, space: SearchSpace) -> Iterator[str]:
+    if num_trials(experiment, space) < space.grid_size:
+        place = spec.source.at((name, "num_trials"))
+        yield _at(place, f"{name}.num_trials: {experiment.num_trials} of the grid's {space.grid_size} combinations are tried")
+    for metric in experiment.stop:
+        meant = nearest(metric, STOP_METRICS)
+        if metric not in STOP_METRICS and meant and _is_near(metric, meant):
+            place = spec.source.at((name, "stop", metric), key=True)
+            yield _at(place, f"{name}.stop.{metric}: no metric of TrainingResult; did you mean {meant!r}?")
+
+
+def _at(place: object, message: str) -> str:
+    return f"{place}: {message}" if place else message
+
+
+def _is_near(name: str, meant: str) -> bool:
+    return abs(len(name) - len(meant)) <= 2 and nearest(name, [meant]) == meant and name[0] == meant[0]

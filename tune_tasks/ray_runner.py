@@ -1,0 +1,291 @@
+"""Ray under Prefect: connecting, what the cluster holds, and the task runner, which closes what prefect-ray leaves open."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import functools
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+import ray
+from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext, SyncClientContext, hydrated_context, serialize_context
+from prefect.futures import PrefectFuture
+from prefect.logging.handlers import PrefectConsoleHandler
+from prefect.task_engine import run_task_sync
+from prefect.tasks import Task
+from prefect_ray.context import RemoteOptionsContext
+from prefect_ray.task_runners import PrefectRayFuture, RayTaskRunner
+
+from tune_tasks.errors import ResourcesError, ServiceError, UsageError
+from tune_tasks.plan import Plan
+from tune_tasks.trainable import ScriptTrainable
+from tune_tasks.trial import Resources
+
+_TRAVELLING_BYTES = 500 * 2**20
+_UNITS = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
+
+
+@dataclass(frozen=True)
+class RayOptions:
+    """How to reach Ray: an address to join a cluster, or the size of a local one (None: as Ray finds the machine)."""
+
+    address: str | None = None
+    num_cpus: int | None = None
+    num_gpus: int | None = None
+    verbose: bool = False
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine of the cluster, with what it has in all."""
+
+    id: str
+    cpu: float
+    gpu: float
+    memory: float
+
+    def holds(self, resources: Resources) -> bool:
+        """Whether a trial fits this machine when nothing else runs on it."""
+        return resources.cpu <= self.cpu and resources.gpu <= self.gpu and resources.memory <= self.memory
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The cluster at the sweep's start.
+
+    Attributes:
+        is_remote: Whether it has machines besides the driver's.
+        owned: Whether we started it.
+    """
+
+    nodes: list[Node]
+    is_remote: bool
+    owned: bool
+
+    @property
+    def cpu(self) -> float:
+        """CPUs in all."""
+        return sum(node.cpu for node in self.nodes)
+
+    @property
+    def gpu(self) -> float:
+        """GPUs in all."""
+        return sum(node.gpu for node in self.nodes)
+
+    def slots(self, resources: Resources) -> int:
+        """How many trials of this size fit at once; at least 1."""
+        return max(1, sum(_slots(node, resources) for node in self.nodes))
+
+    def check(self, plan: Plan) -> None:
+        """Raise ResourcesError if an experiment's trials can never be placed."""
+        for experiment in plan.experiments:
+            asked = experiment.spec.resources.resources()
+            if not any(node.holds(asked) for node in self.nodes):
+                raise ResourcesError(
+                    f"{experiment.name}: a trial asks for {asked}, but no machine of the cluster has that: {self.describe()}. "
+                    "Lower `resources` in the spec, or join a larger cluster (--address; a local one: --num-cpus, --num-gpus)."
+                )
+
+    def describe(self) -> str:
+        """The machines with what each has."""
+        return "; ".join(str(Resources(n.cpu, n.gpu, int(n.memory))) for n in self.nodes)
+
+
+def _slots(node: Node, resources: Resources) -> int:
+    if not node.holds(resources):
+        return 0
+    asked = [(resources.cpu, node.cpu), (resources.gpu, node.gpu), (resources.memory, node.memory)]
+    return min((int(has / wants + 1e-9) for wants, has in asked if wants), default=int(node.cpu) or 1)
+
+
+def check_local(plan: Plan, options: RayOptions) -> None:
+    """Raise ResourcesError before Ray is started where it is plain that a local cluster will be too small."""
+    cpus = options.num_cpus if options.num_cpus is not None else os.cpu_count() or 1
+    gpus = options.num_gpus if options.num_gpus is not None else float("inf")
+    Cluster([Node("", cpus, gpus, float("inf"))], is_remote=False, owned=True).check(plan)
+
+
+@contextlib.contextmanager
+def connect(options: RayOptions) -> Iterator[Cluster]:
+    """Join the cluster at the address, or start a local one, which ends with the context.
+
+    Raises:
+        ServiceError: If no cluster answers at the address, or none can be started.
+    """
+    already = ray.is_initialized()
+    if not already:
+        _init(options)
+    try:
+        yield _cluster(owned=not already and options.address is None)
+    finally:
+        if not already:
+            with _signals_kept():
+                ray.shutdown()
+
+
+def _init(options: RayOptions) -> None:
+    level = logging.INFO if options.verbose else logging.ERROR
+    kwargs: dict[str, Any] = {"logging_level": level, "log_to_driver": options.verbose, "namespace": "tune-tasks"}
+    if options.address:
+        if options.num_cpus is not None or options.num_gpus is not None:
+            raise UsageError("--num-cpus and --num-gpus size a local cluster; a joined one (--address) has its own")
+        kwargs |= {"address": options.address}
+    else:
+        kwargs |= {"address": "local", "num_cpus": options.num_cpus, "num_gpus": options.num_gpus, "include_dashboard": False}
+        # Ray's log monitor and usage report are of no use to a cluster that lives as long as a sweep.
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        with _signals_kept():
+            ray.init(**kwargs)
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as exc:
+        where = f"join the Ray cluster at {options.address!r}" if options.address else "start a local Ray cluster"
+        raise ServiceError(f"cannot {where}: {exc}") from exc
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray replaces the process's SIGTERM handler, Prefect's or ours."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            if handler is not None:
+                signal.signal(number, handler)
+
+
+def _cluster(*, owned: bool) -> Cluster:
+    here = ray.get_runtime_context().get_node_id()
+    nodes = [Node(n["NodeID"], *(n["Resources"].get(unit, 0) for unit in _UNITS.values())) for n in ray.nodes() if n["Alive"]]
+    return Cluster(nodes, is_remote=any(node.id != here for node in nodes), owned=owned)
+
+
+def travelling_folder(trainable: object) -> Path | None:
+    """The folder of a script, which goes along to other machines; None where nothing has to.
+
+    Raises:
+        UsageError: If it is too large to travel.
+    """
+    if not isinstance(trainable, ScriptTrainable):
+        return None
+    folder, size = trainable.path.parent, 0
+    for path in folder.rglob("*"):
+        size += path.lstat().st_size if path.is_file() else 0
+        if size > _TRAVELLING_BYTES:
+            raise UsageError(
+                f"the script's folder {folder} is larger than {_TRAVELLING_BYTES >> 20} MiB and cannot travel to the cluster: "
+                "move the script to a folder of its own, and data to where every machine reaches it"
+            )
+    return folder
+
+
+def remote_options(resources: Resources, *, isolate: bool, folder: Path | None) -> dict[str, Any]:
+    """Ray's options for an attempt; for `prefect_ray.context.remote_options`."""
+    options: dict[str, Any] = {"num_cpus": resources.cpu, "num_gpus": resources.gpu}
+    if resources.memory:
+        options["memory"] = resources.memory
+    if isolate:
+        options["max_calls"] = 1
+    if folder:
+        options["runtime_env"] = {"working_dir": str(folder)}
+    return options
+
+
+class SweepTaskRunner(RayTaskRunner[Any]):
+    """prefect-ray's task runner for many short tasks on a Ray that is there already.
+
+    Differences from its base: it starts no Ray (`connect` does); a task whose process died is not executed again in
+    silence (`max_retries=0`); the flow's context is pickled once a flow run, not once a task, and rebuilt once a worker.
+    """
+
+    def __init__(self, address: str | None = None, init_kwargs: dict[str, Any] | None = None) -> None:
+        super().__init__(address, init_kwargs)
+        self._shared: dict[int, Any] = {}
+        self._context: tuple[str, Any] | None = None
+
+    def __enter__(self) -> SweepTaskRunner:
+        self._started = True
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self._started = False
+
+    def submit(
+        self,
+        task: Task[Any, Any],
+        parameters: dict[str, Any],
+        wait_for: Iterable[PrefectFuture[Any]] | None = None,
+        dependencies: dict[str, Any] | None = None,
+    ) -> PrefectRayFuture[Any]:
+        """Submit a task with the options of the `remote_options` context. Its parameters may hold no futures."""
+        if not self._started:
+            raise RuntimeError("The task runner must be started before submitting work.")
+        task_run_id = uuid4()
+        options = dict(RemoteOptionsContext.get().current_remote_options)
+        remote = _isolated_function() if options.pop("max_calls", None) else _warm_function()
+        flow_run_id, context = self._flow_context()
+        reference = remote.options(name=task.name, **options).remote(
+            self._put_once(task), context, flow_run_id, task_run_id, parameters
+        )
+        return PrefectRayFuture(task_run_id=task_run_id, wrapped_future=reference)
+
+    def _flow_context(self) -> tuple[str, Any]:
+        flow_run = FlowRunContext.get()
+        key = str(flow_run.flow_run.id) if flow_run and flow_run.flow_run else ""
+        if self._context is None or self._context[0] != key:
+            self._context = (key, ray.put(serialize_context()))
+        return self._context
+
+    def _put_once(self, value: Any) -> Any:
+        if id(value) not in self._shared:
+            self._shared[id(value)] = (ray.put(value), value)
+        return self._shared[id(value)][0]
+
+
+@functools.cache
+def _warm_function() -> Any:
+    return ray.remote(max_retries=0)(_run_in_worker)
+
+
+@functools.cache
+def _isolated_function() -> Any:
+    return ray.remote(max_retries=0, max_calls=1)(_run_in_worker)
+
+
+_worker_contexts: dict[str, contextvars.Context] = {}
+
+
+def _run_in_worker(
+    task: Task[Any, Any], context: Mapping[str, Any], flow_run_id: str, task_run_id: UUID, parameters: dict[str, Any]
+) -> State[Any]:
+    """Run a Prefect task in a Ray worker; returns its final state.
+
+    Rebuilding the settings models and opening the HTTP clients cost more than a short trial: both are kept for the life
+    of the process.
+    """
+    if flow_run_id not in _worker_contexts:
+        _worker_contexts.clear()
+        _worker_contexts[flow_run_id] = contextvars.copy_context()
+        _worker_contexts[flow_run_id].run(_enter_flow_context, dict(context))
+    run = functools.partial(run_task_sync, task, task_run_id=task_run_id, parameters=parameters, return_type="state")
+    return cast("State[Any]", _worker_contexts[flow_run_id].copy().run(run))
+
+
+def _enter_flow_context(context: dict[str, Any]) -> None:
+    hydrated_context(context).__enter__()
+    SyncClientContext().__enter__()
+    root = logging.getLogger()
+    for handler in [h for h in root.handlers if isinstance(h, PrefectConsoleHandler)]:
+        root.removeHandler(handler)  # what the engine says to the console would stand in the trial's log

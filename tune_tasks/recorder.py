@@ -1,0 +1,398 @@
+"""The recorder: one Ray actor a sweep that knows every attempt's latest state and alone feeds the trackers.
+
+It reads the reports from the attempts' files, never from memory: the file is the buffer while a tracker is slow or away,
+and a recorder that died starts again from the files. Trials on another machine send their bytes, which it writes to a
+copy at the same path on its own machine, the driver's.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus, SweepInfo
+from tune_tasks.reporter import Progress, StatusReporter
+from tune_tasks.summary import Summary
+from tune_tasks.trackers import MlflowTracker, TensorBoardTracker, Tracker
+from tune_tasks.trial import AttemptPaths, Outcome
+
+logger = logging.getLogger(__name__)
+
+FLUSH_S = 1.0
+OPEN_TIMEOUT_S = 60.0
+_READ_BYTES = 4_000_000
+_LONGEST_BACKOFF_S = 15.0
+_CALL_TIMEOUT_S = 90.0
+
+
+@dataclass
+class _Cursor:
+    """How far a tracker has taken one attempt."""
+
+    environment: dict[str, str] | None = None
+    offset: int = 0
+    flushed_at: float = 0.0
+    closed: bool = False
+    failures: int = 0
+    not_before: float = 0.0
+
+
+class Pump(threading.Thread):
+    """Feeds one tracker from the attempts' files, in a thread of its own: a tracker that is away delays no other."""
+
+    def __init__(self, tracker: Tracker, attempts: Mapping[str, AttemptStatus]) -> None:
+        super().__init__(name=f"pump-{tracker.name}", daemon=True)
+        self.tracker = tracker
+        self.error: str | None = None
+        self._attempts = attempts
+        self._cursors: dict[str, _Cursor] = {}
+        self._opened = threading.Condition()
+        self._wake = threading.Event()
+
+    def notify(self) -> None:
+        """There is something new."""
+        self._wake.set()
+
+    def environment(self, key: str, timeout_s: float) -> dict[str, str]:
+        """What the tracker gives to user code; empty where it could not open the attempt in time."""
+        with self._opened:
+            self._opened.wait_for(lambda: self._environment(key) is not None or self.error is not None, timeout_s)
+            return self._environment(key) or {}
+
+    def behind(self) -> list[str]:
+        """The attempts that have ended and are not all with the tracker."""
+        ended = [key for key, status in list(self._attempts.items()) if status.outcome]
+        return [key for key in ended if not self._cursor(key).closed]
+
+    def run(self) -> None:
+        """Serve for ever; the thread is a daemon."""
+        while True:
+            if not self._serve_all():
+                self._wake.wait(FLUSH_S / 4)
+                self._wake.clear()
+
+    def _environment(self, key: str) -> dict[str, str] | None:
+        return self._cursor(key).environment
+
+    def _cursor(self, key: str) -> _Cursor:
+        return self._cursors.setdefault(key, _Cursor())
+
+    def _serve_all(self) -> bool:
+        """One round over the attempts, those not opened yet first; returns whether there was anything to do."""
+        worked = False
+        open_ones = [(key, status) for key, status in list(self._attempts.items()) if not self._cursor(key).closed]
+        for key, status in sorted(open_ones, key=lambda item: self._cursor(item[0]).environment is not None):
+            cursor = self._cursor(key)
+            if cursor.not_before <= time.monotonic():
+                worked = self._serve(status, cursor) or worked
+        return worked
+
+    def _serve(self, status: AttemptStatus, cursor: _Cursor) -> bool:
+        try:
+            worked = self._step(status, cursor)
+        except Exception as exc:  # noqa: BLE001 - a failing tracker never fails a trial: it is called again later
+            cursor.failures += 1
+            cursor.not_before = time.monotonic() + min(0.5 * 2**cursor.failures, _LONGEST_BACKOFF_S)
+            self._set_error(f"{type(exc).__name__}: {exc}")
+            return False
+        if worked:
+            cursor.failures = 0
+            self._set_error(None)
+        return worked
+
+    def _set_error(self, error: str | None) -> None:
+        if error and error != self.error:
+            logger.warning("%s: %s", self.tracker.name, error)
+        with self._opened:
+            self.error = error
+            self._opened.notify_all()
+
+    def _step(self, status: AttemptStatus, cursor: _Cursor) -> bool:
+        if cursor.environment is None:
+            cursor.environment = self.tracker.open_attempt(status.info)
+            return True
+        if self._log_next(status, cursor):
+            return True
+        if status.outcome and not cursor.closed:
+            self.tracker.close_attempt(status.info, status.outcome)
+            cursor.closed = True
+            return True
+        return False
+
+    def _log_next(self, status: AttemptStatus, cursor: _Cursor) -> bool:
+        size = status.progress.size
+        due = status.outcome or cursor.offset == 0 or time.monotonic() - cursor.flushed_at >= FLUSH_S
+        if size <= cursor.offset or not due:
+            return False
+        rows, end = _read_rows(status.info, cursor.offset, size, self.tracker.rows_per_call)
+        if not rows:
+            return False
+        self.tracker.log(status.info, rows)
+        cursor.offset = end
+        if end >= size:
+            cursor.flushed_at = time.monotonic()
+        return True
+
+
+def _read_rows(info: AttemptInfo, offset: int, size: int, limit: int) -> tuple[list[dict[str, Any]], int]:
+    """The next rows of an attempt's file, at most `limit`, and the offset behind them."""
+    with AttemptPaths(info.folder).results.open("rb") as file:
+        file.seek(offset)
+        lines = file.read(min(size - offset, _READ_BYTES)).splitlines(keepends=True)[:limit]
+    if lines and not lines[-1].endswith(b"\n"):
+        lines.pop()
+    return [json.loads(line) for line in lines], offset + sum(map(len, lines))
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The recorder's answer to a new attempt."""
+
+    environment: dict[str, str]
+    wants_bytes: bool
+
+
+@dataclass(frozen=True)
+class Updated:
+    """The recorder's answer to an update.
+
+    Attributes:
+        known: False where the recorder was started anew: the attempt is to be announced again.
+        received: Bytes of the attempt's reports that the recorder has.
+        stop: Why the sweep wants the attempt to end, or None.
+    """
+
+    known: bool
+    received: int = 0
+    stop: str | None = None
+
+
+@dataclass
+class Recorder:
+    """See the module's docstring. Every method may be called from several threads at once.
+
+    Args:
+        sweep: The sweep.
+        node: Ray's id of the machine that it runs on.
+        reconstructed: Whether an earlier recorder of the sweep died.
+    """
+
+    sweep: SweepInfo
+    node: str = ""
+    reconstructed: bool = False
+    _attempts: dict[str, AttemptStatus] = field(default_factory=dict)
+    _changed: dict[str, int] = field(default_factory=dict)
+    _version: int = 0
+    _stop: str | None = None
+
+    def __post_init__(self) -> None:
+        os.chdir(self.sweep.cwd)
+        self._lock = threading.RLock()
+        self._mlflow = MlflowTracker(self.sweep, look_first=self.reconstructed)
+        self._pumps = [Pump(self._mlflow, self._attempts), Pump(TensorBoardTracker(), self._attempts)]
+        threading.Thread(target=self._start, daemon=True).start()
+
+    def _start(self) -> None:
+        try:
+            self._mlflow.prepare()
+        except Exception as exc:  # noqa: BLE001 - tried again with the first attempt
+            logger.warning("MLflow: %s", exc)
+        for pump in self._pumps:
+            pump.start()
+
+    def open(self, info: AttemptInfo) -> Opened:
+        """A new attempt begins, or is announced again. Waits until MLflow has its run, or is known to be away."""
+        with self._lock:
+            status = self._attempts.get(info.key) or AttemptStatus(info)
+            self._set(replace(status, heard_at=time.time()))
+        for pump in self._pumps:
+            pump.notify()
+        environment = self._pumps[0].environment(info.key, OPEN_TIMEOUT_S)
+        with self._lock:
+            self._set(self._attempts[info.key])
+        return Opened(environment, info.node != self.node)
+
+    def update(self, key: str, progress: Progress, unseen: tuple[str, ...], offset: int = 0, data: bytes = b"") -> Updated:
+        """Progress of an attempt; from another machine with the bytes of its `result.json` from `offset` on."""
+        with self._lock:
+            status = self._attempts.get(key)
+            if status is None:
+                return Updated(known=False, stop=self._stop)
+            received = self._take(status.info, offset, data) if status.info.node != self.node else progress.size
+            progress = replace(progress, size=received)
+            first = status.progress.reports == 0 and progress.reports > 0
+            self._set(replace(status, progress=progress, unseen_metrics=unseen, heard_at=time.time()))
+        if first:
+            self._notify()
+        return Updated(True, received, self._stop)
+
+    def close(self, key: str, outcome: Outcome) -> None:
+        """An attempt has ended."""
+        with self._lock:
+            status = self._attempts[key]
+            if status.outcome is None:
+                self._set(replace(status, state=outcome.state, outcome=outcome, heard_at=time.time()))
+        self._notify()
+
+    def restore(self, info: AttemptInfo, progress: Progress, outcome: Outcome) -> None:
+        """An attempt that this recorder does not know or did not hear the end of, as the driver knows it from the files."""
+        with self._lock:
+            known = self._attempts.get(info.key)
+            if known is None or known.outcome is None:
+                info = known.info if known else info
+                self._set(AttemptStatus(info, outcome.state, progress, outcome, time.time()))
+        self._notify()
+
+    def snapshot(self, since: int) -> tuple[int, list[AttemptStatus]]:
+        """The version now, and the attempts that changed after version `since`."""
+        with self._lock:
+            changed = [key for key, version in self._changed.items() if version > since]
+            return self._version, [self._with_run(self._attempts[key]) for key in changed]
+
+    def request_stop(self, reason: str) -> None:
+        """Have every attempt end; each hears of it with its next update."""
+        self._stop = reason
+
+    def drain(self, timeout_s: float) -> dict[str, str]:
+        """Wait until the trackers have everything of the attempts that have ended.
+
+        Returns:
+            Tracker to what is missing, for those that did not take everything in time.
+        """
+        deadline = time.monotonic() + timeout_s
+        self._notify()
+        while any(pump.behind() for pump in self._pumps) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return {p.tracker.name: f"{len(p.behind())} trials; {p.error or 'slow'}" for p in self._pumps if p.behind()}
+
+    def close_sweep(self, summary: Summary) -> Summary | None:
+        """End the parent runs; returns the summary with MLflow's run ids, or None where a tracker fails."""
+        experiments = [
+            replace(experiment, mlflow_run_id=self._mlflow.parent_run_id(experiment.name)) for experiment in summary.experiments
+        ]
+        summary = replace(summary, experiments=experiments)
+        for pump in self._pumps:
+            try:
+                pump.tracker.close_sweep(summary)
+            except Exception as exc:  # noqa: BLE001 - the summary stands without the tracker
+                logger.warning("%s: %s", pump.tracker.name, exc)
+                return None
+        return summary
+
+    def _take(self, info: AttemptInfo, offset: int, data: bytes) -> int:
+        """Write an attempt's bytes to the copy; returns how many it has, which is where to go on."""
+        path = AttemptPaths(info.folder).results
+        path.parent.mkdir(parents=True, exist_ok=True)
+        size = path.stat().st_size if path.exists() else 0
+        if offset != size or not data:
+            return size
+        with path.open("ab") as file:
+            file.write(data)
+        return size + len(data)
+
+    def _set(self, status: AttemptStatus) -> None:
+        self._version += 1
+        self._attempts[status.info.key] = status
+        self._changed[status.info.key] = self._version
+
+    def _with_run(self, status: AttemptStatus) -> AttemptStatus:
+        return replace(status, run_id=self._mlflow.run_id(status.info.key))
+
+    def _notify(self) -> None:
+        for pump in self._pumps:
+            pump.notify()
+
+
+def start_recorder(sweep: SweepInfo) -> Any:
+    """Start the recorder's actor on this machine; it is started again if it dies. Returns its handle.
+
+    `open` may wait, so that many calls must be able to stand side by side.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    node = ray.get_runtime_context().get_node_id()
+    actor = ray.remote(RecorderActor).options(
+        num_cpus=0,
+        max_restarts=-1,
+        max_concurrency=1000,
+        scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
+    )
+    return actor.remote(sweep)
+
+
+class RecorderActor(Recorder):
+    """The recorder as Ray starts it."""
+
+    def __init__(self, sweep: SweepInfo) -> None:
+        import ray
+
+        context = ray.get_runtime_context()
+        super().__init__(sweep, context.get_node_id(), context.was_current_actor_reconstructed)
+
+
+class RayRecorderLink:
+    """The monitor's line to the recorder's actor; see `monitor.RecorderLink`. Used from the monitor's thread alone.
+
+    Ray lends out a task's CPUs while its main thread waits in `ray.get`, not while another thread does.
+    """
+
+    def __init__(self, handle: Any, paths: AttemptPaths) -> None:
+        self._handle, self._paths = handle, paths
+        self._info: AttemptInfo | None = None
+        self._wants_bytes = False
+        self._received = 0
+
+    def open(self, info: AttemptInfo) -> dict[str, str]:
+        """See `monitor.RecorderLink`."""
+        self._info = info
+        opened = self._call("open", info)
+        if opened is None:
+            return {}
+        self._wants_bytes = opened.wants_bytes
+        return dict(opened.environment)
+
+    def update(self, reporter: StatusReporter) -> str | None:
+        """See `monitor.RecorderLink`."""
+        assert self._info is not None
+        progress = reporter.progress
+        data = self._unsent(progress.size) if self._wants_bytes else b""
+        updated = self._call("update", self._info.key, progress, tuple(sorted(reporter.unseen_metrics)), self._received, data)
+        if updated is None:
+            return None
+        if not updated.known:
+            self._received = 0
+            self.open(self._info)
+        else:
+            self._received = updated.received
+        return updated.stop  # type: ignore[no-any-return]
+
+    def close(self, reporter: StatusReporter, outcome: Outcome) -> None:
+        """See `monitor.RecorderLink`."""
+        assert self._info is not None
+        deadline = time.monotonic() + _CALL_TIMEOUT_S
+        while True:
+            self.update(reporter)
+            if not self._wants_bytes or self._received >= reporter.progress.size or time.monotonic() > deadline:
+                break
+        self._call("close", self._info.key, outcome)
+
+    def _unsent(self, size: int) -> bytes:
+        with self._paths.results.open("rb") as file:
+            file.seek(self._received)
+            return file.read(min(size - self._received, _READ_BYTES))
+
+    def _call(self, method: str, *args: Any) -> Any:
+        import ray
+
+        try:
+            return ray.get(getattr(self._handle, method).remote(*args), timeout=_CALL_TIMEOUT_S)
+        except Exception as exc:  # noqa: BLE001 - a recorder that is away never fails a trial
+            logger.debug("recorder.%s: %s", method, exc)
+            return None

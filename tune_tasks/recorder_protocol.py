@@ -1,0 +1,98 @@
+"""What the trial's process, the driver and the recorder tell one another. Plain data, picklable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tune_tasks.reporter import Progress
+from tune_tasks.trial import Outcome, Trial, TrialState
+
+
+@dataclass(frozen=True)
+class ExperimentInfo:
+    """An experiment as the trackers need it.
+
+    Attributes:
+        folder: Where its sweep's trials have their folders, on the driver's machine.
+        constants: The config's part that does not vary.
+        metric: The metric that 'best' goes by where the spec names one, with its mode.
+        script: The script file, where there is one.
+    """
+
+    name: str
+    folder: Path
+    seed: int
+    num_trials: int
+    constants: Mapping[str, Any]
+    metric: str | None = None
+    mode: str | None = None
+    script: Path | None = None
+
+
+@dataclass(frozen=True)
+class SweepInfo:
+    """One execution of a spec.
+
+    Attributes:
+        sweep: The sweep's id.
+        experiments: By name.
+        tracking_uri: MLflow's, absolute.
+        spec_text: The spec as YAML.
+        cwd: The driver's working directory.
+        flow_run_id: Prefect's flow run, with the address of its page.
+    """
+
+    sweep: str
+    experiments: Mapping[str, ExperimentInfo]
+    tracking_uri: str
+    spec_text: str
+    cwd: Path
+    flow_run_id: str = ""
+    flow_run_url: str = ""
+
+
+@dataclass(frozen=True)
+class AttemptInfo:
+    """One attempt of a trial, as its process announces it.
+
+    Attributes:
+        folder: The attempt's folder, the same path on the driver's machine and in the trial's process.
+        node: Ray's id of the machine that it runs on.
+        started_at: Seconds since the epoch.
+    """
+
+    trial: Trial
+    attempt: int
+    folder: Path
+    pid: int = 0
+    hostname: str = ""
+    node: str = ""
+    task_run_id: str = ""
+    task_run_url: str = ""
+    started_at: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """Identifies the attempt within its sweep."""
+        return f"{self.trial.key}/{self.attempt}"
+
+
+@dataclass(frozen=True)
+class AttemptStatus:
+    """The latest that the recorder knows of an attempt.
+
+    Attributes:
+        heard_at: When its monitor last spoke, in seconds since the epoch, on the recorder's clock.
+        run_id: Its MLflow run, once there is one.
+    """
+
+    info: AttemptInfo
+    state: TrialState = TrialState.RUNNING
+    progress: Progress = field(default_factory=Progress)
+    outcome: Outcome | None = None
+    heard_at: float = 0.0
+    run_id: str | None = None
+    unseen_metrics: tuple[str, ...] = ()

@@ -1,0 +1,259 @@
+"""`StatusReporter`: what user code reports through. Lives in the trial's process; safe to use from any of its threads."""
+
+from __future__ import annotations
+
+import json
+import numbers
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tune_tasks.errors import ReportError, TrialStopped, did_you_mean
+from tune_tasks.result import REPORTED_METRICS, TrainingResult, metric, non_finite_metrics
+from tune_tasks.stopping import first_met
+from tune_tasks.trial import EndedBy, Trial
+
+_OWN_FIELDS = (*REPORTED_METRICS, "neg_mean_loss")
+_KEYWORDS = ("timesteps_total", *_OWN_FIELDS, "done", "info")
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The decision that a trial is to end, and why."""
+
+    ended_by: EndedBy
+    reason: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What has been reported so far.
+
+    Attributes:
+        reports: Number of reports kept.
+        size: Bytes of `result.json`.
+        last: The last report as it stands in `result.json`, without `config`.
+        non_finite: Number of values so far that were NaN or infinite.
+        last_non_finite: The metrics of the last report that were.
+    """
+
+    reports: int = 0
+    size: int = 0
+    last: Mapping[str, Any] | None = None
+    non_finite: int = 0
+    last_non_finite: tuple[str, ...] = ()
+
+
+class StatusReporter:
+    """Passed to `train(config, status_reporter)`.
+
+    A report is checked, completed and in the trial's `result.json` before `report()` returns; it waits for no network.
+
+    Attributes:
+        seed: The trial's own seed, in [0, 2**32), derived from the spec's seed and the trial's index.
+        progress: What has been reported so far.
+        stop: The decision to end the trial, once it is taken.
+        raised_in_main: Whether a report in the main thread has raised TrialStopped.
+        unseen_metrics: The metrics of stop criteria that no report had so far.
+    """
+
+    def __init__(
+        self,
+        trial: Trial,
+        results: Path,
+        experiment_id: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.seed = trial.seed
+        self.progress = Progress()
+        self.stop: Stop | None = None
+        self.raised_in_main = False
+        self.unseen_metrics = {c.metric for c in trial.stop}
+        self._criteria = trial.stop
+        self._clock, self._wall_clock = clock, wall_clock
+        self._file = os.open(results, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        self._lock = threading.Lock()
+        self._listener: Callable[[], None] = lambda: None
+        self._started = self._last_time = clock()
+        self._last_timesteps = 0
+        self._date = (0, "")
+        self._constant = {"experiment_id": experiment_id, "pid": os.getpid(), "hostname": socket.gethostname()}
+        # The config is the same in every report: it is encoded once.
+        self._tail = (', "config": ' + json.dumps(trial.config, default=repr) + "}\n").encode()
+
+    def report(self, result: TrainingResult) -> None:
+        """Report training status.
+
+        Args:
+            result: With `timesteps_total`; the other fields as far as they apply.
+
+        Raises:
+            ReportError: If the result is no valid TrainingResult; says which field, and what was expected.
+            TrialStopped: If this report meets a stop criterion (it is kept), or the trial was to end already (it is not).
+            OSError: If the report cannot be written to the disk.
+        """
+        if not isinstance(result, TrainingResult):
+            raise ReportError(f"report() expects a TrainingResult, got {type(result).__name__}")
+        with self._lock:
+            if self.stop:
+                self._raise(self.stop)
+            row = self._complete(result)
+            line = json.dumps(row, default=_plain).encode()[:-1] + self._tail
+            self._write(line)
+            self._note(row, len(line))
+            reason = first_met(self._criteria, row)
+            if reason:
+                by = EndedBy.DONE if reason.startswith("done") else EndedBy.CRITERION
+                self.stop = Stop(by, reason)
+            first = self.progress.reports == 1
+        if first or reason:
+            self._listener()
+        if reason and self.stop:
+            self._raise(self.stop)
+
+    def __call__(self, **metrics: Any) -> None:
+        """Report by keywords, as in Ray Tune of 2018: `status_reporter(timesteps_total=…, mean_loss=…, my_metric=…)`.
+
+        Keywords that are no fields of TrainingResult become entries of `info`. Raises what `report()` raises.
+        """
+        if "timesteps_total" not in metrics:
+            raise ReportError(f"timesteps_total is required{_hint(metrics)}")
+        fields = {name: metrics.pop(name) for name in _KEYWORDS if name in metrics}
+        if metrics:
+            fields["info"] = {**(fields.get("info") or {}), **metrics}
+        self.report(TrainingResult(**fields))
+
+    def request_stop(self, stop: Stop) -> None:
+        """End the trial for a reason that no report can tell; every later report raises TrialStopped."""
+        with self._lock:
+            self.stop = self.stop or stop
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called after the first report and after one that ends the trial."""
+        self._listener = listener
+
+    def elapsed_s(self) -> float:
+        """Seconds since `train()` began."""
+        return self._clock() - self._started
+
+    def begin(self) -> None:
+        """Start the clock: `train()` begins now."""
+        self._started = self._last_time = self._clock()
+
+    def close(self) -> None:
+        """Close the file. Later reports, from threads that `train()` left behind, raise TrialStopped."""
+        with self._lock:
+            self.stop = self.stop or Stop(EndedBy.RETURNED, "train() has returned")
+            os.close(self._file)
+
+    def _raise(self, stop: Stop) -> NoReturn:
+        if threading.current_thread() is threading.main_thread():
+            self.raised_in_main = True
+        raise TrialStopped(stop.reason)
+
+    def _complete(self, result: TrainingResult) -> dict[str, Any]:
+        """The report as a dict of plain values, with the fields that are ours to fill in."""
+        row: dict[str, Any] = {"timesteps_total": _timesteps(result.timesteps_total)}
+        for name in _OWN_FIELDS:
+            value = getattr(result, name)
+            if value is not None:
+                row[name] = value if type(value) in (float, int) else _number(name, value)
+        if row.get("mean_loss") is not None:
+            row["neg_mean_loss"] = -row["mean_loss"]
+        if result.info is not None:
+            row["info"] = _plain_info(result.info)
+        if result.done:
+            row["done"] = True
+        now, wall = self._clock(), self._wall_clock()
+        row |= self._constant
+        row["training_iteration"] = self.progress.reports + 1
+        row["timesteps_this_iter"] = row["timesteps_total"] - self._last_timesteps
+        row["time_this_iter_s"] = now - self._last_time
+        row["time_total_s"] = now - self._started
+        row["date"] = self._date_of(wall)
+        row["timestamp"] = wall
+        self._last_time = now
+        return row
+
+    def _date_of(self, wall: float) -> str:
+        second = int(wall)
+        if self._date[0] != second:
+            self._date = (second, time.strftime("%Y-%m-%d_%H-%M-%S", time.localtime(second)))
+        return self._date[1]
+
+    def _write(self, line: bytes) -> None:
+        written = os.write(self._file, line)
+        if written < len(line):  # a full disk: take the half line back, so that the file stays readable
+            os.ftruncate(self._file, self.progress.size)
+            raise OSError(f"only {written} of {len(line)} bytes of the report could be written: is the disk full?")
+
+    def _note(self, row: dict[str, Any], length: int) -> None:
+        broken = tuple(non_finite_metrics(row))
+        self._last_timesteps = row["timesteps_total"]
+        if self.unseen_metrics:
+            self.unseen_metrics -= {name for name in self.unseen_metrics if metric(row, name) is not None}
+        before = self.progress
+        self.progress = Progress(before.reports + 1, before.size + length, row, before.non_finite + len(broken), broken)
+
+
+def _timesteps(value: object) -> int:
+    if value is None:
+        raise ReportError("timesteps_total is required: the number of training steps so far")
+    if isinstance(value, bool):
+        raise ReportError(f"timesteps_total: expected a whole number >= 0, got {value!r}")
+    number = _number("timesteps_total", value)
+    if not (number >= 0 and number == number // 1 and number < 2**63):
+        raise ReportError(f"timesteps_total: expected a whole number >= 0, got {value!r}")
+    return int(number)
+
+
+def _number(name: str, value: Any) -> int | float:
+    """A Python number from anything that is one: NumPy scalars, tensors of one element, Decimal."""
+    if isinstance(value, (str, bytes, bool)) or not hasattr(value, "__float__"):
+        raise ReportError(f"{name}: expected a number, got {value!r}")
+    try:
+        return int(value) if isinstance(value, numbers.Integral) else float(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as exc:
+        raise ReportError(f"{name}: expected a number, got {value!r}") from exc
+
+
+def _plain_info(info: object) -> dict[str, Any]:
+    if not isinstance(info, Mapping):
+        raise ReportError(f"info: expected a dict of further metrics, got {info!r}")
+    return {str(key): _plain_value(value) for key, value in info.items()}
+
+
+def _plain_value(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value if type(value) in (bool, int, float, str, type(None)) else _demoted(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain_value(item) for key, item in value.items()}
+    return _plain(value)
+
+
+def _demoted(value: Any) -> Any:
+    """A subclass of a plain type (numpy.float64, an IntEnum) as that type."""
+    base = next(kind for kind in (bool, int, float, str) if isinstance(value, kind))
+    return base(value)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold of a value that it does not know."""
+    if hasattr(value, "tolist"):  # NumPy and torch
+        return value.tolist()
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain_value(item) for item in value]
+    if isinstance(value, numbers.Real):
+        return float(value)
+    return repr(value)
+
+
+def _hint(metrics: Mapping[str, Any]) -> str:
+    return next((h for h in (did_you_mean("timesteps_total", [m]) for m in metrics) if h), "")

@@ -1,0 +1,186 @@
+"""Spec text to plain data with the place of every node: YAML 1.2's core schema, JSON included. Executes nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tune_tasks.errors import Location, SpecError
+
+NodePath = tuple[str | int, ...]
+
+_MAX_NODES = 1_000_000
+_MAX_DEPTH = 64
+_CORE_SCHEMA: tuple[tuple[str, str, str], ...] = (
+    ("tag:yaml.org,2002:null", r"^(?:~|null|Null|NULL|)$", "~nN\0"),
+    ("tag:yaml.org,2002:bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("tag:yaml.org,2002:int", r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$", "-+0123456789"),
+    (
+        "tag:yaml.org,2002:float",
+        r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
+        "-+0123456789.",
+    ),
+    ("tag:yaml.org,2002:merge", r"^<<$", "<"),
+)
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Parses with libyaml where it is there; resolves plain scalars by YAML 1.2, where PyYAML does it by 1.1."""
+
+    yaml_implicit_resolvers: dict[str | None, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own form
+
+
+for _tag, _pattern, _first in _CORE_SCHEMA:
+    _Loader.add_implicit_resolver(_tag, re.compile(_pattern), ["" if c == "\0" else c for c in _first])
+
+
+@dataclass
+class Source:
+    """Plain data and where each part of it was written.
+
+    Attributes:
+        name: The file, or what stands for one.
+        data: Dicts, lists and scalars.
+        places: Location of each value by its path; of a key by its path with `KEY` appended.
+    """
+
+    name: str
+    data: Any
+    places: dict[NodePath, Location] = field(default_factory=dict)
+
+    def at(self, path: NodePath, *, key: bool = False) -> Location | None:
+        """Where the value (or the key) at `path` was written; its nearest parent where that is unknown."""
+        if key and (place := self.places.get((*path, KEY))):
+            return place
+        while path and path not in self.places:
+            path = path[:-1]
+        return self.places.get(path)
+
+
+KEY = "\0key"
+
+
+def read_source(path: Path, name: str | None = None) -> Source:
+    """Parse a YAML or JSON file.
+
+    Raises:
+        SpecError: If the file cannot be read or is not valid; names file, line and column.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8 text"
+        raise SpecError(f"cannot read the spec file {str(path)!r}: {reason}") from exc
+    return parse_source(text, name or str(path), is_json=path.suffix.lower() == ".json")
+
+
+def parse_source(text: str, name: str, *, is_json: bool = False) -> Source:
+    """Parse YAML or JSON text; see `read_source`."""
+    if is_json:
+        text = _checked_json(text, name)
+    source = Source(name, None)
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as exc:
+        mark = exc.problem_mark or exc.context_mark
+        place = Location(name, mark.line + 1, mark.column + 1) if mark else None
+        raise SpecError(f"not valid YAML: {exc.problem or exc.context}", place) from exc
+    except (yaml.YAMLError, RecursionError) as exc:
+        raise SpecError(f"not valid YAML: {exc}", Location(name, 1, 1)) from exc
+    source.data = None if node is None else _Construction(source).value(node, (), 0)
+    return source
+
+
+def _checked_json(text: str, name: str) -> str:
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as exc:
+        raise SpecError(f"not valid JSON: {exc.msg}", Location(name, exc.lineno, exc.colno)) from exc
+    except RecursionError as exc:
+        raise SpecError("not valid JSON: nested too deeply", Location(name, 1, 1)) from exc
+    # A tab is white space in JSON but not in YAML; valid JSON has none inside strings.
+    return text.replace("\t", " ")
+
+
+class _Construction:
+    """Builds plain data from YAML nodes, noting each place; bounded, so that aliases cannot grow without end."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.nodes = 0
+
+    def value(self, node: yaml.Node, path: NodePath, depth: int) -> Any:
+        self.nodes += 1
+        place = self._place(node)
+        self.source.places[path] = place
+        if self.nodes > _MAX_NODES or depth > _MAX_DEPTH:
+            raise SpecError(f"too large: more than {_MAX_NODES:,} values or {_MAX_DEPTH} levels", place)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path, depth)
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, place)
+        self._expect_tag(node, "seq")
+        return [self.value(item, (*path, i), depth + 1) for i, item in enumerate(node.value)]
+
+    def _mapping(self, node: yaml.MappingNode, path: NodePath, depth: int) -> dict[str, Any]:
+        self._expect_tag(node, "map")
+        own: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if key_node.tag.endswith(":merge"):
+                merged = {**self._merged(value_node, path, depth), **merged}
+                continue
+            key = self._key(key_node)
+            if key in own:
+                first = self.source.places[(*path, key, KEY)]
+                raise SpecError(f"{key!r} is given twice (first at line {first.line})", self._place(key_node))
+            own[key] = self.value(value_node, (*path, key), depth + 1)
+            self.source.places[(*path, key, KEY)] = self._place(key_node)
+        return {**merged, **own}
+
+    def _merged(self, node: yaml.Node, path: NodePath, depth: int) -> dict[str, Any]:
+        parts = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        merged: dict[str, Any] = {}
+        for part in parts:
+            if not isinstance(part, yaml.MappingNode):
+                raise SpecError("'<<' merges mappings only", self._place(part))
+            merged = {**self._mapping(part, path, depth + 1), **merged}
+        return merged
+
+    def _key(self, node: yaml.Node) -> str:
+        if not isinstance(node, yaml.ScalarNode):
+            raise SpecError("a key must be a string", self._place(node))
+        key = self._scalar(node, self._place(node))
+        if not isinstance(key, str):
+            raise SpecError(f'a key must be a string; write "{node.value}" in quotes', self._place(node))
+        return key
+
+    def _scalar(self, node: yaml.ScalarNode, place: Location) -> Any:
+        text: str = node.value
+        kind = node.tag.rpartition(":")[2]
+        try:
+            if kind == "int":
+                return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+            if kind == "float":
+                return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+        except ValueError as exc:
+            raise SpecError(f"not a number: {text[:40]!r}", place) from exc
+        if kind == "null":
+            return None
+        if kind == "bool":
+            return text.lower() == "true"
+        self._expect_tag(node, "str")
+        # JSON writes a character beyond the basic plane as two \u escapes, which YAML reads as two halves.
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+    def _expect_tag(self, node: yaml.Node, kind: str) -> None:
+        if node.tag != f"tag:yaml.org,2002:{kind}":
+            raise SpecError(f"the tag {node.tag!r} is not supported; a spec is plain data", self._place(node))
+
+    def _place(self, node: yaml.Node) -> Location:
+        return Location(self.source.name, node.start_mark.line + 1, node.start_mark.column + 1)

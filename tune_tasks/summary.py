@@ -1,0 +1,223 @@
+"""What a sweep came to: every trial's end, the best of each experiment, and the texts that say so."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tune_tasks.result import metric as metric_of
+from tune_tasks.stopping import is_loss
+from tune_tasks.trial import TrialState
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_DEFAULT_METRICS = (("episode_reward_mean", "max"), ("mean_accuracy", "max"), ("mean_loss", "min"))
+_LISTED = 20
+
+
+@dataclass(frozen=True)
+class TrialSummary:
+    """One trial at the sweep's end.
+
+    Attributes:
+        state: PENDING where it never started.
+        stop_reason: Why its last attempt ended; None while it has not.
+        last_result: Its last report as it stands in `result.json`, without `config`; None without a report.
+        reports: Number of reports of the last attempt.
+        non_finite: Number of reported values that were NaN or infinite.
+        logdir: Folder of the last attempt.
+        error: Traceback or cause where the state is ERROR.
+        attempts: Number of attempts begun.
+        cancelled: Whether the sweep was interrupted before the trial ended.
+    """
+
+    experiment: str
+    name: str
+    index: int
+    config: Mapping[str, Any]
+    searched: Mapping[str, Any]
+    state: TrialState
+    stop_reason: str | None = None
+    last_result: Mapping[str, Any] | None = None
+    reports: int = 0
+    non_finite: int = 0
+    logdir: str | None = None
+    mlflow_run_id: str | None = None
+    error: str | None = None
+    attempts: int = 0
+    cancelled: bool = False
+
+    def metric(self, name: str) -> float | None:
+        """The last finite value of a metric, or None."""
+        value = metric_of(self.last_result or {}, name)
+        return value if value is not None and math.isfinite(value) else None
+
+    def as_json(self) -> dict[str, Any]:
+        """The trial as `--json` prints it."""
+        keys = ("name", "index", "config", "state", "stop_reason", "last_result", "reports", "logdir", "mlflow_run_id", "error")
+        return {key: getattr(self, key) for key in keys} | {"state": str(self.state)}
+
+
+@dataclass(frozen=True)
+class ExperimentSummary:
+    """One experiment at the sweep's end.
+
+    Attributes:
+        metric: What 'best' goes by, with its mode; None where no trial reported a metric to go by.
+        unmet: Criteria's metrics that no trial ever reported.
+    """
+
+    name: str
+    trials: list[TrialSummary]
+    logdir: Path
+    metric: str | None = None
+    mode: str = "max"
+    unmet: list[str] = field(default_factory=list)
+    mlflow_run_id: str | None = None
+
+    def best(self) -> TrialSummary | None:
+        """The trial whose last report has the best value of the metric; None where none has one."""
+        if self.metric is None:
+            return None
+        ranked = [(t.metric(self.metric), t) for t in self.trials if t.state is not TrialState.ERROR]
+        scored = [(value, trial) for value, trial in ranked if value is not None]
+        sign = 1 if self.mode == "max" else -1
+        return max(scored, key=lambda pair: (sign * pair[0], -pair[1].index))[1] if scored else None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A sweep at its end. Also what `run_experiments` returns.
+
+    Attributes:
+        sweep: The sweep's id.
+        experiments: In the spec's order.
+        interrupted: Whether it was cancelled before all trials had ended.
+        prefect_url: Page of the flow run.
+        tracking_uri: MLflow's.
+    """
+
+    sweep: str
+    experiments: list[ExperimentSummary]
+    interrupted: bool = False
+    prefect_url: str = ""
+    tracking_uri: str = ""
+
+    @property
+    def trials(self) -> list[TrialSummary]:
+        """Every trial of every experiment."""
+        return [trial for experiment in self.experiments for trial in experiment.trials]
+
+    @property
+    def failed(self) -> list[TrialSummary]:
+        """The trials that ended in ERROR."""
+        return [trial for trial in self.trials if trial.state is TrialState.ERROR]
+
+    def best(self, experiment: str | None = None) -> TrialSummary | None:
+        """The best trial of an experiment; of the only one, or the first, where none is named."""
+        chosen = [e for e in self.experiments if experiment in (None, e.name)]
+        return chosen[0].best() if chosen else None
+
+    def dataframe(self) -> pd.DataFrame:
+        """One row a trial: what was searched as `config/<path>`, the numbers of the last report, state and reason."""
+        import pandas as pd
+
+        return pd.DataFrame([_table_row(trial) for trial in self.trials])
+
+    def as_json(self) -> dict[str, Any]:
+        """The document that `--json` prints."""
+        return {
+            "sweep": self.sweep,
+            "interrupted": self.interrupted,
+            "prefect_url": self.prefect_url,
+            "mlflow_tracking_uri": self.tracking_uri,
+            "experiments": {e.name: _experiment_json(e) for e in self.experiments},
+        }
+
+    def one_line(self) -> str:
+        """`10 trials: 9 TERMINATED, 1 ERROR`, and which failed."""
+        counts = {state: sum(t.state is state for t in self.trials) for state in TrialState}
+        parts = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+        names = ", ".join(trial.name for trial in self.failed[:5]) + (", …" if len(self.failed) > 5 else "")
+        failed = f"; failed: {names}" if self.failed else ""
+        return f"{len(self.trials)} trials: {parts}{failed}"
+
+
+def _experiment_json(experiment: ExperimentSummary) -> dict[str, Any]:
+    best = experiment.best()
+    return {
+        "metric": experiment.metric,
+        "mode": experiment.mode,
+        "logdir": str(experiment.logdir),
+        "mlflow_run_id": experiment.mlflow_run_id,
+        "trials": [trial.as_json() for trial in experiment.trials],
+        "best": best.as_json() if best else None,
+    }
+
+
+def _table_row(trial: TrialSummary) -> dict[str, Any]:
+    searched = {f"config/{path}": value for path, value in trial.searched.items()}
+    numbers = {k: v for k, v in (trial.last_result or {}).items() if isinstance(v, (int, float)) and k != "pid"}
+    info = {k: v for k, v in ((trial.last_result or {}).get("info") or {}).items() if isinstance(v, (int, float))}
+    first = {"experiment": trial.experiment, "index": trial.index, "name": trial.name, "state": str(trial.state)}
+    return {**first, **searched, **info, **numbers, "stop_reason": trial.stop_reason, "logdir": trial.logdir}
+
+
+def choose_metric(name: str | None, mode: str | None, trials: list[TrialSummary]) -> tuple[str | None, str]:
+    """The metric and mode that 'best' goes by: the spec's, or the first default that a trial reported.
+
+    Args:
+        name: The spec's `metric`, or None.
+        mode: The spec's `mode`; without it `min` for a loss, else `max`.
+        trials: The experiment's trials.
+    """
+    if name:
+        return name, mode or ("min" if is_loss(name) else "max")
+    for default, default_mode in _DEFAULT_METRICS:
+        if any(trial.metric(default) is not None for trial in trials):
+            return default, default_mode
+    return None, "max"
+
+
+def report_lines(summary: Summary) -> Iterator[str]:
+    """The end of a sweep for people: per experiment the best trial with its config, why the trials stopped, what failed."""
+    for experiment in summary.experiments:
+        yield f"== {experiment.name} =="
+        yield from _best_lines(experiment)
+        yield from _stopped_lines(experiment)
+        yield from _failed_lines(experiment)
+        for name in experiment.unmet:
+            yield f"Warning: stop.{name} never triggered: no trial reported {name!r}"
+
+
+def _best_lines(experiment: ExperimentSummary) -> Iterator[str]:
+    best = experiment.best()
+    if best is None or experiment.metric is None:
+        yield "No best trial: no trial reported a metric to go by (set `metric` and `mode` in the spec)"
+        return
+    yield f"Best trial: {best.name} with {experiment.metric} {best.metric(experiment.metric):.6g}"
+    yield f"  config: {dict(best.searched) or dict(best.config)}"
+
+
+def _stopped_lines(experiment: ExperimentSummary) -> Iterator[str]:
+    for trial in experiment.trials[:_LISTED]:
+        if trial.state is TrialState.ERROR:
+            continue
+        nan = f" ({trial.non_finite} values not finite)" if trial.non_finite else ""
+        yield f" - {trial.name}:\t{trial.state}, {trial.stop_reason or 'not started'}{nan}"
+    if len(experiment.trials) > _LISTED:
+        yield f"   … {len(experiment.trials) - _LISTED} more"
+
+
+def _failed_lines(experiment: ExperimentSummary) -> Iterator[str]:
+    failed = [trial for trial in experiment.trials if trial.state is TrialState.ERROR]
+    for trial in failed[:_LISTED]:
+        last = (trial.error or "").strip().splitlines()[-1:] or [""]
+        yield f" - {trial.name}:\tERROR, {last[0]}"
+        yield f"     traceback: {trial.logdir}/error.txt"
+    if len(failed) > _LISTED:
+        yield f"   … {len(failed) - _LISTED} more failed"

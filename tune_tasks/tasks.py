@@ -1,0 +1,170 @@
+"""The Prefect tasks of a sweep: `parse_spec`, `run_trial` with its `monitor`, `summarize`."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import functools
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.context import TaskRunContext
+from prefect.logging import get_run_logger
+from prefect.logging.handlers import APILogWorker
+from prefect.settings import PREFECT_UI_URL
+from prefect.states import Cancelled, Completed, Failed
+
+from tune_tasks.attempt import Assignment, Interrupter, LogCapture, run_train
+from tune_tasks.monitor import Monitor
+from tune_tasks.plan import Plan, make_plan
+from tune_tasks.recorder import RayRecorderLink
+from tune_tasks.recorder_protocol import AttemptInfo
+from tune_tasks.reporter import StatusReporter
+from tune_tasks.spec import load_spec, spec_from_data
+from tune_tasks.summary import Summary, report_lines
+from tune_tasks.trainable import TrainFunction
+from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, TrialState
+
+_LOG_FLUSH_S = 5.0
+
+
+@task(name="parse_spec", cache_policy=NO_CACHE)
+def parse_spec(
+    spec: Mapping[str, Any] | None,
+    spec_file: str | None,
+    seed: int | None,
+    num_trials: int | None,
+    callables: Mapping[str, TrainFunction],
+) -> Plan:
+    """Check the spec and resolve every trial. Runs in the driver.
+
+    Raises:
+        BadInputError: If anything in the spec is wrong.
+    """
+    parsed = load_spec(spec_file) if spec is None and spec_file else spec_from_data(spec or {})
+    return make_plan(parsed, seed=seed, num_trials=num_trials, callables=callables)
+
+
+@task(name="run_trial", task_run_name="{name}", cache_policy=NO_CACHE, retries=0)
+def run_trial(name: str, assignment: Assignment, recorder: Any) -> State[dict[str, Any]]:
+    """Run one attempt of a trial. Runs in a Ray worker: `train()` in its main thread, the monitor in a second one.
+
+    Args:
+        name: The trial's name; the task run's.
+        assignment: What to run.
+        recorder: Handle of the sweep's recorder.
+
+    Returns:
+        Completed, named "Stopped" where a criterion ended the trial; Cancelled; or Failed. The message is the reason; the
+        data are the Outcome's attributes.
+    """
+    paths = AttemptPaths(assignment.folder)
+    paths.create(assignment.trial.config)
+    logger = get_run_logger()
+    info = _announcement(assignment)
+    reporter = StatusReporter(assignment.trial, paths.results, uuid.uuid4().hex)
+    with LogCapture(paths.log, logger) as log:
+        outcome = _run_watched(assignment, info, reporter, paths, RayRecorderLink(recorder, paths), log)
+        log.forward(last=True)
+    if outcome.error:
+        logger.error("%s", outcome.error)
+    if log.lines or outcome.error:
+        _flush_logs()
+    return final_state(outcome)
+
+
+def _run_watched(
+    assignment: Assignment,
+    info: AttemptInfo,
+    reporter: StatusReporter,
+    paths: AttemptPaths,
+    link: RayRecorderLink,
+    log: LogCapture,
+) -> Outcome:
+    interrupter = _interrupter()
+    watch = Monitor(info, reporter, paths, link, interrupt=interrupter.interrupt, forward_log=log.forward)
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(_watch, watch), name="monitor", daemon=True)
+    thread.start()
+    watch.wait_until_ready()
+    outcome = run_train(assignment, reporter, interrupter, watch.environment)
+    paths.write_outcome(outcome)
+    watch.finish(outcome)
+    thread.join()
+    return outcome
+
+
+def _watch(watch: Monitor) -> None:
+    """The monitor's thread. A Prefect that cannot run it as a task run is no reason to leave a trial unwatched."""
+    try:
+        monitor(watch)
+    except Exception as exc:  # noqa: BLE001
+        logging.getLogger(__name__).warning("the monitor runs without a task run: %s", exc)
+    if not watch.ended:
+        watch.run()
+
+
+@task(name="monitor", cache_policy=NO_CACHE, retries=0)
+def monitor(watch: Monitor) -> State[None]:
+    """Enforce the stop criteria of one attempt. Runs in the trial's process, in a thread beside `train()`."""
+    return Completed(message=watch.run())
+
+
+@task(name="summarize", cache_policy=NO_CACHE)
+def summarize(summary: Summary) -> str:
+    """Log what the sweep came to; returns the text. Runs in the driver."""
+    text = "\n".join(report_lines(summary))
+    get_run_logger().info("%s\n%s", summary.one_line(), text)
+    return text
+
+
+def final_state(outcome: Outcome) -> State[dict[str, Any]]:
+    """The Prefect state of an attempt that ended so."""
+    data = {"outcome": outcome.to_json()}
+    if outcome.state is TrialState.ERROR:
+        return Failed(message=outcome.error_summary, data=data)
+    if outcome.ended_by is EndedBy.CANCELLED:
+        return Cancelled(message=outcome.stop_reason, data=data)
+    name = "Completed" if outcome.ended_by is EndedBy.RETURNED else "Stopped"
+    return Completed(name=name, message=outcome.stop_reason, data=data)
+
+
+def _announcement(assignment: Assignment) -> AttemptInfo:
+    import ray
+
+    context = TaskRunContext.get()
+    task_run_id = str(context.task_run.id) if context else ""
+    ui = PREFECT_UI_URL.value()
+    return AttemptInfo(
+        trial=assignment.trial,
+        attempt=assignment.attempt,
+        folder=assignment.folder,
+        pid=os.getpid(),
+        hostname=socket.gethostname(),
+        node=ray.get_runtime_context().get_node_id(),
+        task_run_id=task_run_id,
+        task_run_url=f"{ui}/runs/task-run/{task_run_id}" if ui and task_run_id else "",
+        started_at=time.time(),
+    )
+
+
+@functools.cache
+def _interrupter() -> Interrupter:
+    """One a process: its signal handler is installed for good."""
+    return Interrupter()
+
+
+def _flush_logs() -> None:
+    """Send the trial's lines before its task run ends: Ray ends a worker without asking what is left in it."""
+    waiter = threading.Thread(target=lambda: APILogWorker.instance().wait_until_empty(), daemon=True)
+    with contextlib.suppress(RuntimeError):
+        waiter.start()
+        waiter.join(_LOG_FLUSH_S)

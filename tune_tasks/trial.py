@@ -1,0 +1,200 @@
+"""A trial: one config of an experiment, its states, its outcome and the files that it writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from tune_tasks.stopping import Criterion
+
+_FOLDER_NAME_LENGTH = 100
+
+
+class TrialState(str, Enum):
+    """Where a trial stands. The words are those of 2017."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    TERMINATED = "TERMINATED"
+    ERROR = "ERROR"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class EndedBy(str, Enum):
+    """What ended an attempt."""
+
+    CRITERION = "criterion"
+    DONE = "done"
+    RETURNED = "returned"
+    CANCELLED = "cancelled"
+    ERROR = "error"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one trial occupies on the cluster.
+
+    Attributes:
+        cpu: CPUs; fractions allowed.
+        gpu: GPUs; fractions up to 1, or whole numbers.
+        memory: Bytes of memory that Ray reserves (it does not limit them); 0 reserves none.
+    """
+
+    cpu: float = 1
+    gpu: float = 0
+    memory: int = 0
+
+    def __str__(self) -> str:
+        memory = f", {self.memory / 2**30:.3g} GiB of memory" if self.memory else ""
+        return f"{self.cpu:g} CPUs, {self.gpu:g} GPUs{memory}"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial of an experiment, fully resolved; the same spec and seed give the same trials.
+
+    Attributes:
+        experiment: The experiment's name.
+        index: Counts the experiment's trials from 0.
+        name: `{alg}_{env}_{index}_{key=value}…`, in full.
+        config: What `train()` receives, without any `grid_search` or `eval`.
+        searched: The searched part of it: dotted path to value, sorted by path.
+        seed: In [0, 2**32), derived from the spec's seed, the experiment's name and the index.
+    """
+
+    experiment: str
+    index: int
+    name: str
+    alg: str
+    config: dict[str, Any]
+    searched: dict[str, Any]
+    seed: int
+    resources: Resources = field(default_factory=Resources)
+    stop: tuple[Criterion, ...] = ()
+    max_failures: int = 0
+    stop_grace_s: float = 10.0
+    isolate: bool = False
+
+    @property
+    def key(self) -> str:
+        """Identifies the trial within its sweep."""
+        return f"{self.experiment}/{self.index}"
+
+    @property
+    def folder(self) -> str:
+        """The name as a folder's: safe on every file system, at most 100 bytes, unique by the index in it."""
+        return safe_name(self.name)
+
+
+def safe_name(name: str) -> str:
+    """`name` with all but letters, digits and `._=,+-` replaced, cut to 100 characters, never `.` or `..`."""
+    safe = re.sub(r"[^A-Za-z0-9._=,+-]", "_", name)[:_FOLDER_NAME_LENGTH]
+    return safe if safe.strip(".") else "_"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt ended; `outcome.json` of the attempt's folder.
+
+    Attributes:
+        state: TERMINATED or ERROR.
+        ended_by: What ended it.
+        stop_reason: The same for people: `mean_accuracy 0.991 >= 0.99 after 340 timesteps`.
+        error: The traceback or the cause where the state is ERROR.
+        reports: How many reports were kept.
+    """
+
+    state: TrialState
+    ended_by: EndedBy
+    stop_reason: str
+    error: str | None = None
+    reports: int = 0
+
+    @property
+    def error_summary(self) -> str:
+        """The error's last line: the exception itself."""
+        return (self.error or "").strip().splitlines()[-1] if (self.error or "").strip() else ""
+
+    @classmethod
+    def from_json(cls, text: str) -> Outcome:
+        """The outcome that `to_json` wrote."""
+        data = json.loads(text)
+        return cls(**{**data, "state": TrialState(data["state"]), "ended_by": EndedBy(data["ended_by"])})
+
+    def to_json(self) -> str:
+        """A JSON object with the attributes as keys."""
+        return json.dumps(asdict(self), indent=2)
+
+
+class AttemptPaths:
+    """The files of one attempt of a trial. Every name is given here and nowhere else."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def of(cls, sweep_dir: Path, trial: Trial, attempt: int) -> AttemptPaths:
+        """The files of attempt 1, 2, … in the folder of the experiment's sweep."""
+        folder = sweep_dir / trial.folder
+        return cls(folder if attempt == 1 else folder / f"attempt_{attempt}")
+
+    @property
+    def params(self) -> Path:
+        """The trial's resolved config."""
+        return self.folder / "params.json"
+
+    @property
+    def results(self) -> Path:
+        """The reports, one JSON object a line."""
+        return self.folder / "result.json"
+
+    @property
+    def log(self) -> Path:
+        """What the trial printed."""
+        return self.folder / "trial.log"
+
+    @property
+    def error(self) -> Path:
+        """The traceback, or why the process died."""
+        return self.folder / "error.txt"
+
+    @property
+    def outcome(self) -> Path:
+        """How the attempt ended; absent while it runs and where its process died."""
+        return self.folder / "outcome.json"
+
+    def create(self, config: Mapping[str, Any]) -> None:
+        """Make the folder and write `params.json`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_aside(self.params, json.dumps(config, indent=2, default=repr) + "\n")
+
+    def write_outcome(self, outcome: Outcome) -> None:
+        """Write `error.txt` where there is an error, then `outcome.json`."""
+        if outcome.error:
+            write_aside(self.error, outcome.error.rstrip() + "\n")
+        write_aside(self.outcome, outcome.to_json() + "\n")
+
+    def read_outcome(self) -> Outcome | None:
+        """The outcome, or None where the attempt wrote none."""
+        try:
+            return Outcome.from_json(self.outcome.read_text())
+        except (OSError, ValueError, KeyError):
+            return None
+
+
+def write_aside(path: Path, text: str) -> None:
+    """Write a file under another name and rename it: readers see all of it or nothing."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(text)
+    aside.replace(path)
