@@ -1,0 +1,73 @@
+"""Finer control: a scheduler of one's own that chooses which trial starts next and ends hopeless ones early.
+
+`python examples/early_stopping.py` takes about a minute on two CPUs; it needs torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import tune_tasks
+from tune_tasks.scheduling import Scheduler
+from tune_tasks.trial import Trial
+
+MNIST_SCRIPT = Path(__file__).with_name("tune_mnist_ray.py")
+
+
+class MedianStopping(Scheduler):
+    """Ends a trial whose accuracy is below the median of the others', compared at the same number of steps.
+
+    Args:
+        after_steps: No trial is ended before.
+        min_peers: Nor before so many other trials have come as far.
+    """
+
+    def __init__(self, after_steps: int = 100, min_peers: int = 3) -> None:
+        self.after_steps = after_steps
+        self.min_peers = min_peers
+        self.curves: dict[str, list[tuple[int, float]]] = {}
+
+    def choose(self, pending: Sequence[Trial]) -> Trial | None:
+        """Large learning rates first: they show soonest what can be reached."""
+        return max(pending, key=lambda trial: trial.config["learning_rate"])
+
+    def on_result(self, trial: Trial, result: Mapping[str, Any]) -> str | None:
+        """Compare with what the others had at this many steps."""
+        steps, accuracy = result["timesteps_total"], result["mean_accuracy"]
+        self.curves.setdefault(trial.key, []).append((steps, accuracy))
+        peers = [self._at(steps, curve) for key, curve in self.curves.items() if key != trial.key]
+        known = [value for value in peers if value is not None]
+        if steps < self.after_steps or len(known) < self.min_peers or accuracy >= median(known):
+            return None
+        return f"mean_accuracy {accuracy:.3g} below the others' median {median(known):.3g} at {steps} timesteps"
+
+    @staticmethod
+    def _at(steps: int, curve: list[tuple[int, float]]) -> float | None:
+        """The latest accuracy of a trial up to `steps`; None where it has not come so far or was not seen so early."""
+        before = [accuracy for at, accuracy in curve if at <= steps]
+        return before[-1] if before and curve[-1][0] >= steps else None
+
+
+if __name__ == "__main__":
+    summary = tune_tasks.run_experiments(
+        {
+            "early_stopping": {
+                "env": "mnist",
+                "num_trials": 10,
+                "seed": 1,
+                "stop": {"mean_accuracy": 0.99},
+                "config": {
+                    "script_file_path": str(MNIST_SCRIPT),
+                    "activation": {"grid_search": ["relu", "tanh"]},
+                    "learning_rate": {"eval": "10 ** random.uniform(-3, -0.5)"},
+                    "epochs": 150,
+                },
+            }
+        },
+        scheduling=MedianStopping(),
+    )
+    for trial in summary.trials:
+        print(f"learning rate {trial.config['learning_rate']:.4f}: {trial.stop_reason}")
