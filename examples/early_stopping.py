@@ -22,7 +22,7 @@ class MedianStopping(Scheduler):
 
     Args:
         after_steps: No trial is ended before.
-        min_peers: Nor before so many other trials have come as far.
+        min_peers: Nor before so many others were seen at that number of steps or fewer.
     """
 
     def __init__(self, after_steps: int = 100, min_peers: int = 3) -> None:
@@ -46,9 +46,9 @@ class MedianStopping(Scheduler):
 
     @staticmethod
     def _at(steps: int, curve: list[tuple[int, float]]) -> float | None:
-        """The latest accuracy of a trial up to `steps`; None where it has not come so far or was not seen so early."""
+        """The latest accuracy that was seen of a trial up to `steps`, or None."""
         before = [accuracy for at, accuracy in curve if at <= steps]
-        return before[-1] if before and curve[-1][0] >= steps else None
+        return before[-1] if before else None
 
 
 if __name__ == "__main__":

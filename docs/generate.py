@@ -1,0 +1,214 @@
+"""Writes the parts of the documents that follow from the code, and the JSON Schema beside the examples.
+
+`python docs/generate.py` brings them up to date; `--check` changes nothing and exits 1 where one is out of date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import re
+import tempfile
+import types
+import typing
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import annotated_types
+from pydantic import BaseModel, WithJsonSchema
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from tune_tasks import expressions, spec
+from tune_tasks.errors import SpecError
+from tune_tasks.plan import make_plan
+from tune_tasks.result import STOP_METRICS, TrainingResult
+
+DOCS = Path(__file__).parent
+SCHEMA = DOCS.parent / "examples" / "tune-tasks.schema.json"
+SECTION = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", dict: "mapping", type(None): ""}
+
+ERRORS = (
+    "digits:\n  stopp: {mean_loss: 0.1}",
+    "digits:\n  env: mnist\n  env: digits",
+    "digits:\n  num_trials: ten",
+    "digits:\n  stop: {mean_loss: low}",
+    "digits:\n  resources: {memory: 2 GBytes}",
+    "digits:\n  config:\n    script_file_path: train.py\n    script_entrypoint: tran",
+    "digits:\n  config:\n    script_file_path: train.py\n    lr:\n      eval: random.unifrom(0, 1)",
+    "digits:\n  config:\n    script_file_path: train.py\n    a:\n      eval: spec.config.b\n    b:\n      eval: spec.config.a",
+)
+"""Specs with a mistake, whose messages the spec reference shows."""
+
+
+def keys() -> str:
+    """The keys of an experiment."""
+    return _key_table(spec.ExperimentSpec)
+
+
+def resources() -> str:
+    """The keys of `resources`."""
+    return _key_table(spec.ResourcesSpec)
+
+
+def config() -> str:
+    """The keys of `config` that have a meaning of their own."""
+    schema = _config_schema(spec.ExperimentSpec.model_fields["config"])
+    words = {"string": "text", "number": "number"}
+    rows = (
+        (f"`{name}`", words[key["type"]], f"`{key['default']}`" if "default" in key else "–", key["description"])
+        for name, key in schema["properties"].items()
+    )
+    return _table(("key", "type", "default", "meaning"), rows)
+
+
+def functions() -> str:
+    """The functions and constants of the eval language, by module."""
+    groups: dict[str, list[str]] = {}
+    for name, function in expressions._FUNCTIONS.items():
+        module, _, short = name.rpartition(".")
+        groups.setdefault(module, []).append(f"`{short}({_signature(function.signature)})`")
+    rows = [(f"`{module}`" if module else "built in", ", ".join(calls)) for module, calls in groups.items()]
+    return _table(("module", "functions"), [*rows, ("constants", ", ".join(f"`{name}`" for name in expressions._CONSTANTS))])
+
+
+def limits() -> str:
+    """The bounds of an expression."""
+    return _table(
+        ("what", "at most"),
+        [
+            ("characters of an expression", f"{expressions.MAX_SOURCE:,}"),
+            ("nesting of an expression", f"{expressions.MAX_DEPTH}"),
+            ("steps of one evaluation", f"{expressions.MAX_STEPS:,}"),
+            ("items or characters of a value", f"{expressions.MAX_LENGTH:,}"),
+            ("bits of a whole number", f"{expressions.MAX_BITS:,}"),
+        ],
+    )
+
+
+def metrics() -> str:
+    """The fields of a report that a criterion can name."""
+    return ", ".join(f"`{name}`" for name in STOP_METRICS) + "\n"
+
+
+def errors() -> str:
+    """Mistakes and what is said of them."""
+    return "\n".join(f"```yaml\n{text}\n```\n```text\n{_message(text)}\n```\n" for text in ERRORS)
+
+
+def result() -> str:
+    """The fields of a report."""
+    documented = re.findall(r"^    (\w+): (.+)$", inspect.getdoc(TrainingResult) or "", re.MULTILINE)
+    if [name for name, _ in documented] != list(TrainingResult._fields):
+        raise SystemExit("the docstring of TrainingResult does not list its fields in their order")
+    return _table(("field", "meaning"), ((f"`{name}`", text) for name, text in documented))
+
+
+SECTIONS: dict[str, Callable[[], str]] = {
+    function.__name__: function for function in (keys, resources, config, functions, limits, metrics, errors, result)
+}
+
+
+def regenerated(text: str) -> str:
+    """A document with its generated parts as they should be."""
+    return SECTION.sub(lambda match: match[1] + SECTIONS[match[2]]() + match[3], text)
+
+
+def generated_files() -> Iterator[tuple[Path, str]]:
+    """Every file with generated parts, and its text as it should be."""
+    for path in sorted(DOCS.glob("*.md")):
+        yield path, regenerated(path.read_text(encoding="utf-8"))
+    yield SCHEMA, json.dumps(spec.json_schema(), indent=2) + "\n"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 where a file is out of date")
+    check = parser.parse_args(argv).check
+    stale = False
+    for path, text in generated_files():
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale = True
+        name = path.relative_to(DOCS.parent)
+        if check:
+            print(f"{name} is out of date: run python docs/generate.py")
+        else:
+            path.write_text(text, encoding="utf-8")
+            print(f"wrote {name}")
+    return int(check and stale)
+
+
+def _key_table(model: type[BaseModel]) -> str:
+    rows = ((f"`{name}`", _kind(field), _default(field), _meaning(field)) for name, field in model.model_fields.items())
+    return _table(("key", "type", "default", "meaning"), rows)
+
+
+def _kind(field: FieldInfo) -> str:
+    return " or ".join(word for word in _words(field.annotation) if word) + _bounds(field)
+
+
+def _words(annotation: Any) -> Iterator[str]:
+    origin = typing.get_origin(annotation)
+    if origin in (types.UnionType, typing.Union):
+        for part in typing.get_args(annotation):
+            yield from _words(part)
+    elif origin is typing.Literal:
+        yield " or ".join(f"`{choice}`" for choice in typing.get_args(annotation))
+    elif origin is not None:
+        yield WORDS[origin]
+    else:
+        yield "mapping" if issubclass(annotation, BaseModel) else WORDS[annotation]
+
+
+def _bounds(field: FieldInfo) -> str:
+    low = next((m.ge for m in field.metadata if isinstance(m, annotated_types.Ge)), None)
+    high = next((m.le for m in field.metadata if isinstance(m, annotated_types.Le)), None)
+    if low is None:
+        return ""
+    return f", {low} to {high:,}" if high is not None else f" ≥ {low}"
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.get_default()
+    if field.default_factory is not None or value in (None, PydanticUndefined):
+        return "–"
+    return f"`{json.dumps(value) if not isinstance(value, str) else value}`"
+
+
+def _meaning(field: FieldInfo) -> str:
+    return field.description or str(_config_schema(field)["description"])
+
+
+def _config_schema(field: FieldInfo) -> dict[str, Any]:
+    return next(m.json_schema for m in field.metadata if isinstance(m, WithJsonSchema) and m.json_schema)
+
+
+def _table(head: Sequence[str], rows: typing.Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _signature(words: str) -> str:
+    """`low? high? size?` as `low, high, size` with the optional ones in brackets."""
+    return ", ".join(f"[{word.rstrip('?')}]" if word.endswith("?") else word for word in words.split())
+
+
+def _message(text: str) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "spec.yaml"
+        path.write_text(text)
+        (path.parent / "train.py").write_text("def train(config, status_reporter): ...\n")
+        try:
+            make_plan(spec.load_spec(path), seed=0)
+        except SpecError as exc:
+            return str(exc).replace(f"{folder}/", "")
+    raise SystemExit(f"this spec has no mistake:\n{text}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
