@@ -67,7 +67,7 @@ if __name__ == "__main__":
                 },
             }
         },
-        scheduling=MedianStopping(),
+        scheduler=MedianStopping(),
     )
     for trial in summary.trials:
         print(f"learning rate {trial.config['learning_rate']:.4f}: {trial.stop_reason}")
