@@ -52,7 +52,8 @@ def probabilities(images: Array, weights: Array) -> Array:
     """The probability of each digit for each image."""
     scores = images @ weights
     exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
+    predicted: Array = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return predicted
 
 
 def accuracy(predicted: Array, labels: Array) -> float:

@@ -11,13 +11,12 @@ from statistics import median
 from typing import Any
 
 import tune_tasks
-from tune_tasks.scheduling import Scheduler
 from tune_tasks.trial import Trial
 
 MNIST_SCRIPT = Path(__file__).with_name("tune_mnist_ray.py")
 
 
-class MedianStopping(Scheduler):
+class MedianStopping(tune_tasks.Scheduler):
     """Ends a trial whose accuracy is below the median of the others', compared at the same number of steps.
 
     Args:
