@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import inspect
 import logging
 import os
@@ -24,6 +25,7 @@ from tune_tasks.trial import EndedBy, Outcome, Trial, TrialState
 
 _INTERRUPT = signal.SIGUSR1
 _LOG_LINES_PER_CALL = 500
+_OWN_FILES = (str(Path(__file__).parent) + os.sep, contextlib.__file__, importlib.__file__, "<frozen ")
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,13 @@ def run_train(
             with assignment.trainable.loaded() as train:
                 seed_everything(trial.seed)
                 reporter.begin()
-                with interrupter.armed(lambda: reporter.stop.reason if reporter.stop else "stopped"):
-                    _check_result(train(trial.config, reporter))
+                with interrupter.armed(reporter.interruption):
+                    if reporter.stop is None:
+                        _check_result(train(trial.config, reporter))
     except TrialStopped:
         pass
     except SystemExit as exc:
-        error = traceback.format_exc() if exc.code not in (None, 0) else None
+        error = _user_traceback(exc) if exc.code not in (None, 0) else None
     except BaseException as exc:  # noqa: BLE001 - whatever user code raises is the trial's error, never ours
         error = _user_traceback(exc)
         ended_in_time = f"; train() then raised {type(exc).__name__}"
@@ -87,9 +90,9 @@ def _check_result(result: object) -> None:
 
 
 def _user_traceback(exc: BaseException) -> str:
-    """The traceback from user code on: our own frames above it say nothing to the user."""
+    """The traceback from user code on: the frames above it, ours, say nothing to the user. The message where all are ours."""
     frames = exc.__traceback__
-    while frames and frames.tb_next and str(Path(__file__).parent) in frames.tb_frame.f_code.co_filename:
+    while frames and frames.tb_frame.f_code.co_filename.startswith(_OWN_FILES):
         frames = frames.tb_next
     return "".join(traceback.format_exception(type(exc), exc, frames))
 
@@ -140,12 +143,13 @@ class Interrupter:
     def __init__(self) -> None:
         self._armed = False
         self._lock = threading.Lock()
-        self._reason: Callable[[], str] = str
-        self._previous = signal.signal(_INTERRUPT, self._raise)
+        self._reason: Callable[[], str | None] = lambda: None
+        signal.signal(_INTERRUPT, self._raise)
 
     @contextlib.contextmanager
-    def armed(self, reason: Callable[[], str]) -> Iterator[None]:
-        """While user code runs: from here on `interrupt()` has an effect."""
+    def armed(self, reason: Callable[[], str | None]) -> Iterator[None]:
+        """While user code runs: from here on `interrupt()` has an effect, as long as `reason` gives one."""
+        signal.signal(_INTERRUPT, self._raise)  # the user code of an earlier trial may have installed its own
         self._reason = reason
         self._armed = True
         try:
@@ -160,8 +164,8 @@ class Interrupter:
                 signal.pthread_kill(threading.main_thread().ident or 0, _INTERRUPT)
 
     def _raise(self, _signum: int, _frame: FrameType | None) -> None:
-        if self._armed:
-            raise TrialStopped(self._reason())
+        if self._armed and (reason := self._reason()):
+            raise TrialStopped(reason)
 
 
 class LogCapture:
@@ -193,9 +197,7 @@ class LogCapture:
     def forward(self, *, last: bool = False) -> None:
         """Log the lines printed since the last call; `last` takes an unfinished line too."""
         _flush()
-        with self._path.open("rb") as file:
-            file.seek(self._forwarded)
-            data = file.read()
+        data = self._new_data()
         end = len(data) if last else data.rfind(b"\n") + 1
         lines = data[:end].decode(errors="replace").splitlines()
         self._forwarded += end
@@ -204,6 +206,14 @@ class LogCapture:
             self._logger.info("%s", line)
         if len(lines) > _LOG_LINES_PER_CALL:
             self._logger.info("… %d more lines, see %s", len(lines) - _LOG_LINES_PER_CALL, self._path)
+
+    def _new_data(self) -> bytes:
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._forwarded)
+                return file.read()
+        except OSError:  # user code removed its own log
+            return b""
 
 
 def _flush() -> None:

@@ -55,6 +55,10 @@ class SpecError(BadInputError):
         self.location = location
         super().__init__(f"{location}: {message}" if location else message)
 
+    def within(self, name: str) -> SpecError:
+        """The same error, its message beginning with the experiment's name."""
+        return type(self)(f"{name}.{self.message}", self.location)
+
     def __reduce__(self) -> tuple[type, tuple[str, Location | None]]:
         return type(self), (self.message, self.location)
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
-from tune_tasks.errors import Location, SpecError, TrainableError, did_you_mean, nearest
+from tune_tasks.errors import Location, SpecError, TrainableError, UsageError, did_you_mean, nearest
 from tune_tasks.result import STOP_METRICS
-from tune_tasks.spec import ExperimentSpec, Spec
+from tune_tasks.spec import MAX_TRIALS, ExperimentSpec, Spec
 from tune_tasks.spec_source import NodePath
 from tune_tasks.trainable import CallableTrainable, Trainable, TrainFunction, locate
 from tune_tasks.trial import Trial
@@ -75,21 +75,40 @@ def make_plan(
         callables: Python functions by experiment name, for experiments that name no script.
 
     Raises:
-        BadInputError: If a search space, an expression or a script is wrong.
+        SpecError: If a search space, an expression or a script is wrong.
+        UsageError: If `seed` or `num_trials` is out of its range.
     """
+    _check_arguments(seed, num_trials)
     drawn = secrets.randbelow(2**31) if seed is None else seed
     planned: list[PlannedExperiment] = []
     warnings: list[str] = []
     for name, given in spec.experiments.items():
         experiment = given.model_copy(update={"num_trials": num_trials}) if num_trials else given
         _check_algorithm(spec, name, experiment)
-        space = SearchSpace(experiment.config, _locator(spec, name))
         trainable = _trainable(spec, name, experiment, callables or {})
         own_seed = drawn if seed is not None or experiment.seed is None else experiment.seed
-        trials = list(expand(name, experiment, space, own_seed))
+        try:
+            space = SearchSpace(experiment.config, _locator(spec, name))
+            _check_size(spec, name, experiment, space)
+            trials = list(expand(name, experiment, space, own_seed))
+        except SpecError as exc:
+            raise exc.within(name) from None
         planned.append(PlannedExperiment(name, experiment, own_seed, trainable, trials))
         warnings += _warnings(spec, name, experiment, space)
     return Plan(planned, spec.source.data, warnings)
+
+
+def _check_arguments(seed: int | None, num_trials: int | None) -> None:
+    if seed is not None and not 0 <= seed < 2**63:
+        raise UsageError(f"seed: expected a whole number from 0 to 2**63 - 1, got {seed}")
+    if num_trials is not None and not 1 <= num_trials <= MAX_TRIALS:
+        raise UsageError(f"num_trials: expected a whole number from 1 to {MAX_TRIALS:,}, got {num_trials}")
+
+
+def _check_size(spec: Spec, name: str, experiment: ExperimentSpec, space: SearchSpace) -> None:
+    if (count := num_trials(experiment, space)) > MAX_TRIALS:
+        place = spec.source.at((name,), key=True)
+        raise SpecError(f"config: its grid has {count:,} combinations; give num_trials, at most {MAX_TRIALS:,}", place)
 
 
 def _locator(spec: Spec, name: str) -> Callable[[NodePath], Location | None]:

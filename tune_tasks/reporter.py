@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import numbers
 import os
 import socket
@@ -19,7 +21,6 @@ from tune_tasks.stopping import first_met
 from tune_tasks.trial import EndedBy, Trial
 
 _OWN_FIELDS = (*REPORTED_METRICS, "neg_mean_loss")
-_KEYWORDS = ("timesteps_total", *_OWN_FIELDS, "done", "info")
 
 
 @dataclass(frozen=True)
@@ -105,18 +106,15 @@ class StatusReporter:
             if self.stop:
                 self._raise(self.stop)
             row = self._complete(result)
-            line = json.dumps(row, default=_plain).encode()[:-1] + self._tail
+            line = _encoded(row) + self._tail
             self._write(line)
             self._note(row, len(line))
-            reason = first_met(self._criteria, row)
-            if reason:
-                by = EndedBy.DONE if reason.startswith("done") else EndedBy.CRITERION
-                self.stop = Stop(by, reason)
+            stop = self.stop = self._decided(row)
             first = self.progress.reports == 1
-        if first or reason:
+        if first or stop:
             self._listener()
-        if reason and self.stop:
-            self._raise(self.stop)
+        if stop:
+            self._raise(stop)
 
     def __call__(self, **metrics: Any) -> None:
         """Report by keywords, as in Ray Tune of 2018: `status_reporter(timesteps_total=…, mean_loss=…, my_metric=…)`.
@@ -125,9 +123,9 @@ class StatusReporter:
         """
         if "timesteps_total" not in metrics:
             raise ReportError(f"timesteps_total is required{_hint(metrics)}")
-        fields = {name: metrics.pop(name) for name in _KEYWORDS if name in metrics}
+        fields = {name: metrics.pop(name) for name in TrainingResult._fields if name in metrics}
         if metrics:
-            fields["info"] = {**(fields.get("info") or {}), **metrics}
+            fields["info"] = {**_mapping(fields.get("info") or {}), **metrics}
         self.report(TrainingResult(**fields))
 
     def request_stop(self, stop: Stop) -> None:
@@ -153,6 +151,17 @@ class StatusReporter:
             self.stop = self.stop or Stop(EndedBy.RETURNED, "train() has returned")
             os.close(self._file)
 
+    def interruption(self) -> str | None:
+        """Why user code in the main thread is to be interrupted; None where it is not, or where a report there has raised."""
+        return self.stop.reason if self.stop and not self.raised_in_main else None
+
+    def _decided(self, row: Mapping[str, Any]) -> Stop | None:
+        if reason := first_met(self._criteria, row):
+            return Stop(EndedBy.CRITERION, reason)
+        if "done" in row:
+            return Stop(EndedBy.DONE, f"done after {row['timesteps_total']} timesteps")
+        return None
+
     def _raise(self, stop: Stop) -> NoReturn:
         if threading.current_thread() is threading.main_thread():
             self.raised_in_main = True
@@ -164,12 +173,12 @@ class StatusReporter:
         for name in _OWN_FIELDS:
             value = getattr(result, name)
             if value is not None:
-                row[name] = value if type(value) in (float, int) else _number(name, value)
+                row[name] = value if type(value) is float else _number(name, value)
         if row.get("mean_loss") is not None:
             row["neg_mean_loss"] = -row["mean_loss"]
         if result.info is not None:
             row["info"] = _plain_info(result.info)
-        if result.done:
+        if _flag("done", result.done):
             row["done"] = True
         now, wall = self._clock(), self._wall_clock()
         row |= self._constant
@@ -206,42 +215,86 @@ class StatusReporter:
 def _timesteps(value: object) -> int:
     if value is None:
         raise ReportError("timesteps_total is required: the number of training steps so far")
-    if isinstance(value, bool):
-        raise ReportError(f"timesteps_total: expected a whole number >= 0, got {value!r}")
     number = _number("timesteps_total", value)
-    if not (number >= 0 and number == number // 1 and number < 2**63):
-        raise ReportError(f"timesteps_total: expected a whole number >= 0, got {value!r}")
+    if not (0 <= number < 2**63 and number == number // 1):
+        raise ReportError(f"timesteps_total: expected a whole number >= 0, got {_shown(value)}")
     return int(number)
 
 
 def _number(name: str, value: Any) -> int | float:
     """A Python number from anything that is one: NumPy scalars, tensors of one element, Decimal."""
     if isinstance(value, (str, bytes, bool)) or not hasattr(value, "__float__"):
-        raise ReportError(f"{name}: expected a number, got {value!r}")
+        raise ReportError(f"{name}: expected a number, got {_shown(value)}")
     try:
-        return int(value) if isinstance(value, numbers.Integral) else float(value)
+        return _integer(int(value)) if isinstance(value, numbers.Integral) else float(value)
     except (TypeError, ValueError, RuntimeError, OverflowError) as exc:
-        raise ReportError(f"{name}: expected a number, got {value!r}") from exc
+        raise ReportError(f"{name}: expected a number, got {_shown(value)}") from exc
+
+
+def _integer(value: int) -> int | float:
+    """The same; as a float, if need be an infinite one, where 64 bits do not hold it: no tracker could take it."""
+    if -(2**63) <= value < 2**63:
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _flag(name: str, value: object) -> bool:
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    with contextlib.suppress(TypeError, ValueError, RuntimeError):
+        if value in (0, 1):  # NumPy's booleans too
+            return bool(value)
+    raise ReportError(f"{name}: expected True or False, got {_shown(value)}")
+
+
+def _mapping(info: object) -> Mapping[Any, Any]:
+    if not isinstance(info, Mapping):
+        raise ReportError(f"info: expected a dict of further metrics, got {_shown(info)}")
+    return info
 
 
 def _plain_info(info: object) -> dict[str, Any]:
-    if not isinstance(info, Mapping):
-        raise ReportError(f"info: expected a dict of further metrics, got {info!r}")
-    return {str(key): _plain_value(value) for key, value in info.items()}
+    try:
+        return {str(key): _plain_value(value) for key, value in _mapping(info).items()}
+    except RecursionError:
+        raise ReportError("info: expected plain values, got some nested without end") from None
+
+
+def _encoded(row: Mapping[str, Any]) -> bytes:
+    """The row as JSON without the closing brace."""
+    try:
+        return json.dumps(row, default=_plain).encode()[:-1]
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise ReportError(f"info: expected values that JSON can hold: {exc}") from exc
+
+
+def _shown(value: object, length: int = 80) -> str:
+    """The value for a message: short, and whatever its `repr` does."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - user code
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def _plain_value(value: Any) -> Any:
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value if type(value) in (bool, int, float, str, type(None)) else _demoted(value)
+    if value is None or type(value) in (float, bool, str):
+        return value
+    if isinstance(value, (bool, int, float, str)):
+        return _demoted(value)
     if isinstance(value, Mapping):
         return {str(key): _plain_value(item) for key, item in value.items()}
     return _plain(value)
 
 
 def _demoted(value: Any) -> Any:
-    """A subclass of a plain type (numpy.float64, an IntEnum) as that type."""
-    base = next(kind for kind in (bool, int, float, str) if isinstance(value, kind))
-    return base(value)
+    """A value of a subclass of a plain type (numpy.float64, an IntEnum) as one of that type."""
+    if isinstance(value, int):
+        return _integer(int(value))
+    return float(value) if isinstance(value, float) else str.__str__(value)
 
 
 def _plain(value: Any) -> Any:
@@ -252,7 +305,7 @@ def _plain(value: Any) -> Any:
         return [_plain_value(item) for item in value]
     if isinstance(value, numbers.Real):
         return float(value)
-    return repr(value)
+    return _shown(value, 10_000)
 
 
 def _hint(metrics: Mapping[str, Any]) -> str:

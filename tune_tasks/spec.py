@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import os
 import re
+import reprlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, WithJsonSchema, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from tune_tasks.errors import SpecError, did_you_mean
-from tune_tasks.spec_source import NodePath, Source, read_source
+from tune_tasks.spec_source import MAX_DEPTH, NodePath, Source, read_source
 from tune_tasks.stopping import Criterion, parse_criterion
 from tune_tasks.trial import Resources, safe_name
+
+MAX_TRIALS = 1_000_000
+"""Of one experiment."""
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40, "K": 2**10, "M": 2**20, "G": 2**30}
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
+
+_WORDS = {
+    "Input should be ": "expected ",
+    "expected greater": "expected a number greater",
+    "expected less": "expected a number less",
+    "dictionary": "mapping",
+    " or instance of ResourcesSpec": "",
+}
 
 _CONFIG_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -37,21 +50,18 @@ _CONFIG_SCHEMA: dict[str, Any] = {
     "additionalProperties": {"$ref": "#/$defs/Value"},
 }
 _VALUE_SCHEMA: dict[str, Any] = {
-    "anyOf": [
-        {
-            "type": "object",
-            "properties": {"grid_search": {"type": "array", "minItems": 1, "description": "Every value is tried."}},
-            "required": ["grid_search"],
-            "additionalProperties": False,
+    "properties": {
+        "grid_search": {
+            "type": "array",
+            "minItems": 1,
+            "description": "Every value is tried.",
+            "items": {"$ref": "#/$defs/Value"},
         },
-        {
-            "type": "object",
-            "properties": {"eval": {"type": "string", "description": "An expression, e.g. random.uniform(1e-4, 1e-3)."}},
-            "required": ["eval"],
-            "additionalProperties": False,
-        },
-        {},
-    ]
+        "eval": {"type": "string", "description": "An expression, e.g. random.uniform(1e-4, 1e-3)."},
+    },
+    "dependentSchemas": {"grid_search": {"maxProperties": 1}, "eval": {"maxProperties": 1}},
+    "additionalProperties": {"$ref": "#/$defs/Value"},
+    "items": {"$ref": "#/$defs/Value"},
 }
 
 
@@ -71,10 +81,10 @@ class ResourcesSpec(BaseModel):
             raise PydanticCustomError("gpu", "expected a fraction up to 1 or a whole number")
         return gpu
 
-    @field_validator("memory")
+    @field_validator("memory", mode="before")
     @classmethod
-    def _readable_size(cls, memory: int | str) -> int | str:
-        if parse_size(memory) is None:
+    def _readable_size(cls, memory: object) -> object:
+        if not isinstance(memory, (int, str)) or parse_size(memory) is None:
             raise PydanticCustomError("memory", "expected bytes or a size such as '2GiB' or '500MB'")
         return memory
 
@@ -98,12 +108,12 @@ class ExperimentSpec(BaseModel):
 
     env: str | None = Field(None, description="The environment or data set; part of the trials' names.")
     alg: str = Field("script", description="'script': the trials run config.script_file_path.")
-    num_trials: int | None = Field(None, ge=1, le=1_000_000, description="Number of trials; default: the whole grid once.")
+    num_trials: int | None = Field(None, ge=1, le=MAX_TRIALS, description="Number of trials; default: the whole grid once.")
     resources: ResourcesSpec = Field(default_factory=ResourcesSpec, description="What each trial occupies.")
     stop: dict[str, float | str] = Field(
         default_factory=dict, description="Metric to bound: a number (>=; for losses <=) or a comparison such as '<= 0.1'."
     )
-    config: Annotated[dict[str, Any], WithJsonSchema(_CONFIG_SCHEMA)] = Field(default_factory=dict)
+    config: dict[str, Any] = Field(default_factory=dict)
     seed: int | None = Field(None, ge=0, lt=2**63, description="Seed of all randomness; default: drawn, printed and kept.")
     metric: str | None = Field(None, description="The metric that 'best' goes by.")
     mode: Literal["max", "min"] | None = Field(None, description="Whether the metric's best value is its max or min.")
@@ -117,10 +127,10 @@ class ExperimentSpec(BaseModel):
     )
     isolate: bool = Field(False, description="A fresh process for each trial; default: warm processes are used again.")
 
-    @field_validator("stop")
+    @field_validator("stop", mode="before")
     @classmethod
-    def _criteria(cls, stop: dict[str, float | str]) -> dict[str, float | str]:
-        for name, bound in stop.items():
+    def _criteria(cls, stop: object) -> object:
+        for name, bound in stop.items() if isinstance(stop, dict) else ():
             try:
                 parse_criterion(name, bound)
             except ValueError as exc:
@@ -163,7 +173,7 @@ def load_spec(path: str | Path) -> Spec:
     Raises:
         SpecError: If anything in it is wrong; names file, line, column and what was expected.
     """
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))  # noqa: PTH111 - Path's raises where there is no such user
     return _checked(read_source(path), path.parent.resolve())
 
 
@@ -173,14 +183,33 @@ def spec_from_data(data: Mapping[str, Any], name: str = "spec") -> Spec:
     Raises:
         SpecError: If anything in it is wrong; names the path of the value.
     """
-    return _checked(Source(name, dict(data)), None)
+    return _checked(Source(name, _plain_data(data, ())), None)
+
+
+def _plain_data(value: Any, path: NodePath) -> Any:
+    """A copy with dicts and lists as a file gives them: tuples are lists, and keys are strings."""
+    if len(path) > MAX_DEPTH:
+        raise SpecError(f"{_dotted(path[:5])}…: nested more than {MAX_DEPTH} levels deep")
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise SpecError(f"{_dotted(path)}: a key must be a string, got {key!r}")
+        return {key: _plain_data(item, (*path, key)) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain_data(item, (*path, i)) for i, item in enumerate(value)]
+    return value
+
+
+def _dotted(path: NodePath) -> str:
+    return ".".join(map(str, path)) or "spec"
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of a spec file, for editors."""
     schema = _File.model_json_schema()
     schema["$defs"]["Value"] = _VALUE_SCHEMA
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "tune-tasks spec", **schema}
+    schema["$defs"]["ExperimentSpec"]["properties"]["config"] = _CONFIG_SCHEMA
+    return {**schema, "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "tune-tasks spec"}
 
 
 def _checked(source: Source, folder: Path | None) -> Spec:
@@ -222,7 +251,7 @@ def _problems(source: Source, errors: list[ErrorDetails]) -> Iterator[tuple[str,
             continue
         seen.add(path)
         unknown = error["type"] == "extra_forbidden"
-        yield f"{'.'.join(map(str, path)) or 'spec'}: {_explain(error, path)}", source.at(path, key=unknown)
+        yield f"{_dotted(path)}: {_explain(error, path)}", source.at(path, key=unknown)
 
 
 def _path_in_data(loc: tuple[str | int, ...], data: Any) -> NodePath:
@@ -239,11 +268,13 @@ def _path_in_data(loc: tuple[str | int, ...], data: Any) -> NodePath:
 
 def _explain(error: ErrorDetails, path: NodePath) -> str:
     if error["type"] == "extra_forbidden":
-        known = (ResourcesSpec if "resources" in path[:-1] else ExperimentSpec).model_fields
+        known = (ExperimentSpec if len(path) == 2 else ResourcesSpec).model_fields
         return f"unknown key{did_you_mean(str(path[-1]), known)} (known: {', '.join(known)})"
     if len(path) == 1 and error["type"] in ("model_type", "model_attributes_type"):
-        return f"expected an experiment: a mapping with env, stop, config, …; got {error['input']!r}"
-    message = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    if error["type"].isidentifier() and not error["msg"].startswith("Input should be "):
-        return message if "got " in message else f"{message}, got {error['input']!r}" if error["type"] != "mode" else message
-    return f"expected {message}, got {error['input']!r}"
+        return f"expected an experiment: a mapping with env, stop, config, …; got {reprlib.repr(error['input'])}"
+    if error["type"] in ("criterion", "mode"):
+        return error["msg"]
+    expected = error["msg"]
+    for pydantics, ours in _WORDS.items():
+        expected = expected.replace(pydantics, ours)
+    return f"{expected}, got {reprlib.repr(error['input'])}"

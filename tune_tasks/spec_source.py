@@ -14,19 +14,25 @@ from tune_tasks.errors import Location, SpecError
 
 NodePath = tuple[str | int, ...]
 
-_MAX_NODES = 1_000_000
-_MAX_DEPTH = 64
+_MAX_CHARACTERS = 20_000_000
+_MAX_NODES = 200_000
+MAX_DEPTH = 64
+_TAG = "tag:yaml.org,2002:"
+_KINDS = {"null": "null", "bool": "true or false", "int": "a whole number", "float": "a number"}
 _CORE_SCHEMA: tuple[tuple[str, str, str], ...] = (
-    ("tag:yaml.org,2002:null", r"^(?:~|null|Null|NULL|)$", "~nN\0"),
-    ("tag:yaml.org,2002:bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
-    ("tag:yaml.org,2002:int", r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$", "-+0123456789"),
+    ("null", r"^(?:~|null|Null|NULL|)$", "~nN\0"),
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("int", r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$", "-+0123456789"),
     (
-        "tag:yaml.org,2002:float",
+        "float",
         r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
         "-+0123456789.",
     ),
-    ("tag:yaml.org,2002:merge", r"^<<$", "<"),
+    ("merge", r"^<<$", "<"),
 )
+
+
+_ESCAPE = re.compile(r"\\(?:(u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|.)")
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -35,8 +41,9 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     yaml_implicit_resolvers: dict[str | None, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own form
 
 
-for _tag, _pattern, _first in _CORE_SCHEMA:
-    _Loader.add_implicit_resolver(_tag, re.compile(_pattern), ["" if c == "\0" else c for c in _first])
+_PATTERNS = {kind: re.compile(pattern) for kind, pattern, _ in _CORE_SCHEMA}
+for _kind, _, _first in _CORE_SCHEMA:
+    _Loader.add_implicit_resolver(_TAG + _kind, _PATTERNS[_kind], ["" if c == "\0" else c for c in _first])
 
 
 @dataclass
@@ -72,10 +79,13 @@ def read_source(path: Path, name: str | None = None) -> Source:
         SpecError: If the file cannot be read or is not valid; names file, line and column.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as exc:
+        with path.open(encoding="utf-8-sig") as file:
+            text = file.read(_MAX_CHARACTERS + 1)
+    except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8 text"
         raise SpecError(f"cannot read the spec file {str(path)!r}: {reason}") from exc
+    if len(text) > _MAX_CHARACTERS:
+        raise SpecError(f"cannot read the spec file {str(path)!r}: more than {_MAX_CHARACTERS:,} characters")
     return parse_source(text, name or str(path), is_json=path.suffix.lower() == ".json")
 
 
@@ -83,28 +93,52 @@ def parse_source(text: str, name: str, *, is_json: bool = False) -> Source:
     """Parse YAML or JSON text; see `read_source`."""
     if is_json:
         text = _checked_json(text, name)
-    source = Source(name, None)
+    source = Source(name, None, {(): Location(name, 1, 1)})
     try:
+        _check_depth(text, name)
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as exc:
-        mark = exc.problem_mark or exc.context_mark
-        place = Location(name, mark.line + 1, mark.column + 1) if mark else None
-        raise SpecError(f"not valid YAML: {exc.problem or exc.context}", place) from exc
-    except (yaml.YAMLError, RecursionError) as exc:
+        problem = ", ".join(part for part in (exc.context, exc.problem) if part)
+        raise SpecError(f"not valid YAML: {problem}", _location(name, exc.problem_mark or exc.context_mark)) from exc
+    except yaml.reader.ReaderError as exc:
+        line = text.count("\n", 0, exc.position) + 1
+        column = exc.position - text.rfind("\n", 0, exc.position)
+        raise SpecError(f"not valid YAML: {exc.reason}", Location(name, line, column)) from exc
+    except yaml.YAMLError as exc:
         raise SpecError(f"not valid YAML: {exc}", Location(name, 1, 1)) from exc
     source.data = None if node is None else _Construction(source).value(node, (), 0)
     return source
 
 
+def _check_depth(text: str, name: str) -> None:
+    """Refuse deep nesting before it is composed: libyaml does that by recursion, without a bound."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise SpecError(f"nested more than {MAX_DEPTH} levels deep", _location(name, event.start_mark))
+
+
+def _location(name: str, mark: Any) -> Location:
+    return Location(name, mark.line + 1, mark.column + 1)
+
+
 def _checked_json(text: str, name: str) -> str:
     try:
-        json.loads(text)
+        json.loads(text, parse_int=str, parse_constant=_refuse_constant)
     except json.JSONDecodeError as exc:
         raise SpecError(f"not valid JSON: {exc.msg}", Location(name, exc.lineno, exc.colno)) from exc
-    except RecursionError as exc:
-        raise SpecError("not valid JSON: nested too deeply", Location(name, 1, 1)) from exc
-    # A tab is white space in JSON but not in YAML; valid JSON has none inside strings.
-    return text.replace("\t", " ")
+    except ValueError as exc:
+        raise SpecError(f"not valid JSON: {exc}", Location(name, 1, 1)) from exc
+    except RecursionError:  # said better, with its place, by what comes next
+        pass
+    # A tab is white space in JSON but not in YAML; valid JSON has none inside strings. A character beyond the basic
+    # plane is written as two escapes in JSON, which are an error in YAML.
+    return _ESCAPE.sub(lambda match: json.loads(f'"{match[0]}"') if match[1] else match[0], text.replace("\t", " "))
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
 
 
 class _Construction:
@@ -115,17 +149,20 @@ class _Construction:
         self.nodes = 0
 
     def value(self, node: yaml.Node, path: NodePath, depth: int) -> Any:
-        self.nodes += 1
         place = self._place(node)
         self.source.places[path] = place
-        if self.nodes > _MAX_NODES or depth > _MAX_DEPTH:
-            raise SpecError(f"too large: more than {_MAX_NODES:,} values or {_MAX_DEPTH} levels", place)
+        self._count(depth, place)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path, depth)
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, place)
         self._expect_tag(node, "seq")
         return [self.value(item, (*path, i), depth + 1) for i, item in enumerate(node.value)]
+
+    def _count(self, depth: int, place: Location) -> None:
+        self.nodes += 1
+        if self.nodes > _MAX_NODES or depth > MAX_DEPTH:
+            raise SpecError(f"too large: more than {_MAX_NODES:,} values or {MAX_DEPTH} levels, aliases included", place)
 
     def _mapping(self, node: yaml.MappingNode, path: NodePath, depth: int) -> dict[str, Any]:
         self._expect_tag(node, "map")
@@ -149,6 +186,7 @@ class _Construction:
         for part in parts:
             if not isinstance(part, yaml.MappingNode):
                 raise SpecError("'<<' merges mappings only", self._place(part))
+            self._count(depth, self._place(part))
             merged = {**self._mapping(part, path, depth + 1), **merged}
         return merged
 
@@ -162,25 +200,26 @@ class _Construction:
 
     def _scalar(self, node: yaml.ScalarNode, place: Location) -> Any:
         text: str = node.value
-        kind = node.tag.rpartition(":")[2]
+        kind = node.tag.removeprefix(_TAG)
+        if kind in _PATTERNS and not _PATTERNS[kind].match(text):  # only where the tag is written out
+            raise SpecError(f"expected {_KINDS[kind]}, got {text[:40]!r}", place)
         try:
             if kind == "int":
                 return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
             if kind == "float":
                 return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
         except ValueError as exc:
-            raise SpecError(f"not a number: {text[:40]!r}", place) from exc
+            raise SpecError(f"the number {text[:20]}… has too many digits", place) from exc
         if kind == "null":
             return None
         if kind == "bool":
             return text.lower() == "true"
         self._expect_tag(node, "str")
-        # JSON writes a character beyond the basic plane as two \u escapes, which YAML reads as two halves.
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return text
 
     def _expect_tag(self, node: yaml.Node, kind: str) -> None:
-        if node.tag != f"tag:yaml.org,2002:{kind}":
+        if node.tag != f"{_TAG}{kind}":
             raise SpecError(f"the tag {node.tag!r} is not supported; a spec is plain data", self._place(node))
 
     def _place(self, node: yaml.Node) -> Location:
-        return Location(self.source.name, node.start_mark.line + 1, node.start_mark.column + 1)
+        return _location(self.source.name, node.start_mark)

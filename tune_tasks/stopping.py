@@ -31,7 +31,7 @@ class Criterion:
     bound: float
 
     def __str__(self) -> str:
-        return f"{self.metric} {self.op} {self.bound:g}"
+        return f"{self.metric} {self.op} {_shown(self.bound)}"
 
     def met_by(self, value: float | None) -> bool:
         """Whether `value` ends the trial. A missing or non-finite value never does."""
@@ -57,17 +57,21 @@ def parse_criterion(name: str, value: object) -> Criterion:
 def _finite(value: str | float) -> float:
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise ValueError(f"expected a finite number, got {value!r}")
     return number
 
 
+def _shown(bound: float) -> str:
+    return f"{bound:.12g}"
+
+
 def is_loss(name: str) -> bool:
     """Whether smaller values of this metric are better by its name."""
     words = re.split(r"[._/]", name)
-    return words[-1] == "loss" and words[0] != "neg"
+    return words[-1] == "loss" and "neg" not in words
 
 
 def first_met(criteria: Iterable[Criterion], row: Mapping[str, Any]) -> str | None:
@@ -80,10 +84,9 @@ def first_met(criteria: Iterable[Criterion], row: Mapping[str, Any]) -> str | No
     for criterion in criteria:
         value = metric(row, criterion.metric)
         if criterion.met_by(value):
-            reached = f"{criterion.metric} {value:.6g} {criterion.op} {criterion.bound:g}"
+            shown = f"{value:.6g}" if isinstance(value, float) else str(value)
+            reached = f"{criterion.metric} {shown} {criterion.op} {_shown(criterion.bound)}"
             return f"{reached} after {row['timesteps_total']} timesteps"
-    if row.get("done"):
-        return f"done after {row['timesteps_total']} timesteps"
     return None
 
 
@@ -94,7 +97,7 @@ def time_limit(criteria: Iterable[Criterion]) -> float | None:
 
 def time_is_up(limit_s: float, elapsed_s: float) -> str:
     """Why a trial ended that met its time limit between two reports."""
-    return f"{_TIME} {elapsed_s:.6g} >= {limit_s:g}"
+    return f"{_TIME} {elapsed_s:.6g} >= {_shown(limit_s)}"
 
 
 def never_reported(criteria: Iterable[Criterion], seen: set[str]) -> list[str]:

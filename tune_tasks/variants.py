@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from tune_tasks.errors import ExpressionError, Location, SpecError
@@ -50,6 +51,7 @@ class SearchSpace:
         self._searched: list[NodePath] = []
         self._tree = self._parse(config, (), in_grid=False)
         self._searched.sort(key=dotted)
+        self._expect_distinct_names()
         self._dimensions = sorted(self._grids.items(), key=lambda item: dotted(item[0]))
 
     @property
@@ -80,6 +82,11 @@ class SearchSpace:
             index, position = divmod(index, len(grid.options))
             choices[path] = grid.options[position]
         return choices
+
+    def _expect_distinct_names(self) -> None:
+        for one, other in pairwise(self._searched):
+            if dotted(one) == dotted(other):
+                raise SpecError(f"config.{dotted(one)}: two searched keys have this name", self._locate(other))
 
     def _parse(self, node: Any, path: NodePath, *, in_grid: bool) -> Any:
         if isinstance(node, Mapping):
@@ -135,6 +142,7 @@ class _Resolution:
         self._stream = stream
         self._values: dict[NodePath, Any] = {}
         self._open: list[NodePath] = []
+        self._blamed = False
 
     def value(self, node: Any, path: NodePath) -> Any:
         """A fresh copy of `node` without anything unresolved."""
@@ -153,13 +161,14 @@ class _Resolution:
             return self._values[path]
         if path in self._open:
             ring = " → ".join(f"config.{dotted(p)}" for p in [*self._open[self._open.index(path) :], path])
-            raise ExpressionError(f"these refer to one another in a circle: {ring}", node.place)
+            raise ExpressionError(f"it refers to itself: {ring}")
         self._open.append(path)
         try:
             value = node.expression.evaluate(stream=f"{self._stream}/{dotted(path)}", index=self._index, lookup=self._lookup)
         except ExpressionError as exc:
-            if exc.location or node.place is None:
+            if self._blamed:  # an `eval` that this one refers to
                 raise
+            self._blamed = True
             raise ExpressionError(f"config.{dotted(path)}.eval: {exc.message} (trial {self._index})", node.place) from None
         finally:
             self._open.pop()
@@ -173,8 +182,13 @@ class _Resolution:
             node = self._choices[done] if isinstance(node, _Grid) else node
             if isinstance(node, _Eval):
                 return _descend(self._evaluate(node, done), path[len(done) :])
-            node, done = _descend(node, (part,)), (*done, part)
-        return self.value(node, path)
+            node, done = _descend(node, (part,)), (*done, _from_start(node, part))
+        return self.value(node, done)
+
+
+def _from_start(value: Any, part: str | int) -> str | int:
+    """One path for each place, `-1` in a list of three being `2`: its random numbers go by the path."""
+    return part + len(value) if isinstance(part, int) and part < 0 else part
 
 
 def _descend(value: Any, path: tuple[str | int, ...]) -> Any:
