@@ -30,7 +30,7 @@ class RecorderLink(Protocol):
     def open(self, info: AttemptInfo) -> dict[str, str]:
         """Announce the attempt; returns environment variables for user code, empty where no tracker is there."""
 
-    def update(self, reporter: StatusReporter) -> str | None:
+    def update(self, reporter: StatusReporter) -> Stop | None:
         """Tell what was reported; returns why the sweep wants the trial to end, or None."""
 
     def close(self, reporter: StatusReporter, outcome: Outcome) -> None:
@@ -103,9 +103,9 @@ class Monitor:
             return TICK_S
         return min(TICK_S, max(0.0, self._limit_s - self._reporter.elapsed_s()))
 
-    def _enforce(self, wanted: str | None) -> None:
+    def _enforce(self, wanted: Stop | None) -> None:
         if self._reporter.stop is None and wanted:
-            self._reporter.request_stop(Stop(EndedBy.CANCELLED, wanted))
+            self._reporter.request_stop(wanted)
         elapsed = self._reporter.elapsed_s()
         if self._reporter.stop is None and self._limit_s is not None and elapsed >= self._limit_s:
             self._reporter.request_stop(Stop(EndedBy.CRITERION, time_is_up(self._limit_s, elapsed)))
@@ -129,7 +129,9 @@ class Monitor:
     def _end_process(self, stop: Stop) -> None:
         reason = f"{stop.reason}; its process was ended {self._info.trial.stop_grace_s:g} s later"
         outcome = Outcome(TrialState.TERMINATED, stop.ended_by, reason, reports=self._reporter.progress.reports)
-        self._paths.write_outcome(outcome)
-        self._forward_log()
-        self._link.close(self._reporter, outcome)
-        self._exit_process(0)
+        try:
+            self._paths.write_outcome(outcome)
+            self._forward_log()
+            self._link.close(self._reporter, outcome)
+        finally:  # also on a full disk
+            self._exit_process(0)

@@ -27,7 +27,7 @@ from prefect_ray.task_runners import PrefectRayFuture, RayTaskRunner
 
 from tune_tasks.errors import ResourcesError, ServiceError, UsageError
 from tune_tasks.plan import Plan
-from tune_tasks.trainable import ScriptTrainable
+from tune_tasks.trainable import ScriptTrainable, TrainFunction
 from tune_tasks.trial import Resources
 
 _TRAVELLING_BYTES = 500 * 2**20
@@ -109,6 +109,8 @@ def _slots(node: Node, resources: Resources) -> int:
 
 def check_local(plan: Plan, options: RayOptions) -> None:
     """Raise ResourcesError before Ray is started where it is plain that a local cluster will be too small."""
+    if options.address or ray.is_initialized():
+        return
     cpus = options.num_cpus if options.num_cpus is not None else os.cpu_count() or 1
     gpus = options.num_gpus if options.num_gpus is not None else float("inf")
     Cluster([Node("", cpus, gpus, float("inf"))], is_remote=False, owned=True).check(plan)
@@ -201,6 +203,19 @@ def remote_options(resources: Resources, *, isolate: bool, folder: Path | None) 
     if folder:
         options["runtime_env"] = {"working_dir": str(folder)}
     return options
+
+
+@dataclass(frozen=True)
+class StoredTrainable:
+    """A trainable in Ray's object store: a function that carries data travels once, not with every trial."""
+
+    reference: Any
+
+    @contextlib.contextmanager
+    def loaded(self) -> Iterator[TrainFunction]:
+        """See `Trainable`."""
+        with ray.get(self.reference).loaded() as function:
+            yield function
 
 
 class SweepTaskRunner(RayTaskRunner[Any]):

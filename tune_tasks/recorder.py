@@ -12,12 +12,12 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus, SweepInfo
-from tune_tasks.reporter import Progress, StatusReporter
+from tune_tasks.reporter import Progress, StatusReporter, Stop
 from tune_tasks.summary import Summary
 from tune_tasks.trackers import MlflowTracker, TensorBoardTracker, Tracker
 from tune_tasks.trial import AttemptPaths, Outcome
@@ -170,7 +170,7 @@ class Updated:
 
     known: bool
     received: int = 0
-    stop: str | None = None
+    stop: Stop | None = None
 
 
 @dataclass
@@ -189,7 +189,8 @@ class Recorder:
     _attempts: dict[str, AttemptStatus] = field(default_factory=dict)
     _changed: dict[str, int] = field(default_factory=dict)
     _version: int = 0
-    _stop: str | None = None
+    _stop: Stop | None = None
+    _stops: dict[str, Stop] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         os.chdir(self.sweep.cwd)
@@ -209,8 +210,9 @@ class Recorder:
     def open(self, info: AttemptInfo) -> Opened:
         """A new attempt begins, or is announced again. Waits until MLflow has its run, or is known to be away."""
         with self._lock:
-            status = self._attempts.get(info.key) or AttemptStatus(info)
-            self._set(replace(status, heard_at=time.time()))
+            now = time.time()
+            status = self._attempts.get(info.key) or AttemptStatus(info, opened_at=now)
+            self._set(replace(status, heard_at=now))
         for pump in self._pumps:
             pump.notify()
         environment = self._pumps[0].environment(info.key, OPEN_TIMEOUT_S)
@@ -223,14 +225,14 @@ class Recorder:
         with self._lock:
             status = self._attempts.get(key)
             if status is None:
-                return Updated(known=False, stop=self._stop)
+                return Updated(known=False, stop=self._stop_of(key))
             received = self._take(status.info, offset, data) if status.info.node != self.node else progress.size
             progress = replace(progress, size=received)
             first = status.progress.reports == 0 and progress.reports > 0
             self._set(replace(status, progress=progress, unseen_metrics=unseen, heard_at=time.time()))
         if first:
             self._notify()
-        return Updated(True, received, self._stop)
+        return Updated(True, received, self._stop_of(key))
 
     def close(self, key: str, outcome: Outcome) -> None:
         """An attempt has ended."""
@@ -246,7 +248,8 @@ class Recorder:
             known = self._attempts.get(info.key)
             if known is None or known.outcome is None:
                 info = known.info if known else info
-                self._set(AttemptStatus(info, outcome.state, progress, outcome, time.time()))
+                now = time.time()
+                self._set(AttemptStatus(info, outcome.state, progress, outcome, opened_at=now, heard_at=now))
         self._notify()
 
     def snapshot(self, since: int) -> tuple[int, list[AttemptStatus]]:
@@ -255,9 +258,15 @@ class Recorder:
             changed = [key for key, version in self._changed.items() if version > since]
             return self._version, [self._with_run(self._attempts[key]) for key in changed]
 
-    def request_stop(self, reason: str) -> None:
-        """Have every attempt end; each hears of it with its next update."""
-        self._stop = reason
+    def request_stop(self, stop: Stop, keys: Sequence[str] | None = None) -> None:
+        """Have these attempts end, or all of them, those to come included; each hears of it with its next update."""
+        if keys is None:
+            self._stop = stop
+        else:
+            self._stops |= dict.fromkeys(keys, stop)
+
+    def _stop_of(self, key: str) -> Stop | None:
+        return self._stop or self._stops.get(key)
 
     def drain(self, timeout_s: float) -> dict[str, str]:
         """Wait until the trackers have everything of the attempts that have ended.
@@ -358,7 +367,7 @@ class RayRecorderLink:
         self._wants_bytes = opened.wants_bytes
         return dict(opened.environment)
 
-    def update(self, reporter: StatusReporter) -> str | None:
+    def update(self, reporter: StatusReporter) -> Stop | None:
         """See `monitor.RecorderLink`."""
         assert self._info is not None
         progress = reporter.progress

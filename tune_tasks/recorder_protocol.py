@@ -85,7 +85,8 @@ class AttemptStatus:
     """The latest that the recorder knows of an attempt.
 
     Attributes:
-        heard_at: When its monitor last spoke, in seconds since the epoch, on the recorder's clock.
+        opened_at: When it was announced first, in seconds since the epoch, on the recorder's clock.
+        heard_at: When its monitor last spoke, on the same clock.
         run_id: Its MLflow run, once there is one.
     """
 
@@ -93,6 +94,7 @@ class AttemptStatus:
     state: TrialState = TrialState.RUNNING
     progress: Progress = field(default_factory=Progress)
     outcome: Outcome | None = None
+    opened_at: float = 0.0
     heard_at: float = 0.0
     run_id: str | None = None
     unseen_metrics: tuple[str, ...] = ()

@@ -164,7 +164,8 @@ def _table_row(trial: TrialSummary) -> dict[str, Any]:
     numbers = {k: v for k, v in (trial.last_result or {}).items() if isinstance(v, (int, float)) and k != "pid"}
     info = {k: v for k, v in ((trial.last_result or {}).get("info") or {}).items() if isinstance(v, (int, float))}
     first = {"experiment": trial.experiment, "index": trial.index, "name": trial.name, "state": str(trial.state)}
-    return {**first, **searched, **info, **numbers, "stop_reason": trial.stop_reason, "logdir": trial.logdir}
+    # `first` comes first, and wins over an entry of `info` that has one of its names.
+    return {**first, **searched, **info, **numbers, **first, "stop_reason": trial.stop_reason, "logdir": trial.logdir}
 
 
 def choose_metric(name: str | None, mode: str | None, trials: list[TrialSummary]) -> tuple[str | None, str]:
@@ -221,3 +222,13 @@ def _failed_lines(experiment: ExperimentSummary) -> Iterator[str]:
         yield f"     traceback: {trial.logdir}/error.txt"
     if len(failed) > _LISTED:
         yield f"   … {len(failed) - _LISTED} more failed"
+
+
+def where_to_look(summary: Summary) -> Iterator[str]:
+    """The addresses of a sweep's three views."""
+    if summary.prefect_url:
+        yield f"Prefect flow run:   {summary.prefect_url}"
+    yield f"MLflow experiments: {', '.join(e.name for e in summary.experiments)} in {summary.tracking_uri}"
+    for experiment in summary.experiments:
+        yield f"TensorBoard:        tensorboard --logdir {experiment.logdir}"
+    yield "`tune-tasks ui` shows Prefect's and MLflow's pages again."

@@ -22,14 +22,16 @@ from prefect.logging import get_run_logger
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_UI_URL
 from prefect.states import Cancelled, Completed, Failed
+from prefect.task_engine import run_task_sync
 
 from tune_tasks.attempt import Assignment, Interrupter, LogCapture, run_train
+from tune_tasks.errors import BadInputError
 from tune_tasks.monitor import Monitor
-from tune_tasks.plan import Plan, make_plan
+from tune_tasks.plan import Plan
 from tune_tasks.recorder import RayRecorderLink
 from tune_tasks.recorder_protocol import AttemptInfo
 from tune_tasks.reporter import StatusReporter
-from tune_tasks.spec import load_spec, spec_from_data
+from tune_tasks.request import Request
 from tune_tasks.summary import Summary, report_lines
 from tune_tasks.trainable import TrainFunction
 from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, TrialState
@@ -38,20 +40,16 @@ _LOG_FLUSH_S = 5.0
 
 
 @task(name="parse_spec", cache_policy=NO_CACHE)
-def parse_spec(
-    spec: Mapping[str, Any] | None,
-    spec_file: str | None,
-    seed: int | None,
-    num_trials: int | None,
-    callables: Mapping[str, TrainFunction],
-) -> Plan:
+def parse_spec(request: Request, callables: Mapping[str, TrainFunction]) -> Plan | State[Any]:
     """Check the spec and resolve every trial. Runs in the driver.
 
     Raises:
         BadInputError: If anything in the spec is wrong.
     """
-    parsed = load_spec(spec_file) if spec is None and spec_file else spec_from_data(spec or {})
-    return make_plan(parsed, seed=seed, num_trials=num_trials, callables=callables)
+    try:
+        return request.plan(callables)
+    except BadInputError as exc:  # returned, not raised: the user's mistake, which needs no traceback of ours
+        return Failed(message=str(exc), data=exc)
 
 
 @task(name="run_trial", task_run_name="{name}", cache_policy=NO_CACHE, retries=0)
@@ -92,7 +90,9 @@ def _run_watched(
 ) -> Outcome:
     interrupter = _interrupter()
     watch = Monitor(info, reporter, paths, link, interrupt=interrupter.interrupt, forward_log=log.forward)
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(_watch, watch), name="monitor", daemon=True)
+    thread = threading.Thread(
+        target=contextvars.copy_context().run, args=(_watch, watch, info.task_run_id), name="monitor", daemon=True
+    )
     thread.start()
     watch.wait_until_ready()
     outcome = run_train(assignment, reporter, interrupter, watch.environment)
@@ -102,14 +102,19 @@ def _run_watched(
     return outcome
 
 
-def _watch(watch: Monitor) -> None:
+def _watch(watch: Monitor, task_run_id: str) -> None:
     """The monitor's thread. A Prefect that cannot run it as a task run is no reason to leave a trial unwatched."""
     try:
-        monitor(watch)
+        run_task_sync(monitor, task_run_id=monitor_id(uuid.UUID(task_run_id)), parameters={"watch": watch})
     except Exception as exc:  # noqa: BLE001
         logging.getLogger(__name__).warning("the monitor runs without a task run: %s", exc)
     if not watch.ended:
         watch.run()
+
+
+def monitor_id(task_run_id: uuid.UUID) -> uuid.UUID:
+    """The id of the monitor's task run, which the driver must know where the trial's process dies."""
+    return uuid.uuid5(task_run_id, "monitor")
 
 
 @task(name="monitor", cache_policy=NO_CACHE, retries=0)

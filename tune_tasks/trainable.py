@@ -12,17 +12,28 @@ import importlib.util
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib.machinery import EXTENSION_SUFFIXES, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 from tune_tasks.errors import TrainableError, did_you_mean
 
 TrainFunction = Callable[[dict[str, Any], Any], object]
 
+_EXTENSIONS = tuple(EXTENSION_SUFFIXES)
 _MODULE_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+class Trainable(Protocol):
+    """Gives the function that a trial calls, in the trial's process."""
+
+    def loaded(self) -> AbstractContextManager[TrainFunction]:
+        """The function, for the time of the context."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +58,12 @@ class ScriptTrainable:
         """
         path = self.path if self.path.exists() else Path.cwd() / self.path.name
         folder = str(path.parent)
-        before = set(sys.modules)
+        before, old_path = set(sys.modules), list(sys.path)
         sys.path.insert(0, folder)
         try:
             yield _function_of(_execute(path), self.entrypoint, str(path))
         finally:
-            with contextlib.suppress(ValueError):
-                sys.path.remove(folder)
+            sys.path[:] = old_path
             _forget_modules(before, folder)
 
 
@@ -82,9 +92,6 @@ class CallableTrainable:
         yield self.function
 
 
-Trainable = ScriptTrainable | ModuleTrainable | CallableTrainable
-
-
 def locate(config: Mapping[str, Any], folder: Path | None) -> ScriptTrainable | ModuleTrainable:
     """The trainable that a script experiment's config names.
 
@@ -110,22 +117,25 @@ def locate(config: Mapping[str, Any], folder: Path | None) -> ScriptTrainable | 
 
 
 def _find(written: str, folder: Path | None) -> Path:
-    path = Path(written).expanduser()
-    places = [Path.cwd() / path] + ([folder / path] if folder else [])
-    for place in dict.fromkeys(Path(os.path.normpath(p)) for p in places):
-        if place.is_file():
-            return place
-    looked = " and ".join(str(place) for place in dict.fromkeys(Path(os.path.normpath(p)) for p in places))
+    # `os.path`, whose functions, unlike Path's, take any text for a path that may not exist.
+    folders = [Path.cwd(), folder] if folder else [Path.cwd()]
+    places = list(dict.fromkeys(os.path.normpath(f / os.path.expanduser(written)) for f in folders))  # noqa: PTH111
+    for place in places:
+        if os.path.isfile(place):  # noqa: PTH113
+            return Path(place)
+    looked = " and ".join(places)
     raise TrainableError(f"config.script_file_path: no file {written!r}; looked at {looked}")
 
 
 def _check_script(path: Path, entrypoint: str) -> None:
     """Parse the script, execute nothing of it, and look for the function among its names."""
     try:
-        tree = ast.parse(path.read_bytes(), str(path))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what Python has to say about the code, it says when it runs
+            tree = ast.parse(path.read_bytes(), str(path))
     except SyntaxError as exc:
         raise TrainableError(f"{path}:{exc.lineno}:{exc.offset}: the script is not valid Python: {exc.msg}") from exc
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, RecursionError, MemoryError) as exc:
         raise TrainableError(f"cannot read the script {path}: {exc}") from exc
     names = set(_bound_names(tree))
     if entrypoint not in names and "*" not in names:
@@ -135,10 +145,15 @@ def _check_script(path: Path, entrypoint: str) -> None:
 
 
 def _bound_names(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+    """The names that the module's own statements bind, those in `if` and `try` included; "*" for a star import."""
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             yield node.name
-        elif isinstance(node, ast.alias):
+            continue
+        pending.extend(ast.iter_child_nodes(node))
+        if isinstance(node, ast.alias):
             yield (node.asname or node.name).partition(".")[0]
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
@@ -147,12 +162,12 @@ def _bound_names(tree: ast.Module) -> Iterator[str]:
 def _execute(path: Path) -> ModuleType:
     # Under its own name other modules of the folder, and pickles, find it; never in the place of a module already there.
     name = path.stem if path.stem not in sys.modules else f"tune_script_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise TrainableError(f"cannot import {path}: the script's name must end in .py")
+    loader = SourceFileLoader(name, str(path))  # whatever the file's suffix
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    assert spec is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    loader.exec_module(module)
     return module
 
 
@@ -166,6 +181,7 @@ def _function_of(module: ModuleType, name: str, where: str) -> TrainFunction:
 def _forget_modules(before: set[str], folder: str) -> None:
     for name in set(sys.modules) - before:
         file = getattr(sys.modules[name], "__file__", None)
-        # Extension modules cannot be imported twice; installed packages below the folder (a .venv) stay warm.
-        if file and file.endswith(".py") and file.startswith(folder + os.sep) and "site-packages" not in file:
+        # Extension modules cannot be imported twice; what is installed below the folder (a .venv, ourselves) stays warm.
+        installed = name.partition(".")[0] == __package__ or "site-packages" in (file or "")
+        if file and file.startswith(folder + os.sep) and not file.endswith(_EXTENSIONS) and not installed:
             del sys.modules[name]

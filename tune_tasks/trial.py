@@ -35,6 +35,7 @@ class EndedBy(str, Enum):
     DONE = "done"
     RETURNED = "returned"
     CANCELLED = "cancelled"
+    SCHEDULER = "scheduler"
     ERROR = "error"
 
     def __str__(self) -> str:
@@ -91,10 +92,28 @@ class Trial:
         """Identifies the trial within its sweep."""
         return f"{self.experiment}/{self.index}"
 
+    def as_json(self) -> dict[str, Any]:
+        """The trial as `tune-tasks plan --json` prints it."""
+        return {
+            "experiment": self.experiment,
+            "index": self.index,
+            "name": self.name,
+            "config": self.config,
+            "resources": asdict(self.resources),
+            "stop": [str(criterion) for criterion in self.stop],
+        }
+
     @property
     def folder(self) -> str:
         """The name as a folder's: safe on every file system, at most 100 bytes, unique by the index in it."""
-        return safe_name(self.name)
+        safe = safe_name(self.name)
+        # A name that was cut may have lost its index.
+        return safe if len(self.name) <= _FOLDER_NAME_LENGTH else f"{safe[: -len(f'_{self.index}')]}_{self.index}"
+
+
+def attempt_name(trial: Trial, attempt: int) -> str:
+    """The trial's name; from the second attempt on with its number."""
+    return trial.name if attempt == 1 else f"{trial.name} (attempt {attempt})"
 
 
 def safe_name(name: str) -> str:
@@ -188,13 +207,13 @@ class AttemptPaths:
     def read_outcome(self) -> Outcome | None:
         """The outcome, or None where the attempt wrote none."""
         try:
-            return Outcome.from_json(self.outcome.read_text())
-        except (OSError, ValueError, KeyError):
+            return Outcome.from_json(self.outcome.read_text(encoding="utf-8"))
+        except (OSError, ValueError, KeyError, TypeError):
             return None
 
 
 def write_aside(path: Path, text: str) -> None:
     """Write a file under another name and rename it: readers see all of it or nothing."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(text)
+    aside.write_text(text, encoding="utf-8", errors="backslashreplace")
     aside.replace(path)

@@ -20,7 +20,7 @@ from tune_tasks.recorder_protocol import AttemptInfo, ExperimentInfo, SweepInfo
 from tune_tasks.result import PROGRESS_METRICS, tracked_metrics
 from tune_tasks.summary import ExperimentSummary, Summary
 from tune_tasks.trackers.base import Row, Tracker
-from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, TrialState
+from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, TrialState, attempt_name
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -86,7 +86,11 @@ class MlflowTracker(Tracker):
         experiment_id, parent = self._parent(info.trial.experiment)
         if info.key not in self._runs:
             self._runs[info.key] = self._find_or_create(
-                experiment_id, info.key, _run_name(info), _attempt_tags(self._sweep, info, parent), info.started_at
+                experiment_id,
+                info.key,
+                attempt_name(info.trial, info.attempt),
+                _attempt_tags(self._sweep, info, parent),
+                info.started_at,
             )
         run_id = self._runs[info.key]
         self._log_params(run_id, _flat_params(info.trial.searched))
@@ -271,10 +275,6 @@ def _attempt_tags(sweep: SweepInfo, info: AttemptInfo, parent: str) -> dict[str,
         "prefect.task_run_id": info.task_run_id,
         "prefect.url": info.task_run_url,
     }
-
-
-def _run_name(info: AttemptInfo) -> str:
-    return info.trial.name if info.attempt == 1 else f"{info.trial.name} (attempt {info.attempt})"
 
 
 def _flat_params(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

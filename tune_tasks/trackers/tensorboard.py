@@ -25,6 +25,7 @@ class TensorBoardTracker(Tracker):
 
     def __init__(self) -> None:
         self._writers: dict[str, Any] = {}
+        self._summary_writer = _summary_writer()
 
     def open_attempt(self, info: AttemptInfo) -> dict[str, str]:
         """Remove what an earlier recorder wrote; the writer itself comes with the first report."""
@@ -35,7 +36,7 @@ class TensorBoardTracker(Tracker):
 
     def log(self, info: AttemptInfo, rows: Sequence[Row]) -> None:
         """Append to the event file and flush it."""
-        writer = self._writers.get(info.key) or self._writers.setdefault(info.key, _writer(str(info.folder)))
+        writer = self._writers.get(info.key) or self._new_writer(info)
         for row in rows:
             progress = ((name, row[name]) for name in PROGRESS_METRICS)
             for name, value in (*tracked_metrics(row), *progress):
@@ -43,15 +44,24 @@ class TensorBoardTracker(Tracker):
                     writer.add_scalar(f"ray/tune/{name}", value, row["timesteps_total"], walltime=row["timestamp"])
         writer.flush()
 
+    def _new_writer(self, info: AttemptInfo) -> Any:
+        self._writers[info.key] = self._summary_writer(str(info.folder), flush_secs=3600)
+        return self._writers[info.key]
+
     def close_attempt(self, info: AttemptInfo, outcome: Outcome) -> None:
         """Close the event file."""
         if writer := self._writers.pop(info.key, None):
             writer.close()
 
 
-def _writer(folder: str) -> Any:
-    # tensorboardX imports torch where it finds it, to accept tensors: 2 CPU seconds for what never comes here.
-    sys.modules.setdefault("torch", None)  # type: ignore[arg-type]
-    from tensorboardX import SummaryWriter
-
-    return SummaryWriter(folder, flush_secs=3600)
+def _summary_writer() -> Any:
+    """The writer class. tensorboardX imports torch where it finds it, to accept tensors: 2 CPU seconds for nothing here."""
+    had_torch = "torch" in sys.modules
+    if not had_torch:
+        sys.modules["torch"] = None  # type: ignore[assignment]
+    try:
+        from tensorboardX import SummaryWriter
+    finally:
+        if not had_torch:
+            del sys.modules["torch"]
+    return SummaryWriter

@@ -1,0 +1,222 @@
+"""The command line: `tune-tasks [run] -f spec.yaml`, `validate`, `plan`, `schema`, `ui`. `./flows/tune.py` is the same.
+
+Heavy libraries are imported once the input is known to be good.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TextIO
+
+from tune_tasks.errors import TuneError, UsageError
+from tune_tasks.request import Request, Session
+from tune_tasks.status import make_display
+
+_EXIT_INTERRUPTED = 130
+_TRIAL_FLAGS = ("env", "stop", "config", "resources")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0, 1 where a trial failed, 2 for bad input, 130 where interrupted."""
+    args = _parser().parse_args(_with_command(list(sys.argv[1:] if argv is None else argv)))
+    command: Callable[[argparse.Namespace], int] = args.command
+    try:
+        return command(args)
+    except TuneError as exc:
+        print(f"{_kind(exc)}: {exc}", file=sys.stderr)
+        return exc.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return _EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone: there is nobody to tell
+        return 1
+
+
+def _kind(exc: TuneError) -> str:
+    return "error" if exc.exit_code == UsageError.exit_code else type(exc).__name__
+
+
+def _with_command(argv: list[str]) -> list[str]:
+    """`-f spec.yaml` means `run -f spec.yaml`."""
+    if argv and (argv[0] in _COMMANDS or argv[0] in ("-h", "--help", "--version")):
+        return argv
+    return ["run", *argv] if argv else ["--help"]
+
+
+def _parser() -> argparse.ArgumentParser:
+    from tune_tasks import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="tune-tasks",
+        description="Tune any Python script from one YAML file: swept by a Prefect flow on Ray, compared in MLflow.",
+        epilog="Without a command: run. Exit code 0: every trial ended well; 1: some failed; 2: bad input; 130: interrupted.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(metavar="command", required=True)
+    for name, (function, add_arguments, description) in _COMMANDS.items():
+        sub = commands.add_parser(name, help=description, description=description, allow_abbrev=False)
+        add_arguments(sub)
+        sub.set_defaults(command=function)
+    return parser
+
+
+def _spec_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what to run: a file, or one experiment by flags")
+    group.add_argument("-f", "--file", help="spec file, YAML or JSON")
+    group.add_argument("--alg", help="'script' (default)")
+    group.add_argument("--env", help="environment or data set; part of the trials' names")
+    group.add_argument("--stop", type=_json_object, help="JSON, e.g. '{\"mean_accuracy\": 0.99}'")
+    group.add_argument("--config", type=_json_object, help='JSON, e.g. \'{"script_file_path": "train.py"}\'')
+    group.add_argument("--resources", type=_json_object, help="JSON, e.g. '{\"cpu\": 1}'")
+    group.add_argument("--num-trials", type=_positive, help="number of trials; with -f in place of the file's")
+    group.add_argument("--experiment-name", help="the experiment's name where there is no file (default: default)")
+    group.add_argument("--seed", type=_not_negative, help="seed of all randomness, in place of the spec's")
+
+
+def _run_arguments(parser: argparse.ArgumentParser) -> None:
+    _spec_arguments(parser)
+    ray = parser.add_argument_group("where to run")
+    ray.add_argument("--address", "--redis-address", help="join the Ray cluster there (default: RAY_ADDRESS, else a local one)")
+    ray.add_argument("--num-cpus", type=_not_negative, help="CPUs of a local cluster (default: the machine's)")
+    ray.add_argument("--num-gpus", type=_not_negative, help="GPUs of a local cluster (default: the machine's)")
+    ray.add_argument("--local-dir", default="tune_results", help="where the trials' files go (default: tune_results)")
+    output = parser.add_argument_group("what to show")
+    output.add_argument("--classic", action="store_true", help="the == Status == block also on a terminal")
+    output.add_argument("--json", action="store_true", help="one JSON document at the end, alone on standard output")
+    output.add_argument("-v", "--verbose", action="store_true", help="show what Ray and Prefect say")
+
+
+def _plan_arguments(parser: argparse.ArgumentParser) -> None:
+    _spec_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="as a JSON list")
+
+
+def _ui_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--no-browser", action="store_true", help="print the addresses only")
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as exc:
+        raise argparse.ArgumentTypeError(f"not valid JSON: {exc.msg} at character {exc.pos + 1} of {text!r}") from None
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError(f"expected a JSON object such as '{{\"key\": 1}}', got {text!r}")
+    return value
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number >= 1, got {text!r}")
+    return int(text)
+
+
+def _not_negative(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number >= 0, got {text!r}")
+    return int(text)
+
+
+def _request(args: argparse.Namespace) -> Request:
+    given = {name: getattr(args, name) for name in ("alg", *_TRIAL_FLAGS) if getattr(args, name) is not None}
+    if args.file and (given or args.experiment_name):
+        flags = ", ".join(f"--{name}" for name in given) or "--experiment-name"
+        raise UsageError(f"{flags} cannot be combined with -f: write it into {args.file}")
+    if not args.file and not given:
+        raise UsageError("nothing to run: give a spec file (-f spec.yaml), or one experiment by --config, --stop, …")
+    spec = None if args.file else {args.experiment_name or "default": given}
+    names = ("address", "num_cpus", "num_gpus", "local_dir", "verbose")
+    options = {name: getattr(args, name) for name in names if hasattr(args, name)}
+    return Request(spec, args.file, args.seed, args.num_trials, **options)
+
+
+def _run(args: argparse.Namespace) -> int:
+    request = _request(args)
+    request.plan({})  # bad input is told before anything heavy is imported
+    out = sys.stdout
+    status_out = sys.stderr if args.json else out
+    session = Session(display=make_display("classic" if args.classic or args.json else "auto", status_out))
+    from tune_tasks.launch import launch
+
+    # Ray prints what it has to say of a dead worker to standard output, whatever its log level.
+    with contextlib.redirect_stdout(status_out if args.verbose else io.StringIO()):
+        try:
+            summary = launch(request, session)
+        finally:
+            session.display.close()
+    _print_end(summary, status_out)
+    if args.json:
+        json.dump(summary.as_json(), out, indent=2, default=repr)
+        out.write("\n")
+    if summary.interrupted:
+        return _EXIT_INTERRUPTED
+    return 1 if summary.failed else 0
+
+
+def _print_end(summary: Any, out: TextIO) -> None:
+    from tune_tasks.summary import report_lines, where_to_look
+
+    print("\n".join([*report_lines(summary), summary.one_line(), "", *where_to_look(summary)]), file=out, flush=True)
+
+
+def _validate(args: argparse.Namespace) -> int:
+    plan = _request(args).plan({})
+    for warning in plan.warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
+    for experiment in plan.experiments:
+        print(f"{experiment.name}: valid, {len(experiment.trials)} trials")
+    return 0
+
+
+def _plan(args: argparse.Namespace) -> int:
+    plan = _request(args).plan({})
+    for warning in plan.warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
+    if args.json:
+        print(json.dumps([trial.as_json() for trial in plan.trials()], indent=2, default=repr))
+        return 0
+    for experiment in plan.experiments:
+        drawn = "" if experiment.seed == experiment.spec.seed else " (drawn for this plan; a run draws its own)"
+        print(
+            f"{experiment.name}: {len(experiment.trials)} trials of {experiment.trials[0].resources}, seed {experiment.seed}{drawn}"
+        )
+        print(f"  stop: {', '.join(map(str, experiment.trials[0].stop)) or 'when train() returns'}")
+    for trial in plan.trials():
+        print(f" - {trial.name}")
+    return 0
+
+
+def _schema(args: argparse.Namespace) -> int:
+    from tune_tasks.spec import json_schema
+
+    print(json.dumps(json_schema(), indent=2))
+    return 0
+
+
+def _ui(args: argparse.Namespace) -> int:
+    from tune_tasks.ui import serve
+
+    serve(open_browser=not args.no_browser)
+    return 0
+
+
+def _no_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command takes none."""
+
+
+_COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], Callable[[argparse.ArgumentParser], None], str]] = {
+    "run": (_run, _run_arguments, "run the trials of a spec"),
+    "validate": (_validate, _spec_arguments, "check a spec without running it"),
+    "plan": (_plan, _plan_arguments, "show what would run, in order, without running it"),
+    "schema": (_schema, _no_arguments, "print the JSON Schema of a spec file"),
+    "ui": (_ui, _ui_arguments, "show Prefect's and MLflow's pages on what the runs wrote"),
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""What the flow `tune` does: plan, connect, run the sweep, summarize. Runs in the driver, inside the flow run."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ray
+import yaml
+from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
+from prefect.settings import PREFECT_UI_URL
+from prefect.states import Cancelled, Completed, Failed
+
+from tune_tasks.errors import TuneError, UsageError
+from tune_tasks.plan import Plan, PlannedExperiment
+from tune_tasks.ray_runner import Cluster, RayOptions, StoredTrainable, connect, remote_options, travelling_folder
+from tune_tasks.recorder import start_recorder
+from tune_tasks.recorder_protocol import ExperimentInfo, SweepInfo
+from tune_tasks.request import Request, Session, session_of_flow
+from tune_tasks.status import make_display
+from tune_tasks.summary import Summary
+from tune_tasks.sweep import Launch, Sweep
+from tune_tasks.tasks import parse_spec, summarize
+from tune_tasks.trackers.mlflow import default_tracking_uri, is_local_store
+from tune_tasks.trainable import ScriptTrainable
+from tune_tasks.trial import safe_name
+
+
+def execute(request: Request) -> State[Any]:
+    """Run a sweep; returns the flow run's final state."""
+    session = session_of_flow.get(None) or Session(display=make_display("classic", sys.stdout))
+    try:
+        summary = _run(request, session)
+    except TuneError as exc:
+        session.error = exc
+        return Failed(message=str(exc))
+    finally:
+        session.display.close()
+    session.summary = summary
+    return _state(summary)
+
+
+def _state(summary: Summary) -> State[Any]:
+    if summary.interrupted:
+        return Cancelled(message=f"Interrupted: {summary.one_line()}")
+    return Failed(message=summary.one_line()) if summary.failed else Completed(message=summary.one_line())
+
+
+def _run(request: Request, session: Session) -> Summary:
+    plan: Any = parse_spec(request, session.callables)
+    _announce(plan, session)
+    with connect(ray_options(request)) as cluster:
+        cluster.check(plan)
+        info = _sweep_info(plan, request)
+        _check_reach(cluster, info)
+        launches = {experiment.name: _launch(experiment, cluster) for experiment in plan.experiments}
+        recorder = start_recorder(info)
+        summary = Sweep(plan, info, cluster, recorder, launches, session.scheduler, session.display).run()
+    summarize(summary)
+    return summary
+
+
+def ray_options(request: Request) -> RayOptions:
+    """How the request wants Ray to be reached."""
+    return RayOptions(request.ray_address, request.num_cpus, request.num_gpus, request.verbose)
+
+
+def _announce(plan: Plan, session: Session) -> None:
+    for warning in plan.warnings:
+        session.display.warn(warning)
+    for experiment in plan.experiments:
+        drawn = "" if experiment.seed == experiment.spec.seed else " (give it as `seed` to repeat the sweep)"
+        session.display.note(f"{experiment.name}: {len(experiment.trials)} trials, seed {experiment.seed}{drawn}")
+
+
+def _check_reach(cluster: Cluster, info: SweepInfo) -> None:
+    if cluster.is_remote and is_local_store(info.tracking_uri):
+        raise UsageError(
+            f"the cluster has other machines, which cannot reach the local MLflow store {info.tracking_uri}: "
+            "set MLFLOW_TRACKING_URI to a tracking server that they reach"
+        )
+
+
+def _launch(experiment: PlannedExperiment, cluster: Cluster) -> Launch:
+    folder = travelling_folder(experiment.trainable) if cluster.is_remote else None
+    options = remote_options(experiment.spec.resources.resources(), isolate=experiment.spec.isolate, folder=folder)
+    return Launch(StoredTrainable(ray.put(experiment.trainable)), options)
+
+
+def _sweep_info(plan: Plan, request: Request) -> SweepInfo:
+    cwd, sweep = Path.cwd(), f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{secrets.token_hex(2)}"
+    root = cwd / Path(request.local_dir).expanduser()
+    context = FlowRunContext.get()
+    flow_run_id = str(context.flow_run.id) if context and context.flow_run else ""
+    ui = PREFECT_UI_URL.value()
+    return SweepInfo(
+        sweep=sweep,
+        experiments={e.name: _experiment_info(e, root / safe_name(e.name) / sweep) for e in plan.experiments},
+        tracking_uri=default_tracking_uri(cwd),
+        spec_text=yaml.safe_dump(json.loads(json.dumps(plan.source, default=repr)), sort_keys=False),
+        cwd=cwd,
+        flow_run_id=flow_run_id,
+        flow_run_url=f"{ui}/runs/flow-run/{flow_run_id}" if ui and flow_run_id else "",
+    )
+
+
+def _experiment_info(experiment: PlannedExperiment, folder: Path) -> ExperimentInfo:
+    spec, trainable = experiment.spec, experiment.trainable
+    return ExperimentInfo(
+        name=experiment.name,
+        folder=folder,
+        seed=experiment.seed,
+        num_trials=len(experiment.trials),
+        constants=_without(experiment.trials[0].config, set(experiment.trials[0].searched)),
+        metric=spec.metric,
+        mode=spec.mode,
+        script=trainable.path if isinstance(trainable, ScriptTrainable) else None,
+    )
+
+
+def _without(config: Mapping[str, Any], searched: set[str], prefix: str = "") -> dict[str, Any]:
+    """The config without what varies; of a list that holds something searched, nothing."""
+    kept = {}
+    for key, value in config.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            kept[key] = _without(value, searched, f"{path}.")
+        elif not any(name == path or name.startswith(f"{path}.") for name in searched):
+            kept[key] = value
+    return kept

@@ -1,0 +1,60 @@
+"""From a request to a summary, in this process: Prefect's server, Ray and the imports side by side, then the flow."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+
+from tune_tasks.errors import ServiceError
+from tune_tasks.request import Request, Session, session_of_flow
+from tune_tasks.services import prefect_server
+from tune_tasks.summary import Summary
+
+
+def launch(request: Request, session: Session) -> Summary:
+    """Run a sweep as a flow run of this process. What can be checked beforehand is, before anything is started.
+
+    Raises:
+        BadInputError: If the request is wrong.
+        ServiceError: If Prefect or Ray cannot be started or reached.
+    """
+    plan = request.plan(session.callables)
+    with prefect_server() as wait_for_prefect:
+        from tune_tasks.execution import ray_options
+        from tune_tasks.flows.tune import tune
+        from tune_tasks.ray_runner import check_local, connect
+
+        options = ray_options(request)
+        check_local(plan, options)
+        with connect(options):
+            address = wait_for_prefect()
+            session.display.note(f"Prefect: {address.ui_url}")
+            token = session_of_flow.set(session)
+            with _quiet_prefect(request.verbose):
+                state = tune(**request.parameters(), return_state=True)
+            session_of_flow.reset(token)
+    if session.error:
+        raise session.error
+    if session.summary is None:
+        raise ServiceError(f"the flow run ended without a summary: {state.name}: {state.message}")
+    return session.summary
+
+
+@contextlib.contextmanager
+def _quiet_prefect(verbose: bool) -> Iterator[None]:
+    """Keep what Prefect logs from the console; the server has it all the same."""
+    from prefect.logging.configuration import ensure_logging_setup
+    from prefect.logging.handlers import PrefectConsoleHandler
+
+    ensure_logging_setup()
+    loggers = [logging.getLogger(), *(x for x in logging.Logger.manager.loggerDict.values() if isinstance(x, logging.Logger))]
+    handlers = {h for x in loggers for h in x.handlers if isinstance(h, PrefectConsoleHandler)}
+    levels = {handler: handler.level for handler in handlers}
+    for handler in handlers if not verbose else ():
+        handler.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for handler, level in levels.items():
+            handler.setLevel(level)

@@ -1,0 +1,75 @@
+"""What the driver knows of each trial while a sweep runs. Plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus
+from tune_tasks.reporter import Progress, Stop
+from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, Trial, TrialState
+
+
+@dataclass
+class Attempt:
+    """One submitted attempt.
+
+    Attributes:
+        reference: Ray's, of the task's state.
+        submitted_at: In seconds since the epoch.
+        ending: Why the driver had its process ended, where it had.
+    """
+
+    number: int
+    paths: AttemptPaths
+    reference: Any
+    task_run_id: UUID
+    submitted_at: float
+    ending: Stop | None = None
+
+
+@dataclass
+class TrialRecord:
+    """One trial of the running sweep.
+
+    Attributes:
+        attempt: The latest; None until the first is submitted.
+        status: The recorder's latest of that attempt; None until its process has announced it.
+        outcome: The trial's end; None while it is pending, running, or to be tried again.
+        told: Reports that the scheduler was told of.
+    """
+
+    trial: Trial
+    attempt: Attempt | None = None
+    status: AttemptStatus | None = None
+    outcome: Outcome | None = None
+    told: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def state(self) -> TrialState:
+        """Where the trial stands."""
+        if self.outcome:
+            return self.outcome.state
+        return TrialState.RUNNING if self.status and self.attempt else TrialState.PENDING
+
+    @property
+    def progress(self) -> Progress:
+        """What its latest attempt has reported."""
+        return self.status.progress if self.status else Progress()
+
+    @property
+    def info(self) -> AttemptInfo | None:
+        """Its latest attempt as its process announced it."""
+        return self.status.info if self.status else None
+
+    @property
+    def attempts(self) -> int:
+        """Attempts begun."""
+        return self.attempt.number if self.attempt else 0
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the sweep was interrupted before the trial ended by itself."""
+        return self.outcome is None or self.outcome.ended_by is EndedBy.CANCELLED

@@ -1,0 +1,73 @@
+"""What a sweep is asked for: what a flow run's parameters can carry, and what its caller in the same process adds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tune_tasks.errors import TuneError
+from tune_tasks.plan import Plan, make_plan
+from tune_tasks.scheduling import Scheduler
+from tune_tasks.spec import load_spec, spec_from_data
+from tune_tasks.status import Display, NoDisplay
+from tune_tasks.summary import Summary
+from tune_tasks.trainable import TrainFunction
+
+
+@dataclass(frozen=True)
+class Request:
+    """The flow's parameters; `flows/tune.py` describes each."""
+
+    spec: Mapping[str, Any] | None = None
+    spec_file: str | None = None
+    seed: int | None = None
+    num_trials: int | None = None
+    address: str | None = None
+    num_cpus: int | None = None
+    num_gpus: int | None = None
+    local_dir: str = "tune_results"
+    verbose: bool = False
+
+    @property
+    def ray_address(self) -> str | None:
+        """The cluster to join; None to start a local one."""
+        return self.address or os.environ.get("RAY_ADDRESS") or None
+
+    def parameters(self) -> dict[str, Any]:
+        """As the flow takes them."""
+        return asdict(self)
+
+    def plan(self, callables: Mapping[str, TrainFunction]) -> Plan:
+        """Load and check the spec and resolve its trials; executes nothing of it.
+
+        Raises:
+            BadInputError: If anything in it is wrong.
+        """
+        spec = load_spec(self.spec_file) if self.spec is None and self.spec_file else spec_from_data(self.spec or {})
+        return make_plan(spec, seed=self.seed, num_trials=self.num_trials, callables=callables)
+
+
+@dataclass
+class Session:
+    """What the caller of the flow holds, in the same process.
+
+    Attributes:
+        callables: Functions by experiment name, for experiments that name no script.
+        scheduler: Decides which trial is next.
+        display: Shown the status.
+        summary: Set by the flow at its end.
+        error: Set by the flow where it could not begin.
+    """
+
+    callables: Mapping[str, TrainFunction] = field(default_factory=dict)
+    scheduler: Scheduler = field(default_factory=Scheduler)
+    display: Display = field(default_factory=NoDisplay)
+    summary: Summary | None = None
+    error: TuneError | None = None
+
+
+session_of_flow: ContextVar[Session] = ContextVar("session_of_flow")
+"""The session of the flow that runs; unset in a flow run that a deployment started."""

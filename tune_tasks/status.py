@@ -1,0 +1,242 @@
+"""The sweep's status for people: a live table on a terminal, else the `== Status ==` block of 2017."""
+
+from __future__ import annotations
+
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from tune_tasks.recorder_protocol import ExperimentInfo
+from tune_tasks.records import TrialRecord
+from tune_tasks.result import metric, tracked_metrics
+from tune_tasks.trial import TrialState
+
+_EVERY_S = 3.0
+_LISTED = 20
+_ORDER = (TrialState.RUNNING, TrialState.ERROR, TrialState.PENDING, TrialState.TERMINATED)
+_METRICS = {"episode_reward_mean": "rew", "mean_loss": "loss", "mean_accuracy": "acc"}
+
+
+@dataclass(frozen=True)
+class StatusView:
+    """The sweep as it stands.
+
+    Attributes:
+        cpu: CPUs of the cluster.
+        gpu: GPUs of the cluster.
+        experiments: By name.
+        records: Every trial, in order.
+    """
+
+    cpu: float
+    gpu: float
+    experiments: Mapping[str, ExperimentInfo]
+    records: Sequence[TrialRecord]
+
+    def used(self) -> tuple[float, float]:
+        """CPUs and GPUs of the running trials."""
+        running = [r.trial.resources for r in self.records if r.state is TrialState.RUNNING]
+        return sum(r.cpu for r in running), sum(r.gpu for r in running)
+
+    def listed(self, experiment: str) -> tuple[list[TrialRecord], str]:
+        """The trials of an experiment to show, running ones first, and the rest in one line of counts."""
+        records = [record for record in self.records if record.trial.experiment == experiment]
+        records.sort(key=lambda r: (_ORDER.index(r.state), r.trial.index))
+        if len(records) > _LISTED:
+            counts = Counter(record.state for record in records[_LISTED:])
+            rest = ", ".join(f"{counts[state]} {state}" for state in _ORDER if counts[state])
+            return records[:_LISTED], f"… {len(records) - _LISTED} more trials: {rest}"
+        return sorted(records, key=lambda r: (r.state is not TrialState.RUNNING, r.trial.index)), ""
+
+
+def status_lines(view: StatusView) -> Iterator[str]:
+    """The block of 2017."""
+    cpus, gpus = view.used()
+    yield "== Status =="
+    yield f"Resources used: {cpus:g}/{view.cpu:g} CPUs, {gpus:g}/{view.gpu:g} GPUs"
+    for name, experiment in view.experiments.items():
+        yield f"Tensorboard logdir: {experiment.folder}"
+        listed, rest = view.listed(name)
+        yield from (f" - {record.trial.name}:\t{progress_text(record)}" for record in listed)
+        if rest:
+            yield f"   {rest}"
+    yield ""
+
+
+def progress_text(record: TrialRecord) -> str:
+    """`RUNNING [pid=27708], 16 s, 20 ts, 0.46 acc`."""
+    row, parts = record.progress.last, [_state_text(record)]
+    if row:
+        parts += [f"{row['time_total_s']:.0f} s", f"{row['timesteps_total']} ts", *_metric_texts(record, row)]
+    if record.failures:
+        parts.append(f"attempt {record.attempts}")
+    if record.outcome and record.outcome.error:
+        parts.append(record.outcome.error_summary)
+    return ", ".join(parts)
+
+
+def _state_text(record: TrialRecord) -> str:
+    info = record.info
+    return f"RUNNING [pid={info.pid}]" if record.state is TrialState.RUNNING and info else str(record.state)
+
+
+def _metric_texts(record: TrialRecord, row: Mapping[str, Any]) -> Iterator[str]:
+    shown = {name: unit for name, unit in _METRICS.items() if row.get(name) is not None}
+    if not shown:
+        shown = {name: name for name, _ in list(tracked_metrics(row))[:2]}
+    for name, unit in shown.items():
+        yield f"{metric(row, name):.3g} {unit}"
+    if record.progress.non_finite:
+        yield f"{record.progress.non_finite} values not finite"
+
+
+class Display(ABC):
+    """Shows how a sweep does. Called in the driver, several times a second; decides itself how often to show anything."""
+
+    @abstractmethod
+    def show(self, view: StatusView) -> None:
+        """The sweep stands so."""
+
+    @abstractmethod
+    def note(self, text: str) -> None:
+        """Something to know at once."""
+
+    def warn(self, text: str) -> None:
+        """Something that is allowed or survived but hardly meant."""
+        self.note(f"Warning: {text}")
+
+    def close(self) -> None:
+        """Nothing more comes."""
+
+
+class ClassicDisplay(Display):
+    """Prints the status block when something changed, at most every three seconds."""
+
+    def __init__(self, out: TextIO, *, every_s: float = _EVERY_S) -> None:
+        self._out, self._every_s = out, every_s
+        self._shown: list[str] = []
+        self._shown_at = float("-inf")
+        self._last: StatusView | None = None
+
+    def show(self, view: StatusView) -> None:
+        """See `Display`."""
+        self._last = view
+        if time.monotonic() - self._shown_at >= self._every_s:
+            self._print(view)
+
+    def note(self, text: str) -> None:
+        """See `Display`."""
+        print(text, file=self._out, flush=True)
+
+    def close(self) -> None:
+        """Print where the last block is not the latest."""
+        if self._last:
+            self._print(self._last)
+            self._last = None
+
+    def _print(self, view: StatusView) -> None:
+        lines = list(status_lines(view))
+        self._shown_at = time.monotonic()
+        if lines != self._shown:
+            self._shown = lines
+            print("\n".join(lines), file=self._out, flush=True)
+
+
+class LiveDisplay(Display):
+    """A table on a terminal, kept up to date in place."""
+
+    def __init__(self, out: TextIO) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._live = Live(console=Console(file=out), auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
+        self._shown_at = float("-inf")
+        self._last: StatusView | None = None
+
+    def show(self, view: StatusView) -> None:
+        """See `Display`."""
+        self._last = view
+        if time.monotonic() - self._shown_at >= 0.5:
+            self._shown_at = time.monotonic()
+            self._live.start()
+            self._live.update(_table(view), refresh=True)
+
+    def note(self, text: str) -> None:
+        """See `Display`."""
+        self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def close(self) -> None:
+        """Leave the last table standing."""
+        if self._last:
+            self._live.update(_table(self._last), refresh=True)
+            self._live.stop()
+            self._last = None
+
+
+class NoDisplay(Display):
+    """Shows nothing but warnings, on standard error."""
+
+    def show(self, view: StatusView) -> None:
+        """See `Display`."""
+
+    def note(self, text: str) -> None:
+        """See `Display`."""
+
+    def warn(self, text: str) -> None:
+        """See `Display`."""
+        print(f"Warning: {text}", file=sys.stderr)
+
+
+def make_display(kind: str, out: TextIO) -> Display:
+    """The display of a kind: `live`, `classic`, `none`, or `auto`, which is live on a terminal and else classic."""
+    if kind == "none":
+        return NoDisplay()
+    return LiveDisplay(out) if kind == "live" or (kind == "auto" and out.isatty()) else ClassicDisplay(out)
+
+
+def _table(view: StatusView) -> Any:
+    from rich.console import Group
+    from rich.text import Text
+
+    cpus, gpus = view.used()
+    head = Text(f"{cpus:g}/{view.cpu:g} CPUs, {gpus:g}/{view.gpu:g} GPUs in use", style="dim")
+    return Group(head, *(_experiment_table(view, name) for name in view.experiments))
+
+
+def _experiment_table(view: StatusView, name: str) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    listed, rest = view.listed(name)
+    metrics = [m for m in _METRICS if any((r.progress.last or {}).get(m) is not None for r in listed)]
+    records = [r for r in view.records if r.trial.experiment == name]
+    counts = Counter(r.state for r in records)
+    title = f"{name}: " + ", ".join(f"{counts[state]} {state}" for state in _ORDER if counts[state])
+    table = Table(title=title, title_justify="left", caption=rest or None, caption_justify="left", expand=False)
+    for column in ("trial", "state", "pid", "time", "timesteps", *metrics, ""):
+        table.add_column(column, justify="left" if column in ("trial", "state", "") else "right", overflow="fold")
+    for record in listed:
+        table.add_row(*(Text(cell) for cell in _cells(record, metrics)), style=_STYLES[record.state])
+    return table
+
+
+_STYLES = {TrialState.RUNNING: "bold", TrialState.ERROR: "red", TrialState.PENDING: "dim", TrialState.TERMINATED: "green"}
+
+
+def _cells(record: TrialRecord, metrics: Sequence[str]) -> list[str]:
+    row, info = record.progress.last, record.info
+    values = [metric(row or {}, name) for name in metrics]
+    reason = record.outcome.error_summary or record.outcome.stop_reason if record.outcome else ""
+    return [
+        record.trial.name,
+        str(record.state),
+        str(info.pid) if info and not record.outcome else "",
+        f"{row['time_total_s']:.0f} s" if row else "",
+        str(row["timesteps_total"]) if row else "",
+        *("" if value is None else f"{value:.3g}" for value in values),
+        reason,
+    ]

@@ -1,0 +1,343 @@
+"""The driver's loop: submits attempts, hears how they do, ends those that cannot end themselves, tries failed ones again."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from prefect_ray.context import remote_options as prefect_remote_options
+
+from tune_tasks.attempt import Assignment
+from tune_tasks.plan import Plan
+from tune_tasks.postmortem import close_task_runs, outcome_of, read_progress
+from tune_tasks.ray_runner import Cluster
+from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus, SweepInfo
+from tune_tasks.records import Attempt, TrialRecord
+from tune_tasks.reporter import Stop
+from tune_tasks.scheduling import Scheduler
+from tune_tasks.status import Display, StatusView
+from tune_tasks.stopping import never_reported, time_limit
+from tune_tasks.summary import ExperimentSummary, Summary, TrialSummary, choose_metric
+from tune_tasks.tasks import run_trial
+from tune_tasks.trainable import Trainable
+from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, Trial, TrialState, attempt_name
+
+_POLL_S = 0.25
+_HEAR_S = 0.5
+_SILENCE_S = 6.0  # a monitor speaks every second
+_DRAIN_S = 30.0
+_LOOKAHEAD = 2  # attempts that wait in Ray, so that no CPU waits for the driver
+_CALL_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What submitting a trial of one experiment needs, the same for all of them."""
+
+    trainable: Trainable
+    options: Mapping[str, Any]
+
+
+class Sweep:
+    """One execution of a plan. Lives in the flow; `run` returns when every trial has ended.
+
+    Args:
+        plan: What to run.
+        info: Names and folders.
+        cluster: What there is to run it on.
+        recorder: Handle of the recorder's actor.
+        launches: By experiment.
+        scheduler: Decides which trial is next and which ends early.
+        display: Shown the status now and then.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        info: SweepInfo,
+        cluster: Cluster,
+        recorder: Any,
+        launches: Mapping[str, Launch],
+        scheduler: Scheduler,
+        display: Display,
+    ) -> None:
+        self._plan, self._info, self._cluster, self._recorder = plan, info, cluster, recorder
+        self._launches, self._scheduler, self._display = launches, scheduler, display
+        self._records = {trial.key: TrialRecord(trial) for trial in plan.trials()}
+        self._pending = list(self._records.values())
+        self._active: dict[Any, TrialRecord] = {}
+        self._hearing = _Hearing(recorder)
+        self._stop_reason: str | None = None
+        self._stop_by = 0.0
+        self._slots = max(cluster.slots(e.spec.resources.resources()) for e in plan.experiments)
+
+    def run(self) -> Summary:
+        """Run every trial to its end, or until `stop`."""
+        self._scheduler.setup([record.trial for record in self._pending])
+        with _interrupts(self.stop):
+            while self._active or (self._pending and not self._stop_reason):
+                self._submit()
+                self._await_ends()
+                self._hear()
+                self._end_stuck()
+                self._display.show(self._view())
+            return self._close()
+
+    def stop(self, reason: str) -> None:
+        """Have every running trial end and start none any more; called again, do not wait for their grace."""
+        if self._stop_reason is None:
+            self._stop_reason = reason
+            grace = max((r.trial.stop_grace_s for r in self._active.values()), default=0.0)
+            self._stop_by = time.time() + grace + _SILENCE_S
+        else:
+            self._stop_by = time.time()
+
+    # ── submitting ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _submit(self) -> None:
+        while not self._stop_reason and len(self._active) < self._slots + _LOOKAHEAD:
+            candidates = [record.trial for record in self._pending if self._has_room(record.trial)]
+            chosen = self._scheduler.choose(candidates) if candidates else None
+            if chosen is None:
+                return
+            record = self._records[chosen.key]
+            self._pending.remove(record)
+            self._start(record)
+
+    def _has_room(self, trial: Trial) -> bool:
+        limit = self._plan.experiment_of(trial).spec.max_concurrent_trials
+        return limit is None or sum(r.trial.experiment == trial.experiment for r in self._active.values()) < limit
+
+    def _start(self, record: TrialRecord) -> None:
+        trial, number = record.trial, record.attempts + 1
+        paths = AttemptPaths.of(self._info.experiments[trial.experiment].folder, trial, number)
+        launch = self._launches[trial.experiment]
+        assignment = Assignment(trial, number, launch.trainable, paths.folder, self._info.cwd)
+        with prefect_remote_options(**launch.options):
+            future: Any = run_trial.submit(name=attempt_name(trial, number), assignment=assignment, recorder=self._recorder)
+        record.status, record.told = None, 0
+        record.attempt = Attempt(number, paths, future.wrapped_future, future.task_run_id, time.time())
+        self._active[future.wrapped_future] = record
+
+    # ── hearing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _await_ends(self) -> None:
+        if not self._active:
+            return
+        references = list(self._active)
+        done, _ = ray.wait(references, num_returns=1, timeout=_POLL_S)
+        if done:  # those that ended meanwhile, too
+            done, _ = ray.wait(references, num_returns=len(references), timeout=0)
+        for reference in done:
+            self._ended(self._active.pop(reference))
+
+    def _ended(self, record: TrialRecord) -> None:
+        attempt = record.attempt
+        assert attempt is not None
+        outcome, is_closed = outcome_of(record, attempt)
+        if not is_closed:
+            attempt.paths.write_outcome(outcome)
+            close_task_runs(attempt.task_run_id, outcome)
+            self._restore(record, outcome)
+        self._scheduler.on_end(record.trial, outcome)
+        if outcome.state is TrialState.ERROR and attempt.number <= record.trial.max_failures and not self._stop_reason:
+            record.failures.append(outcome.error_summary)
+            self._pending.insert(0, record)
+        else:
+            record.outcome = outcome
+
+    def _restore(self, record: TrialRecord, outcome: Outcome) -> None:
+        attempt = record.attempt
+        assert attempt is not None
+        info = record.info or AttemptInfo(record.trial, attempt.number, attempt.paths.folder, started_at=attempt.submitted_at)
+        attempt.paths.folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(Exception):  # a recorder that is away never fails a trial
+            ray.get(self._recorder.restore.remote(info, read_progress(attempt.paths), outcome), timeout=_CALL_TIMEOUT_S)
+
+    def _hear(self) -> None:
+        for status in self._hearing.news():
+            record = self._records[status.info.trial.key]
+            if status.info.attempt == record.attempts:
+                record.status = status
+                self._tell(record)
+        if self._hearing.recorder_is_new():
+            for record in self._records.values():
+                if record.outcome and record.attempt:
+                    self._restore(record, record.outcome)
+
+    def _tell(self, record: TrialRecord) -> None:
+        """Tell the scheduler of a new report, and the recorder of what the scheduler decides."""
+        progress = record.progress
+        if record.outcome or progress.last is None or progress.reports == record.told:
+            return
+        record.told = progress.reports
+        reason = self._scheduler.on_result(record.trial, progress.last)
+        if reason and record.info:
+            self._recorder.request_stop.remote(Stop(EndedBy.SCHEDULER, reason), [record.info.key])
+
+    # ── ending what cannot end itself: the fourth step ───────────────────────────────────────────────────────────────
+
+    def _end_stuck(self) -> None:
+        if self._stop_reason and not self._hearing.asked_to_stop:
+            self._hearing.ask_to_stop(self._stop_reason)
+        now = time.time()
+        for reference, record in self._active.items():
+            stop = self._overdue(record, now)
+            if stop and record.attempt and not record.attempt.ending:
+                record.attempt.ending = stop
+                ray.cancel(reference, force=True)
+
+    def _overdue(self, record: TrialRecord, now: float) -> Stop | None:
+        """Why an attempt must be ended from outside: it is to end, its grace is over, and its monitor is silent."""
+        trial, status = record.trial, record.status
+        if self._stop_reason and now > self._stop_by:
+            return Stop(EndedBy.CANCELLED, self._stop_reason)
+        limit = time_limit(trial.stop)
+        if status is None or limit is None or now - self._hearing.last_word_from(status) < _SILENCE_S:
+            return None
+        if now < status.opened_at + limit + trial.stop_grace_s + _SILENCE_S:
+            return None
+        elapsed = now - status.opened_at
+        reason = f"time_total_s {elapsed:.6g} >= {limit:g}; its process did not answer any more and was ended"
+        return Stop(EndedBy.CRITERION, reason)
+
+    # ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _close(self) -> Summary:
+        missing = self._call("drain", _DRAIN_S, timeout_s=_DRAIN_S + _CALL_TIMEOUT_S)
+        self._hearing.refresh()
+        self._hear()
+        self._display.show(self._view())
+        summary = self._summary()
+        closed = self._call("close_sweep", summary, timeout_s=_DRAIN_S)
+        for tracker, what in (missing or {} if isinstance(missing, dict) else {"the recorder": "it does not answer"}).items():
+            self._display.warn(f"{tracker} lacks results ({what}); they are in the files under {self._logdirs()}")
+        return closed if isinstance(closed, Summary) else summary
+
+    def _call(self, method: str, *args: Any, timeout_s: float) -> Any:
+        try:
+            return ray.get(getattr(self._recorder, method).remote(*args), timeout=timeout_s)
+        except Exception as exc:  # noqa: BLE001 - a recorder that is away never fails a sweep
+            return exc
+
+    def _logdirs(self) -> str:
+        return ", ".join(str(experiment.folder) for experiment in self._info.experiments.values())
+
+    def _view(self) -> StatusView:
+        return StatusView(self._cluster.cpu, self._cluster.gpu, dict(self._info.experiments), list(self._records.values()))
+
+    def _summary(self) -> Summary:
+        experiments = [self._experiment_summary(name) for name in self._info.experiments]
+        return Summary(
+            self._info.sweep,
+            experiments,
+            interrupted=self._stop_reason is not None,
+            prefect_url=self._info.flow_run_url,
+            tracking_uri=self._info.tracking_uri,
+        )
+
+    def _experiment_summary(self, name: str) -> ExperimentSummary:
+        records = [record for record in self._records.values() if record.trial.experiment == name]
+        spec = self._plan.experiment_of(records[0].trial).spec
+        trials = sorted((_trial_summary(record) for record in records), key=lambda t: t.index)
+        metric, mode = choose_metric(spec.metric, spec.mode, trials)
+        named = {criterion.metric for criterion in spec.criteria()}
+        seen = {m for r in records if r.status and r.progress.reports for m in named - set(r.status.unseen_metrics)}
+        has_reports = any(record.progress.reports for record in records)
+        unmet = never_reported(spec.criteria(), seen) if has_reports else []
+        return ExperimentSummary(name, trials, self._info.experiments[name].folder, metric, mode, unmet)
+
+
+def _trial_summary(record: TrialRecord) -> TrialSummary:
+    trial, outcome, status = record.trial, record.outcome, record.status
+    return TrialSummary(
+        experiment=trial.experiment,
+        name=trial.name,
+        index=trial.index,
+        config=trial.config,
+        searched=trial.searched,
+        state=record.state,
+        stop_reason=outcome.stop_reason if outcome else None,
+        last_result=record.progress.last,
+        reports=outcome.reports if outcome else record.progress.reports,
+        non_finite=record.progress.non_finite,
+        logdir=str(record.attempt.paths.folder) if record.attempt else None,
+        mlflow_run_id=status.run_id if status else None,
+        error=outcome.error if outcome else None,
+        attempts=record.attempts,
+        cancelled=record.cancelled,
+    )
+
+
+class _Hearing:
+    """The driver's ear at the recorder: asks for news without waiting for the answer."""
+
+    def __init__(self, recorder: Any) -> None:
+        self._recorder = recorder
+        self._version = 0
+        self._asked: Any = None
+        self._asked_at = 0.0
+        self._is_new = False
+        self._contact_since = time.time()
+        self._answered_at = time.time()
+        self.asked_to_stop = False
+
+    def news(self) -> list[AttemptStatus]:
+        """The attempts that changed, as far as an answer is there."""
+        if self._asked is None and time.monotonic() - self._asked_at >= _HEAR_S:
+            self._asked = self._recorder.snapshot.remote(self._version)
+            self._asked_at = time.monotonic()
+        if self._asked is None or not ray.wait([self._asked], timeout=0)[0]:
+            return []
+        try:
+            version, statuses = ray.get(self._asked)
+        except Exception:  # noqa: BLE001 - the recorder has died; Ray starts it again
+            self._asked, self._version, self._contact_since = None, 0, float("inf")
+            return []
+        if version < self._version or self._contact_since == float("inf"):
+            self._is_new, self._contact_since, self.asked_to_stop = True, time.time(), False
+        self._asked, self._version, self._answered_at = None, version, time.time()
+        return list(statuses)
+
+    def refresh(self) -> None:
+        """Have the next `news` wait for a new answer."""
+        reference = self._recorder.snapshot.remote(self._version)
+        ray.wait([reference], timeout=_CALL_TIMEOUT_S)
+        self._asked = reference
+
+    def recorder_is_new(self) -> bool:
+        """Whether the recorder was started anew since the last call: it is to be told of the attempts that had ended."""
+        was_new, self._is_new = self._is_new, False
+        return was_new
+
+    def last_word_from(self, status: AttemptStatus) -> float:
+        """When an attempt was last heard of, at the earliest; now, while the recorder itself is silent."""
+        if self._answered_at < time.time() - _SILENCE_S:
+            return time.time()
+        return max(status.heard_at, self._contact_since)
+
+    def ask_to_stop(self, reason: str) -> None:
+        """Tell the recorder that every attempt is to end."""
+        self._recorder.request_stop.remote(Stop(EndedBy.CANCELLED, reason))
+        self.asked_to_stop = True
+
+
+@contextlib.contextmanager
+def _interrupts(stop: Callable[[str], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM call `stop` instead of raising wherever the loop happens to be."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    names = {signal.SIGINT: "interrupted (Ctrl-C)", signal.SIGTERM: "interrupted (SIGTERM)"}
+    previous = {number: signal.signal(number, lambda got, _: stop(names[signal.Signals(got)])) for number in names}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
