@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import annotated_types
-from pydantic import BaseModel, WithJsonSchema
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -56,7 +56,7 @@ def resources() -> str:
 
 def config() -> str:
     """The keys of `config` that have a meaning of their own."""
-    schema = _config_schema(spec.ExperimentSpec.model_fields["config"])
+    schema = _properties()["config"]
     words = {"string": "text", "number": "number"}
     rows = (
         (f"`{name}`", words[key["type"]], f"`{key['default']}`" if "default" in key else "–", key["description"])
@@ -144,7 +144,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _key_table(model: type[BaseModel]) -> str:
-    rows = ((f"`{name}`", _kind(field), _default(field), _meaning(field)) for name, field in model.model_fields.items())
+    rows = ((f"`{name}`", _kind(field), _default(field), _meaning(name, field)) for name, field in model.model_fields.items())
     return _table(("key", "type", "default", "meaning"), rows)
 
 
@@ -180,12 +180,14 @@ def _default(field: FieldInfo) -> str:
     return f"`{json.dumps(value) if not isinstance(value, str) else value}`"
 
 
-def _meaning(field: FieldInfo) -> str:
-    return field.description or str(_config_schema(field)["description"])
+def _meaning(name: str, field: FieldInfo) -> str:
+    return field.description or str(_properties()[name]["description"])
 
 
-def _config_schema(field: FieldInfo) -> dict[str, Any]:
-    return next(m.json_schema for m in field.metadata if isinstance(m, WithJsonSchema) and m.json_schema)
+def _properties() -> dict[str, Any]:
+    """The keys of an experiment as the JSON Schema describes them."""
+    properties: dict[str, Any] = spec.json_schema()["$defs"]["ExperimentSpec"]["properties"]
+    return properties
 
 
 def _table(head: Sequence[str], rows: typing.Iterable[Sequence[str]]) -> str:
