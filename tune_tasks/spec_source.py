@@ -101,9 +101,9 @@ def parse_source(text: str, name: str, *, is_json: bool = False) -> Source:
         problem = ", ".join(part for part in (exc.context, exc.problem) if part)
         raise SpecError(f"not valid YAML: {problem}", _location(name, exc.problem_mark or exc.context_mark)) from exc
     except yaml.reader.ReaderError as exc:
-        line = text.count("\n", 0, exc.position) + 1
-        column = exc.position - text.rfind("\n", 0, exc.position)
-        raise SpecError(f"not valid YAML: {exc.reason}", Location(name, line, column)) from exc
+        before = text.encode()[: exc.position].decode(errors="ignore")  # libyaml counts bytes
+        place = Location(name, before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise SpecError(f"not valid YAML: {exc.reason}", place) from exc
     except yaml.YAMLError as exc:
         raise SpecError(f"not valid YAML: {exc}", Location(name, 1, 1)) from exc
     source.data = None if node is None else _Construction(source).value(node, (), 0)

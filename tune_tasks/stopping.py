@@ -18,7 +18,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "==": operator.eq,
 }
-_COMPARISON = re.compile(r"\s*(>=|<=|==|>|<)\s*(\S+)\s*")
+_COMPARISON = re.compile(r"\s*(>=|<=|==|>|<)\s*([^\s<>=]\S*)\s*")
 _TIME = "time_total_s"
 
 

@@ -1,0 +1,177 @@
+"""YAML 1.2 and JSON to plain data with places, and what hostile files come to."""
+
+import json
+import math
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tune_tasks.errors import Location, SpecError
+from tune_tasks.spec_source import parse_source, read_source
+
+TAG = "tag:yaml.org,2002:"
+
+
+def data(text, **kwargs):
+    return parse_source(text, "f.yaml", **kwargs).data
+
+
+def refusal(text, **kwargs):
+    with pytest.raises(SpecError) as caught:
+        data(text, **kwargs)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *[
+            ("1e-4", 1e-4),
+            ("1e3", 1000.0),
+            (".5", 0.5),
+            ("5.", 5.0),
+            ("-1.5E+2", -150.0),
+            (".inf", math.inf),
+            ("-.Inf", -math.inf),
+        ],
+        *[
+            ("010", 10),
+            ("0o17", 15),
+            ("0x1F", 31),
+            ("+5", 5),
+            ("-0", 0),
+            ("1_000", "1_000"),
+            ("0b1", "0b1"),
+            ("12:30", "12:30"),
+        ],
+        *[("on", "on"), ("yes", "yes"), ("n", "n"), ("true", True), ("FALSE", False), ("2020-01-01", "2020-01-01")],
+        *[("~", None), ("null", None), ("", None), ("'1'", "1"), ("!!str 12", "12"), ("!!float 3", 3.0), ("é😀", "é😀")],
+    ],
+)
+def test_scalars_are_those_of_yaml_1_2(text, value):
+    (read,) = data(f"[{text}]" if text else "[~]")
+    assert read == value
+    assert type(read) is type(value)
+
+
+def test_nan():
+    assert math.isnan(data("a: .NaN")["a"])
+
+
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text('abc \\"/😀é<', max_size=5), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@given(PLAIN, st.sampled_from([None, 1, "\t"]))
+def test_json_reads_as_json(value, indent):
+    assert data(json.dumps(value, indent=indent), is_json=True) == value
+
+
+def test_places():
+    source = parse_source("e:\n  stop: {a: 1}\n  list:\n    - x\n    - k: v\n", "f.yaml")
+    assert source.at(("e", "stop", "a")) == Location("f.yaml", 2, 13)
+    assert source.at(("e", "stop", "a"), key=True) == Location("f.yaml", 2, 10)
+    assert source.at(("e", "list", 1, "k")) == Location("f.yaml", 5, 10)
+    assert source.at(("e", "nowhere", "x")) == source.at(("e",))
+
+
+def test_anchors_and_merges():
+    assert data("a: &a {x: 1, y: [2]}\nb: *a\nc: {<<: *a, x: 3}\nd: {<<: [{z: 4}, *a]}") == {
+        "a": {"x": 1, "y": [2]},
+        "b": {"x": 1, "y": [2]},
+        "c": {"x": 3, "y": [2]},
+        "d": {"x": 1, "y": [2], "z": 4},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nb: 2\na: 3", "f.yaml:3:1: 'a' is given twice (first at line 1)"),
+        ("1: 2", 'f.yaml:1:1: a key must be a string; write "1" in quotes'),
+        ("[1]: 2", "f.yaml:1:1: a key must be a string"),
+        ("a: *x", "f.yaml:1:4: not valid YAML: found undefined alias"),
+        ("a: [1", "f.yaml:2:1: not valid YAML: while parsing a flow sequence, did not find expected ',' or ']'"),
+        ("a: @", "f.yaml:1:4: not valid YAML: while scanning for the next token, found character that cannot start any token"),
+        ("é: x\0", "f.yaml:1:5: not valid YAML: control characters are not allowed"),
+        ("a: 1\n---\nb: 2", "f.yaml:2:1: not valid YAML: expected a single document in the stream, but found another document"),
+        ("a: !!python/name:x [ls]", f"f.yaml:1:4: the tag '{TAG}python/name:x' is not supported; a spec is plain data"),
+        ("a: !x:int 5", "f.yaml:1:4: the tag '!x:int' is not supported; a spec is plain data"),
+        ("a: !!set {x}", f"f.yaml:1:4: the tag '{TAG}set' is not supported; a spec is plain data"),
+        ("a: !!bool maybe", "f.yaml:1:4: expected true or false, got 'maybe'"),
+        ("a: !!int 0b1", "f.yaml:1:4: expected a whole number, got '0b1'"),
+        ("<<: 5", "f.yaml:1:5: '<<' merges mappings only"),
+        (f"a: {'9' * 5000}", "f.yaml:1:4: the number 99999999999999999999… has too many digits"),
+        ("[" * 100_000, "f.yaml:1:65: nested more than 64 levels deep"),
+        ("- " * 100_000, "f.yaml:1:129: nested more than 64 levels deep"),
+        ("&a [*a]", "f.yaml:1:1: too large: more than 200,000 values or 64 levels, aliases included"),
+        ("&a\n<<: *a", "f.yaml:1:1: too large: more than 200,000 values or 64 levels, aliases included"),
+    ],
+)  # fmt: skip
+def test_refused_yaml(text, message):
+    assert refusal(text) == message
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["{0}: &{0} [*{1}, *{1}, *{1}, *{1}, *{1}, *{1}, *{1}, *{1}]", "{0}: &{0} {{<<: [*{1}, *{1}, *{1}, *{1}, *{1}, *{1}]}}"],
+)
+def test_alias_bombs_end(line):
+    bomb = "\n".join(["a: &a {x: 1}", *(line.format(chr(98 + i), chr(97 + i)) for i in range(12))])
+    assert refusal(bomb).endswith("too large: more than 200,000 values or 64 levels, aliases included")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "f.yaml:1:1: not valid JSON: Expecting value"),
+        ('{"a": 1,\n}', "f.yaml:2:1: not valid JSON: Expecting property name enclosed in double quotes"),
+        ("a: 1", "f.yaml:1:1: not valid JSON: Expecting value"),
+        ('{"a": 1, "a": 2}', "f.yaml:1:10: 'a' is given twice (first at line 1)"),
+        ('{"a": NaN}', "f.yaml:1:1: not valid JSON: NaN is no JSON number"),
+        (f'{{"a": {"9" * 5000}}}', "f.yaml:1:7: the number 99999999999999999999… has too many digits"),
+        ("[" * 100_000, "f.yaml:1:65: nested more than 64 levels deep"),
+    ],
+)
+def test_refused_json(text, message):
+    assert refusal(text, is_json=True) == message
+
+
+def test_files(tmp_path):
+    def read(name, content):
+        path = tmp_path / name
+        path.write_bytes(content)
+        try:
+            return read_source(path).data
+        except SpecError as exc:
+            return str(exc).replace(f"{tmp_path}{os.sep}", "")
+
+    assert read("a.yaml", b"\xef\xbb\xbfa: 1\r\nb: on\r\n") == {"a": 1, "b": "on"}
+    assert read("a.json", b'\t{"a":1,"b":[1e-4]}') == {"a": 1, "b": [1e-4]}
+    assert read("b.JSON", b"a: 1") == "b.JSON:1:1: not valid JSON: Expecting value"
+    assert read("empty.yaml", b"") is None
+    assert read("binary.yaml", b"\x80\x04\x95") == "cannot read the spec file 'binary.yaml': not UTF-8 text"
+    assert read("large.yaml", b"#" * 20_000_001).endswith("'large.yaml': more than 20,000,000 characters")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("none.yaml", "No such file or directory"),
+        (".", "Is a directory"),
+        ("x" * 300, "File name too long"),
+        ("a\0b", "not UTF-8 text"),
+    ],
+)
+def test_unreadable_files(tmp_path, name, reason):
+    with pytest.raises(SpecError, match=f"^cannot read the spec file '.*': {reason}$"):
+        read_source(tmp_path / name)
