@@ -1,6 +1,6 @@
 """The package as a library: a Python function instead of a script, and the results as objects.
 
-`python examples/library.py` takes seconds.
+`python examples/library.py` takes about 20 seconds, most of them to start Prefect and Ray.
 """
 
 from __future__ import annotations
