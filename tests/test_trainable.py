@@ -1,0 +1,131 @@
+"""Scripts, modules and callables as what a trial calls."""
+
+import sys
+import warnings
+
+import pytest
+
+from tune_tasks.errors import TrainableError
+from tune_tasks.trainable import CallableTrainable, ModuleTrainable, ScriptTrainable, locate
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def refusal(config, folder=None):
+    with pytest.raises(TrainableError) as caught:
+        locate(config, folder)
+    return str(caught.value)
+
+
+def test_the_working_directory_comes_before_the_specs_folder(folder):
+    spec_folder = folder / "specs"
+    spec_folder.mkdir()
+    for place in (spec_folder, folder):
+        (place / "s.py").write_text("def train(c, r): ...")
+    config = {"script_file_path": "s.py"}
+    assert locate(config, spec_folder) == ScriptTrainable(folder / "s.py", "train")
+    (folder / "s.py").unlink()
+    assert locate(config, spec_folder) == ScriptTrainable(spec_folder / "s.py", "train")
+    (spec_folder / "s.py").unlink()
+    looked = f"config.script_file_path: no file 's.py'; looked at {folder}/s.py and {spec_folder}/s.py"
+    assert refusal(config, spec_folder) == looked
+
+
+@pytest.mark.parametrize("path", ["nobody.py", "~nobody/x.py", "x" * 300, "a\0b", "."])
+def test_any_text_may_be_no_file(folder, path):
+    assert refusal({"script_file_path": path}, folder).startswith(f"config.script_file_path: no file {path!r}; looked at ")
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("def tarin(c, r): ...", "config.script_entrypoint: s.py has no 'train'; did you mean 'tarin'? (its functions: tarin)"),
+        ("class T:\n    def train(self): ...", "config.script_entrypoint: s.py has no 'train' (its functions: none)"),
+        ("def make():\n    def train(c, r): ...", "config.script_entrypoint: s.py has no 'train' (its functions: make)"),
+        ("def train(:", "s.py:1:11: the script is not valid Python: invalid syntax"),
+        ("x = '\0'", "the script is not valid Python"),
+    ],
+)
+def test_a_script_is_checked_without_running_it(folder, code, message):
+    (folder / "s.py").write_text(code)
+    assert message in refusal({"script_file_path": "s.py"}).replace(f"{folder}/", "")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        *["def train(c, r): ...", "async def train(c, r): ...", "train = print", "from x import y as train", "from x import *"],
+        *[
+            "try:\n    from x import train\nexcept ImportError:\n    def train(c, r): ...",
+            "import re\nre.compile('\\d')\nclass train: ...",
+        ],
+    ],
+)
+def test_where_a_script_may_have_its_function_from(folder, code):
+    (folder / "s.py").write_text(code)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert locate({"script_file_path": "s.py"}, None).entrypoint == "train"
+
+
+@pytest.mark.parametrize("name", [5, "", "a.b", "not a name"])
+def test_the_entry_point_is_a_name(folder, name):
+    (folder / "s.py").write_text("def train(c, r): ...")
+    message = f"config.script_entrypoint: expected a function's name, got {name!r}"
+    assert refusal({"script_file_path": "s.py", "script_entrypoint": name}) == message
+
+
+@pytest.mark.parametrize("name", ["script.py", "my-script.py", "script", "json.py"])
+def test_a_script_is_loaded_with_fresh_globals_each_time(folder, name):
+    (folder / name).write_text(
+        "import helper_of_test\ncount = 0\n"
+        "def train(c, r):\n    global count\n    count += 1\n    return count, helper_of_test.N"
+    )
+    (folder / "helper_of_test.py").write_text("N = 1")
+    modules, path = dict(sys.modules), list(sys.path)
+    trainable = locate({"script_file_path": name}, None)
+    for n in (1, 22):
+        (folder / "helper_of_test.py").write_text(f"N = {n}")
+        with trainable.loaded() as train:
+            assert [train({}, None), train({}, None)] == [(1, n), (2, n)]
+            assert sys.modules[train.__module__].train is train
+        assert sys.path == path
+        assert {k: v for k, v in sys.modules.items() if k in modules or "helper" in k} == modules
+
+
+def test_a_script_that_fails_leaves_nothing(folder):
+    (folder / "s.py").write_text("import sys\nsys.path.append('x')\nimport helper_of_test\ndef train(c, r): ...\n1 / 0")
+    (folder / "helper_of_test.py").write_text("")
+    path = list(sys.path)
+    with pytest.raises(ZeroDivisionError), locate({"script_file_path": "s.py"}, None).loaded():
+        pass
+    assert sys.path == path
+    assert not {"s", "helper_of_test"} & set(sys.modules)
+
+
+def test_the_script_travelled_to_another_machine(folder):
+    (folder / "s.py").write_text("def train(c, r): return 7")
+    with ScriptTrainable(folder / "not_here" / "s.py", "train").loaded() as train:
+        assert train({}, None) == 7
+
+
+def test_a_star_import_that_has_no_such_function(folder):
+    (folder / "s.py").write_text("from math import *")
+    trainable = locate({"script_file_path": "s.py", "script_entrypoint": "sqrrt"}, None)
+    with pytest.raises(TrainableError, match=r"s\.py has no function 'sqrrt'; did you mean 'sqrt'\?"), trainable.loaded():
+        pass
+
+
+def test_modules_and_callables():
+    trainable = locate({"script_file_path": "os.path:join"}, None)
+    assert trainable == ModuleTrainable("os.path", "join")
+    for each in (trainable, CallableTrainable(sys.modules["os.path"].join)):
+        with each.loaded() as function:
+            assert function is sys.modules["os.path"].join
+    misspelt = locate({"script_file_path": "os.path:jion"}, None)
+    with pytest.raises(TrainableError, match=r"os\.path has no function 'jion'; did you mean 'join'\?"), misspelt.loaded():
+        pass
