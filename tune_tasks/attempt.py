@@ -11,6 +11,7 @@ import random
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from tune_tasks.trainable import Trainable
 from tune_tasks.trial import EndedBy, Outcome, Trial, TrialState
 
 _INTERRUPT = signal.SIGUSR1
+_RESEND_AFTER_S = (0.001, 0.01, 0.05, 0.1)
 _LOG_LINES_PER_CALL = 500
 _OWN_FILES = (str(Path(__file__).parent) + os.sep, contextlib.__file__, importlib.__file__, "<frozen ")
 
@@ -141,8 +143,7 @@ class Interrupter:
     """
 
     def __init__(self) -> None:
-        self._armed = False
-        self._lock = threading.Lock()
+        self._armed = self._raised = False
         self._reason: Callable[[], str | None] = lambda: None
         signal.signal(_INTERRUPT, self._raise)
 
@@ -151,6 +152,7 @@ class Interrupter:
         """While user code runs: from here on `interrupt()` has an effect, as long as `reason` gives one."""
         signal.signal(_INTERRUPT, self._raise)  # the user code of an earlier trial may have installed its own
         self._reason = reason
+        self._raised = False
         self._armed = True
         try:
             yield
@@ -158,13 +160,19 @@ class Interrupter:
             self._armed = False
 
     def interrupt(self) -> None:
-        """Signal the main thread if user code runs in it."""
-        with self._lock:
-            if self._armed:
-                signal.pthread_kill(threading.main_thread().ident or 0, _INTERRUPT)
+        """Signal the main thread if user code runs in it that was not interrupted yet.
+
+        A signal that arrives just before a blocking call begins ends nothing, so that it is sent a few times.
+        """
+        for pause_s in _RESEND_AFTER_S:
+            if not self._armed or self._raised:
+                return
+            signal.pthread_kill(threading.main_thread().ident or 0, _INTERRUPT)
+            time.sleep(pause_s)
 
     def _raise(self, _signum: int, _frame: FrameType | None) -> None:
-        if self._armed and (reason := self._reason()):
+        if self._armed and not self._raised and (reason := self._reason()):
+            self._raised = True
             raise TrialStopped(reason)
 
 

@@ -182,11 +182,10 @@ def _plan(args: argparse.Namespace) -> int:
         print(json.dumps([trial.as_json() for trial in plan.trials()], indent=2, default=repr))
         return 0
     for experiment in plan.experiments:
+        first, count = experiment.trials[0], len(experiment.trials)
         drawn = "" if experiment.seed == experiment.spec.seed else " (drawn for this plan; a run draws its own)"
-        print(
-            f"{experiment.name}: {len(experiment.trials)} trials of {experiment.trials[0].resources}, seed {experiment.seed}{drawn}"
-        )
-        print(f"  stop: {', '.join(map(str, experiment.trials[0].stop)) or 'when train() returns'}")
+        print(f"{experiment.name}: {count} trials of {first.resources}, seed {experiment.seed}{drawn}")
+        print(f"  stop: {', '.join(map(str, first.stop)) or 'when train() returns'}")
     for trial in plan.trials():
         print(f" - {trial.name}")
     return 0

@@ -11,6 +11,8 @@ from tune_tasks.request import Request, Session, session_of_flow
 from tune_tasks.services import prefect_server
 from tune_tasks.summary import Summary
 
+_FLUSH_S = 10.0
+
 
 def launch(request: Request, session: Session) -> Summary:
     """Run a sweep as a flow run of this process. What can be checked beforehand is, before anything is started.
@@ -33,12 +35,22 @@ def launch(request: Request, session: Session) -> Summary:
             token = session_of_flow.set(session)
             with _quiet_prefect(request.verbose):
                 state = tune(**request.parameters(), return_state=True)
+                _send_what_is_left()
             session_of_flow.reset(token)
     if session.error:
         raise session.error
     if session.summary is None:
         raise ServiceError(f"the flow run ended without a summary: {state.name}: {state.message}")
     return session.summary
+
+
+def _send_what_is_left() -> None:
+    """Prefect sends logs and events from threads of its own, at the process's end too, when our server has gone."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    APILogWorker.drain_all(timeout=_FLUSH_S)
+    EventsWorker.drain_all(timeout=_FLUSH_S)
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from tune_tasks.recorder_protocol import AttemptInfo
 from tune_tasks.reporter import StatusReporter, Stop
 from tune_tasks.stopping import time_is_up, time_limit
-from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, TrialState
+from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, TrialState, attempt_name
 
 TICK_S = 1.0
 
@@ -45,7 +45,7 @@ class Monitor:
         reporter: Its reporter.
         paths: Its files.
         link: Its line to the recorder.
-        interrupt: Raises TrialStopped in the main thread, at once, if user code runs there.
+        interrupt: Raises TrialStopped in the main thread, at once, if user code runs there; once, however often called.
         forward_log: Sends on what the trial has printed since the last call.
         exit_process: Ends the process.
     """
@@ -63,6 +63,7 @@ class Monitor:
     ) -> None:
         self._info, self._reporter, self._paths, self._link = info, reporter, paths, link
         self._interrupt, self._forward_log, self._exit_process = interrupt, forward_log, exit_process
+        self.name = attempt_name(info.trial, info.attempt)
         self._limit_s = time_limit(info.trial.stop)
         self._ready = threading.Event()
         self._wake = threading.Event()
@@ -115,16 +116,20 @@ class Monitor:
     def _end(self, stop: Stop) -> None:
         """Steps two and three."""
         deadline = time.monotonic() + self._info.trial.stop_grace_s
-        # Where report() raised in the main thread, user code is cleaning up already: a signal would break into that.
-        if not self._reporter.raised_in_main:
-            self._interrupt()
+        self._interrupt_user_code()
         while self._outcome is None and time.monotonic() < deadline:
             self._wake.wait(min(TICK_S, max(0.0, deadline - time.monotonic())))
             self._wake.clear()
             self._forward_log()
             self._link.update(self._reporter)
+            self._interrupt_user_code()
         if self._outcome is None:
             self._end_process(stop)
+
+    def _interrupt_user_code(self) -> None:
+        # Where report() raised in the main thread, user code is cleaning up already: a signal would break into that.
+        if self._outcome is None and not self._reporter.raised_in_main:
+            self._interrupt()
 
     def _end_process(self, stop: Stop) -> None:
         reason = f"{stop.reason}; its process was ended {self._info.trial.stop_grace_s:g} s later"

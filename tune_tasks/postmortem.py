@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
+import time
+from collections.abc import Mapping
 from uuid import UUID
 
 import ray
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import State, StateType
+from prefect.client.schemas.sorting import TaskRunSort
 from ray.exceptions import OutOfMemoryError, RayTaskError, TaskCancelledError
 
 from tune_tasks.records import Attempt, TrialRecord
@@ -19,6 +29,8 @@ from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, TrialState
 logger = logging.getLogger(__name__)
 
 _LOG_TAIL_BYTES = 2_000
+_SETTLE_S = 5.0
+_PAGE = 200
 _DIED = "the trial's process died: killed from outside, out of memory, a crash in native code, or os._exit()"
 
 
@@ -83,13 +95,42 @@ def read_progress(paths: AttemptPaths) -> Progress:
     return Progress(reports, size, row)
 
 
-def close_task_runs(task_run_id: UUID, outcome: Outcome) -> None:
-    """Set the end of an attempt's task runs, the trial's and its monitor's, by the API."""
-    states = {task_run_id: final_state(outcome), monitor_id(task_run_id): final_state(outcome)}
+def task_run_ends(task_run_id: UUID, outcome: Outcome) -> dict[UUID, Outcome]:
+    """An attempt's task runs, the trial's and its monitor's, with how they ended."""
+    return dict.fromkeys((task_run_id, monitor_id(task_run_id)), outcome)
+
+
+def close_task_runs(ends: Mapping[UUID, Outcome]) -> None:
+    """Set the ends of task runs by the API, where the process that should have done it has died."""
     with get_client(sync_client=True) as client:
-        for run_id, state in states.items():
+        for run_id, outcome in ends.items():
+            state = final_state(outcome)
             state.data = None
             try:
                 client.set_task_run_state(run_id, state, force=True)
             except Exception as exc:  # noqa: BLE001 - a server that is away never fails a trial
                 logger.warning("Prefect: cannot close the task run %s: %s", run_id, exc)
+
+
+def settle_task_runs(flow_run_id: str, ends: Mapping[UUID, Outcome]) -> None:
+    """Wait until the server has every task run's end, which it learns from events; then set what is still missing."""
+    deadline = time.monotonic() + _SETTLE_S
+    try:
+        while (missing := _open_task_runs(flow_run_id) & ends.keys()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    except Exception as exc:  # noqa: BLE001 - a server that is away never fails a sweep
+        logger.warning("Prefect: cannot look after the task runs: %s", exc)
+    else:
+        close_task_runs({run_id: ends[run_id] for run_id in missing})
+
+
+def _open_task_runs(flow_run_id: str) -> set[UUID]:
+    states = TaskRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])
+    with get_client(sync_client=True) as client:
+        found = client.read_task_runs(
+            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[UUID(flow_run_id)])),
+            task_run_filter=TaskRunFilter(state=TaskRunFilterState(type=states)),
+            sort=TaskRunSort.ID_DESC,
+            limit=_PAGE,
+        )
+    return {task_run.id for task_run in found}

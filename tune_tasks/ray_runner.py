@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -279,7 +280,15 @@ def _isolated_function() -> Any:
     return ray.remote(max_retries=0, max_calls=1)(_run_in_worker)
 
 
-_worker_contexts: dict[str, contextvars.Context] = {}
+@dataclass(frozen=True)
+class _FlowContext:
+    """A flow's context in a worker; `held` are the managers that keep it open, which close it when they are collected."""
+
+    variables: contextvars.Context
+    held: tuple[AbstractContextManager[Any], ...]
+
+
+_flow_contexts: dict[str, _FlowContext] = {}
 
 
 def _run_in_worker(
@@ -290,17 +299,19 @@ def _run_in_worker(
     Rebuilding the settings models and opening the HTTP clients cost more than a short trial: both are kept for the life
     of the process.
     """
-    if flow_run_id not in _worker_contexts:
-        _worker_contexts.clear()
-        _worker_contexts[flow_run_id] = contextvars.copy_context()
-        _worker_contexts[flow_run_id].run(_enter_flow_context, dict(context))
+    if flow_run_id not in _flow_contexts:
+        _flow_contexts.clear()
+        _flow_contexts[flow_run_id] = _open_flow_context(dict(context))
     run = functools.partial(run_task_sync, task, task_run_id=task_run_id, parameters=parameters, return_type="state")
-    return cast("State[Any]", _worker_contexts[flow_run_id].copy().run(run))
+    return cast("State[Any]", _flow_contexts[flow_run_id].variables.copy().run(run))
 
 
-def _enter_flow_context(context: dict[str, Any]) -> None:
-    hydrated_context(context).__enter__()
-    SyncClientContext().__enter__()
+def _open_flow_context(context: dict[str, Any]) -> _FlowContext:
+    variables = contextvars.copy_context()
+    held = (hydrated_context(context), SyncClientContext())
+    for manager in held:
+        variables.run(manager.__enter__)
     root = logging.getLogger()
     for handler in [h for h in root.handlers if isinstance(h, PrefectConsoleHandler)]:
         root.removeHandler(handler)  # what the engine says to the console would stand in the trial's log
+    return _FlowContext(variables, held)

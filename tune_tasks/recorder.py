@@ -339,6 +339,9 @@ def start_recorder(sweep: SweepInfo) -> Any:
 class RecorderActor(Recorder):
     """The recorder as Ray starts it."""
 
+    def __repr__(self) -> str:
+        return "the recorder"  # Ray writes it into its logs
+
     def __init__(self, sweep: SweepInfo) -> None:
         import ray
 

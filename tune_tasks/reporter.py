@@ -82,6 +82,7 @@ class StatusReporter:
         self._file = os.open(results, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         self._lock = threading.Lock()
         self._listener: Callable[[], None] = lambda: None
+        self._has_begun = False
         self._started = self._last_time = clock()
         self._last_timesteps = 0
         self._date = (0, "")
@@ -138,11 +139,12 @@ class StatusReporter:
         self._listener = listener
 
     def elapsed_s(self) -> float:
-        """Seconds since `train()` began."""
-        return self._clock() - self._started
+        """Seconds since `train()` began; 0 before."""
+        return self._clock() - self._started if self._has_begun else 0.0
 
     def begin(self) -> None:
         """Start the clock: `train()` begins now."""
+        self._has_begun = True
         self._started = self._last_time = self._clock()
 
     def close(self) -> None:

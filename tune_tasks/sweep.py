@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import ray
 from prefect_ray.context import remote_options as prefect_remote_options
 
 from tune_tasks.attempt import Assignment
 from tune_tasks.plan import Plan
-from tune_tasks.postmortem import close_task_runs, outcome_of, read_progress
+from tune_tasks.postmortem import close_task_runs, outcome_of, read_progress, settle_task_runs, task_run_ends
 from tune_tasks.ray_runner import Cluster
 from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus, SweepInfo
 from tune_tasks.records import Attempt, TrialRecord
@@ -27,6 +29,8 @@ from tune_tasks.summary import ExperimentSummary, Summary, TrialSummary, choose_
 from tune_tasks.tasks import run_trial
 from tune_tasks.trainable import Trainable
 from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, Trial, TrialState, attempt_name
+
+logger = logging.getLogger(__name__)
 
 _POLL_S = 0.25
 _HEAR_S = 0.5
@@ -73,6 +77,7 @@ class Sweep:
         self._pending = list(self._records.values())
         self._active: dict[Any, TrialRecord] = {}
         self._hearing = _Hearing(recorder)
+        self._ends: dict[UUID, Outcome] = {}
         self._stop_reason: str | None = None
         self._stop_by = 0.0
         self._slots = max(cluster.slots(e.spec.resources.resources()) for e in plan.experiments)
@@ -143,8 +148,9 @@ class Sweep:
         outcome, is_closed = outcome_of(record, attempt)
         if not is_closed:
             attempt.paths.write_outcome(outcome)
-            close_task_runs(attempt.task_run_id, outcome)
+            close_task_runs(task_run_ends(attempt.task_run_id, outcome))
             self._restore(record, outcome)
+        self._ends |= task_run_ends(attempt.task_run_id, outcome)
         self._scheduler.on_end(record.trial, outcome)
         if outcome.state is TrialState.ERROR and attempt.number <= record.trial.max_failures and not self._stop_reason:
             record.failures.append(outcome.error_summary)
@@ -210,13 +216,15 @@ class Sweep:
     # ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _close(self) -> Summary:
+        settle_task_runs(self._info.flow_run_id, self._ends)
         missing = self._call("drain", _DRAIN_S, timeout_s=_DRAIN_S + _CALL_TIMEOUT_S)
         self._hearing.refresh()
         self._hear()
         self._display.show(self._view())
         summary = self._summary()
         closed = self._call("close_sweep", summary, timeout_s=_DRAIN_S)
-        for tracker, what in (missing or {} if isinstance(missing, dict) else {"the recorder": "it does not answer"}).items():
+        missing = {"the recorder": "it does not answer"} if missing is None else missing
+        for tracker, what in missing.items():
             self._display.warn(f"{tracker} lacks results ({what}); they are in the files under {self._logdirs()}")
         return closed if isinstance(closed, Summary) else summary
 
@@ -224,7 +232,8 @@ class Sweep:
         try:
             return ray.get(getattr(self._recorder, method).remote(*args), timeout=timeout_s)
         except Exception as exc:  # noqa: BLE001 - a recorder that is away never fails a sweep
-            return exc
+            logger.warning("the recorder does not answer to %s: %s", method, exc)
+            return None
 
     def _logdirs(self) -> str:
         return ", ".join(str(experiment.folder) for experiment in self._info.experiments.values())
@@ -297,7 +306,8 @@ class _Hearing:
             return []
         try:
             version, statuses = ray.get(self._asked)
-        except Exception:  # noqa: BLE001 - the recorder has died; Ray starts it again
+        except Exception as exc:  # noqa: BLE001 - the recorder has died; Ray starts it again
+            logger.warning("the recorder does not answer: %s", exc)
             self._asked, self._version, self._contact_since = None, 0, float("inf")
             return []
         if version < self._version or self._contact_since == float("inf"):

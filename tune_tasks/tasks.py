@@ -105,7 +105,7 @@ def _run_watched(
 def _watch(watch: Monitor, task_run_id: str) -> None:
     """The monitor's thread. A Prefect that cannot run it as a task run is no reason to leave a trial unwatched."""
     try:
-        run_task_sync(monitor, task_run_id=monitor_id(uuid.UUID(task_run_id)), parameters={"watch": watch})
+        run_task_sync(monitor, task_run_id=monitor_id(uuid.UUID(task_run_id)), parameters={"name": watch.name, "watch": watch})
     except Exception as exc:  # noqa: BLE001
         logging.getLogger(__name__).warning("the monitor runs without a task run: %s", exc)
     if not watch.ended:
@@ -117,8 +117,8 @@ def monitor_id(task_run_id: uuid.UUID) -> uuid.UUID:
     return uuid.uuid5(task_run_id, "monitor")
 
 
-@task(name="monitor", cache_policy=NO_CACHE, retries=0)
-def monitor(watch: Monitor) -> State[None]:
+@task(name="monitor", task_run_name="monitor {name}", cache_policy=NO_CACHE, retries=0)
+def monitor(name: str, watch: Monitor) -> State[None]:
     """Enforce the stop criteria of one attempt. Runs in the trial's process, in a thread beside `train()`."""
     return Completed(message=watch.run())
 

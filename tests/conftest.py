@@ -1,0 +1,9 @@
+"""What all tests share: no test sees the user's Prefect, MLflow or Ray configuration."""
+
+import os
+import tempfile
+
+for _name in [n for n in os.environ if n.startswith(("PREFECT_", "MLFLOW_", "RAY_"))]:
+    del os.environ[_name]
+# Before anything imports Prefect, which reads its configuration then; in a folder of its own for each run of the tests.
+os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="tune-tasks-tests-")
