@@ -1,5 +1,6 @@
 """What `report()` fills in, keeps, refuses and ends."""
 
+import contextlib
 import fractions
 import json
 import math
@@ -93,6 +94,14 @@ def test_every_documented_field_is_filled_in(rig):
     assert (second["time_this_iter_s"], second["time_total_s"]) == (2.5, 4.0)
     assert (second["timestamp"], rig.reporter.elapsed_s()) == (1_511_518_003.25, 4.0)
     assert rig.reporter.seed == 42
+
+
+def test_the_clock_stands_until_train_begins(rig):
+    rig.clock.now += 50
+    assert rig.reporter.elapsed_s() == 0
+    rig.reporter.begin()
+    rig.clock.now += 2
+    assert (rig.reporter.elapsed_s(), rig.report()["time_total_s"]) == (2, 2)
 
 
 def test_what_a_script_puts_into_our_fields_is_overwritten(rig):
@@ -209,7 +218,7 @@ CIRCLE["a"] = CIRCLE
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        *[((name, "0.5"), f"{name}: expected a number, got '0.5'") for name in ("mean_loss", "mean_accuracy", "episodes_total")],
+        *[((name, "0.5"), f"{name}: expected a number, got '0.5'") for name in ("mean_loss", "episodes_total")],
         (("mean_validation_accuracy", True), "mean_validation_accuracy: expected a number, got True"),
         (("episode_reward_mean", [1]), "episode_reward_mean: expected a number, got [1]"),
         (("episode_len_mean", 1j), "episode_len_mean: expected a number, got 1j"),
@@ -220,7 +229,8 @@ CIRCLE["a"] = CIRCLE
         (("done", "false"), "done: expected True or False, got 'false'"),
         (("done", np.array([1, 1])), "done: expected True or False, got array([1, 1])"),
         (("timesteps", None), "timesteps_total is required: the number of training steps so far"),
-        *[(("timesteps", bad), f"timesteps_total: expected a whole number >= 0, got {bad!r}") for bad in (-1, 0.5, math.nan, math.inf)],
+        *[(("timesteps", bad), f"timesteps_total: expected a whole number >= 0, got {bad}") for bad in (-1, 0.5, math.inf)],
+        (("timesteps", math.nan), "timesteps_total: expected a whole number >= 0, got nan"),
         *[(("timesteps", bad), f"timesteps_total: expected a number, got {bad!r}") for bad in ("5", True, [1])],
         (("timesteps", 10**5000), "timesteps_total: expected a whole number >= 0, got a int"),
         (("mean_loss", "x" * 999), f"mean_loss: expected a number, got '{'x' * 78}…"),
@@ -252,9 +262,9 @@ def test_what_is_not_finite_is_kept_and_counted_and_ends_nothing(tmp_path):
 def test_training_iteration_10_gives_exactly_ten(tmp_path):
     rig = Rig(tmp_path, stop={"training_iteration": 10})
     reason = "training_iteration 10 >= 10 after 9 timesteps"
-    with pytest.raises(TrialStopped, match=reason):
-        for i in range(100):
-            rig.reporter.report(TrainingResult(timesteps_total=i))
+    for i in range(9):
+        rig.report(i)
+    assert rig.ended_by(9) == reason
     assert len(rig.rows()) == 10
     assert rig.reporter.stop == Stop(EndedBy.CRITERION, reason)
     assert rig.ended_by(11) == reason
@@ -281,11 +291,13 @@ def test_the_very_report_that_meets_a_criterion_ends_the_trial(tmp_path, stop, f
 
 def test_a_stop_is_not_swallowed_by_except_exception(tmp_path):
     rig = Rig(tmp_path, stop={"training_iteration": 1})
-    with pytest.raises(TrialStopped):
-        try:
+
+    def train():
+        with contextlib.suppress(Exception):
             rig.report()
-        except Exception:
-            pytest.fail("an Exception")
+
+    with pytest.raises(TrialStopped):
+        train()
 
 
 def test_a_requested_stop_ends_the_next_report_and_the_first_reason_stays(rig):

@@ -1,0 +1,139 @@
+"""What a sweep came to: the best trial, the texts, the JSON document and the table."""
+
+import json
+import math
+import pickle
+from pathlib import Path
+
+import pytest
+
+from tune_tasks.summary import ExperimentSummary, Summary, TrialSummary, choose_metric, report_lines
+from tune_tasks.trial import TrialState
+
+TERMINATED, ERROR, PENDING = TrialState.TERMINATED, TrialState.ERROR, TrialState.PENDING
+
+
+def trial(index, state=TERMINATED, *, info=None, **metrics):
+    result = {"timesteps_total": 10, **metrics, **({"info": info} if info else {})} if metrics or info else None
+    return TrialSummary(
+        experiment="exp",
+        name=f"script_{index}_lr={index}",
+        index=index,
+        config={"lr": index, "fixed": 1},
+        searched={"lr": index},
+        state=state,
+        stop_reason=None if state is PENDING else "train() returned",
+        last_result=result,
+        logdir=f"/logs/{index}",
+        error="Traceback …\nValueError: bad" if state is ERROR else None,
+    )
+
+
+def experiment(*trials, name="exp", metric=None, mode=None, **keys):
+    chosen, chosen_mode = choose_metric(metric, mode, list(trials))
+    return ExperimentSummary(name, list(trials), Path("/logs"), chosen, chosen_mode, **keys)
+
+
+def summary(*experiments):
+    return Summary("a-sweep", list(experiments))
+
+
+@pytest.mark.parametrize(
+    ("trials", "metric", "mode", "chosen"),
+    [
+        ([], None, None, (None, "max")),
+        ([trial(0)], None, None, (None, "max")),
+        ([trial(0, mean_loss=1)], None, None, ("mean_loss", "min")),
+        ([trial(0, mean_loss=1, mean_accuracy=1)], None, None, ("mean_accuracy", "max")),
+        ([trial(0, mean_loss=1), trial(1, episode_reward_mean=1, mean_accuracy=1)], None, None, ("episode_reward_mean", "max")),
+        ([trial(0, mean_loss=1, mean_accuracy=math.nan)], None, None, ("mean_loss", "min")),
+        ([trial(0, mean_loss=1)], "my_metric", None, ("my_metric", "max")),
+        ([trial(0, mean_loss=1)], "val_loss", None, ("val_loss", "min")),
+        ([trial(0, mean_loss=1)], "val_loss", "max", ("val_loss", "max")),
+        ([], "my_metric", "min", ("my_metric", "min")),
+    ],
+)  # fmt: skip
+def test_the_metric_that_best_goes_by(trials, metric, mode, chosen):
+    assert choose_metric(metric, mode, trials) == chosen
+
+
+@pytest.mark.parametrize(
+    ("trials", "keys", "best"),
+    [
+        ([trial(0, mean_accuracy=0.5), trial(1, mean_accuracy=0.9), trial(2, mean_accuracy=0.7)], {}, 1),
+        ([trial(0, mean_loss=0.5), trial(1, mean_loss=0.1), trial(2, mean_loss=0.7)], {}, 1),
+        ([trial(0, info={"m": 3}), trial(1, info={"m": 1})], {"metric": "m", "mode": "min"}, 1),
+        ([trial(0, mean_loss=1), trial(1, mean_loss=1)], {}, 0),
+        ([trial(0, mean_accuracy=1), trial(1, mean_accuracy=1)], {}, 0),
+        ([trial(0, mean_loss=math.nan), trial(1, mean_loss=-math.inf), trial(2, mean_loss=5), trial(3)], {}, 2),
+        ([trial(0, ERROR, mean_loss=0.1), trial(1, mean_loss=5)], {}, 1),
+        ([trial(0, ERROR, mean_loss=0.1)], {}, None),
+        ([trial(0), trial(1)], {}, None),
+        ([trial(0, mean_loss=1)], {"metric": "never"}, None),
+        ([], {}, None),
+    ],
+)
+def test_best(trials, keys, best):
+    made = experiment(*trials, **keys)
+    assert (made.best().index if made.best() else None) == best
+    assert summary(made).best() == summary(experiment(name="other"), made).best("exp") == made.best()
+    assert summary(made).best("no such") is None
+
+
+def test_the_end_of_a_sweep_in_words():
+    trials = [trial(0, mean_loss=0.5), trial(1, ERROR), trial(2, PENDING)]
+    made = summary(experiment(*trials, unmet=["mean_acuracy"]), experiment(name="none"))
+    assert list(report_lines(made)) == [
+        "== exp ==",
+        "Best trial: script_0_lr=0 with mean_loss 0.5",
+        "  config: {'lr': 0}",
+        " - script_0_lr=0:\tTERMINATED, train() returned",
+        " - script_2_lr=2:\tPENDING, not started",
+        " - script_1_lr=1:\tERROR, ValueError: bad",
+        "     traceback: /logs/1/error.txt",
+        "Warning: stop.mean_acuracy never triggered: no trial reported 'mean_acuracy'",
+        "== none ==",
+        "No best trial: no trial reported a metric to go by (set `metric` and `mode` in the spec)",
+    ]
+    assert made.one_line() == "3 trials: 1 PENDING, 1 TERMINATED, 1 ERROR; failed: script_1_lr=1"
+    assert [t.index for t in made.failed] == [1]
+
+
+def test_long_lists_are_folded():
+    lines = list(report_lines(summary(experiment(*(trial(i, mean_loss=i) for i in range(1000))))))
+    assert len(lines) < 30
+    assert "   … 980 more" in lines
+    failed = summary(experiment(*(trial(i, ERROR) for i in range(1000))))
+    assert "   … 980 more failed" in list(report_lines(failed))
+    assert failed.one_line().endswith("script_4_lr=4, …")
+
+
+def test_the_json_document():
+    made = summary(experiment(trial(0, mean_loss=0.5), trial(1, ERROR)))
+    document = json.loads(json.dumps(made.as_json()))
+    (name, shown), *_ = document["experiments"].items()
+    assert (name, shown["metric"], shown["mode"], shown["best"]) == ("exp", "mean_loss", "min", shown["trials"][0])
+    assert shown["trials"][1] == {
+        "name": "script_1_lr=1",
+        "index": 1,
+        "config": {"lr": 1, "fixed": 1},
+        "state": "ERROR",
+        "stop_reason": "train() returned",
+        "last_result": None,
+        "reports": 0,
+        "logdir": "/logs/1",
+        "mlflow_run_id": None,
+        "error": "Traceback …\nValueError: bad",
+    }
+
+
+def test_the_table():
+    table = summary(experiment(trial(0, mean_loss=0.5, info={"state": 9, "f1": 0.9}), trial(1, PENDING))).dataframe()
+    assert list(table.columns[:5]) == ["experiment", "index", "name", "state", "config/lr"]
+    assert list(table["state"]) == ["TERMINATED", "PENDING"]
+    assert (table["mean_loss"][0], table["f1"][0], math.isnan(table["mean_loss"][1])) == (0.5, 0.9, True)
+
+
+def test_a_summary_travels():
+    made = summary(experiment(trial(0, mean_loss=0.5)))
+    assert pickle.loads(pickle.dumps(made)) == made
