@@ -3,7 +3,13 @@
 import os
 import tempfile
 
+from hypothesis import HealthCheck, settings
+
 for _name in [n for n in os.environ if n.startswith(("PREFECT_", "MLFLOW_", "RAY_"))]:
     del os.environ[_name]
 # Before anything imports Prefect, which reads its configuration then; in a folder of its own for each run of the tests.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="tune-tasks-tests-")
+
+# The machine is shared: how long an example takes says nothing.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
