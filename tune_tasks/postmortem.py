@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 _LOG_TAIL_BYTES = 2_000
 _SETTLE_S = 5.0
 _PAGE = 200
-_DIED = "the trial's process died: killed from outside, out of memory, a crash in native code, or os._exit()"
+_UNKNOWN = "killed from outside, out of memory, or os._exit()"
 
 
 def outcome_of(record: TrialRecord, attempt: Attempt) -> tuple[Outcome, bool]:
@@ -63,7 +63,8 @@ def _outcome_of_dead(record: TrialRecord, attempt: Attempt, exc: Exception) -> O
         return _error(attempt, f"out of memory: {exc}")
     if isinstance(exc, (RayTaskError, TaskCancelledError)):
         return _error(attempt, f"{type(exc).__name__}: {exc}")
-    return _error(attempt, _DIED + _log_tail(attempt.paths))
+    log = _log_tail(attempt.paths)
+    return _error(attempt, f"{log}the trial's process died: {_fatal_error(log) or _UNKNOWN}")
 
 
 def _error(attempt: Attempt, cause: str) -> Outcome:
@@ -76,7 +77,12 @@ def _log_tail(paths: AttemptPaths) -> str:
         text = paths.log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace").strip()
     except OSError:
         return ""
-    return f"\nThe end of its log ({paths.log}):\n{text}" if text else ""
+    return f"The end of its log ({paths.log}):\n{text}\n\n" if text else ""
+
+
+def _fatal_error(log: str) -> str:
+    """The line that Python's faulthandler, which Ray enables, writes for a signal such as SIGSEGV."""
+    return next((line for line in log.splitlines() if line.startswith("Fatal Python error: ")), "")
 
 
 def read_progress(paths: AttemptPaths) -> Progress:

@@ -12,7 +12,7 @@ class Scheduler:
     """Takes every trial in the spec's order and ends none early. Override what is to differ.
 
     All methods are called in the driver, from one thread, and should return at once: the sweep waits for them. An
-    exception in one ends the sweep.
+    exception in one ends the running trials, and then the sweep.
     """
 
     def setup(self, trials: Sequence[Trial]) -> None:
@@ -20,6 +20,8 @@ class Scheduler:
 
     def choose(self, pending: Sequence[Trial]) -> Trial | None:
         """The trial to start next, now that there is room for one; None to wait until a running one has ended.
+
+        None while none is running ends the sweep; the trials that are left stay PENDING.
 
         Args:
             pending: Those not started, in order, and those to be tried again; at least one. Trials of an experiment that

@@ -23,7 +23,7 @@ from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus, SweepInfo
 from tune_tasks.records import Attempt, TrialRecord
 from tune_tasks.reporter import Stop
 from tune_tasks.scheduling import Scheduler
-from tune_tasks.status import Display, StatusView
+from tune_tasks.status import Display, NoDisplay, StatusView
 from tune_tasks.stopping import never_reported, time_limit
 from tune_tasks.summary import ExperimentSummary, Summary, TrialSummary, choose_metric
 from tune_tasks.tasks import run_trial
@@ -83,16 +83,32 @@ class Sweep:
         self._slots = max(cluster.slots(e.spec.resources.resources()) for e in plan.experiments)
 
     def run(self) -> Summary:
-        """Run every trial to its end, or until `stop`."""
-        self._scheduler.setup([record.trial for record in self._pending])
+        """Run every trial to its end, or until `stop`.
+
+        Raises:
+            Exception: What the scheduler or the display raised; the running trials are ended first.
+        """
         with _interrupts(self.stop):
-            while self._active or (self._pending and not self._stop_reason):
-                self._submit()
-                self._await_ends()
-                self._hear()
-                self._end_stuck()
-                self._display.show(self._view())
+            try:
+                self._scheduler.setup([record.trial for record in self._pending])
+                self._loop()
+            except Exception as exc:
+                self.stop(f"the sweep failed: {type(exc).__name__}: {exc}")
+                self._scheduler, self._display = Scheduler(), NoDisplay()
+                self._loop()
+                self._close()
+                raise
             return self._close()
+
+    def _loop(self) -> None:
+        while True:
+            self._submit()
+            if not self._active:
+                return
+            self._await_ends()
+            self._hear()
+            self._end_stuck()
+            self._display.show(self._view())
 
     def stop(self, reason: str) -> None:
         """Have every running trial end and start none any more; called again, do not wait for their grace."""
@@ -133,8 +149,6 @@ class Sweep:
     # ── hearing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _await_ends(self) -> None:
-        if not self._active:
-            return
         references = list(self._active)
         done, _ = ray.wait(references, num_returns=1, timeout=_POLL_S)
         if done:  # those that ended meanwhile, too

@@ -169,7 +169,5 @@ def _interrupter() -> Interrupter:
 
 def _flush_logs() -> None:
     """Send the trial's lines before its task run ends: Ray ends a worker without asking what is left in it."""
-    waiter = threading.Thread(target=lambda: APILogWorker.instance().wait_until_empty(), daemon=True)
-    with contextlib.suppress(RuntimeError):
-        waiter.start()
-        waiter.join(_LOG_FLUSH_S)
+    with contextlib.suppress(Exception):
+        APILogWorker.drain_all(timeout=_LOG_FLUSH_S, at_exit=False)

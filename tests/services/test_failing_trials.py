@@ -1,0 +1,111 @@
+"""Trials that raise, trials whose process dies, and attempts."""
+
+from pathlib import Path
+
+import pytest
+
+from tune_tasks.trial import TrialState
+
+ONE_FAILS = """
+from tune_tasks import TrainingResult
+def train(config, status_reporter):
+    status_reporter.report(TrainingResult(timesteps_total=1, mean_loss=config["x"]))
+    if config["x"] == 1:
+        raise ValueError("no such thing: \\u00e9")
+"""
+
+
+def test_a_trial_that_raises_is_an_error_and_the_others_go_on(sweep, task_runs, mlflow_runs):
+    summary = sweep(ONE_FAILS, config={"x": {"grid_search": [0, 1, 2]}})
+    assert [trial.state for trial in summary.trials] == [TrialState.TERMINATED, TrialState.ERROR, TrialState.TERMINATED]
+    failed = summary.trials[1]
+    assert summary.one_line() == "3 trials: 2 TERMINATED, 1 ERROR; failed: script_env_1_x=1"
+    assert (failed.reports, failed.last_result["mean_loss"]) == (1, 1)
+    assert 'script.py", line 6, in train' in failed.error
+    assert failed.error.rstrip().endswith("ValueError: no such thing: é")
+    assert "tune_tasks" not in failed.error  # none of our frames
+    assert (Path(failed.logdir) / "error.txt").read_text() == failed.error
+    assert task_runs(summary)[failed.name].state.type.value == "FAILED"
+    assert task_runs(summary)[failed.name].state.message == "ValueError: no such thing: é"
+    run = mlflow_runs()[0][failed.name]
+    assert (run.info.status, run.data.tags["tune_tasks.error"].rstrip()) == ("FAILED", failed.error.rstrip())
+
+
+DEATHS = {
+    "exit": "os._exit(3)",
+    "segfault": "ctypes.string_at(0)",
+    "killed": "os.kill(os.getpid(), signal.SIGKILL)",
+}
+
+
+@pytest.mark.parametrize("code", DEATHS.values(), ids=DEATHS)
+def test_a_process_that_dies_is_an_error_once(sweep, reports, task_runs, mlflow_runs, folder, code):
+    summary = sweep(
+        f"""
+        import ctypes, os, signal
+        from tune_tasks import TrainingResult
+        def train(config, status_reporter):
+            print("begun", file=open("begun.txt", "a"))
+            for step in range(100):
+                status_reporter.report(TrainingResult(timesteps_total=step, mean_loss=step))
+            {code}
+        """,
+    )
+    (trial,) = summary.trials
+    assert (trial.state, trial.attempts, trial.reports, len(reports(trial))) == (TrialState.ERROR, 1, 100, 100)
+    assert trial.last_result["mean_loss"] == 99
+    assert "the trial's process died" in trial.error
+    assert ("Segmentation fault" in trial.error) == ("string_at" in code)
+    assert (folder / "begun.txt").read_text() == "begun\n"  # no silent re-execution
+    runs = task_runs(summary)
+    assert {run.state.type.value for name, run in runs.items() if trial.name in name} == {"FAILED"}
+    assert "process died" in runs[trial.name].state.message
+    run = mlflow_runs()[0][trial.name]
+    assert run.info.status == "FAILED"
+    assert run.data.metrics["mean_loss"] == 99
+
+
+def test_max_failures_gives_further_attempts_each_visible(sweep, task_runs, mlflow_runs):
+    summary = sweep(
+        """
+        from pathlib import Path
+        from tune_tasks import TrainingResult
+        def train(config, status_reporter):
+            status_reporter.report(TrainingResult(timesteps_total=1))
+            attempts = Path("attempts")
+            attempts.write_text((attempts.read_text() if attempts.exists() else "") + "x")
+            if len(attempts.read_text()) < 3:
+                raise RuntimeError("not yet")
+        """,
+        max_failures=3,
+    )
+    (trial,) = summary.trials
+    assert (trial.state, trial.attempts) == (TrialState.TERMINATED, 3)
+    names = {trial.name, f"{trial.name} (attempt 2)", f"{trial.name} (attempt 3)"}
+    assert Path(trial.logdir).name == "attempt_3"
+    assert names <= task_runs(summary).keys()
+    assert {name: run.info.status for name, run in mlflow_runs()[0].items()} == dict.fromkeys(names, "FAILED") | {
+        f"{trial.name} (attempt 3)": "FINISHED"
+    }
+
+
+def test_attempts_end(sweep):
+    (trial,) = sweep("def train(config, status_reporter): raise RuntimeError('never')", max_failures=1).trials
+    assert (trial.state, trial.attempts) == (TrialState.ERROR, 2)
+
+
+def test_train_without_a_report_is_an_error_that_says_so(sweep):
+    (trial,) = sweep("def train(config, status_reporter): pass").trials
+    assert trial.state is TrialState.ERROR
+    assert trial.error.startswith("train() returned without a report; call status_reporter.report(")
+
+
+def test_an_isolated_trial_has_a_fresh_process(sweep):
+    source = """
+    import os
+    from tune_tasks import TrainingResult
+    def train(config, status_reporter):
+        status_reporter.report(TrainingResult(timesteps_total=1, info={"pid": os.getpid()}))
+    """
+    summary = sweep(source, num_trials=3, isolate=True)
+    assert len({trial.last_result["pid"] for trial in summary.trials}) == 3
