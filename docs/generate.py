@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from tune_tasks import expressions, spec
+from tune_tasks import cli, expressions, spec
 from tune_tasks.errors import SpecError
 from tune_tasks.plan import make_plan
 from tune_tasks.result import STOP_METRICS, TrainingResult
@@ -107,8 +107,14 @@ def result() -> str:
     return _table(("field", "meaning"), ((f"`{name}`", text) for name, text in documented))
 
 
+def help() -> str:
+    """The help of each command."""
+    texts = (cli.parser(width=100, command=name).format_help() for name in (None, *cli.COMMANDS))
+    return "\n".join(f"```text\n{text}```\n" for text in texts)
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
-    function.__name__: function for function in (keys, resources, config, functions, limits, metrics, errors, result)
+    function.__name__: function for function in (keys, resources, config, functions, limits, metrics, errors, result, help)
 }
 
 

@@ -18,7 +18,7 @@ EXPORTED = ["Experiment", "Scheduler", "Summary", "TrainingResult", "run_experim
 # Each module imports only what stands before it. `tune_tasks` is the package's `__init__`.
 ORDER = [
     *("errors", "result", "tune_tasks", "stopping", "trial"),
-    *("spec_source", "expressions", "spec", "variants", "trainable", "plan"),
+    *("spec_source", "expressions", "spec", "variants", "trainable", "plan", "cluster"),
     *("reporter", "summary", "scheduling", "recorder_protocol", "records"),
     *("trackers.base", "trackers.mlflow", "trackers.tensorboard", "trackers", "recorder"),
     *("monitor", "attempt", "status", "request", "services", "prefect_server"),

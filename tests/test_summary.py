@@ -124,6 +124,9 @@ def test_the_json_document():
         "logdir": "/logs/1",
         "mlflow_run_id": None,
         "error": "Traceback …\nValueError: bad",
+        "non_finite": 0,
+        "attempts": 0,
+        "cancelled": False,
     }
 
 

@@ -9,8 +9,9 @@ import argparse
 import contextlib
 import io
 import json
+import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
 from tune_tasks.errors import TuneError, UsageError
@@ -23,7 +24,7 @@ _TRIAL_FLAGS = ("env", "stop", "config", "resources")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 1 where a trial failed, 2 for bad input, 130 where interrupted."""
-    args = _parser().parse_args(_with_command(list(sys.argv[1:] if argv is None else argv)))
+    args = parser().parse_args(_with_command(list(sys.argv[1:] if argv is None else argv)))
     command: Callable[[argparse.Namespace], int] = args.command
     try:
         return command(args)
@@ -44,26 +45,37 @@ def _kind(exc: TuneError) -> str:
 
 def _with_command(argv: list[str]) -> list[str]:
     """`-f spec.yaml` means `run -f spec.yaml`."""
-    if argv and (argv[0] in _COMMANDS or argv[0] in ("-h", "--help", "--version")):
+    if argv and (argv[0] in COMMANDS or argv[0] in ("-h", "--help", "--version")):
         return argv
     return ["run", *argv] if argv else ["--help"]
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser(*, width: int | None = None, command: str | None = None) -> argparse.ArgumentParser:
+    """The parser of the command line, or of one command; `width` is that of its help, in columns."""
     from tune_tasks import __version__
 
-    parser = argparse.ArgumentParser(
+    def formatter(prog: str) -> argparse.HelpFormatter:
+        return argparse.HelpFormatter(prog, width=width, max_help_position=30)
+
+    whole = argparse.ArgumentParser(
         prog="tune-tasks",
         description="Tune any Python script from one YAML file: swept by a Prefect flow on Ray, compared in MLflow.",
         epilog="Without a command: run. Exit code 0: every trial ended well; 1: some failed; 2: bad input; 130: interrupted.",
+        formatter_class=formatter,
     )
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(metavar="command", required=True)
-    for name, (function, add_arguments, description) in _COMMANDS.items():
-        sub = commands.add_parser(name, help=description, description=description, allow_abbrev=False)
+    whole.add_argument("--version", action="version", version=__version__)
+    commands = whole.add_subparsers(metavar="command", required=True)
+    for name, (function, add_arguments, description) in COMMANDS.items():
+        sub = commands.add_parser(
+            name,
+            help=description,
+            description=f"{description[0].upper()}{description[1:]}.",
+            allow_abbrev=False,
+            formatter_class=formatter,
+        )
         add_arguments(sub)
         sub.set_defaults(command=function)
-    return parser
+    return commands.choices[command] if command else whole
 
 
 def _spec_arguments(parser: argparse.ArgumentParser) -> None:
@@ -138,7 +150,6 @@ def _request(args: argparse.Namespace) -> Request:
 
 def _run(args: argparse.Namespace) -> int:
     request = _request(args)
-    request.plan({})  # bad input is told before anything heavy is imported
     out = sys.stdout
     status_out = sys.stderr if args.json else out
     session = Session(display=make_display("classic" if args.classic or args.json else "auto", status_out))
@@ -152,8 +163,7 @@ def _run(args: argparse.Namespace) -> int:
             session.display.close()
     _print_end(summary, status_out)
     if args.json:
-        json.dump(summary.as_json(), out, indent=2, default=repr)
-        out.write("\n")
+        _print_json(summary.as_json(), out)
     if summary.interrupted:
         return _EXIT_INTERRUPTED
     return 1 if summary.failed else 0
@@ -163,6 +173,20 @@ def _print_end(summary: Any, out: TextIO) -> None:
     from tune_tasks.summary import report_lines, where_to_look
 
     print("\n".join([*report_lines(summary), summary.one_line(), "", *where_to_look(summary)]), file=out, flush=True)
+
+
+def _print_json(document: Any, out: TextIO) -> None:
+    json.dump(_finite(document), out, indent=2, default=repr)
+    out.write("\n")
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for NaN and infinity, which JSON does not have."""
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _validate(args: argparse.Namespace) -> int:
@@ -179,7 +203,7 @@ def _plan(args: argparse.Namespace) -> int:
     for warning in plan.warnings:
         print(f"Warning: {warning}", file=sys.stderr)
     if args.json:
-        print(json.dumps([trial.as_json() for trial in plan.trials()], indent=2, default=repr))
+        _print_json(plan.as_json(), sys.stdout)
         return 0
     for experiment in plan.experiments:
         first, count = experiment.trials[0], len(experiment.trials)
@@ -209,7 +233,7 @@ def _no_arguments(parser: argparse.ArgumentParser) -> None:
     """The command takes none."""
 
 
-_COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], Callable[[argparse.ArgumentParser], None], str]] = {
+COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], Callable[[argparse.ArgumentParser], None], str]] = {
     "run": (_run, _run_arguments, "run the trials of a spec"),
     "validate": (_validate, _spec_arguments, "check a spec without running it"),
     "plan": (_plan, _plan_arguments, "show what would run, in order, without running it"),

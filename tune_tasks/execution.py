@@ -17,9 +17,10 @@ from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_UI_URL
 from prefect.states import Cancelled, Completed, Failed
 
+from tune_tasks.cluster import Cluster
 from tune_tasks.errors import TuneError, UsageError
 from tune_tasks.plan import Plan, PlannedExperiment
-from tune_tasks.ray_runner import Cluster, RayOptions, StoredTrainable, connect, remote_options, travelling_folder
+from tune_tasks.ray_runner import RayOptions, StoredTrainable, connect, remote_options, travelling_folder
 from tune_tasks.recorder import start_recorder
 from tune_tasks.recorder_protocol import ExperimentInfo, SweepInfo
 from tune_tasks.request import Request, Session, session_of_flow

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 from collections.abc import Iterator
 
+from tune_tasks.cluster import local_cluster
 from tune_tasks.errors import ServiceError
 from tune_tasks.request import Request, Session, session_of_flow
 from tune_tasks.services import prefect_server
@@ -21,15 +23,13 @@ def launch(request: Request, session: Session) -> Summary:
         BadInputError: If the request is wrong.
         ServiceError: If Prefect or Ray cannot be started or reached.
     """
-    plan = request.plan(session.callables)
+    check(request, session)
     with prefect_server() as wait_for_prefect:
         from tune_tasks.execution import ray_options
         from tune_tasks.flows.tune import tune
-        from tune_tasks.ray_runner import check_local, connect
+        from tune_tasks.ray_runner import connect
 
-        options = ray_options(request)
-        check_local(plan, options)
-        with connect(options):
+        with connect(ray_options(request)):
             address = wait_for_prefect()
             session.display.note(f"Prefect: {address.ui_url}")
             token = session_of_flow.set(session)
@@ -42,6 +42,14 @@ def launch(request: Request, session: Session) -> Summary:
     if session.summary is None:
         raise ServiceError(f"the flow run ended without a summary: {state.name}: {state.message}")
     return session.summary
+
+
+def check(request: Request, session: Session) -> None:
+    """Raise BadInputError for all that can be seen without starting anything."""
+    plan = request.plan(session.callables)
+    is_connected = "ray" in sys.modules and sys.modules["ray"].is_initialized()
+    if request.ray_address is None and not is_connected:
+        local_cluster(request.num_cpus, request.num_gpus).check(plan)
 
 
 def _send_what_is_left() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
+from typing import Any
 
 from tune_tasks.errors import Location, SpecError, TrainableError, UsageError, did_you_mean, nearest
 from tune_tasks.result import STOP_METRICS
@@ -53,6 +54,20 @@ class Plan:
         """Every trial, the experiments interleaved: the first of each, then the second of each."""
         for row in zip_longest(*(experiment.trials for experiment in self.experiments)):
             yield from (trial for trial in row if trial is not None)
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """The trials as `tune-tasks plan --json` prints them."""
+        return [
+            {
+                "experiment": trial.experiment,
+                "index": trial.index,
+                "name": trial.name,
+                "config": trial.config,
+                "resources": asdict(trial.resources),
+                "stop": dict(self.experiment_of(trial).spec.stop),
+            }
+            for trial in self.trials()
+        ]
 
     def experiment_of(self, trial: Trial) -> PlannedExperiment:
         """The experiment that a trial belongs to."""

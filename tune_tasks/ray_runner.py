@@ -26,8 +26,8 @@ from prefect.tasks import Task
 from prefect_ray.context import RemoteOptionsContext
 from prefect_ray.task_runners import PrefectRayFuture, RayTaskRunner
 
-from tune_tasks.errors import ResourcesError, ServiceError, UsageError
-from tune_tasks.plan import Plan
+from tune_tasks.cluster import Cluster, Node
+from tune_tasks.errors import ServiceError, UsageError
 from tune_tasks.trainable import ScriptTrainable, TrainFunction
 from tune_tasks.trial import Resources
 
@@ -45,78 +45,6 @@ class RayOptions:
     verbose: bool = False
 
 
-@dataclass(frozen=True)
-class Node:
-    """A machine of the cluster, with what it has in all."""
-
-    id: str
-    cpu: float
-    gpu: float
-    memory: float
-
-    def holds(self, resources: Resources) -> bool:
-        """Whether a trial fits this machine when nothing else runs on it."""
-        return resources.cpu <= self.cpu and resources.gpu <= self.gpu and resources.memory <= self.memory
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """The cluster at the sweep's start.
-
-    Attributes:
-        is_remote: Whether it has machines besides the driver's.
-        owned: Whether we started it.
-    """
-
-    nodes: list[Node]
-    is_remote: bool
-    owned: bool
-
-    @property
-    def cpu(self) -> float:
-        """CPUs in all."""
-        return sum(node.cpu for node in self.nodes)
-
-    @property
-    def gpu(self) -> float:
-        """GPUs in all."""
-        return sum(node.gpu for node in self.nodes)
-
-    def slots(self, resources: Resources) -> int:
-        """How many trials of this size fit at once; at least 1."""
-        return max(1, sum(_slots(node, resources) for node in self.nodes))
-
-    def check(self, plan: Plan) -> None:
-        """Raise ResourcesError if an experiment's trials can never be placed."""
-        for experiment in plan.experiments:
-            asked = experiment.spec.resources.resources()
-            if not any(node.holds(asked) for node in self.nodes):
-                raise ResourcesError(
-                    f"{experiment.name}: a trial asks for {asked}, but no machine of the cluster has that: {self.describe()}. "
-                    "Lower `resources` in the spec, or join a larger cluster (--address; a local one: --num-cpus, --num-gpus)."
-                )
-
-    def describe(self) -> str:
-        """The machines with what each has."""
-        return "; ".join(str(Resources(n.cpu, n.gpu, int(n.memory))) for n in self.nodes)
-
-
-def _slots(node: Node, resources: Resources) -> int:
-    if not node.holds(resources):
-        return 0
-    asked = [(resources.cpu, node.cpu), (resources.gpu, node.gpu), (resources.memory, node.memory)]
-    return min((int(has / wants + 1e-9) for wants, has in asked if wants), default=int(node.cpu) or 1)
-
-
-def check_local(plan: Plan, options: RayOptions) -> None:
-    """Raise ResourcesError before Ray is started where it is plain that a local cluster will be too small."""
-    if options.address or ray.is_initialized():
-        return
-    cpus = options.num_cpus if options.num_cpus is not None else os.cpu_count() or 1
-    gpus = options.num_gpus if options.num_gpus is not None else float("inf")
-    Cluster([Node("", cpus, gpus, float("inf"))], is_remote=False, owned=True).check(plan)
-
-
 @contextlib.contextmanager
 def connect(options: RayOptions) -> Iterator[Cluster]:
     """Join the cluster at the address, or start a local one, which ends with the context.
@@ -128,7 +56,7 @@ def connect(options: RayOptions) -> Iterator[Cluster]:
     if not already:
         _init(options)
     try:
-        yield _cluster(owned=not already and options.address is None)
+        yield _cluster()
     finally:
         if not already:
             with _signals_kept():
@@ -146,6 +74,8 @@ def _init(options: RayOptions) -> None:
         kwargs |= {"address": "local", "num_cpus": options.num_cpus, "num_gpus": options.num_gpus, "include_dashboard": False}
         # Ray's log monitor and usage report are of no use to a cluster that lives as long as a sweep.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        # Where the driver was killed, Ray's agents look so long for a server to tell it to, before they end themselves.
+        os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "5")
     try:
         with _signals_kept():
             ray.init(**kwargs)
@@ -169,10 +99,10 @@ def _signals_kept() -> Iterator[None]:
                 signal.signal(number, handler)
 
 
-def _cluster(*, owned: bool) -> Cluster:
+def _cluster() -> Cluster:
     here = ray.get_runtime_context().get_node_id()
     nodes = [Node(n["NodeID"], *(n["Resources"].get(unit, 0) for unit in _UNITS.values())) for n in ray.nodes() if n["Alive"]]
-    return Cluster(nodes, is_remote=any(node.id != here for node in nodes), owned=owned)
+    return Cluster(nodes, is_remote=any(node.id != here for node in nodes))
 
 
 def travelling_folder(trainable: object) -> Path | None:

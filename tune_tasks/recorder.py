@@ -28,7 +28,8 @@ FLUSH_S = 1.0
 OPEN_TIMEOUT_S = 60.0
 _READ_BYTES = 4_000_000
 _LONGEST_BACKOFF_S = 15.0
-_CALL_TIMEOUT_S = 90.0
+_OPEN_CALL_TIMEOUT_S = 90.0
+_CALL_TIMEOUT_S = 15.0
 
 
 @dataclass
@@ -364,7 +365,7 @@ class RayRecorderLink:
     def open(self, info: AttemptInfo) -> dict[str, str]:
         """See `monitor.RecorderLink`."""
         self._info = info
-        opened = self._call("open", info)
+        opened = self._call("open", info, timeout_s=_OPEN_CALL_TIMEOUT_S)
         if opened is None:
             return {}
         self._wants_bytes = opened.wants_bytes
@@ -400,11 +401,11 @@ class RayRecorderLink:
             file.seek(self._received)
             return file.read(min(size - self._received, _READ_BYTES))
 
-    def _call(self, method: str, *args: Any) -> Any:
+    def _call(self, method: str, *args: Any, timeout_s: float = _CALL_TIMEOUT_S) -> Any:
         import ray
 
         try:
-            return ray.get(getattr(self._handle, method).remote(*args), timeout=_CALL_TIMEOUT_S)
+            return ray.get(getattr(self._handle, method).remote(*args), timeout=timeout_s)
         except Exception as exc:  # noqa: BLE001 - a recorder that is away never fails a trial
             logger.debug("recorder.%s: %s", method, exc)
             return None

@@ -58,7 +58,10 @@ class TrialSummary:
 
     def as_json(self) -> dict[str, Any]:
         """The trial as `--json` prints it."""
-        keys = ("name", "index", "config", "state", "stop_reason", "last_result", "reports", "logdir", "mlflow_run_id", "error")
+        keys = [
+            *("name", "index", "config", "state", "stop_reason", "last_result", "reports", "non_finite"),
+            *("logdir", "mlflow_run_id", "error", "attempts", "cancelled"),
+        ]
         return {key: getattr(self, key) for key in keys} | {"state": str(self.state)}
 
 

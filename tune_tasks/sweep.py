@@ -16,9 +16,9 @@ import ray
 from prefect_ray.context import remote_options as prefect_remote_options
 
 from tune_tasks.attempt import Assignment
+from tune_tasks.cluster import Cluster
 from tune_tasks.plan import Plan
 from tune_tasks.postmortem import close_task_runs, outcome_of, read_progress, settle_task_runs, task_run_ends
-from tune_tasks.ray_runner import Cluster
 from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus, SweepInfo
 from tune_tasks.records import Attempt, TrialRecord
 from tune_tasks.reporter import Stop

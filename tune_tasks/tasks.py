@@ -96,7 +96,10 @@ def _run_watched(
     thread.start()
     watch.wait_until_ready()
     outcome = run_train(assignment, reporter, interrupter, watch.environment)
-    paths.write_outcome(outcome)
+    try:
+        paths.write_outcome(outcome)
+    except OSError as exc:  # the recorder and the task's state tell the same
+        logging.getLogger(__name__).warning("%s: %s", paths.outcome, exc)
     watch.finish(outcome)
     thread.join()
     return outcome

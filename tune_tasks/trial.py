@@ -92,17 +92,6 @@ class Trial:
         """Identifies the trial within its sweep."""
         return f"{self.experiment}/{self.index}"
 
-    def as_json(self) -> dict[str, Any]:
-        """The trial as `tune-tasks plan --json` prints it."""
-        return {
-            "experiment": self.experiment,
-            "index": self.index,
-            "name": self.name,
-            "config": self.config,
-            "resources": asdict(self.resources),
-            "stop": [str(criterion) for criterion in self.stop],
-        }
-
     @property
     def folder(self) -> str:
         """The name as a folder's: safe on every file system, at most 100 bytes, unique by the index in it."""

@@ -1,0 +1,82 @@
+"""What a Ray cluster has, and whether a plan fits it. Pure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tune_tasks.errors import ResourcesError
+from tune_tasks.plan import Plan
+from tune_tasks.trial import Resources
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine of the cluster, with what it has in all; None where that is not known yet."""
+
+    id: str
+    cpu: float
+    gpu: float | None = None
+    memory: float | None = None
+
+    def holds(self, resources: Resources) -> bool:
+        """Whether a trial fits this machine when nothing else runs on it."""
+        return all(has is None or wants <= has for wants, has in self._pairs(resources))
+
+    def slots(self, resources: Resources) -> int:
+        """How many trials of this size fit at once."""
+        if not self.holds(resources):
+            return 0
+        limits = [int(has / wants + 1e-9) for wants, has in self._pairs(resources) if wants and has is not None]
+        return min(limits, default=int(self.cpu) or 1)
+
+    def _pairs(self, resources: Resources) -> Sequence[tuple[float, float | None]]:
+        return (resources.cpu, self.cpu), (resources.gpu, self.gpu), (resources.memory, self.memory)
+
+    def __str__(self) -> str:
+        gpus = "" if self.gpu is None else f", {self.gpu:g} GPUs"
+        memory = "" if self.memory is None else f", {self.memory / 2**30:.3g} GiB of memory"
+        return f"{self.cpu:g} CPUs{gpus}{memory}"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The cluster at the sweep's start.
+
+    Attributes:
+        is_remote: Whether it has machines besides the driver's.
+    """
+
+    nodes: Sequence[Node]
+    is_remote: bool = False
+
+    @property
+    def cpu(self) -> float:
+        """CPUs in all."""
+        return sum(node.cpu for node in self.nodes)
+
+    @property
+    def gpu(self) -> float:
+        """GPUs in all."""
+        return sum(node.gpu or 0 for node in self.nodes)
+
+    def slots(self, resources: Resources) -> int:
+        """How many trials of this size fit at once; at least 1."""
+        return max(1, sum(node.slots(resources) for node in self.nodes))
+
+    def check(self, plan: Plan) -> None:
+        """Raise ResourcesError if an experiment's trials can never be placed."""
+        for experiment in plan.experiments:
+            asked = experiment.spec.resources.resources()
+            if not any(node.holds(asked) for node in self.nodes):
+                raise ResourcesError(
+                    f"{experiment.name}: a trial asks for {asked}, but no machine of the cluster has that: "
+                    f"{'; '.join(map(str, self.nodes))}. Lower `resources` in the spec, or join a larger cluster "
+                    "(--address; a local one: --num-cpus, --num-gpus)"
+                )
+
+
+def local_cluster(num_cpus: int | None, num_gpus: int | None) -> Cluster:
+    """What a local cluster is going to have, as far as that is plain before Ray is started."""
+    return Cluster([Node("", os.cpu_count() or 1 if num_cpus is None else num_cpus, num_gpus)])
