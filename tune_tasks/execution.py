@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
-import ray
 import yaml
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_UI_URL
@@ -32,6 +34,8 @@ from tune_tasks.trackers.mlflow import default_tracking_uri, is_local_store
 from tune_tasks.trainable import ScriptTrainable
 from tune_tasks.trial import safe_name
 
+logger = logging.getLogger(__name__)
+
 
 def execute(request: Request) -> State[Any]:
     """Run a sweep; returns the flow run's final state."""
@@ -41,9 +45,11 @@ def execute(request: Request) -> State[Any]:
     except TuneError as exc:
         session.error = exc
         return Failed(message=str(exc))
+    except Exception as exc:
+        session.error = exc
+        raise
     finally:
         session.display.close()
-    session.summary = summary
     return _state(summary)
 
 
@@ -60,11 +66,12 @@ def _run(request: Request, session: Session) -> Summary:
         cluster.check(plan)
         info = _sweep_info(plan, request)
         _check_reach(cluster, info)
+        _name_flow_run(info)
         launches = {experiment.name: _launch(experiment, cluster) for experiment in plan.experiments}
         recorder = start_recorder(info)
-        summary = Sweep(plan, info, cluster, recorder, launches, session.scheduler, session.display).run()
-    summarize(summary)
-    return summary
+        session.summary = Sweep(plan, info, cluster, recorder, launches, session.scheduler, session.display).run()
+    summarize(session.summary)
+    return session.summary
 
 
 def ray_options(request: Request) -> RayOptions:
@@ -88,10 +95,19 @@ def _check_reach(cluster: Cluster, info: SweepInfo) -> None:
         )
 
 
+def _name_flow_run(info: SweepInfo) -> None:
+    """Name the flow run after what it runs; Prefect's own names are two random words."""
+    try:
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(UUID(info.flow_run_id), name=f"{', '.join(info.experiments)} {info.sweep}")
+    except Exception as exc:  # noqa: BLE001 - a name is no reason to fail
+        logger.warning("Prefect: cannot name the flow run: %s", exc)
+
+
 def _launch(experiment: PlannedExperiment, cluster: Cluster) -> Launch:
     folder = travelling_folder(experiment.trainable) if cluster.is_remote else None
     options = remote_options(experiment.spec.resources.resources(), isolate=experiment.spec.isolate, folder=folder)
-    return Launch(StoredTrainable(ray.put(experiment.trainable)), options)
+    return Launch(StoredTrainable.put(experiment.trainable), options)
 
 
 def _sweep_info(plan: Plan, request: Request) -> SweepInfo:

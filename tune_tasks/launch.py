@@ -6,12 +6,16 @@ import contextlib
 import logging
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from tune_tasks.cluster import local_cluster
 from tune_tasks.errors import ServiceError
 from tune_tasks.request import Request, Session, session_of_flow
 from tune_tasks.services import prefect_server
 from tune_tasks.summary import Summary
+
+if TYPE_CHECKING:
+    from prefect import Flow
 
 _FLUSH_S = 10.0
 
@@ -34,14 +38,23 @@ def launch(request: Request, session: Session) -> Summary:
             session.display.note(f"Prefect: {address.ui_url}")
             token = session_of_flow.set(session)
             with _quiet_prefect(request.verbose):
-                state = tune(**request.parameters(), return_state=True)
+                problem = _run_flow(tune, request)
                 _send_what_is_left()
             session_of_flow.reset(token)
-    if session.error:
-        raise session.error
     if session.summary is None:
-        raise ServiceError(f"the flow run ended without a summary: {state.name}: {state.message}")
+        raise session.error or ServiceError(f"the flow run did not come to its end: {problem}")
+    if problem:
+        session.display.warn(f"Prefect was not told how the sweep ended: {problem}")
     return session.summary
+
+
+def _run_flow(tune: Flow[..., Any], request: Request) -> str | None:
+    """Run the flow; returns what hindered it, where it was neither the sweep itself nor its trials."""
+    try:
+        state: Any = tune(**request.parameters(), return_state=True)
+    except Exception as exc:  # noqa: BLE001 - the sweep's summary stands without a Prefect that has gone
+        return f"{type(exc).__name__}: {exc}"
+    return f"{state.name}: {state.message}" if state.is_crashed() else None
 
 
 def check(request: Request, session: Session) -> None:

@@ -8,6 +8,7 @@ import functools
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -28,7 +29,7 @@ from prefect_ray.task_runners import PrefectRayFuture, RayTaskRunner
 
 from tune_tasks.cluster import Cluster, Node
 from tune_tasks.errors import ServiceError, UsageError
-from tune_tasks.trainable import ScriptTrainable, TrainFunction
+from tune_tasks.trainable import ScriptTrainable, Trainable, TrainFunction
 from tune_tasks.trial import Resources
 
 _TRAVELLING_BYTES = 500 * 2**20
@@ -138,15 +139,31 @@ def remote_options(resources: Resources, *, isolate: bool, folder: Path | None) 
 
 @dataclass(frozen=True)
 class StoredTrainable:
-    """A trainable in Ray's object store: a function that carries data travels once, not with every trial."""
+    """A trainable in Ray's object store: a function that carries data travels once, not with every trial.
+
+    Attributes:
+        reference: Ray's.
+        search_path: The driver's `sys.path`: what can be imported there can be imported in the trial.
+    """
 
     reference: Any
+    search_path: tuple[str, ...]
+
+    @classmethod
+    def put(cls, trainable: Trainable) -> StoredTrainable:
+        """Store a trainable of this process."""
+        return cls(ray.put(trainable), tuple(sys.path))
 
     @contextlib.contextmanager
     def loaded(self) -> Iterator[TrainFunction]:
         """See `Trainable`."""
-        with ray.get(self.reference).loaded() as function:
-            yield function
+        before = list(sys.path)
+        sys.path += [entry for entry in self.search_path if entry not in before]
+        try:
+            with ray.get(self.reference).loaded() as function:
+                yield function
+        finally:
+            sys.path[:] = before
 
 
 class SweepTaskRunner(RayTaskRunner[Any]):

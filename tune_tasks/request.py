@@ -8,7 +8,6 @@ from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tune_tasks.errors import TuneError
 from tune_tasks.plan import Plan, make_plan
 from tune_tasks.scheduling import Scheduler
 from tune_tasks.spec import load_spec, spec_from_data
@@ -59,14 +58,14 @@ class Session:
         scheduler: Decides which trial is next.
         display: Shown the status.
         summary: Set by the flow at its end.
-        error: Set by the flow where it could not begin.
+        error: Set by the flow where it could not begin or go on.
     """
 
     callables: Mapping[str, TrainFunction] = field(default_factory=dict)
     scheduler: Scheduler = field(default_factory=Scheduler)
     display: Display = field(default_factory=NoDisplay)
     summary: Summary | None = None
-    error: TuneError | None = None
+    error: Exception | None = None
 
 
 session_of_flow: ContextVar[Session] = ContextVar("session_of_flow")

@@ -1,0 +1,183 @@
+"""What MLflow and TensorBoard hold in the end, and that a tracker or a recorder that is away loses nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from waiting import until
+
+from tune_tasks.services import answers, free_port
+from tune_tasks.trial import TrialState
+
+REPORTS = """
+import math
+from tune_tasks import TrainingResult
+def train(config, status_reporter):
+    for step in range(1, 4):
+        status_reporter.report(TrainingResult(
+            timesteps_total=10 * step, mean_loss=config["lr"] / step, mean_accuracy=math.nan if step == 2 else step / 10,
+            info={"grad": {"norm": step}, "note": "text"}))
+"""
+
+
+@pytest.fixture
+def client(folder):
+    from mlflow.tracking import MlflowClient
+
+    return lambda: MlflowClient(f"sqlite:///{folder}/mlflow.db")
+
+
+def test_mlflow_holds_the_sweep(sweep, client, mlflow_runs):
+    config = {"lr": {"grid_search": [1.0, 2.0]}, "fixed": {"a": 1, "b": "x"}}
+    summary = sweep(REPORTS, config=config, seed=5, stop={"timesteps_total": 1000})
+    trials, (parent,) = mlflow_runs()
+    trial = summary.trials[0]
+    run = trials["script_env_0_lr=1.0"]
+    assert run.info.run_id == trial.mlflow_run_id
+    assert run.data.params == {"lr": "1.0"}
+    history = client().get_metric_history(run.info.run_id, "mean_loss")
+    assert [(point.step, point.value) for point in history] == [(10, 1.0), (20, 0.5), (30, 1 / 3)]
+    assert [p.step for p in client().get_metric_history(run.info.run_id, "mean_accuracy")] == [10, 30]  # never NaN
+    assert run.data.metrics["grad/norm"] == 3
+    tags = run.data.tags
+    assert tags["mlflow.parentRunId"] == parent.info.run_id
+    assert (tags["tune_tasks.sweep"], tags["tune_tasks.trial"], tags["tune_tasks.attempt"]) == (summary.sweep, trial.name, "1")
+    assert tags["prefect.flow_run_id"] == summary.prefect_url.rsplit("/", 1)[-1]
+    assert tags["prefect.url"].startswith(summary.prefect_url.split("/runs/")[0] + "/runs/task-run/")
+    assert int(tags["tune_tasks.seed"]) in range(2**32)
+    assert tags["tune_tasks.stop_reason"] == "train() returned"
+    names = {artifact.path for artifact in client().list_artifacts(run.info.run_id)}
+    assert names == {"params.json"}
+    assert parent.data.params == {"fixed.a": "1", "fixed.b": "x", "script_file_path": "script.py", "seed": "5"}
+    assert {artifact.path for artifact in client().list_artifacts(parent.info.run_id)} == {"script.py", "spec.yaml"}
+    assert (parent.info.status, parent.data.tags["tune_tasks.best_trial"]) == ("FINISHED", trial.name)
+    assert trial.non_finite == 1
+
+
+def test_tensorboard_reads_the_curves(sweep):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    (trial,) = sweep(REPORTS, config={"lr": 1.0}).trials
+    events = EventAccumulator(trial.logdir).Reload()
+    assert [(e.step, round(e.value, 3)) for e in events.Scalars("ray/tune/mean_loss")] == [(10, 1.0), (20, 0.5), (30, 0.333)]
+    assert "ray/tune/grad/norm" in events.Tags()["scalars"]
+
+
+def test_what_user_code_logs_lands_in_the_trials_run(sweep, client):
+    summary = sweep(
+        """
+        import mlflow
+        from tune_tasks import TrainingResult
+        def train(config, status_reporter):
+            mlflow.log_metric("own", config["x"])
+            mlflow.log_param("own_param", "p")
+            status_reporter.report(TrainingResult(timesteps_total=1))
+        """,
+        config={"x": {"grid_search": [1, 2]}},
+        resources={"cpu": 2},  # one after the other, in the same process
+    )
+    runs = [client().get_run(trial.mlflow_run_id) for trial in summary.trials]
+    assert [(run.data.metrics["own"], run.data.params["own_param"]) for run in runs] == [(1, "p"), (2, "p")]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+
+
+def test_a_tracking_server_that_goes_away_and_comes_back_gets_everything(sweep, folder, monkeypatch):
+    port = free_port()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts")]
+    code = f"""
+    import subprocess, time, os, signal
+    from tune_tasks import TrainingResult
+    def train(config, status_reporter):
+        for step in range(1, 6):
+            status_reporter.report(TrainingResult(timesteps_total=step, mean_loss=step))
+            if step == 2:
+                time.sleep(2)
+                os.killpg(int(open("{folder}/server").read()), signal.SIGKILL)
+            time.sleep(0.5)
+        open("{folder}/away", "w").close()
+        time.sleep(3)
+    """
+    env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+    def start():
+        process = subprocess.Popen(
+            command, env=env, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        (folder / "server").write_text(str(process.pid))
+        return process
+
+    servers = [start()]
+    until(lambda: health(port), 90)
+    import threading
+
+    def again():
+        until((folder / "away").exists, 120)
+        servers.append(start())
+
+    waiter = threading.Thread(target=again)
+    waiter.start()
+    try:
+        (trial,) = sweep(code).trials
+        waiter.join()
+        assert (trial.state, trial.reports) == (TrialState.TERMINATED, 5)
+        until(lambda: health(port), 90)
+        from mlflow.tracking import MlflowClient
+
+        client = MlflowClient(f"http://127.0.0.1:{port}")
+        history = client.get_metric_history(trial.mlflow_run_id, "mean_loss")
+        assert [(point.step, point.value) for point in history] == [(step, step) for step in range(1, 6)]
+        assert client.get_run(trial.mlflow_run_id).info.status == "FINISHED"
+    finally:
+        for server in servers:
+            if server.poll() is None:
+                os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+
+
+def health(port):
+    import urllib.request
+
+    try:
+        return urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2).status == 200
+    except OSError:
+        return False
+
+
+def test_a_recorder_that_is_killed_starts_again_from_the_files(sweep, reports, client):
+    (trial,) = sweep(
+        """
+        import os, signal, time
+        from pathlib import Path
+        from tune_tasks import TrainingResult
+        def recorders():
+            for process in Path("/proc").glob("[0-9]*"):
+                try:
+                    if (process / "cmdline").read_bytes().startswith(b"ray::RecorderActor"):
+                        yield int(process.name)
+                except OSError:
+                    pass
+        def train(config, status_reporter):
+            for step in range(1, 21):
+                status_reporter.report(TrainingResult(timesteps_total=step, mean_loss=step))
+                if step == 5:
+                    time.sleep(2)
+                    for pid in recorders():
+                        if os.stat(f"/proc/{pid}/cwd").st_ino == os.stat(".").st_ino:
+                            os.kill(pid, signal.SIGKILL)
+                time.sleep(0.2)
+        """
+    ).trials
+    assert (trial.state, trial.reports, len(reports(trial))) == (TrialState.TERMINATED, 20, 20)
+    history = client().get_metric_history(trial.mlflow_run_id, "mean_loss")
+    assert [point.step for point in history] == list(range(1, 21))
+    runs = client().search_runs(["1"])
+    assert len(runs) == 2  # the parent and the trial: none was made twice
+    assert {run.info.status for run in runs} == {"FINISHED"}
+
+
+def test_a_prefect_server_answers(prefect):
+    assert answers(prefect.api_url)
