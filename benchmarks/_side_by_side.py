@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ _MARKER = "TUNE_TASKS_BENCHMARK"
 _FOREIGN = ("PREFECT_", "MLFLOW_", "RAY_", "TUNE_")
 _TIMEOUT_S = 900.0
 _END_S = 20.0
+_RAY_AGENT_PORT = 52365
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,19 @@ def show_machine() -> None:
         f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}; {CPUS} CPUs for Ray on both sides"
     )
     print(f"load average before the start: {os.getloadavg()[0]:.2f}")
+    with socket.socket() as probe:
+        if probe.connect_ex((_own_address(), _RAY_AGENT_PORT)) == 0:
+            print(f"WARNING: another Ray has port {_RAY_AGENT_PORT}: each start takes 4 s more, on both sides; see README.md")
+
+
+def _own_address() -> str:
+    """The address that Ray gives this machine; no packet is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("8.8.8.8", 53))
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
 
 
 def check_points(timing: Timing, trials: int, reports: int) -> int:
