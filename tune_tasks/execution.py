@@ -16,7 +16,7 @@ import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
-from prefect.settings import PREFECT_UI_URL
+from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
 from prefect.states import Cancelled, Completed, Failed
 
 from tune_tasks.cluster import Cluster
@@ -26,6 +26,7 @@ from tune_tasks.ray_runner import RayOptions, StoredTrainable, connect, remote_o
 from tune_tasks.recorder import start_recorder
 from tune_tasks.recorder_protocol import ExperimentInfo, SweepInfo
 from tune_tasks.request import Request, Session, session_of_flow
+from tune_tasks.services import is_loopback
 from tune_tasks.status import make_display
 from tune_tasks.summary import Summary
 from tune_tasks.sweep import Launch, Sweep
@@ -68,7 +69,8 @@ def _run(request: Request, session: Session) -> Summary:
         _check_reach(cluster, info)
         _name_flow_run(info)
         launches = {experiment.name: _launch(experiment, cluster) for experiment in plan.experiments}
-        recorder = start_recorder(info)
+        recorder = session.recorder or start_recorder(info.tracking_uri, info.cwd)
+        recorder.begin.remote(info)
         session.summary = Sweep(plan, info, cluster, recorder, launches, session.scheduler, session.display).run()
     summarize(session.summary)
     return session.summary
@@ -92,6 +94,12 @@ def _check_reach(cluster: Cluster, info: SweepInfo) -> None:
         raise UsageError(
             f"the cluster has other machines, which cannot reach the local MLflow store {info.tracking_uri}: "
             "set MLFLOW_TRACKING_URI to a tracking server that they reach"
+        )
+    api_url = PREFECT_API_URL.value() or ""
+    if cluster.is_remote and is_loopback(api_url):
+        raise UsageError(
+            f"the cluster has other machines, which cannot reach the Prefect server {api_url}: "
+            "set PREFECT_API_URL to a server that they reach"
         )
 
 

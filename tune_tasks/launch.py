@@ -6,6 +6,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tune_tasks.cluster import local_cluster
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from prefect import Flow
 
 _FLUSH_S = 10.0
+_RETRIES = 2
 
 
 def launch(request: Request, session: Session) -> Summary:
@@ -31,9 +33,14 @@ def launch(request: Request, session: Session) -> Summary:
     with prefect_server() as wait_for_prefect:
         from tune_tasks.execution import ray_options
         from tune_tasks.flows.tune import tune
-        from tune_tasks.ray_runner import connect
+        from tune_tasks.ray_runner import connect, warm_up
+        from tune_tasks.recorder import start_recorder
+        from tune_tasks.trackers.mlflow import default_tracking_uri
 
-        with connect(ray_options(request)):
+        with connect(ray_options(request)) as cluster:
+            cwd = Path.cwd()
+            session.recorder = start_recorder(default_tracking_uri(cwd), cwd)
+            warm_up(cluster)
             address = wait_for_prefect()
             session.display.note(f"Prefect: {address.ui_url}")
             token = session_of_flow.set(session)
@@ -50,8 +57,12 @@ def launch(request: Request, session: Session) -> Summary:
 
 def _run_flow(tune: Flow[..., Any], request: Request) -> str | None:
     """Run the flow; returns what hindered it, where it was neither the sweep itself nor its trials."""
+    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
     try:
-        state: Any = tune(**request.parameters(), return_state=True)
+        # Trials and driver alike give a Prefect that is away seconds, not the minute that is its default.
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: _RETRIES}):
+            state: Any = tune(**request.parameters(), return_state=True)
     except Exception as exc:  # noqa: BLE001 - the sweep's summary stands without a Prefect that has gone
         return f"{type(exc).__name__}: {exc}"
     return f"{state.name}: {state.message}" if state.is_crashed() else None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from uuid import UUID
 
 import ray
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterId,
@@ -19,6 +20,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import State, StateType
 from prefect.client.schemas.sorting import TaskRunSort
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from ray.exceptions import OutOfMemoryError, RayTaskError, TaskCancelledError
 
 from tune_tasks.records import Attempt, TrialRecord
@@ -108,14 +110,21 @@ def task_run_ends(task_run_id: UUID, outcome: Outcome) -> dict[UUID, Outcome]:
 
 def close_task_runs(ends: Mapping[UUID, Outcome]) -> None:
     """Set the ends of task runs by the API, where the process that should have done it has died."""
-    with get_client(sync_client=True) as client:
-        for run_id, outcome in ends.items():
-            state = final_state(outcome)
-            state.data = None
-            try:
+    try:
+        with _client() as client:
+            for run_id, outcome in ends.items():
+                state = final_state(outcome)
+                state.data = None
                 client.set_task_run_state(run_id, state, force=True)
-            except Exception as exc:  # noqa: BLE001 - a server that is away never fails a trial
-                logger.warning("Prefect: cannot close the task run %s: %s", run_id, exc)
+    except Exception as exc:  # noqa: BLE001 - a server that is away never fails a trial
+        logger.warning("Prefect: cannot close task runs: %s", exc)
+
+
+@contextlib.contextmanager
+def _client() -> Iterator[SyncPrefectClient]:
+    """A client that gives up at once: the sweep must not wait for a server that is away."""
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
+        yield client
 
 
 def settle_task_runs(flow_run_id: str, ends: Mapping[UUID, Outcome]) -> None:
@@ -132,7 +141,7 @@ def settle_task_runs(flow_run_id: str, ends: Mapping[UUID, Outcome]) -> None:
 
 def _open_task_runs(flow_run_id: str) -> set[UUID]:
     states = TaskRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])
-    with get_client(sync_client=True) as client:
+    with _client() as client:
         found = client.read_task_runs(
             flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[UUID(flow_run_id)])),
             task_run_filter=TaskRunFilter(state=TaskRunFilterState(type=states)),

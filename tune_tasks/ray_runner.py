@@ -8,6 +8,7 @@ import functools
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -33,7 +34,11 @@ from tune_tasks.trainable import ScriptTrainable, Trainable, TrainFunction
 from tune_tasks.trial import Resources
 
 _TRAVELLING_BYTES = 500 * 2**20
-_UNITS = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
+logger = logging.getLogger(__name__)
+
+_UNITS = ("CPU", "GPU", "memory")
+_WARM_WORKERS = 8
+_ANSWER_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -64,12 +69,24 @@ def connect(options: RayOptions) -> Iterator[Cluster]:
                 ray.shutdown()
 
 
+def _expect_answer(address: str) -> None:
+    """Raise ServiceError where nothing listens at `host:port`: Ray itself tries for minutes before it says so."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not (host and port.isdecimal()):
+        return  # "auto", or a form that Ray knows better
+    try:
+        socket.create_connection((host, int(port)), timeout=_ANSWER_S).close()
+    except (OSError, OverflowError) as exc:
+        raise ServiceError(f"cannot join the Ray cluster at {address!r}: {exc}") from exc
+
+
 def _init(options: RayOptions) -> None:
     level = logging.INFO if options.verbose else logging.ERROR
     kwargs: dict[str, Any] = {"logging_level": level, "log_to_driver": options.verbose, "namespace": "tune-tasks"}
     if options.address:
         if options.num_cpus is not None or options.num_gpus is not None:
             raise UsageError("--num-cpus and --num-gpus size a local cluster; a joined one (--address) has its own")
+        _expect_answer(options.address)
         kwargs |= {"address": options.address}
     else:
         kwargs |= {"address": "local", "num_cpus": options.num_cpus, "num_gpus": options.num_gpus, "include_dashboard": False}
@@ -101,9 +118,21 @@ def _signals_kept() -> Iterator[None]:
 
 
 def _cluster() -> Cluster:
-    here = ray.get_runtime_context().get_node_id()
-    nodes = [Node(n["NodeID"], *(n["Resources"].get(unit, 0) for unit in _UNITS.values())) for n in ray.nodes() if n["Alive"]]
-    return Cluster(nodes, is_remote=any(node.id != here for node in nodes))
+    here = ray.util.get_node_ip_address()
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    nodes = [Node(node["NodeID"], *(node["Resources"].get(unit, 0) for unit in _UNITS)) for node in alive]
+    return Cluster(nodes, is_remote=any(node["NodeManagerAddress"] != here for node in alive))
+
+
+def warm_up(cluster: Cluster) -> None:
+    """Have the workers of a local cluster import what a trial needs, while Prefect's server is still starting."""
+    if not cluster.is_remote:
+        for _ in range(min(int(cluster.cpu), _WARM_WORKERS)):
+            ray.remote(_import_tasks).remote()
+
+
+def _import_tasks() -> None:
+    import tune_tasks.tasks  # noqa: F401
 
 
 def travelling_folder(trainable: object) -> Path | None:
@@ -248,7 +277,11 @@ def _run_in_worker(
     """
     if flow_run_id not in _flow_contexts:
         _flow_contexts.clear()
-        _flow_contexts[flow_run_id] = _open_flow_context(dict(context))
+        try:
+            _flow_contexts[flow_run_id] = _open_flow_context(dict(context))
+        except Exception as exc:  # noqa: BLE001 - Prefect is away: the trial runs all the same, without a task run
+            logger.warning("the trial has no task run: %s", exc)
+            return cast("State[Any]", task.fn(**parameters))
     run = functools.partial(run_task_sync, task, task_run_id=task_run_id, parameters=parameters, return_type="state")
     return cast("State[Any]", _flow_contexts[flow_run_id].variables.copy().run(run))
 

@@ -12,8 +12,9 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus, SweepInfo
@@ -174,39 +175,61 @@ class Updated:
     stop: Stop | None = None
 
 
-@dataclass
+@dataclass(frozen=True)
+class News:
+    """What changed since an earlier version.
+
+    Attributes:
+        version: Counts the changes.
+        statuses: The attempts that changed.
+        has_begun: False where the recorder was started anew: it is to be told of the sweep again.
+    """
+
+    version: int
+    statuses: list[AttemptStatus]
+    has_begun: bool
+
+
 class Recorder:
     """See the module's docstring. Every method may be called from several threads at once.
 
     Args:
-        sweep: The sweep.
+        tracking_uri: MLflow's, absolute.
+        cwd: The driver's working directory.
         node: Ray's id of the machine that it runs on.
-        reconstructed: Whether an earlier recorder of the sweep died.
     """
 
-    sweep: SweepInfo
-    node: str = ""
-    reconstructed: bool = False
-    _attempts: dict[str, AttemptStatus] = field(default_factory=dict)
-    _changed: dict[str, int] = field(default_factory=dict)
-    _version: int = 0
-    _stop: Stop | None = None
-    _stops: dict[str, Stop] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        os.chdir(self.sweep.cwd)
+    def __init__(self, tracking_uri: str, cwd: Path, node: str = "") -> None:
+        os.chdir(cwd)
+        self._node = node
+        self._attempts: dict[str, AttemptStatus] = {}
+        self._changed: dict[str, int] = {}
+        self._version = 0
+        self._stop: Stop | None = None
+        self._stops: dict[str, Stop] = {}
         self._lock = threading.RLock()
-        self._mlflow = MlflowTracker(self.sweep, look_first=self.reconstructed)
+        self._begun = threading.Event()
+        self._mlflow = MlflowTracker(tracking_uri)
         self._pumps = [Pump(self._mlflow, self._attempts), Pump(TensorBoardTracker(), self._attempts)]
         threading.Thread(target=self._start, daemon=True).start()
 
+    def begin(self, sweep: SweepInfo, *, again: bool = False) -> None:
+        """Start to feed the trackers; `again` where an earlier recorder of the sweep has died."""
+        self._mlflow.begin(sweep, again=again)
+        self._begun.set()
+
     def _start(self) -> None:
-        try:
-            self._mlflow.prepare()
-        except Exception as exc:  # noqa: BLE001 - tried again with the first attempt
-            logger.warning("MLflow: %s", exc)
+        self._try(self._mlflow.connect)
+        self._begun.wait()
+        self._try(self._mlflow.prepare)
         for pump in self._pumps:
             pump.start()
+
+    def _try(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as exc:  # noqa: BLE001 - tried again with the first attempt
+            logger.warning("MLflow: %s", exc)
 
     def open(self, info: AttemptInfo) -> Opened:
         """A new attempt begins, or is announced again. Waits until MLflow has its run, or is known to be away."""
@@ -219,7 +242,7 @@ class Recorder:
         environment = self._pumps[0].environment(info.key, OPEN_TIMEOUT_S)
         with self._lock:
             self._set(self._attempts[info.key])
-        return Opened(environment, info.node != self.node)
+        return Opened(environment, info.node != self._node)
 
     def update(self, key: str, progress: Progress, unseen: tuple[str, ...], offset: int = 0, data: bytes = b"") -> Updated:
         """Progress of an attempt; from another machine with the bytes of its `result.json` from `offset` on."""
@@ -227,7 +250,7 @@ class Recorder:
             status = self._attempts.get(key)
             if status is None:
                 return Updated(known=False, stop=self._stop_of(key))
-            received = self._take(status.info, offset, data) if status.info.node != self.node else progress.size
+            received = self._take(status.info, offset, data) if status.info.node != self._node else progress.size
             progress = replace(progress, size=received)
             first = status.progress.reports == 0 and progress.reports > 0
             self._set(replace(status, progress=progress, unseen_metrics=unseen, heard_at=time.time()))
@@ -253,11 +276,11 @@ class Recorder:
                 self._set(AttemptStatus(info, outcome.state, progress, outcome, opened_at=now, heard_at=now))
         self._notify()
 
-    def snapshot(self, since: int) -> tuple[int, list[AttemptStatus]]:
-        """The version now, and the attempts that changed after version `since`."""
+    def news(self, since: int) -> News:
+        """The attempts that changed after version `since`."""
         with self._lock:
             changed = [key for key, version in self._changed.items() if version > since]
-            return self._version, [self._with_run(self._attempts[key]) for key in changed]
+            return News(self._version, [self._with_run(self._attempts[key]) for key in changed], self._begun.is_set())
 
     def request_stop(self, stop: Stop, keys: Sequence[str] | None = None) -> None:
         """Have these attempts end, or all of them, those to come included; each hears of it with its next update."""
@@ -319,10 +342,10 @@ class Recorder:
             pump.notify()
 
 
-def start_recorder(sweep: SweepInfo) -> Any:
+def start_recorder(tracking_uri: str, cwd: Path) -> Any:
     """Start the recorder's actor on this machine; it is started again if it dies. Returns its handle.
 
-    `open` may wait, so that many calls must be able to stand side by side.
+    `begin` follows once the sweep is known: opening a store takes seconds, in which other things can start.
     """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -331,10 +354,10 @@ def start_recorder(sweep: SweepInfo) -> Any:
     actor = ray.remote(RecorderActor).options(
         num_cpus=0,
         max_restarts=-1,
-        max_concurrency=1000,
+        max_concurrency=1000,  # `open` may wait
         scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
     )
-    return actor.remote(sweep)
+    return actor.remote(tracking_uri, cwd, node)
 
 
 class RecorderActor(Recorder):
@@ -342,12 +365,6 @@ class RecorderActor(Recorder):
 
     def __repr__(self) -> str:
         return "the recorder"  # Ray writes it into its logs
-
-    def __init__(self, sweep: SweepInfo) -> None:
-        import ray
-
-        context = ray.get_runtime_context()
-        super().__init__(sweep, context.get_node_id(), context.was_current_actor_reconstructed)
 
 
 class RayRecorderLink:

@@ -57,6 +57,7 @@ class Session:
         callables: Functions by experiment name, for experiments that name no script.
         scheduler: Decides which trial is next.
         display: Shown the status.
+        recorder: Handle of the sweep's recorder, where it was started beforehand.
         summary: Set by the flow at its end.
         error: Set by the flow where it could not begin or go on.
     """
@@ -64,6 +65,7 @@ class Session:
     callables: Mapping[str, TrainFunction] = field(default_factory=dict)
     scheduler: Scheduler = field(default_factory=Scheduler)
     display: Display = field(default_factory=NoDisplay)
+    recorder: Any = None
     summary: Summary | None = None
     error: Exception | None = None
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+from urllib.parse import urlparse
 
 from tune_tasks.errors import ServiceError
 
@@ -86,6 +87,12 @@ def answers(api_url: str, timeout_s: float = 2.0) -> bool:
             return str(json.loads(answer.read())).startswith("3.")
     except (OSError, ValueError):
         return False
+
+
+def is_loopback(url: str) -> bool:
+    """Whether only this machine reaches the address."""
+    host = urlparse(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def _configured_server() -> PrefectAddress:

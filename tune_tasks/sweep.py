@@ -161,6 +161,7 @@ class Sweep:
         assert attempt is not None
         outcome, is_closed = outcome_of(record, attempt)
         if not is_closed:
+            attempt.paths.folder.mkdir(parents=True, exist_ok=True)
             attempt.paths.write_outcome(outcome)
             close_task_runs(task_run_ends(attempt.task_run_id, outcome))
             self._restore(record, outcome)
@@ -176,7 +177,6 @@ class Sweep:
         attempt = record.attempt
         assert attempt is not None
         info = record.info or AttemptInfo(record.trial, attempt.number, attempt.paths.folder, started_at=attempt.submitted_at)
-        attempt.paths.folder.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(Exception):  # a recorder that is away never fails a trial
             ray.get(self._recorder.restore.remote(info, read_progress(attempt.paths), outcome), timeout=_CALL_TIMEOUT_S)
 
@@ -187,6 +187,7 @@ class Sweep:
                 record.status = status
                 self._tell(record)
         if self._hearing.recorder_is_new():
+            self._recorder.begin.remote(self._info, again=True)
             for record in self._records.values():
                 if record.outcome and record.attempt:
                     self._restore(record, record.outcome)
@@ -314,26 +315,26 @@ class _Hearing:
     def news(self) -> list[AttemptStatus]:
         """The attempts that changed, as far as an answer is there."""
         if self._asked is None and time.monotonic() - self._asked_at >= _HEAR_S:
-            self._asked = self._recorder.snapshot.remote(self._version)
+            self._asked = self._recorder.news.remote(self._version)
             self._asked_at = time.monotonic()
         if self._asked is None or not ray.wait([self._asked], timeout=0)[0]:
             return []
+        asked, self._asked = self._asked, None
         try:
-            version, statuses = ray.get(self._asked)
+            news = ray.get(asked)
         except Exception as exc:  # noqa: BLE001 - the recorder has died; Ray starts it again
             logger.warning("the recorder does not answer: %s", exc)
-            self._asked, self._version, self._contact_since = None, 0, float("inf")
+            self._version = 0
             return []
-        if version < self._version or self._contact_since == float("inf"):
+        if not news.has_begun:
             self._is_new, self._contact_since, self.asked_to_stop = True, time.time(), False
-        self._asked, self._version, self._answered_at = None, version, time.time()
-        return list(statuses)
+        self._version, self._answered_at = news.version, time.time()
+        return list(news.statuses)
 
     def refresh(self) -> None:
         """Have the next `news` wait for a new answer."""
-        reference = self._recorder.snapshot.remote(self._version)
-        ray.wait([reference], timeout=_CALL_TIMEOUT_S)
-        self._asked = reference
+        self._asked = self._recorder.news.remote(self._version)
+        ray.wait([self._asked], timeout=_CALL_TIMEOUT_S)
 
     def recorder_is_new(self) -> bool:
         """Whether the recorder was started anew since the last call: it is to be told of the attempts that had ended."""

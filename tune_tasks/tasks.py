@@ -18,6 +18,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
+from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_UI_URL
@@ -67,7 +68,7 @@ def run_trial(name: str, assignment: Assignment, recorder: Any) -> State[dict[st
     """
     paths = AttemptPaths(assignment.folder)
     paths.create(assignment.trial.config)
-    logger = get_run_logger()
+    logger = _logger()
     info = _announcement(assignment)
     reporter = StatusReporter(assignment.trial, paths.results, uuid.uuid4().hex)
     with LogCapture(paths.log, logger) as log:
@@ -108,7 +109,10 @@ def _run_watched(
 def _watch(watch: Monitor, task_run_id: str) -> None:
     """The monitor's thread. A Prefect that cannot run it as a task run is no reason to leave a trial unwatched."""
     try:
-        run_task_sync(monitor, task_run_id=monitor_id(uuid.UUID(task_run_id)), parameters={"name": watch.name, "watch": watch})
+        if task_run_id:
+            run_task_sync(
+                monitor, task_run_id=monitor_id(uuid.UUID(task_run_id)), parameters={"name": watch.name, "watch": watch}
+            )
     except Exception as exc:  # noqa: BLE001
         logging.getLogger(__name__).warning("the monitor runs without a task run: %s", exc)
     if not watch.ended:
@@ -168,6 +172,14 @@ def _announcement(assignment: Assignment) -> AttemptInfo:
 def _interrupter() -> Interrupter:
     """One a process: its signal handler is installed for good."""
     return Interrupter()
+
+
+def _logger() -> logging.Logger | logging.LoggerAdapter[Any]:
+    """The task run's; one of the process where Prefect is away."""
+    try:
+        return get_run_logger()
+    except MissingContextError:
+        return logging.getLogger(__name__)
 
 
 def _flush_logs() -> None:

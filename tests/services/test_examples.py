@@ -30,8 +30,8 @@ def own_store(folder):
     return {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db", "PWD": str(folder)}
 
 
-@pytest.mark.parametrize(("spec", "trials"), [("digits_softmax.yaml", None), ("digits_classifiers.json", None)])
-def test_specs(command, folder, spec, trials):
+@pytest.mark.parametrize("spec", ["digits_softmax.yaml", "digits_classifiers.json"])
+def test_specs(command, folder, spec):
     process = command("-f", EXAMPLES / spec, "--json", cwd=EXAMPLES.parent, env=own_store(folder))
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
@@ -42,7 +42,7 @@ def test_specs(command, folder, spec, trials):
 def test_scripts(folder, prefect, script):
     done = subprocess.run([sys.executable, EXAMPLES / script], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    assert "best" in done.stdout.lower()
+    assert "TERMINATED" in done.stdout
 
 
 def test_specs_conform_to_the_schema_that_they_name():

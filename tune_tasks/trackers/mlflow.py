@@ -55,16 +55,15 @@ class MlflowTracker(Tracker):
     """Writes one sweep to MLflow.
 
     Args:
-        sweep: The sweep.
-        look_first: Look for each run before creating it: an earlier recorder may have.
+        uri: MLflow's tracking URI, absolute.
     """
 
     name = "MLflow"
     rows_per_call = 500
 
-    def __init__(self, sweep: SweepInfo, *, look_first: bool = False) -> None:
-        self._sweep = sweep
-        self._look_first = look_first
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        self._look_first = False
         self._uncertain: set[str] = set()
         self._parents: dict[str, tuple[str, str]] = {}
         self._runs: dict[str, str] = {}
@@ -73,11 +72,24 @@ class MlflowTracker(Tracker):
     @property
     def _client(self) -> MlflowClient:
         if self._made_client is None:
-            self._made_client = _connect(self._sweep.tracking_uri)
+            self._made_client = _connect(self._uri)
         return self._made_client
 
+    def connect(self) -> None:
+        """Import MLflow and open the store; a fresh one is initialised, which takes seconds."""
+        self._client  # noqa: B018 - made at its first use
+
+    def begin(self, sweep: SweepInfo, *, again: bool) -> None:
+        """Name the sweep, before anything but `connect`.
+
+        Args:
+            sweep: The sweep.
+            again: An earlier recorder of the sweep has died: look for each run before creating it.
+        """
+        self._sweep, self._look_first = sweep, again
+
     def prepare(self) -> None:
-        """Open the store and make the experiments and parent runs, before the first attempt needs them."""
+        """Make the experiments and parent runs, before the first attempt needs them."""
         for name in self._sweep.experiments:
             self._parent(name)
 
@@ -95,7 +107,7 @@ class MlflowTracker(Tracker):
         run_id = self._runs[info.key]
         self._log_params(run_id, _flat_params(info.trial.searched))
         return {
-            "MLFLOW_TRACKING_URI": self._sweep.tracking_uri,
+            "MLFLOW_TRACKING_URI": self._uri,
             "MLFLOW_EXPERIMENT_ID": experiment_id,
             "MLFLOW_RUN_ID": run_id,
         }

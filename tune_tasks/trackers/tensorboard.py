@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tune_tasks.recorder_protocol import AttemptInfo
@@ -24,44 +26,73 @@ class TensorBoardTracker(Tracker):
     rows_per_call = 5_000
 
     def __init__(self) -> None:
-        self._writers: dict[str, Any] = {}
-        self._summary_writer = _summary_writer()
+        self._files: dict[str, _EventFile] = {}
+        self._formats = _Formats.load()
 
     def open_attempt(self, info: AttemptInfo) -> dict[str, str]:
-        """Remove what an earlier recorder wrote; the writer itself comes with the first report."""
-        self._writers.pop(info.key, None)
+        """Remove what an earlier recorder wrote; the file itself comes with the first report."""
+        self._files.pop(info.key, None)
         for stale in info.folder.glob("events.out.tfevents.*"):
             stale.unlink()
         return {}
 
     def log(self, info: AttemptInfo, rows: Sequence[Row]) -> None:
         """Append to the event file and flush it."""
-        writer = self._writers.get(info.key) or self._new_writer(info)
+        if info.key not in self._files:
+            self._files[info.key] = _EventFile(self._formats, info.folder)
         for row in rows:
             progress = ((name, row[name]) for name in PROGRESS_METRICS)
-            for name, value in (*tracked_metrics(row), *progress):
-                if math.isfinite(value):
-                    writer.add_scalar(f"ray/tune/{name}", value, row["timesteps_total"], walltime=row["timestamp"])
-        writer.flush()
-
-    def _new_writer(self, info: AttemptInfo) -> Any:
-        self._writers[info.key] = self._summary_writer(str(info.folder), flush_secs=3600)
-        return self._writers[info.key]
+            values = {name: value for name, value in (*tracked_metrics(row), *progress) if math.isfinite(value)}
+            self._files[info.key].write(values, row["timesteps_total"], row["timestamp"])
+        self._files[info.key].flush()
 
     def close_attempt(self, info: AttemptInfo, outcome: Outcome) -> None:
         """Close the event file."""
-        if writer := self._writers.pop(info.key, None):
-            writer.close()
+        if file := self._files.pop(info.key, None):
+            file.close()
 
 
-def _summary_writer() -> Any:
-    """The writer class. tensorboardX imports torch where it finds it, to accept tensors: 2 CPU seconds for nothing here."""
-    had_torch = "torch" in sys.modules
-    if not had_torch:
-        sys.modules["torch"] = None  # type: ignore[assignment]
-    try:
-        from tensorboardX import SummaryWriter
-    finally:
+@dataclass(frozen=True)
+class _Formats:
+    """The parts of tensorboardX in use; its SummaryWriter has a thread and a queue for each file, which we need not."""
+
+    events_writer: Any
+    event: Any
+    summary: Any
+
+    @classmethod
+    def load(cls) -> _Formats:
+        """Import them. tensorboardX imports torch where it finds it, to accept tensors: 2 CPU seconds for nothing here."""
+        had_torch = "torch" in sys.modules
         if not had_torch:
-            del sys.modules["torch"]
-    return SummaryWriter
+            sys.modules["torch"] = None  # type: ignore[assignment]
+        try:
+            from tensorboardX.event_file_writer import EventsWriter
+            from tensorboardX.proto.event_pb2 import Event
+            from tensorboardX.proto.summary_pb2 import Summary
+        finally:
+            if not had_torch:
+                del sys.modules["torch"]
+        return cls(EventsWriter, Event, Summary)
+
+
+class _EventFile:
+    """One attempt's event file."""
+
+    def __init__(self, formats: _Formats, folder: Path) -> None:
+        self._formats = formats
+        self._writer = formats.events_writer(str(folder / "events"))
+
+    def write(self, values: Mapping[str, float], step: int, wall_time: float) -> None:
+        """One point of each metric, in one event."""
+        summary = self._formats.summary
+        points = [summary.Value(tag=f"ray/tune/{name}", simple_value=value) for name, value in values.items()]
+        self._writer.write_event(self._formats.event(wall_time=wall_time, step=step, summary=summary(value=points)))
+
+    def flush(self) -> None:
+        """Have everything in the file."""
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._writer.close()

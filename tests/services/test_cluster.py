@@ -1,0 +1,85 @@
+"""Joining a cluster that is there already: `--address`, and what other machines could not reach."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tune_tasks.cluster import Cluster, Node
+from tune_tasks.errors import UsageError
+
+SCRIPT = """
+from tune_tasks import TrainingResult
+def train(config, status_reporter):
+    for step in range(1, 1001):
+        status_reporter.report(TrainingResult(timesteps_total=step, mean_loss=1 / step, info={"a": 1}))
+"""
+
+
+SHOWS_GPU = """
+import os
+def train(config, status_reporter):
+    status_reporter(timesteps_total=1, gpu=os.environ["CUDA_VISIBLE_DEVICES"])
+"""
+
+
+@pytest.fixture
+def two_nodes():
+    """A cluster of two Ray nodes, without CPUs on the first: every trial runs on the other."""
+    from ray.cluster_utils import Cluster as RayCluster
+
+    started = RayCluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    started.add_node(num_cpus=2)
+    yield started.address
+    started.shutdown()
+
+
+def test_trials_on_another_node(command, folder, two_nodes, mlflow_runs):
+    (folder / "script.py").write_text(SCRIPT)
+    (folder / "spec.yaml").write_text("exp: {num_trials: 2, config: {script_file_path: script.py}}")
+    process = command("-f", "spec.yaml", "--redis-address", two_nodes, "--json")
+    out, err = process.communicate(timeout=180)
+    assert process.returncode == 0, err
+    trials = json.loads(out)["experiments"]["exp"]["trials"]
+    for trial in trials:
+        lines = (Path(trial["logdir"]) / "result.json").read_text().splitlines()
+        assert [json.loads(line)["timesteps_total"] for line in lines] == list(range(1, 1001))
+    assert [run.data.metrics["mean_loss"] for run in mlflow_runs()[0].values()] == [0.001] * 2
+
+
+def test_an_address_where_nothing_answers(command, folder):
+    (folder / "script.py").write_text(SCRIPT)
+    process = command("run", "--config", '{"script_file_path": "script.py"}', "--address", "127.0.0.1:1")
+    _, err = process.communicate(timeout=180)
+    assert process.returncode == 1
+    assert "cannot join the Ray cluster at '127.0.0.1:1'" in err
+    assert "Traceback" not in err
+
+
+def test_what_other_machines_cannot_reach(prefect, folder):
+    from tune_tasks.execution import _check_reach
+    from tune_tasks.recorder_protocol import SweepInfo
+
+    remote = Cluster([Node("a", 2), Node("b", 2)], is_remote=True)
+
+    def check(tracking_uri):
+        _check_reach(remote, SweepInfo("sweep", {}, tracking_uri, "", folder))
+
+    with pytest.raises(UsageError, match=r"cannot reach the local MLflow store sqlite:///mlflow.db: set MLFLOW_TRACKING_URI"):
+        check("sqlite:///mlflow.db")
+    with pytest.raises(UsageError, match=f"cannot reach the Prefect server {re.escape(prefect.api_url)}: set PREFECT_API_URL"):
+        check("http://tracking:5000")
+
+
+def test_gpus_are_shared_by_fractions(command, folder):
+    """Ray takes the number as told; what a trial sees of a GPU is CUDA_VISIBLE_DEVICES."""
+    (folder / "script.py").write_text(SHOWS_GPU)
+    (folder / "spec.yaml").write_text(
+        "exp: {num_trials: 4, resources: {cpu: 0.5, gpu: 0.5}, config: {script_file_path: script.py}}"
+    )
+    process = command("-f", "spec.yaml", "--json", "--num-gpus", 1)
+    out, err = process.communicate(timeout=180)
+    assert process.returncode == 0, err
+    assert {trial["last_result"]["info"]["gpu"] for trial in json.loads(out)["experiments"]["exp"]["trials"]} == {"0"}
+    assert "/1 GPUs" in err
