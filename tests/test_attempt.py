@@ -150,7 +150,7 @@ BLOCKED = {
             r(timesteps_total=1)
             c["gone"].wait()
         def train(c, r):
-            thread = threading.Thread(target=work, args=[c, r])
+            thread = threading.Thread(target=work, args=[c, r], daemon=True)
             thread.start()
             try:
                 thread.join()
@@ -172,7 +172,7 @@ BLOCKED = {
                 while True: r(timesteps_total=1)
             except BaseException: pass
         def train(c, r):
-            threading.Thread(target=work, args=[c, r]).start()
+            threading.Thread(target=work, args=[c, r], daemon=True).start()
             time.sleep(1e6)
         """,
     "in a subprocess": "import subprocess\ndef train(c, r):\n    r(timesteps_total=1)\n    subprocess.run(['sleep', '1000'])",

@@ -94,14 +94,15 @@ def make_plan(
         UsageError: If `seed` or `num_trials` is out of its range.
     """
     _check_arguments(seed, num_trials)
-    drawn = secrets.randbelow(2**31) if seed is None else seed
+    drawn = secrets.randbelow(2**31)
     planned: list[PlannedExperiment] = []
     warnings: list[str] = []
     for name, given in spec.experiments.items():
-        experiment = given.model_copy(update={"num_trials": num_trials}) if num_trials else given
+        overrides = {"num_trials": num_trials, "seed": seed}
+        experiment = given.model_copy(update={key: value for key, value in overrides.items() if value is not None})
         _check_algorithm(spec, name, experiment)
         trainable = _trainable(spec, name, experiment, callables or {})
-        own_seed = drawn if seed is not None or experiment.seed is None else experiment.seed
+        own_seed = drawn if experiment.seed is None else experiment.seed
         try:
             space = SearchSpace(experiment.config, _locator(spec, name))
             _check_size(spec, name, experiment, space)

@@ -37,7 +37,6 @@ _TRAVELLING_BYTES = 500 * 2**20
 logger = logging.getLogger(__name__)
 
 _UNITS = ("CPU", "GPU", "memory")
-_WARM_WORKERS = 8
 _ANSWER_S = 10.0
 
 
@@ -122,17 +121,6 @@ def _cluster() -> Cluster:
     alive = [node for node in ray.nodes() if node["Alive"]]
     nodes = [Node(node["NodeID"], *(node["Resources"].get(unit, 0) for unit in _UNITS)) for node in alive]
     return Cluster(nodes, is_remote=any(node["NodeManagerAddress"] != here for node in alive))
-
-
-def warm_up(cluster: Cluster) -> None:
-    """Have the workers of a local cluster import what a trial needs, while Prefect's server is still starting."""
-    if not cluster.is_remote:
-        for _ in range(min(int(cluster.cpu), _WARM_WORKERS)):
-            ray.remote(_import_tasks).remote()
-
-
-def _import_tasks() -> None:
-    import tune_tasks.tasks  # noqa: F401
 
 
 def travelling_folder(trainable: object) -> Path | None:

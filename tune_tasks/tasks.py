@@ -26,6 +26,7 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.task_engine import run_task_sync
 
 from tune_tasks.attempt import Assignment, Interrupter, LogCapture, run_train
+from tune_tasks.cluster import Cluster
 from tune_tasks.errors import BadInputError
 from tune_tasks.monitor import Monitor
 from tune_tasks.plan import Plan
@@ -38,6 +39,7 @@ from tune_tasks.trainable import TrainFunction
 from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, TrialState
 
 _LOG_FLUSH_S = 5.0
+_WARM_WORKERS = 8
 
 
 @task(name="parse_spec", cache_policy=NO_CACHE)
@@ -117,6 +119,19 @@ def _watch(watch: Monitor, task_run_id: str) -> None:
         logging.getLogger(__name__).warning("the monitor runs without a task run: %s", exc)
     if not watch.ended:
         watch.run()
+
+
+def warm_up(cluster: Cluster) -> None:
+    """Have the workers of a local cluster import what a trial needs, while Prefect's server is still starting."""
+    import ray
+
+    if not cluster.is_remote:
+        for _ in range(min(int(cluster.cpu), _WARM_WORKERS)):
+            ray.remote(_import_this_module).remote()
+
+
+def _import_this_module() -> None:
+    """Nothing: Ray imports the module to find the function."""
 
 
 def monitor_id(task_run_id: uuid.UUID) -> uuid.UUID:

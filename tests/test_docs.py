@@ -1,0 +1,26 @@
+"""The documents follow the code."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_generated_parts_are_up_to_date():
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    assert generate.main(["--check"]) == 0
+
+
+def test_every_module_is_in_the_architecture():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    modules = {path.stem for path in (ROOT / "tune_tasks").glob("[!_]*.py")}
+    assert {module for module in modules if f"`{module}`" not in text} == set()
+
+
+def test_links_lead_somewhere():
+    for document in [*ROOT.glob("*.md"), *ROOT.glob("*/*.md")]:
+        links = re.findall(r"\]\((?!http|#)([^)#]+)", document.read_text())
+        assert [link for link in links if not (document.parent / link).exists()] == [], document
