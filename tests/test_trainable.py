@@ -1,12 +1,16 @@
 """Scripts, modules and callables as what a trial calls."""
 
+import io
+import pickle
+import shutil
 import sys
 import warnings
+import zipfile
 
 import pytest
 
-from tune_tasks.errors import TrainableError
-from tune_tasks.trainable import CallableTrainable, ModuleTrainable, ScriptTrainable, locate
+from tune_tasks.errors import TrainableError, UsageError
+from tune_tasks.trainable import CallableTrainable, ModuleTrainable, PackedScript, ScriptTrainable, locate
 
 
 @pytest.fixture
@@ -107,10 +111,26 @@ def test_a_script_that_fails_leaves_nothing(folder):
     assert not {"s", "helper_of_test"} & set(sys.modules)
 
 
-def test_the_script_travelled_to_another_machine(folder):
-    (folder / "s.py").write_text("def train(c, r): return 7")
-    with ScriptTrainable(folder / "not_here" / "s.py", "train").loaded() as train:
-        assert train({}, None) == 7
+def test_a_packed_script_runs_where_its_folder_is_not(tmp_path):
+    folder = tmp_path / "project"
+    for name in ("pkg", ".git", ".venv", "__pycache__"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "file.py").write_text("VALUE = 7")
+    (folder / "s.py").write_text("from pkg.file import VALUE\ndef go(config, reporter): return VALUE")
+    packed = pickle.loads(pickle.dumps(PackedScript.pack(ScriptTrainable(folder / "s.py", "go"))))
+    names = zipfile.ZipFile(io.BytesIO(packed.archive)).namelist()
+    shutil.rmtree(folder)
+    with packed.loaded() as function:
+        assert function({}, None) == 7
+    assert names == ["pkg/file.py", "s.py"]
+
+
+def test_a_folder_that_is_too_large_to_travel_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("tune_tasks.trainable._TRAVELLING_BYTES", 2**20)
+    (tmp_path / "data").write_bytes(bytes(2**20 + 1))
+    (tmp_path / "s.py").touch()
+    with pytest.raises(UsageError, match=r"the script's folder .* is larger than 1 MiB and cannot travel"):
+        PackedScript.pack(ScriptTrainable(tmp_path / "s.py", "go"))
 
 
 def test_a_star_import_that_has_no_such_function(folder):

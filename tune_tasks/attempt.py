@@ -56,6 +56,7 @@ def run_train(
     trial = assignment.trial
     error, ended_in_time = None, ""
     try:
+        reporter.raise_if_stopped()
         with _surroundings(assignment.cwd, environment):
             seed_everything(trial.seed)
             with assignment.trainable.loaded() as train:

@@ -22,7 +22,7 @@ from prefect.states import Cancelled, Completed, Failed
 from tune_tasks.cluster import Cluster
 from tune_tasks.errors import TuneError, UsageError
 from tune_tasks.plan import Plan, PlannedExperiment
-from tune_tasks.ray_runner import RayOptions, StoredTrainable, connect, remote_options, travelling_folder
+from tune_tasks.ray_runner import RayOptions, StoredTrainable, connect, remote_options
 from tune_tasks.recorder import start_recorder
 from tune_tasks.recorder_protocol import ExperimentInfo, SweepInfo
 from tune_tasks.request import Request, Session, session_of_flow
@@ -32,7 +32,7 @@ from tune_tasks.summary import Summary
 from tune_tasks.sweep import Launch, Sweep
 from tune_tasks.tasks import parse_spec, summarize
 from tune_tasks.trackers.mlflow import default_tracking_uri, is_local_store
-from tune_tasks.trainable import ScriptTrainable
+from tune_tasks.trainable import PackedScript, ScriptTrainable
 from tune_tasks.trial import safe_name
 
 logger = logging.getLogger(__name__)
@@ -61,6 +61,11 @@ def _state(summary: Summary) -> State[Any]:
 
 
 def _run(request: Request, session: Session) -> Summary:
+    if not PREFECT_API_URL.value():
+        raise UsageError(
+            "the flow needs a Prefect server that every worker reaches: set PREFECT_API_URL, "
+            "or use the command tune-tasks or tune_tasks.run_experiments, which start one"
+        )
     plan: Any = parse_spec(request, session.callables)
     _announce(plan, session)
     with connect(ray_options(request)) as cluster:
@@ -113,9 +118,11 @@ def _name_flow_run(info: SweepInfo) -> None:
 
 
 def _launch(experiment: PlannedExperiment, cluster: Cluster) -> Launch:
-    folder = travelling_folder(experiment.trainable) if cluster.is_remote else None
-    options = remote_options(experiment.spec.resources.resources(), isolate=experiment.spec.isolate, folder=folder)
-    return Launch(StoredTrainable.put(experiment.trainable), options)
+    trainable = experiment.trainable
+    if cluster.is_remote and isinstance(trainable, ScriptTrainable):
+        trainable = PackedScript.pack(trainable)
+    options = remote_options(experiment.spec.resources.resources(), isolate=experiment.spec.isolate)
+    return Launch(StoredTrainable.put(trainable), options)
 
 
 def _sweep_info(plan: Plan, request: Request) -> SweepInfo:
@@ -136,15 +143,13 @@ def _sweep_info(plan: Plan, request: Request) -> SweepInfo:
 
 
 def _experiment_info(experiment: PlannedExperiment, folder: Path) -> ExperimentInfo:
-    spec, trainable = experiment.spec, experiment.trainable
+    trainable = experiment.trainable
     return ExperimentInfo(
         name=experiment.name,
         folder=folder,
         seed=experiment.seed,
         num_trials=len(experiment.trials),
         constants=_without(experiment.trials[0].config, set(experiment.trials[0].searched)),
-        metric=spec.metric,
-        mode=spec.mode,
         script=trainable.path if isinstance(trainable, ScriptTrainable) else None,
     )
 

@@ -45,10 +45,12 @@ def launch(request: Request, session: Session) -> Summary:
             address = wait_for_prefect()
             session.display.note(f"Prefect: {address.ui_url}")
             token = session_of_flow.set(session)
-            with _quiet_prefect(request.verbose):
-                problem = _run_flow(tune, request)
-                _send_what_is_left()
-            session_of_flow.reset(token)
+            try:
+                with _quiet_prefect(request.verbose):
+                    problem = _run_flow(tune, request)
+                    _send_what_is_left()
+            finally:
+                session_of_flow.reset(token)
     if session.summary is None:
         raise session.error or ServiceError(f"the flow run did not come to its end: {problem}")
     if problem:

@@ -22,6 +22,8 @@ from tune_tasks.stopping import time_is_up, time_limit
 from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, TrialState, attempt_name
 
 TICK_S = 1.0
+LOADING_S = 60.0
+"""Seconds that importing a script may take at least, whatever the limit on `time_total_s`, which counts from `train()` on."""
 
 
 class RecorderLink(Protocol):
@@ -68,6 +70,7 @@ class Monitor:
         self._ready = threading.Event()
         self._wake = threading.Event()
         self._outcome: Outcome | None = None
+        self._opened_at = time.monotonic()
         self.ended = False
         self.environment: dict[str, str] = {}
         reporter.on_change(self._wake.set)
@@ -85,6 +88,9 @@ class Monitor:
         """Watch until the attempt has ended; returns why it ended."""
         try:
             self.environment = self._link.open(self._info)
+            if wanted := self._link.update(self._reporter):  # stopped while it waited for its turn
+                self._reporter.request_stop(wanted)
+            self._opened_at = time.monotonic()
         finally:
             self._ready.set()
         while self._outcome is None:
@@ -107,11 +113,19 @@ class Monitor:
     def _enforce(self, wanted: Stop | None) -> None:
         if self._reporter.stop is None and wanted:
             self._reporter.request_stop(wanted)
-        elapsed = self._reporter.elapsed_s()
-        if self._reporter.stop is None and self._limit_s is not None and elapsed >= self._limit_s:
-            self._reporter.request_stop(Stop(EndedBy.CRITERION, time_is_up(self._limit_s, elapsed)))
+        if self._reporter.stop is None and self._limit_s is not None:
+            self._enforce_time(self._limit_s)
         if self._reporter.stop:
             self._end(self._reporter.stop)
+
+    def _enforce_time(self, limit_s: float) -> None:
+        began_s = self._reporter.began_s()
+        if began_s is None:  # the script is still being imported
+            loading_s = time.monotonic() - self._opened_at
+            if loading_s >= max(limit_s, LOADING_S):
+                self._reporter.request_stop(Stop(EndedBy.CRITERION, f"{time_is_up(limit_s, loading_s)}, before train() began"))
+        elif began_s >= limit_s:
+            self._reporter.request_stop(Stop(EndedBy.CRITERION, time_is_up(limit_s, began_s)))
 
     def _end(self, stop: Stop) -> None:
         """Steps two and three."""

@@ -20,8 +20,9 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import State, StateType
 from prefect.client.schemas.sorting import TaskRunSort
+from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
-from ray.exceptions import OutOfMemoryError, RayTaskError, TaskCancelledError
+from ray.exceptions import OutOfMemoryError, WorkerCrashedError
 
 from tune_tasks.records import Attempt, TrialRecord
 from tune_tasks.reporter import Progress
@@ -63,7 +64,7 @@ def _outcome_of_dead(record: TrialRecord, attempt: Attempt, exc: Exception) -> O
         return Outcome(TrialState.TERMINATED, attempt.ending.ended_by, attempt.ending.reason, reports=reports)
     if isinstance(exc, OutOfMemoryError):
         return _error(attempt, f"out of memory: {exc}")
-    if isinstance(exc, (RayTaskError, TaskCancelledError)):
+    if not isinstance(exc, WorkerCrashedError):
         return _error(attempt, f"{type(exc).__name__}: {exc}")
     log = _log_tail(attempt.paths)
     return _error(attempt, f"{log}the trial's process died: {_fatal_error(log) or _UNKNOWN}")
@@ -115,7 +116,8 @@ def close_task_runs(ends: Mapping[UUID, Outcome]) -> None:
             for run_id, outcome in ends.items():
                 state = final_state(outcome)
                 state.data = None
-                client.set_task_run_state(run_id, state, force=True)
+                with contextlib.suppress(ObjectNotFound):  # it never got as far as a task run
+                    client.set_task_run_state(run_id, state, force=True)
     except Exception as exc:  # noqa: BLE001 - a server that is away never fails a trial
         logger.warning("Prefect: cannot close task runs: %s", exc)
 
@@ -133,10 +135,13 @@ def settle_task_runs(flow_run_id: str, ends: Mapping[UUID, Outcome]) -> None:
     try:
         while (missing := _open_task_runs(flow_run_id) & ends.keys()) and time.monotonic() < deadline:
             time.sleep(0.05)
+        while missing:  # page by page
+            close_task_runs({run_id: ends[run_id] for run_id in missing})
+            missing, before = _open_task_runs(flow_run_id) & ends.keys(), missing
+            if missing >= before:
+                return
     except Exception as exc:  # noqa: BLE001 - a server that is away never fails a sweep
         logger.warning("Prefect: cannot look after the task runs: %s", exc)
-    else:
-        close_task_runs({run_id: ends[run_id] for run_id in missing})
 
 
 def _open_task_runs(flow_run_id: str) -> set[UUID]:

@@ -17,12 +17,16 @@ from tune_tasks.services import ServerFiles, free_port, try_lock
 from tune_tasks.trial import write_aside
 
 _POLL_S = 0.25
+_LOCK_TIMEOUT_S = 2.0
 
 
 def main(folder: str) -> None:
     """Serve until no lease is held any more."""
     files = ServerFiles(Path(folder))
     with files.alive.open("a") as alive:
+        deadline = time.monotonic() + _LOCK_TIMEOUT_S  # a sweep that looks whether we live holds the lock for a moment
+        while not try_lock(alive) and time.monotonic() < deadline:
+            time.sleep(0.01)
         if not try_lock(alive):
             sys.exit("another server serves this folder")
         port = free_port()
@@ -44,7 +48,7 @@ def _configure(files: ServerFiles, port: int) -> None:
     # One statement for each state of a task run took two thirds of the server's time.
     os.environ.setdefault("PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE", "50")
     os.environ.setdefault("PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE", "50")
-    os.environ.setdefault("PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL", "0.5")
+    os.environ.setdefault("PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL", "1")  # whole seconds
 
 
 def _end_when_unused(files: ServerFiles) -> None:

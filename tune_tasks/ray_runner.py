@@ -14,7 +14,6 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -30,14 +29,18 @@ from prefect_ray.task_runners import PrefectRayFuture, RayTaskRunner
 
 from tune_tasks.cluster import Cluster, Node
 from tune_tasks.errors import ServiceError, UsageError
-from tune_tasks.trainable import ScriptTrainable, Trainable, TrainFunction
+from tune_tasks.trainable import Trainable, TrainFunction
 from tune_tasks.trial import Resources
 
-_TRAVELLING_BYTES = 500 * 2**20
 logger = logging.getLogger(__name__)
 
 _UNITS = ("CPU", "GPU", "memory")
 _ANSWER_S = 10.0
+_LOCAL_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Where the driver was killed, Ray's agents look so long for a server to tell it to, before they end themselves.
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
+}
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,8 @@ def connect(options: RayOptions) -> Iterator[Cluster]:
     """
     already = ray.is_initialized()
     if not already:
-        _init(options)
+        with _environment(_LOCAL_SETTINGS if options.address is None else {}):
+            _init(options)
     try:
         yield _cluster()
     finally:
@@ -79,20 +83,33 @@ def _expect_answer(address: str) -> None:
         raise ServiceError(f"cannot join the Ray cluster at {address!r}: {exc}") from exc
 
 
+@contextlib.contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables that Ray's processes inherit; what the user has set stays."""
+    added = {name: value for name, value in variables.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
+
+
 def _init(options: RayOptions) -> None:
     level = logging.INFO if options.verbose else logging.ERROR
     kwargs: dict[str, Any] = {"logging_level": level, "log_to_driver": options.verbose, "namespace": "tune-tasks"}
     if options.address:
         if options.num_cpus is not None or options.num_gpus is not None:
             raise UsageError("--num-cpus and --num-gpus size a local cluster; a joined one (--address) has its own")
+        if options.address.startswith("ray://"):
+            raise UsageError(
+                f"--address {options.address}: Ray's client protocol is not supported, for the recorder must run beside the "
+                "driver; run the sweep on a machine of the cluster, with --address auto or HOST:6379"
+            )
         _expect_answer(options.address)
         kwargs |= {"address": options.address}
     else:
         kwargs |= {"address": "local", "num_cpus": options.num_cpus, "num_gpus": options.num_gpus, "include_dashboard": False}
-        # Ray's log monitor and usage report are of no use to a cluster that lives as long as a sweep.
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        # Where the driver was killed, Ray's agents look so long for a server to tell it to, before they end themselves.
-        os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "5")
     try:
         with _signals_kept():
             ray.init(**kwargs)
@@ -123,34 +140,18 @@ def _cluster() -> Cluster:
     return Cluster(nodes, is_remote=any(node["NodeManagerAddress"] != here for node in alive))
 
 
-def travelling_folder(trainable: object) -> Path | None:
-    """The folder of a script, which goes along to other machines; None where nothing has to.
+def remote_options(resources: Resources, *, isolate: bool) -> dict[str, Any]:
+    """Ray's options for an attempt; for `prefect_ray.context.remote_options`.
 
-    Raises:
-        UsageError: If it is too large to travel.
+    A trial with a GPU ends its process, as with Ray's own default: a warm one would keep the GPU and its memory.
     """
-    if not isinstance(trainable, ScriptTrainable):
-        return None
-    folder, size = trainable.path.parent, 0
-    for path in folder.rglob("*"):
-        size += path.lstat().st_size if path.is_file() else 0
-        if size > _TRAVELLING_BYTES:
-            raise UsageError(
-                f"the script's folder {folder} is larger than {_TRAVELLING_BYTES >> 20} MiB and cannot travel to the cluster: "
-                "move the script to a folder of its own, and data to where every machine reaches it"
-            )
-    return folder
-
-
-def remote_options(resources: Resources, *, isolate: bool, folder: Path | None) -> dict[str, Any]:
-    """Ray's options for an attempt; for `prefect_ray.context.remote_options`."""
     options: dict[str, Any] = {"num_cpus": resources.cpu, "num_gpus": resources.gpu}
     if resources.memory:
         options["memory"] = resources.memory
-    if isolate:
+    if isolate or resources.gpu:
         options["max_calls"] = 1
-    if folder:
-        options["runtime_env"] = {"working_dir": str(folder)}
+    if isolate:  # an environment of its own keeps Ray from giving it a process that others have used
+        options["runtime_env"] = {"env_vars": {"TUNE_TASKS_ISOLATED": "1"}}
     return options
 
 

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 FLUSH_S = 1.0
 OPEN_TIMEOUT_S = 60.0
 _READ_BYTES = 4_000_000
+_DRAIN_CALL_S = 1.0
 _LONGEST_BACKOFF_S = 15.0
 _OPEN_CALL_TIMEOUT_S = 90.0
 _CALL_TIMEOUT_S = 15.0
@@ -42,6 +43,7 @@ class _Cursor:
     flushed_at: float = 0.0
     closed: bool = False
     failures: int = 0
+    error: str | None = None
     not_before: float = 0.0
 
 
@@ -51,7 +53,6 @@ class Pump(threading.Thread):
     def __init__(self, tracker: Tracker, attempts: Mapping[str, AttemptStatus]) -> None:
         super().__init__(name=f"pump-{tracker.name}", daemon=True)
         self.tracker = tracker
-        self.error: str | None = None
         self._attempts = attempts
         self._cursors: dict[str, _Cursor] = {}
         self._opened = threading.Condition()
@@ -64,13 +65,22 @@ class Pump(threading.Thread):
     def environment(self, key: str, timeout_s: float) -> dict[str, str]:
         """What the tracker gives to user code; empty where it could not open the attempt in time."""
         with self._opened:
-            self._opened.wait_for(lambda: self._environment(key) is not None or self.error is not None, timeout_s)
-            return self._environment(key) or {}
+            cursor = self._cursor(key)
+            self._opened.wait_for(lambda: cursor.environment is not None or cursor.error is not None, timeout_s)
+            return cursor.environment or {}
 
     def behind(self) -> list[str]:
         """The attempts that have ended and are not all with the tracker."""
         ended = [key for key, status in list(self._attempts.items()) if status.outcome]
         return [key for key in ended if not self._cursor(key).closed]
+
+    def progress(self) -> int:
+        """Grows whenever the tracker has taken something more."""
+        return sum(cursor.offset + cursor.closed for cursor in list(self._cursors.values()))
+
+    def error(self) -> str:
+        """What hinders the tracker, for one attempt that it is behind with."""
+        return next((error for key in self.behind() if (error := self._cursor(key).error)), "slow")
 
     def run(self) -> None:
         """Serve for ever; the thread is a daemon."""
@@ -78,9 +88,6 @@ class Pump(threading.Thread):
             if not self._serve_all():
                 self._wake.wait(FLUSH_S / 4)
                 self._wake.clear()
-
-    def _environment(self, key: str) -> dict[str, str] | None:
-        return self._cursor(key).environment
 
     def _cursor(self, key: str) -> _Cursor:
         return self._cursors.setdefault(key, _Cursor())
@@ -101,18 +108,18 @@ class Pump(threading.Thread):
         except Exception as exc:  # noqa: BLE001 - a failing tracker never fails a trial: it is called again later
             cursor.failures += 1
             cursor.not_before = time.monotonic() + min(0.5 * 2**cursor.failures, _LONGEST_BACKOFF_S)
-            self._set_error(f"{type(exc).__name__}: {exc}")
+            self._note(cursor, f"{type(exc).__name__}: {exc}")
             return False
         if worked:
             cursor.failures = 0
-            self._set_error(None)
+            self._note(cursor, None)
         return worked
 
-    def _set_error(self, error: str | None) -> None:
-        if error and error != self.error:
+    def _note(self, cursor: _Cursor, error: str | None) -> None:
+        if error and error != cursor.error:
             logger.warning("%s: %s", self.tracker.name, error)
         with self._opened:
-            self.error = error
+            cursor.error = error
             self._opened.notify_all()
 
     def _step(self, status: AttemptStatus, cursor: _Cursor) -> bool:
@@ -121,7 +128,7 @@ class Pump(threading.Thread):
             return True
         if self._log_next(status, cursor):
             return True
-        if status.outcome and not cursor.closed:
+        if status.outcome and not cursor.closed and cursor.offset >= status.progress.size:
             self.tracker.close_attempt(status.info, status.outcome)
             cursor.closed = True
             return True
@@ -146,9 +153,10 @@ def _read_rows(info: AttemptInfo, offset: int, size: int, limit: int) -> tuple[l
     """The next rows of an attempt's file, at most `limit`, and the offset behind them."""
     with AttemptPaths(info.folder).results.open("rb") as file:
         file.seek(offset)
-        lines = file.read(min(size - offset, _READ_BYTES)).splitlines(keepends=True)[:limit]
-    if lines and not lines[-1].endswith(b"\n"):
-        lines.pop()
+        data = file.read(min(size - offset, _READ_BYTES))
+        if not data.endswith(b"\n"):
+            data += file.readline()
+    lines = data.splitlines(keepends=True)[:limit]
     return [json.loads(line) for line in lines], offset + sum(map(len, lines))
 
 
@@ -158,6 +166,37 @@ class Opened:
 
     environment: dict[str, str]
     wants_bytes: bool
+
+
+@dataclass(frozen=True)
+class Word:
+    """What a monitor tells of its attempt.
+
+    Attributes:
+        progress: What was reported.
+        unseen_metrics: Of the stop criteria's metrics, those that no report had so far.
+        began_s: Seconds since `train()` began; None before.
+        stop: The decision to end the attempt, once it is taken.
+    """
+
+    progress: Progress
+    unseen_metrics: tuple[str, ...] = ()
+    began_s: float | None = None
+    stop: Stop | None = None
+
+
+def _after(word: Word, status: AttemptStatus, received: int) -> AttemptStatus:
+    """What is known of an attempt after its monitor's word."""
+    now = time.time()
+    return replace(
+        status,
+        progress=replace(word.progress, size=received),
+        unseen_metrics=word.unseen_metrics,
+        heard_at=now,
+        began_at=now - word.began_s if word.began_s is not None else None,
+        stop=word.stop,
+        stop_since=status.stop_since or now if word.stop else None,
+    )
 
 
 @dataclass(frozen=True)
@@ -207,6 +246,7 @@ class Recorder:
         self._version = 0
         self._stop: Stop | None = None
         self._stops: dict[str, Stop] = {}
+        self._drained, self._drained_at = -1, 0.0
         self._lock = threading.RLock()
         self._begun = threading.Event()
         self._mlflow = MlflowTracker(tracking_uri)
@@ -234,26 +274,24 @@ class Recorder:
     def open(self, info: AttemptInfo) -> Opened:
         """A new attempt begins, or is announced again. Waits until MLflow has its run, or is known to be away."""
         with self._lock:
-            now = time.time()
-            status = self._attempts.get(info.key) or AttemptStatus(info, opened_at=now)
-            self._set(replace(status, heard_at=now))
+            status = self._attempts.get(info.key) or AttemptStatus(info)
+            self._set(replace(status, heard_at=time.time()))
         for pump in self._pumps:
             pump.notify()
         environment = self._pumps[0].environment(info.key, OPEN_TIMEOUT_S)
         with self._lock:
-            self._set(self._attempts[info.key])
+            self._set(replace(self._attempts[info.key], heard_at=time.time()))
         return Opened(environment, info.node != self._node)
 
-    def update(self, key: str, progress: Progress, unseen: tuple[str, ...], offset: int = 0, data: bytes = b"") -> Updated:
+    def update(self, key: str, word: Word, offset: int = 0, data: bytes = b"") -> Updated:
         """Progress of an attempt; from another machine with the bytes of its `result.json` from `offset` on."""
         with self._lock:
             status = self._attempts.get(key)
             if status is None:
                 return Updated(known=False, stop=self._stop_of(key))
-            received = self._take(status.info, offset, data) if status.info.node != self._node else progress.size
-            progress = replace(progress, size=received)
-            first = status.progress.reports == 0 and progress.reports > 0
-            self._set(replace(status, progress=progress, unseen_metrics=unseen, heard_at=time.time()))
+            received = self._take(status.info, offset, data) if status.info.node != self._node else word.progress.size
+            first = status.progress.reports == 0 and word.progress.reports > 0
+            self._set(_after(word, status, received))
         if first:
             self._notify()
         return Updated(True, received, self._stop_of(key))
@@ -272,8 +310,9 @@ class Recorder:
             known = self._attempts.get(info.key)
             if known is None or known.outcome is None:
                 info = known.info if known else info
-                now = time.time()
-                self._set(AttemptStatus(info, outcome.state, progress, outcome, opened_at=now, heard_at=now))
+                unseen = known.unseen_metrics if known else ()
+                progress = replace(progress, non_finite=known.progress.non_finite) if known else progress
+                self._set(AttemptStatus(info, outcome.state, progress, outcome, heard_at=time.time(), unseen_metrics=unseen))
         self._notify()
 
     def news(self, since: int) -> News:
@@ -292,17 +331,27 @@ class Recorder:
     def _stop_of(self, key: str) -> Stop | None:
         return self._stop or self._stops.get(key)
 
-    def drain(self, timeout_s: float) -> dict[str, str]:
-        """Wait until the trackers have everything of the attempts that have ended.
+    def drain(self, patience_s: float) -> dict[str, str] | None:
+        """Look whether the trackers have everything of the attempts that have ended; wait a little where they have not.
+
+        Args:
+            patience_s: Seconds without any progress after which the trackers are given up.
 
         Returns:
-            Tracker to what is missing, for those that did not take everything in time.
+            None while they are still at it; else tracker to what is missing, for those that did not take everything.
         """
-        deadline = time.monotonic() + timeout_s
         self._notify()
-        while any(pump.behind() for pump in self._pumps) and time.monotonic() < deadline:
+        deadline = time.monotonic() + _DRAIN_CALL_S
+        while any(pump.behind() for pump in self._pumps):
+            progress = sum(pump.progress() for pump in self._pumps)
+            if progress != self._drained:
+                self._drained, self._drained_at = progress, time.monotonic()
+            if time.monotonic() - self._drained_at > patience_s:
+                break
+            if time.monotonic() > deadline:
+                return None
             time.sleep(0.05)
-        return {p.tracker.name: f"{len(p.behind())} trials; {p.error or 'slow'}" for p in self._pumps if p.behind()}
+        return {p.tracker.name: f"{len(p.behind())} trials; {p.error()}" for p in self._pumps if p.behind()}
 
     def close_sweep(self, summary: Summary) -> Summary | None:
         """End the parent runs; returns the summary with MLflow's run ids, or None where a tracker fails."""
@@ -393,7 +442,8 @@ class RayRecorderLink:
         assert self._info is not None
         progress = reporter.progress
         data = self._unsent(progress.size) if self._wants_bytes else b""
-        updated = self._call("update", self._info.key, progress, tuple(sorted(reporter.unseen_metrics)), self._received, data)
+        word = Word(progress, tuple(sorted(reporter.unseen_metrics)), reporter.began_s(), reporter.stop)
+        updated = self._call("update", self._info.key, word, self._received, data)
         if updated is None:
             return None
         if not updated.known:

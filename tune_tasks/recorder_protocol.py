@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tune_tasks.reporter import Progress
+from tune_tasks.reporter import Progress, Stop
 from tune_tasks.trial import Outcome, Trial, TrialState
 
 
@@ -18,7 +18,6 @@ class ExperimentInfo:
     Attributes:
         folder: Where its sweep's trials have their folders, on the driver's machine.
         constants: The config's part that does not vary.
-        metric: The metric that 'best' goes by where the spec names one, with its mode.
         script: The script file, where there is one.
     """
 
@@ -27,8 +26,6 @@ class ExperimentInfo:
     seed: int
     num_trials: int
     constants: Mapping[str, Any]
-    metric: str | None = None
-    mode: str | None = None
     script: Path | None = None
 
 
@@ -85,8 +82,9 @@ class AttemptStatus:
     """The latest that the recorder knows of an attempt.
 
     Attributes:
-        opened_at: When it was announced first, in seconds since the epoch, on the recorder's clock.
-        heard_at: When its monitor last spoke, on the same clock.
+        heard_at: When its monitor last spoke, in seconds since the epoch, on the recorder's clock.
+        began_at: When `train()` began, on the same clock; None before.
+        stop: The decision to end it, once it is taken, and since when.
         run_id: Its MLflow run, once there is one.
     """
 
@@ -94,7 +92,9 @@ class AttemptStatus:
     state: TrialState = TrialState.RUNNING
     progress: Progress = field(default_factory=Progress)
     outcome: Outcome | None = None
-    opened_at: float = 0.0
     heard_at: float = 0.0
+    began_at: float | None = None
+    stop: Stop | None = None
+    stop_since: float | None = None
     run_id: str | None = None
     unseen_metrics: tuple[str, ...] = ()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import logging
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus
 from tune_tasks.reporter import Progress, Stop
 from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, Trial, TrialState
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -28,6 +31,16 @@ class Attempt:
     submitted_at: float
     ending: Stop | None = None
 
+    def keep(self, trial: Trial, outcome: Outcome) -> None:
+        """Have the attempt's files here, too, where its process died before it wrote them or ran on another machine."""
+        try:
+            if not self.paths.params.exists():
+                self.paths.create(trial.config)
+            if self.paths.read_outcome() is None:
+                self.paths.write_outcome(outcome)
+        except OSError as exc:  # a full disk does not end the sweep
+            logger.warning("%s: %s", self.paths.folder, exc)
+
 
 @dataclass
 class TrialRecord:
@@ -36,8 +49,9 @@ class TrialRecord:
     Attributes:
         attempt: The latest; None until the first is submitted.
         status: The recorder's latest of that attempt; None until its process has announced it.
-        outcome: The trial's end; None while it is pending, running, or to be tried again.
+        outcome: How the attempt ended; None while the trial is pending or running.
         told: Reports that the scheduler was told of.
+        wanted: The scheduler's decision to end the attempt, and since when.
     """
 
     trial: Trial
@@ -45,7 +59,7 @@ class TrialRecord:
     status: AttemptStatus | None = None
     outcome: Outcome | None = None
     told: int = 0
-    failures: list[str] = field(default_factory=list)
+    wanted: tuple[Stop, float] | None = None
 
     @property
     def state(self) -> TrialState:

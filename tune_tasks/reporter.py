@@ -40,14 +40,12 @@ class Progress:
         size: Bytes of `result.json`.
         last: The last report as it stands in `result.json`, without `config`.
         non_finite: Number of values so far that were NaN or infinite.
-        last_non_finite: The metrics of the last report that were.
     """
 
     reports: int = 0
     size: int = 0
     last: Mapping[str, Any] | None = None
     non_finite: int = 0
-    last_non_finite: tuple[str, ...] = ()
 
 
 class StatusReporter:
@@ -134,6 +132,11 @@ class StatusReporter:
         with self._lock:
             self.stop = self.stop or stop
 
+    def raise_if_stopped(self) -> None:
+        """Raise TrialStopped where the trial is to end."""
+        if self.stop:
+            raise TrialStopped(self.stop.reason)
+
     def on_change(self, listener: Callable[[], None]) -> None:
         """Have `listener` called after the first report and after one that ends the trial."""
         self._listener = listener
@@ -141,6 +144,10 @@ class StatusReporter:
     def elapsed_s(self) -> float:
         """Seconds since `train()` began; 0 before."""
         return self._clock() - self._started if self._has_begun else 0.0
+
+    def began_s(self) -> float | None:
+        """Seconds since `train()` began; None before."""
+        return self.elapsed_s() if self._has_begun else None
 
     def begin(self) -> None:
         """Start the clock: `train()` begins now."""
@@ -206,12 +213,12 @@ class StatusReporter:
             raise OSError(f"only {written} of {len(line)} bytes of the report could be written: is the disk full?")
 
     def _note(self, row: dict[str, Any], length: int) -> None:
-        broken = tuple(non_finite_metrics(row))
+        broken = len(non_finite_metrics(row))
         self._last_timesteps = row["timesteps_total"]
         if self.unseen_metrics:
             self.unseen_metrics -= {name for name in self.unseen_metrics if metric(row, name) is not None}
         before = self.progress
-        self.progress = Progress(before.reports + 1, before.size + length, row, before.non_finite + len(broken), broken)
+        self.progress = Progress(before.reports + 1, before.size + length, row, before.non_finite + broken)
 
 
 def _timesteps(value: object) -> int:

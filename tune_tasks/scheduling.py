@@ -35,7 +35,8 @@ class Scheduler:
         Args:
             trial: The trial.
             result: Its latest report as it stands in `result.json`, without `config`. Seen about once a second for each
-                trial: where a trial reports faster, those in between are in its file and in the trackers alone.
+                trial, and its last one always, before `on_end`: where a trial reports faster, those in between are in its
+                file and in the trackers alone.
         """
         return None
 

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -75,7 +76,8 @@ def prefect_server() -> Iterator[Callable[[], PrefectAddress]]:
         with _pointing_to(_DEFAULT_API_URL):
             yield _address
     else:
-        files = ServerFiles(settings.home / "tune-tasks")
+        # A home that machines share has a server for each: they listen on loopback.
+        files = ServerFiles(settings.home / "tune-tasks" / socket.gethostname())
         with _shared_server(files) as api_url, _pointing_to(api_url):
             yield lambda: _wait_for_start(files, api_url)
 
@@ -206,8 +208,6 @@ def try_lock(file: IO[str]) -> bool:
 
 def free_port() -> int:
     """A TCP port that is free on the loopback address now."""
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

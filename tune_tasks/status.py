@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -72,7 +73,7 @@ def progress_text(record: TrialRecord) -> str:
     row, parts = record.progress.last, [_state_text(record)]
     if row:
         parts += [f"{row['time_total_s']:.0f} s", f"{row['timesteps_total']} ts", *_metric_texts(record, row)]
-    if record.failures:
+    if record.attempts > 1:
         parts.append(f"attempt {record.attempts}")
     if record.outcome and record.outcome.error:
         parts.append(record.outcome.error_summary)
@@ -81,7 +82,10 @@ def progress_text(record: TrialRecord) -> str:
 
 def _state_text(record: TrialRecord) -> str:
     info = record.info
-    return f"RUNNING [pid={info.pid}]" if record.state is TrialState.RUNNING and info else str(record.state)
+    if record.state is not TrialState.RUNNING or info is None:
+        return str(record.state)
+    host = "" if info.hostname in ("", socket.gethostname()) else f"{info.hostname} "
+    return f"RUNNING [{host}pid={info.pid}]"
 
 
 def _metric_texts(record: TrialRecord, row: Mapping[str, Any]) -> Iterator[str]:

@@ -21,12 +21,13 @@ from tune_tasks.plan import Plan
 from tune_tasks.postmortem import close_task_runs, outcome_of, read_progress, settle_task_runs, task_run_ends
 from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus, SweepInfo
 from tune_tasks.records import Attempt, TrialRecord
-from tune_tasks.reporter import Stop
+from tune_tasks.reporter import Progress, Stop
 from tune_tasks.scheduling import Scheduler
-from tune_tasks.status import Display, NoDisplay, StatusView
-from tune_tasks.stopping import never_reported, time_limit
+from tune_tasks.status import Display, StatusView
+from tune_tasks.stopping import never_reported, time_is_up, time_limit
 from tune_tasks.summary import ExperimentSummary, Summary, TrialSummary, choose_metric
 from tune_tasks.tasks import run_trial
+from tune_tasks.trackers.mlflow import without_password
 from tune_tasks.trainable import Trainable
 from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, Trial, TrialState, attempt_name
 
@@ -35,7 +36,7 @@ logger = logging.getLogger(__name__)
 _POLL_S = 0.25
 _HEAR_S = 0.5
 _SILENCE_S = 6.0  # a monitor speaks every second
-_DRAIN_S = 30.0
+_PATIENCE_S = 30.0  # with a tracker that takes nothing any more
 _LOOKAHEAD = 2  # attempts that wait in Ray, so that no CPU waits for the driver
 _CALL_TIMEOUT_S = 10.0
 
@@ -86,7 +87,7 @@ class Sweep:
         """Run every trial to its end, or until `stop`.
 
         Raises:
-            Exception: What the scheduler or the display raised; the running trials are ended first.
+            Exception: What the scheduler raised, or a disk that is full; the running trials are ended first.
         """
         with _interrupts(self.stop):
             try:
@@ -94,9 +95,11 @@ class Sweep:
                 self._loop()
             except Exception as exc:
                 self.stop(f"the sweep failed: {type(exc).__name__}: {exc}")
-                self._scheduler, self._display = Scheduler(), NoDisplay()
-                self._loop()
-                self._close()
+                self._scheduler = Scheduler()
+                try:
+                    self._loop()
+                finally:
+                    self._close()
                 raise
             return self._close()
 
@@ -108,7 +111,7 @@ class Sweep:
             self._await_ends()
             self._hear()
             self._end_stuck()
-            self._display.show(self._view())
+            self._show()
 
     def stop(self, reason: str) -> None:
         """Have every running trial end and start none any more; called again, do not wait for their grace."""
@@ -142,7 +145,7 @@ class Sweep:
         assignment = Assignment(trial, number, launch.trainable, paths.folder, self._info.cwd)
         with prefect_remote_options(**launch.options):
             future: Any = run_trial.submit(name=attempt_name(trial, number), assignment=assignment, recorder=self._recorder)
-        record.status, record.told = None, 0
+        record.status, record.outcome, record.wanted, record.told = None, None, None, 0
         record.attempt = Attempt(number, paths, future.wrapped_future, future.task_run_id, time.time())
         self._active[future.wrapped_future] = record
 
@@ -159,19 +162,22 @@ class Sweep:
     def _ended(self, record: TrialRecord) -> None:
         attempt = record.attempt
         assert attempt is not None
+        if attempt.ending and record.status is None:
+            self._hear_the_last()
+            if record.status is None and attempt.number == 1:  # it was still waiting in Ray
+                record.attempt = None
+                return
         outcome, is_closed = outcome_of(record, attempt)
         if not is_closed:
-            attempt.paths.folder.mkdir(parents=True, exist_ok=True)
-            attempt.paths.write_outcome(outcome)
             close_task_runs(task_run_ends(attempt.task_run_id, outcome))
             self._restore(record, outcome)
+        attempt.keep(record.trial, outcome)
         self._ends |= task_run_ends(attempt.task_run_id, outcome)
+        self._tell(record, read_progress(attempt.paths))
         self._scheduler.on_end(record.trial, outcome)
+        record.outcome = outcome
         if outcome.state is TrialState.ERROR and attempt.number <= record.trial.max_failures and not self._stop_reason:
-            record.failures.append(outcome.error_summary)
             self._pending.insert(0, record)
-        else:
-            record.outcome = outcome
 
     def _restore(self, record: TrialRecord, outcome: Outcome) -> None:
         attempt = record.attempt
@@ -185,22 +191,22 @@ class Sweep:
             record = self._records[status.info.trial.key]
             if status.info.attempt == record.attempts:
                 record.status = status
-                self._tell(record)
+                self._tell(record, record.progress)
         if self._hearing.recorder_is_new():
             self._recorder.begin.remote(self._info, again=True)
             for record in self._records.values():
                 if record.outcome and record.attempt:
                     self._restore(record, record.outcome)
 
-    def _tell(self, record: TrialRecord) -> None:
+    def _tell(self, record: TrialRecord, progress: Progress) -> None:
         """Tell the scheduler of a new report, and the recorder of what the scheduler decides."""
-        progress = record.progress
-        if record.outcome or progress.last is None or progress.reports == record.told:
+        if record.outcome or progress.last is None or progress.reports <= record.told:
             return
         record.told = progress.reports
         reason = self._scheduler.on_result(record.trial, progress.last)
         if reason and record.info:
             self._recorder.request_stop.remote(Stop(EndedBy.SCHEDULER, reason), [record.info.key])
+            record.wanted = record.wanted or (Stop(EndedBy.SCHEDULER, reason), time.time())
 
     # ── ending what cannot end itself: the fourth step ───────────────────────────────────────────────────────────────
 
@@ -216,32 +222,51 @@ class Sweep:
 
     def _overdue(self, record: TrialRecord, now: float) -> Stop | None:
         """Why an attempt must be ended from outside: it is to end, its grace is over, and its monitor is silent."""
-        trial, status = record.trial, record.status
-        if self._stop_reason and now > self._stop_by:
+        if self._stop_reason and (record.status is None or now > self._stop_by):
             return Stop(EndedBy.CANCELLED, self._stop_reason)
-        limit = time_limit(trial.stop)
-        if status is None or limit is None or now - self._hearing.last_word_from(status) < _SILENCE_S:
+        if record.status is None or now - self._hearing.last_word_from(record.status) < _SILENCE_S:
             return None
-        if now < status.opened_at + limit + trial.stop_grace_s + _SILENCE_S:
+        stop, since = _due(record, record.status, now)
+        if stop is None or now < since + record.trial.stop_grace_s + _SILENCE_S:
             return None
-        elapsed = now - status.opened_at
-        reason = f"time_total_s {elapsed:.6g} >= {limit:g}; its process did not answer any more and was ended"
-        return Stop(EndedBy.CRITERION, reason)
+        return Stop(stop.ended_by, f"{stop.reason}; its process did not answer any more and was ended")
 
     # ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _close(self) -> Summary:
+        was_stopped = self._stop_reason is not None
         settle_task_runs(self._info.flow_run_id, self._ends)
-        missing = self._call("drain", _DRAIN_S, timeout_s=_DRAIN_S + _CALL_TIMEOUT_S)
-        self._hearing.refresh()
-        self._hear()
-        self._display.show(self._view())
-        summary = self._summary()
-        closed = self._call("close_sweep", summary, timeout_s=_DRAIN_S)
-        missing = {"the recorder": "it does not answer"} if missing is None else missing
+        self._hear_the_last()
+        for record in self._records.values():  # what the recorder did not hear from a trial's process
+            if record.attempt and record.outcome and not (record.status and record.status.outcome):
+                self._restore(record, record.outcome)
+        missing = self._drain(was_stopped=was_stopped)
+        self._hear_the_last()
+        self._show()
+        summary = self._summary(interrupted=was_stopped)
+        closed = self._call("close_sweep", summary, timeout_s=_PATIENCE_S)
         for tracker, what in missing.items():
             self._display.warn(f"{tracker} lacks results ({what}); they are in the files under {self._logdirs()}")
         return closed if isinstance(closed, Summary) else summary
+
+    def _drain(self, *, was_stopped: bool) -> Mapping[str, str]:
+        """Wait for the trackers as long as they get on; Ctrl-C ends the waiting. Returns what they lack."""
+        while True:
+            gives_up = self._stop_reason is not None and not was_stopped
+            try:
+                lacking = ray.get(self._recorder.drain.remote(0 if gives_up else _PATIENCE_S), timeout=_PATIENCE_S)
+            except Exception as exc:  # noqa: BLE001 - a recorder that is away never fails a sweep
+                return {"the recorder": f"{type(exc).__name__}: {exc}"}
+            if lacking is not None:
+                return dict(lacking)
+
+    def _hear_the_last(self) -> None:
+        self._hearing.refresh()
+        self._hear()
+
+    def _show(self) -> None:
+        with contextlib.suppress(OSError):  # whoever read the status has gone
+            self._display.show(self._view())
 
     def _call(self, method: str, *args: Any, timeout_s: float) -> Any:
         try:
@@ -256,14 +281,14 @@ class Sweep:
     def _view(self) -> StatusView:
         return StatusView(self._cluster.cpu, self._cluster.gpu, dict(self._info.experiments), list(self._records.values()))
 
-    def _summary(self) -> Summary:
+    def _summary(self, *, interrupted: bool) -> Summary:
         experiments = [self._experiment_summary(name) for name in self._info.experiments]
         return Summary(
             self._info.sweep,
             experiments,
-            interrupted=self._stop_reason is not None,
+            interrupted=interrupted,
             prefect_url=self._info.flow_run_url,
-            tracking_uri=self._info.tracking_uri,
+            tracking_uri=without_password(self._info.tracking_uri),
         )
 
     def _experiment_summary(self, name: str) -> ExperimentSummary:
@@ -276,6 +301,16 @@ class Sweep:
         has_reports = any(record.progress.reports for record in records)
         unmet = never_reported(spec.criteria(), seen) if has_reports else []
         return ExperimentSummary(name, trials, self._info.experiments[name].folder, metric, mode, unmet)
+
+
+def _due(record: TrialRecord, status: AttemptStatus, now: float) -> tuple[Stop | None, float]:
+    """Why an attempt is to end, as far as the driver can know, and since when."""
+    if status.stop and status.stop_since:
+        return status.stop, status.stop_since
+    limit = time_limit(record.trial.stop)
+    if limit is not None and status.began_at is not None and now >= status.began_at + limit:
+        return Stop(EndedBy.CRITERION, time_is_up(limit, now - status.began_at)), status.began_at + limit
+    return record.wanted or (None, 0.0)
 
 
 def _trial_summary(record: TrialRecord) -> TrialSummary:

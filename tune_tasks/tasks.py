@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import copy
 import functools
 import logging
 import os
@@ -171,7 +172,7 @@ def _announcement(assignment: Assignment) -> AttemptInfo:
     task_run_id = str(context.task_run.id) if context else ""
     ui = PREFECT_UI_URL.value()
     return AttemptInfo(
-        trial=assignment.trial,
+        trial=copy.deepcopy(assignment.trial),  # user code may put anything into its config
         attempt=assignment.attempt,
         folder=assignment.folder,
         pid=os.getpid(),

@@ -9,23 +9,28 @@ import ast
 import contextlib
 import importlib
 import importlib.util
+import io
 import os
 import re
 import sys
+import tempfile
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.machinery import EXTENSION_SUFFIXES, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
-from tune_tasks.errors import TrainableError, did_you_mean
+from tune_tasks.errors import TrainableError, UsageError, did_you_mean
 
 TrainFunction = Callable[[dict[str, Any], Any], object]
 
 _EXTENSIONS = tuple(EXTENSION_SUFFIXES)
+_TRAVELLING_BYTES = 500 * 2**20
+_STAY_BEHIND = ("__pycache__", "tune_results", "mlruns", "mlartifacts")
 _MODULE_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -41,8 +46,7 @@ class ScriptTrainable:
     """A function of a script file.
 
     Attributes:
-        path: Absolute, on the driver's machine. Where it does not exist in the trial's process, the file of the same name
-            in the working directory is taken: a remote cluster gets the script's folder as such.
+        path: Absolute.
         entrypoint: The function's name.
     """
 
@@ -56,7 +60,7 @@ class ScriptTrainable:
         The script is executed anew for every trial; it and the modules of its folder are forgotten afterwards, so that a
         warm process shows each trial fresh globals, and two scripts with a `model.py` each do not mix.
         """
-        path = self.path if self.path.exists() else Path.cwd() / self.path.name
+        path = self.path
         folder = str(path.parent)
         before, old_path = set(sys.modules), list(sys.path)
         sys.path.insert(0, folder)
@@ -65,6 +69,56 @@ class ScriptTrainable:
         finally:
             sys.path[:] = old_path
             _forget_modules(before, folder)
+
+
+@dataclass(frozen=True)
+class PackedScript:
+    """A script with its folder, for machines that do not have it.
+
+    Attributes:
+        archive: The folder, as a zip file's bytes.
+        name: The script's, in the folder.
+        entrypoint: The function's name.
+    """
+
+    archive: bytes = field(repr=False)
+    name: str
+    entrypoint: str
+
+    @classmethod
+    def pack(cls, script: ScriptTrainable) -> PackedScript:
+        """Pack a script's folder; hidden folders, virtual environments and caches stay behind.
+
+        Raises:
+            UsageError: If the folder is too large to travel.
+        """
+        folder, buffer, size = script.path.parent, io.BytesIO(), 0
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
+            for path in _files(folder):
+                size += path.stat().st_size
+                if size > _TRAVELLING_BYTES:
+                    raise UsageError(
+                        f"the script's folder {folder} is larger than {_TRAVELLING_BYTES >> 20} MiB and cannot travel to the "
+                        "cluster: move the script to a folder of its own, and data to where every machine reaches it"
+                    )
+                archive.write(path, path.relative_to(folder))
+        return cls(buffer.getvalue(), script.path.name, script.entrypoint)
+
+    @contextlib.contextmanager
+    def loaded(self) -> Iterator[TrainFunction]:
+        """The function, from a folder that is there as long as the context."""
+        with tempfile.TemporaryDirectory(prefix="tune-tasks-script-") as folder:
+            zipfile.ZipFile(io.BytesIO(self.archive)).extractall(folder)
+            with ScriptTrainable(Path(folder) / self.name, self.entrypoint).loaded() as function:
+                yield function
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.is_file():
+            yield path
+        elif path.is_dir() and not (path.name.startswith(".") or path.name in _STAY_BEHIND or (path / "pyvenv.cfg").exists()):
+            yield from _files(path)
 
 
 @dataclass(frozen=True)

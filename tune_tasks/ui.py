@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,9 +15,10 @@ from pathlib import Path
 
 from tune_tasks.errors import ServiceError
 from tune_tasks.services import free_port, prefect_server
-from tune_tasks.trackers.mlflow import default_tracking_uri, is_local_store
+from tune_tasks.trackers.mlflow import default_tracking_uri, is_local_store, without_password
 
 _START_TIMEOUT_S = 120.0
+_END_TIMEOUT_S = 10.0
 
 
 def serve(*, open_browser: bool) -> None:
@@ -25,6 +27,7 @@ def serve(*, open_browser: bool) -> None:
     Raises:
         ServiceError: If one cannot be started.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, and so the servers with it
     with prefect_server() as wait_for_prefect, _mlflow_server(default_tracking_uri(Path.cwd())) as mlflow_url:
         prefect_url = wait_for_prefect().ui_url
         print(f"Prefect: {prefect_url}\nMLflow:  {mlflow_url}\nCtrl-C ends them.", flush=True)
@@ -38,7 +41,7 @@ def serve(*, open_browser: bool) -> None:
 @contextlib.contextmanager
 def _mlflow_server(uri: str) -> Iterator[str]:
     if not is_local_store(uri):
-        yield uri
+        yield without_password(uri)
         return
     port = free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
@@ -53,7 +56,10 @@ def _mlflow_server(uri: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait()
+        try:
+            process.wait(_END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 def _wait_until_up(process: subprocess.Popen[bytes], url: str) -> None:

@@ -112,13 +112,16 @@ def wait_for_reports(folder, count):
 
 
 def test_ctrl_c_ends_the_trials_and_closes_every_record(command, folder, mlflow_runs):
-    process = command("-f", write_spec(folder, SLEEPS), "--json", "--num-cpus", 2, env={"MARKER": str(folder)})
+    spec = write_spec(folder, SLEEPS, "num_trials: 5")
+    process = command("-f", spec, "--json", "--num-cpus", 2, env={"MARKER": str(folder)})
     wait_for_reports(folder, 2)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     trials = json.loads(out)["experiments"]["quick"]["trials"]
-    assert [(t["state"], t["stop_reason"], t["reports"]) for t in trials] == [("TERMINATED", "interrupted (Ctrl-C)", 1)] * 2
+    ended, not_started = ("TERMINATED", "interrupted (Ctrl-C)", 1), ("PENDING", None, 0)
+    assert [(t["state"], t["stop_reason"], t["reports"]) for t in trials] == [ended] * 2 + [not_started] * 3
+    assert len(list(folder.glob("tune_results/quick/*/*"))) == 2
     trial_runs, (parent,) = mlflow_runs("quick")
     assert {run.info.status for run in [*trial_runs.values(), parent]} == {"KILLED"}
     assert processes_of(str(folder)) == []

@@ -57,6 +57,23 @@ def test_an_address_where_nothing_answers(command, folder):
     assert "Traceback" not in err
 
 
+def test_a_script_travels_to_other_machines(sweep, folder, monkeypatch):
+    """Told that the cluster is remote, the trial runs what travelled, not the file that is here."""
+    cluster = Cluster([Node("a", 2)], is_remote=True)
+    monkeypatch.setattr("tune_tasks.ray_runner._cluster", lambda: cluster)
+    monkeypatch.setattr("tune_tasks.execution._check_reach", lambda cluster, info: None)
+    (folder / "helper.py").write_text("VALUE = 0.5")
+    (trial,) = sweep(
+        """
+        import helper, os
+        def train(config, status_reporter):
+            status_reporter(timesteps_total=1, mean_loss=helper.VALUE, at=os.path.abspath(__file__))
+        """
+    ).trials
+    assert trial.last_result["mean_loss"] == 0.5
+    assert not trial.last_result["info"]["at"].startswith(str(folder))
+
+
 def test_what_other_machines_cannot_reach(prefect, folder):
     from tune_tasks.execution import _check_reach
     from tune_tasks.recorder_protocol import SweepInfo

@@ -50,7 +50,7 @@ def test_mlflow_holds_the_sweep(sweep, client, mlflow_runs):
     assert tags["tune_tasks.stop_reason"] == "train() returned"
     names = {artifact.path for artifact in client().list_artifacts(run.info.run_id)}
     assert names == {"params.json"}
-    assert parent.data.params == {"fixed.a": "1", "fixed.b": "x", "script_file_path": "script.py", "seed": "5"}
+    assert parent.data.params == {"fixed.a": "1", "fixed.b": "x", "script_file_path": "script.py", "sweep.seed": "5"}
     assert {artifact.path for artifact in client().list_artifacts(parent.info.run_id)} == {"script.py", "spec.yaml"}
     assert (parent.info.status, parent.data.tags["tune_tasks.best_trial"]) == ("FINISHED", trial.name)
     assert trial.non_finite == 1

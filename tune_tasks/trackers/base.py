@@ -17,8 +17,8 @@ Row = Mapping[str, Any]
 class Tracker(ABC):
     """Follows the attempts of one sweep.
 
-    Calls come from one thread of the recorder's process. Any call may raise: it is made again later, with the same
-    arguments, so every call must be safe to repeat. For one attempt they come in the order open, log…, close.
+    Calls for attempts come from one thread of the recorder's process, for one attempt in the order open, log…, close; a
+    call that raises is made again later with the same arguments. `close_sweep` comes once, from another thread, after them.
     """
 
     name: str

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import getpass
-import hashlib
 import json
 import math
 import os
 import re
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +27,8 @@ _METRICS_PER_CALL = 1_000
 _PARAMS_PER_CALL = 100
 _PARAM_LENGTH = 6_000
 _TAG_LENGTH = 5_000
+_KEY_LENGTH = 250
+_NAME_LENGTH = 250  # servers on PostgreSQL or MySQL refuse longer ones
 _CLIENT_SETTINGS = {
     # One default call to a server that is away blocks for 246 s; we back off ourselves, and a repeated create_run makes ghosts.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -48,7 +48,13 @@ def default_tracking_uri(cwd: Path) -> str:
 
 def is_local_store(uri: str) -> bool:
     """Whether only this machine can reach the store."""
-    return urlparse(uri).scheme in ("", "file", "sqlite")
+    return urlparse(uri).scheme in ("", "file", "sqlite") and uri != "databricks"
+
+
+def without_password(uri: str) -> str:
+    """The URI as it may be shown."""
+    parsed = urlparse(uri)
+    return uri.replace(f":{parsed.password}@", ":***@") if parsed.password else uri
 
 
 class MlflowTracker(Tracker):
@@ -178,7 +184,7 @@ class MlflowTracker(Tracker):
             experiment_id = self._experiment(name)
             tags = _sweep_tags(self._sweep, info)
             run_id = self._find_or_create(experiment_id, f"{name}/parent", self._sweep.sweep, tags, time.time())
-            self._log_params(run_id, _flat_params(info.constants) | {"seed": str(info.seed)})
+            self._log_params(run_id, _flat_params(info.constants) | {"sweep.seed": str(info.seed)})
             self._client.log_text(run_id, self._sweep.spec_text, "spec.yaml")
             if info.script and info.script.exists():
                 self._client.log_artifact(run_id, str(info.script))
@@ -209,14 +215,15 @@ class MlflowTracker(Tracker):
                 return str(found[0].info.run_id)
         self._uncertain.add(key)
         tags = {**tags, "tune_tasks.sweep": self._sweep.sweep, "tune_tasks.key": _quoted(key)}
-        run = self._client.create_run(experiment_id, _milliseconds(started_at), _trimmed(tags), name)
+        run = self._client.create_run(experiment_id, _milliseconds(started_at), _trimmed(tags), name[:_NAME_LENGTH])
         self._uncertain.discard(key)
         return str(run.info.run_id)
 
     def _log_params(self, run_id: str, params: Mapping[str, str]) -> None:
         from mlflow.entities import Param
 
-        entities = [Param(_safe_key(key), value[:_PARAM_LENGTH]) for key, value in params.items()]
+        named = {_safe_key(key): value[:_PARAM_LENGTH] for key, value in params.items()}
+        entities = [Param(key, value) for key, value in named.items()]
         for start in range(0, len(entities), _PARAMS_PER_CALL):
             self._client.log_batch(run_id, params=entities[start : start + _PARAMS_PER_CALL])
 
@@ -239,8 +246,8 @@ def _connect(uri: str) -> MlflowClient:
 
 def _initialise_once(client: MlflowClient, uri: str) -> None:
     """Run the store's migrations in one process at a time: several at once on a fresh file crash each other."""
-    digest = hashlib.sha256(f"{os.getuid()}:{uri}".encode()).hexdigest()[:16]
-    with (Path(tempfile.gettempdir()) / f"tune-tasks-mlflow-{digest}.lock").open("w") as lock:
+    database = Path(uri.removeprefix("sqlite:///"))
+    with database.with_name(f".{database.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         client.search_experiments(max_results=1)
 
@@ -307,7 +314,9 @@ def _status(outcome: Outcome) -> str:
 
 
 def _safe_key(name: str) -> str:
-    return re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII)[:250]
+    """A metric's or param's name as MLflow takes it: a relative path without empty, `.` or `..` parts."""
+    parts = [part for part in re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII).split("/") if part.strip(". ")]
+    return "/".join(parts)[:_KEY_LENGTH].rstrip("/") or "_"
 
 
 def _quoted(key: str) -> str:
