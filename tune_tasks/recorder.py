@@ -280,7 +280,8 @@ class Recorder:
             pump.notify()
         environment = self._pumps[0].environment(info.key, OPEN_TIMEOUT_S)
         with self._lock:
-            self._set(replace(self._attempts[info.key], heard_at=time.time()))
+            now = time.time()
+            self._set(replace(self._attempts[info.key], heard_at=now, opened_at=now))
         return Opened(environment, info.node != self._node)
 
     def update(self, key: str, word: Word, offset: int = 0, data: bytes = b"") -> Updated:

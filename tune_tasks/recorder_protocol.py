@@ -83,7 +83,8 @@ class AttemptStatus:
 
     Attributes:
         heard_at: When its monitor last spoke, in seconds since the epoch, on the recorder's clock.
-        began_at: When `train()` began, on the same clock; None before.
+        opened_at: When the trackers had opened it, and its process could go on, on the same clock; None before.
+        began_at: When `train()` began, on the same clock; None where its monitor could not tell.
         stop: The decision to end it, once it is taken, and since when.
         run_id: Its MLflow run, once there is one.
     """
@@ -93,6 +94,7 @@ class AttemptStatus:
     progress: Progress = field(default_factory=Progress)
     outcome: Outcome | None = None
     heard_at: float = 0.0
+    opened_at: float | None = None
     began_at: float | None = None
     stop: Stop | None = None
     stop_since: float | None = None

@@ -307,9 +307,9 @@ def _due(record: TrialRecord, status: AttemptStatus, now: float) -> tuple[Stop |
     """Why an attempt is to end, as far as the driver can know, and since when."""
     if status.stop and status.stop_since:
         return status.stop, status.stop_since
-    limit = time_limit(record.trial.stop)
-    if limit is not None and status.began_at is not None and now >= status.began_at + limit:
-        return Stop(EndedBy.CRITERION, time_is_up(limit, now - status.began_at)), status.began_at + limit
+    limit, began_at = time_limit(record.trial.stop), status.began_at or status.opened_at
+    if limit is not None and began_at is not None and now >= began_at + limit:
+        return Stop(EndedBy.CRITERION, time_is_up(limit, now - began_at)), began_at + limit
     return record.wanted or (None, 0.0)
 
 

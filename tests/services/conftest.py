@@ -46,9 +46,20 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def initialised_store(tmp_path_factory):
+    """An MLflow store without anything in it: making one takes seconds."""
+    from mlflow.tracking import MlflowClient
+
+    database = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{database}").search_experiments()
+    return database
+
+
 @pytest.fixture
-def sweep(cluster, folder):
+def sweep(cluster, folder, initialised_store):
     """Runs a script, or a function, in this process: `sweep(source, stop=..., config=...)` returns the summary."""
+    shutil.copy(initialised_store, folder / "mlflow.db")
     from tune_tasks import Experiment, run_experiments
 
     def run(trainable, scheduler=None, **fields):

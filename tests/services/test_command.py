@@ -108,7 +108,8 @@ def test_bad_input_starts_nothing(command, folder, args, message):
 
 
 def wait_for_reports(folder, count):
-    until(lambda: len(list(folder.glob("tune_results/quick/*/*/result.json"))) == count, 90)
+    files = "tune_results/quick/*/*/result.json"
+    until(lambda: len([file for file in folder.glob(files) if file.stat().st_size]) == count, 90)
 
 
 def test_ctrl_c_ends_the_trials_and_closes_every_record(command, folder, mlflow_runs):

@@ -109,3 +109,31 @@ def test_an_isolated_trial_has_a_fresh_process(sweep):
     """
     summary = sweep(source, num_trials=3, isolate=True)
     assert len({trial.last_result["pid"] for trial in summary.trials}) == 3
+
+
+def test_what_a_trial_prints_is_in_its_log_and_in_prefects(sweep, task_runs):
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import LogFilter, LogFilterTaskRunId
+
+    summary = sweep(
+        """
+        import os, sys
+        def train(config, status_reporter):
+            print("from Python")
+            os.system("echo from a child process")
+            print("to standard error", file=sys.stderr)
+            status_reporter(timesteps_total=1)
+            print("unfinished line", end="")
+            raise RuntimeError("the end")
+        """
+    )
+    (trial,) = summary.trials
+    printed = (Path(trial.logdir) / "trial.log").read_text()
+    assert printed == "from Python\nfrom a child process\nto standard error\nunfinished line"
+    run = task_runs(summary)[trial.name]
+    with get_client(sync_client=True) as client:
+        logs = client.read_logs(LogFilter(task_run_id=LogFilterTaskRunId(any_=[run.id])), limit=200, offset=0)
+    lines = [log.message for log in sorted(logs, key=lambda log: log.timestamp)]
+    assert lines[:4] == printed.splitlines()
+    assert lines[4].startswith("Traceback (most recent call last):")
+    assert lines[4].endswith("RuntimeError: the end\n")
