@@ -20,9 +20,9 @@ ORDER = [
     *("errors", "result", "tune_tasks", "stopping", "trial"),
     *("spec_source", "expressions", "spec", "variants", "trainable", "plan", "cluster"),
     *("reporter", "summary", "scheduling", "recorder_protocol", "records"),
-    *("trackers.base", "trackers.mlflow", "trackers.tensorboard", "trackers", "recorder"),
-    *("monitor", "attempt", "status", "request", "services", "prefect_server"),
-    *("ray_runner", "tasks", "postmortem", "sweep", "execution"),
+    *("trackers.base", "trackers.mlflow", "trackers.tensorboard", "trackers", "pump", "recorder"),
+    *("recorder_link", "monitor", "attempt", "status", "request", "services", "prefect_server"),
+    *("ray_runner", "tasks", "postmortem", "hearing", "sweep", "execution"),
     *("flows", "flows.tune", "launch", "ui", "api", "cli"),
 ]
 UPWARD = {("flows.tune", "cli")}  # the flow's file is a script too
@@ -37,10 +37,10 @@ IMPORTED_BY = {
     "mlflow": {"trackers.mlflow"},
     "tensorboardX": {"trackers.tensorboard"},
     "uvicorn": {"prefect_server"},
-    "ray": {"ray_runner", "recorder", "tasks", "postmortem", "sweep", "execution"},
+    "ray": {"ray_runner", "recorder", "recorder_link", "tasks", "postmortem", "hearing", "sweep", "execution"},
     "prefect_ray": {"ray_runner", "sweep"},
     "prefect": {
-        *("ray_runner", "tasks", "postmortem", "sweep", "execution"),
+        *("ray_runner", "tasks", "postmortem", "hearing", "sweep", "execution"),
         *("services", "prefect_server", "launch", "flows.tune"),
     },
 }

@@ -7,182 +7,26 @@ copy at the same path on its own machine, the driver's.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus, SweepInfo
-from tune_tasks.reporter import Progress, StatusReporter, Stop
+from tune_tasks.pump import Pump
+from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus, News, Opened, SweepInfo, Updated, Word
+from tune_tasks.reporter import Progress, Stop
 from tune_tasks.summary import Summary
-from tune_tasks.trackers import MlflowTracker, TensorBoardTracker, Tracker
+from tune_tasks.trackers import MlflowTracker, TensorBoardTracker
 from tune_tasks.trial import AttemptPaths, Outcome
 
 logger = logging.getLogger(__name__)
 
-FLUSH_S = 1.0
 OPEN_TIMEOUT_S = 60.0
-_READ_BYTES = 4_000_000
 _DRAIN_CALL_S = 1.0
-_LONGEST_BACKOFF_S = 15.0
-_OPEN_CALL_TIMEOUT_S = 90.0
-_CALL_TIMEOUT_S = 15.0
-
-
-@dataclass
-class _Cursor:
-    """How far a tracker has taken one attempt."""
-
-    environment: dict[str, str] | None = None
-    offset: int = 0
-    flushed_at: float = 0.0
-    closed: bool = False
-    failures: int = 0
-    error: str | None = None
-    not_before: float = 0.0
-
-
-class Pump(threading.Thread):
-    """Feeds one tracker from the attempts' files, in a thread of its own: a tracker that is away delays no other."""
-
-    def __init__(self, tracker: Tracker, attempts: Mapping[str, AttemptStatus]) -> None:
-        super().__init__(name=f"pump-{tracker.name}", daemon=True)
-        self.tracker = tracker
-        self._attempts = attempts
-        self._cursors: dict[str, _Cursor] = {}
-        self._opened = threading.Condition()
-        self._wake = threading.Event()
-
-    def notify(self) -> None:
-        """There is something new."""
-        self._wake.set()
-
-    def environment(self, key: str, timeout_s: float) -> dict[str, str]:
-        """What the tracker gives to user code; empty where it could not open the attempt in time."""
-        with self._opened:
-            cursor = self._cursor(key)
-            self._opened.wait_for(lambda: cursor.environment is not None or cursor.error is not None, timeout_s)
-            return cursor.environment or {}
-
-    def behind(self) -> list[str]:
-        """The attempts that have ended and are not all with the tracker."""
-        ended = [key for key, status in list(self._attempts.items()) if status.outcome]
-        return [key for key in ended if not self._cursor(key).closed]
-
-    def progress(self) -> int:
-        """Grows whenever the tracker has taken something more."""
-        return sum(cursor.offset + cursor.closed for cursor in list(self._cursors.values()))
-
-    def error(self) -> str:
-        """What hinders the tracker, for one attempt that it is behind with."""
-        return next((error for key in self.behind() if (error := self._cursor(key).error)), "slow")
-
-    def run(self) -> None:
-        """Serve for ever; the thread is a daemon."""
-        while True:
-            if not self._serve_all():
-                self._wake.wait(FLUSH_S / 4)
-                self._wake.clear()
-
-    def _cursor(self, key: str) -> _Cursor:
-        return self._cursors.setdefault(key, _Cursor())
-
-    def _serve_all(self) -> bool:
-        """One round over the attempts, those not opened yet first; returns whether there was anything to do."""
-        worked = False
-        open_ones = [(key, status) for key, status in list(self._attempts.items()) if not self._cursor(key).closed]
-        for key, status in sorted(open_ones, key=lambda item: self._cursor(item[0]).environment is not None):
-            cursor = self._cursor(key)
-            if cursor.not_before <= time.monotonic():
-                worked = self._serve(status, cursor) or worked
-        return worked
-
-    def _serve(self, status: AttemptStatus, cursor: _Cursor) -> bool:
-        try:
-            worked = self._step(status, cursor)
-        except Exception as exc:  # noqa: BLE001 - a failing tracker never fails a trial: it is called again later
-            cursor.failures += 1
-            cursor.not_before = time.monotonic() + min(0.5 * 2**cursor.failures, _LONGEST_BACKOFF_S)
-            self._note(cursor, f"{type(exc).__name__}: {exc}")
-            return False
-        if worked:
-            cursor.failures = 0
-            self._note(cursor, None)
-        return worked
-
-    def _note(self, cursor: _Cursor, error: str | None) -> None:
-        if error and error != cursor.error:
-            logger.warning("%s: %s", self.tracker.name, error)
-        with self._opened:
-            cursor.error = error
-            self._opened.notify_all()
-
-    def _step(self, status: AttemptStatus, cursor: _Cursor) -> bool:
-        if cursor.environment is None:
-            cursor.environment = self.tracker.open_attempt(status.info)
-            return True
-        if self._log_next(status, cursor):
-            return True
-        if status.outcome and not cursor.closed and cursor.offset >= status.progress.size:
-            self.tracker.close_attempt(status.info, status.outcome)
-            cursor.closed = True
-            return True
-        return False
-
-    def _log_next(self, status: AttemptStatus, cursor: _Cursor) -> bool:
-        size = status.progress.size
-        due = status.outcome or cursor.offset == 0 or time.monotonic() - cursor.flushed_at >= FLUSH_S
-        if size <= cursor.offset or not due:
-            return False
-        rows, end = _read_rows(status.info, cursor.offset, size, self.tracker.rows_per_call)
-        if not rows:
-            return False
-        self.tracker.log(status.info, rows)
-        cursor.offset = end
-        if end >= size:
-            cursor.flushed_at = time.monotonic()
-        return True
-
-
-def _read_rows(info: AttemptInfo, offset: int, size: int, limit: int) -> tuple[list[dict[str, Any]], int]:
-    """The next rows of an attempt's file, at most `limit`, and the offset behind them."""
-    with AttemptPaths(info.folder).results.open("rb") as file:
-        file.seek(offset)
-        data = file.read(min(size - offset, _READ_BYTES))
-        if not data.endswith(b"\n"):
-            data += file.readline()
-    lines = data.splitlines(keepends=True)[:limit]
-    return [json.loads(line) for line in lines], offset + sum(map(len, lines))
-
-
-@dataclass(frozen=True)
-class Opened:
-    """The recorder's answer to a new attempt."""
-
-    environment: dict[str, str]
-    wants_bytes: bool
-
-
-@dataclass(frozen=True)
-class Word:
-    """What a monitor tells of its attempt.
-
-    Attributes:
-        progress: What was reported.
-        unseen_metrics: Of the stop criteria's metrics, those that no report had so far.
-        began_s: Seconds since `train()` began; None before.
-        stop: The decision to end the attempt, once it is taken.
-    """
-
-    progress: Progress
-    unseen_metrics: tuple[str, ...] = ()
-    began_s: float | None = None
-    stop: Stop | None = None
 
 
 def _after(word: Word, status: AttemptStatus, received: int) -> AttemptStatus:
@@ -197,36 +41,6 @@ def _after(word: Word, status: AttemptStatus, received: int) -> AttemptStatus:
         stop=word.stop,
         stop_since=status.stop_since or now if word.stop else None,
     )
-
-
-@dataclass(frozen=True)
-class Updated:
-    """The recorder's answer to an update.
-
-    Attributes:
-        known: False where the recorder was started anew: the attempt is to be announced again.
-        received: Bytes of the attempt's reports that the recorder has.
-        stop: Why the sweep wants the attempt to end, or None.
-    """
-
-    known: bool
-    received: int = 0
-    stop: Stop | None = None
-
-
-@dataclass(frozen=True)
-class News:
-    """What changed since an earlier version.
-
-    Attributes:
-        version: Counts the changes.
-        statuses: The attempts that changed.
-        has_begun: False where the recorder was started anew: it is to be told of the sweep again.
-    """
-
-    version: int
-    statuses: list[AttemptStatus]
-    has_begun: bool
 
 
 class Recorder:
@@ -415,65 +229,3 @@ class RecorderActor(Recorder):
 
     def __repr__(self) -> str:
         return "the recorder"  # Ray writes it into its logs
-
-
-class RayRecorderLink:
-    """The monitor's line to the recorder's actor; see `monitor.RecorderLink`. Used from the monitor's thread alone.
-
-    Ray lends out a task's CPUs while its main thread waits in `ray.get`, not while another thread does.
-    """
-
-    def __init__(self, handle: Any, paths: AttemptPaths) -> None:
-        self._handle, self._paths = handle, paths
-        self._info: AttemptInfo | None = None
-        self._wants_bytes = False
-        self._received = 0
-
-    def open(self, info: AttemptInfo) -> dict[str, str]:
-        """See `monitor.RecorderLink`."""
-        self._info = info
-        opened = self._call("open", info, timeout_s=_OPEN_CALL_TIMEOUT_S)
-        if opened is None:
-            return {}
-        self._wants_bytes = opened.wants_bytes
-        return dict(opened.environment)
-
-    def update(self, reporter: StatusReporter) -> Stop | None:
-        """See `monitor.RecorderLink`."""
-        assert self._info is not None
-        progress = reporter.progress
-        data = self._unsent(progress.size) if self._wants_bytes else b""
-        word = Word(progress, tuple(sorted(reporter.unseen_metrics)), reporter.began_s(), reporter.stop)
-        updated = self._call("update", self._info.key, word, self._received, data)
-        if updated is None:
-            return None
-        if not updated.known:
-            self._received = 0
-            self.open(self._info)
-        else:
-            self._received = updated.received
-        return updated.stop  # type: ignore[no-any-return]
-
-    def close(self, reporter: StatusReporter, outcome: Outcome) -> None:
-        """See `monitor.RecorderLink`."""
-        assert self._info is not None
-        deadline = time.monotonic() + _CALL_TIMEOUT_S
-        while True:
-            self.update(reporter)
-            if not self._wants_bytes or self._received >= reporter.progress.size or time.monotonic() > deadline:
-                break
-        self._call("close", self._info.key, outcome)
-
-    def _unsent(self, size: int) -> bytes:
-        with self._paths.results.open("rb") as file:
-            file.seek(self._received)
-            return file.read(min(size - self._received, _READ_BYTES))
-
-    def _call(self, method: str, *args: Any, timeout_s: float = _CALL_TIMEOUT_S) -> Any:
-        import ray
-
-        try:
-            return ray.get(getattr(self._handle, method).remote(*args), timeout=timeout_s)
-        except Exception as exc:  # noqa: BLE001 - a recorder that is away never fails a trial
-            logger.debug("recorder.%s: %s", method, exc)
-            return None

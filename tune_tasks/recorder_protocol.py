@@ -100,3 +100,58 @@ class AttemptStatus:
     stop_since: float | None = None
     run_id: str | None = None
     unseen_metrics: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Word:
+    """What a monitor tells of its attempt.
+
+    Attributes:
+        progress: What was reported.
+        unseen_metrics: Of the stop criteria's metrics, those that no report had so far.
+        began_s: Seconds since `train()` began; None before.
+        stop: The decision to end the attempt, once it is taken.
+    """
+
+    progress: Progress
+    unseen_metrics: tuple[str, ...] = ()
+    began_s: float | None = None
+    stop: Stop | None = None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The recorder's answer to a new attempt."""
+
+    environment: dict[str, str]
+    wants_bytes: bool
+
+
+@dataclass(frozen=True)
+class Updated:
+    """The recorder's answer to an update.
+
+    Attributes:
+        known: False where the recorder was started anew: the attempt is to be announced again.
+        received: Bytes of the attempt's reports that the recorder has.
+        stop: Why the sweep wants the attempt to end, or None.
+    """
+
+    known: bool
+    received: int = 0
+    stop: Stop | None = None
+
+
+@dataclass(frozen=True)
+class News:
+    """What changed since an earlier version.
+
+    Attributes:
+        version: Counts the changes.
+        statuses: The attempts that changed.
+        has_begun: False where the recorder was started anew: it is to be told of the sweep again.
+    """
+
+    version: int
+    statuses: list[AttemptStatus]
+    has_begun: bool

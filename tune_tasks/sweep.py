@@ -17,6 +17,7 @@ from prefect_ray.context import remote_options as prefect_remote_options
 
 from tune_tasks.attempt import Assignment
 from tune_tasks.cluster import Cluster
+from tune_tasks.hearing import SILENCE_S, Hearing
 from tune_tasks.plan import Plan
 from tune_tasks.postmortem import close_task_runs, outcome_of, read_progress, settle_task_runs, task_run_ends
 from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus, SweepInfo
@@ -34,8 +35,6 @@ from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, Trial, TrialState, 
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.25
-_HEAR_S = 0.5
-_SILENCE_S = 6.0  # a monitor speaks every second
 _PATIENCE_S = 30.0  # with a tracker that takes nothing any more
 _LOOKAHEAD = 2  # attempts that wait in Ray, so that no CPU waits for the driver
 _CALL_TIMEOUT_S = 10.0
@@ -77,7 +76,7 @@ class Sweep:
         self._records = {trial.key: TrialRecord(trial) for trial in plan.trials()}
         self._pending = list(self._records.values())
         self._active: dict[Any, TrialRecord] = {}
-        self._hearing = _Hearing(recorder)
+        self._hearing = Hearing(recorder)
         self._ends: dict[UUID, Outcome] = {}
         self._stop_reason: str | None = None
         self._stop_by = 0.0
@@ -118,7 +117,7 @@ class Sweep:
         if self._stop_reason is None:
             self._stop_reason = reason
             grace = max((r.trial.stop_grace_s for r in self._active.values()), default=0.0)
-            self._stop_by = time.time() + grace + _SILENCE_S
+            self._stop_by = time.time() + grace + SILENCE_S
         else:
             self._stop_by = time.time()
 
@@ -224,10 +223,10 @@ class Sweep:
         """Why an attempt must be ended from outside: it is to end, its grace is over, and its monitor is silent."""
         if self._stop_reason and (record.status is None or now > self._stop_by):
             return Stop(EndedBy.CANCELLED, self._stop_reason)
-        if record.status is None or now - self._hearing.last_word_from(record.status) < _SILENCE_S:
+        if record.status is None or now - self._hearing.last_word_from(record.status) < SILENCE_S:
             return None
         stop, since = _due(record, record.status, now)
-        if stop is None or now < since + record.trial.stop_grace_s + _SILENCE_S:
+        if stop is None or now < since + record.trial.stop_grace_s + SILENCE_S:
             return None
         return Stop(stop.ended_by, f"{stop.reason}; its process did not answer any more and was ended")
 
@@ -332,60 +331,6 @@ def _trial_summary(record: TrialRecord) -> TrialSummary:
         attempts=record.attempts,
         cancelled=record.cancelled,
     )
-
-
-class _Hearing:
-    """The driver's ear at the recorder: asks for news without waiting for the answer."""
-
-    def __init__(self, recorder: Any) -> None:
-        self._recorder = recorder
-        self._version = 0
-        self._asked: Any = None
-        self._asked_at = 0.0
-        self._is_new = False
-        self._contact_since = time.time()
-        self._answered_at = time.time()
-        self.asked_to_stop = False
-
-    def news(self) -> list[AttemptStatus]:
-        """The attempts that changed, as far as an answer is there."""
-        if self._asked is None and time.monotonic() - self._asked_at >= _HEAR_S:
-            self._asked = self._recorder.news.remote(self._version)
-            self._asked_at = time.monotonic()
-        if self._asked is None or not ray.wait([self._asked], timeout=0)[0]:
-            return []
-        asked, self._asked = self._asked, None
-        try:
-            news = ray.get(asked)
-        except Exception as exc:  # noqa: BLE001 - the recorder has died; Ray starts it again
-            logger.warning("the recorder does not answer: %s", exc)
-            self._version = 0
-            return []
-        if not news.has_begun:
-            self._is_new, self._contact_since, self.asked_to_stop = True, time.time(), False
-        self._version, self._answered_at = news.version, time.time()
-        return list(news.statuses)
-
-    def refresh(self) -> None:
-        """Have the next `news` wait for a new answer."""
-        self._asked = self._recorder.news.remote(self._version)
-        ray.wait([self._asked], timeout=_CALL_TIMEOUT_S)
-
-    def recorder_is_new(self) -> bool:
-        """Whether the recorder was started anew since the last call: it is to be told of the attempts that had ended."""
-        was_new, self._is_new = self._is_new, False
-        return was_new
-
-    def last_word_from(self, status: AttemptStatus) -> float:
-        """When an attempt was last heard of, at the earliest; now, while the recorder itself is silent."""
-        if self._answered_at < time.time() - _SILENCE_S:
-            return time.time()
-        return max(status.heard_at, self._contact_since)
-
-    def ask_to_stop(self, reason: str) -> None:
-        """Tell the recorder that every attempt is to end."""
-        self._recorder.request_stop.remote(Stop(EndedBy.CANCELLED, reason))
-        self.asked_to_stop = True
 
 
 @contextlib.contextmanager

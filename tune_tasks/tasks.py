@@ -31,7 +31,7 @@ from tune_tasks.cluster import Cluster
 from tune_tasks.errors import BadInputError
 from tune_tasks.monitor import Monitor
 from tune_tasks.plan import Plan
-from tune_tasks.recorder import RayRecorderLink
+from tune_tasks.recorder_link import RayRecorderLink
 from tune_tasks.recorder_protocol import AttemptInfo
 from tune_tasks.reporter import StatusReporter
 from tune_tasks.request import Request
