@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import ray
 import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
@@ -74,9 +75,12 @@ def _run(request: Request, session: Session) -> Summary:
         _check_reach(cluster, info)
         _name_flow_run(info)
         launches = {experiment.name: _launch(experiment, cluster) for experiment in plan.experiments}
-        recorder = session.recorder or start_recorder(info.tracking_uri, info.cwd)
+        recorder = session.recorder or start_recorder(info.tracking_uri, info.cwd, cpus=cluster.cpu)
         recorder.begin.remote(info)
-        session.summary = Sweep(plan, info, cluster, recorder, launches, session.scheduler, session.display).run()
+        try:
+            session.summary = Sweep(plan, info, cluster, recorder, launches, session.scheduler, session.display).run()
+        finally:
+            ray.kill(recorder)
     summarize(session.summary)
     return session.summary
 

@@ -32,6 +32,7 @@ class Hearing:
         self._contact_since = time.time()
         self._answered_at = time.time()
         self.asked_to_stop = False
+        self.has_answer = False
 
     def news(self) -> list[AttemptStatus]:
         """The attempts that changed, as far as an answer is there."""
@@ -49,11 +50,12 @@ class Hearing:
             return []
         if not news.has_begun:
             self._is_new, self._contact_since, self.asked_to_stop = True, time.time(), False
-        self._version, self._answered_at = news.version, time.time()
+        self._version, self._answered_at, self.has_answer = news.version, time.time(), True
         return list(news.statuses)
 
     def refresh(self) -> None:
-        """Have the next `news` wait for a new answer."""
+        """Have the next `news` wait for a new answer; whether there was one, `has_answer` tells."""
+        self.has_answer = False
         self._asked = self._recorder.news.remote(self._version)
         ray.wait([self._asked], timeout=_CALL_TIMEOUT_S)
 

@@ -40,7 +40,7 @@ def launch(request: Request, session: Session) -> Summary:
 
         with connect(ray_options(request)) as cluster:
             cwd = Path.cwd()
-            session.recorder = start_recorder(default_tracking_uri(cwd), cwd)
+            session.recorder = start_recorder(default_tracking_uri(cwd), cwd, cpus=cluster.cpu)
             warm_up(cluster)
             address = wait_for_prefect()
             session.display.note(f"Prefect: {address.ui_url}")

@@ -26,6 +26,7 @@ from tune_tasks.trial import AttemptPaths, Outcome
 logger = logging.getLogger(__name__)
 
 OPEN_TIMEOUT_S = 60.0
+_THREADS = 32
 _DRAIN_CALL_S = 1.0
 
 
@@ -206,7 +207,7 @@ class Recorder:
             pump.notify()
 
 
-def start_recorder(tracking_uri: str, cwd: Path) -> Any:
+def start_recorder(tracking_uri: str, cwd: Path, *, cpus: float) -> Any:
     """Start the recorder's actor on this machine; it is started again if it dies. Returns its handle.
 
     `begin` follows once the sweep is known: opening a store takes seconds, in which other things can start.
@@ -218,7 +219,8 @@ def start_recorder(tracking_uri: str, cwd: Path) -> Any:
     actor = ray.remote(RecorderActor).options(
         num_cpus=0,
         max_restarts=-1,
-        max_concurrency=1000,  # `open` may wait
+        # `open` may wait. Each is a thread that Ray starts at once: as many as trials can run together, and some.
+        max_concurrency=min(_THREADS + int(4 * cpus), 1000),
         scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
     )
     return actor.remote(tracking_uri, cwd, node)

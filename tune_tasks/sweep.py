@@ -260,8 +260,14 @@ class Sweep:
                 return dict(lacking)
 
     def _hear_the_last(self) -> None:
-        self._hearing.refresh()
-        self._hear()
+        """Hear what the recorder knows now; one that is just being started again is waited for."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            self._hearing.refresh()
+            self._hear()
+            if self._hearing.has_answer or time.monotonic() > deadline:
+                return
+            time.sleep(_POLL_S)
 
     def _show(self) -> None:
         with contextlib.suppress(OSError):  # whoever read the status has gone

@@ -147,7 +147,8 @@ def health(port):
         return False
 
 
-def test_a_recorder_that_is_killed_starts_again_from_the_files(sweep, reports, client):
+@pytest.mark.parametrize("step", [5, 20], ids=["in the middle", "before the trial's last word"])
+def test_a_recorder_that_is_killed_starts_again_from_the_files(sweep, reports, client, step):
     (trial,) = sweep(
         """
         import os, signal, time
@@ -163,13 +164,14 @@ def test_a_recorder_that_is_killed_starts_again_from_the_files(sweep, reports, c
         def train(config, status_reporter):
             for step in range(1, 21):
                 status_reporter.report(TrainingResult(timesteps_total=step, mean_loss=step))
-                if step == 5:
+                if step == config["kill_at"]:
                     time.sleep(2)
                     for pid in recorders():
                         if os.stat(f"/proc/{pid}/cwd").st_ino == os.stat(".").st_ino:
                             os.kill(pid, signal.SIGKILL)
                 time.sleep(0.2)
-        """
+        """,
+        config={"kill_at": step},
     ).trials
     assert (trial.state, trial.reports, len(reports(trial))) == (TrialState.TERMINATED, 20, 20)
     history = client().get_metric_history(trial.mlflow_run_id, "mean_loss")
