@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import ray
 import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
@@ -77,10 +76,7 @@ def _run(request: Request, session: Session) -> Summary:
         launches = {experiment.name: _launch(experiment, cluster) for experiment in plan.experiments}
         recorder = session.recorder or start_recorder(info.tracking_uri, info.cwd, cpus=cluster.cpu)
         recorder.begin.remote(info)
-        try:
-            session.summary = Sweep(plan, info, cluster, recorder, launches, session.scheduler, session.display).run()
-        finally:
-            ray.kill(recorder)
+        session.summary = Sweep(plan, info, cluster, recorder, launches, session.scheduler, session.display).run()
     summarize(session.summary)
     return session.summary
 
