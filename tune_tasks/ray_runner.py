@@ -113,7 +113,7 @@ def _init(options: RayOptions) -> None:
     try:
         with _signals_kept():
             ray.init(**kwargs)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as exc:
+    except (OSError, RuntimeError, ValueError) as exc:  # a machine out of processes is an OSError, too
         where = f"join the Ray cluster at {options.address!r}" if options.address else "start a local Ray cluster"
         raise ServiceError(f"cannot {where}: {exc}") from exc
 
