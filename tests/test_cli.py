@@ -102,6 +102,26 @@ REFUSED = {
         ["validate", "--alg", "PPO"],
         "error: default.alg: 'PPO' is not supported (supported: script; RLlib's algorithms are not part of this version)\n",
     ),
+    "a misspelt flag": (
+        ["-f", "spec.yaml", "--num-trails", "2"],
+        "error: `tune-tasks run` has no argument '--num-trails'; did you mean '--num-trials'? "
+        "(`tune-tasks run --help` lists them)\n",
+    ),
+    "a misspelt command": (
+        ["vaildate", "-f", "spec.yaml"],
+        "error: `tune-tasks` has no command 'vaildate'; did you mean 'validate'? "
+        "(its commands: run, validate, plan, schema, ui)\n",
+    ),
+    "a spec without -f": (
+        ["sweep.yaml"],
+        "error: `tune-tasks` has no command 'sweep.yaml'; a spec file is given with -f "
+        "(its commands: run, validate, plan, schema, ui)\n",
+    ),
+    "a spec without -f, of a command": (
+        ["plan", "sweep.yaml"],
+        "error: `tune-tasks plan` has no argument 'sweep.yaml'; a spec file is given with -f "
+        "(`tune-tasks plan --help` lists them)\n",
+    ),
     "neither": (
         ["validate"],
         "error: nothing to run: give a spec file (-f spec.yaml), or one experiment by --config, --stop, …\n",

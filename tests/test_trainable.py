@@ -37,6 +37,9 @@ def test_the_working_directory_comes_before_the_specs_folder(folder):
     (spec_folder / "s.py").unlink()
     looked = f"config.script_file_path: no file 's.py'; looked at {folder}/s.py and {spec_folder}/s.py"
     assert refusal(config, spec_folder) == looked
+    (spec_folder / "sub").mkdir()
+    (spec_folder / "sub" / "train_it.py").write_text("def train(c, r): ...")
+    assert refusal({"script_file_path": "sub/trian_it.py"}, spec_folder).endswith("; did you mean 'sub/train_it.py'?")
 
 
 @pytest.mark.parametrize("path", ["nobody.py", "~nobody/x.py", "x" * 300, "a\0b", "."])

@@ -40,7 +40,7 @@ def test_trials_of_one_experiment_have_folders_of_their_own(env, values, letter)
 def test_words_of_2017():
     assert [str(state) for state in TrialState] == ["PENDING", "RUNNING", "TERMINATED", "ERROR"]
     assert trial().key == "exp/0"
-    assert str(Resources(0.5, 1, 2**31)) == "0.5 CPUs, 1 GPUs, 2 GiB of memory"
+    assert str(Resources(0.5, 1, 2**31)) == "0.5 CPUs, 1 GPU, 2 GiB of memory"
 
 
 def test_an_outcome_is_read_as_it_was_written(tmp_path):

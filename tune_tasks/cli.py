@@ -14,19 +14,20 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
-from tune_tasks.errors import TuneError, UsageError
+from tune_tasks.errors import TuneError, UsageError, did_you_mean
 from tune_tasks.request import Request, Session
 from tune_tasks.status import make_display
 
 _EXIT_INTERRUPTED = 130
+_SPEC_HINT = "; a spec file is given with -f"
 _TRIAL_FLAGS = ("env", "stop", "config", "resources")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 1 where a trial failed, 2 for bad input, 130 where interrupted."""
-    args = parser().parse_args(_with_command(list(sys.argv[1:] if argv is None else argv)))
-    command: Callable[[argparse.Namespace], int] = args.command
     try:
+        args = _parse(list(sys.argv[1:] if argv is None else argv))
+        command: Callable[[argparse.Namespace], int] = args.command
         return command(args)
     except TuneError as exc:
         print(f"{_kind(exc)}: {exc}", file=sys.stderr)
@@ -43,11 +44,31 @@ def _kind(exc: TuneError) -> str:
     return "error" if exc.exit_code == UsageError.exit_code else type(exc).__name__
 
 
+def _parse(argv: list[str]) -> argparse.Namespace:
+    argv = _with_command(argv)
+    args, unknown = parser().parse_known_args(argv)
+    if not unknown:
+        return args
+    written = unknown[0].partition("=")[0]
+    flags = parser(command=argv[0])._option_string_actions
+    hint = did_you_mean(written, flags) or (_SPEC_HINT if _is_spec_name(written) else "")
+    raise UsageError(f"`tune-tasks {argv[0]}` has no argument {written!r}{hint} (`tune-tasks {argv[0]} --help` lists them)")
+
+
 def _with_command(argv: list[str]) -> list[str]:
     """`-f spec.yaml` means `run -f spec.yaml`."""
-    if argv and (argv[0] in COMMANDS or argv[0] in ("-h", "--help", "--version")):
+    if not argv:
+        return ["--help"]
+    if argv[0] in COMMANDS or argv[0] in ("-h", "--help", "--version"):
         return argv
-    return ["run", *argv] if argv else ["--help"]
+    if argv[0].startswith("-"):
+        return ["run", *argv]
+    hint = _SPEC_HINT if _is_spec_name(argv[0]) else did_you_mean(argv[0], COMMANDS)
+    raise UsageError(f"`tune-tasks` has no command {argv[0]!r}{hint} (its commands: {', '.join(COMMANDS)})")
+
+
+def _is_spec_name(word: str) -> bool:
+    return word.endswith((".yaml", ".yml", ".json"))
 
 
 def parser(*, width: int | None = None, command: str | None = None) -> argparse.ArgumentParser:
@@ -60,7 +81,8 @@ def parser(*, width: int | None = None, command: str | None = None) -> argparse.
     whole = argparse.ArgumentParser(
         prog="tune-tasks",
         description="Tune any Python script from one YAML file: swept by a Prefect flow on Ray, compared in MLflow.",
-        epilog="Without a command: run. Exit code 0: every trial ended well; 1: some failed; 2: bad input; 130: interrupted.",
+        epilog="With flags alone, the command is run. "
+        "Exit code 0: every trial ended well; 1: some failed; 2: bad input; 130: interrupted.",
         formatter_class=formatter,
     )
     whole.add_argument("--version", action="version", version=__version__)

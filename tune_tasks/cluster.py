@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tune_tasks.errors import ResourcesError
 from tune_tasks.plan import Plan
-from tune_tasks.trial import Resources
+from tune_tasks.trial import Resources, count
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Node:
         return (resources.cpu, self.cpu), (resources.gpu, self.gpu), (resources.memory, self.memory)
 
     def __str__(self) -> str:
-        gpus = "" if self.gpu is None else f", {self.gpu:g} GPUs"
+        gpus = "" if self.gpu is None else f", {count(self.gpu, 'GPU')}"
         memory = "" if self.memory is None else f", {self.memory / 2**30:.3g} GiB of memory"
-        return f"{self.cpu:g} CPUs{gpus}{memory}"
+        return f"{count(self.cpu, 'CPU')}{gpus}{memory}"
 
 
 @dataclass(frozen=True)

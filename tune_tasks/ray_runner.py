@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 _UNITS = ("CPU", "GPU", "memory")
 _ANSWER_S = 10.0
+_TRANSFER_S = 300.0
 _LOCAL_SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Where the driver was killed, Ray's agents look so long for a server to tell it to, before they end themselves.
@@ -178,7 +179,7 @@ class StoredTrainable:
         before = list(sys.path)
         sys.path += [entry for entry in self.search_path if entry not in before]
         try:
-            with ray.get(self.reference).loaded() as function:
+            with ray.get(self.reference, timeout=_TRANSFER_S).loaded() as function:
                 yield function
         finally:
             sys.path[:] = before

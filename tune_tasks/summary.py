@@ -234,4 +234,4 @@ def where_to_look(summary: Summary) -> Iterator[str]:
     yield f"MLflow experiments: {', '.join(e.name for e in summary.experiments)} in {summary.tracking_uri}"
     for experiment in summary.experiments:
         yield f"TensorBoard:        tensorboard --logdir {experiment.logdir}"
-    yield "`tune-tasks ui` shows Prefect's and MLflow's pages again."
+    yield "`tune-tasks ui` shows Prefect's and MLflow's pages again: a server that the sweep started has ended with it."

@@ -178,7 +178,17 @@ def _find(written: str, folder: Path | None) -> Path:
         if os.path.isfile(place):  # noqa: PTH113
             return Path(place)
     looked = " and ".join(places)
-    raise TrainableError(f"config.script_file_path: no file {written!r}; looked at {looked}")
+    hint = did_you_mean(written, (candidate for f in folders for candidate in _siblings(written, f)))
+    raise TrainableError(f"config.script_file_path: no file {written!r}; looked at {looked}{hint}")
+
+
+def _siblings(written: str, folder: Path) -> Iterator[str]:
+    """The Python files beside the one that is missing, each written as that one is."""
+    parent = os.path.dirname(written)  # noqa: PTH120
+    with contextlib.suppress(OSError, ValueError):
+        for name in os.listdir(folder / os.path.expanduser(parent)):  # noqa: PTH111, PTH208
+            if name.endswith(".py"):
+                yield os.path.join(parent, name)  # noqa: PTH118
 
 
 def _check_script(path: Path, entrypoint: str) -> None:

@@ -58,7 +58,12 @@ class Resources:
 
     def __str__(self) -> str:
         memory = f", {self.memory / 2**30:.3g} GiB of memory" if self.memory else ""
-        return f"{self.cpu:g} CPUs, {self.gpu:g} GPUs{memory}"
+        return f"{count(self.cpu, 'CPU')}, {count(self.gpu, 'GPU')}{memory}"
+
+
+def count(number: float, unit: str) -> str:
+    """`1 CPU`, `0.5 CPUs`."""
+    return f"{number:g} {unit}" if number == 1 else f"{number:g} {unit}s"
 
 
 @dataclass(frozen=True)

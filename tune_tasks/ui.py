@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tune_tasks.errors import ServiceError
-from tune_tasks.services import free_port, prefect_server
+from tune_tasks.services import free_port, latest_flow_run_url, prefect_server
 from tune_tasks.trackers.mlflow import default_tracking_uri, is_local_store, without_password
 
 _START_TIMEOUT_S = 120.0
@@ -30,7 +30,10 @@ def serve(*, open_browser: bool) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, and so the servers with it
     with prefect_server() as wait_for_prefect, _mlflow_server(default_tracking_uri(Path.cwd())) as mlflow_url:
         prefect_url = wait_for_prefect().ui_url
-        print(f"Prefect: {prefect_url}\nMLflow:  {mlflow_url}\nCtrl-C ends them.", flush=True)
+        print(f"Prefect: {prefect_url}\nMLflow:  {mlflow_url}")
+        if last := latest_flow_run_url("tune"):
+            print(f"The last sweep: {last}")
+        print("Ctrl-C ends them.", flush=True)
         for url in (prefect_url, mlflow_url) if open_browser else ():
             webbrowser.open(url)
         with contextlib.suppress(KeyboardInterrupt):

@@ -62,6 +62,7 @@ def test_a_fresh_install_runs_and_shows_its_runs(environment, folder, site):
     pages = subprocess.Popen([*command, "ui", "--no-browser"], env=environment, stdout=subprocess.PIPE, text=True)
     try:
         prefect, mlflow = (re.search(r"http://127\.0\.0\.1:\d+", pages.stdout.readline())[0] for _ in range(2))
+        assert pages.stdout.readline() == f"The last sweep: {prefect}/runs/flow-run/{trial_flow_run(done.stdout)}\n"
         assert "<title>Prefect" in page(prefect)
         assert "MLflow" in page(mlflow)
         flow_run = trial_flow_run(done.stdout)
