@@ -176,6 +176,7 @@ class StoredTrainable:
     @contextlib.contextmanager
     def loaded(self) -> Iterator[TrainFunction]:
         """See `Trainable`."""
+        _held_references[self.reference.hex()] = self.reference
         before = list(sys.path)
         sys.path += [entry for entry in self.search_path if entry not in before]
         try:
@@ -255,6 +256,9 @@ class _FlowContext:
 
 
 _flow_contexts: dict[str, _FlowContext] = {}
+_held_references: dict[str, Any] = {}
+"""Of the sweep that this worker works for. Ray 2.60 may lose an object that a trial of the same process is just letting go of
+in another thread (Ray's garbage collector's, say): `ray.get` then waits for ever. What is held is never let go of."""
 
 
 def _run_in_worker(
@@ -272,6 +276,7 @@ def _run_in_worker(
         except Exception as exc:  # noqa: BLE001 - Prefect is away: the trial runs all the same, without a task run
             logger.warning("the trial has no task run: %s", exc)
             return cast("State[Any]", task.fn(**parameters))
+        _held_references.clear()
     run = functools.partial(run_task_sync, task, task_run_id=task_run_id, parameters=parameters, return_type="state")
     return cast("State[Any]", _flow_contexts[flow_run_id].variables.copy().run(run))
 

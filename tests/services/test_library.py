@@ -114,3 +114,15 @@ def test_bad_input_raises_before_anything_is_started(cluster, folder):
 def test_fractions_and_memory(sweep):
     summary = sweep(rises, config={"rate": 1}, num_trials=4, resources={"cpu": 0.5, "memory": "200MiB"})
     assert {trial.state for trial in summary.trials} == {TrialState.TERMINATED}
+
+
+def test_a_process_holds_its_sweeps_trainables(sweep):
+    """Ray 2.60 may lose an object that a process borrows again just as it lets go of it; the trial would wait for ever."""
+
+    def train(config, reporter):
+        from tune_tasks import ray_runner
+
+        reporter(timesteps_total=1, held=len(ray_runner._held_references))
+
+    summary = sweep(train, num_trials=4)
+    assert [trial.metric("held") for trial in summary.trials] == [1, 1, 1, 1]
