@@ -19,10 +19,10 @@ EXPORTED = ["Experiment", "Scheduler", "Summary", "TrainingResult", "run_experim
 ORDER = [
     *("errors", "result", "tune_tasks", "stopping", "trial"),
     *("spec_source", "expressions", "spec", "variants", "trainable", "plan", "cluster"),
-    *("reporter", "summary", "scheduling", "recorder_protocol", "records"),
+    *("reporter", "summary", "leaderboard", "plots", "report", "scheduling", "recorder_protocol", "records"),
     *("trackers.base", "trackers.mlflow", "trackers.tensorboard", "trackers", "pump", "recorder"),
     *("recorder_link", "monitor", "attempt", "status", "request", "services", "prefect_server"),
-    *("ray_runner", "tasks", "postmortem", "hearing", "sweep", "execution"),
+    *("ray_runner", "run_view", "tasks", "postmortem", "hearing", "sweep", "execution"),
     *("flows", "flows.tune", "launch", "ui", "api", "cli"),
 ]
 UPWARD = {("flows.tune", "cli")}  # the flow's file is a script too
@@ -30,7 +30,8 @@ UPWARD = {("flows.tune", "cli")}  # the flow's file is a script too
 IMPORTED_BY = {
     "pydantic": {"spec", "flows.tune"},
     "pydantic_core": {"spec"},
-    "yaml": {"spec_source", "execution"},
+    "yaml": {"spec_source", "report", "execution"},
+    "matplotlib": {"plots"},
     "numpy": {"expressions", "attempt"},
     "pandas": {"summary"},
     "rich": {"status"},
@@ -40,8 +41,8 @@ IMPORTED_BY = {
     "ray": {"ray_runner", "recorder", "recorder_link", "tasks", "postmortem", "hearing", "sweep", "execution"},
     "prefect_ray": {"ray_runner", "sweep"},
     "prefect": {
-        *("ray_runner", "tasks", "postmortem", "hearing", "sweep", "execution"),
-        *("services", "prefect_server", "launch", "flows.tune"),
+        *("ray_runner", "run_view", "tasks", "postmortem", "hearing", "sweep", "execution"),
+        *("services", "prefect_server", "run_view", "launch", "flows.tune"),
     },
 }
 HEAVY = {"ray", "prefect", "mlflow", "numpy", "torch", "pandas", "rich"}

@@ -135,9 +135,9 @@ def test_an_async_train_is_refused(run):
 def test_a_traceback_begins_in_user_code(run, tmp_path):
     script = tmp_path / "s.py"
     raised = run("def train(c, r):\n    1 / 0").error
-    assert raised.startswith(f'Traceback (most recent call last):\n  File "{script}", line 2, in train\n    1 / 0\n')
-    top_level = run("def train(c, r): ...\n1 / 0").error
-    assert top_level.startswith(f'Traceback (most recent call last):\n  File "{script}", line 2, in <module>\n    1 / 0\n')
+    assert raised.startswith(f'Traceback (most recent call last):\n  File "{script}", line 2, in train\n    1 / 0')
+    top_level = run("def train(c, r): ...\n1 / 0  # of another length: Python may have cached the first one").error
+    assert top_level.startswith(f'Traceback (most recent call last):\n  File "{script}", line 2, in <module>\n    1 / 0')
     assert run("def train(c): ...").error == "TypeError: train() takes 1 positional argument but 2 were given\n"
 
 

@@ -26,11 +26,12 @@ from tune_tasks.ray_runner import RayOptions, StoredTrainable, connect, remote_o
 from tune_tasks.recorder import start_recorder
 from tune_tasks.recorder_protocol import ExperimentInfo, SweepInfo
 from tune_tasks.request import Request, Session, session_of_flow
+from tune_tasks.run_view import RunView
 from tune_tasks.services import is_loopback
 from tune_tasks.status import make_display
 from tune_tasks.summary import Summary
 from tune_tasks.sweep import Launch, Sweep
-from tune_tasks.tasks import parse_spec, summarize
+from tune_tasks.tasks import parse_spec, run_trial, summarize
 from tune_tasks.trackers.mlflow import default_tracking_uri, is_local_store
 from tune_tasks.trainable import PackedScript, ScriptTrainable
 from tune_tasks.trial import safe_name
@@ -76,7 +77,9 @@ def _run(request: Request, session: Session) -> Summary:
         launches = {experiment.name: _launch(experiment, cluster) for experiment in plan.experiments}
         recorder = session.recorder or start_recorder(info.tracking_uri, info.cwd, cpus=cluster.cpu)
         recorder.begin.remote(info)
-        session.summary = Sweep(plan, info, cluster, recorder, launches, session.scheduler, session.display).run()
+        run_view = RunView(info.flow_run_id)
+        sweep = Sweep(plan, info, cluster, recorder, launches, session.scheduler, session.display, run_view)
+        session.summary = sweep.run()
     summarize(session.summary)
     return session.summary
 
@@ -122,7 +125,8 @@ def _launch(experiment: PlannedExperiment, cluster: Cluster) -> Launch:
     if cluster.is_remote and isinstance(trainable, ScriptTrainable):
         trainable = PackedScript.pack(trainable)
     options = remote_options(experiment.spec.resources.resources(), isolate=experiment.spec.isolate)
-    return Launch(StoredTrainable.put(trainable), options)
+    task = run_trial.with_options(tags=[experiment.name, experiment.spec.alg])
+    return Launch(StoredTrainable.put(trainable), options, task)
 
 
 def _sweep_info(plan: Plan, request: Request) -> SweepInfo:

@@ -7,6 +7,8 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import ray
@@ -18,15 +20,16 @@ from prefect.client.schemas.filters import (
     TaskRunFilterState,
     TaskRunFilterStateType,
 )
-from prefect.client.schemas.objects import State, StateType
+from prefect.client.schemas.objects import State, StateType, TaskRunResult
 from prefect.client.schemas.sorting import TaskRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.states import Pending
 from ray.exceptions import OutOfMemoryError, WorkerCrashedError
 
 from tune_tasks.records import Attempt, TrialRecord
 from tune_tasks.reporter import Progress
-from tune_tasks.tasks import final_state, monitor_id
+from tune_tasks.tasks import final_state, monitor, monitor_id
 from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, TrialState
 
 logger = logging.getLogger(__name__)
@@ -104,22 +107,50 @@ def read_progress(paths: AttemptPaths) -> Progress:
     return Progress(reports, size, row)
 
 
-def task_run_ends(task_run_id: UUID, outcome: Outcome) -> dict[UUID, Outcome]:
+@dataclass(frozen=True)
+class TaskRunEnd:
+    """How a task run of an attempt ended, and what it takes to create it where its process died before Prefect heard of it.
+
+    Attributes:
+        task: Prefect's task.
+        parent: The task run that it ran in, or None.
+    """
+
+    name: str
+    task: Any
+    outcome: Outcome
+    parent: UUID | None = None
+
+
+def task_run_ends(name: str, task: Any, task_run_id: UUID, outcome: Outcome) -> dict[UUID, TaskRunEnd]:
     """An attempt's task runs, the trial's and its monitor's, with how they ended."""
-    return dict.fromkeys((task_run_id, monitor_id(task_run_id)), outcome)
+    return {
+        task_run_id: TaskRunEnd(name, task, outcome),
+        monitor_id(task_run_id): TaskRunEnd(f"monitor {name}", monitor, outcome, task_run_id),
+    }
 
 
-def close_task_runs(ends: Mapping[UUID, Outcome]) -> None:
+def close_task_runs(flow_run_id: str, ends: Mapping[UUID, TaskRunEnd]) -> None:
     """Set the ends of task runs by the API, where the process that should have done it has died."""
     try:
         with _client() as client:
-            for run_id, outcome in ends.items():
-                state = final_state(outcome)
+            for run_id, end in ends.items():
+                state = final_state(end.outcome)
                 state.data = None
-                with contextlib.suppress(ObjectNotFound):  # it never got as far as a task run
+                try:
+                    client.set_task_run_state(run_id, state, force=True)
+                except ObjectNotFound:  # a process tells Prefect in the background, and may die first
+                    _create(client, flow_run_id, run_id, end)
                     client.set_task_run_state(run_id, state, force=True)
     except Exception as exc:  # noqa: BLE001 - a server that is away never fails a trial
         logger.warning("Prefect: cannot close task runs: %s", exc)
+
+
+def _create(client: SyncPrefectClient, flow_run_id: str, run_id: UUID, end: TaskRunEnd) -> None:
+    inputs: dict[str, list[Any]] = {"__parents__": [TaskRunResult(id=end.parent)]} if end.parent else {}
+    client.create_task_run(
+        end.task, UUID(flow_run_id), dynamic_key=str(run_id), id=run_id, name=end.name, state=Pending(), task_inputs=inputs
+    )
 
 
 @contextlib.contextmanager
@@ -129,14 +160,14 @@ def _client() -> Iterator[SyncPrefectClient]:
         yield client
 
 
-def settle_task_runs(flow_run_id: str, ends: Mapping[UUID, Outcome]) -> None:
+def settle_task_runs(flow_run_id: str, ends: Mapping[UUID, TaskRunEnd]) -> None:
     """Wait until the server has every task run's end, which it learns from events; then set what is still missing."""
     deadline = time.monotonic() + _SETTLE_S
     try:
         while (missing := _open_task_runs(flow_run_id) & ends.keys()) and time.monotonic() < deadline:
             time.sleep(0.05)
         while missing:  # page by page
-            close_task_runs({run_id: ends[run_id] for run_id in missing})
+            close_task_runs(flow_run_id, {run_id: ends[run_id] for run_id in missing})
             missing, before = _open_task_runs(flow_run_id) & ends.keys(), missing
             if missing >= before:
                 return

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from tune_tasks.result import metric as metric_of
 from tune_tasks.stopping import is_loss
-from tune_tasks.trial import TrialState
+from tune_tasks.trial import TrialState, last_line
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _DEFAULT_METRICS = (("episode_reward_mean", "max"), ("mean_accuracy", "max"), ("mean_loss", "min"))
 _LISTED = 20
+_LAST = (TrialState.RUNNING, TrialState.PENDING, TrialState.TERMINATED, TrialState.ERROR)
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class TrialSummary:
         error: Traceback or cause where the state is ERROR.
         attempts: Number of attempts begun.
         cancelled: Whether the sweep was interrupted before the trial ended.
+        elapsed_s: Seconds of `train()`, until its last report or, where it runs, until now.
+        mlflow_url: Page of its MLflow run, where the tracking server has one.
     """
 
     experiment: str
@@ -50,6 +53,13 @@ class TrialSummary:
     error: str | None = None
     attempts: int = 0
     cancelled: bool = False
+    elapsed_s: float | None = None
+    mlflow_url: str | None = None
+
+    @property
+    def error_summary(self) -> str:
+        """The cause in one line: the last of the traceback."""
+        return last_line(self.error or "")
 
     def metric(self, name: str) -> float | None:
         """The last finite value of a metric, or None."""
@@ -84,12 +94,25 @@ class ExperimentSummary:
 
     def best(self) -> TrialSummary | None:
         """The trial whose last report has the best value of the metric; None where none has one."""
-        if self.metric is None:
-            return None
-        ranked = [(t.metric(self.metric), t) for t in self.trials if t.state is not TrialState.ERROR]
-        scored = [(value, trial) for value, trial in ranked if value is not None]
-        sign = 1 if self.mode == "max" else -1
-        return max(scored, key=lambda pair: (sign * pair[0], -pair[1].index))[1] if scored else None
+        return next(iter(self.scored()), None)
+
+    def scored(self) -> list[TrialSummary]:
+        """The trials that have a value of the metric and did not fail, best first."""
+        values = {} if self.metric is None else {t.index: t.metric(self.metric) for t in self.trials}
+        sign = -1 if self.mode == "max" else 1
+        scored = [
+            (sign * value, t)
+            for t in self.trials
+            if t.state is not TrialState.ERROR and (value := values.get(t.index)) is not None
+        ]
+        return [trial for _, trial in sorted(scored, key=lambda pair: (pair[0], pair[1].index))]
+
+    def ranking(self) -> list[TrialSummary]:
+        """Every trial: those with a value, best first, then those that run, wait, have ended without one, failed."""
+        scored = self.scored()
+        ranked = {trial.index for trial in scored}
+        others = [trial for trial in self.trials if trial.index not in ranked]
+        return scored + sorted(others, key=lambda t: (_LAST.index(t.state), t.index))
 
 
 @dataclass(frozen=True)
@@ -220,8 +243,7 @@ def _stopped_lines(experiment: ExperimentSummary) -> Iterator[str]:
 def _failed_lines(experiment: ExperimentSummary) -> Iterator[str]:
     failed = [trial for trial in experiment.trials if trial.state is TrialState.ERROR]
     for trial in failed[:_LISTED]:
-        last = (trial.error or "").strip().splitlines()[-1:] or [""]
-        yield f" - {trial.name}:\tERROR, {last[0]}"
+        yield f" - {trial.name}:\tERROR, {trial.error_summary}"
         yield f"     traceback: {trial.logdir}/error.txt"
     if len(failed) > _LISTED:
         yield f"   … {len(failed) - _LISTED} more failed"

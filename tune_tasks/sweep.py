@@ -19,15 +19,16 @@ from tune_tasks.attempt import Assignment
 from tune_tasks.cluster import Cluster
 from tune_tasks.hearing import SILENCE_S, Hearing
 from tune_tasks.plan import Plan
-from tune_tasks.postmortem import close_task_runs, outcome_of, read_progress, settle_task_runs, task_run_ends
+from tune_tasks.postmortem import TaskRunEnd, close_task_runs, outcome_of, read_progress, settle_task_runs, task_run_ends
 from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus, SweepInfo
 from tune_tasks.records import Attempt, TrialRecord
+from tune_tasks.report import write_report
 from tune_tasks.reporter import Progress, Stop
+from tune_tasks.run_view import RunView
 from tune_tasks.scheduling import Scheduler
 from tune_tasks.status import Display, StatusView
 from tune_tasks.stopping import never_reported, time_is_up, time_limit
 from tune_tasks.summary import ExperimentSummary, Summary, TrialSummary, choose_metric
-from tune_tasks.tasks import run_trial
 from tune_tasks.trackers.mlflow import without_password
 from tune_tasks.trainable import Trainable
 from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, Trial, TrialState, attempt_name
@@ -46,6 +47,7 @@ class Launch:
 
     trainable: Trainable
     options: Mapping[str, Any]
+    task: Any
 
 
 class Sweep:
@@ -59,6 +61,7 @@ class Sweep:
         launches: By experiment.
         scheduler: Decides which trial is next and which ends early.
         display: Shown the status now and then.
+        run_view: The same in Prefect.
     """
 
     def __init__(
@@ -70,14 +73,15 @@ class Sweep:
         launches: Mapping[str, Launch],
         scheduler: Scheduler,
         display: Display,
+        run_view: RunView,
     ) -> None:
         self._plan, self._info, self._cluster, self._recorder = plan, info, cluster, recorder
-        self._launches, self._scheduler, self._display = launches, scheduler, display
+        self._launches, self._scheduler, self._display, self._run_view = launches, scheduler, display, run_view
         self._records = {trial.key: TrialRecord(trial) for trial in plan.trials()}
         self._pending = list(self._records.values())
         self._active: dict[Any, TrialRecord] = {}
         self._hearing = Hearing(recorder)
-        self._ends: dict[UUID, Outcome] = {}
+        self._ends: dict[UUID, TaskRunEnd] = {}
         self._stop_reason: str | None = None
         self._stop_by = 0.0
         self._slots = max(cluster.slots(e.spec.resources.resources()) for e in plan.experiments)
@@ -143,7 +147,7 @@ class Sweep:
         launch = self._launches[trial.experiment]
         assignment = Assignment(trial, number, launch.trainable, paths.folder, self._info.cwd)
         with prefect_remote_options(**launch.options):
-            future: Any = run_trial.submit(name=attempt_name(trial, number), assignment=assignment, recorder=self._recorder)
+            future: Any = launch.task.submit(name=attempt_name(trial, number), assignment=assignment, recorder=self._recorder)
         record.status, record.outcome, record.wanted, record.told = None, None, None, 0
         record.attempt = Attempt(number, paths, future.wrapped_future, future.task_run_id, time.time())
         self._active[future.wrapped_future] = record
@@ -167,11 +171,13 @@ class Sweep:
                 record.attempt = None
                 return
         outcome, is_closed = outcome_of(record, attempt)
+        name, task = attempt_name(record.trial, attempt.number), self._launches[record.trial.experiment].task
+        ends = task_run_ends(name, task, attempt.task_run_id, outcome)
         if not is_closed:
-            close_task_runs(task_run_ends(attempt.task_run_id, outcome))
+            close_task_runs(self._info.flow_run_id, ends)
             self._restore(record, outcome)
         attempt.keep(record.trial, outcome)
-        self._ends |= task_run_ends(attempt.task_run_id, outcome)
+        self._ends |= ends
         self._tell(record, read_progress(attempt.paths))
         self._scheduler.on_end(record.trial, outcome)
         record.outcome = outcome
@@ -243,10 +249,19 @@ class Sweep:
         self._hear_the_last()
         self._show()
         summary = self._summary(interrupted=was_stopped)
+        self._write_reports(summary)
         closed = self._call("close_sweep", summary, timeout_s=_PATIENCE_S)
         for tracker, what in missing.items():
             self._display.warn(f"{tracker} lacks results ({what}); they are in the files under {self._logdirs()}")
+        self._run_view.close(summary)
         return closed if isinstance(closed, Summary) else summary
+
+    def _write_reports(self, summary: Summary) -> None:
+        for experiment in summary.experiments:
+            try:
+                write_report(summary, experiment)
+            except Exception as exc:  # noqa: BLE001 - the sweep's results stand without it
+                self._display.warn(f"{experiment.name}: no report was written: {type(exc).__name__}: {exc}")
 
     def _drain(self, *, was_stopped: bool) -> Mapping[str, str]:
         """Wait for the trackers as long as they get on; Ctrl-C ends the waiting. Returns what they lack."""
@@ -272,6 +287,7 @@ class Sweep:
     def _show(self) -> None:
         with contextlib.suppress(OSError):  # whoever read the status has gone
             self._display.show(self._view())
+        self._run_view.offer(lambda: self._summary(interrupted=self._stop_reason is not None))
 
     def _call(self, method: str, *args: Any, timeout_s: float) -> Any:
         try:
@@ -336,7 +352,14 @@ def _trial_summary(record: TrialRecord) -> TrialSummary:
         error=outcome.error if outcome else None,
         attempts=record.attempts,
         cancelled=record.cancelled,
+        elapsed_s=_elapsed(record),
     )
+
+
+def _elapsed(record: TrialRecord) -> float | None:
+    if record.outcome is None and record.status and record.status.began_at:
+        return time.time() - record.status.began_at
+    return record.progress.last["time_total_s"] if record.progress.last else None
 
 
 @contextlib.contextmanager

@@ -35,6 +35,7 @@ from tune_tasks.recorder_link import RayRecorderLink
 from tune_tasks.recorder_protocol import AttemptInfo
 from tune_tasks.reporter import StatusReporter
 from tune_tasks.request import Request
+from tune_tasks.run_view import publish_report
 from tune_tasks.summary import Summary, report_lines
 from tune_tasks.trainable import TrainFunction
 from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, TrialState
@@ -148,7 +149,11 @@ def monitor(name: str, watch: Monitor) -> State[None]:
 
 @task(name="summarize", cache_policy=NO_CACHE)
 def summarize(summary: Summary) -> str:
-    """Log what the sweep came to; returns the text. Runs in the driver."""
+    """Log what the sweep came to and show its report; returns the text. Runs in the driver."""
+    try:
+        publish_report(summary)
+    except Exception as exc:  # noqa: BLE001 - a Prefect that is away is no reason to fail
+        get_run_logger().warning("no report is shown: %s", exc)
     text = "\n".join(report_lines(summary))
     get_run_logger().info("%s\n%s", summary.one_line(), text)
     return text

@@ -199,7 +199,9 @@ def _check_script(path: Path, entrypoint: str) -> None:
             tree = ast.parse(path.read_bytes(), str(path))
     except SyntaxError as exc:
         raise TrainableError(f"{path}:{exc.lineno}:{exc.offset}: the script is not valid Python: {exc.msg}") from exc
-    except (OSError, ValueError, RecursionError, MemoryError) as exc:
+    except ValueError as exc:  # what a NUL is to Python before 3.11.4
+        raise TrainableError(f"{path}: the script is not valid Python: {exc}") from exc
+    except (OSError, RecursionError, MemoryError) as exc:
         raise TrainableError(f"cannot read the script {path}: {exc}") from exc
     names = set(_bound_names(tree))
     if entrypoint not in names and "*" not in names:

@@ -137,7 +137,7 @@ class Outcome:
     @property
     def error_summary(self) -> str:
         """The error's last line: the exception itself."""
-        return (self.error or "").strip().splitlines()[-1] if (self.error or "").strip() else ""
+        return last_line(self.error or "")
 
     @classmethod
     def from_json(cls, text: str) -> Outcome:
@@ -148,6 +148,12 @@ class Outcome:
     def to_json(self) -> str:
         """A JSON object with the attributes as keys."""
         return json.dumps(asdict(self), indent=2)
+
+
+def last_line(text: str) -> str:
+    """The last line that is not blank; of a traceback, the exception itself."""
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else ""
 
 
 class AttemptPaths:

@@ -65,6 +65,29 @@ def test_a_process_that_dies_is_an_error_once(sweep, reports, task_runs, mlflow_
     assert run.data.metrics["mean_loss"] == 99
 
 
+def test_a_trial_that_dies_before_prefect_has_heard_of_it_has_its_task_runs(sweep, task_runs):
+    def train(config, reporter):
+        import os
+        import signal
+
+        from prefect.events.worker import EventsWorker
+
+        worker = EventsWorker.instance()
+        worker._queue.queue.clear()  # what the process had to say of its task runs is lost with it
+        worker._queue.put(None)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    summary = sweep(train)
+    (trial,) = summary.trials
+    runs = task_runs(summary)
+    assert {name: run.state.type.value for name, run in runs.items() if trial.name in name} == {
+        trial.name: "FAILED",
+        f"monitor {trial.name}": "FAILED",
+    }
+    assert "process died" in runs[trial.name].state.message
+    assert sorted(runs[trial.name].tags) == ["exp", "script"]
+
+
 def test_max_failures_gives_further_attempts_each_visible(sweep, task_runs, mlflow_runs):
     summary = sweep(
         """

@@ -1,0 +1,105 @@
+"""The report: its text, and that its pictures show what the trials' files hold."""
+
+import json
+import struct
+
+import pytest
+
+from tune_tasks import plots
+from tune_tasks.report import ReportPaths, report_text, with_pictures_inside, write_report
+from tune_tasks.summary import ExperimentSummary, Summary, TrialSummary
+from tune_tasks.trial import TrialState
+
+TERMINATED, ERROR = TrialState.TERMINATED, TrialState.ERROR
+TITLES = ["Learning curves of the best trials", "The metric against what was searched", "Parallel coordinates"]
+
+
+def trial(folder, index, accuracy, state=TERMINATED, **searched):
+    logdir = folder / str(index)
+    logdir.mkdir()
+    rows = [{"timesteps_total": step, "mean_accuracy": accuracy * step / 20} for step in range(1, 21)]
+    (logdir / "result.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    failed = state is ERROR
+    return TrialSummary(
+        experiment="exp",
+        name=f"script_{index}",
+        index=index,
+        config={"fixed": {"a": [1, (2,)]}, "made": object, **searched},
+        searched=searched,
+        state=state,
+        stop_reason="ValueError" if failed else f"mean_accuracy {accuracy:g} >= 0.3 after 20 timesteps",
+        last_result=rows[-1],
+        error="Traceback …\nValueError: bad | worse" if failed else None,
+        logdir=str(logdir),
+    )
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    trials = [
+        trial(tmp_path, 0, 0.5, lr=0.1, act="relu"),
+        trial(tmp_path, 1, 0.9, lr=1e-5, act="tanh"),
+        trial(tmp_path, 2, 0.99, ERROR, lr=1, act="tanh"),
+        trial(tmp_path, 3, 0.7, lr=None, act="relu"),
+    ]
+    return ExperimentSummary("exp", trials, tmp_path, "mean_accuracy", "max", ["nowhere"])
+
+
+def text_of(experiment, **fields):
+    return "\n".join(report_text(Summary("a-sweep", [experiment], **fields), experiment))
+
+
+def test_the_text(experiment):
+    text = text_of(experiment)
+    assert text.startswith("# exp\n\nSweep `a-sweep`: 4/4 done, best mean_accuracy 0.9, 1 failed.\n")
+    assert "`script_1` with mean_accuracy **0.9**\n\n```yaml\nact: tanh\nfixed:\n  a:\n  - 1\n  - - 2\nlr: 1.0e-05\n" in text
+    assert "- 3 × `mean_accuracy >= 0.3`: `script_0`, `script_1`, `script_3`\n- `stop.nowhere` never triggered" in text
+    assert "## Failures\n\n- 1 × `ValueError: bad | worse`: `script_2`\n" in text
+    assert "| script_2 | ERROR | 0.99 | 20 |  | ValueError: bad \\| worse |  |" in text
+    assert "Interrupted" not in text
+    assert "**Interrupted**" in text_of(experiment, interrupted=True)
+
+
+def test_written_with_its_pictures(experiment):
+    paths = ReportPaths(experiment.logdir)
+    write_report(Summary("a-sweep", [experiment]), experiment)
+    files = [paths.picture(title) for title in TITLES]
+    assert [f"![{title}]({file.name})" for title, file in zip(TITLES, files, strict=True)] == [
+        line for line in paths.text.read_text().splitlines() if line.startswith("![")
+    ]
+    for file in files:
+        signature, width, height = struct.unpack(">8s8xII", file.read_bytes()[:24])
+        assert signature == b"\x89PNG\r\n\x1a\n"
+        assert min(width, height) > 200
+    embedded = with_pictures_inside(paths)
+    assert embedded.count("](data:image/png;base64,iVBOR") == 3
+    assert ".png)" not in embedded
+
+
+def test_curves_are_the_reports_and_thinned_out(experiment, monkeypatch):
+    best = experiment.best()
+    assert next(iter(plots._curve(best, "mean_accuracy"))) == (1, pytest.approx(0.045))
+    monkeypatch.setattr(plots, "_POINTS", 4)
+    assert [step for step, _ in plots._curve(best, "mean_accuracy")] == [1, 6, 11, 16, 20]
+
+
+def test_an_axis():
+    log = plots._Axis.of("lr", [1e-4, 1e-2, 1.0])
+    assert log.is_log
+    assert log.fractions() == pytest.approx([0, 0.5, 1])
+    assert log.ticks() == {0.0: "0.0001", 1.0: "1"}
+    words = plots._Axis.of("act", ["relu", None, "tanh", True])
+    assert (words.fractions(), list(words.ticks().values())) == ([2 / 3, 0, 1, 1 / 3], ["None", "True", "relu", "tanh"])
+    assert plots._Axis.of("same", [3, 3]).fractions() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("metric", [None, "never_reported"])
+def test_without_a_value_there_is_no_picture(experiment, metric):
+    without = ExperimentSummary("exp", experiment.trials, experiment.logdir, metric)
+    assert plots.draw(without) == {}
+    assert "No trial reported a metric to go by" in text_of(without)
+
+
+def test_one_trial_has_a_curve_only(experiment):
+    one = ExperimentSummary("exp", experiment.trials[:1], experiment.logdir, "mean_accuracy")
+    assert list(plots.draw(one)) == TITLES[:1]

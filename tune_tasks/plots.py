@@ -1,0 +1,174 @@
+"""Pictures of an experiment, as PNG: learning curves, the metric against what was searched, parallel coordinates."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tune_tasks.result import metric as metric_of
+from tune_tasks.summary import ExperimentSummary, TrialSummary
+from tune_tasks.trial import AttemptPaths
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_CURVES = 10
+_POINTS = 1_000
+_PARAMETERS = 9
+_NAME_LENGTH = 60
+_DPI = 100
+
+
+def draw(experiment: ExperimentSummary) -> dict[str, bytes]:
+    """The pictures that the experiment's trials give, by title; none where no trial has a value of the metric.
+
+    Reads the trials' `result.json`; runs in the driver.
+    """
+    trials, metric = experiment.scored(), experiment.metric
+    if not trials or metric is None:
+        return {}
+    pictures = {"Learning curves of the best trials": _learning_curves(trials[:_CURVES], metric)}
+    axes = [_Axis.of(path, [trial.searched.get(path) for trial in trials]) for path in trials[0].searched][:_PARAMETERS]
+    if axes and len(trials) > 1:
+        scores = [_score(trial, metric) for trial in trials]
+        pictures["The metric against what was searched"] = _against(axes, scores, metric)
+        pictures["Parallel coordinates"] = _parallel([*axes, _Axis.of(metric, scores)], scores, metric)
+    return {title: _png(figure) for title, figure in pictures.items()}
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """A parameter's or the metric's values as positions on an axis.
+
+    Attributes:
+        positions: One a trial; NaN where a trial has none.
+        labels: Position to text where the values are no numbers; empty where they are.
+        is_log: Whether the numbers span more than two orders of magnitude.
+    """
+
+    name: str
+    positions: Sequence[float]
+    labels: Mapping[float, str]
+    is_log: bool = False
+
+    @classmethod
+    def of(cls, name: str, values: Sequence[Any]) -> _Axis:
+        numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v)]
+        if len(numbers) == len(values):
+            return cls(name, numbers, {}, is_log=min(numbers) > 0 and max(numbers) > 100 * min(numbers))
+        texts = [str(value) for value in values]
+        order = {text: position for position, text in enumerate(sorted(set(texts)))}
+        return cls(name, [order[text] for text in texts], {position: _short(text, 12) for text, position in order.items()})
+
+    def fractions(self) -> list[float]:
+        """The positions between 0 and 1; where they are all one, in the middle."""
+        positions = [math.log(p) if self.is_log else p for p in self.positions]
+        low, high = min(positions), max(positions)
+        return [(p - low) / (high - low) if high > low else 0.5 for p in positions]
+
+    def ticks(self) -> dict[float, str]:
+        """Fraction to text: each value that is no number, else the ends."""
+        marks = self.labels or {end: f"{end:.3g}" for end in (min(self.positions), max(self.positions))}
+        marked = _Axis(self.name, list(marks), {}, self.is_log)
+        return dict(zip(marked.fractions(), marks.values(), strict=True))
+
+
+def _learning_curves(trials: Sequence[TrialSummary], metric: str) -> Figure:
+    figure, axes = _figure(9, 4)
+    for trial in reversed(trials):  # the best on top
+        points = list(_curve(trial, metric))
+        marker = "o" if len(points) == 1 else ""
+        axes.plot(*zip(*points, strict=True), marker=marker, label=_short(trial.name, _NAME_LENGTH), linewidth=1.3)
+    handles, labels = axes.get_legend_handles_labels()
+    axes.legend(handles[::-1], labels[::-1], fontsize=7, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    axes.set(xlabel="timesteps", ylabel=metric)
+    return figure
+
+
+def _curve(trial: TrialSummary, metric: str) -> Iterator[tuple[int, float]]:
+    """The metric over timesteps from the trial's file, thinned out; its last report where the file has gone."""
+    points = list(_points(AttemptPaths(Path(trial.logdir or "")).results, metric))
+    yield from points or [((trial.last_result or {})["timesteps_total"], _score(trial, metric))]
+
+
+def _points(path: Path, metric: str) -> Iterator[tuple[int, float]]:
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:
+        return
+    step = max(1, len(lines) // _POINTS)
+    for line in [*lines[:-1:step], *lines[-1:]]:
+        row = json.loads(line)
+        value = metric_of(row, metric)
+        if value is not None and math.isfinite(value):
+            yield row["timesteps_total"], value
+
+
+def _against(axes: Sequence[_Axis], scores: Sequence[float], metric: str) -> Figure:
+    from matplotlib.figure import Figure
+
+    columns = min(3, len(axes))
+    rows = math.ceil(len(axes) / columns)
+    figure = Figure(figsize=(3.2 * columns, 2.8 * rows), layout="constrained")
+    for number, axis in enumerate(axes, 1):
+        plot = figure.add_subplot(rows, columns, number)
+        plot.scatter(axis.positions, scores, c=scores, cmap="viridis", s=18)
+        plot.set(xlabel=axis.name, ylabel=metric, xscale="log" if axis.is_log else "linear")
+        if axis.labels:
+            plot.set_xticks(list(axis.labels), list(axis.labels.values()))
+    return figure
+
+
+def _parallel(axes: Sequence[_Axis], scores: Sequence[float], metric: str) -> Figure:
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    figure, plot = _figure(9, 4)
+    norm, colours = Normalize(min(scores), max(scores)), colormaps["viridis"]
+    lines = list(zip(*(axis.fractions() for axis in axes), strict=True))
+    for line, score in zip(reversed(lines), reversed(scores), strict=True):  # the best on top
+        plot.plot(range(len(axes)), line, color=colours(norm(score)), linewidth=1.2, alpha=0.8)
+    for position, axis in enumerate(axes):
+        _draw_axis(plot, position, axis)
+    plot.set_xticks(range(len(axes)), [_short(axis.name, 20) for axis in axes])
+    plot.set_yticks([])
+    plot.set_ylim(-0.12, 1.12)
+    plot.spines[["top", "left", "right", "bottom"]].set_visible(False)
+    figure.colorbar(ScalarMappable(norm, colours), ax=plot, label=metric)
+    return figure
+
+
+def _draw_axis(plot: Axes, position: int, axis: _Axis) -> None:
+    plot.axvline(position, 0.1, 0.9, color="grey", linewidth=0.8)
+    for fraction, text in axis.ticks().items():
+        plot.annotate(text, (position, fraction), (3, 0), textcoords="offset points", va="center", fontsize=7)
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+    from matplotlib.figure import Figure  # not pyplot, which is for one thread and keeps every figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_DPI)
+    return buffer.getvalue()
+
+
+def _score(trial: TrialSummary, metric: str) -> float:
+    value = trial.metric(metric)
+    assert value is not None  # of trials with a score
+    return value
+
+
+def _short(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"

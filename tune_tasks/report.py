@@ -1,0 +1,148 @@
+"""The report of an experiment at its sweep's end, in Markdown: the best trial, what stopped what, what failed, pictures.
+
+Written into the experiment's folder by the driver; the trackers and Prefect's run view show the same text.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tune_tasks.leaderboard import headline, leaderboard
+from tune_tasks.plots import draw
+from tune_tasks.summary import ExperimentSummary, Summary, TrialSummary
+from tune_tasks.trial import TrialState
+
+_LISTED = 20
+_NAMED = 5
+_OBSERVED = re.compile(r"^(\S+) \S+ (>=|<=|==|>|<) (\S+)( after .*)?$")
+
+
+class ReportPaths:
+    """The report's files, in a folder beside the trials'."""
+
+    def __init__(self, experiment_folder: Path) -> None:
+        self.folder = experiment_folder / "report"
+        self.text = self.folder / "report.md"
+
+    def picture(self, title: str) -> Path:
+        """The file of a picture."""
+        return self.folder / f"{re.sub(r'[^a-z0-9]+', '_', title.lower()).strip('_')}.png"
+
+
+def write_report(summary: Summary, experiment: ExperimentSummary) -> None:
+    """Write the report and its pictures. Runs in the driver, before the trackers close the sweep.
+
+    Raises:
+        OSError: If the folder cannot be written.
+    """
+    paths = ReportPaths(experiment.logdir)
+    paths.folder.mkdir(parents=True, exist_ok=True)
+    files = {}
+    for title, picture in draw(experiment).items():
+        paths.picture(title).write_bytes(picture)
+        files[title] = paths.picture(title).name
+    paths.text.write_text("\n".join([*report_text(summary, experiment), *_pictures(files)]) + "\n")
+
+
+def with_pictures_inside(paths: ReportPaths) -> str:
+    """The written report with its pictures as data, for a page that has no files beside it."""
+
+    def embedded(match: re.Match[str]) -> str:
+        data = base64.b64encode((paths.folder / match[2]).read_bytes()).decode()
+        return f"![{match[1]}](data:image/png;base64,{data})"
+
+    return re.sub(r"!\[(.*)\]\((\w+\.png)\)", embedded, paths.text.read_text())
+
+
+def report_text(summary: Summary, experiment: ExperimentSummary) -> Iterator[str]:
+    """The report without its pictures, line by line."""
+    yield from (f"# {experiment.name}", "", f"Sweep `{summary.sweep}`: {headline(experiment)}.", "")
+    if summary.interrupted:
+        yield from ("**Interrupted** before every trial had ended.", "")
+    yield from _best(experiment)
+    yield from _trials(experiment)
+    yield from _stopped(experiment)
+    yield from _failures(experiment)
+
+
+def _best(experiment: ExperimentSummary) -> Iterator[str]:
+    best = experiment.best()
+    if best is None or experiment.metric is None:
+        yield from ("No trial reported a metric to go by (`metric` and `mode` in the spec name one).", "")
+        return
+    link = f" ([MLflow run]({best.mlflow_url}))" if best.mlflow_url else ""
+    yield from (
+        "## Best trial",
+        "",
+        f"`{best.name}` with {experiment.metric} **{best.metric(experiment.metric):.6g}**{link}",
+        "",
+    )
+    yield from ("```yaml", yaml.safe_dump(_plain(best.config), sort_keys=True, allow_unicode=True).rstrip(), "```", "")
+
+
+def _plain(value: Any) -> Any:
+    """The value as YAML can write it: what is no plain data as its text."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, (str, int, float, bool)) else repr(value)
+
+
+def _trials(experiment: ExperimentSummary) -> Iterator[str]:
+    rows = leaderboard(experiment).rows
+    yield from ("## Trials", "", _table_line(rows[0]), _table_line(["---"] * len(rows[0])))
+    yield from (_table_line(row.values()) for row in rows[:_LISTED])
+    if len(experiment.trials) > _LISTED:
+        yield from ("", f"The first {_LISTED} of {len(experiment.trials)}; the leaderboard has more.")
+    yield ""
+
+
+def _table_line(cells: Sequence[Any] | Any) -> str:
+    return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def _stopped(experiment: ExperimentSummary) -> Iterator[str]:
+    ended = [trial for trial in experiment.trials if trial.state is TrialState.TERMINATED]
+    if ended:
+        yield from ("## What stopped them", "")
+        yield from _grouped([(_criterion(trial.stop_reason or ""), trial) for trial in ended])
+    for name in experiment.unmet:
+        yield f"- `stop.{name}` never triggered: no trial reported `{name}`"
+    yield ""
+
+
+def _criterion(reason: str) -> str:
+    """The reason without the values of the one trial: `mean_accuracy >= 0.99`."""
+    match = _OBSERVED.match(reason)
+    return f"`{match[1]} {match[2]} {match[3]}`" if match else reason
+
+
+def _failures(experiment: ExperimentSummary) -> Iterator[str]:
+    failed = [trial for trial in experiment.trials if trial.state is TrialState.ERROR]
+    if not failed:
+        return
+    yield from ("## Failures", "")
+    yield from _grouped([(f"`{trial.error_summary}`", trial) for trial in failed])
+    yield from ("", f"The tracebacks are in `error.txt` of the trials' folders, under `{experiment.logdir}`.", "")
+
+
+def _grouped(pairs: Sequence[tuple[str, TrialSummary]]) -> Iterator[str]:
+    groups: dict[str, list[TrialSummary]] = defaultdict(list)
+    for cause, trial in pairs:
+        groups[cause].append(trial)
+    for cause, trials in sorted(groups.items(), key=lambda group: -len(group[1])):
+        names = ", ".join(f"`{trial.name}`" for trial in trials[:_NAMED]) + (", …" if len(trials) > _NAMED else "")
+        yield f"- {len(trials)} × {cause}: {names}"
+
+
+def _pictures(files: Mapping[str, str]) -> Iterator[str]:
+    for title, file in files.items():
+        yield from (f"## {title}", "", f"![{title}]({file})", "")
