@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import getpass
 import json
+import logging
 import math
 import os
 import tempfile
@@ -41,6 +42,8 @@ from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, TrialState, attempt
 if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.tracking import MlflowClient
+
+logger = logging.getLogger(__name__)
 
 _METRICS_PER_CALL = 1_000
 _PARAMS_PER_CALL = 100
@@ -214,10 +217,10 @@ class MlflowTracker(Tracker):
         for experiment in summary.experiments:
             parent = self._parent(experiment.name)
             self._tell_end(parent, experiment)
-            self._log_results(parent.run_id, experiment)
             failed = any(trial.state is TrialState.ERROR for trial in experiment.trials)
             status = "KILLED" if summary.interrupted else "FAILED" if failed else "FINISHED"
             self._client.set_terminated(parent.run_id, status, _milliseconds(time.time()))
+            self._log_results(parent.run_id, experiment)
 
     def _tell(self, name: str, parent: _Parent) -> None:
         """Tell MLflow how the sweep stands: at each trial's end, and now and then where it got better."""
@@ -266,19 +269,24 @@ class MlflowTracker(Tracker):
 
     def _go_by(self, name: str, parent: _Parent, chosen: str, mode: str, *, incomplete: bool = False) -> None:
         """Have MLflow's pages of the experiment go by a metric."""
-        shown, stamp = safe_key(tracked_name(chosen)), _milliseconds(time.time())
-        view = sweep_view(self._sweep.sweep, self._sweep.experiments[name].params, shown, mode, incomplete=incomplete)
-        tags = {
-            "mlflow.experiment.primaryMetric.name": shown,
-            "mlflow.experiment.primaryMetric.greaterIsBetter": str(mode == "max").lower(),
-            f"{VIEW_TAG}{self._sweep.sweep}": encode_view(f"Sweep {self._sweep.sweep}", view, stamp),
-            f"{VIEW_TAG}{ALL_SWEEPS}": encode_view("All sweeps", sweeps_view(tracked_name(chosen), mode), stamp),
-        }
-        for key, text in tags.items():
-            self._client.set_experiment_tag(parent.experiment_id, key, text)
+        shown, greater = safe_key(tracked_name(chosen)), str(mode == "max").lower()
+        self._client.set_experiment_tag(parent.experiment_id, "mlflow.experiment.primaryMetric.name", shown)
+        self._client.set_experiment_tag(parent.experiment_id, "mlflow.experiment.primaryMetric.greaterIsBetter", greater)
         self._log_tags(parent.run_id, {"tune_tasks.metric": chosen, "tune_tasks.mode": mode})
+        sweep, params = self._sweep.sweep, self._sweep.experiments[name].params
+        self._save_view(parent, sweep, f"Sweep {sweep}", sweep_view(sweep, params, shown, mode, incomplete=incomplete))
+        self._save_view(parent, ALL_SWEEPS, "All sweeps", sweeps_view(shown, mode))
         if parent.metric != (chosen, mode):
             parent.metric, parent.best = (chosen, mode), None
+
+    def _save_view(self, parent: _Parent, view_id: str, name: str, view: Mapping[str, Any]) -> None:
+        from mlflow.exceptions import MlflowException
+
+        tag = encode_view(name, view, _milliseconds(time.time()))
+        try:
+            self._client.set_experiment_tag(parent.experiment_id, f"{VIEW_TAG}{view_id}", tag)
+        except MlflowException as exc:  # an older server takes shorter tags: no reason to hold back the results
+            logger.warning("MLflow: cannot save the view %r: %s", name, exc)
 
     def _log_results(self, run_id: str, experiment: ExperimentSummary) -> None:
         """The table of results, as MLflow's pages show one, and as CSV."""
