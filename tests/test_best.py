@@ -1,8 +1,10 @@
 """The best trial as a spec; what the command refuses."""
 
+from dataclasses import replace
+
 import pytest
 
-from tune_tasks.best import experiment_of
+from tune_tasks.best import experiment_of, spec_of
 from tune_tasks.cli import main
 from tune_tasks.spec_source import dump_yaml, parse_source
 from tune_tasks.trackers.mlflow import StoredTrial
@@ -29,6 +31,19 @@ def test_the_config_takes_the_place_of_the_search_space(tmp_path):
         "stop": {"mean_loss": "<= 0.1"},
         "config": {"script_file_path": "train.py", "lr": 0.25},
     }
+
+
+def test_a_name_with_line_breaks_stays_in_its_comment(tmp_path):
+    tags = {
+        "tune_tasks.trial": "script_0_text=a\nb: c",
+        "tune_tasks.sweep": "s",
+        "tune_tasks.index": "0",
+        "tune_tasks.seed": "1",
+    }
+    trial = replace(stored("/train.py"), tags={**tags, "mlflow.source.name": "/train.py"})
+    text = spec_of(trial, tmp_path)
+    assert text.startswith("# script_0_text=a b: c: mean_loss 0.1 (min)\n")
+    assert parse_source(text, "best.yaml").data == {"exp": experiment_of(trial, tmp_path)}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from tune_tasks.mlflow_view import (
     encode_view,
     flat_params,
     is_number,
+    runs_view,
     safe_key,
     searched_params,
     sweep_view,
@@ -71,7 +72,7 @@ def test_an_uneven_param_has_a_second_one_for_the_charts():
     params = searched_params(searched)
     assert params == (SearchedParam("opt.name", True, False, 2), SearchedParam("opt.momentum", False, False, 2))
     extra = [chart_params(params, flat_params(config)) for config in searched]
-    assert extra == [{"opt.momentum as text": "opt.momentum=0.9"}, {"opt.momentum as text": "opt.momentum=(none)"}]
+    assert extra == [{"opt.momentum as text": "=0.9"}, {"opt.momentum as text": "(none)"}]
 
 
 @pytest.mark.parametrize("text", ["", " 1 ", "-1.5e-3", ".5", "5.", "0x1F", "-Infinity"])
@@ -117,6 +118,14 @@ def test_the_view_of_all_sweeps():
     assert [(chart["type"], chart["metricKey"]) for chart in view["compareRunCharts"]] == [
         ("LINE", "best/mean_loss"),
         ("BAR", "best/mean_loss"),
+    ]
+
+
+def test_the_view_of_sweeps_with_their_trials():
+    view = runs_view(searched_params([{"lr": 0.1}]), "mean_loss")
+    assert (view["searchFilter"], view["orderByKey"]) == ("", "attributes.start_time")
+    assert view["selectedColumns"][:4] == [
+        *("metrics.`best/mean_loss`", "metrics.`trials_done`", "metrics.`mean_loss`", "params.`lr`"),
     ]
 
 

@@ -29,11 +29,12 @@ def best_spec(
     """
     store = MlflowStore(default_tracking_uri(cwd))
     found = [store.best_trial(name, metric, mode, all_sweeps=all_sweeps) for name in experiments]
-    return "\n".join(_document(trial, cwd) for trial in found)
+    return "\n".join(spec_of(trial, cwd) for trial in found)
 
 
-def _document(trial: StoredTrial, cwd: Path) -> str:
-    comments = "".join(f"# {line}\n" for line in _comments(trial))
+def spec_of(trial: StoredTrial, cwd: Path) -> str:
+    """The trial as a spec of one experiment, with comments that say where it comes from."""
+    comments = "".join(f"# {' '.join(line.split())}\n" for line in _comments(trial))
     return comments + dump_yaml({trial.experiment: experiment_of(trial, cwd)})
 
 

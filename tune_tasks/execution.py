@@ -162,8 +162,10 @@ def _without(config: Mapping[str, Any], searched: set[str], prefix: str = "") ->
     kept = {}
     for key, value in config.items():
         path = f"{prefix}{key}"
+        if path in searched:
+            continue
         if isinstance(value, Mapping):
             kept[key] = _without(value, searched, f"{path}.")
-        elif not any(name == path or name.startswith(f"{path}.") for name in searched):
+        elif not any(name.startswith(f"{path}.") for name in searched):
             kept[key] = value
     return kept

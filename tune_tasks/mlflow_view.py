@@ -18,11 +18,14 @@ from urllib.parse import urlparse
 VIEW_TAG = "mlflow.sharedViewState."
 ALL_SWEEPS = "sweeps"
 """Id of the view that compares an experiment's sweeps; a sweep's own view has the sweep's id."""
+ALL_RUNS = "runs"
+"""Id of the view that lists an experiment's sweeps with the trials of each beneath it."""
 
 _KEY_LENGTH = 250
 _AXIS_TEXTS = 30  # MLflow's parallel coordinates drop the runs with further texts
 _COLUMNS = 12
 _SCATTERS = 4
+_CARDS = {"columns": 2, "cardHeight": 400}
 # What JavaScript's Number() takes for one: MLflow's charts go by it.
 _NUMBER = re.compile(
     r"\s*([-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?Infinity|0[xX][\da-fA-F]+|0[oO][0-7]+|0[bB][01]+)?\s*", re.ASCII
@@ -85,7 +88,7 @@ def chart_params(params: Sequence[SearchedParam], values: Mapping[str, str]) -> 
         params: What was searched.
         values: The trial's own, as `flat_params` gives them.
     """
-    return {p.chart_name: f"{p.name}={values.get(p.name, '(none)')}" for p in params if not p.is_even}
+    return {p.chart_name: f"={values[p.name]}" if p.name in values else "(none)" for p in params if not p.is_even}
 
 
 def is_number(text: str) -> bool:
@@ -123,15 +126,14 @@ def sweep_view(
         incomplete: Whether a trial has no value of the metric; parallel coordinates without it then show that one, too.
     """
     axes = [param.chart_name for param in params if param.fits_axis][:_COLUMNS]
-    charts = [_card("LINE", "curves", metric, metricKey=metric, selectedMetricKeys=[metric], xAxisKey="step")]
+    charts = [_curves(metric)]
     if axes:
         charts.append(_parallel("parallel", f"What was searched, and {metric}", axes, [metric]))
     if axes and incomplete:
         others = [] if len(axes) > 1 else ["training_iteration"]
         charts.append(_parallel("parallel-all", f"The same with the trials that have no {metric}", axes, others))
     charts += [_scatter(axis, metric) for axis in axes[:_SCATTERS]]
-    columns = [*_columns("metrics", [metric]), *_columns("params", [param.name for param in params][:_COLUMNS])]
-    columns += [*_columns("tags", ["tune_tasks.stop_reason"]), *_columns("attributes", ["Duration"])]
+    columns = [*_searched_columns(metric, params), *_columns("attributes", ["Duration"])]
     runs = f"tags.`tune_tasks.sweep` = '{sweep}' AND tags.`tune_tasks.role` = 'trial'"
     return _view(runs, f"metrics.`{metric}`", mode == "min", columns, "Trials", charts)
 
@@ -145,6 +147,14 @@ def sweeps_view(metric: str, mode: str) -> dict[str, Any]:
     return _view("tags.`tune_tasks.role` = 'sweep'", f"metrics.`{best}`", mode == "min", columns, "Sweeps", charts)
 
 
+def runs_view(params: Sequence[SearchedParam], metric: str) -> dict[str, Any]:
+    """The view of an experiment's sweeps, the latest first, each of which opens to its trials, with what was searched."""
+    best = [safe_key(f"best/{metric}"), "trials_done"]
+    columns = [*_columns("metrics", best), *_searched_columns(metric, params)]
+    # By the date of the start alone MLflow puts the trials beneath their sweep.
+    return _view("", "attributes.start_time", False, columns, "Trials", [_curves(metric)])
+
+
 def _view(
     runs: str, order_by: str, ascending: bool, columns: list[str], section: str, charts: list[dict[str, Any]]
 ) -> dict[str, Any]:
@@ -156,12 +166,16 @@ def _view(
         "selectedColumns": columns,
         "runsHiddenMode": "SHOW_ALL",  # else the charts have the first ten runs
         "compareRunSections": [
-            {"uuid": uuid, "name": name, "display": True, "isReordered": True, "deleted": False, "isGenerated": False}
+            {"uuid": uuid, "name": name, "display": True, "isReordered": True, "deleted": False, "isGenerated": False, **_CARDS}
             for uuid, name in names.items()
         ],
         "compareRunCharts": charts,
         "isAccordionReordered": True,
     }
+
+
+def _curves(metric: str) -> dict[str, Any]:
+    return _card("LINE", "curves", metric, metricKey=metric, selectedMetricKeys=[metric], xAxisKey="step")
 
 
 def _card(kind: str, uuid: str, title: str, **keys: Any) -> dict[str, Any]:
@@ -176,6 +190,11 @@ def _parallel(uuid: str, title: str, params: list[str], metrics: list[str]) -> d
 def _scatter(param: str, metric: str) -> dict[str, Any]:
     axes = {"xaxis": {"key": param, "type": "PARAM"}, "yaxis": {"key": metric, "type": "METRIC"}}
     return _card("SCATTER", f"scatter-{param}", f"{metric} over {param}", **axes)
+
+
+def _searched_columns(metric: str, params: Sequence[SearchedParam]) -> list[str]:
+    names = [param.name for param in params][:_COLUMNS]
+    return [*_columns("metrics", [metric]), *_columns("params", names), *_columns("tags", ["tune_tasks.stop_reason"])]
 
 
 def _columns(kind: str, names: Iterable[str]) -> list[str]:
@@ -197,8 +216,13 @@ def web_address(tracking_uri: str) -> str | None:
 
 
 def view_path(experiment_id: str, view: str) -> str:
-    """A saved view's page, to be put behind the address."""
-    return f"/#/experiments/{experiment_id}/runs?viewStateShareKey={view}&compareRunsMode=CHART"
+    """A saved view's page with its charts, to be put behind the address."""
+    return f"{list_path(experiment_id, view)}&compareRunsMode=CHART"
+
+
+def list_path(experiment_id: str, view: str) -> str:
+    """A saved view's page with the list of runs alone."""
+    return f"{experiment_path(experiment_id)}?viewStateShareKey={view}"
 
 
 def experiment_path(experiment_id: str) -> str:

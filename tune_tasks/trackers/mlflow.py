@@ -11,20 +11,23 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
 from tune_tasks.errors import ServiceError, UsageError, did_you_mean
 from tune_tasks.mlflow_view import (
+    ALL_RUNS,
     ALL_SWEEPS,
     VIEW_TAG,
     chart_params,
     encode_view,
     experiment_path,
     flat_params,
+    list_path,
     run_path,
+    runs_view,
     safe_key,
     sweep_view,
     sweeps_view,
@@ -97,7 +100,7 @@ class _Parent:
     metric: tuple[str, str] | None = None
     done: int = 0
     best: float | None = None
-    told_at: float = -_TELL_S
+    told_at: float = field(default_factory=time.monotonic)
 
 
 class MlflowTracker(Tracker):
@@ -177,11 +180,13 @@ class MlflowTracker(Tracker):
         parent = self._parents.get(experiment.name)
         if parent is None:
             return experiment
-        pages, address = replace(experiment, mlflow_run_id=parent.run_id), web_address(self._uri)
+        experiment, address = replace(experiment, mlflow_run_id=parent.run_id), web_address(self._uri)
         if address is None:
-            return pages
-        view = address + view_path(parent.experiment_id, self._sweep.sweep) if experiment.metric else None
-        return replace(pages, experiment_url=address + experiment_path(parent.experiment_id), view_url=view)
+            return experiment
+        if experiment.metric is None:
+            return replace(experiment, experiment_url=address + experiment_path(parent.experiment_id))
+        page = address + list_path(parent.experiment_id, ALL_RUNS)
+        return replace(experiment, experiment_url=page, view_url=address + view_path(parent.experiment_id, self._sweep.sweep))
 
     def log(self, info: AttemptInfo, rows: Sequence[Row]) -> None:
         """Log every reported metric of the rows, and of the last one how far the trial is.
@@ -276,6 +281,7 @@ class MlflowTracker(Tracker):
         sweep, params = self._sweep.sweep, self._sweep.experiments[name].params
         self._save_view(parent, sweep, f"Sweep {sweep}", sweep_view(sweep, params, shown, mode, incomplete=incomplete))
         self._save_view(parent, ALL_SWEEPS, "All sweeps", sweeps_view(shown, mode))
+        self._save_view(parent, ALL_RUNS, "Sweeps and their trials", runs_view(params, shown))
         if parent.metric != (chosen, mode):
             parent.metric, parent.best = (chosen, mode), None
 
@@ -568,6 +574,7 @@ def _sweep_note(sweep: SweepInfo, parent: _Parent, experiment: ExperimentSummary
     links = {"Flow run in Prefect": sweep.flow_run_url}
     if chosen:
         links["the trials, compared"] = view_path(parent.experiment_id, sweep.sweep)[1:]
+        links["all sweeps and their trials"] = list_path(parent.experiment_id, ALL_RUNS)[1:]
         links["all sweeps, compared"] = view_path(parent.experiment_id, ALL_SWEEPS)[1:]
     if best is None or value is None:
         return _links(links)
