@@ -19,18 +19,18 @@ EXPORTED = ["Experiment", "Scheduler", "Summary", "TrainingResult", "run_experim
 ORDER = [
     *("errors", "result", "tune_tasks", "stopping", "trial"),
     *("spec_source", "expressions", "spec", "variants", "trainable", "plan", "cluster"),
-    *("reporter", "summary", "leaderboard", "plots", "report", "scheduling", "recorder_protocol", "records"),
-    *("trackers.base", "trackers.mlflow", "trackers.tensorboard", "trackers", "pump", "recorder"),
+    *("reporter", "summary", "leaderboard", "plots", "report", "scheduling", "mlflow_view", "recorder_protocol", "standing"),
+    *("records", "trackers.base", "trackers.mlflow", "trackers.tensorboard", "trackers", "pump", "recorder"),
     *("recorder_link", "monitor", "attempt", "status", "request", "services", "prefect_server"),
     *("ray_runner", "run_view", "tasks", "postmortem", "hearing", "sweep", "execution"),
-    *("flows", "flows.tune", "launch", "ui", "api", "cli"),
+    *("flows", "flows.tune", "launch", "ui", "best", "api", "cli"),
 ]
 UPWARD = {("flows.tune", "cli")}  # the flow's file is a script too
 
 IMPORTED_BY = {
     "pydantic": {"spec", "flows.tune"},
     "pydantic_core": {"spec"},
-    "yaml": {"spec_source", "report", "execution"},
+    "yaml": {"spec_source"},
     "matplotlib": {"plots"},
     "numpy": {"expressions", "attempt"},
     "pandas": {"summary"},

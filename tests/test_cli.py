@@ -110,12 +110,12 @@ REFUSED = {
     "a misspelt command": (
         ["vaildate", "-f", "spec.yaml"],
         "error: `tune-tasks` has no command 'vaildate'; did you mean 'validate'? "
-        "(its commands: run, validate, plan, schema, ui)\n",
+        "(its commands: run, validate, plan, best, schema, ui)\n",
     ),
     "a spec without -f": (
         ["sweep.yaml"],
         "error: `tune-tasks` has no command 'sweep.yaml'; a spec file is given with -f "
-        "(its commands: run, validate, plan, schema, ui)\n",
+        "(its commands: run, validate, plan, best, schema, ui)\n",
     ),
     "a spec without -f, of a command": (
         ["plan", "sweep.yaml"],

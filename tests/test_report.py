@@ -52,7 +52,7 @@ def text_of(experiment, **fields):
 def test_the_text(experiment):
     text = text_of(experiment)
     assert text.startswith("# exp\n\nSweep `a-sweep`: 4/4 done, best mean_accuracy 0.9, 1 failed.\n")
-    assert "`script_1` with mean_accuracy **0.9**\n\n```yaml\nact: tanh\nfixed:\n  a:\n  - 1\n  - - 2\nlr: 1.0e-05\n" in text
+    assert "`script_1` with mean_accuracy **0.9**\n\n```yaml\nfixed:\n  a:\n  - 1\n  - - 2\nmade: <class 'object'>\n" in text
     assert "- 3 × `mean_accuracy >= 0.3`: `script_0`, `script_1`, `script_3`\n- `stop.nowhere` never triggered" in text
     assert "## Failures\n\n- 1 × `ValueError: bad | worse`: `script_2`\n" in text
     assert "| script_2 | ERROR | 0.99 | 20 |  | ValueError: bad \\| worse |  |" in text

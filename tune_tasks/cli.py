@@ -1,4 +1,4 @@
-"""The command line: `tune-tasks [run] -f spec.yaml`, `validate`, `plan`, `schema`, `ui`. `./flows/tune.py` is the same.
+"""The command line: `tune-tasks [run] -f spec.yaml`, `validate`, `plan`, `best`, `schema`, `ui`. `./flows/tune.py` is the same.
 
 Heavy libraries are imported once the input is known to be good.
 """
@@ -12,6 +12,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 from tune_tasks.errors import TuneError, UsageError, did_you_mean
@@ -131,6 +132,15 @@ def _plan_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="as a JSON list")
 
 
+def _best_arguments(parser: argparse.ArgumentParser) -> None:
+    of_what = parser.add_mutually_exclusive_group(required=True)
+    of_what.add_argument("-f", "--file", help="spec file, YAML or JSON: the best trial of each of its experiments")
+    of_what.add_argument("--experiment", help="the experiment's name")
+    parser.add_argument("--all", action="store_true", help="of all sweeps of the experiment (default: of the last one)")
+    parser.add_argument("--metric", help="what to go by (default: what the last sweep went by)")
+    parser.add_argument("--mode", choices=("max", "min"), help="of --metric (default: min for a loss, else max)")
+
+
 def _ui_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-browser", action="store_true", help="print the addresses only")
 
@@ -237,6 +247,17 @@ def _plan(args: argparse.Namespace) -> int:
     return 0
 
 
+def _best(args: argparse.Namespace) -> int:
+    from tune_tasks.best import best_spec
+    from tune_tasks.spec import load_spec
+
+    if args.mode and not args.metric:
+        raise UsageError("--mode without --metric: name the metric that 'best' goes by")
+    names = list(load_spec(args.file).experiments) if args.file else [args.experiment]
+    print(best_spec(names, Path.cwd(), metric=args.metric, mode=args.mode, all_sweeps=args.all), end="")
+    return 0
+
+
 def _schema(args: argparse.Namespace) -> int:
     from tune_tasks.spec import json_schema
 
@@ -259,6 +280,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], Callable[[argpars
     "run": (_run, _run_arguments, "run the trials of a spec"),
     "validate": (_validate, _spec_arguments, "check a spec without running it"),
     "plan": (_plan, _plan_arguments, "show what would run, in order, without running it"),
+    "best": (_best, _best_arguments, "print the best trial of the last sweep as a spec that runs it again"),
     "schema": (_schema, _no_arguments, "print the JSON Schema of a spec file"),
     "ui": (_ui, _ui_arguments, "show Prefect's and MLflow's pages on what the runs wrote"),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 import sys
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
@@ -21,6 +19,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from tune_tasks.cluster import Cluster
 from tune_tasks.errors import TuneError, UsageError
+from tune_tasks.mlflow_view import searched_params
 from tune_tasks.plan import Plan, PlannedExperiment
 from tune_tasks.ray_runner import RayOptions, StoredTrainable, connect, remote_options
 from tune_tasks.recorder import start_recorder
@@ -28,6 +27,7 @@ from tune_tasks.recorder_protocol import ExperimentInfo, SweepInfo
 from tune_tasks.request import Request, Session, session_of_flow
 from tune_tasks.run_view import RunView
 from tune_tasks.services import is_loopback
+from tune_tasks.spec_source import dump_yaml
 from tune_tasks.status import make_display
 from tune_tasks.summary import Summary
 from tune_tasks.sweep import Launch, Sweep
@@ -139,7 +139,7 @@ def _sweep_info(plan: Plan, request: Request) -> SweepInfo:
         sweep=sweep,
         experiments={e.name: _experiment_info(e, root / safe_name(e.name) / sweep) for e in plan.experiments},
         tracking_uri=default_tracking_uri(cwd),
-        spec_text=yaml.safe_dump(json.loads(json.dumps(plan.source, default=repr)), sort_keys=False),
+        spec_text=dump_yaml(plan.source),
         cwd=cwd,
         flow_run_id=flow_run_id,
         flow_run_url=f"{ui}/runs/flow-run/{flow_run_id}" if ui and flow_run_id else "",
@@ -155,6 +155,9 @@ def _experiment_info(experiment: PlannedExperiment, folder: Path) -> ExperimentI
         num_trials=len(experiment.trials),
         constants=_without(experiment.trials[0].config, set(experiment.trials[0].searched)),
         script=trainable.path if isinstance(trainable, ScriptTrainable) else None,
+        params=searched_params(trial.searched for trial in experiment.trials),
+        metric=experiment.spec.metric,
+        mode=experiment.spec.mode,
     )
 
 
@@ -163,8 +166,10 @@ def _without(config: Mapping[str, Any], searched: set[str], prefix: str = "") ->
     kept = {}
     for key, value in config.items():
         path = f"{prefix}{key}"
+        if path in searched:
+            continue
         if isinstance(value, Mapping):
             kept[key] = _without(value, searched, f"{path}.")
-        elif not any(name == path or name.startswith(f"{path}.") for name in searched):
+        elif not any(name.startswith(f"{path}.") for name in searched):
             kept[key] = value
     return kept

@@ -22,14 +22,10 @@ class Leaderboard:
     """An experiment as it stands.
 
     Attributes:
-        experiment: Its name.
-        headline: `12/40 done, best mean_accuracy 0.981, 3 running`.
         rows: One a trial, column to text or number; the same columns in all.
         progress: Trials that have ended, in percent.
     """
 
-    experiment: str
-    headline: str
     rows: list[dict[str, Any]]
     progress: float
 
@@ -44,7 +40,7 @@ def leaderboard(experiment: ExperimentSummary) -> Leaderboard:
         kept = {id(trial) for trial in listed}
         rows.append(_rest([trial for trial in ranking if id(trial) not in kept], rows[0]))
     ended = sum(trial.state in (TrialState.TERMINATED, TrialState.ERROR) for trial in ranking)
-    return Leaderboard(experiment.name, headline(experiment), rows, 100 * ended / len(ranking))
+    return Leaderboard(rows, 100 * ended / len(ranking))
 
 
 def headline(experiment: ExperimentSummary) -> str:

@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from tune_tasks.services import ServerFiles, free_port, try_lock
+from tune_tasks.services import ServerFiles, same_port, try_lock
 from tune_tasks.trial import write_aside
 
 _POLL_S = 0.25
@@ -29,7 +29,7 @@ def main(folder: str) -> None:
             time.sleep(0.01)
         if not try_lock(alive):
             sys.exit("another server serves this folder")
-        port = free_port()
+        port = same_port(files.port)
         _configure(files, port)
         write_aside(files.state, json.dumps({"api_url": f"http://127.0.0.1:{port}/api"}))
         threading.Thread(target=_end_when_unused, args=(files,), daemon=True).start()

@@ -170,11 +170,8 @@ class Recorder:
         return {p.tracker.name: f"{len(p.behind())} trials; {p.error()}" for p in self._pumps if p.behind()}
 
     def close_sweep(self, summary: Summary) -> Summary | None:
-        """End the parent runs; returns the summary with MLflow's run ids, or None where a tracker fails."""
-        experiments = [
-            replace(experiment, mlflow_run_id=self._mlflow.parent_run_id(experiment.name)) for experiment in summary.experiments
-        ]
-        summary = replace(summary, experiments=experiments)
+        """End the parent runs; returns the summary with MLflow's run ids and pages, or None where a tracker fails."""
+        summary = replace(summary, experiments=[self._mlflow.located(experiment) for experiment in summary.experiments])
         for pump in self._pumps:
             try:
                 pump.tracker.close_sweep(summary)
@@ -200,7 +197,7 @@ class Recorder:
         self._changed[status.info.key] = self._version
 
     def _with_run(self, status: AttemptStatus) -> AttemptStatus:
-        return replace(status, run_id=self._mlflow.run_id(status.info.key))
+        return replace(status, run_id=self._mlflow.run_id(status.info.key), run_url=self._mlflow.run_url(status.info))
 
     def _notify(self) -> None:
         for pump in self._pumps:

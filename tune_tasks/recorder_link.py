@@ -28,6 +28,7 @@ class RayRecorderLink:
         self._info: AttemptInfo | None = None
         self._wants_bytes = False
         self._received = 0
+        self._was_unknown = False
 
     def open(self, info: AttemptInfo) -> dict[str, str]:
         """See `monitor.RecorderLink`."""
@@ -46,8 +47,10 @@ class RayRecorderLink:
         word = Word(progress, tuple(sorted(reporter.unseen_metrics)), reporter.began_s(), reporter.stop)
         updated = self._call("update", self._info.key, word, self._received, data)
         if updated is None:
+            self._was_unknown = False
             return None
-        if not updated.known:
+        self._was_unknown = not updated.known
+        if self._was_unknown:
             self._received = 0
             self.open(self._info)
         else:
@@ -60,7 +63,9 @@ class RayRecorderLink:
         deadline = time.monotonic() + _CALL_TIMEOUT_S
         while True:
             self.update(reporter)
-            if not self._wants_bytes or self._received >= reporter.progress.size or time.monotonic() > deadline:
+            is_all = not self._wants_bytes or self._received >= reporter.progress.size
+            # A recorder that was just started anew has heard who we are, and not yet what was reported.
+            if (is_all and not self._was_unknown) or time.monotonic() > deadline:
                 break
         self._call("close", self._info.key, outcome)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tune_tasks.mlflow_view import SearchedParam
 from tune_tasks.reporter import Progress, Stop
 from tune_tasks.trial import Outcome, Trial, TrialState
 
@@ -19,6 +20,8 @@ class ExperimentInfo:
         folder: Where its sweep's trials have their folders, on the driver's machine.
         constants: The config's part that does not vary.
         script: The script file, where there is one.
+        params: What varies, as MLflow's charts have to take it.
+        metric: The spec's, that 'best' goes by, with the spec's mode; None where it does not say.
     """
 
     name: str
@@ -27,6 +30,9 @@ class ExperimentInfo:
     num_trials: int
     constants: Mapping[str, Any]
     script: Path | None = None
+    params: tuple[SearchedParam, ...] = ()
+    metric: str | None = None
+    mode: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,7 @@ class AttemptStatus:
         began_at: When `train()` began, on the same clock; None where its monitor could not tell.
         stop: The decision to end it, once it is taken, and since when.
         run_id: Its MLflow run, once there is one.
+        run_url: The run's page; None where the tracking URI is no web address.
     """
 
     info: AttemptInfo
@@ -99,6 +106,7 @@ class AttemptStatus:
     stop: Stop | None = None
     stop_since: float | None = None
     run_id: str | None = None
+    run_url: str | None = None
     unseen_metrics: tuple[str, ...] = ()
 
 

@@ -12,10 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tune_tasks.leaderboard import headline, leaderboard
 from tune_tasks.plots import draw
+from tune_tasks.spec_source import dump_yaml
 from tune_tasks.summary import ExperimentSummary, Summary, TrialSummary
 from tune_tasks.trial import TrialState
 
@@ -61,6 +60,11 @@ def with_pictures_inside(paths: ReportPaths) -> str:
     return re.sub(r"!\[(.*)\]\((\w+\.png)\)", embedded, paths.text.read_text())
 
 
+def without_pictures(paths: ReportPaths) -> str:
+    """The written report for a page that shows none."""
+    return re.sub(r"## .*\n\n!\[.*\]\(.*\)\n*", "", paths.text.read_text())
+
+
 def report_text(summary: Summary, experiment: ExperimentSummary) -> Iterator[str]:
     """The report without its pictures, line by line."""
     yield from (f"# {experiment.name}", "", f"Sweep `{summary.sweep}`: {headline(experiment)}.", "")
@@ -84,16 +88,7 @@ def _best(experiment: ExperimentSummary) -> Iterator[str]:
         f"`{best.name}` with {experiment.metric} **{best.metric(experiment.metric):.6g}**{link}",
         "",
     )
-    yield from ("```yaml", yaml.safe_dump(_plain(best.config), sort_keys=True, allow_unicode=True).rstrip(), "```", "")
-
-
-def _plain(value: Any) -> Any:
-    """The value as YAML can write it: what is no plain data as its text."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value if value is None or isinstance(value, (str, int, float, bool)) else repr(value)
+    yield from ("```yaml", dump_yaml(best.config).rstrip(), "```", "")
 
 
 def _trials(experiment: ExperimentSummary) -> Iterator[str]:

@@ -95,6 +95,12 @@ def metric(row: Mapping[str, Any], name: str) -> float | None:
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
+def tracked_name(name: str) -> str:
+    """The name that trackers show for the metric that a spec calls `name`; see `tracked_metrics`."""
+    entry = name[5:] if name.startswith(("info.", "info/")) else name
+    return f"info/{entry}" if entry != name and entry in TrainingResult._fields else entry
+
+
 def _info_entry(info: object, name: str) -> object:
     if not isinstance(info, Mapping):
         return None

@@ -21,7 +21,7 @@ from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 
 from tune_tasks.leaderboard import headline, leaderboard
 from tune_tasks.report import ReportPaths, with_pictures_inside
-from tune_tasks.summary import Summary
+from tune_tasks.summary import ExperimentSummary, Summary
 
 logger = logging.getLogger(__name__)
 
@@ -88,15 +88,20 @@ def publish_report(summary: Summary) -> None:
     for experiment, suffix in zip(summary.experiments, _suffixes(summary), strict=True):
         paths = ReportPaths(experiment.logdir)
         if paths.text.exists():
-            create_markdown_artifact(with_pictures_inside(paths), f"report-{suffix}", headline(experiment))
+            create_markdown_artifact(with_pictures_inside(paths), f"report-{suffix}", _description(experiment))
 
 
 def _artifacts(summary: Summary) -> Iterator[tuple[str, str, Any, str]]:
     """Key, type, data and description of each."""
     for experiment, suffix in zip(summary.experiments, _suffixes(summary), strict=True):
-        board = leaderboard(experiment)
-        yield f"leaderboard-{suffix}", "table", json.dumps(board.rows), board.headline
-        yield f"progress-{suffix}", "progress", board.progress, board.headline
+        board, description = leaderboard(experiment), _description(experiment)
+        yield f"leaderboard-{suffix}", "table", json.dumps(board.rows), description
+        yield f"progress-{suffix}", "progress", board.progress, description
+
+
+def _description(experiment: ExperimentSummary) -> str:
+    page = experiment.view_url or experiment.experiment_url
+    return f"{headline(experiment)}. [Compare in MLflow]({page})" if page else headline(experiment)
 
 
 def _suffixes(summary: Summary) -> list[str]:

@@ -50,13 +50,14 @@ class ServerFiles:
         start: Locked by the sweep that looks for the server, or starts it.
         alive: Locked by the server for its life.
         state: JSON, `{"api_url": …}`, written by the server; absent while there is none to use.
+        port: The port that the last server had.
         log: What the server prints.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.lease, self.start, self.alive = (folder / f"server.{name}" for name in ("lease", "start", "alive"))
-        self.state, self.log = folder / "server.json", folder / "server.log"
+        self.state, self.port, self.log = folder / "server.json", folder / "server.port", folder / "server.log"
 
 
 @contextlib.contextmanager
@@ -216,6 +217,17 @@ def try_lock(file: IO[str]) -> bool:
     except OSError:
         return False
     return True
+
+
+def same_port(file: Path) -> int:
+    """The port that the file has where it is free, else another, which is noted there: what links to it stays right."""
+    with contextlib.suppress(OSError, ValueError, OverflowError), socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that have just ended do no harm
+        probe.bind(("127.0.0.1", int(file.read_text())))
+        return int(probe.getsockname()[1])
+    port = free_port()
+    file.write_text(str(port))
+    return port
 
 
 def free_port() -> int:

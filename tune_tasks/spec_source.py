@@ -46,6 +46,14 @@ for _kind, _, _first in _CORE_SCHEMA:
     _Loader.add_implicit_resolver(_TAG + _kind, _PATTERNS[_kind], ["" if c == "\0" else c for c in _first])
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes what is a text by YAML 1.1 or 1.2 and would not be one without quotes: `1e-4`, `on`."""
+
+
+for _kind, _, _first in _CORE_SCHEMA:
+    _Dumper.add_implicit_resolver(_TAG + _kind, _PATTERNS[_kind], ["" if c == "\0" else c for c in _first])
+
+
 @dataclass
 class Source:
     """Plain data and where each part of it was written.
@@ -108,6 +116,12 @@ def parse_source(text: str, name: str, *, is_json: bool = False) -> Source:
         raise SpecError(f"not valid YAML: {exc}", Location(name, 1, 1)) from exc
     source.data = None if node is None else _Construction(source).value(node, (), 0)
     return source
+
+
+def dump_yaml(data: Any) -> str:
+    """Plain data as YAML that `parse_source` reads back as the same; anything else in it as its `repr`."""
+    plain = json.loads(json.dumps(data, default=repr))
+    return str(yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
 
 
 def _check_depth(text: str, name: str) -> None:

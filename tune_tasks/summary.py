@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tune_tasks.result import metric as metric_of
 from tune_tasks.stopping import is_loss
@@ -15,7 +15,8 @@ from tune_tasks.trial import TrialState, last_line
 if TYPE_CHECKING:
     import pandas as pd
 
-_DEFAULT_METRICS = (("episode_reward_mean", "max"), ("mean_accuracy", "max"), ("mean_loss", "min"))
+DEFAULT_METRICS = (("episode_reward_mean", "max"), ("mean_accuracy", "max"), ("mean_loss", "min"))
+"""What 'best' goes by where the spec does not say: the first that was reported."""
 _LISTED = 20
 _LAST = (TrialState.RUNNING, TrialState.PENDING, TrialState.TERMINATED, TrialState.ERROR)
 
@@ -82,6 +83,9 @@ class ExperimentSummary:
     Attributes:
         metric: What 'best' goes by, with its mode; None where no trial reported a metric to go by.
         unmet: Criteria's metrics that no trial ever reported.
+        mlflow_run_id: The sweep's parent run.
+        experiment_url: MLflow's page of the experiment; None where the tracking URI is no web address.
+        view_url: The page that compares the sweep's trials, ready made; None where no metric was reported, too.
     """
 
     name: str
@@ -91,6 +95,8 @@ class ExperimentSummary:
     mode: str = "max"
     unmet: list[str] = field(default_factory=list)
     mlflow_run_id: str | None = None
+    experiment_url: str | None = None
+    view_url: str | None = None
 
     def best(self) -> TrialSummary | None:
         """The trial whose last report has the best value of the metric; None where none has one."""
@@ -98,21 +104,20 @@ class ExperimentSummary:
 
     def scored(self) -> list[TrialSummary]:
         """The trials that have a value of the metric and did not fail, best first."""
-        values = {} if self.metric is None else {t.index: t.metric(self.metric) for t in self.trials}
-        sign = -1 if self.mode == "max" else 1
-        scored = [
-            (sign * value, t)
-            for t in self.trials
-            if t.state is not TrialState.ERROR and (value := values.get(t.index)) is not None
-        ]
-        return [trial for _, trial in sorted(scored, key=lambda pair: (pair[0], pair[1].index))]
+        return ranked((t for t in self.trials if t.state is not TrialState.ERROR), self.metric, self.mode)
 
     def ranking(self) -> list[TrialSummary]:
         """Every trial: those with a value, best first, then those that run, wait, have ended without one, failed."""
         scored = self.scored()
-        ranked = {trial.index for trial in scored}
-        others = [trial for trial in self.trials if trial.index not in ranked]
+        indices = {trial.index for trial in scored}
+        others = [trial for trial in self.trials if trial.index not in indices]
         return scored + sorted(others, key=lambda t: (_LAST.index(t.state), t.index))
+
+    def dataframe(self) -> pd.DataFrame:
+        """One row a trial; see `Summary.dataframe`."""
+        import pandas as pd
+
+        return pd.DataFrame([_table_row(trial) for trial in self.trials])
 
 
 @dataclass(frozen=True)
@@ -180,6 +185,7 @@ def _experiment_json(experiment: ExperimentSummary) -> dict[str, Any]:
         "mode": experiment.mode,
         "logdir": str(experiment.logdir),
         "mlflow_run_id": experiment.mlflow_run_id,
+        "mlflow_url": experiment.view_url or experiment.experiment_url,
         "trials": [trial.as_json() for trial in experiment.trials],
         "best": best.as_json() if best else None,
     }
@@ -202,12 +208,40 @@ def choose_metric(name: str | None, mode: str | None, trials: list[TrialSummary]
         mode: The spec's `mode`; without it `min` for a loss, else `max`.
         trials: The experiment's trials.
     """
+    return metric_to_go_by(name, mode, lambda default: any(trial.metric(default) is not None for trial in trials))
+
+
+def metric_to_go_by(name: str | None, mode: str | None, is_reported: Callable[[str], bool]) -> tuple[str | None, str]:
+    """The same where not the trials are at hand, but whether a metric was reported."""
     if name:
         return name, mode or ("min" if is_loss(name) else "max")
-    for default, default_mode in _DEFAULT_METRICS:
-        if any(trial.metric(default) is not None for trial in trials):
-            return default, default_mode
-    return None, "max"
+    return next(((default, best) for default, best in DEFAULT_METRICS if is_reported(default)), (None, "max"))
+
+
+class Scored(Protocol):
+    """A trial with values of metrics."""
+
+    @property
+    def index(self) -> int:
+        """Its number; of equal trials the first is the best."""
+
+    def metric(self, name: str) -> float | None:
+        """The finite value of a metric, or None."""
+
+
+_Scored = TypeVar("_Scored", bound=Scored)
+
+
+def ranked(trials: Iterable[_Scored], metric: str | None, mode: str) -> list[_Scored]:
+    """The trials that have a value of the metric, best first; none where there is no metric."""
+    scored = [(value, trial) for trial in trials if metric and (value := trial.metric(metric)) is not None]
+    sign = -1 if mode == "max" else 1
+    return [trial for _, trial in sorted(scored, key=lambda pair: (sign * pair[0], pair[1].index))]
+
+
+def best_of(trials: Iterable[_Scored], metric: str | None, mode: str) -> _Scored | None:
+    """The trial with the best value of the metric; None where there is no metric, or no trial has a value."""
+    return next(iter(ranked(trials, metric, mode)), None)
 
 
 def report_lines(summary: Summary) -> Iterator[str]:
@@ -254,6 +288,9 @@ def where_to_look(summary: Summary) -> Iterator[str]:
     if summary.prefect_url:
         yield f"Prefect flow run:   {summary.prefect_url}"
     yield f"MLflow experiments: {', '.join(e.name for e in summary.experiments)} in {summary.tracking_uri}"
+    for experiment in summary.experiments:
+        if url := experiment.view_url or experiment.experiment_url:
+            yield f"MLflow, compared:   {url}"
     for experiment in summary.experiments:
         yield f"TensorBoard:        tensorboard --logdir {experiment.logdir}"
     yield "`tune-tasks ui` shows Prefect's and MLflow's pages again: a server that the sweep started has ended with it."

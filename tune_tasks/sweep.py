@@ -253,8 +253,9 @@ class Sweep:
         closed = self._call("close_sweep", summary, timeout_s=_PATIENCE_S)
         for tracker, what in missing.items():
             self._display.warn(f"{tracker} lacks results ({what}); they are in the files under {self._logdirs()}")
+        summary = closed if isinstance(closed, Summary) else summary
         self._run_view.close(summary)
-        return closed if isinstance(closed, Summary) else summary
+        return summary
 
     def _write_reports(self, summary: Summary) -> None:
         for experiment in summary.experiments:
@@ -353,6 +354,7 @@ def _trial_summary(record: TrialRecord) -> TrialSummary:
         attempts=record.attempts,
         cancelled=record.cancelled,
         elapsed_s=_elapsed(record),
+        mlflow_url=status.run_url if status else None,
     )
 
 

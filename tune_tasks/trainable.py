@@ -170,6 +170,11 @@ def locate(config: Mapping[str, Any], folder: Path | None) -> ScriptTrainable | 
     return ScriptTrainable(path, entrypoint)
 
 
+def is_script_path(written: str) -> bool:
+    """Whether `script_file_path` names a file, and not `package.module:function`."""
+    return not _MODULE_REFERENCE.fullmatch(written)
+
+
 def _find(written: str, folder: Path | None) -> Path:
     # `os.path`, whose functions, unlike Path's, take any text for a path that may not exist.
     folders = [Path.cwd(), folder] if folder else [Path.cwd()]

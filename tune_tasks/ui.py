@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tune_tasks.errors import ServiceError
 from tune_tasks.services import free_port, latest_flow_run_url, prefect_server
-from tune_tasks.trackers.mlflow import default_tracking_uri, is_local_store, without_password
+from tune_tasks.trackers.mlflow import MlflowStore, default_tracking_uri, is_local_store, without_password
 
 _START_TIMEOUT_S = 120.0
 _END_TIMEOUT_S = 10.0
@@ -28,17 +28,27 @@ def serve(*, open_browser: bool) -> None:
         ServiceError: If one cannot be started.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, and so the servers with it
-    with prefect_server() as wait_for_prefect, _mlflow_server(default_tracking_uri(Path.cwd())) as mlflow_url:
+    uri = default_tracking_uri(Path.cwd())
+    with prefect_server() as wait_for_prefect, _mlflow_server(uri) as mlflow_url:
         prefect_url = wait_for_prefect().ui_url
         print(f"Prefect: {prefect_url}\nMLflow:  {mlflow_url}")
         if last := latest_flow_run_url("tune"):
             print(f"The last sweep: {last}")
+        for name, path in _last_views(uri).items():
+            print(f"Its trials of {name}, compared: {mlflow_url}{path}")
         print("Ctrl-C ends them.", flush=True)
         for url in (prefect_url, mlflow_url) if open_browser else ():
             webbrowser.open(url)
         with contextlib.suppress(KeyboardInterrupt):
             while True:
                 time.sleep(3600)
+
+
+def _last_views(uri: str) -> dict[str, str]:
+    try:
+        return MlflowStore(uri).last_views()
+    except Exception:  # noqa: BLE001 - the pages are served without these addresses
+        return {}
 
 
 @contextlib.contextmanager

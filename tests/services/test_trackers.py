@@ -51,7 +51,8 @@ def test_mlflow_holds_the_sweep(sweep, client, mlflow_runs):
     names = {artifact.path for artifact in client().list_artifacts(run.info.run_id)}
     assert names == {"params.json"}
     assert parent.data.params == {"fixed.a": "1", "fixed.b": "x", "script_file_path": "script.py", "sweep.seed": "5"}
-    assert {artifact.path for artifact in client().list_artifacts(parent.info.run_id)} == {"script.py", "spec.yaml"}
+    names = {artifact.path for artifact in client().list_artifacts(parent.info.run_id)}
+    assert names == {"script.py", "spec.yaml", "results.json", "results.csv", "report"}
     assert (parent.info.status, parent.data.tags["tune_tasks.best_trial"]) == ("FINISHED", trial.name)
     assert trial.non_finite == 1
 
@@ -121,7 +122,8 @@ def test_a_tracking_server_that_goes_away_and_comes_back_gets_everything(sweep, 
     waiter = threading.Thread(target=again)
     waiter.start()
     try:
-        (trial,) = sweep(code).trials
+        summary = sweep(code)
+        (trial,), (experiment,) = summary.trials, summary.experiments
         waiter.join()
         assert (trial.state, trial.reports) == (TrialState.TERMINATED, 5)
         until(lambda: health(port), 90)
@@ -130,7 +132,11 @@ def test_a_tracking_server_that_goes_away_and_comes_back_gets_everything(sweep, 
         client = MlflowClient(f"http://127.0.0.1:{port}")
         history = client.get_metric_history(trial.mlflow_run_id, "mean_loss")
         assert [(point.step, point.value) for point in history] == [(step, step) for step in range(1, 6)]
-        assert client.get_run(trial.mlflow_run_id).info.status == "FINISHED"
+        run = client.get_run(trial.mlflow_run_id)
+        assert run.info.status == "FINISHED"
+        page = f"http://127.0.0.1:{port}/#/experiments/{run.info.experiment_id}/runs"
+        assert experiment.experiment_url == f"{page}?viewStateShareKey=runs"
+        assert experiment.view_url == f"{page}?viewStateShareKey={summary.sweep}&compareRunsMode=CHART"
     finally:
         for server in servers:
             if server.poll() is None:
@@ -178,6 +184,10 @@ def test_a_recorder_that_is_killed_starts_again_from_the_files(sweep, reports, c
     assert [point.step for point in history] == list(range(1, 21))
     runs = client().search_runs(["1"])
     assert len(runs) == 2  # the parent and the trial: none was made twice
+    (parent,) = [run for run in runs if run.info.run_id != trial.mlflow_run_id]
+    assert {(p.step, p.value) for p in client().get_metric_history(parent.info.run_id, "trials_done")} <= {(1, 0), (1, 1)}
+    assert (parent.data.metrics["trials_done"], parent.data.metrics["best/mean_loss"]) == (1, 20)
+    assert trial.last_result["mean_loss"] == 20
     assert {run.info.status for run in runs} == {"FINISHED"}
 
 

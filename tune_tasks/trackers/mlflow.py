@@ -5,29 +5,56 @@ from __future__ import annotations
 import fcntl
 import getpass
 import json
+import logging
 import math
 import os
-import re
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
+from tune_tasks.errors import ServiceError, UsageError, did_you_mean
+from tune_tasks.mlflow_view import (
+    ALL_RUNS,
+    ALL_SWEEPS,
+    VIEW_TAG,
+    chart_params,
+    encode_view,
+    experiment_path,
+    flat_params,
+    list_path,
+    run_path,
+    runs_view,
+    safe_key,
+    sweep_view,
+    sweeps_view,
+    view_path,
+    web_address,
+)
 from tune_tasks.recorder_protocol import AttemptInfo, ExperimentInfo, SweepInfo
-from tune_tasks.result import PROGRESS_METRICS, tracked_metrics
-from tune_tasks.summary import ExperimentSummary, Summary
+from tune_tasks.report import ReportPaths, without_pictures
+from tune_tasks.result import PROGRESS_METRICS, REPORTED_METRICS, STOP_METRICS, metric, tracked_metrics, tracked_name
+from tune_tasks.standing import Contender, Standing
+from tune_tasks.stopping import is_loss
+from tune_tasks.summary import ExperimentSummary, Summary, TrialSummary
 from tune_tasks.trackers.base import Row, Tracker
 from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, TrialState, attempt_name
 
 if TYPE_CHECKING:
+    from mlflow.entities import Run
     from mlflow.tracking import MlflowClient
+
+logger = logging.getLogger(__name__)
 
 _METRICS_PER_CALL = 1_000
 _PARAMS_PER_CALL = 100
 _PARAM_LENGTH = 6_000
 _TAG_LENGTH = 5_000
-_KEY_LENGTH = 250
+_TELL_S = 5.0
+_REPORT = "report"
 _NAME_LENGTH = 250  # servers on PostgreSQL or MySQL refuse longer ones
 _CLIENT_SETTINGS = {
     # One default call to a server that is away blocks for 246 s; we back off ourselves, and a repeated create_run makes ghosts.
@@ -57,6 +84,27 @@ def without_password(uri: str) -> str:
     return uri.replace(f":{parsed.password}@", ":***@") if parsed.password else uri
 
 
+@dataclass
+class _Parent:
+    """A sweep's parent run in an experiment, and what MLflow was told of how the sweep stands.
+
+    Attributes:
+        standing: How it stands.
+        metric: What 'best' goes by, with its mode.
+        done: Trials done.
+        best: The best value.
+        told_at: When, on the monotonic clock.
+    """
+
+    experiment_id: str
+    run_id: str
+    standing: Standing
+    metric: tuple[str, str] | None = None
+    done: int = 0
+    best: float | None = None
+    told_at: float = field(default_factory=time.monotonic)
+
+
 class MlflowTracker(Tracker):
     """Writes one sweep to MLflow.
 
@@ -71,7 +119,7 @@ class MlflowTracker(Tracker):
         self._uri = uri
         self._look_first = False
         self._uncertain: set[str] = set()
-        self._parents: dict[str, tuple[str, str]] = {}
+        self._parents: dict[str, _Parent] = {}
         self._runs: dict[str, str] = {}
         self._made_client: MlflowClient | None = None
 
@@ -101,20 +149,21 @@ class MlflowTracker(Tracker):
 
     def open_attempt(self, info: AttemptInfo) -> dict[str, str]:
         """Create the attempt's run, with what varies as params."""
-        experiment_id, parent = self._parent(info.trial.experiment)
+        parent = self._parent(info.trial.experiment)
         if info.key not in self._runs:
             self._runs[info.key] = self._find_or_create(
-                experiment_id,
+                parent.experiment_id,
                 info.key,
                 attempt_name(info.trial, info.attempt),
                 _attempt_tags(self._sweep, info, parent),
                 info.started_at,
             )
         run_id = self._runs[info.key]
-        self._log_params(run_id, _flat_params(info.trial.searched))
+        params = flat_params(info.trial.searched)
+        self._log_params(run_id, params | chart_params(self._sweep.experiments[info.trial.experiment].params, params))
         return {
             "MLFLOW_TRACKING_URI": self._uri,
-            "MLFLOW_EXPERIMENT_ID": experiment_id,
+            "MLFLOW_EXPERIMENT_ID": parent.experiment_id,
             "MLFLOW_RUN_ID": run_id,
         }
 
@@ -122,18 +171,37 @@ class MlflowTracker(Tracker):
         """The run of an attempt, once it was created."""
         return self._runs.get(key)
 
-    def parent_run_id(self, experiment: str) -> str | None:
-        """The parent run of an experiment, once it was created."""
-        return self._parents.get(experiment, ("", None))[1]
+    def run_url(self, info: AttemptInfo) -> str | None:
+        """The page of an attempt's run, once there is one and where MLflow has a web address."""
+        address, parent = web_address(self._uri), self._parents.get(info.trial.experiment)
+        run_id = self._runs.get(info.key)
+        return address + run_path(parent.experiment_id, run_id) if address and parent and run_id else None
+
+    def located(self, experiment: ExperimentSummary) -> ExperimentSummary:
+        """The experiment with its parent run and its pages, as far as there are any."""
+        parent = self._parents.get(experiment.name)
+        if parent is None:
+            return experiment
+        experiment, address = replace(experiment, mlflow_run_id=parent.run_id), web_address(self._uri)
+        if address is None:
+            return experiment
+        if experiment.metric is None:
+            return replace(experiment, experiment_url=address + experiment_path(parent.experiment_id))
+        page = address + list_path(parent.experiment_id, ALL_RUNS)
+        return replace(experiment, experiment_url=page, view_url=address + view_path(parent.experiment_id, self._sweep.sweep))
 
     def log(self, info: AttemptInfo, rows: Sequence[Row]) -> None:
         """Log every reported metric of the rows, and of the last one how far the trial is.
 
         A metric's timestamp, step and value are the trial's own, so that sending a row twice makes one point.
         """
-        metrics = list(_metrics(rows))
+        parent = self._parent(info.trial.experiment)
+        metrics = list(_metrics(rows, self._sweep.experiments[info.trial.experiment].metric))
         for start in range(0, len(metrics), _METRICS_PER_CALL):
             self._client.log_batch(self._runs[info.key], metrics=metrics[start : start + _METRICS_PER_CALL])
+        if rows:
+            parent.standing.report(info, rows[-1])
+            self._tell(info.trial.experiment, parent)
 
     def close_attempt(self, info: AttemptInfo, outcome: Outcome) -> None:
         """Set the run's end: tags, files, status."""
@@ -147,49 +215,120 @@ class MlflowTracker(Tracker):
             if path.exists() and path.stat().st_size:
                 self._client.log_artifact(run_id, str(path))
         self._client.set_terminated(run_id, _status(outcome), _milliseconds(time.time()))
+        parent = self._parent(info.trial.experiment)
+        parent.standing.end(info, outcome)
+        self._tell(info.trial.experiment, parent)
 
     def close_sweep(self, summary: Summary) -> None:
-        """End the parent runs; each gets its experiment's best trial."""
+        """End the parent runs; each gets its experiment's report, the table of results and the final view."""
         for experiment in summary.experiments:
-            _, run_id = self._parent(experiment.name)
-            self._log_best(run_id, experiment)
+            parent = self._parent(experiment.name)
+            self._tell_end(parent, experiment)
             failed = any(trial.state is TrialState.ERROR for trial in experiment.trials)
             status = "KILLED" if summary.interrupted else "FAILED" if failed else "FINISHED"
-            self._client.set_terminated(run_id, status, _milliseconds(time.time()))
+            self._client.set_terminated(parent.run_id, status, _milliseconds(time.time()))
+            self._log_results(parent.run_id, experiment)
+            if (report := ReportPaths(experiment.logdir)).text.exists():
+                self._client.log_artifacts(parent.run_id, str(report.folder), _REPORT)
 
-    def _log_best(self, run_id: str, experiment: ExperimentSummary) -> None:
-        from mlflow.entities import Metric
+    def _tell(self, name: str, parent: _Parent) -> None:
+        """Tell MLflow how the sweep stands: at each trial's end, and now and then where it got better."""
+        standing = parent.standing
+        chosen, mode = standing.metric
+        if chosen and parent.metric != (chosen, mode):
+            self._go_by(name, parent, chosen, mode)
+        best = standing.best()
+        value = best.metric(chosen) if best and chosen else None
+        is_due = time.monotonic() - parent.told_at >= _TELL_S and _is_better(value, parent.best, mode)
+        # A recorder that was started again hears of every end once more: nothing is told again.
+        if standing.done > parent.done or (standing.done == parent.done and is_due):
+            run_id = self._runs.get(best.key) if best else None
+            self._log_standing(parent, standing.done, chosen, value, best, run_id)
 
-        best, metric = experiment.best(), experiment.metric
-        value = best.metric(metric) if best and metric else None
-        if best is None or metric is None or value is None:
-            return
-        config = json.dumps(best.config, indent=2, default=repr)
-        note = f"Best trial: `{best.name}` with {metric} {value:.6g}\n\n```json\n{config}\n```"
-        tags = {"tune_tasks.best_trial": best.name, "mlflow.note.content": note}
-        if best.mlflow_run_id:
-            tags["tune_tasks.best_run_id"] = best.mlflow_run_id
-        self._log_tags(run_id, tags)
-        best_metric = Metric(_safe_key(f"best/{metric}"), value, _milliseconds(time.time()), 0)
-        self._client.log_batch(run_id, metrics=[best_metric])
-        experiment_id, _ = self._parent(experiment.name)
-        self._client.set_experiment_tag(experiment_id, "mlflow.experiment.primaryMetric.name", _safe_key(metric))
-        greater = str(experiment.mode == "max").lower()
-        self._client.set_experiment_tag(experiment_id, "mlflow.experiment.primaryMetric.greaterIsBetter", greater)
+    def _tell_end(self, parent: _Parent, experiment: ExperimentSummary) -> None:
+        best, chosen = experiment.best(), experiment.metric
+        value = best.metric(chosen) if best and chosen else None
+        done = sum(trial.state in (TrialState.TERMINATED, TrialState.ERROR) for trial in experiment.trials)
+        if chosen:
+            lacking = any(t.state is TrialState.TERMINATED and t.metric(chosen) is None for t in experiment.trials)
+            self._go_by(experiment.name, parent, chosen, experiment.mode, incomplete=lacking)
+        if (done, value) != (parent.done, parent.best):
+            self._log_standing(parent, done, chosen, value, best, best.mlflow_run_id if best else None)
+        self._log_tags(parent.run_id, {"mlflow.note.content": _sweep_note(self._sweep, parent, experiment)})
 
-    def _parent(self, name: str) -> tuple[str, str]:
-        """The ids of an experiment and of its sweep's parent run, created at the first call."""
+    def _log_standing(
+        self,
+        parent: _Parent,
+        done: int,
+        chosen: str | None,
+        value: float | None,
+        best: Contender | TrialSummary | None,
+        run_id: str | None,
+    ) -> None:
+        from mlflow.entities import Metric, RunTag
+
+        stamp, step = _milliseconds(time.time()), max(done, 1)  # MLflow draws a line from step 1 on
+        metrics, tags = [Metric("trials_done", done, stamp, step)], {}
+        if best and chosen and value is not None:
+            metrics.append(Metric(_best_key(chosen), value, stamp, step))
+            tags = {"tune_tasks.best_trial": best.name, "tune_tasks.best_run_id": run_id or ""}
+        entities = [RunTag(key, text) for key, text in _trimmed(tags).items()]
+        self._client.log_batch(parent.run_id, metrics=metrics, tags=entities)
+        parent.done, parent.best, parent.told_at = done, value, time.monotonic()
+
+    def _go_by(self, name: str, parent: _Parent, chosen: str, mode: str, *, incomplete: bool = False) -> None:
+        """Have MLflow's pages of the experiment go by a metric."""
+        shown, greater = safe_key(tracked_name(chosen)), str(mode == "max").lower()
+        self._client.set_experiment_tag(parent.experiment_id, "mlflow.experiment.primaryMetric.name", shown)
+        self._client.set_experiment_tag(parent.experiment_id, "mlflow.experiment.primaryMetric.greaterIsBetter", greater)
+        self._log_tags(parent.run_id, {"tune_tasks.metric": chosen, "tune_tasks.mode": mode})
+        sweep, params = self._sweep.sweep, self._sweep.experiments[name].params
+        self._save_view(parent, sweep, f"Sweep {sweep}", sweep_view(sweep, params, shown, mode, incomplete=incomplete))
+        self._save_view(parent, ALL_SWEEPS, "All sweeps", sweeps_view(shown, mode))
+        self._save_view(parent, ALL_RUNS, "Sweeps and their trials", runs_view(params, shown))
+        if parent.metric != (chosen, mode):
+            parent.metric, parent.best = (chosen, mode), None
+
+    def _save_view(self, parent: _Parent, view_id: str, name: str, view: Mapping[str, Any]) -> None:
+        from mlflow.exceptions import MlflowException
+
+        tag = encode_view(name, view, _milliseconds(time.time()))
+        try:
+            self._client.set_experiment_tag(parent.experiment_id, f"{VIEW_TAG}{view_id}", tag)
+        except MlflowException as exc:  # an older server takes shorter tags: no reason to hold back the results
+            logger.warning("MLflow: cannot save the view %r: %s", name, exc)
+
+    def _log_results(self, run_id: str, experiment: ExperimentSummary) -> None:
+        """The table of results, as MLflow's pages show one, and as CSV."""
+        table = experiment.dataframe()
+        # Not by `log_table`: that appends to a table that is there already.
+        self._client.log_text(run_id, table.to_json(orient="split", index=False, default_handler=str), "results.json")
+        self._client.log_text(run_id, table.to_csv(index=False), "results.csv")
+        self._log_tags(run_id, {"mlflow.loggedArtifacts": json.dumps([{"path": "results.json", "type": "table"}])})
+
+    def _parent(self, name: str) -> _Parent:
+        """An experiment and its sweep's parent run, created at the first call."""
         if name not in self._parents:
             info = self._sweep.experiments[name]
             experiment_id = self._experiment(name)
             tags = _sweep_tags(self._sweep, info)
             run_id = self._find_or_create(experiment_id, f"{name}/parent", self._sweep.sweep, tags, time.time())
-            self._log_params(run_id, _flat_params(info.constants) | {"sweep.seed": str(info.seed)})
+            self._log_params(run_id, flat_params(info.constants) | {"sweep.seed": str(info.seed)})
             self._client.log_text(run_id, self._sweep.spec_text, "spec.yaml")
             if info.script and info.script.exists():
                 self._client.log_artifact(run_id, str(info.script))
-            self._parents[name] = (experiment_id, run_id)
+            self._parents[name] = self._as_told(_Parent(experiment_id, run_id, Standing(info.metric, info.mode)))
         return self._parents[name]
+
+    def _as_told(self, parent: _Parent) -> _Parent:
+        """With what an earlier recorder of the sweep has told MLflow."""
+        if not self._look_first:
+            return parent
+        data = self._client.get_run(parent.run_id).data
+        if (chosen := data.tags.get("tune_tasks.metric")) and (mode := data.tags.get("tune_tasks.mode")):
+            parent.metric, parent.best = (chosen, mode), data.metrics.get(_best_key(chosen))
+        parent.done = int(data.metrics.get("trials_done", 0))
+        return parent
 
     def _experiment(self, name: str) -> str:
         from mlflow.exceptions import MlflowException
@@ -222,8 +361,7 @@ class MlflowTracker(Tracker):
     def _log_params(self, run_id: str, params: Mapping[str, str]) -> None:
         from mlflow.entities import Param
 
-        named = {_safe_key(key): value[:_PARAM_LENGTH] for key, value in params.items()}
-        entities = [Param(key, value) for key, value in named.items()]
+        entities = [Param(key, value[:_PARAM_LENGTH]) for key, value in params.items()]
         for start in range(0, len(entities), _PARAMS_PER_CALL):
             self._client.log_batch(run_id, params=entities[start : start + _PARAMS_PER_CALL])
 
@@ -231,6 +369,137 @@ class MlflowTracker(Tracker):
         from mlflow.entities import RunTag
 
         self._client.log_batch(run_id, tags=[RunTag(key, value) for key, value in _trimmed(tags).items()])
+
+
+@dataclass(frozen=True)
+class StoredTrial:
+    """The best trial as MLflow has it.
+
+    Attributes:
+        metric: What it is the best by, with its mode.
+        config: Its resolved config.
+        spec_text: The spec of its sweep, as YAML.
+        tags: Of its run.
+    """
+
+    experiment: str
+    metric: str
+    mode: str
+    value: float
+    run_id: str
+    config: Mapping[str, Any]
+    spec_text: str
+    tags: Mapping[str, str]
+
+
+class MlflowStore:
+    """Reads what sweeps have written to MLflow.
+
+    Args:
+        uri: MLflow's tracking URI, absolute.
+
+    Raises:
+        UsageError: If it is a local store that does not exist.
+    """
+
+    def __init__(self, uri: str) -> None:
+        database = uri.removeprefix("sqlite:///")
+        if database != uri and not Path(database).exists():
+            raise UsageError(f"no MLflow store {database}: no sweep was run in this folder (or set MLFLOW_TRACKING_URI)")
+        self._uri = uri
+        self._client = _connect(uri)
+
+    def best_trial(self, experiment: str, metric: str | None, mode: str | None, *, all_sweeps: bool) -> StoredTrial:
+        """The best trial of an experiment's last sweep, or of all its sweeps.
+
+        Args:
+            experiment: Its name.
+            metric: What to go by; else what the last sweep went by.
+            mode: `max` or `min`; without it `min` for a loss, else `max`.
+            all_sweeps: Whether to look at all sweeps.
+
+        Raises:
+            UsageError: If there is no such experiment, no sweep in it, or no trial with the metric.
+            ServiceError: If MLflow does not answer, or lacks a file of the sweep.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            experiment_id = self._experiment_id(experiment)
+            sweeps = self._sweeps([experiment_id])
+            if not sweeps:
+                raise UsageError(f"the MLflow experiment {experiment!r} has no sweep in it")
+            looked_at = sweeps if all_sweeps else sweeps[:1]
+            if metric is None:
+                chosen, best_mode, run = self._best_as_told(experiment, looked_at)
+            else:
+                chosen, best_mode = metric, mode or ("min" if is_loss(metric) else "max")
+                run = self._best_by(experiment, experiment_id, looked_at, chosen, best_mode)
+            return self._stored(experiment, chosen, best_mode, run)
+        except MlflowException as exc:
+            raise ServiceError(f"MLflow at {without_password(self._uri)}: {exc}") from exc
+
+    def last_views(self) -> dict[str, str]:
+        """Of the last sweep: its experiments' names, each with the path of the page that compares its trials."""
+        experiments = {e.experiment_id: e.name for e in self._client.search_experiments()}
+        sweeps = self._sweeps(list(experiments))
+        last = sweeps[0].data.tags["tune_tasks.sweep"] if sweeps else None
+        parents = [run for run in sweeps if run.data.tags["tune_tasks.sweep"] == last and "tune_tasks.metric" in run.data.tags]
+        return {experiments[run.info.experiment_id]: view_path(run.info.experiment_id, str(last)) for run in parents}
+
+    def _experiment_id(self, name: str) -> str:
+        found = self._client.get_experiment_by_name(name)
+        if found is None:
+            names = [experiment.name for experiment in self._client.search_experiments()]
+            raise UsageError(
+                f"there is no MLflow experiment {name!r}{did_you_mean(name, names)} "
+                f"(in {without_password(self._uri)}: {', '.join(names) or 'none'})"
+            )
+        return str(found.experiment_id)
+
+    def _sweeps(self, experiment_ids: list[str]) -> list[Run]:
+        """The parent runs of the last 1,000 sweeps, the latest first."""
+        return list(
+            self._client.search_runs(
+                experiment_ids, "tags.`tune_tasks.role` = 'sweep'", max_results=1000, order_by=["attributes.start_time DESC"]
+            )
+        )
+
+    def _best_as_told(self, experiment: str, sweeps: Sequence[Run]) -> tuple[str, str, Run]:
+        """The best of the trials that the sweeps themselves called the best, by the metric of the latest."""
+        told = [(run, run.data.tags) for run in sweeps if run.data.tags.get("tune_tasks.best_run_id")]
+        if not told:
+            which = f"sweep {sweeps[0].data.tags['tune_tasks.sweep']}" if len(sweeps) == 1 else f"{len(sweeps)} sweeps"
+            raise UsageError(f"no trial of {experiment!r} ({which}) has a metric to go by; name one with --metric")
+        chosen, mode = told[0][1]["tune_tasks.metric"], told[0][1]["tune_tasks.mode"]
+        values = {tags["tune_tasks.best_run_id"]: run.data.metrics.get(_best_key(chosen)) for run, tags in told}
+        sign = 1 if mode == "max" else -1
+        run_id = max((sign * value, run_id) for run_id, value in values.items() if value is not None)[1]
+        return chosen, mode, self._client.get_run(run_id)
+
+    def _best_by(self, experiment: str, experiment_id: str, sweeps: Sequence[Run], chosen: str, mode: str) -> Run:
+        key = safe_key(tracked_name(chosen))
+        query = "tags.`tune_tasks.role` = 'trial' AND attributes.status != 'FAILED'"
+        if len(sweeps) == 1:
+            query += f" AND tags.`tune_tasks.sweep` = '{sweeps[0].data.tags['tune_tasks.sweep']}'"
+        order = f"metrics.`{key}` {'DESC' if mode == 'max' else 'ASC'}"
+        runs = self._client.search_runs([experiment_id], query, max_results=100, order_by=[order])
+        if not runs or key not in runs[0].data.metrics:
+            names = sorted({name for run in runs for name in run.data.metrics})
+            has = f"it has: {', '.join(names)}" if names else "no trial ended well"
+            raise UsageError(f"no trial of {experiment!r} has the metric {chosen!r}{did_you_mean(chosen, names)} ({has})")
+        return runs[0]
+
+    def _stored(self, experiment: str, chosen: str, mode: str, run: Run) -> StoredTrial:
+        tags, run_id = run.data.tags, run.info.run_id
+        config = json.loads(self._artifact(run_id, "params.json"))
+        spec_text = self._artifact(tags["mlflow.parentRunId"], "spec.yaml")
+        value = run.data.metrics[safe_key(tracked_name(chosen))]
+        return StoredTrial(experiment, chosen, mode, value, run_id, config, spec_text, tags)
+
+    def _artifact(self, run_id: str, name: str) -> str:
+        with tempfile.TemporaryDirectory() as folder:
+            return Path(self._client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
 
 
 def _connect(uri: str) -> MlflowClient:
@@ -252,14 +521,16 @@ def _initialise_once(client: MlflowClient, uri: str) -> None:
         client.search_experiments(max_results=1)
 
 
-def _metrics(rows: Sequence[Row]) -> Iterator[Any]:
+def _metrics(rows: Sequence[Row], chosen: str | None) -> Iterator[Any]:
     from mlflow.entities import Metric
 
+    untracked = chosen if chosen in STOP_METRICS and chosen not in (*REPORTED_METRICS, *PROGRESS_METRICS) else None
     for row in rows:
         stamp, step = _milliseconds(row["timestamp"]), row["timesteps_total"]
-        for name, value in tracked_metrics(row):
+        more = [(untracked, value)] if untracked and (value := metric(row, untracked)) is not None else []
+        for name, value in (*tracked_metrics(row), *more):
             if math.isfinite(value):
-                yield Metric(_safe_key(name), value, stamp, step)
+                yield Metric(safe_key(name), value, stamp, step)
     for name in PROGRESS_METRICS if rows else ():
         yield Metric(name, rows[-1][name], _milliseconds(rows[-1]["timestamp"]), rows[-1]["timesteps_total"])
 
@@ -269,6 +540,7 @@ def _sweep_tags(sweep: SweepInfo, info: ExperimentInfo) -> dict[str, str]:
         "mlflow.user": getpass.getuser(),
         "mlflow.source.name": str(info.script or "python"),
         "mlflow.source.type": "LOCAL",
+        "mlflow.note.content": _links({"Flow run in Prefect": sweep.flow_run_url}),
         "tune_tasks.role": "sweep",
         "tune_tasks.num_trials": str(info.num_trials),
         "tune_tasks.logdir": str(info.folder),
@@ -277,10 +549,13 @@ def _sweep_tags(sweep: SweepInfo, info: ExperimentInfo) -> dict[str, str]:
     }
 
 
-def _attempt_tags(sweep: SweepInfo, info: AttemptInfo, parent: str) -> dict[str, str]:
+def _attempt_tags(sweep: SweepInfo, info: AttemptInfo, parent: _Parent) -> dict[str, str]:
     script = sweep.experiments[info.trial.experiment].script
+    links = {"Task run in Prefect": info.task_run_url, "flow run in Prefect": sweep.flow_run_url}
+    links["the sweep's trials, compared"] = view_path(parent.experiment_id, sweep.sweep)[1:]
     return {
-        "mlflow.parentRunId": parent,
+        "mlflow.parentRunId": parent.run_id,
+        "mlflow.note.content": _links(links),
         "mlflow.user": getpass.getuser(),
         "mlflow.source.name": str(script or "python"),
         "mlflow.source.type": "LOCAL",
@@ -296,27 +571,43 @@ def _attempt_tags(sweep: SweepInfo, info: AttemptInfo, parent: str) -> dict[str,
     }
 
 
-def _flat_params(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """`{"a": {"b": 1}}` as `{"a.b": "1"}`; lists are one value."""
-    flat: dict[str, str] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping) and value:
-            flat |= _flat_params(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value if isinstance(value, str) else json.dumps(value, default=repr)
-    return flat
+def _sweep_note(sweep: SweepInfo, parent: _Parent, experiment: ExperimentSummary) -> str:
+    """A sweep's description at its end, in Markdown."""
+    links = {"Flow run in Prefect": sweep.flow_run_url}
+    if experiment.metric:
+        links["the trials, compared"] = view_path(parent.experiment_id, sweep.sweep)[1:]
+        links["all sweeps and their trials"] = list_path(parent.experiment_id, ALL_RUNS)[1:]
+        links["all sweeps, compared"] = view_path(parent.experiment_id, ALL_SWEEPS)[1:]
+    paths = ReportPaths(experiment.logdir)
+    report = without_pictures(paths) if paths.text.exists() else ""
+    return _cut(f"{_links(links)}\n\n{report}".strip(), f"\n\n… the rest is in the artifact `{_REPORT}/{paths.text.name}`")
+
+
+def _cut(text: str, ending: str) -> str:
+    """The text as a tag holds it, whole lines of it."""
+    if len(text) <= _TAG_LENGTH:
+        return text
+    return text[: _TAG_LENGTH - len(ending)].rpartition("\n")[0] + ending
+
+
+def _links(links: Mapping[str, str]) -> str:
+    """Links in Markdown, in one line. An address that begins with `#` is a page of the same MLflow."""
+    return " · ".join(f"[{text}]({url})" for text, url in links.items() if url)
+
+
+def _best_key(chosen: str) -> str:
+    """The parent run's metric of the best value."""
+    return safe_key(f"best/{tracked_name(chosen)}")
+
+
+def _is_better(value: float | None, than: float | None, mode: str) -> bool:
+    return value is not None and (than is None or (value > than if mode == "max" else value < than))
 
 
 def _status(outcome: Outcome) -> str:
     if outcome.state is TrialState.ERROR:
         return "FAILED"
     return "KILLED" if outcome.ended_by is EndedBy.CANCELLED else "FINISHED"
-
-
-def _safe_key(name: str) -> str:
-    """A metric's or param's name as MLflow takes it: a relative path without empty, `.` or `..` parts."""
-    parts = [part for part in re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII).split("/") if part.strip(". ")]
-    return "/".join(parts)[:_KEY_LENGTH].rstrip("/") or "_"
 
 
 def _quoted(key: str) -> str:

@@ -1,0 +1,126 @@
+"""What MLflow has of a sweep for comparing it: how it stands, results, saved views; and the best trial, run again."""
+
+import base64
+import json
+import zlib
+
+import pytest
+
+from tune_tasks.cli import main
+from tune_tasks.trial import TrialState
+
+# The second trial looks at what MLflow has of the first, while the sweep runs.
+SCRIPT = """
+import sqlite3, time
+from pathlib import Path
+from tune_tasks import TrainingResult
+STORE = Path("mlflow.db")
+def stored(key):
+    with sqlite3.connect(f"file:{STORE.resolve()}?mode=ro", uri=True) as store:
+        return store.execute("select step, value from metrics where key = ? order by step desc", (key,)).fetchone()
+def train(config, status_reporter):
+    for step in (1, 2):
+        status_reporter.report(TrainingResult(timesteps_total=step, mean_loss=config["lr"] / step, mean_accuracy=float("nan")))
+    if config["opt"]["name"] == "fails":
+        raise ValueError("bad")
+    if config["lr"] == 3.0:
+        deadline = time.monotonic() + 30
+        while not (seen := stored("trials_done")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        info = {"done": list(seen), "best": list(stored("best/mean_loss"))}
+        status_reporter.report(TrainingResult(timesteps_total=3, mean_loss=config["lr"] / 3, info=info))
+"""
+CONFIG = {
+    "lr": {"grid_search": [4.0, 3.0]},
+    "opt": {"grid_search": [{"name": "sgd", "momentum": 0.5}, {"name": "fails"}]},
+    "note": "1e-4",
+}
+
+
+@pytest.fixture
+def compared(sweep):
+    """A sweep of four trials, one after the other, of which two fail."""
+    return sweep(SCRIPT, config=CONFIG, resources={"cpu": 2}, stop={"timesteps_total": 10}, seed=1)
+
+
+def view(tag):
+    envelope = json.loads(tag)
+    return json.loads(zlib.decompress(base64.b64decode(envelope["state"].removeprefix("deflate;"))))
+
+
+def test_a_sweep_can_be_compared(compared, folder, mlflow_runs, reports, capsys):
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    trials, (parent,) = mlflow_runs()
+    best = compared.best()
+    assert (best.name, best.metric("mean_loss")) == ("script_env_1_lr=3.0_opt={'name': 'sgd', 'momentum': 0.5}", 1.0)
+
+    seen = reports(best)[-1]["info"]  # while the sweep ran
+    assert seen == {"done": [1, 1.0], "best": [1, 2.0]}
+    history = [(point.step, point.value) for point in client.get_metric_history(parent.info.run_id, "trials_done")]
+    assert sorted(set(history)) == [(1, 1), (2, 2), (3, 3), (4, 4)]
+    assert parent.data.metrics["best/mean_loss"] == 1.0
+    assert parent.data.params == {"note": "1e-4", "script_file_path": "script.py", "sweep.seed": "1"}
+    tags = parent.data.tags
+    assert (tags["tune_tasks.best_trial"], tags["tune_tasks.best_run_id"]) == (best.name, best.mlflow_run_id)
+    assert f"[Flow run in Prefect]({compared.prefect_url})" in tags["mlflow.note.content"]
+    assert "viewStateShareKey=" in tags["mlflow.note.content"]
+    report = (folder / client.download_artifacts(parent.info.run_id, "report", folder)) / "report.md"
+    assert tags["mlflow.note.content"].endswith(report.read_text().partition("## Learning curves")[0].rstrip())
+    assert len(list(report.parent.glob("*.png"))) == 3
+    run = trials[best.name]
+    assert f"[Task run in Prefect]({run.data.tags['prefect.url']})" in run.data.tags["mlflow.note.content"]
+    momenta = [trials[trial.name].data.params["opt.momentum as text"] for trial in compared.trials]
+    assert sorted(momenta) == ["(none)"] * 2 + ["=0.5"] * 2
+
+    table = json.loads((folder / client.download_artifacts(parent.info.run_id, "results.json", folder)).read_text())
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    assert [(row["name"], row["state"]) for row in rows] == [(trial.name, str(trial.state)) for trial in compared.trials]
+    assert [row["mean_loss"] for row in rows] == [2.0, 1.0, 2.0, 1.5]
+    assert json.loads(tags["mlflow.loggedArtifacts"]) == [{"path": "results.json", "type": "table"}]
+
+    experiment = client.get_experiment_by_name("exp").tags
+    assert experiment["mlflow.experiment.primaryMetric.name"] == "mean_loss"
+    assert experiment["mlflow.experiment.primaryMetric.greaterIsBetter"] == "false"
+    state = view(experiment[f"mlflow.sharedViewState.{compared.sweep}"])
+    assert (
+        len(client.search_runs([parent.info.experiment_id], state["searchFilter"], order_by=[f"{state['orderByKey']} ASC"]))
+        == 4
+    )
+    (parallel,) = [chart for chart in state["compareRunCharts"] if chart["type"] == "PARALLEL"]
+    assert all(set(parallel["selectedParams"]) <= set(run.data.params) for run in trials.values())
+    (sweeps,) = client.search_runs(
+        [parent.info.experiment_id], view(experiment["mlflow.sharedViewState.sweeps"])["searchFilter"]
+    )
+    assert sweeps.info.run_id == parent.info.run_id
+    best_runs_again(folder, best, capsys)
+
+
+def best_runs_again(folder, best, capsys):
+    """`tune-tasks best … > best.yaml && tune-tasks -f best.yaml`, from Python; and what it refuses."""
+    from tune_tasks import run_experiments
+
+    assert main(["best", "--experiment", "exp"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"# {best.name}: mean_loss 1 (min)\n")
+    assert best.mlflow_run_id in text
+    (folder / "best.yaml").write_text(text)
+    (again,) = run_experiments(folder / "best.yaml", display="none").trials
+    assert (again.config, again.state, again.metric("mean_loss")) == (dict(best.config), TrialState.TERMINATED, 1.0)
+
+    assert main(["best", "--experiment", "exp", "--all", "--metric", "mean_loss", "--mode", "max"]) == 0
+    assert capsys.readouterr().out.startswith("# script_env_0_lr=4.0")
+    refused = {
+        ("--experiment", "exq"): "there is no MLflow experiment 'exq'; did you mean 'exp'?",
+        (
+            "--experiment",
+            "exp",
+            "--metric",
+            "mean_lost",
+        ): "no trial of 'exp' has the metric 'mean_lost'; did you mean 'mean_loss'?",
+        ("--experiment", "Default"): "the MLflow experiment 'Default' has no sweep in it",
+    }
+    for args, message in refused.items():
+        assert main(["best", *args]) == 2
+        assert message in capsys.readouterr().err
