@@ -2,12 +2,16 @@
 
 import base64
 import json
+import shutil
 import zlib
 
 import pytest
 
 from tune_tasks.cli import main
-from tune_tasks.trial import TrialState
+from tune_tasks.recorder_protocol import AttemptInfo, ExperimentInfo, SweepInfo
+from tune_tasks.summary import ExperimentSummary, Summary
+from tune_tasks.trackers import MlflowTracker
+from tune_tasks.trial import EndedBy, Outcome, Trial, TrialState
 
 # The second trial looks at what MLflow has of the first, while the sweep runs.
 SCRIPT = """
@@ -95,6 +99,50 @@ def test_a_sweep_can_be_compared(compared, folder, mlflow_runs, reports, capsys)
     )
     assert sweeps.info.run_id == parent.info.run_id
     best_runs_again(folder, best, capsys)
+
+
+def test_a_best_trial_that_fails_is_none_and_a_new_recorder_tells_nothing_twice(initialised_store, tmp_path):
+    from mlflow.tracking import MlflowClient
+
+    uri = f"sqlite:///{shutil.copy(initialised_store, tmp_path / 'mlflow.db')}"
+    experiment = ExperimentInfo("exp", tmp_path, 0, 3, {}, metric="mean_loss")
+    sweep = SweepInfo("sweep", {"exp": experiment}, uri, "exp: {}", tmp_path)
+    client = MlflowClient(uri)
+
+    def tracker(*, again):
+        made = MlflowTracker(uri)
+        made.begin(sweep, again=again)
+        made.prepare()
+        return made
+
+    def run(tracker, index, state):
+        info = AttemptInfo(Trial("exp", index, f"trial_{index}", "script", {}, {}, 0), 1, tmp_path / str(index))
+        tracker.open_attempt(info)
+        row = {"timestamp": 1.0, "timesteps_total": 1, "mean_loss": index, "training_iteration": 1, "time_total_s": 1.0}
+        tracker.log(info, [row])
+        tracker.close_attempt(info, Outcome(state, EndedBy.RETURNED, "ended"))
+
+    def told():
+        (parent,) = client.search_runs(["1"], "tags.`tune_tasks.role` = 'sweep'")
+        done = [(p.step, p.value) for p in client.get_metric_history(parent.info.run_id, "trials_done")]
+        best = [(p.step, p.value) for p in client.get_metric_history(parent.info.run_id, "best/mean_loss")]
+        return done, best, parent.data.tags.get("tune_tasks.best_trial")
+
+    first = tracker(again=False)
+    assert client.get_experiment("1").tags["mlflow.experiment.primaryMetric.name"] == "mean_loss"  # before any report
+    run(first, 0, TrialState.ERROR)
+    assert told() == ([(1, 1)], [], None)
+    run(first, 1, TrialState.TERMINATED)
+    assert told() == ([(1, 1), (2, 2)], [(2, 1)], "trial_1")
+    second = tracker(again=True)
+    for index, state in enumerate((TrialState.ERROR, TrialState.TERMINATED)):
+        run(second, index, state)
+    assert told() == ([(1, 1), (2, 2)], [(2, 1)], "trial_1")
+    run(second, 2, TrialState.TERMINATED)
+    assert told() == ([(1, 1), (2, 2), (3, 3)], [(2, 1), (3, 1)], "trial_1")
+    failed = ExperimentSummary("exp", [], tmp_path, "mean_loss", "min")
+    second.close_sweep(Summary("sweep", [failed]))
+    assert told()[2] == ""
 
 
 def best_runs_again(folder, best, capsys):

@@ -143,9 +143,9 @@ class MlflowTracker(Tracker):
         self._sweep, self._look_first = sweep, again
 
     def prepare(self) -> None:
-        """Make the experiments and parent runs, before the first attempt needs them."""
+        """Make the experiments, parent runs and views, before the first attempt needs them."""
         for name in self._sweep.experiments:
-            self._parent(name)
+            self._tell(name, self._parent(name))
 
     def open_attempt(self, info: AttemptInfo) -> dict[str, str]:
         """Create the attempt's run, with what varies as params."""
@@ -272,7 +272,9 @@ class MlflowTracker(Tracker):
         if best and chosen and value is not None:
             metrics.append(Metric(_best_key(chosen), value, stamp, step))
             tags = {"tune_tasks.best_trial": best.name, "tune_tasks.best_run_id": run_id or ""}
-        entities = [RunTag(key, text) for key, text in _trimmed(tags).items()]
+        elif parent.best is not None:  # the one that was told has failed
+            tags = {"tune_tasks.best_trial": "", "tune_tasks.best_run_id": ""}
+        entities = [RunTag(key, text[:_TAG_LENGTH]) for key, text in tags.items()]
         self._client.log_batch(parent.run_id, metrics=metrics, tags=entities)
         parent.done, parent.best, parent.told_at = done, value, time.monotonic()
 
