@@ -11,31 +11,43 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from tune_tasks import request
 from tune_tasks.execution import execute
 from tune_tasks.ray_runner import SweepTaskRunner
+from tune_tasks.request import Count, NumTrials, Request, Seed
 
 
 @flow(name="tune", task_runner=SweepTaskRunner(), validate_parameters=True)
 def tune(
-    spec: request.SpecContent = None,
-    spec_file: request.SpecFile = None,
-    num_trials: request.NumTrials = None,
-    seed: request.Seed = None,
-    stop: request.Stop = None,
-    address: request.Address = None,
-    num_cpus: request.NumCpus = None,
-    num_gpus: request.NumGpus = None,
-    local_dir: request.LocalDir = "tune_results",
-    verbose: request.Verbose = False,
+    spec: dict[str, Any] | None = None,
+    spec_file: str | None = None,
+    num_trials: NumTrials = None,
+    seed: Seed = None,
+    stop: dict[str, float | str] | None = None,
+    address: str | None = None,
+    num_cpus: Count = None,
+    num_gpus: Count = None,
+    local_dir: str = "tune_results",
+    verbose: bool = False,
 ) -> State[Any]:
     """Run every trial of a spec on Ray; watch them here, compare them in MLflow.
+
+    Args:
+        spec: The spec itself: experiments by name, each as a spec file has it.
+        spec_file: Path of a spec file, YAML or JSON, on the machine that executes the run; takes the place of `spec`.
+        num_trials: Takes the place of every experiment's `num_trials`.
+        seed: Takes the place of the spec's seeds.
+        stop: Criteria for every experiment, in place of its own for the same metric, e.g. `{"mean_accuracy": 0.99}`.
+        address: Address of a Ray cluster to join. Default: `RAY_ADDRESS`, else a local one is started.
+        num_cpus: CPUs of a local Ray cluster. Default: the machine's.
+        num_gpus: GPUs of a local Ray cluster. Default: the machine's.
+        local_dir: Folder for the trials' files; a relative one is in the working directory.
+        verbose: Show what Ray and Prefect say.
 
     Returns:
         Completed where every trial ended well, Failed where one ended in ERROR, Cancelled where the sweep was interrupted.
     """
     return execute(
-        request.Request(
+        Request(
             spec=spec,
             spec_file=spec_file,
             num_trials=num_trials,

@@ -17,39 +17,25 @@ from tune_tasks.status import Display, NoDisplay
 from tune_tasks.summary import Summary
 from tune_tasks.trainable import TrainFunction
 
-SpecContent = Annotated[dict[str, Any] | None, Field(description="The spec itself: experiments by name.")]
-SpecFile = Annotated[
-    str | None, Field(description="Path of a spec file, YAML or JSON, where the run is executed; in place of `spec`.")
-]
-NumTrials = Annotated[int | None, Field(ge=1, le=MAX_TRIALS, description="Takes the place of every experiment's num_trials.")]
-Seed = Annotated[int | None, Field(ge=0, lt=2**63, description="Takes the place of the spec's seeds.")]
-Stop = Annotated[
-    dict[str, float | str] | None,
-    Field(description="Criteria for every experiment, in place of its own for the same metric, e.g. {mean_accuracy: 0.99}."),
-]
-Address = Annotated[
-    str | None, Field(description="Address of a Ray cluster to join; default: RAY_ADDRESS, else a local one is started.")
-]
-NumCpus = Annotated[int | None, Field(ge=0, description="CPUs of a local Ray cluster; default: the machine's.")]
-NumGpus = Annotated[int | None, Field(ge=0, description="GPUs of a local Ray cluster; default: the machine's.")]
-LocalDir = Annotated[str, Field(description="Where the trials' files go; relative: from the working directory.")]
-Verbose = Annotated[bool, Field(description="Show what Ray and Prefect say.")]
+NumTrials = Annotated[int | None, Field(ge=1, le=MAX_TRIALS)]
+Seed = Annotated[int | None, Field(ge=0, lt=2**63)]
+Count = Annotated[int | None, Field(ge=0)]
 
 
 @dataclass(frozen=True)
 class Request:
-    """The flow's parameters, with their types: Prefect's form for a run is made of them."""
+    """The flow's parameters, which `flows/tune.py` describes."""
 
-    spec: SpecContent = None
-    spec_file: SpecFile = None
+    spec: dict[str, Any] | None = None
+    spec_file: str | None = None
     num_trials: NumTrials = None
     seed: Seed = None
-    stop: Stop = None
-    address: Address = None
-    num_cpus: NumCpus = None
-    num_gpus: NumGpus = None
-    local_dir: LocalDir = "tune_results"
-    verbose: Verbose = False
+    stop: dict[str, float | str] | None = None
+    address: str | None = None
+    num_cpus: Count = None
+    num_gpus: Count = None
+    local_dir: str = "tune_results"
+    verbose: bool = False
 
     @property
     def ray_address(self) -> str | None:
