@@ -25,6 +25,7 @@ from tune_tasks.flows.tune import tune
 from tune_tasks.services import PrefectAddress, prefect_server, standing_server
 
 _POOL_TYPE = "process"
+_MOST_POOLS = 200  # of one answer of the server
 # A sweep that is due while the last one runs is left out: waiting ones would pile up, and start at odd times.
 _ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 
@@ -119,7 +120,7 @@ def _deployment(draft: Draft, schedule: SCHEDULE_TYPES | None, **where: Any) -> 
 
 def _process_pool(name: str | None) -> str:
     with get_client(sync_client=True) as client:
-        pools = client.read_work_pools()
+        pools = client.read_work_pools(limit=_MOST_POOLS)
     if name is None:
         return _only([pool.name for pool in pools if pool.type == _POOL_TYPE], pools)
     chosen = next((pool for pool in pools if pool.name == name), None)

@@ -31,19 +31,22 @@ def name():
 @pytest.fixture
 def start_run(client, name):
     """Starts a run of the test's deployment as the Custom Run form does; returns a function that reads it."""
-    from prefect.exceptions import ObjectNotFound
-
-    def deployment():
-        try:
-            return client.read_deployment_by_name(f"tune/{name}")
-        except ObjectNotFound:
-            return None
 
     def start(**parameters):
-        created = client.create_flow_run_from_deployment(until(deployment).id, parameters=parameters)
+        deployment = until(lambda: find_deployment(client, name))
+        created = client.create_flow_run_from_deployment(deployment.id, parameters=parameters)
         return lambda: client.read_flow_run(created.id)
 
     return start
+
+
+def find_deployment(client, name):
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        return client.read_deployment_by_name(f"tune/{name}")
+    except ObjectNotFound:
+        return None
 
 
 def ended(read):
@@ -59,8 +62,10 @@ def history(client, flow_run_id):
 
 def runs_of(client, name):
     from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
+    from prefect.client.schemas.sorting import FlowRunSort
 
-    return client.read_flow_runs(deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[name])))
+    named = DeploymentFilter(name=DeploymentFilterName(any_=[name]))
+    return client.read_flow_runs(deployment_filter=named, sort=FlowRunSort.ID_DESC, limit=100)
 
 
 def cancel(client, flow_run_id):
@@ -88,8 +93,10 @@ def expect_a_cancelled_sweep(client, flow_run_id, folder, mlflow_runs):
 
 def task_run_states(client, flow_run_id):
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+    from prefect.client.schemas.sorting import TaskRunSort
 
-    runs = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id])))
+    of_run = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
+    runs = client.read_task_runs(flow_run_filter=of_run, sort=TaskRunSort.ID_DESC, limit=100)
     trials = [run for run in runs if run.name.startswith("script_")]
     monitors = [run for run in runs if run.name.startswith("monitor ")]
     return {"run_trial": {run.state.name for run in trials}, "monitor": {run.state.name for run in monitors}}
@@ -100,7 +107,7 @@ def test_served_runs_complete_or_say_what_is_wrong(command, folder, client, name
 
     served = command(
         *("serve", "-f", write_spec(folder, QUICK), "--name", name, "--tag", "nightly", "--param", "num_cpus=2"),
-        env={"PREFECT_RUNNER_POLL_FREQUENCY": "0.5", "MARKER": str(folder)},
+        env={"PREFECT_RUNNER_POLL_FREQUENCY": "1", "MARKER": str(folder)},
     )
     (folder / "spec.yaml").unlink()
     with pytest.raises(PrefectHTTPStatusError, match="409"):
@@ -126,7 +133,7 @@ def test_served_runs_complete_or_say_what_is_wrong(command, folder, client, name
 def test_a_schedule_fires_never_beside_itself_and_ends_by_cancel_or_ctrl_c(command, folder, client, name, mlflow_runs):
     served = command(
         *("serve", "-f", write_spec(folder, SLEEPS), "--name", name, "--interval", 6, "--param", "num_cpus=2"),
-        env={"PREFECT_RUNNER_POLL_FREQUENCY": "0.5", "MARKER": str(folder)},
+        env={"PREFECT_RUNNER_POLL_FREQUENCY": "1", "MARKER": str(folder)},
     )
     wait_for_reports(folder, 2)
     (running,) = [run for run in runs_of(client, name) if run.state.name == "Running"]
@@ -186,8 +193,7 @@ def test_what_is_refused_creates_nothing(command, folder, client, name, args, me
     assert (process.returncode, out) == (2, "")
     assert message in err
     assert "Traceback" not in err
-    assert runs_of(client, name) == []
-    assert [deployment for deployment in client.read_deployments() if deployment.name == name] == []
+    assert find_deployment(client, name) is None
 
 
 def test_a_server_that_ends_with_a_sweep_is_none_for_a_deployment(prefect, monkeypatch):
