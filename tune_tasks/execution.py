@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import yaml
@@ -86,7 +86,7 @@ def _run(request: Request, session: Session, interruption: Interruption) -> Summ
             "the flow needs a Prefect server that every worker reaches: set PREFECT_API_URL, "
             "or use the command tune-tasks or tune_tasks.run_experiments, which start one"
         )
-    plan: Any = parse_spec(request, session.callables)
+    plan = _parsed(request, session)
     _announce(plan, session)
     with connect(ray_options(request)) as cluster:
         if interruption.reason:
@@ -103,6 +103,13 @@ def _run(request: Request, session: Session, interruption: Interruption) -> Summ
         session.summary = sweep.run()
     summarize(session.summary)
     return session.summary
+
+
+def _parsed(request: Request, session: Session) -> Plan:
+    plan: Any = parse_spec(request, session.callables)
+    if isinstance(plan, State):
+        raise cast("TuneError", getattr(plan.data, "result", plan.data))
+    return plan  # type: ignore[no-any-return]
 
 
 def ray_options(request: Request) -> RayOptions:
