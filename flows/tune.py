@@ -6,35 +6,60 @@ Also a script, the same command as `tune-tasks`: `./flows/tune.py -f examples/tu
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from pydantic import Field
 
 from tune_tasks.execution import execute
 from tune_tasks.ray_runner import SweepTaskRunner
-from tune_tasks.request import Request
+from tune_tasks.request import Count, NumTrials, Request, Seed
 
 
 @flow(name="tune", task_runner=SweepTaskRunner(), validate_parameters=True)
 def tune(
-    spec: Annotated[dict[str, Any] | None, Field(description="The spec itself: experiments by name.")] = None,
-    spec_file: Annotated[str | None, Field(description="Or the path of a spec file, YAML or JSON.")] = None,
-    seed: Annotated[int | None, Field(ge=0, description="Takes the place of the spec's seeds.")] = None,
-    num_trials: Annotated[int | None, Field(ge=1, description="Takes the place of the spec's num_trials.")] = None,
-    address: Annotated[str | None, Field(description="Address of a Ray cluster; without it a local one is started.")] = None,
-    num_cpus: Annotated[int | None, Field(ge=0, description="CPUs of a local Ray cluster.")] = None,
-    num_gpus: Annotated[int | None, Field(ge=0, description="GPUs of a local Ray cluster.")] = None,
-    local_dir: Annotated[str, Field(description="Where the trials' files go.")] = "tune_results",
-    verbose: Annotated[bool, Field(description="Show what Ray and Prefect say.")] = False,
+    spec: dict[str, Any] | None = None,
+    spec_file: str | None = None,
+    num_trials: NumTrials = None,
+    seed: Seed = None,
+    stop: dict[str, float | str] | None = None,
+    address: str | None = None,
+    num_cpus: Count = None,
+    num_gpus: Count = None,
+    local_dir: str = "tune_results",
+    verbose: bool = False,
 ) -> State[Any]:
     """Run every trial of a spec on Ray; watch them here, compare them in MLflow.
+
+    Args:
+        spec: The spec itself: experiments by name, each as a spec file has it.
+        spec_file: Path of a spec file, YAML or JSON, on the machine that executes the run; takes the place of `spec`.
+        num_trials: Takes the place of every experiment's `num_trials`.
+        seed: Takes the place of the spec's seeds.
+        stop: Criteria for every experiment, in place of its own for the same metric, e.g. `{"mean_accuracy": 0.99}`.
+        address: Address of a Ray cluster to join. Default: `RAY_ADDRESS`, else a local one is started.
+        num_cpus: CPUs of a local Ray cluster. Default: the machine's.
+        num_gpus: GPUs of a local Ray cluster. Default: the machine's.
+        local_dir: Folder for the trials' files; a relative one is in the working directory.
+        verbose: Show what Ray and Prefect say.
 
     Returns:
         Completed where every trial ended well, Failed where one ended in ERROR, Cancelled where the sweep was interrupted.
     """
-    return execute(Request(spec, spec_file, seed, num_trials, address, num_cpus, num_gpus, local_dir, verbose))
+    return execute(
+        Request(
+            spec=spec,
+            spec_file=spec_file,
+            num_trials=num_trials,
+            seed=seed,
+            stop=stop,
+            address=address,
+            num_cpus=num_cpus,
+            num_gpus=num_gpus,
+            local_dir=local_dir,
+            verbose=verbose,
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -21,14 +21,14 @@ ORDER = [
     *("spec_source", "expressions", "spec", "variants", "trainable", "plan", "cluster"),
     *("reporter", "summary", "leaderboard", "plots", "report", "scheduling", "mlflow_view", "recorder_protocol", "standing"),
     *("records", "trackers.base", "trackers.mlflow", "trackers.tensorboard", "trackers", "pump", "recorder"),
-    *("recorder_link", "monitor", "attempt", "status", "request", "services", "prefect_server"),
-    *("ray_runner", "run_view", "tasks", "postmortem", "hearing", "sweep", "execution"),
-    *("flows", "flows.tune", "launch", "ui", "best", "api", "cli"),
+    *("recorder_link", "monitor", "attempt", "status", "request", "deployment", "services", "prefect_server"),
+    *("ray_runner", "run_view", "tasks", "postmortem", "hearing", "interruption", "sweep", "execution"),
+    *("flows", "flows.tune", "launch", "deploy", "ui", "best", "api", "cli"),
 ]
 UPWARD = {("flows.tune", "cli")}  # the flow's file is a script too
 
 IMPORTED_BY = {
-    "pydantic": {"spec", "flows.tune"},
+    "pydantic": {"spec", "request", "deployment", "deploy"},
     "pydantic_core": {"spec"},
     "yaml": {"spec_source"},
     "matplotlib": {"plots"},
@@ -42,7 +42,7 @@ IMPORTED_BY = {
     "prefect_ray": {"ray_runner", "sweep"},
     "prefect": {
         *("ray_runner", "run_view", "tasks", "postmortem", "hearing", "sweep", "execution"),
-        *("services", "prefect_server", "run_view", "launch", "flows.tune"),
+        *("services", "prefect_server", "launch", "deploy", "flows.tune"),
     },
 }
 HEAVY = {"ray", "prefect", "mlflow", "numpy", "torch", "pandas", "rich"}

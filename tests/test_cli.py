@@ -69,6 +69,11 @@ def test_plan_as_json(capsys):
     ]
 
 
+def test_stop_beside_the_files_own(capsys):
+    code, out, _ = run(capsys, "plan", "-f", "spec.yaml", "--stop", '{"mean_accuracy": 0.5, "training_iteration": 3}')
+    assert (code, out.splitlines()[1]) == (0, "  stop: mean_accuracy >= 0.5, mean_loss < 0.1, training_iteration >= 3")
+
+
 def test_schema(capsys):
     code, out, _ = run(capsys, "schema")
     assert (code, json.loads(out)["title"]) == (0, "tune-tasks spec")
@@ -98,6 +103,10 @@ REFUSED = {
         ["validate", "-f", "spec.yaml", "--env", "x"],
         "error: --env cannot be combined with -f: write it into spec.yaml\n",
     ),
+    "a criterion that is none": (
+        ["validate", "-f", "spec.yaml", "--stop", '{"mean_loss": "low"}'],
+        "error: stop.mean_loss: expected a number or a comparison such as '<= 0.1', got 'low'\n",
+    ),
     "an algorithm of another issue": (
         ["validate", "--alg", "PPO"],
         "error: default.alg: 'PPO' is not supported (supported: script; RLlib's algorithms are not part of this version)\n",
@@ -110,12 +119,12 @@ REFUSED = {
     "a misspelt command": (
         ["vaildate", "-f", "spec.yaml"],
         "error: `tune-tasks` has no command 'vaildate'; did you mean 'validate'? "
-        "(its commands: run, validate, plan, best, schema, ui)\n",
+        "(its commands: run, validate, plan, best, schema, deploy, serve, ui)\n",
     ),
     "a spec without -f": (
         ["sweep.yaml"],
         "error: `tune-tasks` has no command 'sweep.yaml'; a spec file is given with -f "
-        "(its commands: run, validate, plan, best, schema, ui)\n",
+        "(its commands: run, validate, plan, best, schema, deploy, serve, ui)\n",
     ),
     "a spec without -f, of a command": (
         ["plan", "sweep.yaml"],

@@ -99,7 +99,17 @@ def run_experiments(
         ServiceError: If Prefect or Ray cannot be started or reached.
     """
     data, path, callables = _parts(spec)
-    request = Request(data, path, seed, num_trials, address, num_cpus, num_gpus, fspath(local_dir), verbose)
+    request = Request(
+        spec=data,
+        spec_file=path,
+        seed=seed,
+        num_trials=num_trials,
+        address=address,
+        num_cpus=num_cpus,
+        num_gpus=num_gpus,
+        local_dir=fspath(local_dir),
+        verbose=verbose,
+    )
     session = Session(callables, scheduler or Scheduler(), make_display(display, sys.stdout))
     try:
         return launch(request, session)

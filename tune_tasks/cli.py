@@ -1,4 +1,4 @@
-"""The command line: `tune-tasks [run] -f spec.yaml`, `validate`, `plan`, `best`, `schema`, `ui`. `./flows/tune.py` is the same.
+"""The command line: `tune-tasks [run] -f spec.yaml` and the commands of `COMMANDS`. `./flows/tune.py` is the same.
 
 Heavy libraries are imported once the input is known to be good.
 """
@@ -15,12 +15,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from tune_tasks.deployment import Draft, Timing, draft, parse_parameters
 from tune_tasks.errors import TuneError, UsageError, did_you_mean
 from tune_tasks.request import Request, Session
 from tune_tasks.status import make_display
 
 _EXIT_INTERRUPTED = 130
 _SPEC_HINT = "; a spec file is given with -f"
+_PARAM_HELP = "parameter of its runs, the value as JSON, e.g. num_trials=20; may be given again"
 _TRIAL_FLAGS = ("env", "stop", "config", "resources")
 
 
@@ -106,7 +108,7 @@ def _spec_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("-f", "--file", help="spec file, YAML or JSON")
     group.add_argument("--alg", help="'script' (default)")
     group.add_argument("--env", help="environment or data set; part of the trials' names")
-    group.add_argument("--stop", type=_json_object, help="JSON, e.g. '{\"mean_accuracy\": 0.99}'")
+    group.add_argument("--stop", type=_json_object, help="JSON, e.g. '{\"mean_accuracy\": 0.99}'; with -f beside the file's")
     group.add_argument("--config", type=_json_object, help='JSON, e.g. \'{"script_file_path": "train.py"}\'')
     group.add_argument("--resources", type=_json_object, help="JSON, e.g. '{\"cpu\": 1}'")
     group.add_argument("--num-trials", type=_positive, help="number of trials; with -f in place of the file's")
@@ -141,6 +143,27 @@ def _best_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mode", choices=("max", "min"), help="of --metric (default: min for a loss, else max)")
 
 
+def _deployment_arguments(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_argument_group("what to run")
+    what.add_argument("-f", "--file", required=True, help="spec file; its content goes into the deployment")
+    what.add_argument("--name", help="the deployment's (default: the spec file's, without its suffix)")
+    what.add_argument("--param", action="append", default=[], metavar="KEY=VALUE", help=_PARAM_HELP)
+    what.add_argument("--tag", action="append", default=[], help="tag of the deployment and its runs; may be given again")
+    when = parser.add_argument_group("when; at most one of the first three, without any only when asked to")
+    when.add_argument("--cron", help="e.g. '0 2 * * *': every night at two")
+    when.add_argument("--interval", type=_positive, metavar="SECONDS", help="from one start to the next")
+    when.add_argument("--rrule", help="recurrence rule, e.g. 'FREQ=WEEKLY;BYDAY=MO'")
+    when.add_argument("--timezone", help="of the schedule, e.g. Europe/Berlin (default: UTC)")
+    when.add_argument("--paused", action="store_true", help="with its schedule switched off")
+
+
+def _deploy_arguments(parser: argparse.ArgumentParser) -> None:
+    _deployment_arguments(parser)
+    where = parser.add_argument_group("where to run")
+    where.add_argument("--pool", help="process work pool (default: the only one there is)")
+    where.add_argument("--working-dir", default=".", help="folder on the worker's machine to run in (default: this one)")
+
+
 def _ui_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-browser", action="store_true", help="print the addresses only")
 
@@ -169,6 +192,7 @@ def _not_negative(text: str) -> int:
 
 def _request(args: argparse.Namespace) -> Request:
     given = {name: getattr(args, name) for name in ("alg", *_TRIAL_FLAGS) if getattr(args, name) is not None}
+    stop = given.pop("stop", None) if args.file else None
     if args.file and (given or args.experiment_name):
         flags = ", ".join(f"--{name}" for name in given) or "--experiment-name"
         raise UsageError(f"{flags} cannot be combined with -f: write it into {args.file}")
@@ -177,7 +201,7 @@ def _request(args: argparse.Namespace) -> Request:
     spec = None if args.file else {args.experiment_name or "default": given}
     names = ("address", "num_cpus", "num_gpus", "local_dir", "verbose")
     options = {name: getattr(args, name) for name in names if hasattr(args, name)}
-    return Request(spec, args.file, args.seed, args.num_trials, **options)
+    return Request(spec, args.file, seed=args.seed, num_trials=args.num_trials, stop=stop, **options)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -265,6 +289,28 @@ def _schema(args: argparse.Namespace) -> int:
     return 0
 
 
+def _deploy(args: argparse.Namespace) -> int:
+    draft = _draft(args)
+    from tune_tasks.deploy import deploy
+
+    print(deploy(draft, pool=args.pool, working_dir=Path(args.working_dir)))
+    return 0
+
+
+def _serve(args: argparse.Namespace) -> int:
+    draft = _draft(args)
+    from tune_tasks.deploy import serve
+
+    serve(draft)
+    return 0
+
+
+def _draft(args: argparse.Namespace) -> Draft:
+    timing = Timing(args.cron, args.interval, args.rrule, args.timezone)
+    request = Request(spec_file=args.file, **parse_parameters(args.param))
+    return draft(request, timing, name=args.name, tags=args.tag, paused=args.paused)
+
+
 def _ui(args: argparse.Namespace) -> int:
     from tune_tasks.ui import serve
 
@@ -282,6 +328,8 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], Callable[[argpars
     "plan": (_plan, _plan_arguments, "show what would run, in order, without running it"),
     "best": (_best, _best_arguments, "print the best trial of the last sweep as a spec that runs it again"),
     "schema": (_schema, _no_arguments, "print the JSON Schema of a spec file"),
+    "deploy": (_deploy, _deploy_arguments, "store a spec in a deployment of the Prefect server, scheduled or not"),
+    "serve": (_serve, _deployment_arguments, "the same, with this process to run it until Ctrl-C: no work pool, no worker"),
     "ui": (_ui, _ui_arguments, "show Prefect's and MLflow's pages on what the runs wrote"),
 }
 

@@ -8,17 +8,19 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
+from prefect.exceptions import Abort
 from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
 from prefect.states import Cancelled, Completed, Failed
 
 from tune_tasks.cluster import Cluster
 from tune_tasks.errors import TuneError, UsageError
+from tune_tasks.interruption import Interruption, interruptible
 from tune_tasks.mlflow_view import searched_params
 from tune_tasks.plan import Plan, PlannedExperiment
 from tune_tasks.ray_runner import RayOptions, StoredTrainable, connect, remote_options
@@ -43,7 +45,10 @@ def execute(request: Request) -> State[Any]:
     """Run a sweep; returns the flow run's final state."""
     session = session_of_flow.get(None) or Session(display=make_display("classic", sys.stdout))
     try:
-        summary = _run(request, session)
+        with interruptible() as interruption:
+            summary = _run(request, session, interruption)
+            if summary is None or summary.interrupted:
+                return _cancelled(summary, interruption)
     except TuneError as exc:
         session.error = exc
         return Failed(message=str(exc))
@@ -55,21 +60,39 @@ def execute(request: Request) -> State[Any]:
     return _state(summary)
 
 
+def _cancelled(summary: Summary | None, interruption: Interruption) -> State[Any]:
+    if interruption.is_supervised and _is_cancelling():
+        raise Abort("the run is cancelled: its worker or runner sets the final state")
+    return Cancelled(message=f"Interrupted: {summary.one_line() if summary else 'no trial was started'}")
+
+
+def _is_cancelling() -> bool:
+    try:
+        with get_client(sync_client=True) as client:
+            state = client.read_flow_run(UUID(_flow_run_id())).state
+    except Exception as exc:  # noqa: BLE001 - a Prefect that is away learns of the end later, or never
+        logger.warning("Prefect: cannot read the flow run's state: %s", exc)
+        return False
+    return state is not None and state.is_cancelling()
+
+
 def _state(summary: Summary) -> State[Any]:
-    if summary.interrupted:
-        return Cancelled(message=f"Interrupted: {summary.one_line()}")
     return Failed(message=summary.one_line()) if summary.failed else Completed(message=summary.one_line())
 
 
-def _run(request: Request, session: Session) -> Summary:
+def _run(request: Request, session: Session, interruption: Interruption) -> Summary | None:
+    """Run the sweep; returns None where it was interrupted before any trial was started."""
     if not PREFECT_API_URL.value():
         raise UsageError(
             "the flow needs a Prefect server that every worker reaches: set PREFECT_API_URL, "
             "or use the command tune-tasks or tune_tasks.run_experiments, which start one"
         )
-    plan: Any = parse_spec(request, session.callables)
+    plan = _parsed(request, session)
     _announce(plan, session)
     with connect(ray_options(request)) as cluster:
+        if interruption.reason:
+            session.error = KeyboardInterrupt()
+            return None
         cluster.check(plan)
         info = _sweep_info(plan, request)
         _check_reach(cluster, info)
@@ -78,10 +101,17 @@ def _run(request: Request, session: Session) -> Summary:
         recorder = session.recorder or start_recorder(info.tracking_uri, info.cwd, cpus=cluster.cpu)
         recorder.begin.remote(info)
         run_view = RunView(info.flow_run_id)
-        sweep = Sweep(plan, info, cluster, recorder, launches, session.scheduler, session.display, run_view)
+        sweep = Sweep(plan, info, cluster, recorder, launches, session.scheduler, session.display, run_view, interruption)
         session.summary = sweep.run()
     summarize(session.summary)
     return session.summary
+
+
+def _parsed(request: Request, session: Session) -> Plan:
+    plan: Any = parse_spec(request, session.callables)
+    if isinstance(plan, State):
+        raise cast("TuneError", getattr(plan.data, "result", plan.data))
+    return plan  # type: ignore[no-any-return]
 
 
 def ray_options(request: Request) -> RayOptions:
@@ -132,8 +162,7 @@ def _launch(experiment: PlannedExperiment, cluster: Cluster) -> Launch:
 def _sweep_info(plan: Plan, request: Request) -> SweepInfo:
     cwd, sweep = Path.cwd(), f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{secrets.token_hex(2)}"
     root = cwd / Path(request.local_dir).expanduser()
-    context = FlowRunContext.get()
-    flow_run_id = str(context.flow_run.id) if context and context.flow_run else ""
+    flow_run_id = _flow_run_id()
     ui = PREFECT_UI_URL.value()
     return SweepInfo(
         sweep=sweep,
@@ -144,6 +173,11 @@ def _sweep_info(plan: Plan, request: Request) -> SweepInfo:
         flow_run_id=flow_run_id,
         flow_run_url=f"{ui}/runs/flow-run/{flow_run_id}" if ui and flow_run_id else "",
     )
+
+
+def _flow_run_id() -> str:
+    context = FlowRunContext.get()
+    return str(context.flow_run.id) if context and context.flow_run else ""
 
 
 def _experiment_info(experiment: PlannedExperiment, folder: Path) -> ExperimentInfo:

@@ -12,6 +12,7 @@ from tune_tasks.errors import Location, SpecError, TrainableError, UsageError, d
 from tune_tasks.result import STOP_METRICS
 from tune_tasks.spec import MAX_TRIALS, ExperimentSpec, Spec
 from tune_tasks.spec_source import NodePath
+from tune_tasks.stopping import parse_criterion
 from tune_tasks.trainable import CallableTrainable, Trainable, TrainFunction, locate
 from tune_tasks.trial import Trial
 from tune_tasks.variants import SearchSpace, expand, num_trials
@@ -79,6 +80,7 @@ def make_plan(
     *,
     seed: int | None = None,
     num_trials: int | None = None,
+    stop: Mapping[str, float | str] | None = None,
     callables: Mapping[str, TrainFunction] | None = None,
 ) -> Plan:
     """Resolve every trial of a spec.
@@ -87,18 +89,19 @@ def make_plan(
         spec: From `load_spec` or `spec_from_data`.
         seed: Takes the place of the experiments' own seeds. Without any, one is drawn.
         num_trials: Takes the place of the experiments' own `num_trials`.
+        stop: Criteria that every experiment's own are joined by, or give place to.
         callables: Python functions by experiment name, for experiments that name no script.
 
     Raises:
         SpecError: If a search space, an expression or a script is wrong.
-        UsageError: If `seed` or `num_trials` is out of its range.
+        UsageError: If `seed` or `num_trials` is out of its range, or a criterion of `stop` is none.
     """
-    _check_arguments(seed, num_trials)
+    _check_arguments(seed, num_trials, stop or {})
     drawn = secrets.randbelow(2**31)
     planned: list[PlannedExperiment] = []
     warnings: list[str] = []
     for name, given in spec.experiments.items():
-        overrides = {"num_trials": num_trials, "seed": seed}
+        overrides = {"num_trials": num_trials, "seed": seed, "stop": {**given.stop, **stop} if stop else None}
         experiment = given.model_copy(update={key: value for key, value in overrides.items() if value is not None})
         _check_algorithm(spec, name, experiment)
         trainable = _trainable(spec, name, experiment, callables or {})
@@ -114,11 +117,16 @@ def make_plan(
     return Plan(planned, spec.source.data, warnings)
 
 
-def _check_arguments(seed: int | None, num_trials: int | None) -> None:
+def _check_arguments(seed: int | None, num_trials: int | None, stop: Mapping[str, float | str]) -> None:
     if seed is not None and not 0 <= seed < 2**63:
         raise UsageError(f"seed: expected a whole number from 0 to 2**63 - 1, got {seed}")
     if num_trials is not None and not 1 <= num_trials <= MAX_TRIALS:
         raise UsageError(f"num_trials: expected a whole number from 1 to {MAX_TRIALS:,}, got {num_trials}")
+    for metric, bound in stop.items():
+        try:
+            parse_criterion(metric, bound)
+        except ValueError as exc:
+            raise UsageError(f"stop.{metric}: {exc}") from None
 
 
 def _check_size(spec: Spec, name: str, experiment: ExperimentSpec, space: SearchSpace) -> None:

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -26,6 +27,7 @@ from prefect.task_engine import run_task_sync
 from prefect.tasks import Task
 from prefect_ray.context import RemoteOptionsContext
 from prefect_ray.task_runners import PrefectRayFuture, RayTaskRunner
+from ray._private import services, utils
 
 from tune_tasks.cluster import Cluster, Node
 from tune_tasks.errors import ServiceError, UsageError
@@ -112,11 +114,33 @@ def _init(options: RayOptions) -> None:
     else:
         kwargs |= {"address": "local", "num_cpus": options.num_cpus, "num_gpus": options.num_gpus, "include_dashboard": False}
     try:
-        with _signals_kept():
+        with _kept_apart():
             ray.init(**kwargs)
     except (OSError, RuntimeError, ValueError) as exc:  # a machine out of processes is an OSError, too
         where = f"join the Ray cluster at {options.address!r}" if options.address else "start a local Ray cluster"
         raise ServiceError(f"cannot {where}: {exc}") from exc
+
+
+@contextlib.contextmanager
+def _kept_apart() -> Iterator[None]:
+    """Keep this process's signals from Ray, and Ray from this process's signal handlers.
+
+    A Prefect worker cancels a flow run by SIGTERM to its whole process group: Ray has sessions of its own, so that it is
+    there while the trials end. And Ray's own handler would end this process while Ray starts.
+    """
+    popen = functools.partial(services.ConsolePopen, start_new_session=True)
+    with _replaced(services, "ConsolePopen", popen), _replaced(utils, "set_sigterm_handler", lambda _handler: None):
+        yield
+
+
+@contextlib.contextmanager
+def _replaced(module: ModuleType, name: str, value: object) -> Iterator[None]:
+    kept = getattr(module, name)
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        setattr(module, name, kept)
 
 
 @contextlib.contextmanager

@@ -6,27 +6,34 @@ import os
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from tune_tasks.plan import Plan, make_plan
 from tune_tasks.scheduling import Scheduler
-from tune_tasks.spec import load_spec, spec_from_data
+from tune_tasks.spec import MAX_TRIALS, load_spec, spec_from_data
 from tune_tasks.status import Display, NoDisplay
 from tune_tasks.summary import Summary
 from tune_tasks.trainable import TrainFunction
 
+NumTrials = Annotated[int | None, Field(ge=1, le=MAX_TRIALS)]
+Seed = Annotated[int | None, Field(ge=0, lt=2**63)]
+Count = Annotated[int | None, Field(ge=0)]
+
 
 @dataclass(frozen=True)
 class Request:
-    """The flow's parameters; `flows/tune.py` describes each."""
+    """The flow's parameters, which `flows/tune.py` describes."""
 
-    spec: Mapping[str, Any] | None = None
+    spec: dict[str, Any] | None = None
     spec_file: str | None = None
-    seed: int | None = None
-    num_trials: int | None = None
+    num_trials: NumTrials = None
+    seed: Seed = None
+    stop: dict[str, float | str] | None = None
     address: str | None = None
-    num_cpus: int | None = None
-    num_gpus: int | None = None
+    num_cpus: Count = None
+    num_gpus: Count = None
     local_dir: str = "tune_results"
     verbose: bool = False
 
@@ -45,8 +52,8 @@ class Request:
         Raises:
             BadInputError: If anything in it is wrong.
         """
-        spec = load_spec(self.spec_file) if self.spec is None and self.spec_file else spec_from_data(self.spec or {})
-        return make_plan(spec, seed=self.seed, num_trials=self.num_trials, callables=callables)
+        spec = load_spec(self.spec_file) if self.spec_file else spec_from_data(self.spec or {})
+        return make_plan(spec, seed=self.seed, num_trials=self.num_trials, stop=self.stop, callables=callables)
 
 
 @dataclass
@@ -67,7 +74,7 @@ class Session:
     display: Display = field(default_factory=NoDisplay)
     recorder: Any = None
     summary: Summary | None = None
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 session_of_flow: ContextVar[Session] = ContextVar("session_of_flow")

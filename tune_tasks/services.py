@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlparse
 
-from tune_tasks.errors import ServiceError
+from tune_tasks.errors import ServiceError, UsageError
 
 _START_TIMEOUT_S = 120.0
 _END_TIMEOUT_S = 15.0
@@ -81,6 +81,28 @@ def prefect_server() -> Iterator[Callable[[], PrefectAddress]]:
         files = ServerFiles(settings.home / "tune-tasks" / socket.gethostname())
         with _shared_server(files) as api_url, _pointing_to(api_url):
             yield lambda: _wait_for_start(files, api_url)
+
+
+@contextlib.contextmanager
+def standing_server() -> Iterator[PrefectAddress]:
+    """The Prefect server that is there also when no sweep runs: the configured one, else one on the default address.
+
+    Raises:
+        UsageError: If there is none.
+        ServiceError: If the configured one does not answer.
+    """
+    from prefect.settings import get_current_settings
+
+    if get_current_settings().api.url:
+        yield _configured_server()
+    elif answers(_DEFAULT_API_URL):
+        with _pointing_to(_DEFAULT_API_URL):
+            yield _address()
+    else:
+        raise UsageError(
+            "a deployment needs a Prefect server that stays, and the one of a sweep ends with it: start one "
+            "(prefect server start), or set PREFECT_API_URL to yours; `tune-tasks serve` needs none"
+        )
 
 
 def answers(api_url: str, timeout_s: float = 2.0) -> bool:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -18,6 +16,7 @@ from prefect_ray.context import remote_options as prefect_remote_options
 from tune_tasks.attempt import Assignment
 from tune_tasks.cluster import Cluster
 from tune_tasks.hearing import SILENCE_S, Hearing
+from tune_tasks.interruption import Interruption
 from tune_tasks.plan import Plan
 from tune_tasks.postmortem import TaskRunEnd, close_task_runs, outcome_of, read_progress, settle_task_runs, task_run_ends
 from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus, SweepInfo
@@ -62,6 +61,7 @@ class Sweep:
         scheduler: Decides which trial is next and which ends early.
         display: Shown the status now and then.
         run_view: The same in Prefect.
+        interruption: Ends the sweep early.
     """
 
     def __init__(
@@ -74,9 +74,11 @@ class Sweep:
         scheduler: Scheduler,
         display: Display,
         run_view: RunView,
+        interruption: Interruption,
     ) -> None:
         self._plan, self._info, self._cluster, self._recorder = plan, info, cluster, recorder
         self._launches, self._scheduler, self._display, self._run_view = launches, scheduler, display, run_view
+        self._interruption = interruption
         self._records = {trial.key: TrialRecord(trial) for trial in plan.trials()}
         self._pending = list(self._records.values())
         self._active: dict[Any, TrialRecord] = {}
@@ -90,13 +92,14 @@ class Sweep:
         """Run every trial to its end, or until `stop`.
 
         Raises:
-            Exception: What the scheduler raised, or a disk that is full; the running trials are ended first.
+            BaseException: What the scheduler raised, a disk that is full, or Prefect's CancelledError where it cannot keep the
+                run's concurrency slot; the running trials are ended first.
         """
-        with _interrupts(self.stop):
+        with self._interruption.calling(self.stop):
             try:
                 self._scheduler.setup([record.trial for record in self._pending])
                 self._loop()
-            except Exception as exc:
+            except BaseException as exc:
                 self.stop(f"the sweep failed: {type(exc).__name__}: {exc}")
                 self._scheduler = Scheduler()
                 try:
@@ -121,7 +124,7 @@ class Sweep:
         if self._stop_reason is None:
             self._stop_reason = reason
             grace = max((r.trial.stop_grace_s for r in self._active.values()), default=0.0)
-            self._stop_by = time.time() + grace + SILENCE_S
+            self._stop_by = time.time() + min(grace + SILENCE_S, self._interruption.patience_s)
         else:
             self._stop_by = time.time()
 
@@ -362,18 +365,3 @@ def _elapsed(record: TrialRecord) -> float | None:
     if record.outcome is None and record.status and record.status.began_at:
         return time.time() - record.status.began_at
     return record.progress.last["time_total_s"] if record.progress.last else None
-
-
-@contextlib.contextmanager
-def _interrupts(stop: Callable[[str], None]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM call `stop` instead of raising wherever the loop happens to be."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    names = {signal.SIGINT: "interrupted (Ctrl-C)", signal.SIGTERM: "interrupted (SIGTERM)"}
-    previous = {number: signal.signal(number, lambda got, _: stop(names[signal.Signals(got)])) for number in names}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

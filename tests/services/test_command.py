@@ -42,12 +42,12 @@ def write_spec(folder, script, extra=""):
     return "spec.yaml"
 
 
-def processes_of(marker):
+def processes_of(marker, variable="MARKER"):
     """The commands of the processes that a marked one has started; zombies have no environment."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if f"MARKER={marker}".encode() in (process / "environ").read_bytes():
+            if f"{variable}={marker}".encode() in (process / "environ").read_bytes():
                 found.append((process / "cmdline").read_text().replace("\0", " ").strip())
     return found
 

@@ -1,0 +1,215 @@
+"""Deployments at a real server: run by `serve` and by a worker, on a schedule, with wrong parameters, and cancelled."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+from test_command import QUICK, SLEEPS, processes_of, write_spec
+from waiting import until
+
+ONE_SLOT = "Deployment concurrency limit reached."
+
+
+@pytest.fixture(scope="module")
+def client(prefect):
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        yield client
+
+
+@pytest.fixture
+def name():
+    """Of a deployment or a work pool that only this test uses."""
+    return f"t-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def start_run(client, name):
+    """Starts a run of the test's deployment as the Custom Run form does; returns a function that reads it."""
+
+    def start(**parameters):
+        deployment = until(lambda: find_deployment(client, name))
+        created = client.create_flow_run_from_deployment(deployment.id, parameters=parameters)
+        return lambda: client.read_flow_run(created.id)
+
+    return start
+
+
+def find_deployment(client, name):
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        return client.read_deployment_by_name(f"tune/{name}")
+    except ObjectNotFound:
+        return None
+
+
+def ended(read):
+    """The final state of a flow run, once it is there."""
+    return until(lambda: (state := read().state).is_final() and state, 90)
+
+
+def history(client, flow_run_id):
+    """The names of a flow run's states from Running on."""
+    names = [state.name for state in client.read_flow_run_states(flow_run_id)]
+    return names[names.index("Running") :]
+
+
+def runs_of(client, name):
+    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    named = DeploymentFilter(name=DeploymentFilterName(any_=[name]))
+    return client.read_flow_runs(deployment_filter=named, sort=FlowRunSort.ID_DESC, limit=100)
+
+
+def cancel(client, flow_run_id):
+    """As the page's Cancel and `prefect flow-run cancel` do."""
+    from prefect.states import Cancelling
+
+    assert client.set_flow_run_state(flow_run_id, Cancelling()).status.value == "ACCEPT"
+
+
+def wait_for_reports(folder, count):
+    files = "tune_results/quick/*/*/result.json"
+    until(lambda: len([file for file in folder.glob(files) if file.stat().st_size]) == count, 90)
+
+
+def expect_a_cancelled_sweep(client, flow_run_id, folder, mlflow_runs):
+    """Cancelled once, the reports kept, the MLflow runs KILLED, and none of its processes left."""
+    assert history(client, flow_run_id) == ["Running", "Cancelling", "Cancelled"]
+    trial_runs, (parent,) = mlflow_runs("quick")
+    assert {run.info.status for run in [*trial_runs.values(), parent]} == {"KILLED"}
+    outcomes = [json.loads(path.read_text()) for path in folder.glob("tune_results/quick/*/*/outcome.json")]
+    assert [(outcome["ended_by"], outcome["reports"]) for outcome in outcomes] == [("cancelled", 1)] * 2
+    assert task_run_states(client, flow_run_id) == {"run_trial": {"Cancelled"}, "monitor": {"Completed"}}
+    assert processes_of(flow_run_id, "PREFECT__FLOW_RUN_ID") == []
+
+
+def task_run_states(client, flow_run_id):
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+    from prefect.client.schemas.sorting import TaskRunSort
+
+    of_run = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
+    runs = client.read_task_runs(flow_run_filter=of_run, sort=TaskRunSort.ID_DESC, limit=100)
+    trials = [run for run in runs if run.name.startswith("script_")]
+    monitors = [run for run in runs if run.name.startswith("monitor ")]
+    return {"run_trial": {run.state.name for run in trials}, "monitor": {run.state.name for run in monitors}}
+
+
+def test_served_runs_complete_or_say_what_is_wrong(command, folder, client, name, start_run):
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    from tune_tasks import execution
+
+    served = command(
+        *("serve", "-f", write_spec(folder, QUICK), "--name", name, "--tag", "nightly", "--param", "num_cpus=2"),
+        env={"PREFECT_RUNNER_POLL_FREQUENCY": "1", "MARKER": str(folder)},
+    )
+    until(lambda: find_deployment(client, name))
+    (folder / "spec.yaml").unlink()
+    with pytest.raises(PrefectHTTPStatusError, match="409"):
+        start_run(num_trials=0)
+    refused = ended(start_run(stop={"mean_loss": "low"}))
+    assert (refused.name, refused.message) == (
+        "Failed",
+        "stop.mean_loss: expected a number or a comparison such as '<= 0.1', got 'low'",
+    )
+    read = start_run(num_trials=1)
+    assert ended(read).name == "Completed", read().state.message
+    assert (read().state.message, read().tags) == ("1 trials: 1 TERMINATED", ["nightly"])
+    assert len(list(folder.glob("tune_results/quick/*/*/result.json"))) == 1
+    served.send_signal(signal.SIGTERM)
+    out, err = served.communicate(timeout=60)
+    assert served.returncode == 0, err
+    assert f"Deployment: tune/{name}\n" in out
+    assert f"{Path(execution.__file__).parent}/" not in out + err  # no traceback of ours; Prefect has its own for a Failed run
+    assert processes_of(folder) == []
+    assert client.read_deployment_by_name(f"tune/{name}").paused
+
+
+def test_a_schedule_fires_never_beside_itself_and_ends_by_cancel_or_ctrl_c(command, folder, client, name, mlflow_runs):
+    served = command(
+        *("serve", "-f", write_spec(folder, SLEEPS), "--name", name, "--interval", 6, "--param", "num_cpus=2"),
+        env={"PREFECT_RUNNER_POLL_FREQUENCY": "1", "MARKER": str(folder)},
+    )
+    wait_for_reports(folder, 2)
+    (running,) = [run for run in runs_of(client, name) if run.state.name == "Running"]
+    assert running.auto_scheduled
+    until(lambda: [run for run in runs_of(client, name) if run.state.message == ONE_SLOT])
+    assert [run.id for run in runs_of(client, name) if run.state.name == "Running"] == [running.id]
+    cancel(client, running.id)
+    assert ended(lambda: client.read_flow_run(running.id)).name == "Cancelled"
+    expect_a_cancelled_sweep(client, running.id, folder, mlflow_runs)
+    wait_for_reports(folder, 4)
+    served.send_signal(signal.SIGINT)
+    _, err = served.communicate(timeout=60)
+    assert served.returncode == 0, err
+    assert processes_of(folder) == []
+    assert {run.state.name for run in runs_of(client, name)} <= {"Cancelled", "Scheduled"}
+
+
+@pytest.fixture
+def worker(client, folder, name):
+    """A worker of a process pool of its own."""
+    from prefect.client.schemas.actions import WorkPoolCreate
+
+    client.create_work_pool(WorkPoolCreate(name=name, type="process"))
+    env = {**os.environ, "MARKER": str(folder), "PREFECT_WORKER_QUERY_SECONDS": "1"}
+    arguments = ["-m", "prefect", "worker", "start", "--pool", name, "--type", "process"]
+    with (folder / "worker.log").open("w") as log:
+        started = subprocess.Popen([sys.executable, *arguments], cwd="/", env=env, stdout=log, stderr=log)
+    yield started
+    started.terminate()
+    started.wait(60)
+
+
+def test_a_workers_run_is_cancelled(command, folder, client, name, start_run, worker, mlflow_runs):
+    deployed = command("deploy", "-f", write_spec(folder, SLEEPS), "--name", name, "--pool", name, "--param", "num_cpus=2")
+    out, err = deployed.communicate(timeout=60)
+    assert deployed.returncode == 0, err
+    assert out.strip().endswith(f"/deployments/deployment/{client.read_deployment_by_name(f'tune/{name}').id}")
+    read = start_run()
+    wait_for_reports(folder, 2)
+    cancel(client, read().id)
+    assert ended(read).name == "Cancelled"
+    expect_a_cancelled_sweep(client, read().id, folder, mlflow_runs)
+
+
+REFUSED = {
+    "cron": (["--cron", "61 * * * *"], "error: --cron: expected minute, hour, day, month and weekday, e.g. '0 2 * * *', got"),
+    "rrule": (["--rrule", "FREQ=NIGHTLY"], "error: --rrule: expected a recurrence rule, e.g. 'FREQ=WEEKLY;BYDAY=MO;BYHOUR"),
+    "pool": (["--pool", "absent"], "error: --pool: no work pool 'absent' (its pools: "),
+    "folder": (["--working-dir", "absent"], "error: --working-dir: no folder 'absent'\n"),
+}
+
+
+@pytest.mark.parametrize(("args", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_is_refused_creates_nothing(command, folder, client, name, args, message):
+    process = command("deploy", "-f", write_spec(folder, QUICK), "--name", name, *args)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (2, "")
+    assert message in err
+    assert "Traceback" not in err
+    assert find_deployment(client, name) is None
+
+
+def test_a_server_that_ends_with_a_sweep_is_none_for_a_deployment(prefect, monkeypatch):
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from tune_tasks import services
+    from tune_tasks.errors import UsageError
+
+    monkeypatch.setattr(services, "_DEFAULT_API_URL", f"http://127.0.0.1:{services.free_port()}/api")
+    with (
+        temporary_settings(restore_defaults={PREFECT_API_URL}),
+        pytest.raises(UsageError, match="a Prefect server that stays, and the one of a sweep ends with it: start one"),
+        services.standing_server(),
+    ):
+        pass
