@@ -6,8 +6,8 @@ import pytest
 
 from tune_tasks.best import experiment_of, spec_of
 from tune_tasks.cli import main
+from tune_tasks.mlflow_store import StoredTrial
 from tune_tasks.spec_source import dump_yaml, parse_source
-from tune_tasks.trackers.mlflow import StoredTrial
 
 SPEC = """
 exp:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tune_tasks.mlflow_client import default_tracking_uri
+from tune_tasks.mlflow_store import MlflowStore, StoredTrial
 from tune_tasks.spec_source import dump_yaml, parse_source
-from tune_tasks.trackers.mlflow import MlflowStore, StoredTrial, default_tracking_uri
 from tune_tasks.trainable import is_script_path
 
 

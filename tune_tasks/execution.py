@@ -21,6 +21,7 @@ from prefect.states import Cancelled, Completed, Failed
 from tune_tasks.cluster import Cluster
 from tune_tasks.errors import TuneError, UsageError
 from tune_tasks.interruption import Interruption, interruptible
+from tune_tasks.mlflow_client import default_tracking_uri, is_local_store
 from tune_tasks.mlflow_view import searched_params
 from tune_tasks.plan import Plan, PlannedExperiment
 from tune_tasks.ray_runner import RayOptions, StoredTrainable, connect, remote_options
@@ -34,7 +35,6 @@ from tune_tasks.status import make_display
 from tune_tasks.summary import Summary
 from tune_tasks.sweep import Launch, Sweep
 from tune_tasks.tasks import parse_spec, run_trial, summarize
-from tune_tasks.trackers.mlflow import default_tracking_uri, is_local_store
 from tune_tasks.trainable import PackedScript, ScriptTrainable
 from tune_tasks.trial import safe_name
 

@@ -33,10 +33,10 @@ def launch(request: Request, session: Session) -> Summary:
     with prefect_server() as wait_for_prefect:
         from tune_tasks.execution import ray_options
         from tune_tasks.flows.tune import tune
+        from tune_tasks.mlflow_client import default_tracking_uri
         from tune_tasks.ray_runner import connect
         from tune_tasks.recorder import start_recorder
         from tune_tasks.tasks import warm_up
-        from tune_tasks.trackers.mlflow import default_tracking_uri
 
         with connect(ray_options(request)) as cluster:
             cwd = Path.cwd()

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlparse
 
+from tune_tasks.result import tracked_name
+
 VIEW_TAG = "mlflow.sharedViewState."
 ALL_SWEEPS = "sweeps"
 """Id of the view that compares an experiment's sweeps; a sweep's own view has the sweep's id."""
@@ -111,6 +113,11 @@ def safe_key(name: str) -> str:
     """A metric's or param's name as MLflow takes it: a relative path without empty, `.` or `..` parts."""
     parts = [part for part in re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII).split("/") if part.strip(". ")]
     return "/".join(parts)[:_KEY_LENGTH].rstrip("/") or "_"
+
+
+def best_key(chosen: str) -> str:
+    """The parent run's metric of the best value."""
+    return safe_key(f"best/{tracked_name(chosen)}")
 
 
 def sweep_view(

@@ -17,6 +17,7 @@ from tune_tasks.attempt import Assignment
 from tune_tasks.cluster import Cluster
 from tune_tasks.hearing import SILENCE_S, Hearing
 from tune_tasks.interruption import Interruption
+from tune_tasks.mlflow_client import without_password
 from tune_tasks.plan import Plan
 from tune_tasks.postmortem import TaskRunEnd, close_task_runs, outcome_of, read_progress, settle_task_runs, task_run_ends
 from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus, SweepInfo
@@ -28,7 +29,6 @@ from tune_tasks.scheduling import Scheduler
 from tune_tasks.status import Display, StatusView
 from tune_tasks.stopping import never_reported, time_is_up, time_limit
 from tune_tasks.summary import ExperimentSummary, Summary, TrialSummary, choose_metric
-from tune_tasks.trackers.mlflow import without_password
 from tune_tasks.trainable import Trainable
 from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, Trial, TrialState, attempt_name
 

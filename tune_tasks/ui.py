@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tune_tasks.errors import ServiceError
+from tune_tasks.mlflow_client import default_tracking_uri, is_local_store, without_password
+from tune_tasks.mlflow_store import MlflowStore
 from tune_tasks.services import free_port, latest_flow_run_url, prefect_server
-from tune_tasks.trackers.mlflow import MlflowStore, default_tracking_uri, is_local_store, without_password
 
 _START_TIMEOUT_S = 120.0
 _END_TIMEOUT_S = 10.0

@@ -1,26 +1,22 @@
-"""MLflow: an experiment a spec's experiment, a parent run a sweep, a child run an attempt. The one user of MLflow's client."""
+"""MLflow: an experiment a spec's experiment, a parent run a sweep, a child run an attempt."""
 
 from __future__ import annotations
 
-import fcntl
 import getpass
 import json
 import logging
 import math
-import os
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlparse
 
-from tune_tasks.errors import ServiceError, UsageError, did_you_mean
+from tune_tasks.mlflow_client import connect
 from tune_tasks.mlflow_view import (
     ALL_RUNS,
     ALL_SWEEPS,
     VIEW_TAG,
+    best_key,
     chart_params,
     encode_view,
     experiment_path,
@@ -38,13 +34,11 @@ from tune_tasks.recorder_protocol import AttemptInfo, ExperimentInfo, SweepInfo
 from tune_tasks.report import ReportPaths, without_pictures
 from tune_tasks.result import PROGRESS_METRICS, REPORTED_METRICS, STOP_METRICS, metric, tracked_metrics, tracked_name
 from tune_tasks.standing import Contender, Standing
-from tune_tasks.stopping import is_loss
 from tune_tasks.summary import ExperimentSummary, Summary, TrialSummary
 from tune_tasks.trackers.base import Row, Tracker
 from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, TrialState, attempt_name
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
     from mlflow.tracking import MlflowClient
 
 logger = logging.getLogger(__name__)
@@ -56,32 +50,6 @@ _TAG_LENGTH = 5_000
 _TELL_S = 5.0
 _REPORT = "report"
 _NAME_LENGTH = 250  # servers on PostgreSQL or MySQL refuse longer ones
-_CLIENT_SETTINGS = {
-    # One default call to a server that is away blocks for 246 s; we back off ourselves, and a repeated create_run makes ghosts.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-}
-
-
-def default_tracking_uri(cwd: Path) -> str:
-    """`MLFLOW_TRACKING_URI`, or SQLite `mlflow.db` in the working directory; local paths made absolute."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
-    path = uri.removeprefix("sqlite:///")
-    if path != uri and not path.startswith("/"):
-        return f"sqlite:///{cwd / path}"
-    return uri
-
-
-def is_local_store(uri: str) -> bool:
-    """Whether only this machine can reach the store."""
-    return urlparse(uri).scheme in ("", "file", "sqlite") and uri != "databricks"
-
-
-def without_password(uri: str) -> str:
-    """The URI as it may be shown."""
-    parsed = urlparse(uri)
-    return uri.replace(f":{parsed.password}@", ":***@") if parsed.password else uri
 
 
 @dataclass
@@ -126,7 +94,7 @@ class MlflowTracker(Tracker):
     @property
     def _client(self) -> MlflowClient:
         if self._made_client is None:
-            self._made_client = _connect(self._uri)
+            self._made_client = connect(self._uri)
         return self._made_client
 
     def connect(self) -> None:
@@ -270,7 +238,7 @@ class MlflowTracker(Tracker):
         stamp, step = _milliseconds(time.time()), max(done, 1)  # MLflow draws a line from step 1 on
         metrics, tags = [Metric("trials_done", done, stamp, step)], {}
         if best and chosen and value is not None:
-            metrics.append(Metric(_best_key(chosen), value, stamp, step))
+            metrics.append(Metric(best_key(chosen), value, stamp, step))
             tags = {"tune_tasks.best_trial": best.name, "tune_tasks.best_run_id": run_id or ""}
         elif parent.best is not None:  # the one that was told has failed
             tags = {"tune_tasks.best_trial": "", "tune_tasks.best_run_id": ""}
@@ -328,7 +296,7 @@ class MlflowTracker(Tracker):
             return parent
         data = self._client.get_run(parent.run_id).data
         if (chosen := data.tags.get("tune_tasks.metric")) and (mode := data.tags.get("tune_tasks.mode")):
-            parent.metric, parent.best = (chosen, mode), data.metrics.get(_best_key(chosen))
+            parent.metric, parent.best = (chosen, mode), data.metrics.get(best_key(chosen))
         parent.done = int(data.metrics.get("trials_done", 0))
         return parent
 
@@ -371,156 +339,6 @@ class MlflowTracker(Tracker):
         from mlflow.entities import RunTag
 
         self._client.log_batch(run_id, tags=[RunTag(key, value) for key, value in _trimmed(tags).items()])
-
-
-@dataclass(frozen=True)
-class StoredTrial:
-    """The best trial as MLflow has it.
-
-    Attributes:
-        metric: What it is the best by, with its mode.
-        config: Its resolved config.
-        spec_text: The spec of its sweep, as YAML.
-        tags: Of its run.
-    """
-
-    experiment: str
-    metric: str
-    mode: str
-    value: float
-    run_id: str
-    config: Mapping[str, Any]
-    spec_text: str
-    tags: Mapping[str, str]
-
-
-class MlflowStore:
-    """Reads what sweeps have written to MLflow.
-
-    Args:
-        uri: MLflow's tracking URI, absolute.
-
-    Raises:
-        UsageError: If it is a local store that does not exist.
-    """
-
-    def __init__(self, uri: str) -> None:
-        database = uri.removeprefix("sqlite:///")
-        if database != uri and not Path(database).exists():
-            raise UsageError(f"no MLflow store {database}: no sweep was run in this folder (or set MLFLOW_TRACKING_URI)")
-        self._uri = uri
-        self._client = _connect(uri)
-
-    def best_trial(self, experiment: str, metric: str | None, mode: str | None, *, all_sweeps: bool) -> StoredTrial:
-        """The best trial of an experiment's last sweep, or of all its sweeps.
-
-        Args:
-            experiment: Its name.
-            metric: What to go by; else what the last sweep went by.
-            mode: `max` or `min`; without it `min` for a loss, else `max`.
-            all_sweeps: Whether to look at all sweeps.
-
-        Raises:
-            UsageError: If there is no such experiment, no sweep in it, or no trial with the metric.
-            ServiceError: If MLflow does not answer, or lacks a file of the sweep.
-        """
-        from mlflow.exceptions import MlflowException
-
-        try:
-            experiment_id = self._experiment_id(experiment)
-            sweeps = self._sweeps([experiment_id])
-            if not sweeps:
-                raise UsageError(f"the MLflow experiment {experiment!r} has no sweep in it")
-            looked_at = sweeps if all_sweeps else sweeps[:1]
-            if metric is None:
-                chosen, best_mode, run = self._best_as_told(experiment, looked_at)
-            else:
-                chosen, best_mode = metric, mode or ("min" if is_loss(metric) else "max")
-                run = self._best_by(experiment, experiment_id, looked_at, chosen, best_mode)
-            return self._stored(experiment, chosen, best_mode, run)
-        except MlflowException as exc:
-            raise ServiceError(f"MLflow at {without_password(self._uri)}: {exc}") from exc
-
-    def last_views(self) -> dict[str, str]:
-        """Of the last sweep: its experiments' names, each with the path of the page that compares its trials."""
-        experiments = {e.experiment_id: e.name for e in self._client.search_experiments()}
-        sweeps = self._sweeps(list(experiments))
-        last = sweeps[0].data.tags["tune_tasks.sweep"] if sweeps else None
-        parents = [run for run in sweeps if run.data.tags["tune_tasks.sweep"] == last and "tune_tasks.metric" in run.data.tags]
-        return {experiments[run.info.experiment_id]: view_path(run.info.experiment_id, str(last)) for run in parents}
-
-    def _experiment_id(self, name: str) -> str:
-        found = self._client.get_experiment_by_name(name)
-        if found is None:
-            names = [experiment.name for experiment in self._client.search_experiments()]
-            raise UsageError(
-                f"there is no MLflow experiment {name!r}{did_you_mean(name, names)} "
-                f"(in {without_password(self._uri)}: {', '.join(names) or 'none'})"
-            )
-        return str(found.experiment_id)
-
-    def _sweeps(self, experiment_ids: list[str]) -> list[Run]:
-        """The parent runs of the last 1,000 sweeps, the latest first."""
-        return list(
-            self._client.search_runs(
-                experiment_ids, "tags.`tune_tasks.role` = 'sweep'", max_results=1000, order_by=["attributes.start_time DESC"]
-            )
-        )
-
-    def _best_as_told(self, experiment: str, sweeps: Sequence[Run]) -> tuple[str, str, Run]:
-        """The best of the trials that the sweeps themselves called the best, by the metric of the latest."""
-        told = [(run, run.data.tags) for run in sweeps if run.data.tags.get("tune_tasks.best_run_id")]
-        if not told:
-            which = f"sweep {sweeps[0].data.tags['tune_tasks.sweep']}" if len(sweeps) == 1 else f"{len(sweeps)} sweeps"
-            raise UsageError(f"no trial of {experiment!r} ({which}) has a metric to go by; name one with --metric")
-        chosen, mode = told[0][1]["tune_tasks.metric"], told[0][1]["tune_tasks.mode"]
-        values = {tags["tune_tasks.best_run_id"]: run.data.metrics.get(_best_key(chosen)) for run, tags in told}
-        sign = 1 if mode == "max" else -1
-        run_id = max((sign * value, run_id) for run_id, value in values.items() if value is not None)[1]
-        return chosen, mode, self._client.get_run(run_id)
-
-    def _best_by(self, experiment: str, experiment_id: str, sweeps: Sequence[Run], chosen: str, mode: str) -> Run:
-        key = safe_key(tracked_name(chosen))
-        query = "tags.`tune_tasks.role` = 'trial' AND attributes.status != 'FAILED'"
-        if len(sweeps) == 1:
-            query += f" AND tags.`tune_tasks.sweep` = '{sweeps[0].data.tags['tune_tasks.sweep']}'"
-        order = f"metrics.`{key}` {'DESC' if mode == 'max' else 'ASC'}"
-        runs = self._client.search_runs([experiment_id], query, max_results=100, order_by=[order])
-        if not runs or key not in runs[0].data.metrics:
-            names = sorted({name for run in runs for name in run.data.metrics})
-            has = f"it has: {', '.join(names)}" if names else "no trial ended well"
-            raise UsageError(f"no trial of {experiment!r} has the metric {chosen!r}{did_you_mean(chosen, names)} ({has})")
-        return runs[0]
-
-    def _stored(self, experiment: str, chosen: str, mode: str, run: Run) -> StoredTrial:
-        tags, run_id = run.data.tags, run.info.run_id
-        config = json.loads(self._artifact(run_id, "params.json"))
-        spec_text = self._artifact(tags["mlflow.parentRunId"], "spec.yaml")
-        value = run.data.metrics[safe_key(tracked_name(chosen))]
-        return StoredTrial(experiment, chosen, mode, value, run_id, config, spec_text, tags)
-
-    def _artifact(self, run_id: str, name: str) -> str:
-        with tempfile.TemporaryDirectory() as folder:
-            return Path(self._client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
-
-
-def _connect(uri: str) -> MlflowClient:
-    for name, value in _CLIENT_SETTINGS.items():
-        os.environ.setdefault(name, value)
-    from mlflow.tracking import MlflowClient
-
-    client = MlflowClient(uri)
-    if uri.startswith("sqlite:"):
-        _initialise_once(client, uri)
-    return client
-
-
-def _initialise_once(client: MlflowClient, uri: str) -> None:
-    """Run the store's migrations in one process at a time: several at once on a fresh file crash each other."""
-    database = Path(uri.removeprefix("sqlite:///"))
-    with database.with_name(f".{database.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        client.search_experiments(max_results=1)
 
 
 def _metrics(rows: Sequence[Row], chosen: str | None) -> Iterator[Any]:
@@ -595,11 +413,6 @@ def _cut(text: str, ending: str) -> str:
 def _links(links: Mapping[str, str]) -> str:
     """Links in Markdown, in one line. An address that begins with `#` is a page of the same MLflow."""
     return " · ".join(f"[{text}]({url})" for text, url in links.items() if url)
-
-
-def _best_key(chosen: str) -> str:
-    """The parent run's metric of the best value."""
-    return safe_key(f"best/{tracked_name(chosen)}")
 
 
 def _is_better(value: float | None, than: float | None, mode: str) -> bool:
