@@ -7,6 +7,7 @@ import secrets
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
@@ -14,7 +15,7 @@ from uuid import UUID
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
-from prefect.exceptions import Abort
+from prefect.exceptions import Abort, Pause
 from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
 from prefect.states import Cancelled, Completed, Failed
 
@@ -23,11 +24,13 @@ from tune_tasks.errors import TuneError, UsageError
 from tune_tasks.interruption import Interruption, interruptible
 from tune_tasks.mlflow_client import default_tracking_uri, is_local_store
 from tune_tasks.mlflow_view import searched_params
+from tune_tasks.pausing import PauseWatch
 from tune_tasks.plan import Plan, PlannedExperiment
 from tune_tasks.ray_runner import RayOptions, StoredTrainable, connect, remote_options
 from tune_tasks.recorder import start_recorder
 from tune_tasks.recorder_protocol import ExperimentInfo, SweepInfo
 from tune_tasks.request import Request, Session, session_of_flow
+from tune_tasks.resumption import BegunSweep, SweepFile, record_of
 from tune_tasks.run_view import RunView
 from tune_tasks.services import is_loopback
 from tune_tasks.spec_source import dump_yaml
@@ -87,28 +90,44 @@ def _run(request: Request, session: Session, interruption: Interruption) -> Summ
             "the flow needs a Prefect server that every worker reaches: set PREFECT_API_URL, "
             "or use the command tune-tasks or tune_tasks.run_experiments, which start one"
         )
-    plan = _parsed(request, session)
+    file = SweepFile(_results(request), _flow_run_id()) if _is_deployed() else None  # others cannot be retried or paused
+    earlier = file.read() if file else None
+    begun = earlier or BegunSweep(f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{secrets.token_hex(2)}", secrets.randbelow(2**31))
+    plan = _parsed(request, session, begun.drawn_seed)
     _announce(plan, session)
-    with connect(ray_options(request)) as cluster:
-        if interruption.reason:
+    with connect(ray_options(request)) as cluster, closing(PauseWatch(_flow_run_id() if file else "")) as pause:
+        cluster.check(plan)
+        if interruption.reason or (file and not file.take(begun, lambda: interruption.reason)):
             session.error = KeyboardInterrupt()
             return None
-        cluster.check(plan)
-        info = _sweep_info(plan, request)
+        info = _sweep_info(plan, request, begun.sweep)
         _check_reach(cluster, info)
         _name_flow_run(info)
         launches = {experiment.name: _launch(experiment, cluster) for experiment in plan.experiments}
         recorder = session.recorder or start_recorder(info.tracking_uri, info.cwd, cpus=cluster.cpu)
-        recorder.begin.remote(info)
-        run_view = RunView(info.flow_run_id)
-        sweep = Sweep(plan, info, cluster, recorder, launches, session.scheduler, session.display, run_view, interruption)
+        recorder.begin.remote(info, again=earlier is not None)
+        sweep = Sweep(
+            plan,
+            info,
+            cluster,
+            recorder,
+            launches,
+            session.scheduler,
+            session.display,
+            RunView(info.flow_run_id),
+            interruption,
+            pause,
+            [record_of(trial, info.experiments[trial.experiment].folder) for trial in plan.trials()],
+        )
         session.summary = sweep.run()
+        if sweep.is_suspended:
+            raise Pause(state=pause.suspended)
     summarize(session.summary)
     return session.summary
 
 
-def _parsed(request: Request, session: Session) -> Plan:
-    plan: Any = parse_spec(request, session.callables)
+def _parsed(request: Request, session: Session, drawn_seed: int) -> Plan:
+    plan: Any = parse_spec(request, session.callables, drawn_seed)
     if isinstance(plan, State):
         raise cast("TuneError", getattr(plan.data, "result", plan.data))
     return plan  # type: ignore[no-any-return]
@@ -159,9 +178,12 @@ def _launch(experiment: PlannedExperiment, cluster: Cluster) -> Launch:
     return Launch(StoredTrainable.put(trainable), options, task)
 
 
-def _sweep_info(plan: Plan, request: Request) -> SweepInfo:
-    cwd, sweep = Path.cwd(), f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{secrets.token_hex(2)}"
-    root = cwd / Path(request.local_dir).expanduser()
+def _results(request: Request) -> Path:
+    return Path.cwd() / Path(request.local_dir).expanduser()
+
+
+def _sweep_info(plan: Plan, request: Request, sweep: str) -> SweepInfo:
+    cwd, root = Path.cwd(), _results(request)
     flow_run_id = _flow_run_id()
     ui = PREFECT_UI_URL.value()
     return SweepInfo(
@@ -178,6 +200,11 @@ def _sweep_info(plan: Plan, request: Request) -> SweepInfo:
 def _flow_run_id() -> str:
     context = FlowRunContext.get()
     return str(context.flow_run.id) if context and context.flow_run else ""
+
+
+def _is_deployed() -> bool:
+    context = FlowRunContext.get()
+    return bool(context and context.flow_run and context.flow_run.deployment_id)
 
 
 def _experiment_info(experiment: PlannedExperiment, folder: Path) -> ExperimentInfo:

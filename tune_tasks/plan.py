@@ -82,22 +82,24 @@ def make_plan(
     num_trials: int | None = None,
     stop: Mapping[str, float | str] | None = None,
     callables: Mapping[str, TrainFunction] | None = None,
+    drawn_seed: int | None = None,
 ) -> Plan:
     """Resolve every trial of a spec.
 
     Args:
         spec: From `load_spec` or `spec_from_data`.
-        seed: Takes the place of the experiments' own seeds. Without any, one is drawn.
+        seed: Takes the place of the experiments' own seeds.
         num_trials: Takes the place of the experiments' own `num_trials`.
         stop: Criteria that every experiment's own are joined by, or give place to.
         callables: Python functions by experiment name, for experiments that name no script.
+        drawn_seed: The seed of the experiments that have none; drawn here where it is None.
 
     Raises:
         SpecError: If a search space, an expression or a script is wrong.
         UsageError: If `seed` or `num_trials` is out of its range, or a criterion of `stop` is none.
     """
     _check_arguments(seed, num_trials, stop or {})
-    drawn = secrets.randbelow(2**31)
+    drawn = secrets.randbelow(2**31) if drawn_seed is None else drawn_seed
     planned: list[PlannedExperiment] = []
     warnings: list[str] = []
     for name, given in spec.experiments.items():

@@ -17,6 +17,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterId,
     TaskRunFilter,
+    TaskRunFilterId,
     TaskRunFilterState,
     TaskRunFilterStateType,
 )
@@ -36,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 _LOG_TAIL_BYTES = 2_000
 _SETTLE_S = 5.0
+_RECORDER_S = 1.5  # the server writes what it hears of task runs once a second
+_TRIES = 4
 _PAGE = 200
 _UNKNOWN = "killed from outside, out of memory, or os._exit()"
 
@@ -130,8 +133,13 @@ def task_run_ends(name: str, task: Any, task_run_id: UUID, outcome: Outcome) -> 
     }
 
 
-def close_task_runs(flow_run_id: str, ends: Mapping[UUID, TaskRunEnd]) -> None:
-    """Set the ends of task runs by the API, where the process that should have done it has died."""
+def close_task_runs(ends: Mapping[UUID, TaskRunEnd], *, create_in: str | None = None) -> None:
+    """Set the ends of task runs by the API, where the process that should have done it has died.
+
+    Args:
+        ends: By the task run's id.
+        create_in: The flow run in which those that Prefect does not know are created; None: they are left out.
+    """
     try:
         with _client() as client:
             for run_id, end in ends.items():
@@ -139,9 +147,10 @@ def close_task_runs(flow_run_id: str, ends: Mapping[UUID, TaskRunEnd]) -> None:
                 state.data = None
                 try:
                     client.set_task_run_state(run_id, state, force=True)
-                except ObjectNotFound:  # a process tells Prefect in the background, and may die first
-                    _create(client, flow_run_id, run_id, end)
-                    client.set_task_run_state(run_id, state, force=True)
+                except ObjectNotFound:
+                    if create_in:
+                        _create(client, create_in, run_id, end)
+                        client.set_task_run_state(run_id, state, force=True)
     except Exception as exc:  # noqa: BLE001 - a server that is away never fails a trial
         logger.warning("Prefect: cannot close task runs: %s", exc)
 
@@ -160,14 +169,45 @@ def _client() -> Iterator[SyncPrefectClient]:
         yield client
 
 
-def settle_task_runs(flow_run_id: str, ends: Mapping[UUID, TaskRunEnd]) -> None:
-    """Wait until the server has every task run's end, which it learns from events; then set what is still missing."""
+def settle_task_runs(flow_run_id: str, ends: Mapping[UUID, TaskRunEnd], lost: Mapping[UUID, TaskRunEnd]) -> None:
+    """Wait until the server has every task run's end, which it learns from events; then set what is still missing.
+
+    Args:
+        flow_run_id: The flow run.
+        ends: Of every task run.
+        lost: Of those whose process died. It told Prefect in the background: what it said last may still be on the way, or lost.
+    """
+    for _ in range(_TRIES if lost else 0):
+        time.sleep(_RECORDER_S)
+        if not (lost := _not_final(lost)):
+            break
+        close_task_runs(lost, create_in=flow_run_id)
+    _settle(flow_run_id, ends)
+
+
+def _not_final(ends: Mapping[UUID, TaskRunEnd]) -> dict[UUID, TaskRunEnd]:
+    """Those that are not in a final state at the server, or not known there; none where it does not answer."""
+    final: set[UUID] = set()
+    ids = list(ends)
+    try:
+        with _client() as client:
+            for start in range(0, len(ids), _PAGE):
+                of_page = TaskRunFilter(id=TaskRunFilterId(any_=ids[start : start + _PAGE]))
+                found = client.read_task_runs(task_run_filter=of_page, sort=TaskRunSort.ID_DESC, limit=_PAGE)
+                final |= {run.id for run in found if run.state and run.state.is_final()}
+    except Exception as exc:  # noqa: BLE001 - a server that is away never fails a sweep
+        logger.warning("Prefect: cannot look after the task runs: %s", exc)
+        return {}
+    return {run_id: end for run_id, end in ends.items() if run_id not in final}
+
+
+def _settle(flow_run_id: str, ends: Mapping[UUID, TaskRunEnd]) -> None:
     deadline = time.monotonic() + _SETTLE_S
     try:
         while (missing := _open_task_runs(flow_run_id) & ends.keys()) and time.monotonic() < deadline:
             time.sleep(0.05)
         while missing:  # page by page
-            close_task_runs(flow_run_id, {run_id: ends[run_id] for run_id in missing})
+            close_task_runs({run_id: ends[run_id] for run_id in missing})
             missing, before = _open_task_runs(flow_run_id) & ends.keys(), missing
             if missing >= before:
                 return

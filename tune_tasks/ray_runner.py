@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import ModuleType
@@ -19,6 +19,7 @@ from typing import Any, cast
 from uuid import UUID, uuid4
 
 import ray
+from prefect import task_engine
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext, SyncClientContext, hydrated_context, serialize_context
 from prefect.futures import PrefectFuture
@@ -302,7 +303,18 @@ def _run_in_worker(
             return cast("State[Any]", task.fn(**parameters))
         _held_references.clear()
     run = functools.partial(run_task_sync, task, task_run_id=task_run_id, parameters=parameters, return_type="state")
-    return cast("State[Any]", _flow_contexts[flow_run_id].variables.copy().run(run))
+    with _replaced(task_engine, "_concurrency", _without_slot(task_run_id)):
+        return cast("State[Any]", _flow_contexts[flow_run_id].variables.copy().run(run))
+
+
+def _without_slot(task_run_id: UUID) -> Callable[..., AbstractContextManager[Any]]:
+    """Prefect's slots for tags, but none for this task run: a trial must not depend on a server that may be away."""
+    with_slot: Callable[..., AbstractContextManager[Any]] = task_engine._concurrency  # type: ignore[attr-defined]
+
+    def concurrency(**options: Any) -> AbstractContextManager[Any]:
+        return contextlib.nullcontext() if options["holder"].id == task_run_id else with_slot(**options)
+
+    return concurrency
 
 
 def _open_flow_context(context: dict[str, Any]) -> _FlowContext:

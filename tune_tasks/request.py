@@ -46,14 +46,20 @@ class Request:
         """As the flow takes them."""
         return asdict(self)
 
-    def plan(self, callables: Mapping[str, TrainFunction]) -> Plan:
+    def plan(self, callables: Mapping[str, TrainFunction], drawn_seed: int | None = None) -> Plan:
         """Load and check the spec and resolve its trials; executes nothing of it.
+
+        Args:
+            callables: Functions by experiment name.
+            drawn_seed: For the experiments that have no seed of their own; drawn where it is None.
 
         Raises:
             BadInputError: If anything in it is wrong.
         """
         spec = load_spec(self.spec_file) if self.spec_file else spec_from_data(self.spec or {})
-        return make_plan(spec, seed=self.seed, num_trials=self.num_trials, stop=self.stop, callables=callables)
+        return make_plan(
+            spec, seed=self.seed, num_trials=self.num_trials, stop=self.stop, callables=callables, drawn_seed=drawn_seed
+        )
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,7 @@ from tune_tasks.cluster import Cluster
 from tune_tasks.hearing import SILENCE_S, Hearing
 from tune_tasks.interruption import Interruption
 from tune_tasks.mlflow_client import without_password
+from tune_tasks.pausing import PauseWatch
 from tune_tasks.plan import Plan
 from tune_tasks.postmortem import TaskRunEnd, close_task_runs, outcome_of, read_progress, settle_task_runs, task_run_ends
 from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus, SweepInfo
@@ -62,6 +63,8 @@ class Sweep:
         display: Shown the status now and then.
         run_view: The same in Prefect.
         interruption: Ends the sweep early.
+        pause: Keeps trials from starting.
+        records: Every trial, in order; those that have ended already are not run.
     """
 
     def __init__(
@@ -75,15 +78,19 @@ class Sweep:
         display: Display,
         run_view: RunView,
         interruption: Interruption,
+        pause: PauseWatch,
+        records: Sequence[TrialRecord],
     ) -> None:
         self._plan, self._info, self._cluster, self._recorder = plan, info, cluster, recorder
+        self._pause = pause
         self._launches, self._scheduler, self._display, self._run_view = launches, scheduler, display, run_view
         self._interruption = interruption
-        self._records = {trial.key: TrialRecord(trial) for trial in plan.trials()}
-        self._pending = list(self._records.values())
+        self._records = {record.trial.key: record for record in records}
+        self._pending = [record for record in records if record.outcome is None]
         self._active: dict[Any, TrialRecord] = {}
         self._hearing = Hearing(recorder)
         self._ends: dict[UUID, TaskRunEnd] = {}
+        self._lost: dict[UUID, TaskRunEnd] = {}
         self._stop_reason: str | None = None
         self._stop_by = 0.0
         self._slots = max(cluster.slots(e.spec.resources.resources()) for e in plan.experiments)
@@ -97,6 +104,7 @@ class Sweep:
         """
         with self._interruption.calling(self.stop):
             try:
+                self._take_up()
                 self._scheduler.setup([record.trial for record in self._pending])
                 self._loop()
             except BaseException as exc:
@@ -109,10 +117,21 @@ class Sweep:
                 raise
             return self._close()
 
+    def _take_up(self) -> None:
+        """Tell the recorder of the trials that an earlier execution of the flow run has run."""
+        for record in self._records.values():
+            if record.outcome:
+                self._restore(record, record.outcome)
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether trials are left for a later execution of the flow run."""
+        return self._pause.suspended is not None and bool(self._pending) and not self._stop_reason
+
     def _loop(self) -> None:
         while True:
             self._submit()
-            if not self._active:
+            if not self._active and (not self._pause.is_on or self._pause.suspended or not self._pending or self._stop_reason):
                 return
             self._await_ends()
             self._hear()
@@ -131,7 +150,7 @@ class Sweep:
     # ── submitting ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _submit(self) -> None:
-        while not self._stop_reason and len(self._active) < self._slots + _LOOKAHEAD:
+        while not self._stop_reason and not self._pause.is_on and len(self._active) < self._slots + _LOOKAHEAD:
             candidates = [record.trial for record in self._pending if self._has_room(record.trial)]
             chosen = self._scheduler.choose(candidates) if candidates else None
             if chosen is None:
@@ -159,6 +178,9 @@ class Sweep:
 
     def _await_ends(self) -> None:
         references = list(self._active)
+        if not references:  # paused
+            time.sleep(_POLL_S)
+            return
         done, _ = ray.wait(references, num_returns=1, timeout=_POLL_S)
         if done:  # those that ended meanwhile, too
             done, _ = ray.wait(references, num_returns=len(references), timeout=0)
@@ -177,7 +199,8 @@ class Sweep:
         name, task = attempt_name(record.trial, attempt.number), self._launches[record.trial.experiment].task
         ends = task_run_ends(name, task, attempt.task_run_id, outcome)
         if not is_closed:
-            close_task_runs(self._info.flow_run_id, ends)
+            close_task_runs(ends)
+            self._lost |= ends
             self._restore(record, outcome)
         attempt.keep(record.trial, outcome)
         self._ends |= ends
@@ -219,6 +242,8 @@ class Sweep:
     # ── ending what cannot end itself: the fourth step ───────────────────────────────────────────────────────────────
 
     def _end_stuck(self) -> None:
+        if self._pause.is_cancelled and not self._stop_reason:
+            self.stop("cancelled while it was paused")
         if self._stop_reason and not self._hearing.asked_to_stop:
             self._hearing.ask_to_stop(self._stop_reason)
         now = time.time()
@@ -243,7 +268,7 @@ class Sweep:
 
     def _close(self) -> Summary:
         was_stopped = self._stop_reason is not None
-        settle_task_runs(self._info.flow_run_id, self._ends)
+        settle_task_runs(self._info.flow_run_id, self._ends, self._lost)
         self._hear_the_last()
         for record in self._records.values():  # what the recorder did not hear from a trial's process
             if record.attempt and record.outcome and not (record.status and record.status.outcome):
@@ -252,13 +277,16 @@ class Sweep:
         self._hear_the_last()
         self._show()
         summary = self._summary(interrupted=was_stopped)
-        self._write_reports(summary)
-        closed = self._call("close_sweep", summary, timeout_s=_PATIENCE_S)
+        closed = None if self.is_suspended else self._end_records(summary)
         for tracker, what in missing.items():
             self._display.warn(f"{tracker} lacks results ({what}); they are in the files under {self._logdirs()}")
         summary = closed if isinstance(closed, Summary) else summary
         self._run_view.close(summary)
         return summary
+
+    def _end_records(self, summary: Summary) -> Any:
+        self._write_reports(summary)
+        return self._call("close_sweep", summary, timeout_s=_PATIENCE_S)
 
     def _write_reports(self, summary: Summary) -> None:
         for experiment in summary.experiments:

@@ -45,14 +45,19 @@ _WARM_WORKERS = 8
 
 
 @task(name="parse_spec", cache_policy=NO_CACHE)
-def parse_spec(request: Request, callables: Mapping[str, TrainFunction]) -> Plan | State[Any]:
+def parse_spec(request: Request, callables: Mapping[str, TrainFunction], drawn_seed: int) -> Plan | State[Any]:
     """Check the spec and resolve every trial. Runs in the driver.
+
+    Args:
+        request: What was asked for.
+        callables: Functions by experiment name.
+        drawn_seed: For the experiments that have no seed of their own.
 
     Raises:
         BadInputError: If anything in the spec is wrong.
     """
     try:
-        return request.plan(callables)
+        return request.plan(callables, drawn_seed)
     except BadInputError as exc:  # returned, not raised: the user's mistake, which needs no traceback of ours
         return Failed(message=str(exc), data=exc)
 

@@ -122,7 +122,7 @@ def test_ctrl_c_ends_the_trials_and_closes_every_record(command, folder, mlflow_
     trials = json.loads(out)["experiments"]["quick"]["trials"]
     ended, not_started = ("TERMINATED", "interrupted (Ctrl-C)", 1), ("PENDING", None, 0)
     assert [(t["state"], t["stop_reason"], t["reports"]) for t in trials] == [ended] * 2 + [not_started] * 3
-    assert len(list(folder.glob("tune_results/quick/*/*"))) == 2
+    assert len(list(folder.glob("tune_results/quick/*/script_*"))) == 2
     trial_runs, (parent,) = mlflow_runs("quick")
     assert {run.info.status for run in [*trial_runs.values(), parent]} == {"KILLED"}
     assert processes_of(str(folder)) == []

@@ -213,3 +213,66 @@ def test_a_server_that_ends_with_a_sweep_is_none_for_a_deployment(prefect, monke
         services.standing_server(),
     ):
         pass
+
+
+GOES_ON = """
+import time
+from pathlib import Path
+from tune_tasks import TrainingResult
+def train(config, status_reporter):
+    with open(f"begun_{config['x']}", "a") as file:
+        file.write("x")
+    status_reporter.report(TrainingResult(timesteps_total=1, mean_accuracy=config["x"] / 10))
+    if config["x"] == 1:
+        time.sleep(6)
+    if config["x"] == 2 and not Path("mended").exists():
+        raise ValueError("not yet")
+"""
+
+
+def begun(folder):
+    """How often each trial has begun."""
+    return {path.name: len(path.read_text()) for path in folder.glob("begun_*")}
+
+
+def test_resume_and_retry_run_what_is_left(command, folder, client, name, start_run, mlflow_runs):
+    from prefect.states import AwaitingRetry, Suspended
+
+    served = command(
+        *("serve", "-f", write_spec(folder, GOES_ON, "max_concurrent_trials: 1"), "--name", name, "--param", "num_cpus=1"),
+        env={"PREFECT_RUNNER_POLL_FREQUENCY": "1", "MARKER": str(folder)},
+    )
+    read = start_run(num_trials=2)
+    wait_for_reports(folder, 1)
+
+    paused = client.set_flow_run_state(read().id, Suspended(timeout_seconds=600))  # as the page's Pause does
+    assert paused.status.value == "ACCEPT"
+    until(lambda: processes_of(read().id, "PREFECT__FLOW_RUN_ID") == [])
+    assert read().state.name == "Suspended"
+    assert begun(folder) == {"begun_1": 1}
+    (outcome,) = [json.loads(path.read_text()) for path in folder.glob("tune_results/quick/*/*/outcome.json")]
+    assert (outcome["state"], outcome["ended_by"]) == ("TERMINATED", "returned")
+    (parent,) = mlflow_runs("quick")[1]
+    assert parent.info.status == "RUNNING"
+
+    client.resume_flow_run(read().id)
+    assert ended(read).name == "Failed"
+    assert begun(folder) == {"begun_1": 1, "begun_2": 1}
+    assert mlflow_runs("quick")[1][0].info.status == "FAILED"
+
+    (folder / "mended").touch()
+    assert client.set_flow_run_state(read().id, AwaitingRetry()).status.value == "ACCEPT"  # as the page's Retry does
+    until(lambda: begun(folder)["begun_2"] == 2)
+    assert ended(read).name == "Completed", read().state.message
+    assert begun(folder) == {"begun_1": 1, "begun_2": 2}
+    trials, (parent,) = mlflow_runs("quick")
+    assert (parent.info.run_id, parent.info.status) == (mlflow_runs("quick")[1][0].info.run_id, "FINISHED")
+    assert {name.partition("x=")[2]: run.info.status for name, run in trials.items()} == {
+        "1": "FINISHED",
+        "2": "FAILED",
+        "2 (attempt 2)": "FINISHED",
+    }
+    (sweep,) = folder.glob("tune_results/quick/*")
+    assert "2/2 done" in (sweep / "report" / "report.md").read_text()
+    served.send_signal(signal.SIGINT)
+    served.communicate(timeout=60)

@@ -287,6 +287,8 @@ class MlflowTracker(Tracker):
             self._client.log_text(run_id, self._sweep.spec_text, "spec.yaml")
             if info.script and info.script.exists():
                 self._client.log_artifact(run_id, str(info.script))
+            if self._look_first:  # an earlier execution of the flow run has ended it
+                self._client.update_run(run_id, status="RUNNING")
             self._parents[name] = self._as_told(_Parent(experiment_id, run_id, Standing(info.metric, info.mode)))
         return self._parents[name]
 

@@ -1,0 +1,62 @@
+"""Prefect's Pause: no trial starts any more, those that run go on to their ends."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+
+logger = logging.getLogger(__name__)
+
+_LOOK_S = 3.0
+
+
+class PauseWatch:
+    """Looks at the flow run's state now and then, in a thread of its own. Lives in the driver.
+
+    Args:
+        flow_run_id: The flow run; empty where nobody can pause it, and then nothing is looked at.
+
+    Attributes:
+        suspended: The state of a run that was paused on its page, from then on: Resume starts another process, so that this one
+            is to end once its trials have ended.
+    """
+
+    def __init__(self, flow_run_id: str) -> None:
+        self._flow_run_id = flow_run_id
+        self._state: State[Any] | None = None
+        self.suspended: State[Any] | None = None
+        self._ended = threading.Event()
+        if flow_run_id:
+            threading.Thread(target=self._watch, name="pause watch", daemon=True).start()
+
+    @property
+    def is_on(self) -> bool:
+        """Whether no trial is to start now."""
+        return self.suspended is not None or bool(self._state and self._state.is_paused())
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the run was cancelled while it was paused: Prefect sends no signal then."""
+        return self.suspended is not None and bool(self._state and self._state.is_cancelled())
+
+    def close(self) -> None:
+        """Look no more."""
+        self._ended.set()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(_LOOK_S):
+            try:
+                with get_client(sync_client=True) as client:
+                    self._heed(client.read_flow_run(UUID(self._flow_run_id)).state)
+            except Exception as exc:  # noqa: BLE001 - a Prefect that is away pauses nothing
+                logger.debug("the flow run's state cannot be read: %s", exc)
+
+    def _heed(self, state: State[Any] | None) -> None:
+        self._state = state
+        if state and state.is_paused() and state.state_details.pause_reschedule:
+            self.suspended = self.suspended or state
