@@ -73,3 +73,10 @@ def test_a_long_list_keeps_the_best_what_runs_and_what_failed():
 @pytest.mark.parametrize("count", [1, 100])
 def test_a_short_list_is_whole(count):
     assert len(leaderboard(experiment(*(trial(i) for i in range(count)))).rows) == count
+
+
+def test_a_metric_takes_no_column_of_ours():
+    row = {"timesteps_total": 1, "info": {"state": 3.0, "trial": 7.0}}
+    one = TrialSummary("exp", "name", 0, {}, {}, TERMINATED, last_result=row)
+    shown = leaderboard(ExperimentSummary("exp", [one], Path("/logs"), "state", "max")).rows[0]
+    assert (shown["trial"], shown["state"], shown["info/state"], shown["info/trial"]) == ("name", "TERMINATED", "3", "7")

@@ -1,7 +1,9 @@
 """The report: its text, and that its pictures show what the trials' files hold."""
 
 import json
+import math
 import struct
+from dataclasses import replace
 
 import pytest
 
@@ -103,3 +105,61 @@ def test_without_a_value_there_is_no_picture(experiment, metric):
 def test_one_trial_has_a_curve_only(experiment):
     one = ExperimentSummary("exp", experiment.trials[:1], experiment.logdir, "mean_accuracy")
     assert list(plots.draw(one)) == TITLES[:1]
+
+
+ODD = {
+    "formulas": {"a$_$": ["^a$|_^b$", "$A_$", "x"]},
+    "numbers that no float holds": {"x": [10**400, 1, 2]},
+    "texts that are no text": {"x": ["\ud800", "b", "c"]},
+    "nothing finite": {"x": [float("nan"), float("inf"), 1.0]},
+    "flags": {"x": [True, False, True]},
+    "lists": {"x": [[1, 2], [3], []]},
+}
+
+
+@pytest.mark.parametrize("searched", ODD.values(), ids=ODD)
+def test_odd_values_are_drawn(tmp_path, searched):
+    ((name, values),) = searched.items()
+    trials = [trial(tmp_path, index, 0.5 + index / 10, **{name: value}) for index, value in enumerate(values)]
+    odd = ExperimentSummary("exp", trials, tmp_path, "mean_accuracy", "max")
+    assert list(plots.draw(odd)) == TITLES
+    write_report(Summary("a-sweep", [odd]), odd)
+    assert with_pictures_inside(ReportPaths(tmp_path)).count("](data:image/png") == 3
+
+
+def test_a_picture_that_cannot_be_drawn_takes_nothing_with_it(experiment, monkeypatch):
+    monkeypatch.setattr(plots, "_parallel", lambda *_: 1 / 0)
+    write_report(Summary("a-sweep", [experiment]), experiment)
+    assert ReportPaths(experiment.logdir).read().count("\n![") == 2
+
+
+def test_a_number_that_one_trial_lacks_stays_a_number():
+    axis = plots._Axis.of("lr", [0.5, None, 1.5])
+    assert (axis.labels, axis.fractions()[0], axis.fractions()[2]) == ({}, 0, 1)
+    assert math.isnan(axis.fractions()[1])
+
+
+def test_what_only_some_trials_have_is_an_axis_and_too_many_texts_are_none(tmp_path):
+    trials = [trial(tmp_path, index, 0.5, text=f"t{index}", **({"late": index} if index else {})) for index in range(40)]
+    assert [axis.name for axis in plots._axes(trials)] == ["late"]
+
+
+def test_a_line_that_a_dying_process_did_not_finish_is_left_out(tmp_path):
+    one = trial(tmp_path, 0, 1.0)
+    with (tmp_path / "0" / "result.json").open("a") as file:
+        file.write('{"timesteps_total": 21, "mean_acc')
+    assert list(plots._curve(one, "mean_accuracy"))[-1] == (20, 1.0)
+
+
+def test_what_looks_like_a_picture_in_an_error_is_none(tmp_path):
+    failed = replace(trial(tmp_path, 0, 0.5, ERROR), error="ValueError: see\n![x](y.png)")
+    odd = ExperimentSummary("exp", [failed], tmp_path, "mean_accuracy", "max")
+    write_report(Summary("a-sweep", [odd]), odd)
+    assert "1 × `![x](y.png)`" in with_pictures_inside(ReportPaths(tmp_path))
+
+
+def test_many_causes_are_folded(tmp_path):
+    trials = [replace(trial(tmp_path, index, 0.5, ERROR), error=f"ValueError: {index}") for index in range(30)]
+    text = text_of(ExperimentSummary("exp", trials, tmp_path, "mean_accuracy", "max"))
+    assert text.count("- 1 × `ValueError: ") == 20
+    assert "- 10 × something else\n" in text

@@ -8,7 +8,9 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
-_PREFECT_PATIENCE_S = 20.0
+_PREFECT_PATIENCE_S = 15.0
+_PREFECT_KILLS_S = 30.0
+_CLOSE_MARGIN_S = 3.0
 _NAMES = {signal.SIGINT: "interrupted (Ctrl-C)", signal.SIGTERM: "interrupted (SIGTERM)"}
 
 
@@ -20,12 +22,14 @@ class Interruption:
         is_supervised: Whether a worker or runner of Prefect's started this process, and sets the state of a run it cancels.
         patience_s: Seconds the trials have, at most, whatever their own grace. A supervised process is killed 30 s after the
             wish: its records must be closed by then.
+        close_within_s: Seconds from the wish until the records must be closed.
     """
 
     def __init__(self) -> None:
         self.reason: str | None = None
         self.is_supervised = os.environ.get("PREFECT__ENABLE_CANCELLATION_AND_CRASHED_HOOKS") == "false"
         self.patience_s = _PREFECT_PATIENCE_S if self.is_supervised else float("inf")
+        self.close_within_s = _PREFECT_KILLS_S - _CLOSE_MARGIN_S if self.is_supervised else float("inf")
         self._listener: Callable[[str], None] | None = None
 
     @contextlib.contextmanager

@@ -14,7 +14,7 @@ from tune_tasks.trial import TrialState
 _LISTED = 100
 _BEST, _OTHERS = 50, 25  # of a longer list: the best, and as many again of those that run and of those that failed
 _METRICS = 3
-_STATES = (TrialState.RUNNING, TrialState.PENDING, TrialState.TERMINATED, TrialState.ERROR)
+_COLUMNS = ("trial", "state", "timesteps", "elapsed", "why it ended", "MLflow")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _metrics(primary: str | None, trials: Sequence[TrialSummary]) -> list[str]:
 
 
 def _row(experiment: ExperimentSummary, trial: TrialSummary, metrics: Sequence[str]) -> dict[str, Any]:
-    values = {name: _shown(trial.metric(name)) for name in metrics}
+    values = {f"info/{name}" if name in _COLUMNS else name: _shown(trial.metric(name)) for name in metrics}
     why = trial.error_summary if trial.state is TrialState.ERROR else trial.stop_reason
     return {
         "trial": trial.name,
@@ -88,7 +88,7 @@ def _row(experiment: ExperimentSummary, trial: TrialSummary, metrics: Sequence[s
 
 def _rest(trials: Sequence[TrialSummary], columns: Mapping[str, Any]) -> dict[str, Any]:
     counts = Counter(trial.state for trial in trials)
-    states = ", ".join(f"{counts[state]} {state}" for state in _STATES if counts[state])
+    states = ", ".join(f"{counts[state]} {state}" for state in TrialState if counts[state])
     return {**dict.fromkeys(columns, ""), "trial": f"… {len(trials)} more", "state": states}
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+logger = logging.getLogger(__name__)
+
 _CURVES = 10
 _POINTS = 1_000
 _PARAMETERS = 9
+_LABELS = 30
 _NAME_LENGTH = 60
 _DPI = 100
 
@@ -33,13 +37,22 @@ def draw(experiment: ExperimentSummary) -> dict[str, bytes]:
     trials, metric = experiment.scored(), experiment.metric
     if not trials or metric is None:
         return {}
-    pictures = {"Learning curves of the best trials": _learning_curves(trials[:_CURVES], metric)}
-    axes = [_Axis.of(path, [trial.searched.get(path) for trial in trials]) for path in trials[0].searched][:_PARAMETERS]
-    if axes and len(trials) > 1:
-        scores = [_score(trial, metric) for trial in trials]
-        pictures["The metric against what was searched"] = _against(axes, scores, metric)
-        pictures["Parallel coordinates"] = _parallel([*axes, _Axis.of(metric, scores)], scores, metric)
-    return {title: _png(figure) for title, figure in pictures.items()}
+    scores = [_score(trial, metric) for trial in trials]
+    pictures: dict[str, Callable[[], Figure]] = {
+        "Learning curves of the best trials": lambda: _learning_curves(trials[:_CURVES], metric)
+    }
+    if (axes := _axes(trials)) and len(trials) > 1:
+        pictures["The metric against what was searched"] = lambda: _against(axes, scores, metric)
+        pictures["Parallel coordinates"] = lambda: _parallel([*axes, _Axis.of(metric, scores)], scores, metric)
+    drawn = {title: _png(make) for title, make in pictures.items()}
+    return {title: png for title, png in drawn.items() if png}
+
+
+def _axes(trials: Sequence[TrialSummary]) -> list[_Axis]:
+    """What was searched, as far as an axis can show it."""
+    paths = dict.fromkeys(path for trial in trials for path in trial.searched)
+    axes = (_Axis.of(path, [trial.searched.get(path) for trial in trials]) for path in paths)
+    return [axis for axis in axes if len(axis.labels) <= _LABELS][:_PARAMETERS]
 
 
 @dataclass(frozen=True)
@@ -59,9 +72,11 @@ class _Axis:
 
     @classmethod
     def of(cls, name: str, values: Sequence[Any]) -> _Axis:
-        numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v)]
-        if len(numbers) == len(values):
-            return cls(name, numbers, {}, is_log=min(numbers) > 0 and max(numbers) > 100 * min(numbers))
+        positions = [math.nan if value is None else _number(value) for value in values]
+        numbers = [position for position in positions if position is not None and math.isfinite(position)]
+        if numbers and None not in positions:
+            is_log = min(numbers) > 0 and max(numbers) > 100 * min(numbers)
+            return cls(name, [math.nan if p is None or not math.isfinite(p) else p for p in positions], {}, is_log)
         texts = [str(value) for value in values]
         order = {text: position for position, text in enumerate(sorted(set(texts)))}
         return cls(name, [order[text] for text in texts], {position: _short(text, 12) for text, position in order.items()})
@@ -69,14 +84,29 @@ class _Axis:
     def fractions(self) -> list[float]:
         """The positions between 0 and 1; where they are all one, in the middle."""
         positions = [math.log(p) if self.is_log else p for p in self.positions]
-        low, high = min(positions), max(positions)
-        return [(p - low) / (high - low) if high > low else 0.5 for p in positions]
+        known = [p for p in positions if math.isfinite(p)]
+        low, high = min(known), max(known)
+        return [(p - low) / (high - low) if high > low else p - p + 0.5 for p in positions]
+
+    def _ends(self) -> tuple[float, float]:
+        known = [position for position in self.positions if math.isfinite(position)]
+        return min(known), max(known)
 
     def ticks(self) -> dict[float, str]:
         """Fraction to text: each value that is no number, else the ends."""
-        marks = self.labels or {end: f"{end:.3g}" for end in (min(self.positions), max(self.positions))}
+        marks = self.labels or {end: f"{end:.3g}" for end in self._ends()}
         marked = _Axis(self.name, list(marks), {}, self.is_log)
         return dict(zip(marked.fractions(), marks.values(), strict=True))
+
+
+def _number(value: object) -> float | None:
+    """The value as a position, or None where it is no number that a float can hold."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def _learning_curves(trials: Sequence[TrialSummary], metric: str) -> Figure:
@@ -87,7 +117,7 @@ def _learning_curves(trials: Sequence[TrialSummary], metric: str) -> Figure:
         axes.plot(*zip(*points, strict=True), marker=marker, label=_short(trial.name, _NAME_LENGTH), linewidth=1.3)
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(handles[::-1], labels[::-1], fontsize=7, loc="center left", bbox_to_anchor=(1.01, 0.5))
-    axes.set(xlabel="timesteps", ylabel=metric)
+    axes.set(xlabel="timesteps", ylabel=_short(metric, _NAME_LENGTH))
     return figure
 
 
@@ -99,7 +129,7 @@ def _curve(trial: TrialSummary, metric: str) -> Iterator[tuple[int, float]]:
 
 def _points(path: Path, metric: str) -> Iterator[tuple[int, float]]:
     try:
-        lines = path.read_bytes().splitlines()
+        lines = [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
     except OSError:
         return
     step = max(1, len(lines) // _POINTS)
@@ -119,7 +149,7 @@ def _against(axes: Sequence[_Axis], scores: Sequence[float], metric: str) -> Fig
     for number, axis in enumerate(axes, 1):
         plot = figure.add_subplot(rows, columns, number)
         plot.scatter(axis.positions, scores, c=scores, cmap="viridis", s=18)
-        plot.set(xlabel=axis.name, ylabel=metric, xscale="log" if axis.is_log else "linear")
+        plot.set(xlabel=_short(axis.name, 40), ylabel=_short(metric, 40), xscale="log" if axis.is_log else "linear")
         if axis.labels:
             plot.set_xticks(list(axis.labels), list(axis.labels.values()))
     return figure
@@ -141,7 +171,7 @@ def _parallel(axes: Sequence[_Axis], scores: Sequence[float], metric: str) -> Fi
     plot.set_yticks([])
     plot.set_ylim(-0.12, 1.12)
     plot.spines[["top", "left", "right", "bottom"]].set_visible(False)
-    figure.colorbar(ScalarMappable(norm, colours), ax=plot, label=metric)
+    figure.colorbar(ScalarMappable(norm, colours), ax=plot, label=_short(metric, _NAME_LENGTH))
     return figure
 
 
@@ -158,9 +188,14 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def _png(figure: Figure) -> bytes:
+def _png(make: Callable[[], Figure]) -> bytes | None:
+    """The picture; None where its library cannot draw it, as with values at the limits of a float."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=_DPI)
+    try:
+        make().savefig(buffer, format="png", dpi=_DPI)
+    except Exception as exc:  # noqa: BLE001 - a report without a picture is better than none
+        logger.warning("a picture was not drawn: %s: %s", type(exc).__name__, exc)
+        return None
     return buffer.getvalue()
 
 
@@ -171,4 +206,6 @@ def _score(trial: TrialSummary, metric: str) -> float:
 
 
 def _short(text: str, length: int) -> str:
+    """The text as a label: not longer than that, printable, and no formula, which is what two dollar signs make of it."""
+    text = text.encode(errors="replace").decode().replace("$", r"\$")
     return text if len(text) <= length else f"{text[: length - 1]}…"

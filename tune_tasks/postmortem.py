@@ -175,7 +175,7 @@ def settle_task_runs(flow_run_id: str, ends: Mapping[UUID, TaskRunEnd], lost: Ma
     Args:
         flow_run_id: The flow run.
         ends: Of every task run.
-        lost: Of those whose process died. It told Prefect in the background: what it said last may still be on the way, or lost.
+        lost: Of those whose process died. What it told Prefect last, in the background, may still be on the way, or lost.
     """
     for _ in range(_TRIES if lost else 0):
         time.sleep(_RECORDER_S)

@@ -1,6 +1,6 @@
 """The report of an experiment at its sweep's end, in Markdown: the best trial, what stopped what, what failed, pictures.
 
-Written into the experiment's folder by the driver; the trackers and Prefect's run view show the same text.
+Written into the experiment's folder by the driver; the trackers and Prefect's run view show its text.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from tune_tasks.leaderboard import headline, leaderboard
 from tune_tasks.plots import draw
 from tune_tasks.spec_source import dump_yaml
 from tune_tasks.summary import ExperimentSummary, Summary, TrialSummary
-from tune_tasks.trial import TrialState
+from tune_tasks.trial import TrialState, write_aside
 
 _LISTED = 20
 _NAMED = 5
-_OBSERVED = re.compile(r"^(\S+) \S+ (>=|<=|==|>|<) (\S+)( after .*)?$")
+_GROUPS = 20
+_PICTURE = re.compile(r"^!\[([^\]\n]*)\]\((\w+\.png)\)$", re.MULTILINE)
+_PICTURE_SECTION = re.compile(rf"^## .*\n\n{_PICTURE.pattern[1:]}\n*", re.MULTILINE)
+_OBSERVED = re.compile(r"^(.+) \S+ (>=|<=|==|>|<) (\S+)( after .*)?$")
 
 
 class ReportPaths:
@@ -29,6 +32,10 @@ class ReportPaths:
     def __init__(self, experiment_folder: Path) -> None:
         self.folder = experiment_folder / "report"
         self.text = self.folder / "report.md"
+
+    def read(self) -> str:
+        """The written text."""
+        return self.text.read_text(encoding="utf-8")
 
     def picture(self, title: str) -> Path:
         """The file of a picture."""
@@ -43,26 +50,34 @@ def write_report(summary: Summary, experiment: ExperimentSummary) -> None:
     """
     paths = ReportPaths(experiment.logdir)
     paths.folder.mkdir(parents=True, exist_ok=True)
+    lines = list(report_text(summary, experiment))
+    _write(paths, lines)
     files = {}
     for title, picture in draw(experiment).items():
         paths.picture(title).write_bytes(picture)
         files[title] = paths.picture(title).name
-    paths.text.write_text("\n".join([*report_text(summary, experiment), *_pictures(files)]) + "\n")
+    _write(paths, [*lines, *_pictures(files)])
+
+
+def _write(paths: ReportPaths, lines: Sequence[str]) -> None:
+    write_aside(paths.text, "\n".join(lines) + "\n")
 
 
 def with_pictures_inside(paths: ReportPaths) -> str:
     """The written report with its pictures as data, for a page that has no files beside it."""
 
     def embedded(match: re.Match[str]) -> str:
+        if not (paths.folder / match[2]).exists():
+            return match[0]
         data = base64.b64encode((paths.folder / match[2]).read_bytes()).decode()
         return f"![{match[1]}](data:image/png;base64,{data})"
 
-    return re.sub(r"!\[(.*)\]\((\w+\.png)\)", embedded, paths.text.read_text())
+    return _PICTURE.sub(embedded, paths.read())
 
 
 def without_pictures(paths: ReportPaths) -> str:
     """The written report for a page that shows none."""
-    return re.sub(r"## .*\n\n!\[.*\]\(.*\)\n*", "", paths.text.read_text())
+    return _PICTURE_SECTION.sub("", paths.read())
 
 
 def report_text(summary: Summary, experiment: ExperimentSummary) -> Iterator[str]:
@@ -133,9 +148,12 @@ def _grouped(pairs: Sequence[tuple[str, TrialSummary]]) -> Iterator[str]:
     groups: dict[str, list[TrialSummary]] = defaultdict(list)
     for cause, trial in pairs:
         groups[cause].append(trial)
-    for cause, trials in sorted(groups.items(), key=lambda group: -len(group[1])):
+    ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
+    for cause, trials in ordered[:_GROUPS]:
         names = ", ".join(f"`{trial.name}`" for trial in trials[:_NAMED]) + (", …" if len(trials) > _NAMED else "")
         yield f"- {len(trials)} × {cause}: {names}"
+    if rest := sum(len(trials) for _, trials in ordered[_GROUPS:]):
+        yield f"- {rest} × something else"
 
 
 def _pictures(files: Mapping[str, str]) -> Iterator[str]:

@@ -26,7 +26,6 @@ from tune_tasks.summary import ExperimentSummary, Summary
 logger = logging.getLogger(__name__)
 
 _EVERY_S = 5.0
-_LAST_S = 10.0
 
 
 class RunView:
@@ -53,11 +52,11 @@ class RunView:
             self._next_at = time.monotonic() + _EVERY_S
             self._waiting.put(make())
 
-    def close(self, summary: Summary) -> None:
-        """Show how the sweep has ended; waits until that is sent, for ten seconds at most."""
+    def close(self, summary: Summary, timeout_s: float) -> None:
+        """Show how the sweep has ended; waits until that is sent, as long as it may."""
         self._waiting.put(summary)
         self._waiting.put(None)
-        self._thread.join(_LAST_S)
+        self._thread.join(timeout_s)
 
     def _serve(self) -> None:
         while (summary := self._waiting.get()) is not None:
@@ -87,8 +86,10 @@ def publish_report(summary: Summary) -> None:
     """Show the written reports. Runs in the driver, in the task or flow run that they then belong to."""
     for experiment, suffix in zip(summary.experiments, _suffixes(summary), strict=True):
         paths = ReportPaths(experiment.logdir)
-        if paths.text.exists():
+        try:
             create_markdown_artifact(with_pictures_inside(paths), f"report-{suffix}", _description(experiment))
+        except Exception as exc:  # noqa: BLE001 - a report that is not shown is no reason to fail
+            logger.warning("%s: no report is shown: %s", experiment.name, exc)
 
 
 def _artifacts(summary: Summary) -> Iterator[tuple[str, str, Any, str]]:
@@ -109,5 +110,6 @@ def _suffixes(summary: Summary) -> list[str]:
     suffixes: list[str] = []
     for experiment in summary.experiments:
         suffix = re.sub(r"[^a-z0-9]+", "-", experiment.name.lower()).strip("-") or "experiment"
-        suffixes.append(f"{suffix}-{len(suffixes) + 1}" if suffix in suffixes else suffix)
+        free = (suffix, *(f"{suffix}-{number}" for number in range(2, len(suffixes) + 3)))
+        suffixes.append(next(name for name in free if name not in suffixes))
     return suffixes

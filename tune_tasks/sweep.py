@@ -39,6 +39,7 @@ _POLL_S = 0.25
 _PATIENCE_S = 30.0  # with a tracker that takes nothing any more
 _LOOKAHEAD = 2  # attempts that wait in Ray, so that no CPU waits for the driver
 _CALL_TIMEOUT_S = 10.0
+_LAST_S = 10.0  # with a Prefect that does not take the last leaderboard
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Sweep:
         self._ends: dict[UUID, TaskRunEnd] = {}
         self._lost: dict[UUID, TaskRunEnd] = {}
         self._stop_reason: str | None = None
-        self._stop_by = 0.0
+        self._stop_by, self._close_by = 0.0, float("inf")
         self._slots = max(cluster.slots(e.spec.resources.resources()) for e in plan.experiments)
 
     def run(self) -> Summary:
@@ -144,6 +145,7 @@ class Sweep:
             self._stop_reason = reason
             grace = max((r.trial.stop_grace_s for r in self._active.values()), default=0.0)
             self._stop_by = time.time() + min(grace + SILENCE_S, self._interruption.patience_s)
+            self._close_by = time.time() + self._interruption.close_within_s
         else:
             self._stop_by = time.time()
 
@@ -281,12 +283,12 @@ class Sweep:
         for tracker, what in missing.items():
             self._display.warn(f"{tracker} lacks results ({what}); they are in the files under {self._logdirs()}")
         summary = closed if isinstance(closed, Summary) else summary
-        self._run_view.close(summary)
+        self._run_view.close(summary, min(_LAST_S, self._patience_s()))
         return summary
 
     def _end_records(self, summary: Summary) -> Any:
         self._write_reports(summary)
-        return self._call("close_sweep", summary, timeout_s=_PATIENCE_S)
+        return self._call("close_sweep", summary, timeout_s=self._patience_s())
 
     def _write_reports(self, summary: Summary) -> None:
         for experiment in summary.experiments:
@@ -298,9 +300,10 @@ class Sweep:
     def _drain(self, *, was_stopped: bool) -> Mapping[str, str]:
         """Wait for the trackers as long as they get on; Ctrl-C ends the waiting. Returns what they lack."""
         while True:
-            gives_up = self._stop_reason is not None and not was_stopped
+            gives_up = (self._stop_reason is not None and not was_stopped) or time.time() > self._close_by
+            patience_s = self._patience_s()
             try:
-                lacking = ray.get(self._recorder.drain.remote(0 if gives_up else _PATIENCE_S), timeout=_PATIENCE_S)
+                lacking = ray.get(self._recorder.drain.remote(0 if gives_up else patience_s), timeout=patience_s)
             except Exception as exc:  # noqa: BLE001 - a recorder that is away never fails a sweep
                 return {"the recorder": f"{type(exc).__name__}: {exc}"}
             if lacking is not None:
@@ -308,13 +311,17 @@ class Sweep:
 
     def _hear_the_last(self) -> None:
         """Hear what the recorder knows now; one that is just being started again is waited for."""
-        deadline = time.monotonic() + _PATIENCE_S
+        deadline = time.monotonic() + self._patience_s()
         while True:
             self._hearing.refresh()
             self._hear()
             if self._hearing.has_answer or time.monotonic() > deadline:
                 return
             time.sleep(_POLL_S)
+
+    def _patience_s(self) -> float:
+        """Seconds to wait for a tracker or the recorder, at most; few where Prefect is about to kill this process."""
+        return max(1.0, min(_PATIENCE_S, self._close_by - time.time()))
 
     def _show(self) -> None:
         with contextlib.suppress(OSError):  # whoever read the status has gone

@@ -155,10 +155,7 @@ def monitor(name: str, watch: Monitor) -> State[None]:
 @task(name="summarize", cache_policy=NO_CACHE)
 def summarize(summary: Summary) -> str:
     """Log what the sweep came to and show its report; returns the text. Runs in the driver."""
-    try:
-        publish_report(summary)
-    except Exception as exc:  # noqa: BLE001 - a Prefect that is away is no reason to fail
-        get_run_logger().warning("no report is shown: %s", exc)
+    publish_report(summary)
     text = "\n".join(report_lines(summary))
     get_run_logger().info("%s\n%s", summary.one_line(), text)
     return text
