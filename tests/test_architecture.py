@@ -34,7 +34,18 @@ ORDER = [
     ),
     *("records", "trackers.base", "trackers.mlflow", "trackers.tensorboard", "trackers", "pump", "recorder"),
     *("recorder_link", "monitor", "attempt", "status", "request", "deployment", "services", "prefect_server"),
-    *("ray_runner", "run_view", "tasks", "postmortem", "hearing", "interruption", "sweep", "execution"),
+    *(
+        "ray_runner",
+        "run_view",
+        "tasks",
+        "postmortem",
+        "hearing",
+        "interruption",
+        "pausing",
+        "resumption",
+        "sweep",
+        "execution",
+    ),
     *("flows", "flows.tune", "launch", "deploy", "ui", "best", "api", "cli"),
 ]
 UPWARD = {("flows.tune", "cli")}  # the flow's file is a script too
@@ -53,7 +64,7 @@ IMPORTED_BY = {
     "ray": {"ray_runner", "recorder", "recorder_link", "tasks", "postmortem", "hearing", "sweep", "execution"},
     "prefect_ray": {"ray_runner", "sweep"},
     "prefect": {
-        *("ray_runner", "run_view", "tasks", "postmortem", "hearing", "sweep", "execution"),
+        *("ray_runner", "run_view", "tasks", "postmortem", "hearing", "pausing", "sweep", "execution"),
         *("services", "prefect_server", "launch", "deploy", "flows.tune"),
     },
 }
