@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import State, StateType, TaskRunResult
 from prefect.client.schemas.sorting import TaskRunSort
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Pending
 from ray.exceptions import OutOfMemoryError, WorkerCrashedError
@@ -145,14 +146,22 @@ def close_task_runs(ends: Mapping[UUID, TaskRunEnd], *, create_in: str | None = 
             for run_id, end in ends.items():
                 state = final_state(end.outcome)
                 state.data = None
-                try:
-                    client.set_task_run_state(run_id, state, force=True)
-                except ObjectNotFound:
-                    if create_in:
-                        _create(client, create_in, run_id, end)
-                        client.set_task_run_state(run_id, state, force=True)
+                if not _set_state(client, run_id, state) and create_in:
+                    _create(client, create_in, run_id, end)
+                    _set_state(client, run_id, state)
     except Exception as exc:  # noqa: BLE001 - a server that is away never fails a trial
         logger.warning("Prefect: cannot close task runs: %s", exc)
+
+
+def _set_state(client: SyncPrefectClient, run_id: UUID, state: State[Any]) -> bool:
+    """Set a task run's state, or return False where Prefect does not know the task run."""
+    try:
+        client.set_task_run_state(run_id, state, force=True)
+    except (ObjectNotFound, PrefectHTTPStatusError) as exc:
+        if isinstance(exc, PrefectHTTPStatusError) and exc.response.status_code != HTTPStatus.NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 def _create(client: SyncPrefectClient, flow_run_id: str, run_id: UUID, end: TaskRunEnd) -> None:

@@ -1,10 +1,11 @@
 """Trials that raise, trials whose process dies, and attempts."""
 
+import uuid
 from pathlib import Path
 
 import pytest
 
-from tune_tasks.trial import TrialState
+from tune_tasks.trial import EndedBy, Outcome, TrialState
 
 ONE_FAILS = """
 from tune_tasks import TrainingResult
@@ -65,27 +66,24 @@ def test_a_process_that_dies_is_an_error_once(sweep, reports, task_runs, mlflow_
     assert run.data.metrics["mean_loss"] == 99
 
 
-def test_a_trial_that_dies_before_prefect_has_heard_of_it_has_its_task_runs(sweep, task_runs):
-    def train(config, reporter):
-        import os
-        import signal
+def test_task_runs_that_prefect_never_heard_of_are_created_with_their_end(prefect):
+    """A process tells Prefect of its task runs in the background, and may die before."""
+    from prefect.client.orchestration import get_client
+    from tune_tasks.flows.tune import tune
 
-        from prefect.events.worker import EventsWorker
+    from tune_tasks.postmortem import settle_task_runs, task_run_ends
+    from tune_tasks.tasks import run_trial
 
-        worker = EventsWorker.instance()
-        worker._queue.queue.clear()  # what the process had to say of its task runs is lost with it
-        worker._queue.put(None)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    summary = sweep(train)
-    (trial,) = summary.trials
-    runs = task_runs(summary)
-    assert {name: run.state.type.value for name, run in runs.items() if trial.name in name} == {
-        trial.name: "FAILED",
-        f"monitor {trial.name}": "FAILED",
-    }
-    assert "process died" in runs[trial.name].state.message
-    assert sorted(runs[trial.name].tags) == ["exp", "script"]
+    outcome = Outcome(TrialState.ERROR, EndedBy.ERROR, "error", "the trial's process died")
+    ends = task_run_ends("a trial", run_trial.with_options(tags=["exp"]), uuid.uuid4(), outcome)
+    with get_client(sync_client=True) as client:
+        flow_run = client.create_flow_run(tune)
+        settle_task_runs(str(flow_run.id), ends, ends)
+        runs = [client.read_task_run(run_id) for run_id in ends]
+    assert [(run.name, run.state.name, run.state.message, run.flow_run_id) for run in runs] == [
+        (name, "Failed", "the trial's process died", flow_run.id) for name in ("a trial", "monitor a trial")
+    ]
+    assert runs[0].tags == ["exp"]
 
 
 def test_max_failures_gives_further_attempts_each_visible(sweep, task_runs, mlflow_runs):
