@@ -148,5 +148,5 @@ def test_the_path_of_a_view():
 
 
 def test_names_as_mlflow_takes_them():
-    assert [safe_key(name) for name in ("a/b", "/a//../b", "µ(x)", "", "..")] == ["a/b", "a/b", "__x_", "_", "_"]
+    assert [safe_key(name) for name in ("a/b", "/a//../b", "学習率(x)", "", "..")] == ["a/b", "a/b", "学習率_x_", "_", "_"]
     assert flat_params({"a": {"b": 1, "c": {}}, "d": [1, "x"]}) == {"a.b": "1", "a.c": "{}", "d": '[1, "x"]'}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlparse
@@ -11,6 +12,7 @@ from urllib.parse import urlparse
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
+_USER = re.compile(r"://[^/\s]*@(?=[^/\s@])")
 _CLIENT_SETTINGS = {
     # One default call to a server that is away blocks for 246 s; we back off ourselves, and a repeated create_run makes ghosts.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -33,10 +35,9 @@ def is_local_store(uri: str) -> bool:
     return urlparse(uri).scheme in ("", "file", "sqlite") and uri != "databricks"
 
 
-def without_password(uri: str) -> str:
-    """The URI as it may be shown."""
-    parsed = urlparse(uri)
-    return uri.replace(f":{parsed.password}@", ":***@") if parsed.password else uri
+def without_password(text: str) -> str:
+    """A URI, or any text with URIs in it such as an error's, as it may be shown: without users and passwords."""
+    return _USER.sub("://***@", text)
 
 
 def connect(uri: str) -> MlflowClient:

@@ -85,7 +85,7 @@ class MlflowStore:
                 run = self._best_by(experiment, experiment_id, looked_at, chosen, best_mode)
             return self._stored(experiment, chosen, best_mode, run)
         except MlflowException as exc:
-            raise ServiceError(f"MLflow at {without_password(self._uri)}: {exc}") from exc
+            raise ServiceError(f"MLflow at {without_password(f'{self._uri}: {exc}')}") from exc
 
     def last_views(self) -> dict[str, str]:
         """Of the last sweep: its experiments' names, each with the path of the page that compares its trials."""

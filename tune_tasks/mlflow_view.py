@@ -24,6 +24,7 @@ ALL_RUNS = "runs"
 """Id of the view that lists an experiment's sweeps with the trials of each beneath it."""
 
 _KEY_LENGTH = 250
+_AS_TEXT = " as text"
 _AXIS_TEXTS = 30  # MLflow's parallel coordinates drop the runs with further texts
 _COLUMNS = 12
 _SCATTERS = 4
@@ -56,7 +57,7 @@ class SearchedParam:
     @property
     def chart_name(self) -> str:
         """The param for the charts: itself, or where it is uneven a second one, with a text for every trial."""
-        return self.name if self.is_even else f"{self.name} as text"
+        return self.name if self.is_even else f"{self.name[: _KEY_LENGTH - len(_AS_TEXT)]}{_AS_TEXT}"
 
     @property
     def fits_axis(self) -> bool:
@@ -111,7 +112,7 @@ def flat_params(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 def safe_key(name: str) -> str:
     """A metric's or param's name as MLflow takes it: a relative path without empty, `.` or `..` parts."""
-    parts = [part for part in re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII).split("/") if part.strip(". ")]
+    parts = [part for part in re.sub(r"[^\w\-. :/]", "_", name).split("/") if part.strip(". ")]
     return "/".join(parts)[:_KEY_LENGTH].rstrip("/") or "_"
 
 

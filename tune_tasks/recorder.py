@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tune_tasks.mlflow_client import without_password
 from tune_tasks.pump import Pump
 from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus, News, Opened, SweepInfo, Updated, Word
 from tune_tasks.reporter import Progress, Stop
@@ -84,7 +85,7 @@ class Recorder:
         try:
             step()
         except Exception as exc:  # noqa: BLE001 - tried again with the first attempt
-            logger.warning("MLflow: %s", exc)
+            logger.warning("MLflow: %s", without_password(str(exc)))
 
     def open(self, info: AttemptInfo) -> Opened:
         """A new attempt begins, or is announced again. Waits until MLflow has its run, or is known to be away."""
@@ -169,15 +170,14 @@ class Recorder:
             time.sleep(0.05)
         return {p.tracker.name: f"{len(p.behind())} trials; {p.error()}" for p in self._pumps if p.behind()}
 
-    def close_sweep(self, summary: Summary) -> Summary | None:
-        """End the parent runs; returns the summary with MLflow's run ids and pages, or None where a tracker fails."""
+    def close_sweep(self, summary: Summary) -> Summary:
+        """End the parent runs; returns the summary with MLflow's run ids and pages."""
         summary = replace(summary, experiments=[self._mlflow.located(experiment) for experiment in summary.experiments])
         for pump in self._pumps:
             try:
                 pump.tracker.close_sweep(summary)
             except Exception as exc:  # noqa: BLE001 - the summary stands without the tracker
-                logger.warning("%s: %s", pump.tracker.name, exc)
-                return None
+                logger.warning("%s: %s", pump.tracker.name, without_password(str(exc)))
         return summary
 
     def _take(self, info: AttemptInfo, offset: int, data: bytes) -> int:

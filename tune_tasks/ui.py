@@ -16,6 +16,7 @@ from pathlib import Path
 from tune_tasks.errors import ServiceError
 from tune_tasks.mlflow_client import default_tracking_uri, is_local_store, without_password
 from tune_tasks.mlflow_store import MlflowStore
+from tune_tasks.mlflow_view import web_address
 from tune_tasks.services import free_port, latest_flow_run_url, prefect_server
 
 _START_TIMEOUT_S = 120.0
@@ -55,7 +56,7 @@ def _last_views(uri: str) -> dict[str, str]:
 @contextlib.contextmanager
 def _mlflow_server(uri: str) -> Iterator[str]:
     if not is_local_store(uri):
-        yield without_password(uri)
+        yield web_address(uri) or without_password(uri)
         return
     port = free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]

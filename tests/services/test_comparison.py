@@ -145,6 +145,30 @@ def test_a_best_trial_that_fails_is_none_and_a_new_recorder_tells_nothing_twice(
     assert told()[2] == ""
 
 
+def test_a_parent_run_that_somebody_deletes_holds_back_no_trial(initialised_store, tmp_path):
+    from mlflow.tracking import MlflowClient
+
+    uri = f"sqlite:///{shutil.copy(initialised_store, tmp_path / 'mlflow.db')}"
+    infos = {name: ExperimentInfo(name, tmp_path / name, 0, 1, {}, metric="mean_loss") for name in ("lost", "kept")}
+    client, tracker = MlflowClient(uri), MlflowTracker(uri)
+    tracker.begin(SweepInfo("sweep", infos, uri, "{}", tmp_path), again=False)
+    tracker.prepare()
+    parents = {run.data.tags["tune_tasks.key"]: run.info.run_id for run in client.search_runs(["1", "2"])}
+    client.delete_run(parents["lost/parent"])
+
+    info = AttemptInfo(Trial("lost", 0, "trial", "script", {}, {}, 0), 1, tmp_path / "lost" / "0")
+    run_id = tracker.open_attempt(info)["MLFLOW_RUN_ID"]
+    row = {"timestamp": 1.0, "timesteps_total": 1, "mean_loss": 2.0, "training_iteration": 1, "time_total_s": 1.0}
+    tracker.log(info, [row])
+    tracker.close_attempt(info, Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "ended"))
+    assert (client.get_run(run_id).info.status, client.get_run(run_id).data.metrics["mean_loss"]) == ("FINISHED", 2.0)
+
+    experiments = [ExperimentSummary(name, [], tmp_path, "mean_loss", "min") for name in infos]
+    with pytest.raises(RuntimeError, match="must be in the 'active' state"):
+        tracker.close_sweep(Summary("sweep", experiments))
+    assert client.get_run(parents["kept/parent"]).info.status == "FINISHED"
+
+
 def best_runs_again(folder, best, capsys):
     """`tune-tasks best … > best.yaml && tune-tasks -f best.yaml`, from Python; and what it refuses."""
     from tune_tasks import run_experiments

@@ -9,9 +9,10 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tune_tasks.mlflow_client import connect
+from tune_tasks.mlflow_client import connect, without_password
 from tune_tasks.mlflow_view import (
     ALL_RUNS,
     ALL_SWEEPS,
@@ -49,6 +50,7 @@ _PARAM_LENGTH = 6_000
 _TAG_LENGTH = 5_000
 _TELL_S = 5.0
 _REPORT = "report"
+_FENCE = "\n```"
 _NAME_LENGTH = 250  # servers on PostgreSQL or MySQL refuse longer ones
 
 
@@ -188,19 +190,39 @@ class MlflowTracker(Tracker):
         self._tell(info.trial.experiment, parent)
 
     def close_sweep(self, summary: Summary) -> None:
-        """End the parent runs; each gets its experiment's report, the table of results and the final view."""
+        """End the parent runs; each gets its experiment's report, the table of results and the final view.
+
+        Raises:
+            RuntimeError: What failed, each of which kept nothing else from being done.
+        """
+        problems: list[Exception] = []
         for experiment in summary.experiments:
-            parent = self._parent(experiment.name)
-            self._tell_end(parent, experiment)
             failed = any(trial.state is TrialState.ERROR for trial in experiment.trials)
             status = "KILLED" if summary.interrupted else "FAILED" if failed else "FINISHED"
-            self._client.set_terminated(parent.run_id, status, _milliseconds(time.time()))
-            self._log_results(parent.run_id, experiment)
-            if (report := ReportPaths(experiment.logdir)).text.exists():
-                self._client.log_artifacts(parent.run_id, str(report.folder), _REPORT)
+            for step in (self._tell_end, self._log_results, self._log_report, partial(self._terminate, status)):
+                try:
+                    step(self._parent(experiment.name), experiment)
+                except Exception as exc:  # noqa: BLE001 - the next step stands alone
+                    problems.append(exc)
+        if problems:
+            raise RuntimeError("; ".join(f"{type(exc).__name__}: {exc}" for exc in problems))
+
+    def _terminate(self, status: str, parent: _Parent, _experiment: ExperimentSummary) -> None:
+        self._client.set_terminated(parent.run_id, status, _milliseconds(time.time()))
+
+    def _log_report(self, parent: _Parent, experiment: ExperimentSummary) -> None:
+        if (report := ReportPaths(experiment.logdir)).text.exists():
+            self._client.log_artifacts(parent.run_id, str(report.folder), _REPORT)
 
     def _tell(self, name: str, parent: _Parent) -> None:
-        """Tell MLflow how the sweep stands: at each trial's end, and now and then where it got better."""
+        """Tell MLflow how the sweep stands. A trial's data do not depend on it: what fails is told with the next call."""
+        try:
+            self._tell_standing(name, parent)
+        except Exception as exc:  # noqa: BLE001
+            logger.warning("MLflow: cannot tell how the sweep stands: %s", without_password(str(exc)))
+
+    def _tell_standing(self, name: str, parent: _Parent) -> None:
+        """At each trial's end, and now and then where it got better."""
         standing = parent.standing
         chosen, mode = standing.metric
         if chosen and parent.metric != (chosen, mode):
@@ -268,9 +290,9 @@ class MlflowTracker(Tracker):
         except MlflowException as exc:  # an older server takes shorter tags: no reason to hold back the results
             logger.warning("MLflow: cannot save the view %r: %s", name, exc)
 
-    def _log_results(self, run_id: str, experiment: ExperimentSummary) -> None:
+    def _log_results(self, parent: _Parent, experiment: ExperimentSummary) -> None:
         """The table of results, as MLflow's pages show one, and as CSV."""
-        table = experiment.dataframe()
+        run_id, table = parent.run_id, experiment.dataframe().map(_encodable)
         # Not by `log_table`: that appends to a table that is there already.
         self._client.log_text(run_id, table.to_json(orient="split", index=False, default_handler=str), "results.json")
         self._client.log_text(run_id, table.to_csv(index=False), "results.csv")
@@ -409,7 +431,8 @@ def _cut(text: str, ending: str) -> str:
     """The text as a tag holds it, whole lines of it."""
     if len(text) <= _TAG_LENGTH:
         return text
-    return text[: _TAG_LENGTH - len(ending)].rpartition("\n")[0] + ending
+    kept = text[: _TAG_LENGTH - len(ending) - len(_FENCE)].rpartition("\n")[0]
+    return kept + (_FENCE if kept.count("```") % 2 else "") + ending
 
 
 def _links(links: Mapping[str, str]) -> str:
@@ -419,6 +442,11 @@ def _links(links: Mapping[str, str]) -> str:
 
 def _is_better(value: float | None, than: float | None, mode: str) -> bool:
     return value is not None and (than is None or (value > than if mode == "max" else value < than))
+
+
+def _encodable(value: Any) -> Any:
+    """The value; of a text what UTF-8 can hold, which a lone half of a surrogate pair is not."""
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _status(outcome: Outcome) -> str:
