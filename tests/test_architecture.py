@@ -34,7 +34,8 @@ ORDER = [
     ),
     *("records", "trackers.base", "trackers.mlflow", "trackers.tensorboard", "trackers", "pump", "recorder"),
     *("recorder_link", "monitor", "attempt", "status", "request", "deployment", "services", "prefect_server"),
-    *("ray_runner", "run_view", "tasks", "postmortem", "hearing", "interruption", "sweep", "execution"),
+    *("ray_runner", "run_view", "tasks", "postmortem", "resumption", "pausing", "hearing", "interruption"),
+    *("sweep", "execution"),
     *("flows", "flows.tune", "launch", "deploy", "ui", "best", "api", "cli"),
 ]
 UPWARD = {("flows.tune", "cli")}  # the flow's file is a script too
@@ -49,11 +50,12 @@ IMPORTED_BY = {
     "rich": {"status"},
     "mlflow": {"mlflow_client", "mlflow_store", "trackers.mlflow"},
     "tensorboardX": {"trackers.tensorboard"},
+    "httpx": {"deploy"},
     "uvicorn": {"prefect_server"},
     "ray": {"ray_runner", "recorder", "recorder_link", "tasks", "postmortem", "hearing", "sweep", "execution"},
     "prefect_ray": {"ray_runner", "sweep"},
     "prefect": {
-        *("ray_runner", "run_view", "tasks", "postmortem", "hearing", "sweep", "execution"),
+        *("ray_runner", "run_view", "tasks", "postmortem", "pausing", "hearing", "sweep", "execution"),
         *("services", "prefect_server", "launch", "deploy", "flows.tune"),
     },
 }
