@@ -61,6 +61,7 @@ IMPORTED_BY = {
     "mlflow": {"mlflow_client", "mlflow_store", "trackers.mlflow"},
     "tensorboardX": {"trackers.tensorboard"},
     "uvicorn": {"prefect_server"},
+    "httpx": {"deploy"},
     "ray": {"ray_runner", "recorder", "recorder_link", "tasks", "postmortem", "hearing", "sweep", "execution"},
     "prefect_ray": {"ray_runner", "sweep"},
     "prefect": {

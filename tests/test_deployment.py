@@ -63,12 +63,13 @@ REFUSED_PARAMETERS = {
     "num_trials=ten": "--param num_trials: expected a valid integer, got 'ten'",
     "num_trials=0": "--param num_trials: expected greater than or equal to 1, got 0",
     "seed=1.5": "--param seed: expected a valid integer, got 1.5",
+    f"seed={'9' * 5000}": "--param seed: expected a valid integer, got '999",
     "stop=0.1": "--param stop: expected a valid JSON object, got 0.1",
     "spec={}": "--param spec: the spec is given with -f",
 }
 
 
-@pytest.mark.parametrize(("setting", "message"), REFUSED_PARAMETERS.items(), ids=REFUSED_PARAMETERS)
+@pytest.mark.parametrize(("setting", "message"), REFUSED_PARAMETERS.items(), ids=lambda text: text[:20])
 def test_a_parameter_that_is_refused(setting, message):
     with pytest.raises(UsageError) as refused:
         parse_parameters([setting])
@@ -108,3 +109,23 @@ def test_what_json_cannot_say(folder):
     (folder / "specs" / "nightly.yaml").write_text("e: {config: {script_file_path: specs/train.py, x: .nan}}")
     with pytest.raises(UsageError, match="the spec cannot be a deployment's parameter, which is JSON"):
         drafted()
+
+
+def test_what_is_given_beside_the_spec_is_not_in_it():
+    given = drafted(parameters=["num_trials=3", "seed=1", 'stop={"mean_loss": 0.1}']).parameters
+    assert given["spec"] == drafted().parameters["spec"]
+
+
+PREFECTS_OWN = {
+    "digits.config.a": "{__prefect_kind: jinja, template: '{{ 1 }}'}",
+    "digits.config.a.1": "[1, {__prefect_kind: json, value: '1'}]",
+    "digits.config.a.b": "{b: {__prefect_kind: workspace_variable, variable_name: x}}",
+}
+
+
+@pytest.mark.parametrize(("path", "value"), PREFECTS_OWN.items(), ids=PREFECTS_OWN)
+def test_what_prefect_would_replace(folder, path, value):
+    (folder / "specs" / "nightly.yaml").write_text(f"digits: {{config: {{script_file_path: specs/train.py, a: {value}}}}}")
+    with pytest.raises(UsageError) as refused:
+        drafted()
+    assert str(refused.value).startswith(f"{path}: a deployment's spec cannot have the key '__prefect_kind'")

@@ -1,5 +1,6 @@
 """A spec to what would run: scripts, seeds, order, warnings; and nothing of it executed."""
 
+import copy
 import itertools
 
 import pytest
@@ -48,6 +49,18 @@ def test_each_trial_of_each_experiment_has_its_own_seed():
 
 def test_num_trials_can_be_given():
     assert len(plan({"e": {**GRID, "num_trials": 2}}, num_trials=7).experiments[0].trials) == 7
+
+
+def test_what_is_given_beside_the_spec_is_recorded_in_it():
+    spec = {"a": {"stop": {"mean_loss": 1, "mean_accuracy": 0.9}, "num_trials": 2}, "b": {}}
+    before = copy.deepcopy(spec)
+    made = plan(spec, stop={"mean_loss": 0.5}, seed=3, num_trials=1)
+    assert made.source == {
+        "a": {"stop": {"mean_loss": 0.5, "mean_accuracy": 0.9}, "num_trials": 1, "seed": 3},
+        "b": {"stop": {"mean_loss": 0.5}, "num_trials": 1, "seed": 3},
+    }
+    assert made.given == spec == before
+    assert plan(spec).source == spec
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def _deploy_arguments(parser: argparse.ArgumentParser) -> None:
     _deployment_arguments(parser)
     where = parser.add_argument_group("where to run")
     where.add_argument("--pool", help="process work pool (default: the only one there is)")
-    where.add_argument("--working-dir", default=".", help="folder on the worker's machine to run in (default: this one)")
+    where.add_argument("--working-dir", help="folder to run in, absolute, of the worker's machine (default: this one)")
 
 
 def _ui_arguments(parser: argparse.ArgumentParser) -> None:
@@ -293,7 +293,7 @@ def _deploy(args: argparse.Namespace) -> int:
     draft = _draft(args)
     from tune_tasks.deploy import deploy
 
-    print(deploy(draft, pool=args.pool, working_dir=Path(args.working_dir)))
+    print(deploy(draft, pool=args.pool, working_dir=Path(args.working_dir or Path.cwd())))
     return 0
 
 

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
+import json
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
+import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, WorkPool
 from prefect.client.schemas.schedules import SCHEDULE_TYPES, CronSchedule, IntervalSchedule, RRuleSchedule
-from prefect.deployments.runner import RunnerDeployment
+from prefect.deployments.runner import DeploymentApplyError, RunnerDeployment
+from prefect.exceptions import PrefectException
 from prefect.runner import Runner
 from prefect.types.entrypoint import EntrypointType
 from pydantic import ValidationError
 
 from tune_tasks import __version__
 from tune_tasks.deployment import Draft, Timing
-from tune_tasks.errors import UsageError, did_you_mean
+from tune_tasks.errors import ServiceError, UsageError, did_you_mean
 from tune_tasks.flows.tune import tune
 from tune_tasks.services import PrefectAddress, prefect_server, standing_server
 
 _POOL_TYPE = "process"
 _MOST_POOLS = 200  # of one answer of the server
+_MOST_DETAIL = 300  # characters of an answer
+# The last is what an answer that is no JSON, such as a proxy's page, comes to.
+_PREFECTS_ERRORS = (PrefectException, DeploymentApplyError, httpx.HTTPError, json.JSONDecodeError)
 # A sweep that is due while the last one runs is left out: waiting ones would pile up, and start at odd times.
 _ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 
@@ -36,17 +43,17 @@ def deploy(draft: Draft, *, pool: str | None, working_dir: Path) -> str:
     Args:
         draft: What it holds.
         pool: The process work pool whose workers run it; None: the only one there is.
-        working_dir: Where they run it.
+        working_dir: Where they run it: an absolute path of the worker's machine, so that nothing looks for it here.
 
     Raises:
-        UsageError: If the schedule or the pool is wrong, or no server stays.
-        ServiceError: If the configured server does not answer.
+        UsageError: If the schedule, the pool or the folder is wrong, or no server stays.
+        ServiceError: If the configured server does not answer, or refuses.
     """
     schedule = _schedule(draft.timing)
-    if not working_dir.is_dir():
-        raise UsageError(f"--working-dir: no folder {str(working_dir)!r}")
-    with standing_server() as address:
-        job = {"working_dir": str(working_dir.absolute())}
+    if not working_dir.is_absolute():
+        raise UsageError(f"--working-dir: expected an absolute path of the worker's machine, got {str(working_dir)!r}")
+    with standing_server() as address, _readable_errors():
+        job = {"working_dir": str(working_dir)}
         deployment = _deployment(draft, schedule, work_pool_name=_process_pool(pool), job_variables=job)
         return _page(address, cast("UUID", deployment.apply()))
 
@@ -56,7 +63,7 @@ def serve(draft: Draft) -> None:
 
     Raises:
         UsageError: If the schedule is wrong.
-        ServiceError: If the Prefect server cannot be started or reached.
+        ServiceError: If the Prefect server cannot be started or reached, or refuses.
     """
     schedule = _schedule(draft.timing)
     with prefect_server() as wait_for_prefect:
@@ -66,7 +73,8 @@ def serve(draft: Draft) -> None:
 async def _serve(deployment: RunnerDeployment, address: PrefectAddress) -> None:
     asked_to_end = asyncio.Event()
     runner = Runner(name=deployment.name)
-    deployment_id = await runner.aadd_deployment(deployment)
+    with _readable_errors():
+        deployment_id = await runner.aadd_deployment(deployment)
     running = asyncio.create_task(runner.start())
     while not (runner.started or running.done()):
         await asyncio.sleep(0.05)
@@ -78,6 +86,32 @@ async def _serve(deployment: RunnerDeployment, address: PrefectAddress) -> None:
     if not running.done():
         await runner.astop()
     await running
+
+
+@contextlib.contextmanager
+def _readable_errors() -> Iterator[None]:
+    try:
+        yield
+    except _PREFECTS_ERRORS as exc:
+        raise ServiceError(f"the Prefect server {_what_went_wrong(exc)}") from exc
+
+
+def _what_went_wrong(error: Exception) -> str:
+    answered = _http_error(error)
+    if answered is None:
+        return f"cannot be used ({type(error).__name__}: {error})"
+    status = answered.response.status_code
+    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        return f"refused: check PREFECT_API_AUTH_STRING or PREFECT_API_KEY (it answered {status})"
+    detail = str(error) if isinstance(error, DeploymentApplyError) else answered.response.text[:_MOST_DETAIL]
+    return f"answered {status}: {' '.join(detail.split()) or answered.response.reason_phrase}"
+
+
+def _http_error(error: BaseException | None) -> httpx.HTTPStatusError | None:
+    """The answer behind an error of Prefect's, which often wraps it."""
+    while error is not None and not isinstance(error, httpx.HTTPStatusError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _schedule(timing: Timing) -> SCHEDULE_TYPES | None:

@@ -6,7 +6,7 @@ import copy
 import json
 import os
 import zoneinfo
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -20,6 +20,7 @@ from tune_tasks.trainable import ScriptTrainable
 
 _BANNED = "/%&<>"
 _GIVEN_OTHERWISE = ("spec", "spec_file")
+_PREFECTS_KEY = "__prefect_kind"
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,9 @@ def spec_content(plan: Plan) -> dict[str, Any]:
     """The spec as it was given, its scripts' paths absolute: a worker looks for them from another folder.
 
     Raises:
-        UsageError: If the spec holds what JSON cannot, such as NaN.
+        UsageError: If the spec holds what JSON cannot, such as NaN, or what Prefect's server would replace.
     """
-    content: dict[str, Any] = copy.deepcopy(dict(plan.source))
+    content: dict[str, Any] = copy.deepcopy(dict(plan.given))
     for experiment in plan.experiments:
         if isinstance(experiment.trainable, ScriptTrainable):
             content[experiment.name]["config"]["script_file_path"] = os.fspath(experiment.trainable.path)
@@ -107,7 +108,23 @@ def spec_content(plan: Plan) -> dict[str, Any]:
         json.dumps(content, allow_nan=False)
     except ValueError as exc:
         raise UsageError(f"the spec cannot be a deployment's parameter, which is JSON: {exc}") from None
+    for path in _prefects_mappings(content, ()):
+        # Prefect's server would put a template's text, a variable's value or parsed JSON in its place.
+        raise UsageError(
+            f"{'.'.join(path)}: a deployment's spec cannot have the key {_PREFECTS_KEY!r}, which Prefect takes for itself"
+        )
     return content
+
+
+def _prefects_mappings(node: object, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    if isinstance(node, dict):
+        if _PREFECTS_KEY in node:
+            yield path
+        for key, value in node.items():
+            yield from _prefects_mappings(value, (*path, str(key)))
+    elif isinstance(node, (list, tuple)):
+        for index, value in enumerate(node):
+            yield from _prefects_mappings(value, (*path, str(index)))
 
 
 def _given(request: Request) -> dict[str, Any]:
@@ -146,7 +163,7 @@ def parse_parameters(settings: Sequence[str]) -> dict[str, Any]:
 def _value(name: str, text: str, expected: Any) -> Any:
     try:
         value = json.loads(text)
-    except json.JSONDecodeError:
+    except ValueError:  # also a number of more digits than Python reads
         value = text
     try:
         return TypeAdapter(expected).validate_python(value, strict=True)

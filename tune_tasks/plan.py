@@ -43,11 +43,13 @@ class Plan:
 
     Attributes:
         experiments: In the spec's order.
-        source: The spec as plain data, as it was given.
+        given: The spec as plain data, as it was given.
+        source: The spec as plain data, as it runs: with `seed`, `num_trials` and `stop` as they were given beside it.
         warnings: What is allowed but hardly meant.
     """
 
     experiments: list[PlannedExperiment]
+    given: Mapping[str, object]
     source: Mapping[str, object]
     warnings: list[str] = field(default_factory=list)
 
@@ -101,10 +103,13 @@ def make_plan(
     _check_arguments(seed, num_trials, stop or {})
     drawn = secrets.randbelow(2**31) if drawn_seed is None else drawn_seed
     planned: list[PlannedExperiment] = []
+    source: dict[str, object] = {}
     warnings: list[str] = []
     for name, given in spec.experiments.items():
-        overrides = {"num_trials": num_trials, "seed": seed, "stop": {**given.stop, **stop} if stop else None}
-        experiment = given.model_copy(update={key: value for key, value in overrides.items() if value is not None})
+        merged = {"num_trials": num_trials, "seed": seed, "stop": {**given.stop, **stop} if stop else None}
+        overrides = {key: value for key, value in merged.items() if value is not None}
+        experiment = given.model_copy(update=overrides)
+        source[name] = {**(spec.source.data[name] or {}), **overrides}
         _check_algorithm(spec, name, experiment)
         trainable = _trainable(spec, name, experiment, callables or {})
         own_seed = drawn if experiment.seed is None else experiment.seed
@@ -116,7 +121,7 @@ def make_plan(
             raise exc.within(name) from None
         planned.append(PlannedExperiment(name, experiment, own_seed, trainable, trials))
         warnings += _warnings(spec, name, experiment, space)
-    return Plan(planned, spec.source.data, warnings)
+    return Plan(planned, spec.source.data, source, warnings)
 
 
 def _check_arguments(seed: int | None, num_trials: int | None, stop: Mapping[str, float | str]) -> None:

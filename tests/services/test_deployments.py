@@ -186,7 +186,7 @@ REFUSED = {
     "cron": (["--cron", "61 * * * *"], "error: --cron: expected minute, hour, day, month and weekday, e.g. '0 2 * * *', got"),
     "rrule": (["--rrule", "FREQ=NIGHTLY"], "error: --rrule: expected a recurrence rule, e.g. 'FREQ=WEEKLY;BYDAY=MO;BYHOUR"),
     "pool": (["--pool", "absent"], "error: --pool: no work pool 'absent' (its pools: "),
-    "folder": (["--working-dir", "absent"], "error: --working-dir: no folder 'absent'\n"),
+    "folder": (["--working-dir", "absent"], "error: --working-dir: expected an absolute path of the worker's machine, got"),
 }
 
 
