@@ -70,6 +70,17 @@ def test_an_error_of_prefects_is_one_sentence(deploy, error, message):
     assert "\n" not in str(refused.value)
 
 
+def test_serve_says_it_the_same_way(monkeypatch):
+    async def refuse(*_):
+        raise answer(401)
+
+    address = PrefectAddress("", "")
+    monkeypatch.setattr(module, "prefect_server", lambda: contextlib.nullcontext(lambda: address))
+    monkeypatch.setattr(module.Runner, "aadd_deployment", refuse)
+    with pytest.raises(ServiceError, match="refused: check PREFECT_API_AUTH_STRING or PREFECT_API_KEY"):
+        module.serve(DRAFT)
+
+
 def test_a_mistake_of_ours_is_not_prefects(deploy):
     with pytest.raises(RuntimeError, match="ours"):
         deploy(RuntimeError("ours"))

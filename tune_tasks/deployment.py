@@ -110,9 +110,8 @@ def spec_content(plan: Plan) -> dict[str, Any]:
         raise UsageError(f"the spec cannot be a deployment's parameter, which is JSON: {exc}") from None
     for path in _prefects_mappings(content, ()):
         # Prefect's server would put a template's text, a variable's value or parsed JSON in its place.
-        raise UsageError(
-            f"{'.'.join(path)}: a deployment's spec cannot have the key {_PREFECTS_KEY!r}, which Prefect takes for itself"
-        )
+        place = ".".join(path) or "the spec"
+        raise UsageError(f"{place}: a deployment's spec cannot have the key {_PREFECTS_KEY!r}, which Prefect takes for itself")
     return content
 
 
