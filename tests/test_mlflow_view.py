@@ -12,6 +12,7 @@ from tune_tasks.mlflow_view import (
     encode_view,
     flat_params,
     is_number,
+    run_page,
     runs_view,
     safe_key,
     searched_params,
@@ -145,6 +146,13 @@ def test_the_address_of_the_pages(uri, address):
 
 def test_the_path_of_a_view():
     assert view_path("3", "s_1") == "/#/experiments/3/runs?viewStateShareKey=s_1&compareRunsMode=CHART"
+
+
+def test_the_page_of_a_trials_own_run():
+    names = {"MLFLOW_TRACKING_URI": "http://user:pw@host/ml/", "MLFLOW_EXPERIMENT_ID": "3", "MLFLOW_RUN_ID": "abc"}
+    assert run_page(names) == "http://host/ml/#/experiments/3/runs/abc"
+    assert run_page({**names, "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}) is None
+    assert run_page({}) is None
 
 
 def test_names_as_mlflow_takes_them():

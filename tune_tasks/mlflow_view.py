@@ -238,6 +238,13 @@ def experiment_path(experiment_id: str) -> str:
     return f"/#/experiments/{experiment_id}/runs"
 
 
+def run_page(environment: Mapping[str, str]) -> str | None:
+    """The page of the run that MLflow's environment variables name; None where it has no web address."""
+    address = web_address(environment.get("MLFLOW_TRACKING_URI", ""))
+    run_id = environment.get("MLFLOW_RUN_ID")
+    return address + run_path(environment["MLFLOW_EXPERIMENT_ID"], run_id) if address and run_id else None
+
+
 def run_path(experiment_id: str, run_id: str) -> str:
     """A run's page, to be put behind the address."""
     return f"{experiment_path(experiment_id)}/{run_id}"

@@ -29,6 +29,7 @@ from prefect.task_engine import run_task_sync
 from tune_tasks.attempt import Assignment, Interrupter, LogCapture, run_train
 from tune_tasks.cluster import Cluster
 from tune_tasks.errors import BadInputError
+from tune_tasks.mlflow_view import run_page
 from tune_tasks.monitor import Monitor
 from tune_tasks.plan import Plan
 from tune_tasks.recorder_link import RayRecorderLink
@@ -105,6 +106,8 @@ def _run_watched(
     )
     thread.start()
     watch.wait_until_ready()
+    if page := run_page(watch.environment):
+        _logger().info("MLflow run: %s", page)
     outcome = run_train(assignment, reporter, interrupter, watch.environment)
     try:
         paths.write_outcome(outcome)
