@@ -29,6 +29,7 @@ from tune_tasks.plan import Plan, PlannedExperiment
 from tune_tasks.ray_runner import RayOptions, StoredTrainable, connect, remote_options
 from tune_tasks.recorder import start_recorder
 from tune_tasks.recorder_protocol import ExperimentInfo, SweepInfo
+from tune_tasks.records import TrialRecord
 from tune_tasks.request import Request, Session, session_of_flow
 from tune_tasks.resumption import BegunSweep, SweepFile, record_of
 from tune_tasks.run_view import RunView
@@ -117,13 +118,20 @@ def _run(request: Request, session: Session, interruption: Interruption) -> Summ
             RunView(info.flow_run_id),
             interruption,
             pause,
-            [record_of(trial, info.experiments[trial.experiment].folder) for trial in plan.trials()],
+            _records(plan, info, is_begun=earlier is not None),
         )
         session.summary = sweep.run()
         if sweep.is_suspended:
             raise Pause(state=pause.suspended)
     summarize(session.summary)
     return session.summary
+
+
+def _records(plan: Plan, info: SweepInfo, *, is_begun: bool) -> list[TrialRecord]:
+    """Of every trial; the folders are looked at only where an earlier execution may have left something."""
+    if not is_begun:
+        return [TrialRecord(trial) for trial in plan.trials()]
+    return [record_of(trial, info.experiments[trial.experiment].folder) for trial in plan.trials()]
 
 
 def _parsed(request: Request, session: Session, drawn_seed: int) -> Plan:

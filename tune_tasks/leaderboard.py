@@ -35,20 +35,18 @@ def leaderboard(experiment: ExperimentSummary) -> Leaderboard:
     ranking = experiment.ranking()
     listed = _listed(ranking)
     metrics = _metrics(experiment.metric, listed)
-    rows = [_row(experiment, trial, metrics) for trial in listed]
+    rows = [_row(trial, metrics) for trial in listed]
     if len(listed) < len(ranking):
         kept = {id(trial) for trial in listed}
         rows.append(_rest([trial for trial in ranking if id(trial) not in kept], rows[0]))
-    ended = sum(trial.state in (TrialState.TERMINATED, TrialState.ERROR) for trial in ranking)
-    return Leaderboard(rows, 100 * ended / len(ranking))
+    return Leaderboard(rows, 100 * experiment.done / len(ranking))
 
 
 def headline(experiment: ExperimentSummary) -> str:
     """One line on an experiment."""
     counts = Counter(trial.state for trial in experiment.trials)
     best = experiment.best()
-    ended = counts[TrialState.TERMINATED] + counts[TrialState.ERROR]
-    parts = [f"{ended}/{len(experiment.trials)} done"]
+    parts = [f"{experiment.done}/{len(experiment.trials)} done"]
     if best and experiment.metric:
         parts.append(f"best {experiment.metric} {best.metric(experiment.metric):.6g}")
     parts += [f"{counts[state]} {word}" for state, word in _WORDS.items() if counts[state]]
@@ -72,7 +70,7 @@ def _metrics(primary: str | None, trials: Sequence[TrialSummary]) -> list[str]:
     return list(dict.fromkeys([*([primary] if primary else []), *reported]))[:_METRICS]
 
 
-def _row(experiment: ExperimentSummary, trial: TrialSummary, metrics: Sequence[str]) -> dict[str, Any]:
+def _row(trial: TrialSummary, metrics: Sequence[str]) -> dict[str, Any]:
     values = {f"info/{name}" if name in _COLUMNS else name: _shown(trial.metric(name)) for name in metrics}
     why = trial.error_summary if trial.state is TrialState.ERROR else trial.stop_reason
     return {

@@ -136,7 +136,7 @@ def _criterion(reason: str) -> str:
 
 
 def _failures(experiment: ExperimentSummary) -> Iterator[str]:
-    failed = [trial for trial in experiment.trials if trial.state is TrialState.ERROR]
+    failed = experiment.failed
     if not failed:
         return
     yield from ("## Failures", "")

@@ -101,8 +101,8 @@ def _artifacts(summary: Summary) -> Iterator[tuple[str, str, Any, str]]:
 
 
 def _description(experiment: ExperimentSummary) -> str:
-    page = experiment.view_url or experiment.experiment_url
-    return f"{headline(experiment)}. [Compare in MLflow]({page})" if page else headline(experiment)
+    line = headline(experiment)
+    return f"{line}. [Compare in MLflow]({experiment.page})" if experiment.page else line
 
 
 def _suffixes(summary: Summary) -> list[str]:

@@ -98,6 +98,21 @@ class ExperimentSummary:
     experiment_url: str | None = None
     view_url: str | None = None
 
+    @property
+    def page(self) -> str | None:
+        """The MLflow page to look at first, where there is one."""
+        return self.view_url or self.experiment_url
+
+    @property
+    def failed(self) -> list[TrialSummary]:
+        """The trials that ended in ERROR."""
+        return [trial for trial in self.trials if trial.state is TrialState.ERROR]
+
+    @property
+    def done(self) -> int:
+        """How many trials have ended."""
+        return sum(trial.state in (TrialState.TERMINATED, TrialState.ERROR) for trial in self.trials)
+
     def best(self) -> TrialSummary | None:
         """The trial whose last report has the best value of the metric; None where none has one."""
         return next(iter(self.scored()), None)
@@ -115,9 +130,7 @@ class ExperimentSummary:
 
     def dataframe(self) -> pd.DataFrame:
         """One row a trial; see `Summary.dataframe`."""
-        import pandas as pd
-
-        return pd.DataFrame([_table_row(trial) for trial in self.trials])
+        return _dataframe(self.trials)
 
 
 @dataclass(frozen=True)
@@ -146,7 +159,7 @@ class Summary:
     @property
     def failed(self) -> list[TrialSummary]:
         """The trials that ended in ERROR."""
-        return [trial for trial in self.trials if trial.state is TrialState.ERROR]
+        return [trial for experiment in self.experiments for trial in experiment.failed]
 
     def best(self, experiment: str | None = None) -> TrialSummary | None:
         """The best trial of an experiment; of the only one, or the first, where none is named."""
@@ -155,9 +168,7 @@ class Summary:
 
     def dataframe(self) -> pd.DataFrame:
         """One row a trial: what was searched as `config/<path>`, the numbers of the last report, state and reason."""
-        import pandas as pd
-
-        return pd.DataFrame([_table_row(trial) for trial in self.trials])
+        return _dataframe(self.trials)
 
     def as_json(self) -> dict[str, Any]:
         """The document that `--json` prints."""
@@ -185,10 +196,16 @@ def _experiment_json(experiment: ExperimentSummary) -> dict[str, Any]:
         "mode": experiment.mode,
         "logdir": str(experiment.logdir),
         "mlflow_run_id": experiment.mlflow_run_id,
-        "mlflow_url": experiment.view_url or experiment.experiment_url,
+        "mlflow_url": experiment.page,
         "trials": [trial.as_json() for trial in experiment.trials],
         "best": best.as_json() if best else None,
     }
+
+
+def _dataframe(trials: Iterable[TrialSummary]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame([_table_row(trial) for trial in trials])
 
 
 def _table_row(trial: TrialSummary) -> dict[str, Any]:
@@ -275,7 +292,7 @@ def _stopped_lines(experiment: ExperimentSummary) -> Iterator[str]:
 
 
 def _failed_lines(experiment: ExperimentSummary) -> Iterator[str]:
-    failed = [trial for trial in experiment.trials if trial.state is TrialState.ERROR]
+    failed = experiment.failed
     for trial in failed[:_LISTED]:
         yield f" - {trial.name}:\tERROR, {trial.error_summary}"
         yield f"     traceback: {trial.logdir}/error.txt"
@@ -289,8 +306,8 @@ def where_to_look(summary: Summary) -> Iterator[str]:
         yield f"Prefect flow run:   {summary.prefect_url}"
     yield f"MLflow experiments: {', '.join(e.name for e in summary.experiments)} in {summary.tracking_uri}"
     for experiment in summary.experiments:
-        if url := experiment.view_url or experiment.experiment_url:
-            yield f"MLflow, compared:   {url}"
+        if experiment.page:
+            yield f"MLflow, compared:   {experiment.page}"
     for experiment in summary.experiments:
         yield f"TensorBoard:        tensorboard --logdir {experiment.logdir}"
     yield "`tune-tasks ui` shows Prefect's and MLflow's pages again: a server that the sweep started has ended with it."

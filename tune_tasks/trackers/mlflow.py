@@ -197,8 +197,7 @@ class MlflowTracker(Tracker):
         """
         problems: list[Exception] = []
         for experiment in summary.experiments:
-            failed = any(trial.state is TrialState.ERROR for trial in experiment.trials)
-            status = "KILLED" if summary.interrupted else "FAILED" if failed else "FINISHED"
+            status = "KILLED" if summary.interrupted else "FAILED" if experiment.failed else "FINISHED"
             for step in (self._tell_end, self._log_results, self._log_report, partial(self._terminate, status)):
                 try:
                     step(self._parent(experiment.name), experiment)
@@ -238,12 +237,11 @@ class MlflowTracker(Tracker):
     def _tell_end(self, parent: _Parent, experiment: ExperimentSummary) -> None:
         best, chosen = experiment.best(), experiment.metric
         value = best.metric(chosen) if best and chosen else None
-        done = sum(trial.state in (TrialState.TERMINATED, TrialState.ERROR) for trial in experiment.trials)
         if chosen:
             lacking = any(t.state is TrialState.TERMINATED and t.metric(chosen) is None for t in experiment.trials)
             self._go_by(experiment.name, parent, chosen, experiment.mode, incomplete=lacking)
-        if (done, value) != (parent.done, parent.best):
-            self._log_standing(parent, done, chosen, value, best, best.mlflow_run_id if best else None)
+        if (experiment.done, value) != (parent.done, parent.best):
+            self._log_standing(parent, experiment.done, chosen, value, best, best.mlflow_run_id if best else None)
         self._log_tags(parent.run_id, {"mlflow.note.content": _sweep_note(self._sweep, parent, experiment)})
 
     def _log_standing(
