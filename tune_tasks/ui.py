@@ -33,15 +33,14 @@ def serve(*, open_browser: bool) -> None:
     uri = default_tracking_uri(Path.cwd())
     with prefect_server() as wait_for_prefect, _mlflow_server(uri) as mlflow_url:
         prefect_url = wait_for_prefect().ui_url
-        print(f"Prefect: {prefect_url}\nMLflow:  {mlflow_url}")
+        lines = [f"Prefect: {prefect_url}", f"MLflow:  {mlflow_url}"]
         if last := latest_flow_run_url("tune"):
-            print(f"The last sweep: {last}")
-        for name, path in _last_views(uri).items():
-            print(f"Its trials of {name}, compared: {mlflow_url}{path}")
-        print("Ctrl-C ends them.", flush=True)
-        for url in (prefect_url, mlflow_url) if open_browser else ():
-            webbrowser.open(url)
-        with contextlib.suppress(KeyboardInterrupt):
+            lines.append(f"The last sweep: {last}")
+        lines += [f"Its trials of {name}, compared: {mlflow_url}{path}" for name, path in _last_views(uri).items()]
+        with contextlib.suppress(KeyboardInterrupt):  # from the first line that a user sees, Ctrl-C is the way out
+            print(*lines, "Ctrl-C ends them.", sep="\n", flush=True)
+            for url in (prefect_url, mlflow_url) if open_browser else ():
+                webbrowser.open(url)
             while True:
                 time.sleep(3600)
 
