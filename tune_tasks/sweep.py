@@ -195,11 +195,10 @@ class Sweep:
         if attempt.ending and record.status is None:
             self._hear_the_last()
             if record.status is None and attempt.number == 1:  # it was still waiting in Ray
-                record.attempt = None
+                self._take_back(record, attempt, attempt.ending)
                 return
         outcome, is_closed = outcome_of(record, attempt)
-        name, task = attempt_name(record.trial, attempt.number), self._launches[record.trial.experiment].task
-        ends = task_run_ends(name, task, attempt.task_run_id, outcome)
+        ends = self._task_run_ends(record, attempt, outcome)
         if not is_closed:
             close_task_runs(ends)
             self._lost |= ends
@@ -209,8 +208,20 @@ class Sweep:
         self._tell(record, read_progress(attempt.paths))
         self._scheduler.on_end(record.trial, outcome)
         record.outcome = outcome
-        if outcome.state is TrialState.ERROR and attempt.number <= record.trial.max_failures and not self._stop_reason:
+        failed = outcome.state is TrialState.ERROR and attempt.number <= record.trial.max_failures
+        if (failed or outcome.ended_by is EndedBy.CANCELLED) and not self._stop_reason:  # cancelled without that by a pause
             self._pending.insert(0, record)
+
+    def _take_back(self, record: TrialRecord, attempt: Attempt, ending: Stop) -> None:
+        """Have a trial pending again that Ray had not begun."""
+        unused = Outcome(TrialState.TERMINATED, ending.ended_by, ending.reason)
+        self._ends |= self._task_run_ends(record, attempt, unused)  # where its process had just told Prefect
+        record.attempt = None
+        self._pending.insert(0, record)
+
+    def _task_run_ends(self, record: TrialRecord, attempt: Attempt, outcome: Outcome) -> dict[UUID, TaskRunEnd]:
+        task = self._launches[record.trial.experiment].task
+        return task_run_ends(attempt_name(record.trial, attempt.number), task, attempt.task_run_id, outcome)
 
     def _restore(self, record: TrialRecord, outcome: Outcome) -> None:
         attempt = record.attempt
@@ -259,6 +270,8 @@ class Sweep:
         """Why an attempt must be ended from outside: it is to end, its grace is over, and its monitor is silent."""
         if self._stop_reason and (record.status is None or now > self._stop_by):
             return Stop(EndedBy.CANCELLED, self._stop_reason)
+        if self._pause.is_on and record.status is None and record.attempts == 1:
+            return Stop(EndedBy.CANCELLED, "the run was paused before it began")
         if record.status is None or now - self._hearing.last_word_from(record.status) < SILENCE_S:
             return None
         stop, since = _due(record, record.status, now)

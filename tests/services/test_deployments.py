@@ -239,7 +239,7 @@ def test_resume_and_retry_run_what_is_left(command, folder, client, name, start_
     from prefect.states import AwaitingRetry, Suspended
 
     served = command(
-        *("serve", "-f", write_spec(folder, GOES_ON, "max_concurrent_trials: 1"), "--name", name, "--param", "num_cpus=1"),
+        *("serve", "-f", write_spec(folder, GOES_ON), "--name", name, "--param", "num_cpus=1"),
         env={"PREFECT_RUNNER_POLL_FREQUENCY": "1", "MARKER": str(folder)},
     )
     read = start_run(num_trials=2)
