@@ -107,9 +107,13 @@ REFUSED = {
         ["validate", "-f", "spec.yaml", "--stop", '{"mean_loss": "low"}'],
         "error: stop.mean_loss: expected a number or a comparison such as '<= 0.1', got 'low'\n",
     ),
-    "an algorithm of another issue": (
-        ["validate", "--alg", "PPO"],
-        "error: default.alg: 'PPO' is not supported (supported: script; RLlib's algorithms are not part of this version)\n",
+    "nothing to train": (
+        ["train", "--alg", "PPO"],
+        "error: nothing to train: give --alg and --env (--alg=PPO --env=CartPole-v1), or a spec file (-f spec.yaml)\n",
+    ),
+    "a checkpoint's frequency beside a file": (
+        ["train", "-f", "spec.yaml", "--checkpoint-freq", "5"],
+        "error: --checkpoint-freq cannot be combined with -f: write it into spec.yaml\n",
     ),
     "a misspelt flag": (
         ["-f", "spec.yaml", "--num-trails", "2"],
@@ -119,12 +123,12 @@ REFUSED = {
     "a misspelt command": (
         ["vaildate", "-f", "spec.yaml"],
         "error: `tune-tasks` has no command 'vaildate'; did you mean 'validate'? "
-        "(its commands: run, validate, plan, best, schema, deploy, serve, ui)\n",
+        "(its commands: run, train, validate, plan, best, evaluate, schema, deploy, serve, ui)\n",
     ),
     "a spec without -f": (
         ["sweep.yaml"],
         "error: `tune-tasks` has no command 'sweep.yaml'; a spec file is given with -f "
-        "(its commands: run, validate, plan, best, schema, deploy, serve, ui)\n",
+        "(its commands: run, train, validate, plan, best, evaluate, schema, deploy, serve, ui)\n",
     ),
     "a spec without -f, of a command": (
         ["plan", "sweep.yaml"],

@@ -1,5 +1,7 @@
 """What fits a cluster."""
 
+import dataclasses
+
 import pytest
 
 from tune_tasks.cluster import Cluster, Node, local_cluster
@@ -43,6 +45,17 @@ def test_a_trial_that_no_machine_holds_is_refused_with_what_it_asks_and_what_the
         "Lower `resources` in the spec, or join a larger cluster (--address; a local one: --num-cpus, --num-gpus)"
     )
     TWO.check(plan(cpu=4, gpu=1, memory="8GiB"))
+
+
+def test_a_trial_of_several_processes_may_be_spread_over_machines():
+    made = plan(cpu=6)
+    trials = [dataclasses.replace(trial, bundles=(Resources(2, 1), *[Resources(2)] * 2)) for trial in made.trials()]
+    experiment = dataclasses.replace(made.experiments[0], trials=trials)
+    TWO.check(dataclasses.replace(made, experiments=[experiment]))
+    trials = [dataclasses.replace(trial, bundles=(Resources(3), Resources(3))) for trial in made.trials()]
+    experiment = dataclasses.replace(made.experiments[0], trials=trials)
+    with pytest.raises(ResourcesError, match="asks for 6 CPUs"):
+        TWO.check(dataclasses.replace(made, experiments=[experiment]))
 
 
 def test_what_is_not_known_yet_refuses_nothing():

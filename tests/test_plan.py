@@ -91,8 +91,14 @@ def test_warnings(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("e: {alg: PPO}", "f.yaml:1:10: e.alg: 'PPO' is not supported (supported: script; RLlib's"),
-        ("e: {alg: scripts}", "f.yaml:1:10: e.alg: 'scripts' is not supported; did you mean 'script'?"),
+        ("e: {alg: scripts}", "f.yaml:1:10: e.alg: unknown algorithm 'scripts'; did you mean 'script'? (known: script, PPO, "),
+        ("e: {alg: PP0}", "f.yaml:1:10: e.alg: unknown algorithm 'PP0'; did you mean 'PPO'? (known: script, PPO, "),
+        ("e: {alg: PPO}", "f.yaml:1:4: e.env: PPO needs an environment, e.g. CartPole-v1 or module:Class"),
+        (
+            "e: {config: {script_file_path: s.py}, checkpoint_freq: 5}",
+            "f.yaml:1:39: e.checkpoint_freq: only RLlib's algorithms have checkpoints; a script writes its own",
+        ),
+        ("e: {config: {script_file_path: s.py}, restore: x}", "f.yaml:1:39: e.restore: only RLlib's algorithms have checkp"),
         ("e: {}", "f.yaml:1:4: e.config.script_file_path: expected the path of the training script, got None"),
         ("e: {config: {script_file_path: [1]}}", "f.yaml:1:32: e.config.script_file_path: expected the path of the training"),
         ("e: {config: {script_file_path: x.py}}", "f.yaml:1:32: e.config.script_file_path: no file 'x.py'; looked at "),

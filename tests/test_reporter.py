@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tune_tasks.errors import ReportError, TrialStopped
-from tune_tasks.reporter import StatusReporter, Stop
+from tune_tasks.reporter import Earlier, StatusReporter, Stop
 from tune_tasks.result import TrainingResult
 from tune_tasks.stopping import parse_criterion
 from tune_tasks.trial import EndedBy, Trial
@@ -93,7 +93,15 @@ def test_every_documented_field_is_filled_in(rig):
     assert (second["training_iteration"], second["timesteps_this_iter"]) == (2, 15)
     assert (second["time_this_iter_s"], second["time_total_s"]) == (2.5, 4.0)
     assert (second["timestamp"], rig.reporter.elapsed_s()) == (1_511_518_003.25, 4.0)
-    assert rig.reporter.seed == 42
+    assert (rig.reporter.seed, rig.reporter.logdir) == (42, rig.file.parent)
+
+
+def test_a_trial_goes_on_from_where_it_had_come(rig):
+    rig.reporter.begin(Earlier(timesteps_total=100, time_total_s=60.0, training_iteration=7))
+    rig.clock.now += 2
+    row = rig.report(130)
+    assert (row["training_iteration"], row["timesteps_this_iter"]) == (8, 30)
+    assert (row["time_this_iter_s"], row["time_total_s"]) == (2, 62)
 
 
 def test_the_clock_stands_until_train_begins(rig):

@@ -40,6 +40,8 @@ ALL_KEYS = {
     "max_concurrent_trials": 2,
     "max_failures": 3,
     "stop_grace_s": 0.5,
+    "checkpoint_freq": 5,
+    "restore": "checkpoint_000010",
     "isolate": True,
 }
 KEYS = ", ".join(ALL_KEYS)

@@ -70,8 +70,9 @@ def run_train(
     except SystemExit as exc:
         error = _user_traceback(exc) if exc.code not in (None, 0) else None
     except BaseException as exc:  # noqa: BLE001 - whatever user code raises is the trial's error, never ours
-        error = _user_traceback(exc)
-        ended_in_time = f"; train() then raised {type(exc).__name__}"
+        if not _is_stop(exc):
+            error = _user_traceback(exc)
+            ended_in_time = f"; train() then raised {type(exc).__name__}"
     reports, stop = reporter.progress.reports, reporter.stop
     reporter.close()
     if stop:
@@ -83,6 +84,11 @@ def run_train(
     if error:
         return Outcome(TrialState.ERROR, EndedBy.ERROR, "error", error, reports)
     return Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned", reports=reports)
+
+
+def _is_stop(exc: BaseException) -> bool:
+    """Whether it is TrialStopped as Python passes it on where it broke into a call of native code, such as `ray.get`."""
+    return isinstance(exc, SystemError) and isinstance(exc.__cause__, TrialStopped)
 
 
 def _check_result(result: object) -> None:

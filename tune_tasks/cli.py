@@ -23,7 +23,7 @@ from tune_tasks.status import make_display
 _EXIT_INTERRUPTED = 130
 _SPEC_HINT = "; a spec file is given with -f"
 _PARAM_HELP = "parameter of its runs, the value as JSON, e.g. num_trials=20; may be given again"
-_TRIAL_FLAGS = ("env", "stop", "config", "resources")
+_TRIAL_FLAGS = ("env", "stop", "config", "resources", "checkpoint_freq", "restore")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -106,11 +106,13 @@ def parser(*, width: int | None = None, command: str | None = None) -> argparse.
 def _spec_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to run: a file, or one experiment by flags")
     group.add_argument("-f", "--file", help="spec file, YAML or JSON")
-    group.add_argument("--alg", help="'script' (default)")
+    group.add_argument("--alg", help="'script' (default), or an algorithm of RLlib's, e.g. PPO")
     group.add_argument("--env", help="environment or data set; part of the trials' names")
     group.add_argument("--stop", type=_json_object, help="JSON, e.g. '{\"mean_accuracy\": 0.99}'; with -f beside the file's")
     group.add_argument("--config", type=_json_object, help='JSON, e.g. \'{"script_file_path": "train.py"}\'')
     group.add_argument("--resources", type=_json_object, help="JSON, e.g. '{\"cpu\": 1}'")
+    group.add_argument("--checkpoint-freq", type=_not_negative, help="RLlib: a checkpoint every so many iterations")
+    group.add_argument("--restore", metavar="FOLDER", help="RLlib: the checkpoint that every trial goes on from")
     group.add_argument("--num-trials", type=_positive, help="number of trials; with -f in place of the file's")
     group.add_argument("--experiment-name", help="the experiment's name where there is no file (default: default)")
     group.add_argument("--seed", type=_not_negative, help="seed of all randomness, in place of the spec's")
@@ -164,6 +166,13 @@ def _deploy_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--working-dir", help="folder to run in, absolute, of the worker's machine (default: this one)")
 
 
+def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint", help="its folder, checkpoint_000010 for example, in the trial's")
+    parser.add_argument("--episodes", type=_positive, default=10, help="how many to play (default: 10)")
+    parser.add_argument("--render", metavar="FILE", help="write the first as an animated picture: .gif, .webp or .png")
+    parser.add_argument("--seed", type=_not_negative, help="of the environment")
+
+
 def _ui_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-browser", action="store_true", help="print the addresses only")
 
@@ -194,7 +203,7 @@ def _request(args: argparse.Namespace) -> Request:
     given = {name: getattr(args, name) for name in ("alg", *_TRIAL_FLAGS) if getattr(args, name) is not None}
     stop = given.pop("stop", None) if args.file else None
     if args.file and (given or args.experiment_name):
-        flags = ", ".join(f"--{name}" for name in given) or "--experiment-name"
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given) or "--experiment-name"
         raise UsageError(f"{flags} cannot be combined with -f: write it into {args.file}")
     if not args.file and not given:
         raise UsageError("nothing to run: give a spec file (-f spec.yaml), or one experiment by --config, --stop, …")
@@ -204,7 +213,13 @@ def _request(args: argparse.Namespace) -> Request:
     return Request(spec, args.file, seed=args.seed, num_trials=args.num_trials, stop=stop, **options)
 
 
-def _run(args: argparse.Namespace) -> int:
+def _train(args: argparse.Namespace) -> int:
+    if not args.file and not (args.alg and args.env):
+        raise UsageError("nothing to train: give --alg and --env (--alg=PPO --env=CartPole-v1), or a spec file (-f spec.yaml)")
+    return _run(args, flow="train")
+
+
+def _run(args: argparse.Namespace, flow: str = "tune") -> int:
     request = _request(args)
     out = sys.stdout
     status_out = sys.stderr if args.json else out
@@ -214,7 +229,7 @@ def _run(args: argparse.Namespace) -> int:
     # Ray prints what it has to say of a dead worker to standard output, whatever its log level.
     with contextlib.redirect_stdout(status_out if args.verbose else io.StringIO()):
         try:
-            summary = launch(request, session)
+            summary = launch(request, session, flow=flow)
         finally:
             session.display.close()
     _print_end(summary, status_out)
@@ -282,6 +297,21 @@ def _best(args: argparse.Namespace) -> int:
     return 0
 
 
+def _evaluate(args: argparse.Namespace) -> int:
+    from tune_tasks.ray_runner import RayOptions, connect
+    from tune_tasks.rllib.evaluate import check, evaluate
+
+    folder, render = Path(args.checkpoint), Path(args.render) if args.render else None
+    check(folder, render)
+    with connect(RayOptions(num_cpus=1)):
+        played = evaluate(folder, args.episodes, seed=args.seed, render=render)
+    for number, (episode_return, length) in enumerate(played, start=1):
+        print(f"episode {number}: return {episode_return:g}, {length} steps")
+    returns = [episode_return for episode_return, _ in played]
+    print(f"mean return {sum(returns) / len(returns):g} of {len(returns)} episodes, {min(returns):g} to {max(returns):g}")
+    return 0
+
+
 def _schema(args: argparse.Namespace) -> int:
     from tune_tasks.spec import json_schema
 
@@ -324,9 +354,11 @@ def _no_arguments(parser: argparse.ArgumentParser) -> None:
 
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], Callable[[argparse.ArgumentParser], None], str]] = {
     "run": (_run, _run_arguments, "run the trials of a spec"),
+    "train": (_train, _run_arguments, "train RLlib's algorithms: --alg and --env, or a spec"),
     "validate": (_validate, _spec_arguments, "check a spec without running it"),
     "plan": (_plan, _plan_arguments, "show what would run, in order, without running it"),
     "best": (_best, _best_arguments, "print the best trial of the last sweep as a spec that runs it again"),
+    "evaluate": (_evaluate, _evaluate_arguments, "play episodes with the policy of an RLlib trial's checkpoint"),
     "schema": (_schema, _no_arguments, "print the JSON Schema of a spec file"),
     "deploy": (_deploy, _deploy_arguments, "store a spec in a deployment of the Prefect server, scheduled or not"),
     "serve": (_serve, _deployment_arguments, "the same, with this process to run it until Ctrl-C: no work pool, no worker"),

@@ -31,6 +31,11 @@ class Node:
         limits = [int(has / wants + 1e-9) for wants, has in self._pairs(resources) if wants and has is not None]
         return min(limits, default=int(self.cpu) or 1)
 
+    def without(self, resources: Resources) -> Node:
+        """What is left of it beside those."""
+        left = (None if has is None else has - wants for wants, has in self._pairs(resources))
+        return Node(self.id, *left)  # type: ignore[arg-type]
+
     def _pairs(self, resources: Resources) -> Sequence[tuple[float, float | None]]:
         return (resources.cpu, self.cpu), (resources.gpu, self.gpu), (resources.memory, self.memory)
 
@@ -69,12 +74,22 @@ class Cluster:
         """Raise ResourcesError if an experiment's trials can never be placed."""
         for experiment in plan.experiments:
             asked = experiment.spec.resources.resources()
-            if not any(node.holds(asked) for node in self.nodes):
+            if not any(node.holds(asked) for node in self.nodes) and not all(self._packs(t.bundles) for t in experiment.trials):
                 raise ResourcesError(
                     f"{experiment.name}: a trial asks for {asked}, but no machine of the cluster has that: "
                     f"{'; '.join(map(str, self.nodes))}. Lower `resources` in the spec, or join a larger cluster "
                     "(--address; a local one: --num-cpus, --num-gpus)"
                 )
+
+    def _packs(self, bundles: Sequence[Resources]) -> bool:
+        """Whether the processes of a trial fit when nothing else runs, on several machines too."""
+        free = list(self.nodes)
+        for bundle in sorted(bundles, key=lambda b: (b.gpu, b.cpu), reverse=True):
+            place = next((i for i, node in enumerate(free) if node.holds(bundle)), None)
+            if place is None:
+                return False
+            free[place] = free[place].without(bundle)
+        return bool(bundles)
 
 
 def local_cluster(num_cpus: int | None, num_gpus: int | None) -> Cluster:

@@ -22,8 +22,13 @@ _FLUSH_S = 10.0
 _RETRIES = 2
 
 
-def launch(request: Request, session: Session) -> Summary:
+def launch(request: Request, session: Session, *, flow: str = "tune") -> Summary:
     """Run a sweep as a flow run of this process. What can be checked beforehand is, before anything is started.
+
+    Args:
+        request: What to run.
+        session: What its caller holds.
+        flow: As which flow: `tune` or `train`.
 
     Raises:
         BadInputError: If the request is wrong.
@@ -32,7 +37,6 @@ def launch(request: Request, session: Session) -> Summary:
     check(request, session)
     with prefect_server() as wait_for_prefect:
         from tune_tasks.execution import ray_options
-        from tune_tasks.flows.tune import tune
         from tune_tasks.mlflow_client import default_tracking_uri
         from tune_tasks.ray_runner import connect
         from tune_tasks.recorder import start_recorder
@@ -47,7 +51,7 @@ def launch(request: Request, session: Session) -> Summary:
             token = session_of_flow.set(session)
             try:
                 with _quiet_prefect(request.verbose):
-                    problem = _run_flow(tune, request)
+                    problem = _run_flow(flow, request)
                     _send_what_is_left()
             finally:
                 session_of_flow.reset(token)
@@ -58,14 +62,23 @@ def launch(request: Request, session: Session) -> Summary:
     return session.summary
 
 
-def _run_flow(tune: Flow[..., Any], request: Request) -> str | None:
+def _run_flow(name: str, request: Request) -> str | None:
     """Run the flow; returns what hindered it, where it was neither the sweep itself nor its trials."""
+    from tune_tasks.flows.train import train
+    from tune_tasks.flows.tune import tune
+
+    flow: Flow[..., Any] = train if name == "train" else tune
+    parameters = request.train_parameters() if name == "train" else request.parameters()
+    return _problem_of(flow, parameters)
+
+
+def _problem_of(flow: Flow[..., Any], parameters: dict[str, Any]) -> str | None:
     from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
     try:
         # Trials and driver alike give a Prefect that is away seconds, not the minute that is its default.
         with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: _RETRIES}):
-            state: Any = tune(**request.parameters(), return_state=True)
+            state: Any = flow(**parameters, return_state=True)
     except Exception as exc:  # noqa: BLE001 - the sweep's summary stands without a Prefect that has gone
         return f"{type(exc).__name__}: {exc}"
     return f"{state.name}: {state.message}" if state.is_crashed() else None

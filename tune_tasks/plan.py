@@ -8,8 +8,10 @@ from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from typing import Any
 
-from tune_tasks.errors import Location, SpecError, TrainableError, UsageError, did_you_mean, nearest
+from tune_tasks.errors import Location, SpecError, TrainableError, UsageError, nearest
 from tune_tasks.result import STOP_METRICS
+from tune_tasks.rllib.planning import ignored, placed, rllib_trainable
+from tune_tasks.rllib.trainable import RLlibTrainable
 from tune_tasks.spec import MAX_TRIALS, ExperimentSpec, Spec
 from tune_tasks.spec_source import NodePath
 from tune_tasks.stopping import parse_criterion
@@ -17,7 +19,7 @@ from tune_tasks.trainable import CallableTrainable, Trainable, TrainFunction, lo
 from tune_tasks.trial import Trial
 from tune_tasks.variants import SearchSpace, expand, num_trials
 
-_ALGORITHMS = ("script",)
+_SCRIPT = "script"
 
 
 @dataclass(frozen=True)
@@ -110,13 +112,14 @@ def make_plan(
         overrides = {key: value for key, value in merged.items() if value is not None}
         experiment = given.model_copy(update=overrides)
         source[name] = {**(spec.source.data[name] or {}), **overrides}
-        _check_algorithm(spec, name, experiment)
-        trainable = _trainable(spec, name, experiment, callables or {})
         own_seed = drawn if experiment.seed is None else experiment.seed
         try:
+            trainable = _trainable(spec, name, experiment, callables or {})
             space = SearchSpace(experiment.config, _locator(spec, name))
             _check_size(spec, name, experiment, space)
             trials = list(expand(name, experiment, space, own_seed))
+            if isinstance(trainable, RLlibTrainable):
+                trials = list(placed(trials, trainable, _locator(spec, name)))
         except SpecError as exc:
             raise exc.within(name) from None
         planned.append(PlannedExperiment(name, experiment, own_seed, trainable, trials))
@@ -146,30 +149,27 @@ def _locator(spec: Spec, name: str) -> Callable[[NodePath], Location | None]:
     return lambda path: spec.source.at((name, "config", *path))
 
 
-def _check_algorithm(spec: Spec, name: str, experiment: ExperimentSpec) -> None:
-    if experiment.alg not in _ALGORITHMS:
-        hint = did_you_mean(experiment.alg, _ALGORITHMS)
-        raise SpecError(
-            f"{name}.alg: {experiment.alg!r} is not supported{hint} (supported: {', '.join(_ALGORITHMS)}; "
-            "RLlib's algorithms are not part of this version)",
-            spec.source.at((name, "alg")),
-        )
-
-
 def _trainable(spec: Spec, name: str, experiment: ExperimentSpec, callables: Mapping[str, TrainFunction]) -> Trainable:
+    if experiment.alg != _SCRIPT:
+        return rllib_trainable(experiment, spec.folder, lambda path: spec.source.at((name, *path)))
+    if only_rllib := next((key for key in ("checkpoint_freq", "restore") if getattr(experiment, key)), None):
+        place = spec.source.at((name, only_rllib), key=True)
+        raise SpecError(f"{only_rllib}: only RLlib's algorithms have checkpoints; a script writes its own", place)
     if name in callables:
         return CallableTrainable(callables[name])
     try:
         return locate(experiment.config, spec.folder)
     except TrainableError as exc:
         key = "script_entrypoint" if "script_entrypoint" in str(exc) else "script_file_path"
-        raise SpecError(f"{name}.{exc}", spec.source.at((name, "config", key))) from exc
+        raise SpecError(str(exc), spec.source.at((name, "config", key))) from exc
 
 
 def _warnings(spec: Spec, name: str, experiment: ExperimentSpec, space: SearchSpace) -> Iterator[str]:
     if num_trials(experiment, space) < space.grid_size:
         place = spec.source.at((name, "num_trials"))
         yield _at(place, f"{name}.num_trials: {experiment.num_trials} of the grid's {space.grid_size} combinations are tried")
+    for key, reason in ignored(experiment):
+        yield _at(spec.source.at((name, "config", key), key=True), f"{name}.config.{key}: {reason}")
     for metric in experiment.stop:
         meant = nearest(metric, STOP_METRICS)
         if metric not in STOP_METRICS and meant and _is_near(metric, meant):

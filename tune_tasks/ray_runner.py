@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import ModuleType
@@ -29,6 +29,7 @@ from prefect.tasks import Task
 from prefect_ray.context import RemoteOptionsContext
 from prefect_ray.task_runners import PrefectRayFuture, RayTaskRunner
 from ray._private import services, utils
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from tune_tasks.cluster import Cluster, Node
 from tune_tasks.errors import ServiceError, UsageError
@@ -179,6 +180,30 @@ def remote_options(resources: Resources, *, isolate: bool) -> dict[str, Any]:
     if isolate:  # an environment of its own keeps Ray from giving it a process that others have used
         options["runtime_env"] = {"env_vars": {"TUNE_TASKS_ISOLATED": "1"}}
     return options
+
+
+def reserve(bundles: Sequence[Resources]) -> Any:
+    """Room for all processes of a trial at once: a placement group, which Ray fills as soon as it can.
+
+    A task that waits for its own actors lends its CPUs to others, and actors outside a group may find none for ever.
+    """
+    return ray.util.placement_group([_ray_resources(bundle) for bundle in bundles], strategy="PACK")
+
+
+def placed_options(placement: Any, own: Resources) -> dict[str, Any]:
+    """Ray's options for an attempt in the group's first bundle; its actors go into the others."""
+    strategy = PlacementGroupSchedulingStrategy(placement, 0, placement_group_capture_child_tasks=True)
+    return {"num_cpus": own.cpu, "num_gpus": own.gpu, "scheduling_strategy": strategy}
+
+
+def release(placement: Any) -> None:
+    """Give the room back; whatever the trial has left running in it is ended by that."""
+    ray.util.remove_placement_group(placement)
+
+
+def _ray_resources(resources: Resources) -> dict[str, float]:
+    amounts = {"CPU": resources.cpu, "GPU": resources.gpu, "memory": resources.memory}
+    return {unit: amount for unit, amount in amounts.items() if amount}
 
 
 @dataclass(frozen=True)

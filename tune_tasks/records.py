@@ -22,6 +22,7 @@ class Attempt:
         reference: Ray's, of the task's state.
         submitted_at: In seconds since the epoch.
         ending: Why the driver had its process ended, where it had.
+        placement: Ray's placement group of its processes, where it has more than one.
     """
 
     number: int
@@ -30,6 +31,7 @@ class Attempt:
     task_run_id: UUID
     submitted_at: float
     ending: Stop | None = None
+    placement: Any = None
 
     def keep(self, trial: Trial, outcome: Outcome) -> None:
         """Have the attempt's files here, too, where its process died before it wrote them or ran on another machine."""

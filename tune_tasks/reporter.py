@@ -48,6 +48,21 @@ class Progress:
     non_finite: int = 0
 
 
+@dataclass(frozen=True)
+class Earlier:
+    """How far a trial had come that goes on from a checkpoint; its counts go on from here.
+
+    Attributes:
+        timesteps_total: Of its last report.
+        time_total_s: Of its last report.
+        training_iteration: Of its last report.
+    """
+
+    timesteps_total: int = 0
+    time_total_s: float = 0.0
+    training_iteration: int = 0
+
+
 class StatusReporter:
     """Passed to `train(config, status_reporter)`.
 
@@ -55,6 +70,7 @@ class StatusReporter:
 
     Attributes:
         seed: The trial's own seed, in [0, 2**32), derived from the spec's seed and the trial's index.
+        logdir: The folder of this attempt's files, for checkpoints and whatever else is to be kept.
         progress: What has been reported so far.
         stop: The decision to end the trial, once it is taken.
         raised_in_main: Whether a report in the main thread has raised TrialStopped.
@@ -71,6 +87,7 @@ class StatusReporter:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.seed = trial.seed
+        self.logdir = results.parent
         self.progress = Progress()
         self.stop: Stop | None = None
         self.raised_in_main = False
@@ -82,7 +99,7 @@ class StatusReporter:
         self._listener: Callable[[], None] = lambda: None
         self._has_begun = False
         self._started = self._last_time = clock()
-        self._last_timesteps = 0
+        self._last_timesteps = self._earlier_iterations = 0
         self._date = (0, "")
         self._constant = {"experiment_id": experiment_id, "pid": os.getpid(), "hostname": socket.gethostname()}
         # The config is the same in every report: it is encoded once.
@@ -149,10 +166,12 @@ class StatusReporter:
         """Seconds since `train()` began; None before."""
         return self.elapsed_s() if self._has_begun else None
 
-    def begin(self) -> None:
-        """Start the clock: `train()` begins now."""
+    def begin(self, earlier: Earlier = Earlier()) -> None:
+        """Start the clock: `train()` begins now, or goes on from where it had come earlier."""
         self._has_begun = True
-        self._started = self._last_time = self._clock()
+        self._last_time = self._clock()
+        self._started = self._last_time - earlier.time_total_s
+        self._last_timesteps, self._earlier_iterations = earlier.timesteps_total, earlier.training_iteration
 
     def close(self) -> None:
         """Close the file. Later reports, from threads that `train()` left behind, raise TrialStopped."""
@@ -191,7 +210,7 @@ class StatusReporter:
             row["done"] = True
         now, wall = self._clock(), self._wall_clock()
         row |= self._constant
-        row["training_iteration"] = self.progress.reports + 1
+        row["training_iteration"] = self._earlier_iterations + self.progress.reports + 1
         row["timesteps_this_iter"] = row["timesteps_total"] - self._last_timesteps
         row["time_this_iter_s"] = now - self._last_time
         row["time_total_s"] = now - self._started

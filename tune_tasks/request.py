@@ -43,8 +43,17 @@ class Request:
         return self.address or os.environ.get("RAY_ADDRESS") or None
 
     def parameters(self) -> dict[str, Any]:
-        """As the flow takes them."""
+        """As the flow `tune` takes them."""
         return asdict(self)
+
+    def train_parameters(self) -> dict[str, Any]:
+        """As the flow `train` takes them, whose form has one experiment's keys."""
+        parameters = self.parameters()
+        spec = parameters.pop("spec")
+        if spec is None:
+            return parameters
+        ((name, experiment),) = spec.items()
+        return {**parameters, **experiment, "experiment_name": name}
 
     def plan(self, callables: Mapping[str, TrainFunction], drawn_seed: int | None = None) -> Plan:
         """Load and check the spec and resolve its trials; executes nothing of it.

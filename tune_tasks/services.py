@@ -114,13 +114,13 @@ def answers(api_url: str, timeout_s: float = 2.0) -> bool:
         return False
 
 
-def latest_flow_run_url(flow: str) -> str | None:
-    """The page of the flow's latest run at the server that this process's settings point to, if it has run there."""
+def latest_flow_run_url(*flows: str) -> str | None:
+    """The page of the flows' latest run at the server that this process's settings point to, if it has run there."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter, FlowRunFilterStartTime
     from prefect.client.schemas.sorting import FlowRunSort
 
-    by_name = FlowFilter(name=FlowFilterName(any_=[flow]))
+    by_name = FlowFilter(name=FlowFilterName(any_=list(flows)))
     begun = FlowRunFilter(start_time=FlowRunFilterStartTime(is_null_=False))  # a schedule's runs are there beforehand
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(flow_filter=by_name, flow_run_filter=begun, sort=FlowRunSort.START_TIME_DESC, limit=1)

@@ -107,7 +107,7 @@ class ExperimentSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     env: str | None = Field(None, description="The environment or data set; part of the trials' names.")
-    alg: str = Field("script", description="'script': the trials run config.script_file_path.")
+    alg: str = Field("script", description="'script': the trials run config.script_file_path; or an algorithm of RLlib's: PPO.")
     num_trials: int | None = Field(None, ge=1, le=MAX_TRIALS, description="Number of trials; default: the whole grid once.")
     resources: ResourcesSpec = Field(default_factory=ResourcesSpec, description="What each trial occupies.")
     stop: dict[str, float | str] = Field(
@@ -125,6 +125,10 @@ class ExperimentSpec(BaseModel):
         allow_inf_nan=False,
         description="Seconds a trial has to end itself once it is to stop, before its process is ended.",
     )
+    checkpoint_freq: int = Field(
+        0, ge=0, description="RLlib: a checkpoint every so many iterations, and one at the end; default: none."
+    )
+    restore: str | None = Field(None, description="RLlib: the folder of the checkpoint that every trial goes on from.")
     isolate: bool = Field(False, description="A fresh process for each trial; default: warm processes are used again.")
 
     @field_validator("stop", mode="before")

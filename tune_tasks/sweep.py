@@ -21,6 +21,7 @@ from tune_tasks.mlflow_client import without_password
 from tune_tasks.pausing import PauseWatch
 from tune_tasks.plan import Plan
 from tune_tasks.postmortem import TaskRunEnd, close_task_runs, outcome_of, read_progress, settle_task_runs, task_run_ends
+from tune_tasks.ray_runner import placed_options, release, reserve
 from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus, SweepInfo
 from tune_tasks.records import Attempt, TrialRecord
 from tune_tasks.report import write_report
@@ -170,10 +171,12 @@ class Sweep:
         paths = AttemptPaths.of(self._info.experiments[trial.experiment].folder, trial, number)
         launch = self._launches[trial.experiment]
         assignment = Assignment(trial, number, launch.trainable, paths.folder, self._info.cwd)
-        with prefect_remote_options(**launch.options):
+        placement = reserve(trial.bundles) if trial.bundles else None
+        placed = placed_options(placement, trial.bundles[0]) if placement else {}
+        with prefect_remote_options(**{**launch.options, **placed}):
             future: Any = launch.task.submit(name=attempt_name(trial, number), assignment=assignment, recorder=self._recorder)
         record.status, record.outcome, record.wanted, record.told = None, None, None, 0
-        record.attempt = Attempt(number, paths, future.wrapped_future, future.task_run_id, time.time())
+        record.attempt = Attempt(number, paths, future.wrapped_future, future.task_run_id, time.time(), placement=placement)
         self._active[future.wrapped_future] = record
 
     # ── hearing ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -192,6 +195,8 @@ class Sweep:
     def _ended(self, record: TrialRecord) -> None:
         attempt = record.attempt
         assert attempt is not None
+        if attempt.placement:
+            release(attempt.placement)
         if attempt.ending and record.status is None:
             self._hear_the_last()
             if record.status is None and attempt.number == 1:  # it was still waiting in Ray

@@ -77,6 +77,7 @@ class Trial:
         config: What `train()` receives, without any `grid_search` or `eval`.
         searched: The searched part of it: dotted path to value, sorted by path.
         seed: In [0, 2**32), derived from the spec's seed, the experiment's name and the index.
+        bundles: How `resources` are shared by the trial's processes, its own first; empty where it has no other.
     """
 
     experiment: str
@@ -87,6 +88,7 @@ class Trial:
     searched: dict[str, Any]
     seed: int
     resources: Resources = field(default_factory=Resources)
+    bundles: tuple[Resources, ...] = ()
     stop: tuple[Criterion, ...] = ()
     max_failures: int = 0
     stop_grace_s: float = 10.0

@@ -34,7 +34,7 @@ def serve(*, open_browser: bool) -> None:
     with prefect_server() as wait_for_prefect, _mlflow_server(uri) as mlflow_url:
         prefect_url = wait_for_prefect().ui_url
         lines = [f"Prefect: {prefect_url}", f"MLflow:  {mlflow_url}"]
-        if last := latest_flow_run_url("tune"):
+        if last := latest_flow_run_url("tune", "train"):
             lines.append(f"The last sweep: {last}")
         lines += [f"Its trials of {name}, compared: {mlflow_url}{path}" for name, path in _last_views(uri).items()]
         with contextlib.suppress(KeyboardInterrupt):  # from the first line that a user sees, Ctrl-C is the way out

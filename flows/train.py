@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""The flow `train`: reinforcement learning with RLlib's algorithms, as `tune` runs scripts.
+
+Also a script, the same command as `tune-tasks train`: `./flows/train.py --env=CartPole-v1 --alg=PPO`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from tune_tasks.execution import execute
+from tune_tasks.ray_runner import SweepTaskRunner
+from tune_tasks.request import Count, NumTrials, Request, Seed
+
+
+@flow(name="train", task_runner=SweepTaskRunner(), validate_parameters=True)
+def train(
+    env: str | None = None,
+    alg: str = "PPO",
+    config: dict[str, Any] | None = None,
+    stop: dict[str, float | str] | None = None,
+    resources: dict[str, Any] | None = None,
+    num_trials: NumTrials = None,
+    checkpoint_freq: Count = None,
+    restore: str | None = None,
+    experiment_name: str = "default",
+    spec_file: str | None = None,
+    seed: Seed = None,
+    address: str | None = None,
+    num_cpus: Count = None,
+    num_gpus: Count = None,
+    local_dir: str = "tune_results",
+    verbose: bool = False,
+) -> State[Any]:
+    """Train an RLlib algorithm on an environment, in as many trials as wanted; watch them here, compare them in MLflow.
+
+    Args:
+        env: The environment: an id of Gymnasium's, one of 2017's, or `module:Class`.
+        alg: The algorithm, e.g. PPO, A3C, DQN, ES.
+        config: Its settings; a value may be `{"grid_search": [...]}` or `{"eval": "..."}`.
+        stop: Criteria that end a trial, e.g. `{"episode_reward_mean": 200, "time_total_s": 180}`.
+        resources: What each trial occupies, its workers included, e.g. `{"cpu": 2}`.
+        num_trials: Number of trials. Default: the whole grid once.
+        checkpoint_freq: A checkpoint every so many iterations, and one at the end. Default: none.
+        restore: Folder of the checkpoint that every trial goes on from.
+        experiment_name: Name of the experiment in MLflow and of its folder.
+        spec_file: Path of a spec file, on the machine that executes the run; in place of all the above, but for
+            `num_trials` and `stop`, which go before its own.
+        seed: Seed of all randomness, in place of the spec's.
+        address: Address of a Ray cluster to join. Default: `RAY_ADDRESS`, else a local one is started.
+        num_cpus: CPUs of a local Ray cluster. Default: the machine's.
+        num_gpus: GPUs of a local Ray cluster. Default: the machine's.
+        local_dir: Folder for the trials' files; a relative one is in the working directory.
+        verbose: Show what Ray, RLlib and Prefect say.
+
+    Returns:
+        Completed where every trial ended well, Failed where one ended in ERROR, Cancelled where the sweep was interrupted.
+    """
+    given = {"env": env, "config": config, "stop": stop, "resources": resources}
+    given |= {"checkpoint_freq": checkpoint_freq, "restore": restore}
+    experiment = {"alg": alg, **{key: value for key, value in given.items() if value is not None}}
+    return execute(
+        Request(
+            spec=None if spec_file else {experiment_name: experiment},
+            spec_file=spec_file,
+            num_trials=num_trials,
+            seed=seed,
+            stop=stop if spec_file else None,
+            address=address,
+            num_cpus=num_cpus,
+            num_gpus=num_gpus,
+            local_dir=local_dir,
+            verbose=verbose,
+        )
+    )
+
+
+if __name__ == "__main__":
+    import sys
+
+    from tune_tasks.cli import main
+
+    sys.exit(main(["train", *sys.argv[1:]]))

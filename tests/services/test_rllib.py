@@ -1,0 +1,104 @@
+"""RLlib's algorithms as trials, through the flow: how they are placed, stopped, checkpointed, continued and played."""
+
+import itertools
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+import ray
+from test_command import processes_of
+from waiting import until
+
+from tune_tasks.trial import TrialState
+
+SMALL = {"train_batch_size_per_learner": 200, "minibatch_size": 100, "num_epochs": 1}
+
+
+@pytest.fixture
+def train(cluster, folder):
+    """Trains in this process: `train(alg="PPO", config=..., stop=...)` returns the summary."""
+    from tune_tasks import run_experiments
+
+    def run(**experiment):
+        return run_experiments({"exp": {"alg": "PPO", "env": "CartPole-v1", "seed": 1, **experiment}}, display="none")
+
+    return run
+
+
+def only(summary):
+    (trial,) = summary.trials
+    return trial
+
+
+def test_a_trial_reports_what_rllib_measures(train, reports, mlflow_runs, task_runs):
+    summary = train(config=SMALL, stop={"training_iteration": 3})
+    trial = only(summary)
+    assert (trial.state, trial.error) == (TrialState.TERMINATED, None)
+    assert trial.stop_reason == "training_iteration 3 >= 3 after 600 timesteps"
+    rows = reports(trial)
+    assert [row["timesteps_total"] for row in rows] == [200, 400, 600]
+    assert rows[-1]["info"]["episode_reward_min"] <= rows[-1]["episode_reward_mean"] <= rows[-1]["info"]["episode_reward_max"]
+    assert rows[-1]["episode_len_mean"] == rows[-1]["episode_reward_mean"]  # CartPole gives 1 for each step
+    logged = mlflow_runs()[0][trial.name].data.metrics
+    assert logged["episode_reward_mean"] == pytest.approx(rows[-1]["episode_reward_mean"])
+    assert {"episode_reward_max", "learner/policy_loss", "learner/entropy"} <= set(logged)
+    assert task_runs(summary)[trial.name].state.message == trial.stop_reason
+    assert {"exp", "PPO"} <= set(task_runs(summary)[trial.name].tags)
+
+
+def test_the_workers_of_a_trial_are_within_its_cpus(train, reports, folder):
+    """Three trials of 2 CPUs with two workers each, on 2 CPUs: one after the other, and nothing of them stays."""
+    summary = train(config={**SMALL, "num_workers": 2}, num_trials=3, resources={"cpu": 2}, stop={"training_iteration": 2})
+    assert [trial.state for trial in summary.trials] == [TrialState.TERMINATED] * 3
+    spans = sorted(
+        (rows[0]["timestamp"] - rows[0]["time_total_s"], rows[-1]["timestamp"]) for rows in map(reports, summary.trials)
+    )
+    assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(spans))
+    until(lambda: workers() == [])
+    assert all(group["state"] == "REMOVED" for group in ray.util.placement_group_table().values())
+
+
+def workers():
+    """The env runners' processes of this session's cluster."""
+    ours = processes_of(os.environ["PREFECT_HOME"], "PREFECT_HOME")
+    return [command for command in ours if "EnvRunner" in command]
+
+
+def test_time_is_up_in_the_middle_of_an_iteration(train):
+    trial = only(train(config={"num_workers": 1, "train_batch_size_per_learner": 10**7}, stop={"time_total_s": 3}))
+    assert (trial.state, trial.error) == (TrialState.TERMINATED, None)
+    assert re.fullmatch(r"time_total_s 3\.\d+ >= 3", trial.stop_reason)
+
+
+def test_checkpoints_are_continued_and_played(train, folder, command, reports):
+    first = only(train(config=SMALL, stop={"training_iteration": 3}, checkpoint_freq=2))
+    assert sorted(path.name for path in Path(first.logdir).glob("checkpoint_*")) == ["checkpoint_000002", "checkpoint_000003"]
+    last = str(Path(first.logdir) / "checkpoint_000003")
+    before, row = reports(first)[-1], reports(only(train(config=SMALL, stop={"training_iteration": 4}, restore=last)))[0]
+    assert (row["training_iteration"], row["timesteps_total"]) == (4, 800)
+    assert row["episodes_total"] >= before["episodes_total"]
+    assert row["time_total_s"] > before["time_total_s"]
+
+    played = command("evaluate", last, "--episodes", "2", "--render", "first.gif", "--seed", "0")
+    out, err = played.communicate(timeout=120)
+    assert played.returncode == 0, err
+    assert re.fullmatch(r"(episode \d: return \d+, \d+ steps\n){2}mean return [\d.]+ of 2 episodes, \d+ to \d+\n", out)
+    from PIL import Image
+
+    assert Image.open(folder / "first.gif").n_frames > 5
+
+
+def test_a_checkpoint_of_another_algorithm_is_refused(train, folder):
+    from tune_tasks.errors import SpecError
+
+    checkpoint = folder / "checkpoint_000001"
+    checkpoint.mkdir()
+    earlier = {"timesteps_total": 1, "time_total_s": 1.0, "training_iteration": 1}
+    what = {"alg": "DQN", "env": "CartPole-v1", "config": {}, "earlier": earlier}
+    (checkpoint / "trial.json").write_text(json.dumps(what))
+    with pytest.raises(SpecError, match=r"exp\.restore: the checkpoint .* is of DQN on CartPole-v1"):
+        train(restore="checkpoint_000001")
+    with pytest.raises(SpecError, match=r"exp\.restore: .*/absent is no checkpoint of tune-tasks"):
+        train(restore="absent")

@@ -1,0 +1,96 @@
+"""Checkpoints of RLlib trials: RLlib's own files, and beside them what the trial was and how far it had come.
+
+<attempt's folder>/checkpoint_000010/
+trial.json     alg, env, config, timesteps, time, iteration and the last episodes
+algorithm/     written by RLlib
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tune_tasks.errors import UsageError
+from tune_tasks.reporter import Earlier
+from tune_tasks.rllib.results import RecentEpisodes
+from tune_tasks.trial import write_aside
+
+_TRIAL, _ALGORITHM = "trial.json", "algorithm"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint says of its trial.
+
+    Attributes:
+        alg: The algorithm's name, as in a spec.
+        env: The environment, as in a spec.
+        config: The trial's resolved config.
+        earlier: How far it had come.
+        episodes: The returns and lengths of its last episodes.
+        episodes_total: Episodes since it began.
+    """
+
+    alg: str
+    env: str
+    config: Mapping[str, Any]
+    earlier: Earlier
+    episodes: list[tuple[float, int]] = field(default_factory=list)
+    episodes_total: int = 0
+
+    @classmethod
+    def read(cls, folder: Path) -> Checkpoint:
+        """What the folder holds; nothing of it is executed.
+
+        Raises:
+            UsageError: If it holds no checkpoint of ours; names the nearest that does.
+        """
+        try:
+            data = json.loads((folder / _TRIAL).read_text(encoding="utf-8"))
+            return cls(**{**data, "earlier": Earlier(**data["earlier"])})
+        except (OSError, ValueError, TypeError, KeyError):
+            raise UsageError(_no_checkpoint(folder)) from None
+
+    def recent_episodes(self) -> RecentEpisodes:
+        """The episodes as a trial that goes on needs them."""
+        recent = RecentEpisodes()
+        recent.add(self.episodes)
+        recent.total = self.episodes_total
+        return recent
+
+
+def algorithm_folder(checkpoint: Path) -> Path:
+    """Where RLlib's files of a checkpoint are."""
+    return checkpoint / _ALGORITHM
+
+
+def write(folder: Path, checkpoint: Checkpoint, save: Callable[[str], object]) -> Path:
+    """Write a checkpoint into the attempt's folder, aside first: a killed process leaves no half one.
+
+    Args:
+        folder: The attempt's.
+        checkpoint: What it says.
+        save: Writes RLlib's files into the folder that it is given.
+    """
+    final = folder / f"checkpoint_{checkpoint.earlier.training_iteration:06d}"
+    aside = folder / f".{final.name}.{os.getpid()}"
+    aside.mkdir(parents=True)
+    try:
+        save(str(algorithm_folder(aside)))
+        write_aside(aside / _TRIAL, json.dumps(asdict(checkpoint), indent=2, default=repr) + "\n")
+        shutil.rmtree(final, ignore_errors=True)
+        aside.rename(final)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return final
+
+
+def _no_checkpoint(folder: Path) -> str:
+    below = sorted(path.parent for path in folder.glob(f"**/checkpoint_*/{_TRIAL}")) if folder.is_dir() else []
+    hint = f"; did you mean {below[-1]}?" if below else ""
+    return f"{folder} is no checkpoint of tune-tasks{hint} (expected a folder with {_TRIAL} and {_ALGORITHM}/ in it)"

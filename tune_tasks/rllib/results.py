@@ -1,0 +1,84 @@
+"""RLlib's result dicts as TrainingResults. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Any
+
+from tune_tasks.result import TrainingResult
+
+EPISODES = "tune_tasks_episodes"
+"""The key under `env_runners` for the (return, length) of every episode that ended in one `train()` call."""
+
+_RECENT_EPISODES = 100
+_NO_STATISTICS = ("num_trainable_parameters", "num_non_trainable_parameters")  # NaN from the second iteration on, in RLlib 2.60
+_ONLY_MODULE, _ALL_MODULES = "default_policy", "__all_modules__"
+
+
+@dataclass
+class RecentEpisodes:
+    """The last 100 episodes, as the RLlib of 2017 kept them: one lucky episode stops nothing.
+
+    Attributes:
+        recent: Return and length, in steps, of each.
+        total: Episodes since the trial began.
+    """
+
+    recent: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_RECENT_EPISODES))
+    total: int = 0
+
+    def add(self, ended: Iterable[Any]) -> None:
+        """Take in the episodes that have just ended, each a return and a length."""
+        for episode_return, length in ended:
+            self.recent.append((float(episode_return), int(length)))
+            self.total += 1
+
+    def fields(self) -> dict[str, Any]:
+        """The fields of TrainingResult that speak of episodes; no means before the first has ended."""
+        if not self.recent:
+            return {"episodes_total": self.total}
+        returns, lengths = zip(*self.recent, strict=True)
+        return {
+            "episodes_total": self.total,
+            "episode_reward_mean": fmean(returns),
+            "episode_len_mean": fmean(lengths),
+            "info": {"episode_reward_min": min(returns), "episode_reward_max": max(returns)},
+        }
+
+
+def training_result(result: Mapping[str, Any], episodes: RecentEpisodes) -> TrainingResult:
+    """What one `Algorithm.train()` came to.
+
+    Args:
+        result: What it returned.
+        episodes: The trial's, which those of the result are added to.
+
+    Returns:
+        With `timesteps_total` the environment steps sampled since the trial began (for offline algorithms, which sample none,
+        the steps trained on), and the learner's statistics in `info` as `learner/<name>`.
+    """
+    episodes.add(result.get("env_runners", {}).get(EPISODES, ()))
+    fields = episodes.fields()
+    learners = result.get("learners", {})
+    fields["info"] = {**fields.get("info", {}), "learner": _statistics(learners)}
+    return TrainingResult(timesteps_total=_timesteps(result, learners), **fields)
+
+
+def _timesteps(result: Mapping[str, Any], learners: Mapping[str, Any]) -> int:
+    trained = learners.get(_ALL_MODULES, {}).get("num_env_steps_trained_lifetime", 0)
+    return int(result.get("num_env_steps_sampled_lifetime") or trained)
+
+
+def _statistics(learners: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain numbers; those of the only module without its name before them."""
+    plain = {name: _plain(values) for name, values in learners.items() if name != _ALL_MODULES}
+    return plain[_ONLY_MODULE] if set(plain) == {_ONLY_MODULE} else plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items() if name not in _NO_STATISTICS}
+    return value.item() if hasattr(value, "item") else value

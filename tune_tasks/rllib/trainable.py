@@ -1,0 +1,172 @@
+"""An RLlib algorithm as a trainable: built, trained and reported iteration by iteration, in the trial's process."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tune_tasks.reporter import Earlier, StatusReporter
+from tune_tasks.rllib import checkpoints
+from tune_tasks.rllib.checkpoints import Checkpoint
+from tune_tasks.rllib.config_keys import algorithm_config
+from tune_tasks.rllib.quiet import quiet
+from tune_tasks.rllib.results import RecentEpisodes, training_result
+from tune_tasks.rllib.shares import divide
+from tune_tasks.trainable import TrainFunction
+from tune_tasks.trial import Resources
+
+if TYPE_CHECKING:
+    from ray.rllib.algorithms.algorithm import Algorithm
+    from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+
+
+@dataclass(frozen=True)
+class RLlibTrainable:
+    """Trains one of RLlib's algorithms, or of ours, until the trial is stopped.
+
+    Attributes:
+        alg: The algorithm's name.
+        env: The environment's.
+        resources: Of the whole trial.
+        checkpoint_freq: A checkpoint every so many iterations, and one at the end; 0: none.
+        restore: The checkpoint to go on from.
+        verbose: Whether RLlib's warnings go to the trial's log.
+    """
+
+    alg: str
+    env: str
+    resources: Resources
+    checkpoint_freq: int = 0
+    restore: Path | None = None
+    verbose: bool = False
+
+    @contextlib.contextmanager
+    def loaded(self) -> Iterator[TrainFunction]:
+        """See `Trainable`; RLlib is imported here."""
+        import ray.rllib.algorithms.algorithm  # noqa: F401 - takes seconds, which are no time of training
+
+        with quiet(verbose=self.verbose):
+            yield self._train
+
+    def _train(self, config: dict[str, Any], reporter: StatusReporter) -> None:
+        earlier = Checkpoint.read(self.restore) if self.restore else None
+        settings = self._settings(config, reporter.seed)
+        _try_environment(settings)
+        with built(settings, checkpoints.algorithm_folder(self.restore) if self.restore else None) as algorithm:
+            reporter.begin(earlier.earlier if earlier else Earlier())  # what is built is no time of training
+            _Training(self, algorithm, config, reporter, earlier.recent_episodes() if earlier else RecentEpisodes()).run()
+
+    def _settings(self, config: Mapping[str, Any], seed: int) -> AlgorithmConfig:
+        from tune_tasks.rllib.callbacks import EpisodeRecorder
+
+        settings = algorithm_config(self.alg, self.env, config)
+        place(settings, self.resources)
+        if settings.seed is None:
+            settings.debugging(seed=seed)
+        return settings.callbacks([EpisodeRecorder])
+
+
+def _try_environment(settings: AlgorithmConfig) -> None:
+    """One step of the environment in this process: what is wrong with it is raised as it is, not as what RLlib makes of it."""
+    from ray.rllib.algorithms.algorithm import Algorithm
+    from ray.rllib.env.env_context import EnvContext
+
+    _, make = Algorithm._get_env_id_and_creator(settings.env, settings)
+    with contextlib.closing(make(EnvContext(settings.env_config, worker_index=0))) as env:
+        env.reset(seed=settings.seed)
+        env.step(env.action_space.sample())
+
+
+@contextlib.contextmanager
+def built(settings: AlgorithmConfig, restore: Path | None) -> Iterator[Algorithm]:
+    """The algorithm, as it was where RLlib's files of a checkpoint are given, until the context ends."""
+    with _working_folder():
+        algorithm = settings.build_algo()
+        try:
+            if restore:
+                algorithm.restore_from_path(str(restore))
+            yield algorithm
+        finally:
+            algorithm.stop()
+
+
+@contextlib.contextmanager
+def _working_folder() -> Iterator[None]:
+    """Keep what RLlib makes for its own logs, an empty folder a build, out of `~/ray_results`."""
+    from ray.tune.trainable import trainable
+
+    kept = trainable.DEFAULT_STORAGE_PATH
+    with tempfile.TemporaryDirectory(prefix="tune-tasks-rllib-") as folder:
+        trainable.DEFAULT_STORAGE_PATH = folder
+        try:
+            yield
+        finally:
+            trainable.DEFAULT_STORAGE_PATH = kept
+
+
+def place(settings: AlgorithmConfig, resources: Resources) -> tuple[Resources, ...]:
+    """Give a trial's processes their shares of its resources; returns the bundles, the trial's own process's first.
+
+    Raises:
+        ResourcesError: If they do not suffice for its workers.
+    """
+    evaluators = settings.evaluation_num_env_runners if settings.evaluation_interval else 0
+    workers = settings.num_env_runners + evaluators + settings.num_learners
+    bundles = divide(resources, workers)
+    if workers:
+        settings.env_runners(num_cpus_per_env_runner=bundles[1].cpu)
+        settings.learners(num_cpus_per_learner=bundles[1].cpu if settings.num_learners else 1)
+    if bundles[0].gpu and not settings.num_learners:
+        settings.learners(num_gpus_per_learner=bundles[0].gpu)
+    return bundles
+
+
+class _Training:
+    """The loop of one trial."""
+
+    def __init__(
+        self,
+        trainable: RLlibTrainable,
+        algorithm: Algorithm,
+        config: Mapping[str, Any],
+        reporter: StatusReporter,
+        episodes: RecentEpisodes,
+    ) -> None:
+        self._trainable, self._algorithm, self._config = trainable, algorithm, config
+        self._reporter, self._episodes = reporter, episodes
+        self._saved = 0
+
+    def run(self) -> None:
+        every = self._trainable.checkpoint_freq
+        try:
+            while True:
+                self._reporter.report(training_result(self._algorithm.train(), self._episodes))
+                if every and self._iteration % every == 0:
+                    self._save()
+        finally:
+            if every and self._reporter.stop and self._iteration != self._saved:
+                self._save()
+
+    @property
+    def _iteration(self) -> int:
+        last = self._reporter.progress.last
+        return int(last["training_iteration"]) if last else 0
+
+    def _save(self) -> None:
+        last = self._reporter.progress.last or {}
+        earlier = Earlier(last["timesteps_total"], last["time_total_s"], last["training_iteration"])
+        what = Checkpoint(
+            self._trainable.alg,
+            self._trainable.env,
+            self._config,
+            earlier,
+            list(self._episodes.recent),
+            self._episodes.total,
+        )
+        folder = checkpoints.write(self._reporter.logdir, what, self._algorithm.save_to_path)
+        self._saved = earlier.training_iteration
+        print(f"checkpoint: {folder}")
