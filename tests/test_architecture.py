@@ -19,6 +19,8 @@ EXPORTED = ["Experiment", "Scheduler", "Summary", "TrainingResult", "run_experim
 ORDER = [
     *("errors", "result", "tune_tasks", "stopping", "trial"),
     *("spec_source", "expressions", "spec", "variants", "trainable", "plan", "cluster"),
+    *("rllib", "rllib.catalog", "rllib.hints", "rllib.settings", "rllib.keys_2017", "rllib.given", "rllib.options"),
+    *("rllib.connectors", "rllib.environments", "rllib.config_keys"),
     *(
         "reporter",
         "summary",
@@ -62,7 +64,11 @@ IMPORTED_BY = {
     "tensorboardX": {"trackers.tensorboard"},
     "uvicorn": {"prefect_server"},
     "httpx": {"deploy"},
-    "ray": {"ray_runner", "recorder", "recorder_link", "tasks", "postmortem", "hearing", "sweep", "execution"},
+    "ray": {
+        *("ray_runner", "recorder", "recorder_link", "tasks", "postmortem", "hearing", "sweep", "execution"),
+        *("rllib.catalog", "rllib.connectors", "rllib.environments", "rllib.config_keys"),
+    },
+    "gymnasium": {"rllib.environments"},
     "prefect_ray": {"ray_runner", "sweep"},
     "prefect": {
         *("ray_runner", "run_view", "tasks", "postmortem", "hearing", "pausing", "sweep", "execution"),
@@ -140,7 +146,7 @@ def test_the_tree_of_errors_is_drawn_as_it_is():
             assert line.index("── ") == parent.index(above.__name__) + 1, name
     assert errors.TrialStopped.__bases__ == (BaseException,)
     assert {name for name, error in classes.items() if getattr(error, "exit_code", None) == 2} == {
-        *("BadInputError", "SpecError", "ExpressionError", "UsageError", "ResourcesError", "TrainableError"),
+        *("BadInputError", "SpecError", "ExpressionError", "UsageError", "ConfigError", "ResourcesError", "TrainableError"),
     }
 
 
@@ -149,6 +155,11 @@ def test_an_error_travels_with_its_place(kind):
     error = pickle.loads(pickle.dumps(kind("stop: bad", errors.Location("f.yaml", 3, 4))))
     assert (type(error), str(error), error.exit_code) == (kind, "f.yaml:3:4: stop: bad", 2)
     assert str(error.within("e")) == "f.yaml:3:4: e.stop: bad"
+
+
+def test_a_config_error_travels_with_its_key():
+    error = pickle.loads(pickle.dumps(errors.ConfigError("bad", ("model", "dim"))))
+    assert (str(error), error.key, error.exit_code) == ("config.model.dim: bad", ("model", "dim"), 2)
 
 
 def test_did_you_mean():

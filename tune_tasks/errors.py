@@ -6,6 +6,7 @@
         │   ├── SpecError         a spec file or dict, with file:line:column
         │   │   └── ExpressionError   an `eval:` expression
         │   ├── UsageError        a command-line flag or a library argument
+        │   ├── ConfigError       a key or value in the `config` of an RLlib algorithm
         │   ├── ResourcesError    a trial that the cluster can never place
         │   └── TrainableError    a script or callable that cannot be used as `train`
         ├── ReportError           a report that is no valid TrainingResult; raised in the trial
@@ -69,6 +70,22 @@ class ExpressionError(SpecError):
 
 class UsageError(BadInputError):
     """A command-line flag or an argument of the library is wrong."""
+
+
+class ConfigError(BadInputError):
+    """A key in the `config` of an RLlib algorithm is unknown, or its value cannot be used.
+
+    Attributes:
+        key: Where in `config`, e.g. `("model", "dim")`.
+    """
+
+    def __init__(self, message: str, key: tuple[str, ...]) -> None:
+        self.message = message
+        self.key = key
+        super().__init__(f"{'.'.join(('config', *key))}: {message}")
+
+    def __reduce__(self) -> tuple[type, tuple[str, tuple[str, ...]]]:
+        return type(self), (self.message, self.key)
 
 
 class ResourcesError(BadInputError):

@@ -1,0 +1,1 @@
+"""RLlib as 2017's Ray Tune knew it: algorithm names, config keys and environments, on RLlib's new API stack."""

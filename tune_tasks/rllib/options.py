@@ -1,0 +1,31 @@
+"""What a spec may ask of an environment. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class EnvironmentOptions:
+    """How an environment is made and wrapped, for every algorithm alike.
+
+    Attributes:
+        arguments: Keyword arguments of the environment: a spec's `env_config`.
+        horizon: Steps after which an episode is truncated, where the environment does not end it before; None for its own
+            limit alone.
+        frame_repeat: How many steps of the environment each action is held for; rewards are summed, 1 for no repeat.
+        dim: Width and height of an Atari image, in pixels.
+        grayscale: Whether an Atari image has one channel instead of three.
+        zero_mean: Whether its pixels lie in [-1, 1] instead of [0, 1].
+        framestack: How many of the last images an observation has, in its channels; None for 4, or 1 with an LSTM.
+    """
+
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    horizon: int | None = None
+    frame_repeat: int = 1
+    dim: int = 42
+    grayscale: bool = True
+    zero_mean: bool = False
+    framestack: int = 4

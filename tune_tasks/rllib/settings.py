@@ -1,0 +1,208 @@
+"""What RLlib's config classes take on its new API stack, and which values. Pure: reads the classes that it is given.
+
+A setting is a keyword of one of the methods through which RLlib wants its configs set (`training(lr=…)`). Nothing is set
+past them: `update_from_dict` takes any key in silence. What RLlib still accepts without using it is listed here, with the
+reason; it was found by reading RLlib 2.60's source for uses outside of the old API stack.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tune_tasks.errors import ConfigError
+from tune_tasks.rllib.hints import Schedule, fits, words
+
+if TYPE_CHECKING:
+    from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+
+METHODS = (
+    *("python_environment", "resources", "framework", "environment", "env_runners", "learners", "training"),
+    *("evaluation", "offline_data", "callbacks", "reporting", "checkpointing", "debugging"),
+    *("fault_tolerance", "rl_module"),
+)
+
+_DEPRECATED = -1  # RLlib's DEPRECATED_VALUE: the default of a keyword that is no more
+
+_OLD_STACK = "belongs to RLlib's old API stack and has no effect on the new one"
+#: Settings that RLlib takes and does not use on the new stack -> what to do instead.
+UNUSED: Mapping[str, str] = {
+    **dict.fromkeys(
+        (
+            *("_fake_gpus", "eager_tracing", "eager_max_retraces", "enable_tf1_exec_eagerly", "compress_observations"),
+            *("sample_collector", "remote_worker_envs", "remote_env_batch_wait_ms", "preprocessor_pref", "render_env"),
+            *("sampler_perf_stats_ema_coef", "use_worker_filter_stats", "update_worker_filter_stats", "is_atari"),
+            *("optimizer", "fake_sampler"),
+            *("off_policy_estimation_methods", "ope_split_batch_by_episode", "keep_per_episode_custom_metrics"),
+            *("metrics_episode_collection_timeout_s", "export_native_model_files", "checkpoint_trainable_policies_only"),
+            *("disable_env_checking", "extra_python_environs_for_driver", "shuffle_buffer_size", "postprocess_inputs"),
+            *("output_max_file_size", "offline_sampling", "store_buffer_in_checkpoints", "action_mask_key"),
+            *("adam_epsilon", "categorical_distribution_temperature", "before_learn_on_batch", "noisy", "sigma0"),
+            *("opt_type", "decay", "momentum", "num_multi_gpu_tower_stacks", "num_gpu_loader_threads", "vtrace"),
+            *("timeout_s_aggregator_manager", "timeout_s_sampler_manager", "learner_queue_timeout", "replay_proportion"),
+            *("replay_buffer_num_slots", "target_worker_clipping", "optimization_config", "lagrangian"),
+            *("lagrangian_thresh", "intrinsic_rewards_scale", "log_sys_usage"),
+        ),
+        _OLD_STACK,
+    ),
+    "clip_rewards": f"{_OLD_STACK}; clip the rewards in the environment (`env: module:Class`)",
+    "exploration_config": f"{_OLD_STACK}; DQN takes `epsilon`, e.g. [[0, 1.0], [10000, 0.02]]",
+    "lr_schedule": f"{_OLD_STACK}; `lr` takes a schedule, e.g. [[0, 0.001], [100000, 0.0001]]",
+    "entropy_coeff_schedule": f"{_OLD_STACK}; `entropy_coeff` takes a schedule, e.g. [[0, 0.01], [100000, 0.0]]",
+    "q_model_config": f"{_OLD_STACK}; use `model`",
+    "policy_model_config": f"{_OLD_STACK}; use `model`",
+}
+_NO_BATCH = {
+    "train_batch_size_per_learner": "A3C has no train batch: a gradient is of `rollout_fragment_length` steps",
+    "num_learners": "A3C applies its gradients in the trial's own process",
+}
+#: The same for one algorithm.
+UNUSED_BY: Mapping[str, Mapping[str, str]] = {
+    "A3C": _NO_BATCH,
+    "DreamerV3": {"lr": "DreamerV3 takes world_model_lr, actor_lr and critic_lr"},
+    "IQL": {"lr": "IQL takes actor_lr, critic_lr and value_lr"},
+    "SAC": {"lr": "SAC takes actor_lr, critic_lr and alpha_lr"},
+}
+_EPOCHS = "it is for algorithms that go over one train batch several times"
+_FEEDS = "it is for algorithms whose learner is fed asynchronously"
+#: Settings that only some algorithms use, though RLlib takes them for each -> (those algorithms, what it is).
+USED_BY: Mapping[str, tuple[frozenset[str], str]] = {
+    "num_epochs": (frozenset({"PPO", "APPO", "IMPALA"}), _EPOCHS),
+    "minibatch_size": (frozenset({"PPO", "APPO", "IMPALA"}), _EPOCHS),
+    "shuffle_batch_per_epoch": (frozenset({"PPO", "APPO", "IMPALA"}), _EPOCHS),
+    "epsilon": (frozenset({"DQN"}), "it is the share of random actions"),
+    "num_aggregator_actors_per_learner": (frozenset({"APPO", "IMPALA"}), _FEEDS),
+    "max_requests_in_flight_per_aggregator_actor": (frozenset({"APPO", "IMPALA"}), _FEEDS),
+    "use_env_runner_state_server": (frozenset({"APPO", "IMPALA"}), _FEEDS),
+    "env_runner_state_server_max_concurrency": (frozenset({"APPO", "IMPALA"}), _FEEDS),
+}
+_HINTS: Mapping[str, Any] = {  # where RLlib's own hint is narrower than what it takes
+    "grad_clip": float | None,
+    "hiddens": list[int],
+    "num_cpus_per_env_runner": float,
+    "num_cpus_for_main_process": float,
+    "num_cpus_per_offline_eval_runner": float,
+    "num_gpus_per_offline_eval_runner": float,
+    "entropy_coeff": Schedule,
+    "offline_evaluation_type": str,
+    "target_network_update_freq": int,
+}
+_CHOICES: Mapping[str, Collection[str]] = {
+    "framework": ["torch"],
+    "batch_mode": ["truncate_episodes", "complete_episodes"],
+    "grad_clip_by": ["value", "norm", "global_norm"],
+    "gym_env_vectorize_mode": ["sync", "async"],
+    "evaluation_duration_unit": ["episodes", "timesteps"],
+    "log_level": ["DEBUG", "INFO", "WARN", "ERROR"],
+    "rollout_fragment_length": ["auto"],
+    "num_cpus_per_learner": ["auto"],
+    "evaluation_duration": ["auto"],
+    "td_error_loss_fn": ["huber", "mse"],
+}
+
+
+@dataclass(frozen=True)
+class Range:
+    """The numbers from `low` to `high`; `low` itself only if it is not `open`."""
+
+    low: float = 0
+    high: float = float("inf")
+    open: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high and not (self.open and value == self.low)
+
+    def __str__(self) -> str:
+        if self.high == float("inf"):
+            return f"more than {self.low:g}" if self.open else f"{self.low:g} or more"
+        return f"{'more than ' if self.open else ''}{self.low:g} to {self.high:g}"
+
+
+_POSITIVE, _COUNT, _ANY_COUNT, _SHARE = Range(open=True), Range(1), Range(0), Range(0, 1)
+_RANGES: Mapping[str, Range] = {
+    **dict.fromkeys(("lr", "actor_lr", "critic_lr", "alpha_lr", "value_lr", "world_model_lr"), _POSITIVE),
+    **dict.fromkeys(("grad_clip", "clip_param", "vf_clip_param", "kl_target", "temperature", "initial_alpha"), _POSITIVE),
+    **dict.fromkeys(("sample_timeout_s", "training_intensity"), _POSITIVE),
+    **dict.fromkeys(("train_batch_size_per_learner", "num_epochs", "minibatch_size", "num_envs_per_env_runner"), _COUNT),
+    **dict.fromkeys(("rollout_fragment_length", "evaluation_interval", "evaluation_duration", "num_atoms"), _COUNT),
+    **dict.fromkeys(("n_step", "target_network_update_freq", "metrics_num_episodes_for_smoothing", "hiddens"), _COUNT),
+    **dict.fromkeys(("num_env_runners", "num_learners", "evaluation_num_env_runners", "seed", "burn_in_len"), _ANY_COUNT),
+    **dict.fromkeys(("min_sample_timesteps_per_iteration", "min_train_timesteps_per_iteration"), _ANY_COUNT),
+    **dict.fromkeys(("num_steps_sampled_before_learning_starts", "min_time_s_per_iteration"), _ANY_COUNT),
+    **dict.fromkeys(("num_cpus_per_env_runner", "num_gpus_per_env_runner", "num_gpus_per_learner"), _ANY_COUNT),
+    **dict.fromkeys(("kl_coeff", "vf_loss_coeff", "entropy_coeff", "vf_coeff", "num_cpus_for_main_process"), _ANY_COUNT),
+    **dict.fromkeys(("gamma", "lambda_", "tau", "gae_lambda", "epsilon", "expectile"), _SHARE),
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A keyword of one of a config's methods."""
+
+    name: str
+    method: str
+    hint: Any
+
+
+@functools.cache
+def settings_of(config_class: type[AlgorithmConfig]) -> Mapping[str, Setting]:
+    """Every setting of an algorithm, by name: those of its own class first."""
+    found: dict[str, Setting] = {}
+    for cls in config_class.__mro__:
+        for method in METHODS:
+            if method in vars(cls):
+                for setting in _keywords(method, vars(cls)[method]):
+                    found.setdefault(setting.name, setting)
+    return found
+
+
+def _keywords(method: str, function: Callable[..., Any]) -> list[Setting]:
+    return [
+        Setting(p.name, method, _HINTS.get(p.name, p.annotation) if function.__module__.startswith("ray.") else p.annotation)
+        for p in _signature(function).parameters.values()
+        if p.name != "self" and p.kind is not p.VAR_KEYWORD and p.default is not _DEPRECATED and not p.name.startswith("_")
+    ]
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    try:
+        return inspect.signature(function, eval_str=True)
+    except NameError:  # a hint that is imported for type checkers only
+        return inspect.signature(function)
+
+
+def check_use(alg: str, setting: str, key: tuple[str, ...]) -> None:
+    """Raise ConfigError if this algorithm takes the setting without using it."""
+    reason = UNUSED_BY.get(alg, {}).get(setting, UNUSED.get(setting))
+    if reason is not None:
+        raise ConfigError(reason, key)
+    algorithms, what = USED_BY.get(setting, (frozenset({alg}), ""))
+    if alg not in algorithms:
+        raise ConfigError(f"has no effect on {alg}: {what} ({', '.join(sorted(algorithms))})", key)
+
+
+def check_value(setting: Setting, value: Any, key: tuple[str, ...]) -> None:
+    """Raise ConfigError if the value is of another type, outside the range, or none of the words that RLlib knows."""
+    if not fits(value, setting.hint):
+        raise ConfigError(f"expected {words(setting.hint)}, got {value!r}", key)
+    choices = _CHOICES.get(setting.name)
+    if choices is not None and isinstance(value, str) and value not in choices:
+        raise ConfigError(f"expected {' or '.join(map(repr, choices))}, got {value!r}", key)
+    check_range(setting.name, value, key)
+
+
+def check_range(name: str, value: Any, key: tuple[str, ...]) -> None:
+    """Raise ConfigError if a number, or one in a schedule or list, is outside of what the setting means."""
+    allowed = _RANGES.get(name)
+    if allowed is not None and not all(number in allowed for number in _numbers(value)):
+        raise ConfigError(f"expected {allowed}, got {value!r}", key)
+
+
+def _numbers(value: Any) -> list[float]:
+    """The numbers that a range speaks of: of a schedule, the values and not the timesteps."""
+    if isinstance(value, (list, tuple)):
+        return [number for item in value for number in _numbers(item[-1] if isinstance(item, (list, tuple)) else item)]
+    return [value] if isinstance(value, (int, float)) and not isinstance(value, bool) else []
