@@ -70,7 +70,7 @@ def run_train(
     except SystemExit as exc:
         error = _user_traceback(exc) if exc.code not in (None, 0) else None
     except BaseException as exc:  # noqa: BLE001 - whatever user code raises is the trial's error, never ours
-        if not _is_stop(exc):
+        if not (interrupter.has_raised and isinstance(exc, KeyboardInterrupt)):
             error = _user_traceback(exc)
             ended_in_time = f"; train() then raised {type(exc).__name__}"
     reports, stop = reporter.progress.reports, reporter.stop
@@ -84,11 +84,6 @@ def run_train(
     if error:
         return Outcome(TrialState.ERROR, EndedBy.ERROR, "error", error, reports)
     return Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned", reports=reports)
-
-
-def _is_stop(exc: BaseException) -> bool:
-    """Whether it is TrialStopped as Python passes it on where it broke into a call of native code, such as `ray.get`."""
-    return isinstance(exc, SystemError) and isinstance(exc.__cause__, TrialStopped)
 
 
 def _check_result(result: object) -> None:
@@ -143,14 +138,22 @@ def _end_user_mlflow_runs() -> None:
                 mlflow.end_run()
 
 
+class _Interruption(TrialStopped, KeyboardInterrupt):
+    """TrialStopped out of a signal. Where that breaks into Ray's native code (`ray.get`), only a KeyboardInterrupt comes out of
+    it, and that as a plain one; all else is lost there, or ends the process."""
+
+
 class Interrupter:
     """Raises TrialStopped in the main thread from another thread, at once, also out of `time.sleep` and endless loops.
 
     A signal does it; the handler stays installed for the life of the process, for a late signal would end it otherwise.
+
+    Attributes:
+        has_raised: Whether it has since it was armed.
     """
 
     def __init__(self) -> None:
-        self._armed = self._raised = False
+        self._armed = self.has_raised = False
         self._reason: Callable[[], str | None] = lambda: None
         signal.signal(_INTERRUPT, self._raise)
 
@@ -159,7 +162,7 @@ class Interrupter:
         """While user code runs: from here on `interrupt()` has an effect, as long as `reason` gives one."""
         signal.signal(_INTERRUPT, self._raise)  # the user code of an earlier trial may have installed its own
         self._reason = reason
-        self._raised = False
+        self.has_raised = False
         self._armed = True
         try:
             yield
@@ -172,15 +175,15 @@ class Interrupter:
         A signal that arrives just before a blocking call begins ends nothing, so that it is sent a few times.
         """
         for pause_s in _RESEND_AFTER_S:
-            if not self._armed or self._raised:
+            if not self._armed or self.has_raised:
                 return
             signal.pthread_kill(threading.main_thread().ident or 0, _INTERRUPT)
             time.sleep(pause_s)
 
     def _raise(self, _signum: int, _frame: FrameType | None) -> None:
-        if self._armed and not self._raised and (reason := self._reason()):
-            self._raised = True
-            raise TrialStopped(reason)
+        if self._armed and not self.has_raised and (reason := self._reason()):
+            self.has_raised = True
+            raise _Interruption(reason)
 
 
 class LogCapture:

@@ -86,7 +86,7 @@ def _bundles(trial: Trial, trainable: RLlibTrainable, at: Callable[[NodePath], L
         with quiet():
             return place(algorithm_config(trainable.alg, trainable.env, trial.config), trial.resources)
     except ConfigError as exc:
-        raise SpecError(f"config.{'.'.join(map(str, exc.key))}: {exc} (trial {trial.index})", at(tuple(exc.key))) from None
+        raise SpecError(f"{exc} (trial {trial.index})", at(tuple(exc.key))) from None
     except ResourcesError as exc:
         raise SpecError(f"{exc} (trial {trial.index})", at(())) from None
 
