@@ -5,10 +5,15 @@ import tempfile
 
 from hypothesis import HealthCheck, settings
 
+from tune_tasks import services
+
 for _name in [n for n in os.environ if n.startswith(("PREFECT_", "MLFLOW_", "RAY_"))]:
     del os.environ[_name]
 # Before anything imports Prefect, which reads its configuration then; in a folder of its own for each run of the tests.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="tune-tasks-tests-")
+
+# A server of the user's may answer on Prefect's default address.
+services._DEFAULT_API_URL = "http://127.0.0.1:9/api"
 
 # The machine is shared: how long an example takes says nothing.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])

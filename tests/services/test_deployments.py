@@ -200,13 +200,12 @@ def test_what_is_refused_creates_nothing(command, folder, client, name, args, me
     assert find_deployment(client, name) is None
 
 
-def test_a_server_that_ends_with_a_sweep_is_none_for_a_deployment(prefect, monkeypatch):
+def test_a_server_that_ends_with_a_sweep_is_none_for_a_deployment(prefect):
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     from tune_tasks import services
     from tune_tasks.errors import UsageError
 
-    monkeypatch.setattr(services, "_DEFAULT_API_URL", f"http://127.0.0.1:{services.free_port()}/api")
     with (
         temporary_settings(restore_defaults={PREFECT_API_URL}),
         pytest.raises(UsageError, match="a Prefect server that stays, and the one of a sweep ends with it: start one"),
