@@ -20,7 +20,8 @@ ORDER = [
     *("errors", "result", "tune_tasks", "stopping", "trial"),
     *("spec_source", "expressions", "spec", "variants", "trainable", "plan", "cluster"),
     *("rllib", "rllib.catalog", "rllib.hints", "rllib.settings", "rllib.keys_2017", "rllib.given", "rllib.options"),
-    *("rllib.connectors", "rllib.environments", "rllib.config_keys"),
+    *("rllib.replay_keys", "rllib.connectors", "rllib.atari", "rllib.env_class", "rllib.wrappers", "rllib.environments"),
+    *("rllib.model_keys", "rllib.config_keys"),
     *(
         "reporter",
         "summary",
@@ -57,7 +58,7 @@ IMPORTED_BY = {
     "pydantic_core": {"spec"},
     "yaml": {"spec_source"},
     "matplotlib": {"plots"},
-    "numpy": {"expressions", "attempt"},
+    "numpy": {"expressions", "attempt", "rllib.wrappers", "rllib.environments"},
     "pandas": {"summary"},
     "rich": {"status"},
     "mlflow": {"mlflow_client", "mlflow_store", "trackers.mlflow"},
@@ -66,9 +67,10 @@ IMPORTED_BY = {
     "httpx": {"deploy"},
     "ray": {
         *("ray_runner", "recorder", "recorder_link", "tasks", "postmortem", "hearing", "sweep", "execution"),
-        *("rllib.catalog", "rllib.connectors", "rllib.environments", "rllib.config_keys"),
+        *("rllib.catalog", "rllib.connectors", "rllib.environments", "rllib.model_keys"),
     },
-    "gymnasium": {"rllib.environments"},
+    "gymnasium": {"rllib.atari", "rllib.env_class", "rllib.wrappers", "rllib.environments"},
+    "PIL": {"rllib.wrappers"},
     "prefect_ray": {"ray_runner", "sweep"},
     "prefect": {
         *("ray_runner", "run_view", "tasks", "postmortem", "hearing", "pausing", "sweep", "execution"),

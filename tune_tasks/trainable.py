@@ -208,14 +208,14 @@ def _check_script(path: Path, entrypoint: str) -> None:
         raise TrainableError(f"{path}: the script is not valid Python: {exc}") from exc
     except (OSError, RecursionError, MemoryError) as exc:
         raise TrainableError(f"cannot read the script {path}: {exc}") from exc
-    names = set(_bound_names(tree))
+    names = set(bound_names(tree))
     if entrypoint not in names and "*" not in names:
         functions = ", ".join(sorted(n.name for n in tree.body if isinstance(n, ast.FunctionDef))) or "none"
         hint = did_you_mean(entrypoint, names)
         raise TrainableError(f"config.script_entrypoint: {path} has no {entrypoint!r}{hint} (its functions: {functions})")
 
 
-def _bound_names(tree: ast.Module) -> Iterator[str]:
+def bound_names(tree: ast.Module) -> Iterator[str]:
     """The names that the module's own statements bind, those in `if` and `try` included; "*" for a star import."""
     pending: list[ast.AST] = [tree]
     while pending:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import typing
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,17 +9,14 @@ from typing import TYPE_CHECKING, Any
 from tune_tasks.errors import ConfigError
 from tune_tasks.rllib.catalog import check_algorithm, config_class
 from tune_tasks.rllib.given import Entry, Given, Sorter
-from tune_tasks.rllib.hints import fits, words
 from tune_tasks.rllib.keys_2017 import IGNORED, MODEL_IGNORED, Part
-from tune_tasks.rllib.options import EnvironmentOptions
-from tune_tasks.rllib.settings import check_range, check_use, check_value, settings_of
+from tune_tasks.rllib.replay_keys import set_exploration, set_replay
+from tune_tasks.rllib.settings import check_hint, check_use, check_value, settings_of
 
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
 __all__ = ["ConfigError", "algorithm_config", "ignored_keys"]
-
-_DEFAULT_EXPLORATION = {"max_timesteps": 100_000, "fraction": 0.1, "final": 0.02}  # of 2017's DQN
 
 
 def ignored_keys(alg: str, config: Mapping[str, Any]) -> dict[str, str]:
@@ -50,12 +45,19 @@ def algorithm_config(alg: str, env: str, config: Mapping[str, Any]) -> Algorithm
         BadInputError: If there is no such algorithm or environment, or RLlib is not installed.
     """
     from tune_tasks.rllib import environments
+    from tune_tasks.rllib.model_keys import environment_options, set_model
 
     built = config_class(alg)()
     environments.check_environment(env)
     given = _sorted(alg, built, config)
-    options = _environment_options(given)
-    _apply(alg, built, given)
+    set_replay(built, given)
+    set_exploration(alg, given)
+    set_model(alg, env, built, given)
+    _iteration(built, given)
+    _filter(built, given)
+    _evaluation(alg, built, given)
+    _settings(alg, built, given.parts[Part.SETTING])
+    options = environment_options(env, given)
     environments.register()
     built.environment(env=environments.REGISTERED_AS, env_config={"env": env, "options": options})
     _validate(built, given)
@@ -63,22 +65,15 @@ def algorithm_config(alg: str, env: str, config: Mapping[str, Any]) -> Algorithm
 
 
 def _sorted(alg: str, built: AlgorithmConfig, config: Mapping[str, Any]) -> Given:
-    return Sorter(alg, settings_of(type(built)), _model_hints()).sort(config)
+    from tune_tasks.rllib.model_keys import model_hints
+
+    return Sorter(alg, settings_of(type(built)), model_hints()).sort(config)
 
 
-def _apply(alg: str, built: AlgorithmConfig, given: Given) -> None:
-    _replay(built, given)
-    _exploration(alg, built, given)
-    _iteration(built, given)
-    _filter(built, given)
-    _model(built, given)
-    _settings(alg, built, given)
-
-
-def _settings(alg: str, built: AlgorithmConfig, given: Given) -> None:
+def _settings(alg: str, built: AlgorithmConfig, entries: Mapping[str, Entry]) -> None:
     settings = settings_of(type(built))
     calls: dict[str, dict[str, Any]] = defaultdict(dict)
-    for name, entry in given.parts[Part.SETTING].items():
+    for name, entry in entries.items():
         check_use(alg, name, entry.key)
         check_value(settings[name], entry.value, entry.key)
         calls[settings[name].method][name] = entry.value
@@ -86,52 +81,15 @@ def _settings(alg: str, built: AlgorithmConfig, given: Given) -> None:
         getattr(built, method)(**arguments)
 
 
-def _model_hints() -> dict[str, Any]:
-    from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
-
-    return typing.get_type_hints(DefaultModelConfig)
-
-
-def _model(built: AlgorithmConfig, given: Given) -> None:
-    entries, hints = given.parts[Part.MODEL], _model_hints()
-    for name, entry in entries.items():
-        _check_hint(entry, hints[name])
-    model = {name: entry.value for name, entry in entries.items()}
-    if model.get("use_lstm"):
-        model.setdefault("max_seq_len", 20)  # RLlib takes its default from a whole DefaultModelConfig only
-    built.rl_module(model_config=model)
-
-
-def _check_hint(entry: Entry, hint: Any) -> None:
-    if not fits(entry.value, hint):
-        raise ConfigError(f"expected {words(hint)}, got {entry.value!r}", entry.key)
-
-
-def _replay(built: AlgorithmConfig, given: Given) -> None:
-    entries = given.parts[Part.REPLAY]
-    for entry in entries.values():
-        if not hasattr(built, "replay_buffer_config"):
-            raise ConfigError("has no effect: this algorithm has no replay buffer", entry.key)
-    if entries:
-        replay: dict[str, Any] = {"replay_buffer_config": {name: entry.value for name, entry in entries.items()}}
-        built.training(**replay)
-
-
-def _exploration(alg: str, built: AlgorithmConfig, given: Given) -> None:
-    entries = given.parts[Part.EXPLORATION]
-    if not entries:
-        return
-    first = next(iter(entries.values()))
-    values = _DEFAULT_EXPLORATION | {name: entry.value for name, entry in entries.items()}
-    timesteps = int(values["max_timesteps"] * values["fraction"])
-    given.put(Part.SETTING, "epsilon", Entry(first.key, [[0, 1.0], [timesteps, values["final"]]]))
-
-
 def _iteration(built: AlgorithmConfig, given: Given) -> None:
+    """2017's A3C counted an iteration in gradients; RLlib counts it in steps."""
     entry = given.parts[Part.ITERATION].get("batches")
     if entry is not None:
+        check_hint(int, entry.value, entry.key)
         fragment = given.parts[Part.SETTING].get("rollout_fragment_length")
-        steps = entry.value * (fragment.value if fragment else built.rollout_fragment_length)
+        length = fragment.value if fragment else built.rollout_fragment_length
+        check_hint(int, length, fragment.key if fragment else entry.key)
+        steps = entry.value * length
         given.put(Part.SETTING, "min_sample_timesteps_per_iteration", Entry(entry.key, steps))
 
 
@@ -146,14 +104,19 @@ def _filter(built: AlgorithmConfig, given: Given) -> None:
     built.env_runners(env_to_module_connector=mean_std_filter)
 
 
-def _environment_options(given: Given) -> EnvironmentOptions:
-    entries = given.parts[Part.ENVIRONMENT]
-    hints = typing.get_type_hints(EnvironmentOptions)
-    for name, entry in entries.items():
-        _check_hint(entry, hints[name])
-        check_range(name, entry.value, entry.key)
-    options = EnvironmentOptions(arguments=given.arguments)
-    return dataclasses.replace(options, **{name: entry.value for name, entry in entries.items()})
+def _evaluation(alg: str, built: AlgorithmConfig, given: Given) -> None:
+    """RLlib would set anything that `evaluation_config` says, in silence: each key is checked as it is outside."""
+    entry = given.parts[Part.EVALUATION].get("evaluation_config")
+    if entry is None:
+        return
+    inner = _sorted(alg, built, entry.value)
+    for part, entries in inner.parts.items():
+        for other in entries.values():
+            if part is not Part.SETTING:
+                raise ConfigError("cannot differ in evaluation", (*entry.key, *other.key))
+    trial = type(built)()
+    _settings(alg, trial, {name: Entry((*entry.key, *e.key), e.value) for name, e in inner.parts[Part.SETTING].items()})
+    built.evaluation(evaluation_config={name: e.value for name, e in inner.parts[Part.SETTING].items()})
 
 
 def _validate(built: AlgorithmConfig, given: Given) -> None:

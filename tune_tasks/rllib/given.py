@@ -9,6 +9,7 @@ from typing import Any
 
 from tune_tasks.errors import ConfigError, did_you_mean
 from tune_tasks.rllib.keys_2017 import (
+    FIXED,
     IGNORED,
     KEYS,
     MODEL_IGNORED,
@@ -58,6 +59,36 @@ class Given:
         self.parts[part][name] = entry
 
 
+@dataclass(frozen=True)
+class Vocabulary:
+    """The keys that one mapping may have.
+
+    Attributes:
+        part: What today's names set.
+        today: RLlib's names.
+        renamed: Other names for them, or for something else.
+        ignored: Names without effect -> why.
+        refused: Names that are an error -> why.
+    """
+
+    part: Part
+    today: frozenset[str]
+    renamed: Mapping[str, Place]
+    ignored: Mapping[str, str]
+    refused: Mapping[str, str]
+
+    def place(self, name: str, key: Key) -> Place:
+        """What a key sets. Raises ConfigError if it is refused or unknown."""
+        if name in self.refused:
+            raise ConfigError(self.refused[name], key)
+        if name in self.renamed:
+            return self.renamed[name]
+        if name in self.today:
+            return Place(self.part, name)
+        known = {*self.renamed, *self.today, *(_NESTED if self.part is Part.SETTING else ())}
+        raise ConfigError(f"unknown key{did_you_mean(name, sorted(known - set(UNUSED)))}", key)
+
+
 class Sorter:
     """Sorts the keys of one algorithm's `config`.
 
@@ -68,74 +99,54 @@ class Sorter:
     """
 
     def __init__(self, alg: str, settings: Iterable[str], model: Iterable[str]) -> None:
-        self._alg, self._settings, self._model = alg, frozenset(settings), frozenset(model)
-        self._given = Given()
+        self._alg, self._given = alg, Given()
+        self._config = Vocabulary(Part.SETTING, frozenset(settings), KEYS, IGNORED, REFUSED)
+        self._model = Vocabulary(Part.MODEL, frozenset(model), MODEL_KEYS, MODEL_IGNORED, MODEL_REFUSED)
 
     def sort(self, config: Mapping[str, Any]) -> Given:
         """Put each key where it belongs. Raises ConfigError for a key that has no place."""
         for name, value in config.items():
             if name in _NESTED:
-                self._nested(name, _mapping(value, (name,)))
-            elif name not in IGNORED:
-                self._put(self._place((name,), name, KEYS, REFUSED, self._settings), Entry((name,), value))
+                self._nested(name, value)
+            elif not self._is_so_anyway(name, value):
+                self._put(self._config, (name,), value)
         return self._given
 
-    def _nested(self, name: str, value: Mapping[str, Any]) -> None:
+    def _nested(self, name: str, value: Any) -> None:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"expected a mapping, got {value!r}", (name,))
         if name == "env_config":
             self._given.arguments = value
         elif name == "replay_buffer_config":
             self._replay(name, value)
         elif name == "evaluation_config":
-            self._put(Place(Part.EVALUATION, name), Entry((name,), value))
+            self._given.put(Part.EVALUATION, name, Entry((name,), value))
         else:
-            self._models(name, value)
-
-    def _models(self, name: str, value: Mapping[str, Any]) -> None:
-        for inner, item in value.items():
-            if inner not in MODEL_IGNORED:
-                place = self._place((name, inner), inner, MODEL_KEYS, MODEL_REFUSED, self._model, Part.MODEL)
-                self._put(place, Entry((name, inner), item))
+            for inner, item in value.items():
+                self._put(self._model, (name, inner), item)
 
     def _replay(self, name: str, value: Mapping[str, Any]) -> None:
         for inner, item in value.items():
             if inner not in _REPLAY_KEYS:
-                raise _unknown((name, inner), inner, _REPLAY_KEYS)
+                raise ConfigError(f"unknown key{did_you_mean(inner, sorted(_REPLAY_KEYS))}", (name, inner))
             self._given.put(Part.REPLAY, _REPLAY_KEYS[inner], Entry((name, inner), item))
 
-    def _put(self, place: Place, entry: Entry) -> None:
-        self._given.put(place.part, place.name, Entry(entry.key, place.convert(entry.value)))
+    def _is_so_anyway(self, name: str, value: Any) -> bool:
+        fixed = FIXED.get(name)
+        if fixed is None or (fixed.only and self._alg not in fixed.only):
+            return False
+        if value != fixed.value:
+            raise ConfigError(f"expected {fixed.value!r}, got {value!r}: {fixed.reason}", (name,))
+        return True
 
-    def _place(
-        self,
-        key: Key,
-        name: str,
-        places: Mapping[str, Place],
-        refused: Mapping[str, str],
-        today: frozenset[str],
-        part: Part = Part.SETTING,
-    ) -> Place:
-        place = places.get(name)
-        if place is not None:
-            return self._checked(key, place)
-        if name in refused:
-            raise ConfigError(refused[name], key)
-        if name not in today:
-            raise _unknown(key, name, {*places, *today, *_NESTED} - set(UNUSED) if part is Part.SETTING else {*places, *today})
-        return Place(part, name)
+    def _put(self, vocabulary: Vocabulary, key: Key, value: Any) -> None:
+        if key[-1] not in vocabulary.ignored:
+            place = vocabulary.place(key[-1], key)
+            self._check(place, key)
+            self._given.put(place.part, place.name, Entry(key, place.convert(value)))
 
-    def _checked(self, key: Key, place: Place) -> Place:
+    def _check(self, place: Place, key: Key) -> None:
         if place.only and self._alg not in place.only:
             raise ConfigError(f"has no effect on {self._alg}; it is a setting of {', '.join(place.only)}", key)
-        if place.part is Part.SETTING and place.name not in self._settings:
+        if place.part is Part.SETTING and place.name not in self._config.today:
             raise ConfigError(f"has no effect on {self._alg}, which has no `{place.name}` in RLlib", key)
-        return place
-
-
-def _mapping(value: Any, key: Key) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ConfigError(f"expected a mapping, got {value!r}", key)
-    return value
-
-
-def _unknown(key: Key, name: str, candidates: Iterable[str]) -> ConfigError:
-    return ConfigError(f"unknown key{did_you_mean(name, sorted(candidates))}", key)

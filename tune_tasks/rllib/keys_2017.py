@@ -42,6 +42,15 @@ class Place:
     convert: Callable[[Any], Any] = lambda value: value
 
 
+@dataclass(frozen=True)
+class Fixed:
+    """The one value that a key may still have, what is said of another, and for which algorithms; empty for all."""
+
+    value: Any
+    reason: str
+    only: tuple[str, ...] = ()
+
+
 def _setting(name: str, *only: str, convert: Callable[[Any], Any] = lambda value: value) -> Place:
     return Place(Part.SETTING, name, only, convert)
 
@@ -67,6 +76,9 @@ KEYS: Mapping[str, Place] = {
     "num_gpus_per_worker": _setting("num_gpus_per_env_runner"),
     "use_gpu_for_workers": _setting("num_gpus_per_env_runner", convert=count_of(1, 0)),
     "num_gpus": _setting("num_gpus_per_learner"),
+    "num_learner_workers": _setting("num_learners"),
+    "num_cpus_per_learner_worker": _setting("num_cpus_per_learner"),
+    "num_gpus_per_learner_worker": _setting("num_gpus_per_learner"),
     "num_cpus_for_driver": _setting("num_cpus_for_main_process"),
     # optimisation
     "lambda": _setting("lambda_"),
@@ -76,7 +88,7 @@ KEYS: Mapping[str, Place] = {
     "sgd_batchsize": _setting("minibatch_size"),
     "sgd_batch_size": _setting("train_batch_size_per_learner", "DQN"),
     "sgd_minibatch_size": _setting("minibatch_size"),
-    "timesteps_per_batch": _setting("train_batch_size_per_learner", "PPO", "A2C", "APPO", "IMPALA"),
+    "timesteps_per_batch": _setting("train_batch_size_per_learner", "PPO", "A2C", "ES", "APPO", "IMPALA"),
     "train_batch_size": _setting("train_batch_size_per_learner"),
     "batch_size": _setting("rollout_fragment_length", "A3C"),
     "entropy_coeff": _setting("entropy_coeff", convert=absolute),
@@ -90,6 +102,13 @@ KEYS: Mapping[str, Place] = {
     "observation_filter": Place(Part.FILTER, "observation_filter"),
     "input": _setting("input_"),
     "smoothing_num_episodes": _setting("metrics_num_episodes_for_smoothing"),
+    "min_iter_time_s": _setting("min_time_s_per_iteration"),
+    "recreate_failed_workers": _setting("restart_failed_env_runners"),
+    "ignore_worker_failures": _setting("ignore_env_runner_failures"),
+    "evaluation_num_workers": _setting("evaluation_num_env_runners"),
+    "evaluation_num_episodes": _setting("evaluation_duration"),
+    # ES
+    "l2coeff": _setting("l2_coeff", "ES"),
     # DQN
     "buffer_size": Place(Part.REPLAY, "capacity"),
     "prioritized_replay": Place(Part.REPLAY, "prioritized"),
@@ -141,16 +160,26 @@ IGNORED: Mapping[str, str] = {
     "write_logs": "results go to MLflow and TensorBoard in any case",
     **dict.fromkeys(("devices", "multi_gpu_optimize", "multi_gpu", "worker_resources"), _GPUS),
     "prioritized_replay_eps": "RLlib's replay buffer has a fixed smallest priority",
+    "noise_size": "each worker draws its noise from a seed; there is no table of it",
+    "calc_obstat_prob": "an observation filter sees every step",
+    "eval_prob": "the unperturbed policy is played by RLlib's evaluation (`evaluation_interval`)",
     "snapshot_freq": "checkpoints are the experiment's `checkpoint_freq`",
 }
-#: The same inside `config.model`.
+#: Keys that have one value left.
+FIXED: Mapping[str, Fixed] = {
+    "use_gae": Fixed(True, "RLlib estimates advantages always so; without a critic's bias: `lambda: 1.0`", ("PPO", "APPO")),
+    "async_updates": Fixed(False, "gradients of workers belong to A3C now"),
+    "reward_filter": Fixed("NoFilter", "RLlib's new API stack filters observations only"),
+    "return_proc_mode": Fixed("centered_rank", "ES ranks returns"),
+    "episode_cutoff_mode": Fixed("env_default", "episodes end by the environment, or by `horizon`"),
+    "prioritized_replay_beta_iters": Fixed(None, "RLlib's beta is constant (`prioritized_replay_beta0`)"),
+}
+#: The same as IGNORED, inside `config.model`.
 MODEL_IGNORED: Mapping[str, str] = {"channel_major": "RLlib orders an image's axes itself"}
 
 _ONE_AGENT = "is for several agents; the environments here have one"
 #: Keys that had an effect and have no counterpart: an error with the reason.
 REFUSED: Mapping[str, str] = {
-    "async_updates": "DQN with gradients computed on workers is no more; A3C and APPO are asynchronous",
-    "prioritized_replay_beta_iters": "RLlib's beta is constant now (prioritized_replay_beta0)",
     "optimizer_class": "the optimisers of 2018 are no more; the algorithm's name says how it learns",
     "optimizer_config": "the optimisers of 2018 are no more; the algorithm's name says how it learns",
     "worker_side_prioritization": "new steps enter RLlib's replay buffer with the highest priority",

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+#: The options that speak of Atari's images.
+IMAGE_OPTIONS = frozenset({"dim", "grayscale", "zero_mean", "framestack"})
+
 
 @dataclass(frozen=True)
 class EnvironmentOptions:
@@ -19,7 +22,7 @@ class EnvironmentOptions:
         dim: Width and height of an Atari image, in pixels.
         grayscale: Whether an Atari image has one channel instead of three.
         zero_mean: Whether its pixels lie in [-1, 1] instead of [0, 1].
-        framestack: How many of the last images an observation has, in its channels; None for 4, or 1 with an LSTM.
+        framestack: How many of the last images an observation has, in its channels. An LSTM needs but one.
     """
 
     arguments: Mapping[str, Any] = field(default_factory=dict)

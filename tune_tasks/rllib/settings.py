@@ -62,6 +62,10 @@ _NO_BATCH = {
 #: The same for one algorithm.
 UNUSED_BY: Mapping[str, Mapping[str, str]] = {
     "A3C": _NO_BATCH,
+    "ES": {
+        "gamma": "ES ranks whole episodes by their undiscounted returns",
+        **dict.fromkeys(("rollout_fragment_length", "batch_mode"), "ES plays whole episodes"),
+    },
     "DreamerV3": {"lr": "DreamerV3 takes world_model_lr, actor_lr and critic_lr"},
     "IQL": {"lr": "IQL takes actor_lr, critic_lr and value_lr"},
     "SAC": {"lr": "SAC takes actor_lr, critic_lr and alpha_lr"},
@@ -132,8 +136,13 @@ _RANGES: Mapping[str, Range] = {
     **dict.fromkeys(("num_env_runners", "num_learners", "evaluation_num_env_runners", "seed", "burn_in_len"), _ANY_COUNT),
     **dict.fromkeys(("min_sample_timesteps_per_iteration", "min_train_timesteps_per_iteration"), _ANY_COUNT),
     **dict.fromkeys(("num_steps_sampled_before_learning_starts", "min_time_s_per_iteration"), _ANY_COUNT),
-    **dict.fromkeys(("num_cpus_per_env_runner", "num_gpus_per_env_runner", "num_gpus_per_learner"), _ANY_COUNT),
+    **dict.fromkeys(("num_cpus_per_env_runner", "num_gpus_per_env_runner"), _ANY_COUNT),
     **dict.fromkeys(("kl_coeff", "vf_loss_coeff", "entropy_coeff", "vf_coeff", "num_cpus_for_main_process"), _ANY_COUNT),
+    **dict.fromkeys(("horizon", "frame_repeat", "framestack", "capacity", "max_timesteps", "max_seq_len"), _COUNT),
+    **dict.fromkeys(("fcnet_hiddens", "head_fcnet_hiddens", "lstm_cell_size"), _COUNT),
+    "num_gpus_per_learner": Range(0, 1),
+    **dict.fromkeys(("alpha", "beta", "fraction", "final"), _SHARE),
+    "dim": Range(16, 210),
     **dict.fromkeys(("gamma", "lambda_", "tau", "gae_lambda", "epsilon", "expectile"), _SHARE),
 }
 
@@ -186,12 +195,17 @@ def check_use(alg: str, setting: str, key: tuple[str, ...]) -> None:
 
 def check_value(setting: Setting, value: Any, key: tuple[str, ...]) -> None:
     """Raise ConfigError if the value is of another type, outside the range, or none of the words that RLlib knows."""
-    if not fits(value, setting.hint):
-        raise ConfigError(f"expected {words(setting.hint)}, got {value!r}", key)
+    check_hint(setting.hint, value, key)
     choices = _CHOICES.get(setting.name)
     if choices is not None and isinstance(value, str) and value not in choices:
         raise ConfigError(f"expected {' or '.join(map(repr, choices))}, got {value!r}", key)
     check_range(setting.name, value, key)
+
+
+def check_hint(hint: Any, value: Any, key: tuple[str, ...]) -> None:
+    """Raise ConfigError if the value is of another type."""
+    if not fits(value, hint):
+        raise ConfigError(f"expected {words(hint)}, got {value!r}", key)
 
 
 def check_range(name: str, value: Any, key: tuple[str, ...]) -> None:

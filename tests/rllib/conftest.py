@@ -1,0 +1,19 @@
+"""What the tests of RLlib share: they are outside of the fast part of the suite, for importing RLlib takes seconds."""
+
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+# RLlib's own doing, which we cannot change:
+WARNINGS = [
+    "ignore:.*Overriding environment rllib-:UserWarning",  # its vector environment is registered anew for each env runner
+]
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.services)
+            for warning in WARNINGS:
+                item.add_marker(pytest.mark.filterwarnings(warning))

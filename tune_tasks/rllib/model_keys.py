@@ -1,0 +1,84 @@
+"""The networks and what wraps the environment: 2017's `model`, split as RLlib 2.60 has it."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tune_tasks.errors import ConfigError
+from tune_tasks.rllib.env_class import is_class
+from tune_tasks.rllib.environments import is_atari
+from tune_tasks.rllib.given import Given
+from tune_tasks.rllib.keys_2017 import Part
+from tune_tasks.rllib.options import IMAGE_OPTIONS, EnvironmentOptions
+from tune_tasks.rllib.settings import check_hint, check_range
+
+if TYPE_CHECKING:
+    from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+
+#: The networks of an Atari game where `model` does not say otherwise: those with which A3C learnt Pong in 2017, for images of
+#: any size. RLlib's own default ends in an 11 × 11 convolution and takes 8 times as long for an action, 30 times to train.
+ATARI_MODEL: Mapping[str, Any] = {"conv_filters": [[32, [3, 3], 2]] * 4, "vf_share_layers": True}
+_ATARI_HEAD = {"head_fcnet_hiddens": [256]}  # an LSTM has its own
+_OWN_NETWORKS = {"DreamerV3": "model_size"}
+
+
+def model_hints() -> dict[str, Any]:
+    """The keys of RLlib's model config, with their types. Imports RLlib."""
+    from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
+
+    return typing.get_type_hints(DefaultModelConfig)
+
+
+def set_model(alg: str, env: str, built: AlgorithmConfig, given: Given) -> None:
+    """Set `rl_module(model_config=…)`.
+
+    Raises:
+        ConfigError: If a value cannot be used, or the algorithm has networks of its own.
+    """
+    hints, entries = model_hints(), given.parts[Part.MODEL]
+    for name, entry in entries.items():
+        if alg in _OWN_NETWORKS:
+            raise ConfigError(f"has no effect on {alg}, whose networks follow from `{_OWN_NETWORKS[alg]}`", entry.key)
+        check_hint(hints[name], entry.value, entry.key)
+        check_range(name, entry.value, entry.key)
+        _check_activation(name, entry.value, entry.key)
+    if alg not in _OWN_NETWORKS:
+        built.rl_module(model_config=_model(env, {name: entry.value for name, entry in entries.items()}))
+
+
+def _model(env: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    # RLlib takes max_seq_len's default from a whole DefaultModelConfig only, which would undo an algorithm's own defaults.
+    memory = {"max_seq_len": 20} if given.get("use_lstm") else {}
+    if not is_atari(env):
+        return {**memory, **given}
+    return {**ATARI_MODEL, **(memory or _ATARI_HEAD), **given}
+
+
+def _check_activation(name: str, value: Any, key: tuple[str, ...]) -> None:
+    from ray.rllib.models.utils import get_activation_fn
+
+    if name.endswith("_activation"):
+        try:
+            get_activation_fn(value, framework="torch")
+        except ValueError as error:
+            raise ConfigError(f"expected an activation such as 'tanh', 'relu' or 'elu', got {value!r}", key) from error
+
+
+def environment_options(env: str, given: Given) -> EnvironmentOptions:
+    """How the environment is made and wrapped.
+
+    Raises:
+        ConfigError: If a value cannot be used, or speaks of images where `env` is no Atari game.
+    """
+    hints, entries = typing.get_type_hints(EnvironmentOptions), given.parts[Part.ENVIRONMENT]
+    for name, entry in entries.items():
+        if name in IMAGE_OPTIONS and not (is_class(env) or is_atari(env)):
+            raise ConfigError(f"has no effect on {env}, which is no Atari game played by its images", entry.key)
+        check_hint(hints[name], entry.value, entry.key)
+        check_range(name, entry.value, entry.key)
+    lstm = given.parts[Part.MODEL].get("use_lstm")
+    options = EnvironmentOptions(arguments=dict(given.arguments), framestack=1 if lstm and lstm.value else 4)
+    return dataclasses.replace(options, **{name: entry.value for name, entry in entries.items()})

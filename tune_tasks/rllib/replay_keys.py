@@ -1,0 +1,76 @@
+"""DQN's words of 2017: its replay buffer and its schedule of random actions, as RLlib 2.60 takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tune_tasks.errors import ConfigError
+from tune_tasks.rllib.given import Entry, Given
+from tune_tasks.rllib.keys_2017 import Part
+from tune_tasks.rllib.settings import check_hint, check_range
+
+if TYPE_CHECKING:
+    from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+
+_BUFFERS = {False: "EpisodeReplayBuffer", True: "PrioritizedEpisodeReplayBuffer"}
+_HINTS: Mapping[str, Any] = {"capacity": int, "alpha": float, "beta": float, "prioritized": bool, "type": str}
+_EXPLORATION = {"max_timesteps": 100_000, "fraction": 0.1, "final": 0.02}  # the defaults of 2017
+_EXPLORATION_HINTS: Mapping[str, Any] = {"max_timesteps": int, "fraction": float, "final": float}
+
+
+def set_replay(built: AlgorithmConfig, given: Given) -> None:
+    """Set `replay_buffer_config` from what was given of it.
+
+    Raises:
+        ConfigError: If the algorithm has no replay buffer, or a plain one is to have priorities.
+    """
+    entries = given.parts[Part.REPLAY]
+    for name, entry in entries.items():
+        if not hasattr(built, "replay_buffer_config"):
+            raise ConfigError("has no effect: this algorithm has no replay buffer", entry.key)
+        check_hint(_HINTS[name], entry.value, entry.key)
+        check_range(name, entry.value, entry.key)
+    if entries:
+        arguments: dict[str, Any] = {"replay_buffer_config": _buffer(built, given, entries)}
+        built.training(**arguments)
+
+
+def _buffer(built: AlgorithmConfig, given: Given, entries: Mapping[str, Entry]) -> dict[str, Any]:
+    default: dict[str, Any] = vars(built)["replay_buffer_config"]
+    if "prioritized" in entries:
+        key, prioritized = entries["prioritized"].key, entries["prioritized"].value
+        given.put(Part.REPLAY, "type", Entry(key, _BUFFERS[prioritized]))
+    buffer = {name: entry.value for name, entry in entries.items() if name != "prioritized"}
+    kind = buffer.setdefault("type", default["type"])
+    _check_buffer(kind, entries)
+    # RLlib drops its other defaults where the type changes.
+    names = [name for name in ("alpha", "beta") if name in default and kind == _BUFFERS[True]]
+    priorities: dict[str, Any] = {name: default[name] for name in names}
+    return {"capacity": default["capacity"], **priorities, **buffer}
+
+
+def _check_buffer(kind: str, entries: Mapping[str, Entry]) -> None:
+    if kind not in _BUFFERS.values():
+        raise ConfigError(f"expected {' or '.join(_BUFFERS.values())}, got {kind!r}", entries["type"].key)
+    for name in ("alpha", "beta"):
+        if name in entries and kind != _BUFFERS[True]:
+            raise ConfigError("has no effect on a replay buffer without priorities", entries[name].key)
+
+
+def set_exploration(alg: str, given: Given) -> None:
+    """Turn 2017's three numbers into DQN's `epsilon`: from 1 to the final value, in a fraction of the schedule's steps.
+
+    Raises:
+        ConfigError: If the algorithm does not act at random by a schedule, or a number is out of its range.
+    """
+    entries = given.parts[Part.EXPLORATION]
+    for name, entry in entries.items():
+        if alg != "DQN":
+            raise ConfigError(f"has no effect on {alg}; it is a setting of DQN", entry.key)
+        check_hint(_EXPLORATION_HINTS[name], entry.value, entry.key)
+        check_range(name, entry.value, entry.key)
+    if entries:
+        values = _EXPLORATION | {name: entry.value for name, entry in entries.items()}
+        schedule = [[0, 1.0], [max(1, round(values["max_timesteps"] * values["fraction"])), values["final"]]]
+        given.put(Part.SETTING, "epsilon", Entry(next(iter(entries.values())).key, schedule))
