@@ -1,1 +1,1 @@
-"""Training through RLlib: what its command line did, and the algorithms that it has dropped."""
+"""RLlib as 2017's Ray Tune knew it: algorithm names, config keys and environments, on RLlib's new API stack."""
