@@ -59,7 +59,7 @@ def train(
     Returns:
         Completed where every trial ended well, Failed where one ended in ERROR, Cancelled where the sweep was interrupted.
     """
-    given = {"env": env, "config": config, "stop": stop, "resources": resources}
+    given: dict[str, Any] = {"env": env, "config": config, "stop": stop, "resources": resources}
     given |= {"checkpoint_freq": checkpoint_freq, "restore": restore}
     experiment = {"alg": alg, **{key: value for key, value in given.items() if value is not None}}
     return execute(

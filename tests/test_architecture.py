@@ -18,12 +18,13 @@ EXPORTED = ["Experiment", "Scheduler", "Summary", "TrainingResult", "run_experim
 # Each module imports only what stands before it. `tune_tasks` is the package's `__init__`.
 ORDER = [
     *("errors", "result", "tune_tasks", "stopping", "trial"),
-    *("spec_source", "expressions", "spec", "variants", "trainable", "plan", "cluster"),
+    *("spec_source", "expressions", "spec", "variants", "trainable", "reporter"),
     *("rllib", "rllib.catalog", "rllib.hints", "rllib.settings", "rllib.keys_2017", "rllib.given", "rllib.options"),
     *("rllib.replay_keys", "rllib.connectors", "rllib.atari", "rllib.env_class", "rllib.wrappers", "rllib.environments"),
-    *("rllib.model_keys", "rllib.config_keys"),
+    *("rllib.model_keys", "rllib.config_keys", "rllib.actor_critic", "rllib.a3c", "rllib.a2c", "rllib.es", "rllib.quiet"),
+    *("rllib.shares", "rllib.results", "rllib.callbacks", "rllib.checkpoints", "rllib.trainable", "rllib.evaluate"),
+    *("rllib.planning", "plan", "cluster"),
     *(
-        "reporter",
         "summary",
         "leaderboard",
         "plots",
@@ -49,16 +50,16 @@ ORDER = [
         "sweep",
         "execution",
     ),
-    *("flows", "flows.tune", "launch", "deploy", "ui", "best", "api", "cli"),
+    *("flows", "flows.tune", "flows.train", "launch", "deploy", "ui", "best", "api", "cli"),
 ]
-UPWARD = {("flows.tune", "cli")}  # the flow's file is a script too
+UPWARD = {("flows.tune", "cli"), ("flows.train", "cli")}  # a flow's file is a script too
 
 IMPORTED_BY = {
     "pydantic": {"spec", "request", "deployment", "deploy"},
     "pydantic_core": {"spec"},
     "yaml": {"spec_source"},
     "matplotlib": {"plots"},
-    "numpy": {"expressions", "attempt", "rllib.wrappers", "rllib.environments"},
+    "numpy": {"expressions", "attempt", "rllib.wrappers", "rllib.environments", "rllib.a3c", "rllib.es"},
     "pandas": {"summary"},
     "rich": {"status"},
     "mlflow": {"mlflow_client", "mlflow_store", "trackers.mlflow"},
@@ -67,14 +68,19 @@ IMPORTED_BY = {
     "httpx": {"deploy"},
     "ray": {
         *("ray_runner", "recorder", "recorder_link", "tasks", "postmortem", "hearing", "sweep", "execution"),
-        *("rllib.catalog", "rllib.connectors", "rllib.environments", "rllib.model_keys"),
+        *("rllib.catalog", "rllib.connectors", "rllib.environments", "rllib.model_keys", "rllib.settings", "rllib.config_keys"),
+        *("rllib.actor_critic", "rllib.a3c", "rllib.a2c", "rllib.es"),
+        *("rllib.quiet", "rllib.callbacks", "rllib.trainable", "rllib.evaluate"),
     },
     "gymnasium": {"rllib.atari", "rllib.env_class", "rllib.wrappers", "rllib.environments"},
-    "PIL": {"rllib.wrappers"},
+    "torch": {"rllib.actor_critic", "rllib.a3c", "rllib.es"},
+    "scipy": {"rllib.es"},
+    "typing_extensions": {"rllib.actor_critic", "rllib.es"},
+    "PIL": {"rllib.wrappers", "rllib.evaluate"},
     "prefect_ray": {"ray_runner", "sweep"},
     "prefect": {
         *("ray_runner", "run_view", "tasks", "postmortem", "hearing", "pausing", "sweep", "execution"),
-        *("services", "prefect_server", "launch", "deploy", "flows.tune"),
+        *("services", "prefect_server", "launch", "deploy", "flows.tune", "flows.train"),
     },
 }
 HEAVY = {"ray", "prefect", "mlflow", "numpy", "torch", "pandas", "rich"}

@@ -91,8 +91,8 @@ def test_warnings(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("e: {alg: scripts}", "f.yaml:1:10: e.alg: unknown algorithm 'scripts'; did you mean 'script'? (known: script, PPO, "),
-        ("e: {alg: PP0}", "f.yaml:1:10: e.alg: unknown algorithm 'PP0'; did you mean 'PPO'? (known: script, PPO, "),
+        ("e: {alg: scripts}", "f.yaml:1:10: e.alg: no algorithm is named 'scripts'; did you mean 'script'? (known: script"),
+        ("e: {alg: PP0}", "f.yaml:1:10: e.alg: no algorithm is named 'PP0'; did you mean 'PPO'? (known: script, PPO, "),
         ("e: {alg: PPO}", "f.yaml:1:4: e.env: PPO needs an environment, e.g. CartPole-v1 or module:Class"),
         (
             "e: {config: {script_file_path: s.py}, checkpoint_freq: 5}",

@@ -139,8 +139,11 @@ def _end_user_mlflow_runs() -> None:
 
 
 class _Interruption(TrialStopped, KeyboardInterrupt):
-    """TrialStopped out of a signal. Where that breaks into Ray's native code (`ray.get`), only a KeyboardInterrupt comes out of
-    it, and that as a plain one; all else is lost there, or ends the process."""
+    """TrialStopped out of a signal.
+
+    Where that breaks into Ray's native code (`ray.get`), only a KeyboardInterrupt comes out, and that as a plain one; all else
+    is lost there, or ends the process.
+    """
 
 
 class Interrupter:

@@ -35,10 +35,10 @@ ALGORITHMS: Mapping[str, str] = MappingProxyType(
 def check_algorithm(alg: str) -> None:
     """Raise UsageError unless `alg` names an algorithm; the message has the list and the nearest name. Imports nothing."""
     if alg not in ALGORITHMS:
-        by_lower = {name.lower(): name for name in ALGORITHMS}
+        by_lower = {name.lower(): name for name in ("script", *ALGORITHMS)}
         match = nearest(alg.lower(), by_lower)
         hint = f"; did you mean {by_lower[match]!r}?" if match else ""
-        raise UsageError(f"alg: no algorithm is named {alg!r}{hint} There are: script, {', '.join(ALGORITHMS)}")
+        raise UsageError(f"alg: no algorithm is named {alg!r}{hint} (known: script, {', '.join(ALGORITHMS)})")
 
 
 def config_class(alg: str) -> type[AlgorithmConfig]:

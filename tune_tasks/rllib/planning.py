@@ -7,11 +7,10 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from tune_tasks.errors import Location, ResourcesError, SpecError, UsageError, did_you_mean
-from tune_tasks.rllib.catalog import ALGORITHMS
+from tune_tasks.errors import BadInputError, Location, ResourcesError, SpecError, UsageError
+from tune_tasks.rllib.catalog import ALGORITHMS, config_class
 from tune_tasks.rllib.checkpoints import Checkpoint
 from tune_tasks.rllib.config_keys import ConfigError, algorithm_config, ignored_keys
-from tune_tasks.rllib.environments import check_environment
 from tune_tasks.rllib.quiet import quiet
 from tune_tasks.rllib.trainable import RLlibTrainable, place
 from tune_tasks.spec import ExperimentSpec
@@ -34,18 +33,22 @@ def rllib_trainable(experiment: ExperimentSpec, folder: Path | None, at: Locator
         SpecError: If the algorithm, the environment or the checkpoint is none, or another's.
         UsageError: If RLlib is not installed.
     """
-    if experiment.alg not in ALGORITHMS:
-        known = ("script", *ALGORITHMS)
-        hint = did_you_mean(experiment.alg, known)
-        raise SpecError(f"alg: unknown algorithm {experiment.alg!r}{hint} (known: {', '.join(known)})", at(("alg",)))
+    try:
+        config_class(experiment.alg)
+    except UsageError as exc:
+        raise SpecError(str(exc), at(("alg",))) from None
     if experiment.env is None:
         raise SpecError(f"env: {experiment.alg} needs an environment, e.g. CartPole-v1 or module:Class", at(()))
+    from tune_tasks.rllib.environments import check_environment  # and Gymnasium, which scripts need not have
+
     try:
         check_environment(experiment.env)
+    except BadInputError as exc:
+        raise SpecError(str(exc), at(("env",))) from None
+    try:
         restore = _checkpoint(experiment, folder)
     except UsageError as exc:
-        key = "restore" if experiment.restore and "checkpoint" in str(exc) else "env"
-        raise SpecError(f"{key}: {exc}", at((key,))) from None
+        raise SpecError(f"restore: {exc}", at(("restore",))) from None
     return RLlibTrainable(experiment.alg, experiment.env, experiment.resources.resources(), experiment.checkpoint_freq, restore)
 
 

@@ -97,8 +97,9 @@ def built(settings: AlgorithmConfig, restore: Path | None) -> Iterator[Algorithm
 @contextlib.contextmanager
 def _working_folder() -> Iterator[None]:
     """Keep what RLlib makes for its own logs, an empty folder a build, out of `~/ray_results`."""
-    from ray.tune.trainable import trainable
+    import ray.tune.trainable.trainable
 
+    trainable: Any = ray.tune.trainable.trainable
     kept = trainable.DEFAULT_STORAGE_PATH
     with tempfile.TemporaryDirectory(prefix="tune-tasks-rllib-") as folder:
         trainable.DEFAULT_STORAGE_PATH = folder
@@ -144,7 +145,7 @@ class _Training:
         every = self._trainable.checkpoint_freq
         try:
             while True:
-                self._reporter.report(training_result(self._algorithm.train(), self._episodes))
+                self._reporter.report(training_result(_trained(self._algorithm), self._episodes))
                 if every and self._iteration % every == 0:
                     self._save()
         finally:
@@ -170,3 +171,13 @@ class _Training:
         folder = checkpoints.write(self._reporter.logdir, what, self._algorithm.save_to_path)
         self._saved = earlier.training_iteration
         print(f"checkpoint: {folder}")
+
+
+def _trained(algorithm: Algorithm) -> dict[str, Any]:
+    """One iteration's result. An environment's own error is raised as it is: RLlib raises an empty RuntimeError from it."""
+    try:
+        return algorithm.train()  # type: ignore[no-any-return]
+    except RuntimeError as exc:
+        if exc.args or exc.__cause__ is None:
+            raise
+        raise exc.__cause__ from None
