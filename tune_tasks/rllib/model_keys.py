@@ -18,9 +18,13 @@ from tune_tasks.rllib.settings import check_hint, check_range
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
-#: The networks of an Atari game where `model` does not say otherwise: those with which A3C learnt Pong in 2017, for images of
-#: any size. RLlib's own default ends in an 11 × 11 convolution and takes 8 times as long for an action, 30 times to train.
-ATARI_MODEL: Mapping[str, Any] = {"conv_filters": [[32, [3, 3], 2]] * 4, "vf_share_layers": True}
+#: The networks of an Atari game where `model` does not say otherwise: those of RLlib's A3C in 2017 (its `convnet.py`), for
+#: images of any size. RLlib's own default ends in an 11 × 11 convolution: 8 times as long for an action, 30 times to train.
+ATARI_MODEL: Mapping[str, Any] = {
+    "conv_filters": [[32, [3, 3], 2]] * 4,
+    "conv_activation": "elu",
+    "vf_share_layers": True,
+}
 _ATARI_HEAD = {"head_fcnet_hiddens": [256]}  # an LSTM has its own
 _OWN_NETWORKS = {"DreamerV3": "model_size"}
 _POLICY_AND_VALUE = frozenset({"PPO", "A3C", "A2C", "APPO", "IMPALA", "MARWIL"})
