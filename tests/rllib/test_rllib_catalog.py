@@ -43,8 +43,11 @@ def test_without_rllib_it_is_said_how_to_install_it(monkeypatch, missing):
 
 
 def test_names_are_known_without_importing_anything():
-    code = (
-        "import sys; from tune_tasks.rllib.catalog import check_algorithm; from tune_tasks.rllib.config_keys import ignored_keys;"
-        "check_algorithm('PPO'); ignored_keys('PPO', {'devices': []}); print({'ray', 'torch', 'gymnasium'} & set(sys.modules))"
-    )
+    code = """if True:
+        import sys
+        from tune_tasks.rllib.catalog import check_algorithm
+        from tune_tasks.rllib.config_keys import ignored_keys
+        check_algorithm("PPO"), ignored_keys("PPO", {"devices": []})
+        print({"ray", "torch", "gymnasium"} & set(sys.modules))
+    """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
 
@@ -19,8 +20,9 @@ def has_screen(env: str) -> bool:
     return spec is not None and spec.entry_point == _ENTRY_POINT and spec.kwargs.get("obs_type") != "ram"
 
 
+@functools.cache
 def register_atari() -> None:
-    """Make ale-py's ids known to Gymnasium, and 2017's; in this process. Without ale-py, nothing.
+    """Make ale-py's ids known to Gymnasium, and 2017's; in this process, once. Without ale-py, nothing.
 
     `…Deterministic-v4` acts on every fourth frame and never repeats an action by chance; `-v0` repeats the last action with
     probability 0.25. `…-ram…` observes the console's 128 bytes of memory. All have the game's minimal set of actions.

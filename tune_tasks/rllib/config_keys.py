@@ -10,6 +10,7 @@ from tune_tasks.errors import ConfigError
 from tune_tasks.rllib.catalog import check_algorithm, config_class
 from tune_tasks.rllib.given import Entry, Given, Sorter
 from tune_tasks.rllib.keys_2017 import IGNORED, MODEL_IGNORED, Part
+from tune_tasks.rllib.options import EnvironmentOptions
 from tune_tasks.rllib.replay_keys import set_exploration, set_replay
 from tune_tasks.rllib.settings import check_hint, check_use, check_value, settings_of
 
@@ -58,6 +59,7 @@ def algorithm_config(alg: str, env: str, config: Mapping[str, Any]) -> Algorithm
     _evaluation(alg, built, given)
     _settings(alg, built, given.parts[Part.SETTING])
     options = environment_options(env, given)
+    _spaces(built, env, options)
     environments.register()
     built.environment(env=environments.REGISTERED_AS, env_config={"env": env, "options": options})
     _validate(built, given)
@@ -109,14 +111,31 @@ def _evaluation(alg: str, built: AlgorithmConfig, given: Given) -> None:
     entry = given.parts[Part.EVALUATION].get("evaluation_config")
     if entry is None:
         return
-    inner = _sorted(alg, built, entry.value)
-    for part, entries in inner.parts.items():
-        for other in entries.values():
-            if part is not Part.SETTING:
-                raise ConfigError("cannot differ in evaluation", (*entry.key, *other.key))
-    trial = type(built)()
-    _settings(alg, trial, {name: Entry((*entry.key, *e.key), e.value) for name, e in inner.parts[Part.SETTING].items()})
+    try:
+        inner = _sorted(alg, built, entry.value)
+        _only_settings(inner)
+        _settings(alg, type(built)(), inner.parts[Part.SETTING])
+    except ConfigError as error:
+        raise ConfigError(error.message, (*entry.key, *error.key)) from error
     built.evaluation(evaluation_config={name: e.value for name, e in inner.parts[Part.SETTING].items()})
+
+
+def _only_settings(given: Given) -> None:
+    for part, entries in given.parts.items():
+        for entry in entries.values():
+            if part is not Part.SETTING:
+                raise ConfigError("cannot differ in evaluation", entry.key)
+
+
+def _spaces(built: AlgorithmConfig, env: str, options: EnvironmentOptions) -> None:
+    """RLlib learns from recorded data without an environment: it has to be told what one observes and does."""
+    from tune_tasks.rllib.env_class import is_class
+    from tune_tasks.rllib.environments import make_environment
+
+    if built.is_offline and not is_class(env):
+        made = make_environment(env, options)
+        built.environment(observation_space=made.observation_space, action_space=made.action_space)
+        made.close()
 
 
 def _validate(built: AlgorithmConfig, given: Given) -> None:

@@ -18,11 +18,26 @@ from tune_tasks.rllib.settings import check_hint, check_range
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
-#: The networks of an Atari game where `model` does not say otherwise: those with which A3C learnt Pong in 2017, for images of
-#: any size. RLlib's own default ends in an 11 × 11 convolution and takes 8 times as long for an action, 30 times to train.
-ATARI_MODEL: Mapping[str, Any] = {"conv_filters": [[32, [3, 3], 2]] * 4, "vf_share_layers": True}
+#: The networks of an Atari game where `model` does not say otherwise: those of RLlib's A3C in 2017 (its `convnet.py`), for
+#: images of any size. RLlib's own default ends in an 11 × 11 convolution: 18 times the work for an action, 28 times to train.
+ATARI_MODEL: Mapping[str, Any] = {
+    "conv_filters": [[32, [3, 3], 2]] * 4,
+    "conv_activation": "elu",
+    "vf_share_layers": True,
+}
 _ATARI_HEAD = {"head_fcnet_hiddens": [256]}  # an LSTM has its own
 _OWN_NETWORKS = {"DreamerV3": "model_size"}
+_POLICY_AND_VALUE = frozenset({"PPO", "A3C", "A2C", "APPO", "IMPALA", "MARWIL"})
+_POLICY = frozenset({"BC", "ES"})
+_POLICY_AND_Q = frozenset({"SAC", "CQL", "IQL"})
+_INITIALIZERS = [f"{what}_initializer{end}" for what in ("kernel", "bias") for end in ("", "_kwargs")]
+#: Keys that RLlib takes for every algorithm's networks and reads for some (its `*_catalog.py`) -> those algorithms.
+USED_BY_NETWORKS: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(("vf_share_layers", "head_fcnet_use_layernorm"), _POLICY_AND_VALUE),
+    **dict.fromkeys(("free_log_std", "log_std_clip_param"), _POLICY_AND_VALUE | _POLICY_AND_Q | _POLICY),
+    **dict.fromkeys([f"head_fcnet_{name}" for name in _INITIALIZERS], frozenset({"DQN"})),
+    **dict.fromkeys([f"fusionnet_{name}" for name in ("hiddens", "activation", *_INITIALIZERS)], _POLICY_AND_Q),
+}
 
 
 def model_hints() -> dict[str, Any]:
@@ -40,13 +55,20 @@ def set_model(alg: str, env: str, built: AlgorithmConfig, given: Given) -> None:
     """
     hints, entries = model_hints(), given.parts[Part.MODEL]
     for name, entry in entries.items():
-        if alg in _OWN_NETWORKS:
-            raise ConfigError(f"has no effect on {alg}, whose networks follow from `{_OWN_NETWORKS[alg]}`", entry.key)
+        _check_use(alg, name, entry.key)
         check_hint(hints[name], entry.value, entry.key)
         check_range(name, entry.value, entry.key)
         _check_activation(name, entry.value, entry.key)
     if alg not in _OWN_NETWORKS:
         built.rl_module(model_config=_model(env, {name: entry.value for name, entry in entries.items()}))
+
+
+def _check_use(alg: str, name: str, key: tuple[str, ...]) -> None:
+    if alg in _OWN_NETWORKS:
+        raise ConfigError(f"has no effect on {alg}, whose networks follow from `{_OWN_NETWORKS[alg]}`", key)
+    algorithms = USED_BY_NETWORKS.get(name, {alg})
+    if alg not in algorithms:
+        raise ConfigError(f"has no effect on the networks of {alg}; on those of {', '.join(sorted(algorithms))} it has", key)
 
 
 def _model(env: str, given: Mapping[str, Any]) -> dict[str, Any]:
