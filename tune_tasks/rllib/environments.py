@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -129,7 +130,11 @@ def _readable(env: Env, options: EnvironmentOptions) -> Env:
 
 
 def create(context: Mapping[str, Any]) -> Env:
-    """What RLlib calls, in an env runner's process: make the environment that `env_config` describes."""
+    """What RLlib calls, in an env runner's process: make the environment that `env_config` describes.
+
+    What can be imported where the trial is built can be imported here: `search_path` is the `sys.path` there.
+    """
+    sys.path += [entry for entry in context.get("search_path", ()) if entry not in sys.path]
     return make_environment(context["env"], context["options"])
 
 

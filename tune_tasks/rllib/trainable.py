@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -67,6 +68,9 @@ class RLlibTrainable:
         place(settings, self.resources)
         if settings.seed is None:
             settings.debugging(seed=seed)
+        settings.env_config["search_path"] = list(sys.path)
+        if "restart_failed_env_runners" not in config:  # else a broken environment is tried for ever, in silence
+            settings.fault_tolerance(restart_failed_env_runners=False)
         return settings.callbacks([EpisodeRecorder])
 
 
