@@ -87,7 +87,8 @@ def placed(trials: Sequence[Trial], trainable: RLlibTrainable, at: Callable[[Nod
 def _bundles(trial: Trial, trainable: RLlibTrainable, at: Callable[[NodePath], Location | None]) -> tuple[Resources, ...]:
     try:
         with quiet():
-            return place(algorithm_config(trainable.alg, trainable.env, trial.config), trial.resources)
+            settings = algorithm_config(trainable.alg, trainable.env, trial.config)
+            return place(settings, trial.config, trial.resources)
     except ConfigError as exc:
         raise SpecError(f"{exc} (trial {trial.index})", at(tuple(exc.key))) from None
     except ResourcesError as exc:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tune_tasks.errors import ResourcesError
 from tune_tasks.reporter import Earlier, StatusReporter
 from tune_tasks.rllib import checkpoints
 from tune_tasks.rllib.checkpoints import Checkpoint
@@ -23,6 +24,8 @@ from tune_tasks.trial import Resources
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm import Algorithm
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+
+_WORKERS_CPU = {"num_cpus_per_env_runner", "num_cpus_per_worker"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class RLlibTrainable:
         from tune_tasks.rllib.callbacks import EpisodeRecorder
 
         settings = algorithm_config(self.alg, self.env, config)
-        place(settings, self.resources)
+        place(settings, config, self.resources)
         if settings.seed is None:
             settings.debugging(seed=seed)
         settings.env_config["search_path"] = list(sys.path)
@@ -113,20 +116,30 @@ def _working_folder() -> Iterator[None]:
             trainable.DEFAULT_STORAGE_PATH = kept
 
 
-def place(settings: AlgorithmConfig, resources: Resources) -> tuple[Resources, ...]:
+def place(settings: AlgorithmConfig, config: Mapping[str, Any], resources: Resources) -> tuple[Resources, ...]:
     """Give a trial's processes their shares of its resources; returns the bundles, the trial's own process's first.
 
+    Args:
+        settings: RLlib's, which are told of the shares.
+        config: The spec's; where it says what a worker has, that holds.
+        resources: The whole trial's.
+
     Raises:
-        ResourcesError: If they do not suffice for its workers.
+        ResourcesError: If they do not suffice.
     """
     evaluators = settings.evaluation_num_env_runners if settings.evaluation_interval else 0
     workers = settings.num_env_runners + evaluators + settings.num_learners
-    bundles = divide(resources, workers)
+    cpu = settings.num_cpus_per_env_runner if _WORKERS_CPU & config.keys() else None
+    bundles = divide(resources, workers, cpu=cpu, gpu=settings.num_gpus_per_env_runner)
+    own = bundles[0]
+    if settings.num_gpus_per_learner > own.gpu and not settings.num_learners:
+        raise ResourcesError(f"resources: config asks for {settings.num_gpus_per_learner:g} GPUs, the trial has {own.gpu:g}")
     if workers:
-        settings.env_runners(num_cpus_per_env_runner=bundles[1].cpu)
-        settings.learners(num_cpus_per_learner=bundles[1].cpu if settings.num_learners else 1)
-    if bundles[0].gpu and not settings.num_learners:
-        settings.learners(num_gpus_per_learner=bundles[0].gpu)
+        each: Any = bundles[1].cpu  # a fraction, too, whatever RLlib's annotation says
+        settings.env_runners(num_cpus_per_env_runner=each)
+        settings.learners(num_cpus_per_learner=each if settings.num_learners else 1)
+    if own.gpu and not settings.num_learners:
+        settings.learners(num_gpus_per_learner=own.gpu)
     return bundles
 
 
