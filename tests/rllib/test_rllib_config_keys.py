@@ -440,6 +440,7 @@ WRONG = [
     ("PPO", {"gamma": float("nan")}, "config.gamma: expected 0 to 1, got nan"),
     ("PPO", {"num_workers": -1}, "config.num_workers: expected 0 or more, got -1"),
     ("PPO", {"num_workers": 1.5}, "config.num_workers: expected a whole number, got 1.5"),
+    ("PPO", {"num_workers": True}, "config.num_workers: expected a whole number, got True"),
     ("PPO", {"num_sgd_iter": "3"}, "config.num_sgd_iter: expected a whole number, got '3'"),
     ("PPO", {"rollout_batchsize": 0}, "config.rollout_batchsize: expected 1 or more, got 0"),
     ("PPO", {"entropy_coeff": "much"}, "config.entropy_coeff: expected a number, or a schedule"),
