@@ -18,6 +18,7 @@ from gymnasium.wrappers import TimeLimit
 from tune_tasks.errors import UsageError, did_you_mean
 from tune_tasks.rllib.atari import has_screen, register_atari
 from tune_tasks.rllib.env_class import check_class, check_module, is_class, make_class
+from tune_tasks.rllib.env_errors import KeepsErrors, kept
 from tune_tasks.rllib.options import EnvironmentOptions
 from tune_tasks.rllib.wrappers import Env, RepeatedActions, atari_images, scaled, vectors
 
@@ -132,10 +133,14 @@ def _readable(env: Env, options: EnvironmentOptions) -> Env:
 def create(context: Mapping[str, Any]) -> Env:
     """What RLlib calls, in an env runner's process: make the environment that `env_config` describes.
 
-    What can be imported where the trial is built can be imported here: `search_path` is the `sys.path` there.
+    What can be imported where the trial is built can be imported here: `search_path` is the `sys.path` there. What the
+    environment raises is kept in the folder `errors`.
     """
     sys.path += [entry for entry in context.get("search_path", ()) if entry not in sys.path]
-    return make_environment(context["env"], context["options"])
+    if not context.get("errors"):
+        return make_environment(context["env"], context["options"])
+    with kept(context["errors"]):
+        return KeepsErrors(make_environment(context["env"], context["options"]), context["errors"])
 
 
 def register() -> None:

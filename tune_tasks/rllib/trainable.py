@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tune_tasks.errors import ResourcesError
+from tune_tasks.errors import ResourcesError, TrainableError
 from tune_tasks.reporter import Earlier, StatusReporter
 from tune_tasks.rllib import checkpoints
 from tune_tasks.rllib.checkpoints import Checkpoint
@@ -58,34 +58,48 @@ class RLlibTrainable:
 
     def _train(self, config: dict[str, Any], reporter: StatusReporter) -> None:
         earlier = Checkpoint.read(self.restore) if self.restore else None
-        settings = self._settings(config, reporter.seed)
-        _try_environment(settings)
-        with built(settings, checkpoints.algorithm_folder(self.restore) if self.restore else None) as algorithm:
-            reporter.begin(earlier.earlier if earlier else Earlier())  # what is built is no time of training
-            _Training(self, algorithm, config, reporter, earlier.recent_episodes() if earlier else RecentEpisodes()).run()
+        restore = checkpoints.algorithm_folder(self.restore) if self.restore else None
+        with tempfile.TemporaryDirectory(prefix="tune-tasks-errors-") as errors:
+            settings = self._settings(config, reporter.seed, errors)
+            _try_environment(settings)
+            with _own_errors(settings), built(settings, restore) as algorithm:
+                reporter.begin(earlier.earlier if earlier else Earlier())  # what is built is no time of training
+                episodes = earlier.recent_episodes() if earlier else RecentEpisodes()
+                _Training(self, algorithm, config, reporter, episodes).run()
 
-    def _settings(self, config: Mapping[str, Any], seed: int) -> AlgorithmConfig:
+    def _settings(self, config: Mapping[str, Any], seed: int, errors: str) -> AlgorithmConfig:
         from tune_tasks.rllib.callbacks import EpisodeRecorder
 
         settings = algorithm_config(self.alg, self.env, config)
         place(settings, config, self.resources)
         if settings.seed is None:
             settings.debugging(seed=seed)
-        settings.env_config["search_path"] = list(sys.path)
+        settings.env_config |= {"search_path": list(sys.path), "errors": errors}
         if "restart_failed_env_runners" not in config:  # else a broken environment is tried for ever, in silence
             settings.fault_tolerance(restart_failed_env_runners=False)
         return settings.callbacks([EpisodeRecorder])
 
 
 def _try_environment(settings: AlgorithmConfig) -> None:
-    """One step of the environment in this process: what is wrong with it is raised as it is, not as what RLlib makes of it."""
-    from ray.rllib.algorithms.algorithm import Algorithm
-    from ray.rllib.env.env_context import EnvContext
+    """One step of the environment in this process: what is wrong with it from the start is raised as it is."""
+    from tune_tasks.rllib.environments import create
 
-    _, make = Algorithm._get_env_id_and_creator(settings.env, settings)
-    with contextlib.closing(make(EnvContext(settings.env_config, worker_index=0))) as env:
+    with contextlib.closing(create({**settings.env_config, "errors": None})) as env:
         env.reset(seed=settings.seed)
         env.step(env.action_space.sample())
+
+
+@contextlib.contextmanager
+def _own_errors(settings: AlgorithmConfig) -> Iterator[None]:
+    """In place of what RLlib makes of an environment's error, the error."""
+    from tune_tasks.rllib.env_errors import first_error
+
+    try:
+        yield
+    except Exception:
+        if error := first_error(settings.env_config["errors"]):
+            raise TrainableError(f"the environment failed:\n{error}") from None
+        raise
 
 
 @contextlib.contextmanager
@@ -162,7 +176,7 @@ class _Training:
         every = self._trainable.checkpoint_freq
         try:
             while True:
-                self._reporter.report(training_result(_trained(self._algorithm), self._episodes))
+                self._reporter.report(training_result(self._algorithm.train(), self._episodes))
                 if every and self._iteration % every == 0:
                     self._save()
         finally:
@@ -188,13 +202,3 @@ class _Training:
         folder = checkpoints.write(self._reporter.logdir, what, self._algorithm.save_to_path)
         self._saved = earlier.training_iteration
         print(f"checkpoint: {folder}")
-
-
-def _trained(algorithm: Algorithm) -> dict[str, Any]:
-    """One iteration's result. An environment's own error is raised as it is: RLlib raises an empty RuntimeError from it."""
-    try:
-        return algorithm.train()  # type: ignore[no-any-return]
-    except RuntimeError as exc:
-        if exc.args or exc.__cause__ is None:
-            raise
-        raise exc.__cause__ from None

@@ -1,0 +1,51 @@
+"""An environment's own error, from the process of an env runner to its trial.
+
+RLlib 2.60 ends an env runner whose environment has raised, and tells only that its process has died. The error is kept in a
+file; both processes have it where they are on one machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+
+
+class KeepsErrors(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Writes what the environment raises into the folder. Lives in an env runner's process."""
+
+    def __init__(self, env: gymnasium.Env[Any, Any], folder: str) -> None:
+        super().__init__(env)
+        self._folder = folder
+
+    def reset(self, **options: Any) -> tuple[Any, dict[str, Any]]:
+        """See Gymnasium."""
+        with kept(self._folder):
+            return self.env.reset(**options)
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """See Gymnasium."""
+        with kept(self._folder):
+            return self.env.step(action)
+
+
+@contextlib.contextmanager
+def kept(folder: str) -> Iterator[None]:
+    """Write the traceback of what is raised in the context into the folder, and raise it."""
+    try:
+        yield
+    except Exception as exc:
+        with contextlib.suppress(OSError):  # another machine has no such folder
+            Path(folder, f"{os.getpid()}.txt").write_text("".join(traceback.format_exception(exc)), encoding="utf-8")
+        raise
+
+
+def first_error(folder: str) -> str | None:
+    """The traceback that the first environment of a trial has left, if one has."""
+    files = sorted(Path(folder).glob("*.txt"), key=lambda path: path.stat().st_mtime)
+    return files[0].read_text(encoding="utf-8").strip() if files else None
