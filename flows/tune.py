@@ -34,8 +34,8 @@ def tune(
     Args:
         spec: The spec itself: experiments by name, each as a spec file has it.
         spec_file: Path of a spec file, YAML or JSON, on the machine that executes the run; takes the place of `spec`.
-        num_trials: Takes the place of every experiment's `num_trials`.
-        seed: Takes the place of the spec's seeds.
+        num_trials: Takes the place of every experiment's `num_trials`; 1 to 1,000,000.
+        seed: Takes the place of the spec's seeds; a whole number >= 0.
         stop: Criteria for every experiment, in place of its own for the same metric, e.g. `{"mean_accuracy": 0.99}`.
         address: Address of a Ray cluster to join. Default: `RAY_ADDRESS`, else a local one is started.
         num_cpus: CPUs of a local Ray cluster. Default: the machine's.

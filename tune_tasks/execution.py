@@ -16,6 +16,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.exceptions import Abort, Pause
+from prefect.logging import get_run_logger
 from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
 from prefect.states import Cancelled, Completed, Failed
 
@@ -35,7 +36,7 @@ from tune_tasks.resumption import BegunSweep, SweepFile, record_of
 from tune_tasks.run_view import RunView
 from tune_tasks.services import is_loopback
 from tune_tasks.spec_source import dump_yaml
-from tune_tasks.status import make_display
+from tune_tasks.status import Display, StatusView, make_display
 from tune_tasks.summary import Summary
 from tune_tasks.sweep import Launch, Sweep
 from tune_tasks.tasks import parse_spec, run_trial, summarize
@@ -48,6 +49,7 @@ logger = logging.getLogger(__name__)
 def execute(request: Request) -> State[Any]:
     """Run a sweep; returns the flow run's final state."""
     session = session_of_flow.get(None) or Session(display=make_display("classic", sys.stdout))
+    session.display = _Logged(session.display)
     try:
         with interruptible() as interruption:
             summary = _run(request, session, interruption)
@@ -62,6 +64,32 @@ def execute(request: Request) -> State[Any]:
     finally:
         session.display.close()
     return _state(summary)
+
+
+class _Logged(Display):
+    """A display whose notes and warnings are in the flow run's logs, too: of a deployment's run nobody sees the console."""
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self._logger = get_run_logger()
+
+    def show(self, view: StatusView) -> None:
+        """See `Display`."""
+        self._display.show(view)
+
+    def note(self, text: str) -> None:
+        """See `Display`."""
+        self._display.note(text)
+        self._logger.info("%s", text)
+
+    def warn(self, text: str) -> None:
+        """See `Display`."""
+        self._display.warn(text)
+        self._logger.warning("%s", text)
+
+    def close(self) -> None:
+        """See `Display`."""
+        self._display.close()
 
 
 def _cancelled(summary: Summary | None, interruption: Interruption) -> State[Any]:

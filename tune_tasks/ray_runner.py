@@ -116,7 +116,7 @@ def _init(options: RayOptions) -> None:
     else:
         kwargs |= {"address": "local", "num_cpus": options.num_cpus, "num_gpus": options.num_gpus, "include_dashboard": False}
     try:
-        with _kept_apart():
+        with _kept_apart(), _signals_kept():
             ray.init(**kwargs)
     except (OSError, RuntimeError, ValueError) as exc:  # a machine out of processes is an OSError, too
         where = f"join the Ray cluster at {options.address!r}" if options.address else "start a local Ray cluster"
@@ -147,7 +147,7 @@ def _replaced(module: ModuleType, name: str, value: object) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Ray replaces the process's SIGTERM handler, Prefect's or ours."""
+    """Ray replaces the process's SIGTERM handler, Prefect's or ours; its own, in C, aborts the process 3 s after a signal."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

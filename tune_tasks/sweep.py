@@ -296,8 +296,9 @@ class Sweep:
         missing = self._drain(was_stopped=was_stopped)
         self._hear_the_last()
         self._show()
-        summary = self._summary(interrupted=was_stopped)
-        closed = None if self.is_suspended else self._end_records(summary)
+        # Nobody ends the records of a suspended run that is cancelled: they are ended now, and open again where it goes on.
+        summary = self._summary(interrupted=was_stopped or self.is_suspended)
+        closed = self._end_records(summary)
         for tracker, what in missing.items():
             self._display.warn(f"{tracker} lacks results ({what}); they are in the files under {self._logdirs()}")
         summary = closed if isinstance(closed, Summary) else summary

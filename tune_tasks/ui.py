@@ -36,7 +36,7 @@ def serve(*, open_browser: bool) -> None:
         lines = [f"Prefect: {prefect_url}", f"MLflow:  {mlflow_url}"]
         if last := latest_flow_run_url("tune", "train"):
             lines.append(f"The last sweep: {last}")
-        lines += [f"Its trials of {name}, compared: {mlflow_url}{path}" for name, path in _last_views(uri).items()]
+        lines += [f"The last trials of {name}, compared: {mlflow_url}{path}" for name, path in _last_views(uri).items()]
         with contextlib.suppress(KeyboardInterrupt):  # from the first line that a user sees, Ctrl-C is the way out
             print(*lines, "Ctrl-C ends them.", sep="\n", flush=True)
             for url in (prefect_url, mlflow_url) if open_browser else ():
