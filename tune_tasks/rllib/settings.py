@@ -157,9 +157,14 @@ class Setting:
     hint: Any
 
 
-@functools.cache
 def settings_of(config_class: type[AlgorithmConfig]) -> Mapping[str, Setting]:
     """Every setting of an algorithm, by name: those of its own class first."""
+    key: Any = config_class  # mypy takes a class whose type it does not follow for not hashable
+    return _settings_of(key)
+
+
+@functools.cache
+def _settings_of(config_class: Any) -> Mapping[str, Setting]:
     found: dict[str, Setting] = {}
     for cls in config_class.__mro__:
         for method in METHODS:
