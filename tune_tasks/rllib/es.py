@@ -64,7 +64,7 @@ class ESConfig(AlgorithmConfig):
     def __init__(self, algo_class: type | None = None) -> None:
         super().__init__(algo_class=algo_class or ES)
         self.lr = 0.1
-        self.noise_stdev = 0.1
+        self.noise_stdev = 0.05
         self.l2_coeff = 0.005
         self.episodes_per_batch = 20
         self.train_batch_size = 1
