@@ -40,8 +40,8 @@ def a2c() -> AlgorithmConfig:
 
 
 def es() -> AlgorithmConfig:
-    """In the trial's process."""
-    return ESConfig()
+    """Two workers, 5 pairs of episodes each."""
+    return ESConfig().env_runners(num_env_runners=2)
 
 
 def ppo() -> AlgorithmConfig:

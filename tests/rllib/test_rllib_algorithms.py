@@ -186,7 +186,7 @@ def test_a3c_goes_on_without_a_worker_that_dies_and_not_without_any():
     assert played[0] < played[1]
     assert algorithm.env_runner_group.healthy_env_runner_ids() == [2]
     kill(algorithm, 2)
-    with pytest.raises(RuntimeError, match="none of A3C's 2 env runners is left"):
+    with pytest.raises(RuntimeError, match="none of the 2 env runners is left"):
         algorithm.train()
     algorithm.stop()
 
@@ -198,8 +198,25 @@ def test_es_plays_a_dead_workers_episodes_with_the_others():
     algorithm.stop()
 
 
-def kill(algorithm, worker):
-    ray.kill(algorithm.env_runner_group._worker_manager._actors[worker])
+def test_a3c_waits_for_its_only_worker_where_ray_restarts_it():
+    algorithm = small("A3C", workers=1).build_algo()
+    before = algorithm.train()["env_runners"][STEPS]
+    kill(algorithm, 1, no_restart=False)
+    assert algorithm.train()["env_runners"][STEPS] > before
+    algorithm.stop()
+
+
+def kill(algorithm, worker, *, no_restart=True):
+    ray.kill(algorithm.env_runner_group._worker_manager._actors[worker], no_restart=no_restart)
+
+
+def test_es_plays_until_there_are_enough_steps():
+    config = small("ES").training(episodes_per_batch=2, train_batch_size_per_learner=150)
+    algorithm = config.build_algo()
+    played = algorithm.train()["env_runners"]
+    assert played[STEPS] >= 150
+    assert played["num_episodes"] > 2
+    algorithm.stop()
 
 
 class Images(gymnasium.Env):

@@ -23,10 +23,10 @@ from ray.rllib.utils.metrics import (
     NUM_ENV_STEPS_SAMPLED_LIFETIME,
     SAMPLE_TIMER,
     TIMERS,
-    WEIGHTS_SEQ_NO,
 )
 
 from tune_tasks.rllib.actor_critic import ActorCriticConfig, ActorCriticLearner
+from tune_tasks.rllib.workers import living, weights
 
 _ORDER = "gradients"
 
@@ -128,11 +128,6 @@ class A3CLearner(ActorCriticLearner):
         self._weights_seq_no += 1
         self.after_gradient_based_update(timesteps={NUM_ENV_STEPS_SAMPLED_LIFETIME: timesteps})
 
-    def weights(self) -> dict[str, Any]:
-        """The whole module's weights and their number, as an env runner's state."""
-        state = self.get_state(components=COMPONENT_RL_MODULE)
-        return {name: state[name] for name in (COMPONENT_RL_MODULE, WEIGHTS_SEQ_NO)}
-
 
 class WorkerLearner(ActorCriticLearner):
     """A worker's copy of the networks: an update ends with the gradients, which are kept and not applied."""
@@ -156,7 +151,9 @@ class A3CEnvRunner(SingleAgentEnvRunner):
         """Make the learner, and take its module for playing."""
         env = self.env.unwrapped if self.env is not None else None
         spec = self.config.get_rl_module_spec(env=env, spaces=self.get_spaces(), inference_only=False)
-        self.learner = WorkerLearner(config=self.config, module_spec=spec.as_multi_rl_module_spec())
+        gpus = self.config.num_gpus_per_env_runner if self.worker_index else 0
+        config = self.config.copy(copy_frozen=False).learners(num_gpus_per_learner=gpus)
+        self.learner = WorkerLearner(config=config, module_spec=spec.as_multi_rl_module_spec())
         self.learner.build()
         self.module = self.learner.module[DEFAULT_MODULE_ID]
         # A learner seeds as if there were one: all workers would explore alike.
@@ -201,10 +198,9 @@ class A3C(Algorithm):
         if not group.num_remote_env_runners():
             self._apply(0, self.env_runner.sample_gradients(self._state()))
             return
-        if not group.num_healthy_remote_env_runners():
-            raise RuntimeError(f"none of A3C's {group.num_remote_env_runners()} env runners is left")
-        if group.num_in_flight_async_reqs(_ORDER) < group.num_healthy_remote_env_runners():
-            self._order(group.healthy_env_runner_ids())
+        workers = living(group)
+        if group.num_in_flight_async_reqs(_ORDER) < len(workers):
+            self._order(workers)
         with self.metrics.log_time((TIMERS, SAMPLE_TIMER)):
             arrived = self._arrived()
         for worker, gradients in arrived:
@@ -246,7 +242,7 @@ class A3C(Algorithm):
         self.metrics.aggregate([self._learner.metrics.reduce()], key=LEARNER_RESULTS)
 
     def _state(self) -> dict[str, Any]:
-        return {**self._learner.weights(), NUM_ENV_STEPS_SAMPLED_LIFETIME: self._timesteps()}
+        return {**weights(self._learner), NUM_ENV_STEPS_SAMPLED_LIFETIME: self._timesteps()}
 
     def _timesteps(self) -> int:
         return int(self.metrics.peek((ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME), default=0))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
 from ray.rllib.algorithms.bc.torch.default_bc_torch_rl_module import DefaultBCTorchRLModule
-from ray.rllib.core import ALL_MODULES, COMPONENT_RL_MODULE, DEFAULT_MODULE_ID
+from ray.rllib.core import ALL_MODULES, DEFAULT_MODULE_ID
 from ray.rllib.core.learner.learner import Learner
 from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
@@ -27,11 +27,12 @@ from ray.rllib.utils.metrics import (
     NUM_ENV_STEPS_SAMPLED_LIFETIME,
     NUM_ENV_STEPS_TRAINED_LIFETIME,
     TIMERS,
-    WEIGHTS_SEQ_NO,
 )
 from scipy.stats import rankdata
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from typing_extensions import Self
+
+from tune_tasks.rllib.workers import living, weights
 
 
 class ESConfig(AlgorithmConfig):
@@ -64,7 +65,7 @@ class ESConfig(AlgorithmConfig):
     def __init__(self, algo_class: type | None = None) -> None:
         super().__init__(algo_class=algo_class or ES)
         self.lr = 0.1
-        self.noise_stdev = 0.1
+        self.noise_stdev = 0.05
         self.l2_coeff = 0.005
         self.episodes_per_batch = 20
         self.train_batch_size = 1
@@ -186,11 +187,6 @@ class ESLearner(TorchLearner):
         loss: torch.Tensor = config.l2_coeff / 2 * theta.square().sum() - batch["gradient"] @ theta
         return loss
 
-    def weights(self) -> dict[str, Any]:
-        """θ and its number, as an env runner's state."""
-        state = self.get_state(components=COMPONENT_RL_MODULE)
-        return {name: state[name] for name in (COMPONENT_RL_MODULE, WEIGHTS_SEQ_NO)}
-
     @property
     def updates(self) -> int:
         """How often θ was moved, restored checkpoints included."""
@@ -236,12 +232,12 @@ class ES(Algorithm):
             timesteps = int(self.metrics.peek((ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME)))
             self.metrics.aggregate([self._learner.step(pairs, timesteps=timesteps)], key=LEARNER_RESULTS)
         if self.env_runner:
-            self.env_runner.set_state(self._learner.weights())
+            self.env_runner.set_state(weights(self._learner))
 
     def _played(self) -> list[Pair]:
         """Enough pairs for a batch; of the same settings and seed, the same ones."""
         seeds = self._seeds()
-        state = self._learner.weights()
+        state = weights(self._learner)
         pairs: list[Pair] = []
         while missing := self._missing(pairs):
             for played, metrics in self._play(state, list(itertools.islice(seeds, missing))):
@@ -258,13 +254,15 @@ class ES(Algorithm):
         return max(1, int(self.env_runner_group.num_healthy_remote_env_runners())) if few_steps else 0
 
     def _play(self, state: dict[str, Any], seeds: Sequence[int]) -> Iterable[tuple[list[Pair], Any]]:
-        """Have these seeds played by all workers, as many by each; what a dying worker had is missing."""
+        """Have these seeds played by all workers, as many by each; what a dying worker had is missing.
+
+        Raises:
+            RuntimeError: If no worker is left.
+        """
         group = self.env_runner_group
         if not group.num_remote_env_runners():
             return [self.env_runner.play(state, seeds)]
-        workers = group.healthy_env_runner_ids()[: len(seeds)]
-        if not workers:
-            raise RuntimeError(f"none of ES's {group.num_remote_env_runners()} env runners is left")
+        workers = living(group)[: len(seeds)]
         shared = ray.put(state)
         orders = [{"state": shared, "seeds": seeds[i :: len(workers)]} for i in range(len(workers))]
         played: Iterable[tuple[list[Pair], Any]] = group.foreach_env_runner(
