@@ -13,6 +13,6 @@ if [ "$(cat .venv/.wanted 2>/dev/null)" != "$wanted" ]; then
   echo "Setting up .venv with $("$python" --version) (some minutes, once) ..." >&2
   rm -rf .venv
   "$python" -m venv .venv
-  .venv/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[examples,dev]' >&2
+  .venv/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[examples,rllib,dev]' >&2
   echo "$wanted" >.venv/.wanted
 fi

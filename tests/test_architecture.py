@@ -22,7 +22,8 @@ ORDER = [
     *("rllib", "rllib.catalog", "rllib.hints", "rllib.settings", "rllib.keys_2017", "rllib.given", "rllib.options"),
     *("rllib.replay_keys", "rllib.connectors", "rllib.atari", "rllib.env_class", "rllib.wrappers"),
     *("rllib.env_errors", "rllib.environments"),
-    *("rllib.model_keys", "rllib.config_keys", "rllib.actor_critic", "rllib.a3c", "rllib.a2c", "rllib.es", "rllib.quiet"),
+    *("rllib.model_keys", "rllib.config_keys", "rllib.actor_critic", "rllib.workers"),
+    *("rllib.a3c", "rllib.a2c", "rllib.es", "rllib.quiet"),
     *("rllib.shares", "rllib.results", "rllib.callbacks", "rllib.checkpoints", "rllib.trainable", "rllib.evaluate"),
     *("rllib.planning", "plan", "cluster"),
     *(
@@ -70,7 +71,7 @@ IMPORTED_BY = {
     "ray": {
         *("ray_runner", "recorder", "recorder_link", "tasks", "postmortem", "hearing", "sweep", "execution"),
         *("rllib.catalog", "rllib.connectors", "rllib.environments", "rllib.model_keys", "rllib.settings", "rllib.config_keys"),
-        *("rllib.actor_critic", "rllib.a3c", "rllib.a2c", "rllib.es"),
+        *("rllib.actor_critic", "rllib.workers", "rllib.a3c", "rllib.a2c", "rllib.es"),
         *("rllib.quiet", "rllib.callbacks", "rllib.trainable", "rllib.evaluate"),
     },
     "gymnasium": {"rllib.env_errors", "rllib.atari", "rllib.env_class", "rllib.wrappers", "rllib.environments"},
