@@ -72,6 +72,30 @@ def test_time_is_up_in_the_middle_of_an_iteration(train):
     assert re.fullmatch(r"time_total_s 3\.\d+ >= 3", trial.stop_reason)
 
 
+BROKEN = """
+import gymnasium, numpy
+class Licensed(gymnasium.Env):
+    observation_space = gymnasium.spaces.Box(-1, 1, (4,), numpy.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+    steps = 0
+    def reset(self, *, seed=None, options=None):
+        return numpy.zeros(4, numpy.float32), {}
+    def step(self, action):
+        self.steps += 1
+        if self.steps > 50:
+            raise ValueError("the simulator has lost its licence")
+        return numpy.zeros(4, numpy.float32), 1.0, self.steps % 10 == 0, False, {}
+"""
+
+
+def test_a_broken_environment_says_its_own_error(train, folder, monkeypatch):
+    (folder / "broken_simulator.py").write_text(BROKEN)
+    monkeypatch.syspath_prepend(str(folder))
+    trial = only(train(env="broken_simulator:Licensed", config={**SMALL, "num_workers": 1}, stop={"training_iteration": 3}))
+    assert trial.state is TrialState.ERROR
+    assert trial.error.strip().endswith("ValueError: the simulator has lost its licence")
+
+
 def test_checkpoints_are_continued_and_played(train, folder, command, reports):
     first = only(train(config=SMALL, stop={"training_iteration": 3}, checkpoint_freq=2))
     assert sorted(path.name for path in Path(first.logdir).glob("checkpoint_*")) == ["checkpoint_000002", "checkpoint_000003"]
