@@ -31,7 +31,7 @@ def test_an_unknown_name_is_told_the_nearest_and_all():
         check_algorithm("ppo")
     with pytest.raises(UsageError, match=r"'DreamerV2'; did you mean 'DreamerV3'"):
         config_class("DreamerV2")
-    with pytest.raises(UsageError, match=r"'zzz' \\(known: script, PPO"):
+    with pytest.raises(UsageError, match=r"'zzz' \(known: script, PPO"):
         check_algorithm("zzz")
 
 
