@@ -129,7 +129,7 @@ def test_a_checkpoint_is_restored_into_a_fresh_algorithm(alg, trained, tmp_path)
 
 def test_the_same_seed_has_the_same_first_results(alg, trained):
     if alg == "DQN":
-        pytest.skip("RLlib's replay buffers draw from generators of their own, which no setting seeds")
+        pytest.skip("RLlib's replay buffers draw from generators of their own, made with seed=None")
     _, first = trained
     again = small(alg).build_algo()
     result = again.train()

@@ -13,6 +13,7 @@ from waiting import until
 
 from tune_tasks.trial import TrialState
 
+ROOT = Path(__file__).parents[2]
 SMALL = {"train_batch_size_per_learner": 200, "minibatch_size": 100, "num_epochs": 1}
 
 
@@ -70,6 +71,14 @@ def test_time_is_up_in_the_middle_of_an_iteration(train):
     trial = only(train(config={"num_workers": 1, "train_batch_size_per_learner": 10**7}, stop={"time_total_s": 3}))
     assert (trial.state, trial.error) == (TrialState.TERMINATED, None)
     assert re.fullmatch(r"time_total_s 3\.\d+ >= 3", trial.stop_reason)
+
+
+def test_an_example_reaches_its_goal(cluster, folder):
+    from tune_tasks import run_experiments
+
+    trial = only(run_experiments(ROOT / "examples" / "rllib" / "cartpole-a2c.yaml", seed=0, display="none"))
+    assert (trial.state, trial.error) == (TrialState.TERMINATED, None)
+    assert trial.stop_reason.startswith("episode_reward_mean 15")
 
 
 BROKEN = """
