@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
@@ -33,6 +34,7 @@ from tune_tasks.recorder_protocol import ExperimentInfo, SweepInfo
 from tune_tasks.records import TrialRecord
 from tune_tasks.request import Request, Session, session_of_flow
 from tune_tasks.resumption import BegunSweep, SweepFile, record_of
+from tune_tasks.rllib.trainable import RLlibTrainable
 from tune_tasks.run_view import RunView
 from tune_tasks.services import is_loopback
 from tune_tasks.spec_source import dump_yaml
@@ -132,7 +134,7 @@ def _run(request: Request, session: Session, interruption: Interruption) -> Summ
         info = _sweep_info(plan, request, begun.sweep)
         _check_reach(cluster, info)
         _name_flow_run(info)
-        launches = {experiment.name: _launch(experiment, cluster) for experiment in plan.experiments}
+        launches = {experiment.name: _launch(experiment, cluster, verbose=request.verbose) for experiment in plan.experiments}
         recorder = session.recorder or start_recorder(info.tracking_uri, info.cwd, cpus=cluster.cpu)
         recorder.begin.remote(info, again=earlier is not None)
         sweep = Sweep(
@@ -205,8 +207,10 @@ def _name_flow_run(info: SweepInfo) -> None:
         logger.warning("Prefect: cannot name the flow run: %s", exc)
 
 
-def _launch(experiment: PlannedExperiment, cluster: Cluster) -> Launch:
+def _launch(experiment: PlannedExperiment, cluster: Cluster, *, verbose: bool) -> Launch:
     trainable = experiment.trainable
+    if isinstance(trainable, RLlibTrainable):
+        trainable = replace(trainable, verbose=verbose)
     if cluster.is_remote and isinstance(trainable, ScriptTrainable):
         trainable = PackedScript.pack(trainable)
     options = remote_options(experiment.spec.resources.resources(), isolate=experiment.spec.isolate)
