@@ -35,7 +35,7 @@ def test_report_that_meets_a_criterion_is_the_last(sweep, reports, task_runs, ml
 BLOCKED = {
     "asleep": "time.sleep(600)",
     "in a loop": "while True: pass",
-    "in native code of Ray's": "import ray; ray.wait([ray.remote(lambda: time.sleep(600)).remote()])",
+    "in native code of Ray's": "import ray; ray.wait([ray.remote(num_cpus=0)(lambda: time.sleep(60)).remote()])",
     "waiting for a lock": "threading.Lock().acquire(); lock = threading.Lock(); lock.acquire(); lock.acquire()",
 }
 
