@@ -51,7 +51,8 @@ logger = logging.getLogger(__name__)
 def execute(request: Request) -> State[Any]:
     """Run a sweep; returns the flow run's final state."""
     session = session_of_flow.get(None) or Session(display=make_display("classic", sys.stdout))
-    session.display = _Logged(session.display)
+    display = session.display
+    session.display = _Logged(display)
     try:
         with interruptible() as interruption:
             summary = _run(request, session, interruption)
@@ -64,7 +65,8 @@ def execute(request: Request) -> State[Any]:
         session.error = exc
         raise
     finally:
-        session.display.close()
+        display.close()
+        session.display = display  # what its caller has to say later is no part of the flow run
     return _state(summary)
 
 
@@ -88,10 +90,6 @@ class _Logged(Display):
         """See `Display`."""
         self._display.warn(text)
         self._logger.warning("%s", text)
-
-    def close(self) -> None:
-        """See `Display`."""
-        self._display.close()
 
 
 def _cancelled(summary: Summary | None, interruption: Interruption) -> State[Any]:

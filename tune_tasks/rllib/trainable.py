@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
 _WORKERS_CPU = {"num_cpus_per_env_runner", "num_cpus_per_worker"}
+_RESTARTS = {"restart_failed_env_runners", "recreate_failed_workers"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class RLlibTrainable:
         if settings.seed is None:
             settings.debugging(seed=seed)
         settings.env_config |= {"search_path": list(sys.path), "errors": errors}
-        if "restart_failed_env_runners" not in config:  # else a broken environment is tried for ever, in silence
+        if not _RESTARTS & config.keys():  # else a broken environment is tried for ever, in silence
             settings.fault_tolerance(restart_failed_env_runners=False)
         return settings.callbacks([EpisodeRecorder])
 
