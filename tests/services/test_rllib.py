@@ -68,7 +68,8 @@ def workers():
 
 
 def test_time_is_up_in_the_middle_of_an_iteration(train):
-    trial = only(train(config={"num_workers": 1, "train_batch_size_per_learner": 10**7}, stop={"time_total_s": 3}))
+    endless = {"num_workers": 1, "train_batch_size_per_learner": 10**7, "rollout_fragment_length": 200}
+    trial = only(train(config=endless, stop={"time_total_s": 3}))
     assert (trial.state, trial.error) == (TrialState.TERMINATED, None)
     assert re.fullmatch(r"time_total_s 3\.\d+ >= 3", trial.stop_reason)
 
