@@ -60,11 +60,16 @@ def training_result(result: Mapping[str, Any], episodes: RecentEpisodes) -> Trai
         With `timesteps_total` the environment steps sampled since the trial began (for offline algorithms, which sample none,
         the steps trained on), and the learner's statistics in `info` as `learner/<name>`.
     """
-    episodes.add(result.get("env_runners", {}).get(EPISODES, ()))
+    episodes.add(_ended(result.get("env_runners", {}).get(EPISODES, [])))
     fields = episodes.fields()
     learners = result.get("learners", {})
     fields["info"] = {**fields.get("info", {}), "learner": _statistics(learners)}
     return TrainingResult(timesteps_total=_timesteps(result, learners), **fields)
+
+
+def _ended(series: Any) -> Iterable[Any]:
+    """The items of a series, of which RLlib gives one alone without its list."""
+    return [series] if isinstance(series, tuple) else series
 
 
 def _timesteps(result: Mapping[str, Any], learners: Mapping[str, Any]) -> int:
