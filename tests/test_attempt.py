@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tune_tasks import monitor
+from tune_tasks import attempt, monitor
 from tune_tasks.attempt import Assignment, Interrupter, LogCapture, run_train
-from tune_tasks.errors import TrialStopped
+from tune_tasks.errors import TrainableError, TrialStopped
 from tune_tasks.monitor import Monitor
 from tune_tasks.recorder_protocol import AttemptInfo
 from tune_tasks.reporter import StatusReporter, Stop
@@ -139,6 +139,14 @@ def test_a_traceback_begins_in_user_code(run, tmp_path):
     top_level = run("def train(c, r): ...\n1 / 0  # of another length: Python may have cached the first one").error
     assert top_level.startswith(f'Traceback (most recent call last):\n  File "{script}", line 2, in <module>\n    1 / 0')
     assert run("def train(c): ...").error == "TypeError: train() takes 1 positional argument but 2 were given\n"
+
+
+@pytest.mark.parametrize(("error", "begins"), [("ValueError", "Traceback"), ("TrainableError", "tune_tasks.errors.Trainable")])
+def test_what_drives_rllib_shows_its_frames_unless_the_error_is_for_users(run, error, begins):
+    names = {"TrainableError": TrainableError}
+    code = f"def train(config, reporter):\n    raise {error}('so')"
+    exec(compile(code, Path(attempt.__file__).parent / "rllib" / "driving.py", "exec"), names)
+    assert run(names["train"]).error.startswith(begins)
 
 
 BLOCKED = {

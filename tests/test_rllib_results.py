@@ -31,6 +31,13 @@ def test_the_mean_is_that_of_the_last_hundred_episodes():
     assert (none_ended.episode_reward_mean, none_ended.episodes_total) == (2.0, 151)
 
 
+def test_an_iteration_in_which_one_episode_ended():
+    result = rllib_result()
+    result["env_runners"][EPISODES] = (-17.0, 1180)  # as RLlib gives a series of one item
+    counted = training_result(result, RecentEpisodes())
+    assert (counted.episodes_total, counted.episode_reward_mean, counted.episode_len_mean) == (1, -17.0, 1180.0)
+
+
 def test_before_the_first_episode_has_ended_there_is_no_mean():
     result = training_result(rllib_result(), RecentEpisodes())
     assert (result.episode_reward_mean, result.episodes_total, result.timesteps_total) == (None, 0, 400)

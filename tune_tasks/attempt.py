@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tune_tasks.errors import TrainableError, TrialStopped
+from tune_tasks.errors import TrainableError, TrialStopped, TuneError
 from tune_tasks.reporter import StatusReporter
 from tune_tasks.trainable import Trainable
 from tune_tasks.trial import EndedBy, Outcome, Trial, TrialState
@@ -28,6 +28,7 @@ _INTERRUPT = signal.SIGUSR1
 _RESEND_AFTER_S = (0.001, 0.01, 0.05, 0.1)
 _LOG_LINES_PER_CALL = 500
 _OWN_FILES = (str(Path(__file__).parent) + os.sep, contextlib.__file__, importlib.__file__, "<frozen ")
+_RLLIB_FILES = (str(Path(__file__).parent / "rllib") + os.sep,)
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,13 @@ def _check_result(result: object) -> None:
 
 
 def _user_traceback(exc: BaseException) -> str:
-    """The traceback from user code on: the frames above it, ours, say nothing to the user. The message where all are ours."""
+    """The traceback from user code on: the frames above it, ours, say nothing to the user. The message where all are ours.
+
+    What drives RLlib stands where a user's `train()` would: its frames are shown, except for errors that are written for users.
+    """
     frames = exc.__traceback__
-    while frames and frames.tb_frame.f_code.co_filename.startswith(_OWN_FILES):
+    shown = () if isinstance(exc, TuneError) else _RLLIB_FILES
+    while frames and (file := frames.tb_frame.f_code.co_filename).startswith(_OWN_FILES) and not file.startswith(shown):
         frames = frames.tb_next
     return "".join(traceback.format_exception(type(exc), exc, frames))
 

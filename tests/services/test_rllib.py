@@ -67,6 +67,14 @@ def workers():
     return [command for command in ours if "EnvRunner" in command]
 
 
+def test_iterations_in_which_one_episode_ends(train, reports):
+    config = {"train_batch_size_per_learner": 20, "minibatch_size": 20, "num_epochs": 1, "horizon": 15}
+    trial = only(train(config=config, stop={"training_iteration": 6}))
+    assert (trial.state, trial.error) == (TrialState.TERMINATED, None)
+    totals = [0, *(row["episodes_total"] for row in reports(trial))]
+    assert 1 in [after - before for before, after in itertools.pairwise(totals)]
+
+
 def test_time_is_up_in_the_middle_of_an_iteration(train):
     endless = {"num_workers": 1, "train_batch_size_per_learner": 10**7, "rollout_fragment_length": 200}
     trial = only(train(config=endless, stop={"time_total_s": 3}))
