@@ -68,7 +68,7 @@ def workers():
 
 
 def test_iterations_in_which_one_episode_ends(train, reports):
-    config = {"train_batch_size_per_learner": 20, "minibatch_size": 20, "num_epochs": 1, "horizon": 15}
+    config = {"train_batch_size_per_learner": 20, "minibatch_size": 20, "num_workers": 0, "horizon": 15}
     trial = only(train(config=config, stop={"training_iteration": 6}))
     assert (trial.state, trial.error) == (TrialState.TERMINATED, None)
     totals = [0, *(row["episodes_total"] for row in reports(trial))]
