@@ -76,7 +76,7 @@ def ours(folder: Path, prefect_home: Path, *, trials: int, reports: int) -> Timi
     config |= {"x": {"grid_search": list(range(trials))}}
     (folder / "spec.json").write_text(json.dumps({"bench": {"alg": "script", "env": "none", "config": config}}))
     command = [sys.executable, "-m", "tune_tasks.cli", "-f", "spec.json", "--num-cpus", str(CPUS), "--classic"]
-    return _timed(command, folder, {"PREFECT_HOME": str(prefect_home)})
+    return timed(command, folder, {"PREFECT_HOME": str(prefect_home)})
 
 
 def ray_tune(folder: Path, *, trials: int, reports: int, reuse_actors: bool = False) -> Timing:
@@ -84,7 +84,7 @@ def ray_tune(folder: Path, *, trials: int, reports: int, reuse_actors: bool = Fa
     folder.mkdir(parents=True)
     config = {"reports": reports, "marks": str(folder / "marks.jsonl")}
     options = {"cpus": CPUS, "trials": trials, "config": config, "reuse_actors": reuse_actors}
-    return _timed([sys.executable, str(HERE / "ray_tune.py"), json.dumps(options)], folder, {})
+    return timed([sys.executable, str(HERE / "ray_tune.py"), json.dumps(options)], folder, {})
 
 
 def show(title: str, figures: Mapping[str, Sequence[float]], unit: str, digits: int = 2) -> None:
@@ -140,7 +140,12 @@ def check_lines(timing: Timing, trials: int, reports: int) -> int:
     return sum(lines)
 
 
-def _timed(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Timing:
+def timed(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Timing:
+    """Run a command in its folder, as an own process with a clean environment; ends all that it leaves behind.
+
+    Raises:
+        RuntimeError: If it ends with an exit code other than 0.
+    """
     marker = f"{os.getpid()}-{time.monotonic_ns()}"
     clean = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
     # Ray's files beside ours, not in /tmp/ray; its statistics go nowhere on either side.
@@ -156,7 +161,8 @@ def _timed(command: Sequence[str], folder: Path, environment: Mapping[str, str])
             process.wait()
     if code != 0:
         raise RuntimeError(f"{' '.join(command)} ended with {code}:\n{(folder / 'output.txt').read_text()[-4000:]}")
-    marks = [json.loads(line) for line in (folder / "marks.jsonl").read_text().splitlines()]
+    noted = folder / "marks.jsonl"
+    marks = [json.loads(line) for line in noted.read_text().splitlines()] if noted.exists() else []
     return Timing(started, wall_s, marks, folder)
 
 
