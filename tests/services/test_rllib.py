@@ -82,6 +82,33 @@ def test_time_is_up_in_the_middle_of_an_iteration(train):
     assert re.fullmatch(r"time_total_s 3\.\d+ >= 3", trial.stop_reason)
 
 
+STUCK = """
+import gymnasium, numpy, time
+class Stuck(gymnasium.Env):
+    observation_space = gymnasium.spaces.Box(-1, 1, (4,), numpy.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+    steps = 0
+    def reset(self, *, seed=None, options=None):
+        return numpy.zeros(4, numpy.float32), {}
+    def step(self, action):
+        self.steps += 1
+        if self.steps > 500:
+            time.sleep(3600)
+        return numpy.zeros(4, numpy.float32), 1.0, self.steps % 10 == 0, False, {}
+"""
+
+
+def test_a_worker_that_plays_for_ever_is_ended_not_waited_for(train, folder, monkeypatch, reports):
+    (folder / "stuck_simulator.py").write_text(STUCK)
+    monkeypatch.syspath_prepend(str(folder))
+    config = {**SMALL, "num_workers": 1}
+    trial = only(train(env="stuck_simulator:Stuck", config=config, stop={"time_total_s": 12}, checkpoint_freq=100))
+    assert (trial.state, trial.error) == (TrialState.TERMINATED, None)
+    assert [path.name for path in Path(trial.logdir).glob("checkpoint_*")] == ["checkpoint_000002"]
+    assert Path(f"/proc/{reports(trial)[-1]['pid']}").exists()  # or the monitor has ended the whole process after the grace
+    until(lambda: workers() == [])
+
+
 def test_an_example_reaches_its_goal(cluster, folder):
     from tune_tasks import run_experiments
 

@@ -106,6 +106,8 @@ def _own_errors(settings: AlgorithmConfig) -> Iterator[None]:
 @contextlib.contextmanager
 def built(settings: AlgorithmConfig, restore: Path | None) -> Iterator[Algorithm]:
     """The algorithm, as it was where RLlib's files of a checkpoint are given, until the context ends."""
+    from tune_tasks.rllib.workers import end
+
     with _working_folder():
         algorithm = settings.build_algo()
         try:
@@ -113,6 +115,8 @@ def built(settings: AlgorithmConfig, restore: Path | None) -> Iterator[Algorithm
                 algorithm.restore_from_path(str(restore))
             yield algorithm
         finally:
+            for group in filter(None, (algorithm.env_runner_group, algorithm.eval_env_runner_group)):
+                end(group)
             algorithm.stop()
 
 

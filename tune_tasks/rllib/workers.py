@@ -1,4 +1,4 @@
-"""What A3C and ES ask of RLlib's groups of workers and of its learners."""
+"""What we ask of RLlib's groups of workers and of its learners, beyond what they offer."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ray.rllib.core.learner.learner import Learner
 from ray.rllib.env.env_runner_group import EnvRunnerGroup
 from ray.rllib.utils.metrics import WEIGHTS_SEQ_NO
 
+_CLOSE_S = 3.0
 _RESTART_S = 60.0
 _PING_S = 5.0
 
@@ -34,6 +35,12 @@ def _restarting(group: EnvRunnerGroup) -> bool:
     """Whether a worker has come back, or may yet; those that have are healthy for RLlib from now on."""
     answers = group._worker_manager.foreach_actor("ping", healthy_only=False, timeout_seconds=_PING_S, mark_healthy=True)
     return not answers or any(not isinstance(answer.get(), ActorDiedError) for answer in answers)
+
+
+def end(group: EnvRunnerGroup) -> None:
+    """End the workers' processes; their environments have a moment to close. RLlib's `stop()` waits for whatever they play."""
+    group.foreach_env_runner("stop", local_env_runner=False, healthy_only=False, timeout_seconds=_CLOSE_S)
+    group._worker_manager.clear()
 
 
 def weights(learner: Learner) -> dict[str, Any]:
