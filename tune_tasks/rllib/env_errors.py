@@ -30,8 +30,11 @@ class KeepsErrors(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """See Gymnasium."""
-        with kept(self._folder):
+        try:  # a context manager, entered at every step, would cost as much as the rest of the wrapper
             return self.env.step(action)
+        except Exception as exc:
+            _keep(exc, self._folder)
+            raise
 
 
 @contextlib.contextmanager
@@ -40,9 +43,13 @@ def kept(folder: str) -> Iterator[None]:
     try:
         yield
     except Exception as exc:
-        with contextlib.suppress(OSError):  # another machine has no such folder
-            Path(folder, f"{os.getpid()}.txt").write_text("".join(traceback.format_exception(exc)), encoding="utf-8")
+        _keep(exc, folder)
         raise
+
+
+def _keep(exc: Exception, folder: str) -> None:
+    with contextlib.suppress(OSError):  # another machine has no such folder
+        Path(folder, f"{os.getpid()}.txt").write_text("".join(traceback.format_exception(exc)), encoding="utf-8")
 
 
 def first_error(folder: str) -> str | None:
