@@ -38,6 +38,13 @@ def test_an_iteration_in_which_one_episode_ended():
     assert (counted.episodes_total, counted.episode_reward_mean, counted.episode_len_mean) == (1, -17.0, 1180.0)
 
 
+def test_what_an_evaluation_has_measured():
+    played = {"episode_return_mean": 20.0, "episode_return_max": float("nan"), EPISODES: float("nan")}
+    result = training_result({**rllib_result(), "evaluation": {"env_runners": played}}, RecentEpisodes())
+    assert result.info["evaluation"] == {"episode_reward_mean": 20.0}
+    assert "evaluation" not in training_result(rllib_result(), RecentEpisodes()).info
+
+
 def test_before_the_first_episode_has_ended_there_is_no_mean():
     result = training_result(rllib_result(), RecentEpisodes())
     assert (result.episode_reward_mean, result.episodes_total, result.timesteps_total) == (None, 0, 400)

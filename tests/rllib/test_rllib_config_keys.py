@@ -349,7 +349,7 @@ def test_observation_filter(name):
     env = environment(config)
     spaces = dict.fromkeys(("__env__", "__env_single__"), (env.observation_space, env.action_space))
     pipeline = config.build_env_to_module_connector(spaces=spaces)
-    filters = [piece for piece in pipeline.connectors if type(piece).__name__ == "MeanStdFilter"]
+    filters = [piece for piece in pipeline.connectors if type(piece).__name__ == "MergedMeanStdFilter"]
     assert len(filters) == (1 if name and "Mean" in name else 0)
 
 
@@ -495,6 +495,8 @@ WRONG = [
     ("PPO", {"hiddens": [9]}, "config.hiddens: has no effect on PPO; it is a setting of DQN"),
     ("PPO", {"batch_size": 9}, "config.batch_size: has no effect on PPO; it is a setting of A3C"),
     ("IMPALA", {"epsilon": 0.1}, "config.epsilon: has no effect on IMPALA: it is the share of random actions (DQN)"),
+    ("TQC", {"lr": 0.1}, "config.lr: TQC takes actor_lr, critic_lr and alpha_lr"),
+    ("IMPALA", {"num_aggregator_actors_per_learner": 1}, "its processes have no place in a trial's `resources`"),
     ("SAC", {"lr": 0.1}, "config.lr: SAC takes actor_lr, critic_lr and alpha_lr"),
     ("A3C", {"train_batch_size": 9}, "config.train_batch_size: A3C has no train batch"),
     ("A2C", {"sgd_batchsize": 9}, "config.sgd_batchsize: has no effect on A2C"),

@@ -109,12 +109,14 @@ def test_a_worker_that_plays_for_ever_is_ended_not_waited_for(train, folder, mon
     until(lambda: workers() == [])
 
 
-def test_an_example_reaches_its_goal(cluster, folder):
+@pytest.mark.parametrize("example", ["cartpole-a2c", "cartpole-a3c", "cartpole-es", "cartpole-ppo-drawn"])
+def test_an_example_reaches_its_goal(example, cluster, folder):
+    """Those that take less than a minute on two cores."""
     from tune_tasks import run_experiments
 
-    trial = only(run_experiments(ROOT / "examples" / "rllib" / "cartpole-a2c.yaml", seed=0, display="none"))
-    assert (trial.state, trial.error) == (TrialState.TERMINATED, None)
-    assert trial.stop_reason.startswith("episode_reward_mean 15")
+    summary = run_experiments(ROOT / "examples" / "rllib" / f"{example}.yaml", seed=0, display="none")
+    assert [(trial.state, trial.error) for trial in summary.trials] == [(TrialState.TERMINATED, None)] * len(summary.trials)
+    assert all(trial.stop_reason.startswith("episode_reward_mean 15") for trial in summary.trials)
 
 
 BROKEN = """

@@ -181,6 +181,7 @@ class A3C(Algorithm):
     def setup(self, config: AlgorithmConfig) -> None:
         """Start the workers."""
         self._connectors: dict[int, dict[str, Any]] = {}
+        self._unmerged: set[int] = set()
         super().setup(config)
 
     @classmethod
@@ -217,6 +218,7 @@ class A3C(Algorithm):
             module_to_env=self.module_to_env_connector,
         )
         self._connectors.clear()
+        self._unmerged = set(self.env_runner_group.healthy_env_runner_ids())
         if self.env_runner:
             self.env_runner.set_state(self._state())
         return result
@@ -235,7 +237,10 @@ class A3C(Algorithm):
         )
 
     def _apply(self, worker: int, gradients: Gradients) -> None:
-        self._connectors[worker] = gradients.connectors
+        if worker in self._unmerged:  # ordered before the filters were merged: what it tells of them has been told
+            self._unmerged.remove(worker)
+        else:
+            self._connectors[worker] = gradients.connectors
         self.metrics.aggregate([gradients.env_runner_metrics], key=ENV_RUNNER_RESULTS)
         self.metrics.aggregate([gradients.learner_metrics], key=LEARNER_RESULTS)
         self._learner.apply(gradients, timesteps=self._timesteps())

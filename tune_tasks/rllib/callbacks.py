@@ -20,8 +20,9 @@ class EpisodeRecorder(RLlibCallback):
     def __init__(self) -> None:
         self._open: dict[str, tuple[float, int]] = {}
 
-    def on_sample_end(self, *, metrics_logger: Any, samples: Sequence[Any], **_: Any) -> None:
+    def on_sample_end(self, *, env_runner: Any, metrics_logger: Any, samples: Sequence[Any], **_: Any) -> None:
         """Take in the chunks of one sample; log those episodes that end with theirs."""
+        env_runner._seed = None  # or RLlib would begin each sample of whole episodes with the same one
         for chunk in samples:
             before = self._open.pop(chunk.id_, (0.0, 0))
             total = before[0] + float(chunk.get_return()), before[1] + len(chunk)

@@ -23,10 +23,10 @@ class KeepsErrors(gymnasium.Wrapper[Any, Any, Any, Any]):
         super().__init__(env)
         self._folder = folder
 
-    def reset(self, **options: Any) -> tuple[Any, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """See Gymnasium."""
         with kept(self._folder):
-            return self.env.reset(**options)
+            return self.env.reset(seed=seed, options=options)
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """See Gymnasium."""

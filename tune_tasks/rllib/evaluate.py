@@ -63,6 +63,7 @@ def _settings(checkpoint: Checkpoint, seed: int | None, is_filmed: bool) -> Algo
     settings = algorithm_config(checkpoint.alg, checkpoint.env, checkpoint.config)
     settings.env_runners(num_env_runners=0, num_envs_per_env_runner=1, create_local_env_runner=True)
     settings.learners(num_learners=0, num_gpus_per_learner=0)
+    settings.evaluation(evaluation_interval=None, evaluation_num_env_runners=0)
     settings.debugging(seed=seed)
     if is_filmed:
         options = settings.env_config["options"]
@@ -73,6 +74,7 @@ def _settings(checkpoint: Checkpoint, seed: int | None, is_filmed: bool) -> Algo
 
 def _play(runner: Any) -> tuple[float, int]:
     (episode,) = runner.sample(num_episodes=1, explore=False)
+    runner._seed = None  # or RLlib would begin each episode alike
     return float(episode.get_return()), len(episode)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,12 @@ EPISODES = "tune_tasks_episodes"
 
 _RECENT_EPISODES = 100
 _NO_STATISTICS = ("num_trainable_parameters", "num_non_trainable_parameters")  # NaN from the second iteration on, in RLlib 2.60
+_EVALUATION = {
+    "episode_return_mean": "episode_reward_mean",
+    "episode_return_min": "episode_reward_min",
+    "episode_return_max": "episode_reward_max",
+    "episode_len_mean": "episode_len_mean",
+}
 _ONLY_MODULE, _ALL_MODULES = "default_policy", "__all_modules__"
 
 
@@ -64,7 +71,15 @@ def training_result(result: Mapping[str, Any], episodes: RecentEpisodes) -> Trai
     fields = episodes.fields()
     learners = result.get("learners", {})
     fields["info"] = {**fields.get("info", {}), "learner": _statistics(learners)}
+    if evaluation := result.get("evaluation", {}).get("env_runners", {}):
+        fields["info"]["evaluation"] = _evaluation(evaluation)
     return TrainingResult(timesteps_total=_timesteps(result, learners), **fields)
+
+
+def _evaluation(played: Mapping[str, Any]) -> dict[str, float]:
+    """What RLlib's evaluation has measured, in our words; nothing where no episode has ended in it."""
+    means = {ours: float(played.get(theirs, math.nan)) for theirs, ours in _EVALUATION.items()}
+    return {name: value for name, value in means.items() if math.isfinite(value)}
 
 
 def _ended(series: Any) -> Iterable[Any]:

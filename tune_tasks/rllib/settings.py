@@ -48,6 +48,10 @@ UNUSED: Mapping[str, str] = {
         ),
         _OLD_STACK,
     ),
+    **dict.fromkeys(
+        ("num_aggregator_actors_per_learner", "num_offline_eval_runners"),
+        "its processes have no place in a trial's `resources`",
+    ),
     "clip_rewards": f"{_OLD_STACK}; clip the rewards in the environment (`env: module:Class`)",
     "exploration_config": f"{_OLD_STACK}; DQN takes `epsilon`, e.g. [[0, 1.0], [10000, 0.02]]",
     "lr_schedule": f"{_OLD_STACK}; `lr` takes a schedule, e.g. [[0, 0.001], [100000, 0.0001]]",
@@ -69,6 +73,7 @@ UNUSED_BY: Mapping[str, Mapping[str, str]] = {
     "DreamerV3": {"lr": "DreamerV3 takes world_model_lr, actor_lr and critic_lr"},
     "IQL": {"lr": "IQL takes actor_lr, critic_lr and value_lr"},
     "SAC": {"lr": "SAC takes actor_lr, critic_lr and alpha_lr"},
+    "TQC": {"lr": "TQC takes actor_lr, critic_lr and alpha_lr"},
 }
 _EPOCHS = "it is for algorithms that go over one train batch several times"
 _FEEDS = "it is for algorithms whose learner is fed asynchronously"

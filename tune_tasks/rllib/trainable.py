@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
 _WORKERS_CPU = {"num_cpus_per_env_runner", "num_cpus_per_worker"}
+_GO_ON = {"A3C", "ES"}
+"""Algorithms that do without a worker that has died."""
 _RESTARTS = {"restart_failed_env_runners", "recreate_failed_workers"}
 
 
@@ -77,7 +79,7 @@ class RLlibTrainable:
             settings.debugging(seed=seed)
         settings.env_config |= {"search_path": list(sys.path), "errors": errors}
         if not _RESTARTS & config.keys():  # else a broken environment is tried for ever, in silence
-            settings.fault_tolerance(restart_failed_env_runners=False)
+            settings.fault_tolerance(restart_failed_env_runners=False, ignore_env_runner_failures=self.alg in _GO_ON)
         return settings.callbacks([EpisodeRecorder])
 
 
@@ -86,6 +88,8 @@ def _try_environment(settings: AlgorithmConfig) -> None:
     from tune_tasks.rllib.environments import create
 
     with contextlib.closing(create({**settings.env_config, "errors": None})) as env:
+        if settings.is_offline:  # then RLlib makes none that could tell
+            settings.environment(observation_space=env.observation_space, action_space=env.action_space)
         env.reset(seed=settings.seed)
         env.step(env.action_space.sample())
 
@@ -93,26 +97,34 @@ def _try_environment(settings: AlgorithmConfig) -> None:
 @contextlib.contextmanager
 def _own_errors(settings: AlgorithmConfig) -> Iterator[None]:
     """In place of what RLlib makes of an environment's error, the error."""
-    from tune_tasks.rllib.env_errors import first_error
-
     try:
         yield
     except Exception:
-        if error := first_error(settings.env_config["errors"]):
-            raise TrainableError(f"the environment failed:\n{error}") from None
+        _raise_own_error(settings)
         raise
+
+
+def _raise_own_error(settings: AlgorithmConfig) -> None:
+    from tune_tasks.rllib.env_errors import first_error
+
+    if error := first_error(settings.env_config["errors"]):
+        raise TrainableError(f"the environment failed:\n{error}") from None
 
 
 @contextlib.contextmanager
 def built(settings: AlgorithmConfig, restore: Path | None) -> Iterator[Algorithm]:
     """The algorithm, as it was where RLlib's files of a checkpoint are given, until the context ends."""
+    from ray.rllib.utils.checkpoints import Checkpointable
+
     from tune_tasks.rllib.workers import end
 
     with _working_folder():
         algorithm = settings.build_algo()
         try:
-            if restore:
+            if restore and algorithm.env_runner_group:
                 algorithm.restore_from_path(str(restore))
+            elif restore:  # one that learns from data alone has no group, which RLlib's own method asks for
+                Checkpointable.restore_from_path(algorithm, str(restore))
             yield algorithm
         finally:
             for group in filter(None, (algorithm.env_runner_group, algorithm.eval_env_runner_group)):
@@ -147,6 +159,10 @@ def place(settings: AlgorithmConfig, config: Mapping[str, Any], resources: Resou
         ResourcesError: If they do not suffice.
     """
     evaluators = settings.evaluation_num_env_runners if settings.evaluation_interval else 0
+    if resources.gpu and settings.num_learners:
+        if "num_learners" in config:
+            raise ResourcesError("resources: a trial's GPUs are its own process's: with `gpu`, `num_learners` must be 0")
+        settings.learners(num_learners=0)  # IMPALA's and APPO's default is 1, which would have no GPU
     workers = settings.num_env_runners + evaluators + settings.num_learners
     cpu = settings.num_cpus_per_env_runner if _WORKERS_CPU & config.keys() else None
     bundles = divide(resources, workers, cpu=cpu, gpu=settings.num_gpus_per_env_runner)
@@ -181,7 +197,10 @@ class _Training:
         every = self._trainable.checkpoint_freq
         try:
             while True:
-                self._reporter.report(training_result(self._algorithm.train(), self._episodes))
+                result = self._algorithm.train()
+                if not self._algorithm.config.restart_failed_env_runners:
+                    _raise_own_error(self._algorithm.config)  # workers that failed may have been left out in silence
+                self._reporter.report(training_result(result, self._episodes))
                 if every and self._iteration % every == 0:
                     self._save()
         finally:

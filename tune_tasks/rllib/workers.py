@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Any
 
-from ray.exceptions import ActorDiedError
+from ray.exceptions import ActorDiedError, RayError
 from ray.rllib.core import COMPONENT_RL_MODULE
 from ray.rllib.core.learner.learner import Learner
 from ray.rllib.env.env_runner_group import EnvRunnerGroup
@@ -39,7 +40,8 @@ def _restarting(group: EnvRunnerGroup) -> bool:
 
 def end(group: EnvRunnerGroup) -> None:
     """End the workers' processes; their environments have a moment to close. RLlib's `stop()` waits for whatever they play."""
-    group.foreach_env_runner("stop", local_env_runner=False, healthy_only=False, timeout_seconds=_CLOSE_S)
+    with contextlib.suppress(RayError):  # of one that has died
+        group.foreach_env_runner("stop", local_env_runner=False, healthy_only=False, timeout_seconds=_CLOSE_S)
     group._worker_manager.clear()
 
 
