@@ -495,8 +495,11 @@ WRONG = [
     ("PPO", {"hiddens": [9]}, "config.hiddens: has no effect on PPO; it is a setting of DQN"),
     ("PPO", {"batch_size": 9}, "config.batch_size: has no effect on PPO; it is a setting of A3C"),
     ("IMPALA", {"epsilon": 0.1}, "config.epsilon: has no effect on IMPALA: it is the share of random actions (DQN)"),
-    ("TQC", {"lr": 0.1}, "config.lr: TQC takes actor_lr, critic_lr and alpha_lr"),
-    ("IMPALA", {"num_aggregator_actors_per_learner": 1}, "its processes have no place in a trial's `resources`"),
+    (
+        "IMPALA",
+        {"num_aggregator_actors_per_learner": 1},
+        "config.num_aggregator_actors_per_learner: its processes have no place in a trial's `resources`",
+    ),
     ("SAC", {"lr": 0.1}, "config.lr: SAC takes actor_lr, critic_lr and alpha_lr"),
     ("A3C", {"train_batch_size": 9}, "config.train_batch_size: A3C has no train batch"),
     ("A2C", {"sgd_batchsize": 9}, "config.sgd_batchsize: has no effect on A2C"),

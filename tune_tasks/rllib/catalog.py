@@ -28,7 +28,6 @@ ALGORITHMS: Mapping[str, str] = MappingProxyType(
         "IQL": "ray.rllib.algorithms.iql:IQLConfig",
         "MARWIL": "ray.rllib.algorithms.marwil:MARWILConfig",
         "SAC": "ray.rllib.algorithms.sac:SACConfig",
-        "TQC": "ray.rllib.algorithms.tqc:TQCConfig",
     }
 )
 

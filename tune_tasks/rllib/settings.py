@@ -73,7 +73,6 @@ UNUSED_BY: Mapping[str, Mapping[str, str]] = {
     "DreamerV3": {"lr": "DreamerV3 takes world_model_lr, actor_lr and critic_lr"},
     "IQL": {"lr": "IQL takes actor_lr, critic_lr and value_lr"},
     "SAC": {"lr": "SAC takes actor_lr, critic_lr and alpha_lr"},
-    "TQC": {"lr": "TQC takes actor_lr, critic_lr and alpha_lr"},
 }
 _EPOCHS = "it is for algorithms that go over one train batch several times"
 _FEEDS = "it is for algorithms whose learner is fed asynchronously"
