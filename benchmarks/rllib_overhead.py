@@ -47,7 +47,7 @@ def main() -> None:
     with scratch() as folder:
         for number in range(args.repeat):
             for side in SIDES:
-                took[side].append(_seconds(side, folder / f"{number}-{len(took[side])}-{side[:4]}", args.iterations))
+                took[side].append(_seconds(side, folder / f"{number}-{side}", args.iterations))
     show("Seconds an iteration of 1,024 steps", took, "s", 4)
     ratio = median(took["ours"]) / median(took["bare"])
     show_ratio("ours / bare", ratio, f"<= {TO_REACH:g}", reached=ratio <= TO_REACH)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import ray
 import torch
+import tree
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.algorithms.dqn import DQNConfig
 from ray.rllib.algorithms.ppo import PPOConfig
@@ -18,6 +19,7 @@ from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
 
 from tune_tasks.rllib.a2c import A2CConfig
 from tune_tasks.rllib.a3c import A3CConfig
+from tune_tasks.rllib.connectors import mean_std_filter
 from tune_tasks.rllib.es import ESConfig, Pair, centred_ranks, estimated_gradient, noise
 
 PATIENCE_S = 60.0
@@ -188,6 +190,19 @@ def test_a3c_goes_on_without_a_worker_that_dies_and_not_without_any():
     kill(algorithm, 2)
     with pytest.raises(RuntimeError, match="none of the 2 env runners is left"):
         algorithm.train()
+    algorithm.stop()
+
+
+@pytest.mark.parametrize("steps", [20, 200])
+def test_a3cs_workers_share_what_their_filters_have_seen(steps):
+    config = small("A3C", workers=2).reporting(min_sample_timesteps_per_iteration=steps)
+    algorithm = config.env_runners(env_to_module_connector=mean_std_filter).build_algo()
+    seen, played = [], []
+    for _ in range(6):
+        played.append(algorithm.train()["env_runners"][STEPS])
+        (found,) = algorithm.env_runner._env_to_module["MergedMeanStdFilter"]
+        seen.append(tree.flatten(found._filters[None].running_stats)[0].n)
+    assert seen[0] < seen[-1] <= 1.2 * played[-1]  # the first observation of each episode counts, too
     algorithm.stop()
 
 

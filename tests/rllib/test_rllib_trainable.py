@@ -31,6 +31,11 @@ def test_what_does_without_a_worker_that_has_died(alg, ignored, tmp_path):
     assert settings.ignore_env_runner_failures is ignored
 
 
+def test_what_the_config_says_of_failing_workers_holds(tmp_path):
+    trainable = RLlibTrainable("PPO", "CartPole-v1", Resources())
+    assert trainable._settings({"ignore_env_runner_failures": True}, 7, str(tmp_path)).ignore_env_runner_failures
+
+
 def test_the_gpu_is_with_the_process_that_learns(tmp_path):
     trainable = RLlibTrainable("IMPALA", "CartPole-v1", Resources(cpu=4, gpu=1))
     settings = trainable._settings({"num_workers": 2}, 7, str(tmp_path))

@@ -82,27 +82,38 @@ def test_time_is_up_in_the_middle_of_an_iteration(train):
     assert re.fullmatch(r"time_total_s 3\.\d+ >= 3", trial.stop_reason)
 
 
-STUCK = """
+SIMULATOR = """
 import gymnasium, numpy, time
-class Stuck(gymnasium.Env):
+class Simulator(gymnasium.Env):
     observation_space = gymnasium.spaces.Box(-1, 1, (4,), numpy.float32)
     action_space = gymnasium.spaces.Discrete(2)
     steps = 0
     def reset(self, *, seed=None, options=None):
-        return numpy.zeros(4, numpy.float32), {}
+        return numpy.zeros(4, numpy.float32), {{}}
     def step(self, action):
         self.steps += 1
-        if self.steps > 500:
-            time.sleep(3600)
-        return numpy.zeros(4, numpy.float32), 1.0, self.steps % 10 == 0, False, {}
+        if self.steps > {good_steps}:
+            {then}
+        return numpy.zeros(4, numpy.float32), 1.0, self.steps % 10 == 0, False, {{}}
 """
 
 
-def test_a_worker_that_plays_for_ever_is_ended_not_waited_for(train, folder, monkeypatch, reports):
-    (folder / "stuck_simulator.py").write_text(STUCK)
-    monkeypatch.syspath_prepend(str(folder))
+@pytest.fixture
+def simulator(folder, monkeypatch):
+    """Writes a module whose environment does something else after some good steps; returns it as a spec's `env`."""
+
+    def write(name, **does):
+        (folder / f"{name}.py").write_text(SIMULATOR.format(**does))
+        monkeypatch.syspath_prepend(str(folder))
+        return f"{name}:Simulator"
+
+    return write
+
+
+def test_a_worker_that_plays_for_ever_is_ended_not_waited_for(train, simulator, reports):
+    env = simulator("stuck_simulator", good_steps=500, then="time.sleep(3600)")
     config = {**SMALL, "num_workers": 1}
-    trial = only(train(env="stuck_simulator:Stuck", config=config, stop={"time_total_s": 12}, checkpoint_freq=100))
+    trial = only(train(env=env, config=config, stop={"time_total_s": 12}, checkpoint_freq=100))
     assert (trial.state, trial.error) == (TrialState.TERMINATED, None)
     assert [path.name for path in Path(trial.logdir).glob("checkpoint_*")] == ["checkpoint_000002"]
     assert Path(f"/proc/{reports(trial)[-1]['pid']}").exists()  # or the monitor has ended the whole process after the grace
@@ -119,26 +130,11 @@ def test_an_example_reaches_its_goal(example, cluster, folder):
     assert [trial.stop_reason.split()[0] for trial in summary.trials] == ["episode_reward_mean"] * len(summary.trials)
 
 
-BROKEN = """
-import gymnasium, numpy
-class Licensed(gymnasium.Env):
-    observation_space = gymnasium.spaces.Box(-1, 1, (4,), numpy.float32)
-    action_space = gymnasium.spaces.Discrete(2)
-    steps = 0
-    def reset(self, *, seed=None, options=None):
-        return numpy.zeros(4, numpy.float32), {}
-    def step(self, action):
-        self.steps += 1
-        if self.steps > 50:
-            raise ValueError("the simulator has lost its licence")
-        return numpy.zeros(4, numpy.float32), 1.0, self.steps % 10 == 0, False, {}
-"""
-
-
-def test_a_broken_environment_says_its_own_error(train, folder, monkeypatch):
-    (folder / "broken_simulator.py").write_text(BROKEN)
-    monkeypatch.syspath_prepend(str(folder))
-    trial = only(train(env="broken_simulator:Licensed", config={**SMALL, "num_workers": 1}, stop={"training_iteration": 3}))
+@pytest.mark.parametrize("alg", ["PPO", "A3C"])
+def test_a_broken_environment_says_its_own_error(alg, train, simulator):
+    env = simulator("broken_simulator", good_steps=50, then='raise ValueError("the simulator has lost its licence")')
+    config = {**SMALL, "num_workers": 1} if alg == "PPO" else {"num_workers": 2}
+    trial = only(train(alg=alg, env=env, config=config, stop={"training_iteration": 3}))
     assert trial.state is TrialState.ERROR
     assert trial.error.strip().endswith("ValueError: the simulator has lost its licence")
 

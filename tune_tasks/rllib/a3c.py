@@ -181,7 +181,7 @@ class A3C(Algorithm):
     def setup(self, config: AlgorithmConfig) -> None:
         """Start the workers."""
         self._connectors: dict[int, dict[str, Any]] = {}
-        self._unmerged: set[int] = set()
+        self._outdated: set[int] = set()
         super().setup(config)
 
     @classmethod
@@ -217,8 +217,9 @@ class A3C(Algorithm):
             env_to_module=self.env_to_module_connector,
             module_to_env=self.module_to_env_connector,
         )
-        self._connectors.clear()
-        self._unmerged = set(self.env_runner_group.healthy_env_runner_ids())
+        if self._connectors:
+            self._connectors.clear()
+            self._outdated = set(self.env_runner_group.healthy_env_runner_ids())
         if self.env_runner:
             self.env_runner.set_state(self._state())
         return result
@@ -237,8 +238,8 @@ class A3C(Algorithm):
         )
 
     def _apply(self, worker: int, gradients: Gradients) -> None:
-        if worker in self._unmerged:  # ordered before the filters were merged: what it tells of them has been told
-            self._unmerged.remove(worker)
+        if worker in self._outdated:  # ordered before the filters were merged: what it tells of them has been told
+            self._outdated.remove(worker)
         else:
             self._connectors[worker] = gradients.connectors
         self.metrics.aggregate([gradients.env_runner_metrics], key=ENV_RUNNER_RESULTS)

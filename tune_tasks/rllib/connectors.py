@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,8 @@ class MergedMeanStdFilter(MeanStdFilter):
     newer part).
     """
 
+    _merged: Mapping[Any, list[RunningStat]] = MappingProxyType({})
+
     def set_state(self, state: dict[Any, Any]) -> None:
         """Begin anew with what all env runners have seen."""
         super().set_state(state)
@@ -28,10 +32,9 @@ class MergedMeanStdFilter(MeanStdFilter):
         """All observations' statistics, and those of the observations since the last merge."""
         if self._filters is None:
             self._init_new_filters()
-        merged = getattr(self, "_merged", {})
         for agent, found in self._filters.items():
             stats = tree.flatten(found.running_stats)
-            for stat, before in zip(stats, merged.get(agent, [RunningStat(stat.shape) for stat in stats]), strict=True):
+            for stat, before in zip(stats, self._merged.get(agent, [RunningStat(stat.shape) for stat in stats]), strict=True):
                 _tell_since(stat, before)
         state: dict[Any, Any] = super().get_state(components, not_components=not_components, **kwargs)
         return state

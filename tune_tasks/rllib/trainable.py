@@ -79,16 +79,21 @@ class RLlibTrainable:
             settings.debugging(seed=seed)
         settings.env_config |= {"search_path": list(sys.path), "errors": errors}
         if not _RESTARTS & config.keys():  # else a broken environment is tried for ever, in silence
-            settings.fault_tolerance(restart_failed_env_runners=False, ignore_env_runner_failures=self.alg in _GO_ON)
+            settings.fault_tolerance(restart_failed_env_runners=False)
+            if self.alg in _GO_ON:
+                settings.fault_tolerance(ignore_env_runner_failures=True)
         return settings.callbacks([EpisodeRecorder])
 
 
 def _try_environment(settings: AlgorithmConfig) -> None:
-    """One step of the environment in this process: what is wrong with it from the start is raised as it is."""
+    """One step of the environment in this process: what is wrong with it from the start is raised as it is.
+
+    An algorithm that learns from data alone, for which RLlib makes no environment, is told what one observes and does.
+    """
     from tune_tasks.rllib.environments import create
 
     with contextlib.closing(create({**settings.env_config, "errors": None})) as env:
-        if settings.is_offline:  # then RLlib makes none that could tell
+        if settings.is_offline:
             settings.environment(observation_space=env.observation_space, action_space=env.action_space)
         env.reset(seed=settings.seed)
         env.step(env.action_space.sample())
@@ -198,8 +203,8 @@ class _Training:
         try:
             while True:
                 result = self._algorithm.train()
-                if not self._algorithm.config.restart_failed_env_runners:
-                    _raise_own_error(self._algorithm.config)  # workers that failed may have been left out in silence
+                if self._trainable.alg in _GO_ON and not self._algorithm.config.restart_failed_env_runners:
+                    _raise_own_error(self._algorithm.config)  # its worker has been left out in silence
                 self._reporter.report(training_result(result, self._episodes))
                 if every and self._iteration % every == 0:
                     self._save()
