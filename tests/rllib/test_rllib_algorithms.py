@@ -19,7 +19,7 @@ from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
 
 from tune_tasks.rllib.a2c import A2CConfig
 from tune_tasks.rllib.a3c import A3CConfig
-from tune_tasks.rllib.connectors import mean_std_filter
+from tune_tasks.rllib.connectors import MergedMeanStdFilter, mean_std_filter
 from tune_tasks.rllib.es import ESConfig, Pair, centred_ranks, estimated_gradient, noise
 
 PATIENCE_S = 60.0
@@ -200,7 +200,7 @@ def test_a3cs_workers_share_what_their_filters_have_seen(steps):
     seen, played = [], []
     for _ in range(6):
         played.append(algorithm.train()["env_runners"][STEPS])
-        (found,) = algorithm.env_runner._env_to_module["MergedMeanStdFilter"]
+        (found,) = algorithm.env_runner._env_to_module[MergedMeanStdFilter]
         seen.append(tree.flatten(found._filters[None].running_stats)[0].n)
     assert seen[0] < seen[-1] <= 1.2 * played[-1]  # the first observation of each episode counts, too
     algorithm.stop()
