@@ -1,7 +1,6 @@
 """RLlib's result dicts as TrainingResults."""
 
 import numpy as np
-import pytest
 
 from tune_tasks.rllib.results import EPISODES, RecentEpisodes, training_result
 
@@ -60,7 +59,15 @@ def test_several_modules_keep_their_names_and_statistics_that_are_none_are_left_
     assert result.info["learner"] == {"a": {"policy_loss": 1.0}, "b": {"policy_loss": 2.0}}
 
 
-@pytest.mark.parametrize("sampled", [None, 0])
-def test_an_offline_algorithm_counts_what_it_has_trained_on(sampled):
+def test_what_an_algorithm_on_data_has_trained_on_and_played_in_its_evaluation():
     learners = {"__all_modules__": {"num_env_steps_trained_lifetime": 2000}, "default_policy": {}}
-    assert training_result(rllib_result(steps=sampled, learners=learners), RecentEpisodes()).timesteps_total == 2000
+    result, episodes = rllib_result(steps=1, learners=learners), RecentEpisodes()
+    assert training_result(result, episodes, on_data=True).timesteps_total == 2000
+    assert training_result(result, episodes, on_data=True).episodes_total is None
+    played = {"episode_return_mean": 20.0, EPISODES: [(15.0, 15), (25.0, 25)]}
+    reported = training_result({**result, "evaluation": {"env_runners": played}}, episodes, on_data=True)
+    assert (reported.episode_reward_mean, reported.episodes_total) == (20.0, 2)
+    repeated = {**result, "evaluation": {"env_runners": {EPISODES: [(99.0, 99)]}}}
+    assert training_result(repeated, episodes, on_data=True, evaluated=False).episodes_total == 2
+    none = training_result({**result, "evaluation": {"env_runners": {EPISODES: float("nan")}}}, episodes, on_data=True)
+    assert (none.episode_reward_mean, none.episodes_total) == (20.0, 2)

@@ -170,6 +170,8 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", help="its folder, checkpoint_000010 for example, in the trial's")
     parser.add_argument("--episodes", type=_positive, default=10, help="how many to play (default: 10)")
     parser.add_argument("--render", metavar="FILE", help="write the first as an animated picture: .gif, .webp or .png")
+    parser.add_argument("--record", metavar="FILE", help="write all, .parquet, for BC, MARWIL, CQL and IQL to learn from")
+    parser.add_argument("--explore", action="store_true", help="draw actions as in training (default: the likeliest)")
     parser.add_argument("--seed", type=_not_negative, help="of the environment")
 
 
@@ -301,10 +303,11 @@ def _evaluate(args: argparse.Namespace) -> int:
     from tune_tasks.ray_runner import RayOptions, connect
     from tune_tasks.rllib.evaluate import check, evaluate
 
-    folder, render = Path(args.checkpoint), Path(args.render) if args.render else None
-    check(folder, render)
+    folder = Path(args.checkpoint)
+    render, record = (Path(file) if file else None for file in (args.render, args.record))
+    check(folder, render, record)
     with connect(RayOptions(num_cpus=1)):
-        played = evaluate(folder, args.episodes, seed=args.seed, render=render)
+        played = evaluate(folder, args.episodes, seed=args.seed, explore=args.explore, render=render, record=record)
     for number, (episode_return, length) in enumerate(played, start=1):
         print(f"episode {number}: return {episode_return:g}, {length} steps")
     returns = [episode_return for episode_return, _ in played]

@@ -214,8 +214,8 @@ class AttemptPaths:
             return None
 
 
-def write_aside(path: Path, text: str) -> None:
+def write_aside(path: Path, content: str | bytes) -> None:
     """Write a file under another name and rename it: readers see all of it or nothing."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(text, encoding="utf-8", errors="backslashreplace")
+    aside.write_bytes(content.encode("utf-8", errors="backslashreplace") if isinstance(content, str) else content)
     aside.replace(path)

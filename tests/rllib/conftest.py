@@ -8,6 +8,7 @@ HERE = Path(__file__).parent
 # RLlib's own doing, which we cannot change:
 WARNINGS = [
     "ignore:.*Overriding environment rllib-:UserWarning",  # its vector environment is registered anew for each env runner
+    "ignore:.*is deprecated:DeprecationWarning:ray.data.context",  # Ray Data, of the settings that it makes for itself
 ]
 
 

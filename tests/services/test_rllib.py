@@ -120,7 +120,7 @@ def test_a_worker_that_plays_for_ever_is_ended_not_waited_for(train, simulator, 
     until(lambda: workers() == [])
 
 
-@pytest.mark.parametrize("example", ["cartpole-a2c", "cartpole-a3c", "cartpole-es", "cartpole-ppo-drawn"])
+@pytest.mark.parametrize("example", ["cartpole-a2c", "cartpole-a3c", "cartpole-bc", "cartpole-es", "cartpole-ppo-drawn"])
 def test_an_example_reaches_its_goal(example, cluster, folder):
     """Those that take less than a minute on two cores."""
     from tune_tasks import run_experiments
@@ -139,7 +139,7 @@ def test_a_broken_environment_says_its_own_error(alg, train, simulator):
     assert trial.error.strip().endswith("ValueError: the simulator has lost its licence")
 
 
-def test_checkpoints_are_continued_and_played(train, folder, command, reports):
+def test_checkpoints_are_continued_played_recorded_and_learned_from(train, folder, command, reports):
     first = only(train(config=SMALL, stop={"training_iteration": 3}, checkpoint_freq=2))
     assert sorted(path.name for path in Path(first.logdir).glob("checkpoint_*")) == ["checkpoint_000002", "checkpoint_000003"]
     last = str(Path(first.logdir) / "checkpoint_000003")
@@ -148,13 +148,31 @@ def test_checkpoints_are_continued_and_played(train, folder, command, reports):
     assert row["episodes_total"] >= before["episodes_total"]
     assert row["time_total_s"] > before["time_total_s"]
 
-    played = command("evaluate", last, "--episodes", "2", "--render", "first.gif", "--seed", "0")
+    files = ("--render", str(folder / "first.gif"), "--record", str(folder / "played.parquet"))
+    played = command("evaluate", "checkpoint_000003", "--episodes", "9", "--seed", "0", "--explore", *files, cwd=first.logdir)
     out, err = played.communicate(timeout=120)
     assert played.returncode == 0, err
-    assert re.fullmatch(r"(episode \d: return \d+, \d+ steps\n){2}mean return [\d.]+ of 2 episodes, \d+ to \d+\n", out)
+    assert re.fullmatch(r"(episode \d: return \d+, \d+ steps\n){9}mean return [\d.]+ of 9 episodes, \d+ to \d+\n", out)
     from PIL import Image
 
-    assert Image.open(folder / "first.gif").n_frames > 5
+    with Image.open(folder / "first.gif") as picture:
+        assert picture.n_frames > 5
+
+    config = {"input": "played.parquet", "train_batch_size": 64, "dataset_num_iters_per_learner": 10, "evaluation_interval": 2}
+    # All CPUs are the trial's: what would read the data beside it would wait for ever.
+    trial = only(train(alg="BC", config=config, stop={"training_iteration": 3}, resources={"cpu": 2}, checkpoint_freq=3))
+    assert (trial.state, trial.error) == (TrialState.TERMINATED, None)
+    steps = sum(int(steps) for steps in re.findall(r"(\d+) steps\n", out))
+    batches = [64] * (steps // 64) + [steps % 64] * bool(steps % 64)
+    trained = list(itertools.islice(itertools.accumulate(itertools.cycle(batches)), 9, 30, 10))
+    rows = reports(trial)
+    assert [row["timesteps_total"] for row in rows] == trained
+    assert [row.get("episodes_total") for row in rows] == [None, 10, 10]
+    assert rows[1]["episode_reward_mean"] == pytest.approx(rows[1]["info"]["evaluation"]["episode_reward_mean"])
+    from tune_tasks.rllib.evaluate import evaluate
+
+    ((episode_return, length),) = evaluate(Path(trial.logdir) / "checkpoint_000003", 1)
+    assert episode_return == length > 0
 
 
 def test_a_checkpoint_of_another_algorithm_is_refused(train, folder):

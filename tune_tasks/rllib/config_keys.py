@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tune_tasks.errors import ConfigError
 from tune_tasks.rllib.catalog import check_algorithm, config_class
+from tune_tasks.rllib.data_keys import check_data, set_data_defaults
 from tune_tasks.rllib.given import Entry, Given, Sorter
 from tune_tasks.rllib.keys_2017 import IGNORED, MODEL_IGNORED, Part
 from tune_tasks.rllib.options import EnvironmentOptions
 from tune_tasks.rllib.replay_keys import set_exploration, set_replay
-from tune_tasks.rllib.settings import check_hint, check_use, check_value, settings_of
+from tune_tasks.rllib.settings import ON_DATA, check_hint, check_use, check_value, settings_of
 
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
@@ -32,13 +34,14 @@ def ignored_keys(alg: str, config: Mapping[str, Any]) -> dict[str, str]:
     return {key: IGNORED[key] for key in config if key in IGNORED} | inside
 
 
-def algorithm_config(alg: str, env: str, config: Mapping[str, Any]) -> AlgorithmConfig:
+def algorithm_config(alg: str, env: str, config: Mapping[str, Any], folders: Sequence[Path] | None = None) -> AlgorithmConfig:
     """The config of an algorithm on RLlib's new API stack, with its environment; checked, ready to be built.
 
     Args:
         alg: The algorithm's name, one of `catalog.ALGORITHMS`.
         env: The environment, as in a spec: see `environments.check_environment`.
         config: The spec's `config`, its search parameters resolved.
+        folders: Where recorded data (`input_`) is looked for; None: it is not.
 
     Raises:
         ConfigError: If a key is unknown, is given twice under two names, has no effect on this algorithm, or has a value that
@@ -55,7 +58,8 @@ def algorithm_config(alg: str, env: str, config: Mapping[str, Any]) -> Algorithm
     set_exploration(alg, given)
     set_model(alg, env, built, given)
     _iteration(built, given)
-    _filter(built, given)
+    _filter(alg, built, given)
+    set_data_defaults(alg, built, given)
     _evaluation(alg, built, given)
     _settings(alg, built, given.parts[Part.SETTING])
     options = environment_options(env, given)
@@ -63,6 +67,7 @@ def algorithm_config(alg: str, env: str, config: Mapping[str, Any]) -> Algorithm
     environments.register()
     built.environment(env=environments.REGISTERED_AS, env_config={"env": env, "options": options})
     _validate(built, given)
+    check_data(alg, built, given, folders)
     return built
 
 
@@ -95,7 +100,7 @@ def _iteration(built: AlgorithmConfig, given: Given) -> None:
         given.put(Part.SETTING, "min_sample_timesteps_per_iteration", Entry(entry.key, steps))
 
 
-def _filter(built: AlgorithmConfig, given: Given) -> None:
+def _filter(alg: str, built: AlgorithmConfig, given: Given) -> None:
     from tune_tasks.rllib.connectors import mean_std_filter
 
     entry = given.parts[Part.FILTER].get("observation_filter")
@@ -103,6 +108,8 @@ def _filter(built: AlgorithmConfig, given: Given) -> None:
         return
     if entry.value not in ("MeanStdFilter", "ConcurrentMeanStdFilter"):
         raise ConfigError(f"expected 'NoFilter' or 'MeanStdFilter', got {entry.value!r}", entry.key)
+    if alg in ON_DATA:
+        raise ConfigError(f"has no effect on the data that {alg} learns from; filter what is recorded", entry.key)
     built.env_runners(env_to_module_connector=mean_std_filter)
 
 

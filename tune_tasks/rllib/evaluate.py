@@ -12,50 +12,72 @@ from tune_tasks.errors import UsageError
 from tune_tasks.rllib.checkpoints import Checkpoint, algorithm_folder
 from tune_tasks.rllib.config_keys import algorithm_config
 from tune_tasks.rllib.quiet import quiet
+from tune_tasks.rllib.settings import ON_DATA
 from tune_tasks.rllib.trainable import built
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from ray.rllib.algorithms.algorithm import Algorithm
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+    from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
 _PICTURES = (".gif", ".webp", ".png")
+_DATA = (".parquet",)
 _FRAME_MS = 33
 
 
-def evaluate(folder: Path, episodes: int, *, seed: int | None = None, render: Path | None = None) -> list[tuple[float, int]]:
-    """Play episodes, each action the policy's most likely one.
+def evaluate(
+    folder: Path,
+    episodes: int,
+    *,
+    seed: int | None = None,
+    explore: bool = False,
+    render: Path | None = None,
+    record: Path | None = None,
+) -> list[tuple[float, int]]:
+    """Play episodes with the policy of a checkpoint.
 
     Args:
         folder: The checkpoint's.
         episodes: How many, >= 1.
         seed: Of the environment.
+        explore: Whether actions are drawn, as in training; else each is the policy's most likely one.
         render: Where to write the first episode as an animated picture.
+        record: Where to write all episodes as data to learn from.
 
     Returns:
         The return and the length, in steps, of each.
 
     Raises:
-        UsageError: If the folder is no checkpoint, or the picture's kind is none that can be written.
+        UsageError: If the folder is no checkpoint, or a file cannot be written as it is called.
     """
-    check(folder, render)
+    check(folder, render, record)
+    folder = folder.absolute()
     with quiet():
         settings = _settings(Checkpoint.read(folder), seed, render is not None)
         with built(settings, algorithm_folder(folder)) as algorithm:
-            runner = algorithm.env_runner
+            runner = _runner(algorithm)
             frames: list[Image] = []
             with _filming(runner.env, frames) if render else contextlib.nullcontext():
-                played = [_play(runner)]
-            played += [_play(runner) for _ in range(episodes - 1)]
+                played = [_play(runner, explore)]
+            played += [_play(runner, explore) for _ in range(episodes - 1)]
     if render:
         frames[0].save(render, save_all=True, append_images=frames[1:], duration=_FRAME_MS, loop=0)
-    return played
+    if record:
+        from tune_tasks.rllib.recording import write_recording
+
+        write_recording(record, played)
+    return [(float(episode.get_return()), len(episode)) for episode in played]
 
 
-def check(folder: Path, render: Path | None) -> None:
+def check(folder: Path, render: Path | None, record: Path | None) -> None:
     """Raise UsageError for what can be seen to be wrong without starting anything."""
     Checkpoint.read(folder)
-    if render and render.suffix not in _PICTURES:
-        raise UsageError(f"--render: expected a file that ends with one of {', '.join(_PICTURES)}, got {str(render)!r}")
+    for option, file, kinds in (("--render", render, _PICTURES), ("--record", record, _DATA)):
+        if file and file.suffix not in kinds:
+            raise UsageError(f"{option}: expected a file that ends with one of {', '.join(kinds)}, got {str(file)!r}")
+        if file and not file.absolute().parent.is_dir():
+            raise UsageError(f"{option}: there is no folder {file.absolute().parent}")
 
 
 def _settings(checkpoint: Checkpoint, seed: int | None, is_filmed: bool) -> AlgorithmConfig:
@@ -63,7 +85,9 @@ def _settings(checkpoint: Checkpoint, seed: int | None, is_filmed: bool) -> Algo
     settings = algorithm_config(checkpoint.alg, checkpoint.env, checkpoint.config)
     settings.env_runners(num_env_runners=0, num_envs_per_env_runner=1, create_local_env_runner=True)
     settings.learners(num_learners=0, num_gpus_per_learner=0)
-    settings.evaluation(evaluation_interval=None, evaluation_num_env_runners=0)
+    # What learns from data has a player in its evaluation alone.
+    settings.evaluation(evaluation_interval=1 if checkpoint.alg in ON_DATA else None, evaluation_num_env_runners=0)
+    settings.offline_data(input_="sampler")
     settings.debugging(seed=seed)
     if is_filmed:
         options = settings.env_config["options"]
@@ -72,10 +96,21 @@ def _settings(checkpoint: Checkpoint, seed: int | None, is_filmed: bool) -> Algo
     return settings
 
 
-def _play(runner: Any) -> tuple[float, int]:
-    (episode,) = runner.sample(num_episodes=1, explore=False)
+def _runner(algorithm: Algorithm) -> Any:
+    if algorithm.env_runner:
+        return algorithm.env_runner
+    from tune_tasks.rllib.workers import weights
+
+    runner = algorithm.eval_env_runner
+    runner.set_state(weights(algorithm.learner_group._learner))
+    return runner
+
+
+def _play(runner: Any, explore: bool) -> SingleAgentEpisode:
+    (episode,) = runner.sample(num_episodes=1, explore=explore)
     runner._seed = None  # or RLlib would begin each episode alike
-    return float(episode.get_return()), len(episode)
+    played: SingleAgentEpisode = episode
+    return played
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ def rllib_trainable(experiment: ExperimentSpec, folder: Path | None, at: Locator
 
     Args:
         experiment: With an `alg` that is not `script`.
-        folder: The spec's; a relative `restore` is looked for in the working directory, then here.
+        folder: The spec's; a relative `restore` or `input_` is looked for in the working directory, then here.
         at: The place of a part of it.
 
     Raises:
@@ -49,14 +49,25 @@ def rllib_trainable(experiment: ExperimentSpec, folder: Path | None, at: Locator
         restore = _checkpoint(experiment, folder)
     except UsageError as exc:
         raise SpecError(f"restore: {exc}", at(("restore",))) from None
-    return RLlibTrainable(experiment.alg, experiment.env, experiment.resources.resources(), experiment.checkpoint_freq, restore)
+    return RLlibTrainable(
+        experiment.alg,
+        experiment.env,
+        experiment.resources.resources(),
+        experiment.checkpoint_freq,
+        restore,
+        folders=_folders(folder),
+    )
+
+
+def _folders(of_spec: Path | None) -> tuple[Path, ...]:
+    return (Path.cwd(), of_spec.absolute()) if of_spec else (Path.cwd(),)
 
 
 def _checkpoint(experiment: ExperimentSpec, folder: Path | None) -> Path | None:
     if experiment.restore is None:
         return None
     written = Path(experiment.restore).expanduser()
-    places = [place / written for place in (Path.cwd(), folder) if place]
+    places = [place / written for place in _folders(folder)]
     path = next((place for place in places if place.exists()), places[0])
     checkpoint = Checkpoint.read(path)
     if (checkpoint.alg, checkpoint.env) != (experiment.alg, experiment.env):
@@ -87,7 +98,7 @@ def placed(trials: Sequence[Trial], trainable: RLlibTrainable, at: Callable[[Nod
 def _bundles(trial: Trial, trainable: RLlibTrainable, at: Callable[[NodePath], Location | None]) -> tuple[Resources, ...]:
     try:
         with quiet():
-            settings = algorithm_config(trainable.alg, trainable.env, trial.config)
+            settings = algorithm_config(trainable.alg, trainable.env, trial.config, trainable.folders)
             return place(settings, trial.config, trial.resources)
     except ConfigError as exc:
         raise SpecError(f"{exc} (trial {trial.index})", at(tuple(exc.key))) from None

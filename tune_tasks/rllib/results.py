@@ -56,24 +56,34 @@ class RecentEpisodes:
         }
 
 
-def training_result(result: Mapping[str, Any], episodes: RecentEpisodes) -> TrainingResult:
+def training_result(
+    result: Mapping[str, Any], episodes: RecentEpisodes, *, on_data: bool = False, evaluated: bool = True
+) -> TrainingResult:
     """What one `Algorithm.train()` came to.
 
     Args:
         result: What it returned.
         episodes: The trial's, which those of the result are added to.
+        on_data: Whether the algorithm learns from recorded data: its episodes are those of its evaluation, and its timesteps
+            the recorded ones that it has trained on.
+        evaluated: Whether what the result says of an evaluation is new; RLlib repeats it until the next.
 
     Returns:
-        With `timesteps_total` the environment steps sampled since the trial began (for offline algorithms, which sample none,
-        the steps trained on), and the learner's statistics in `info` as `learner/<name>`.
+        With `timesteps_total` the environment steps since the trial began, and the learner's statistics in `info` as
+        `learner/<name>`.
     """
-    episodes.add(_ended(result.get("env_runners", {}).get(EPISODES, [])))
-    fields = episodes.fields()
+    evaluation = result.get("evaluation", {}).get("env_runners", {})
+    played = evaluation if on_data else result.get("env_runners", {})
+    if evaluated or not on_data:
+        episodes.add(_ended(played.get(EPISODES)))
+    fields = {} if on_data and not episodes.total else episodes.fields()
     learners = result.get("learners", {})
     fields["info"] = {**fields.get("info", {}), "learner": _statistics(learners)}
-    if evaluation := result.get("evaluation", {}).get("env_runners", {}):
+    if evaluation:
         fields["info"]["evaluation"] = _evaluation(evaluation)
-    return TrainingResult(timesteps_total=_timesteps(result, learners), **fields)
+    trained = learners.get(_ALL_MODULES, {}).get("num_env_steps_trained_lifetime", 0)
+    timesteps = trained if on_data else result["num_env_steps_sampled_lifetime"]
+    return TrainingResult(timesteps_total=int(timesteps), **fields)
 
 
 def _evaluation(played: Mapping[str, Any]) -> dict[str, float]:
@@ -83,13 +93,10 @@ def _evaluation(played: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _ended(series: Any) -> Iterable[Any]:
-    """The items of a series, of which RLlib gives one alone without its list."""
-    return [series] if isinstance(series, tuple) else series
-
-
-def _timesteps(result: Mapping[str, Any], learners: Mapping[str, Any]) -> int:
-    trained = learners.get(_ALL_MODULES, {}).get("num_env_steps_trained_lifetime", 0)
-    return int(result.get("num_env_steps_sampled_lifetime") or trained)
+    """The items of a series, of which RLlib gives one alone without its list, and NaN for none."""
+    if isinstance(series, tuple):
+        return [series]
+    return series if isinstance(series, list) else []
 
 
 def _statistics(learners: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,8 +25,15 @@ METHODS = (
     *("fault_tolerance", "rl_module"),
 )
 
+#: The algorithms that learn from recorded data, and from nothing else.
+ON_DATA = frozenset({"BC", "CQL", "IQL", "MARWIL"})
+
 _DEPRECATED = -1  # RLlib's DEPRECATED_VALUE: the default of a keyword that is no more
 
+_RAY_DATA = "is for Ray Data, which a trial does without: it reads its data in its own process"
+_STORAGE = "is said by `input_` itself, e.g. s3://bucket/folder"
+_OUTPUT = "RLlib's recorder writes all steps anew with each sample; `tune-tasks evaluate CHECKPOINT --record FILE` records"
+_ON_DATA = "RLlib evaluates on data by Ray Data, outside of a trial's `resources`; `evaluation_interval` plays the policy"
 _OLD_STACK = "belongs to RLlib's old API stack and has no effect on the new one"
 #: Settings that RLlib takes and does not use on the new stack -> what to do instead.
 UNUSED: Mapping[str, str] = {
@@ -39,18 +46,38 @@ UNUSED: Mapping[str, str] = {
             *("off_policy_estimation_methods", "ope_split_batch_by_episode", "keep_per_episode_custom_metrics"),
             *("metrics_episode_collection_timeout_s", "export_native_model_files", "checkpoint_trainable_policies_only"),
             *("disable_env_checking", "extra_python_environs_for_driver", "shuffle_buffer_size", "postprocess_inputs"),
-            *("output_max_file_size", "offline_sampling", "store_buffer_in_checkpoints", "action_mask_key"),
+            *("offline_sampling", "store_buffer_in_checkpoints", "action_mask_key"),
             *("adam_epsilon", "categorical_distribution_temperature", "before_learn_on_batch", "noisy", "sigma0"),
             *("opt_type", "decay", "momentum", "num_multi_gpu_tower_stacks", "num_gpu_loader_threads", "vtrace"),
             *("timeout_s_aggregator_manager", "timeout_s_sampler_manager", "learner_queue_timeout", "replay_proportion"),
             *("replay_buffer_num_slots", "target_worker_clipping", "optimization_config", "lagrangian"),
-            *("lagrangian_thresh", "intrinsic_rewards_scale", "log_sys_usage"),
+            *("lagrangian_thresh", "intrinsic_rewards_scale", "log_sys_usage", "input_config", "actions_in_input_normalized"),
         ),
         _OLD_STACK,
     ),
+    "num_aggregator_actors_per_learner": "its processes have no place in a trial's `resources`",
+    **dict.fromkeys(("input_read_method_kwargs", "map_batches_kwargs"), _RAY_DATA),
+    **dict.fromkeys(("input_filesystem", "input_filesystem_kwargs"), _STORAGE),
     **dict.fromkeys(
-        ("num_aggregator_actors_per_learner", "num_offline_eval_runners"),
-        "its processes have no place in a trial's `resources`",
+        (
+            *("output", "output_config", "output_compress_columns", "output_max_file_size", "output_max_rows_per_file"),
+            *("output_write_remaining_data", "output_write_method", "output_write_method_kwargs", "output_filesystem"),
+            *("output_filesystem_kwargs", "output_write_episodes"),
+        ),
+        _OUTPUT,
+    ),
+    **dict.fromkeys(
+        (
+            *("offline_evaluation_interval", "offline_evaluation_type", "offline_eval_batch_size_per_runner"),
+            *("offline_evaluation_timeout_s", "dataset_num_iters_per_offline_eval_runner", "num_offline_eval_runners"),
+            *("offline_eval_rl_module_inference_only", "num_cpus_per_offline_eval_runner"),
+            *("num_gpus_per_offline_eval_runner", "custom_resources_per_offline_eval_runner"),
+            *("max_requests_in_flight_per_offline_eval_runner", "broadcast_offline_eval_runner_states"),
+            *("validate_offline_eval_runners_after_construction", "restart_failed_offline_eval_runners"),
+            *("ignore_offline_eval_runner_failures", "max_num_offline_eval_runner_restarts"),
+            *("offline_eval_runner_health_probe_timeout_s", "offline_eval_runner_restore_timeout_s"),
+        ),
+        _ON_DATA,
     ),
     "clip_rewards": f"{_OLD_STACK}; clip the rewards in the environment (`env: module:Class`)",
     "exploration_config": f"{_OLD_STACK}; DQN takes `epsilon`, e.g. [[0, 1.0], [10000, 0.02]]",
@@ -63,25 +90,41 @@ _NO_BATCH = {
     "train_batch_size_per_learner": "A3C has no train batch: a gradient is of `rollout_fragment_length` steps",
     "num_learners": "A3C applies its gradients in the trial's own process",
 }
+_FROM_DATA = {
+    "num_env_runners": "it learns from data; evaluation has `evaluation_num_env_runners`",
+    "num_learners": "it reads its data in the trial's own process, and learns there",
+}
 #: The same for one algorithm.
 UNUSED_BY: Mapping[str, Mapping[str, str]] = {
+    **dict.fromkeys(ON_DATA, _FROM_DATA),
     "A3C": _NO_BATCH,
     "ES": {
         "gamma": "ES ranks whole episodes by their undiscounted returns",
         **dict.fromkeys(("rollout_fragment_length", "batch_mode"), "ES plays whole episodes"),
     },
     "DreamerV3": {"lr": "DreamerV3 takes world_model_lr, actor_lr and critic_lr"},
-    "IQL": {"lr": "IQL takes actor_lr, critic_lr and value_lr"},
+    "CQL": {**_FROM_DATA, "lr": "CQL takes actor_lr, critic_lr and alpha_lr"},
+    "IQL": {**_FROM_DATA, "lr": "IQL takes actor_lr, critic_lr and value_lr"},
     "SAC": {"lr": "SAC takes actor_lr, critic_lr and alpha_lr"},
 }
 _EPOCHS = "it is for algorithms that go over one train batch several times"
 _FEEDS = "it is for algorithms whose learner is fed asynchronously"
+_LEARNS = "it is for algorithms that learn from recorded data"
 #: Settings that only some algorithms use, though RLlib takes them for each -> (those algorithms, what it is).
 USED_BY: Mapping[str, tuple[frozenset[str], str]] = {
     "num_epochs": (frozenset({"PPO", "APPO", "IMPALA"}), _EPOCHS),
     "minibatch_size": (frozenset({"PPO", "APPO", "IMPALA"}), _EPOCHS),
     "shuffle_batch_per_epoch": (frozenset({"PPO", "APPO", "IMPALA"}), _EPOCHS),
     "epsilon": (frozenset({"DQN"}), "it is the share of random actions"),
+    **dict.fromkeys(
+        (
+            *("input_", "input_read_method", "input_read_schema", "input_read_episodes", "input_read_sample_batches"),
+            *("input_read_batch_size", "input_compress_columns", "materialize_data", "materialize_mapped_data"),
+            *("iter_batches_kwargs", "ignore_final_observation", "prelearner_buffer_kwargs", "prelearner_module_synch_period"),
+            *("prelearner_use_recorded_module_states", "dataset_num_iters_per_learner"),
+        ),
+        (ON_DATA, _LEARNS),
+    ),
     "num_aggregator_actors_per_learner": (frozenset({"APPO", "IMPALA"}), _FEEDS),
     "max_requests_in_flight_per_aggregator_actor": (frozenset({"APPO", "IMPALA"}), _FEEDS),
     "use_env_runner_state_server": (frozenset({"APPO", "IMPALA"}), _FEEDS),
@@ -92,10 +135,9 @@ _HINTS: Mapping[str, Any] = {  # where RLlib's own hint is narrower than what it
     "hiddens": list[int],
     "num_cpus_per_env_runner": float,
     "num_cpus_for_main_process": float,
-    "num_cpus_per_offline_eval_runner": float,
-    "num_gpus_per_offline_eval_runner": float,
     "entropy_coeff": Schedule,
-    "offline_evaluation_type": str,
+    "input_": str | list[str],
+    "dataset_num_iters_per_learner": int,
     "target_network_update_freq": int,
 }
 _CHOICES: Mapping[str, Collection[str]] = {
@@ -108,6 +150,7 @@ _CHOICES: Mapping[str, Collection[str]] = {
     "rollout_fragment_length": ["auto"],
     "num_cpus_per_learner": ["auto"],
     "evaluation_duration": ["auto"],
+    "input_read_method": ["read_parquet", "read_json"],
     "td_error_loss_fn": ["huber", "mse"],
 }
 
@@ -136,6 +179,7 @@ _RANGES: Mapping[str, Range] = {
     **dict.fromkeys(("sample_timeout_s", "training_intensity"), _POSITIVE),
     **dict.fromkeys(("train_batch_size_per_learner", "num_epochs", "minibatch_size", "num_envs_per_env_runner"), _COUNT),
     **dict.fromkeys(("rollout_fragment_length", "evaluation_interval", "evaluation_duration", "num_atoms"), _COUNT),
+    **dict.fromkeys(("dataset_num_iters_per_learner", "input_read_batch_size", "prelearner_module_synch_period"), _COUNT),
     **dict.fromkeys(("n_step", "metrics_num_episodes_for_smoothing", "hiddens"), _COUNT),
     **dict.fromkeys(("num_env_runners", "num_learners", "evaluation_num_env_runners", "seed", "burn_in_len"), _ANY_COUNT),
     "target_network_update_freq": _ANY_COUNT,

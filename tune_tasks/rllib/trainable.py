@@ -17,6 +17,7 @@ from tune_tasks.rllib.checkpoints import Checkpoint
 from tune_tasks.rllib.config_keys import algorithm_config
 from tune_tasks.rllib.quiet import quiet
 from tune_tasks.rllib.results import RecentEpisodes, training_result
+from tune_tasks.rllib.settings import ON_DATA
 from tune_tasks.rllib.shares import divide
 from tune_tasks.trainable import TrainFunction
 from tune_tasks.trial import Resources
@@ -42,6 +43,7 @@ class RLlibTrainable:
         checkpoint_freq: A checkpoint every so many iterations, and one at the end; 0: none.
         restore: The checkpoint to go on from.
         verbose: Whether RLlib's warnings go to the trial's log.
+        folders: Where recorded data is looked for, in this order.
     """
 
     alg: str
@@ -50,6 +52,7 @@ class RLlibTrainable:
     checkpoint_freq: int = 0
     restore: Path | None = None
     verbose: bool = False
+    folders: tuple[Path, ...] = ()
 
     @contextlib.contextmanager
     def loaded(self) -> Iterator[TrainFunction]:
@@ -73,7 +76,7 @@ class RLlibTrainable:
     def _settings(self, config: Mapping[str, Any], seed: int, errors: str) -> AlgorithmConfig:
         from tune_tasks.rllib.callbacks import EpisodeRecorder
 
-        settings = algorithm_config(self.alg, self.env, config)
+        settings = algorithm_config(self.alg, self.env, config, self.folders)
         place(settings, config, self.resources)
         if settings.seed is None:
             settings.debugging(seed=seed)
@@ -205,12 +208,17 @@ class _Training:
                 result = self._algorithm.train()
                 if self._trainable.alg in _GO_ON and not self._algorithm.config.restart_failed_env_runners:
                     _raise_own_error(self._algorithm.config)  # its worker has been left out in silence
-                self._reporter.report(training_result(result, self._episodes))
+                on_data, evaluated = self._trainable.alg in ON_DATA, self._is_evaluated(result["training_iteration"])
+                self._reporter.report(training_result(result, self._episodes, on_data=on_data, evaluated=evaluated))
                 if every and self._iteration % every == 0:
                     self._save()
         finally:
             if every and self._reporter.stop and self._iteration != self._saved:
                 self._save()
+
+    def _is_evaluated(self, iteration: int) -> bool:
+        interval = self._algorithm.config.evaluation_interval
+        return bool(interval) and iteration % interval == 0
 
     @property
     def _iteration(self) -> int:
