@@ -110,6 +110,8 @@ def test_the_clock_stands_until_train_begins(rig):
     rig.reporter.begin()
     rig.clock.now += 2
     assert (rig.reporter.elapsed_s(), rig.report()["time_total_s"]) == (2, 2)
+    rig.reporter.prepare()
+    assert (rig.reporter.elapsed_s(), rig.reporter.began_s()) == (0, None)
 
 
 def test_what_a_script_puts_into_our_fields_is_overwritten(rig):

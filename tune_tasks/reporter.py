@@ -173,6 +173,10 @@ class StatusReporter:
         self._started = self._last_time - earlier.time_total_s
         self._last_timesteps, self._earlier_iterations = earlier.timesteps_total, earlier.training_iteration
 
+    def prepare(self) -> None:
+        """`train()` prepares itself, which is no time of training: it has not begun until `begin()` is called again."""
+        self._has_begun = False
+
     def close(self) -> None:
         """Close the file. Later reports, from threads that `train()` left behind, raise TrialStopped."""
         with self._lock:

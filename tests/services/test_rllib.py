@@ -88,6 +88,8 @@ class Simulator(gymnasium.Env):
     observation_space = gymnasium.spaces.Box(-1, 1, (4,), numpy.float32)
     action_space = gymnasium.spaces.Discrete(2)
     steps = 0
+    def __init__(self):
+        time.sleep({setup_s})
     def reset(self, *, seed=None, options=None):
         return numpy.zeros(4, numpy.float32), {{}}
     def step(self, action):
@@ -103,11 +105,18 @@ def simulator(folder, monkeypatch):
     """Writes a module whose environment does something else after some good steps; returns it as a spec's `env`."""
 
     def write(name, **does):
-        (folder / f"{name}.py").write_text(SIMULATOR.format(**does))
+        (folder / f"{name}.py").write_text(SIMULATOR.format(**{"setup_s": 0, **does}))
         monkeypatch.syspath_prepend(str(folder))
         return f"{name}:Simulator"
 
     return write
+
+
+def test_what_is_built_is_no_time_of_training(train, simulator, reports):
+    env = simulator("slow_simulator", setup_s=3, good_steps=1_000_000, then="pass")  # made twice: once to be tried
+    trial = only(train(env=env, config={**SMALL, "num_workers": 0}, stop={"time_total_s": 4}))
+    assert trial.stop_reason.startswith("time_total_s 4")
+    assert reports(trial)[0]["time_total_s"] < 3
 
 
 def test_a_worker_that_plays_for_ever_is_ended_not_waited_for(train, simulator, reports):

@@ -63,13 +63,14 @@ class RLlibTrainable:
             yield self._train
 
     def _train(self, config: dict[str, Any], reporter: StatusReporter) -> None:
+        reporter.prepare()
         earlier = Checkpoint.read(self.restore) if self.restore else None
         restore = checkpoints.algorithm_folder(self.restore) if self.restore else None
         with tempfile.TemporaryDirectory(prefix="tune-tasks-errors-") as errors:
             settings = self._settings(config, reporter.seed, errors)
             _try_environment(settings)
             with _own_errors(settings), built(settings, restore) as algorithm:
-                reporter.begin(earlier.earlier if earlier else Earlier())  # what is built is no time of training
+                reporter.begin(earlier.earlier if earlier else Earlier())
                 episodes = earlier.recent_episodes() if earlier else RecentEpisodes()
                 _Training(self, algorithm, config, reporter, episodes).run()
 
