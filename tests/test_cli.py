@@ -99,6 +99,10 @@ REFUSED = {
     ),
     "no object": (["validate", "--stop", "[1]"], "argument --stop: expected a JSON object such as '{\"key\": 1}', got '[1]'\n"),
     "no number": (["--num-trials", "0", "-f", "spec.yaml"], "argument --num-trials: expected a whole number >= 1, got '0'\n"),
+    "two files": (
+        ["validate", "-f", "one.yaml", "-f", "two.yaml"],
+        "argument -f/--file: given twice; a file may hold any number of experiments\n",
+    ),
     "both": (
         ["validate", "-f", "spec.yaml", "--env", "x"],
         "error: --env cannot be combined with -f: write it into spec.yaml\n",

@@ -105,7 +105,7 @@ def parser(*, width: int | None = None, command: str | None = None) -> argparse.
 
 def _spec_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to run: a file, or one experiment by flags")
-    group.add_argument("-f", "--file", help="spec file, YAML or JSON")
+    group.add_argument("-f", "--file", action=_Once, help="spec file, YAML or JSON")
     group.add_argument("--alg", help="'script' (default), or an algorithm of RLlib's, e.g. PPO")
     group.add_argument("--env", help="environment or data set; part of the trials' names")
     group.add_argument("--stop", type=_json_object, help="JSON, e.g. '{\"mean_accuracy\": 0.99}'; with -f beside the file's")
@@ -138,7 +138,9 @@ def _plan_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _best_arguments(parser: argparse.ArgumentParser) -> None:
     of_what = parser.add_mutually_exclusive_group(required=True)
-    of_what.add_argument("-f", "--file", help="spec file, YAML or JSON: the best trial of each of its experiments")
+    of_what.add_argument(
+        "-f", "--file", action=_Once, help="spec file, YAML or JSON: the best trial of each of its experiments"
+    )
     of_what.add_argument("--experiment", help="the experiment's name")
     parser.add_argument("--all", action="store_true", help="of all sweeps of the experiment (default: of the last one)")
     parser.add_argument("--metric", help="what to go by (default: what the last sweep went by)")
@@ -147,7 +149,7 @@ def _best_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _deployment_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what to run")
-    what.add_argument("-f", "--file", required=True, help="spec file; its content goes into the deployment")
+    what.add_argument("-f", "--file", action=_Once, required=True, help="spec file; its content goes into the deployment")
     what.add_argument("--name", help="the deployment's (default: the spec file's, without its suffix)")
     what.add_argument("--param", action="append", default=[], metavar="KEY=VALUE", help=_PARAM_HELP)
     what.add_argument("--tag", action="append", default=[], help="tag of the deployment and its runs; may be given again")
@@ -177,6 +179,15 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _ui_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-browser", action="store_true", help="print the addresses only")
+
+
+class _Once(argparse.Action):
+    """Stores a value; an option that is given again is an error, where argparse would take the last in silence."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any) -> None:
+        if getattr(namespace, self.dest) is not None:
+            raise argparse.ArgumentError(self, "given twice; a file may hold any number of experiments")
+        setattr(namespace, self.dest, values)
 
 
 def _json_object(text: str) -> dict[str, Any]:
