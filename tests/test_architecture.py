@@ -88,7 +88,10 @@ IMPORTED_BY = {
         *("rllib.actor_critic", "rllib.workers", "rllib.a3c", "rllib.a2c", "rllib.es"),
         *("rllib.quiet", "rllib.callbacks", "rllib.trainable", "rllib.evaluate", "rllib.recorded_data", "rllib.recording"),
     },
-    "gymnasium": {"rllib.env_errors", "rllib.atari", "rllib.env_class", "rllib.wrappers", "rllib.environments"},
+    "gymnasium": {
+        *("rllib.env_errors", "rllib.atari", "rllib.env_class", "rllib.wrappers", "rllib.environments"),
+        "rllib.evaluate",
+    },
     "torch": {"rllib.actor_critic", "rllib.a3c", "rllib.es", "rllib.recorded_data"},
     "scipy": {"rllib.es"},
     "typing_extensions": {"rllib.actor_critic", "rllib.es"},

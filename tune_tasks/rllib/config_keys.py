@@ -54,7 +54,7 @@ def algorithm_config(alg: str, env: str, config: Mapping[str, Any], folders: Seq
     built = config_class(alg)()
     environments.check_environment(env)
     given = _sorted(alg, built, config)
-    set_replay(built, given)
+    set_replay(alg, built, given)
     set_exploration(alg, given)
     set_model(alg, env, built, given)
     _iteration(built, given)
@@ -109,7 +109,7 @@ def _filter(alg: str, built: AlgorithmConfig, given: Given) -> None:
     if entry.value not in ("MeanStdFilter", "ConcurrentMeanStdFilter"):
         raise ConfigError(f"expected 'NoFilter' or 'MeanStdFilter', got {entry.value!r}", entry.key)
     if alg in ON_DATA:
-        raise ConfigError(f"has no effect on the data that {alg} learns from; filter what is recorded", entry.key)
+        raise ConfigError(f"has no effect on the data that {alg} learns from, which is taken as it is", entry.key)
     built.env_runners(env_to_module_connector=mean_std_filter)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,20 +10,15 @@ from typing import TYPE_CHECKING, Any
 from tune_tasks.errors import ConfigError, did_you_mean
 from tune_tasks.rllib.given import Entry, Given
 from tune_tasks.rllib.keys_2017 import Part
-from tune_tasks.rllib.settings import ON_DATA, check_hint
+from tune_tasks.rllib.settings import ON_DATA, check_hint, check_range
 
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
-_UPDATES = {"CQL": 10}  # of 10 samples of actions for each step
-_MOST_UPDATES = 100
-"""Of an iteration: RLlib has no default that its learner would take."""
-_MANY_STEPS = ("input_read_episodes", "input_read_sample_batches")
-_SHUFFLING: Mapping[str, Any] = {
-    "local_shuffle_buffer_size": int | None,
-    "local_shuffle_seed": int | None,
-    "drop_last": bool,
-}
+_UPDATES = 100
+_UPDATES_OF_CQL = 10  # each with 10 samples of actions for every step
+_SHUFFLING: Mapping[str, Any] = {"local_shuffle_buffer_size": int, "local_shuffle_seed": int, "drop_last": bool}
+_OF_ROWS = ("input_read_schema", "input_compress_columns", "ignore_final_observation")
 
 
 def set_data_defaults(alg: str, built: AlgorithmConfig, given: Given) -> None:
@@ -35,17 +31,20 @@ def set_data_defaults(alg: str, built: AlgorithmConfig, given: Given) -> None:
         return
     from tune_tasks.rllib.recorded_data import RecordedData
 
+    if "input_" not in given.parts[Part.SETTING]:
+        raise ConfigError(f"{alg} learns from recorded data: expected `input_`, a file or a folder", ())
+    if "use_lstm" in given.parts[Part.MODEL]:
+        raise ConfigError(f"{alg} learns from single steps here, not from sequences", given.parts[Part.MODEL]["use_lstm"].key)
     if alg == "CQL":
         built.training(lr=None)  # RLlib's own default is one that it refuses
-    settings = given.parts[Part.SETTING]
-    if "input_" not in settings:
-        raise ConfigError(f"{alg} learns from recorded data: expected `input_`, a file or a folder", ())
-    row_is_step = not any(name in settings and settings[name].value for name in _MANY_STEPS)
     built.offline_data(
         offline_data_class=RecordedData,
-        dataset_num_iters_per_learner=_UPDATES.get(alg, _MOST_UPDATES),
-        materialize_mapped_data=row_is_step and alg != "MARWIL",  # whose advantages change with its value function
+        dataset_num_iters_per_learner=1,
+        input_compress_columns=[],
+        materialize_data=False,
+        materialize_mapped_data=alg != "MARWIL",  # whose advantages change with its value function
     )
+    built.reporting(min_time_s_per_iteration=0)
 
 
 def check_data(alg: str, built: AlgorithmConfig, given: Given, folders: Sequence[Path] | None) -> None:
@@ -63,14 +62,28 @@ def check_data(alg: str, built: AlgorithmConfig, given: Given, folders: Sequence
     if alg not in ON_DATA:
         return
     settings = given.parts[Part.SETTING]
-    if alg == "CQL" and built.dataset_num_iters_per_learner == 1:
-        raise ConfigError("expected 2 or more: RLlib's CQL fails with 1", settings["dataset_num_iters_per_learner"].key)
-    if "iter_batches_kwargs" in settings:
-        _check_shuffling(settings["iter_batches_kwargs"])
+    if "min_train_timesteps_per_iteration" not in settings:
+        updates = _UPDATES_OF_CQL if alg == "CQL" else _UPDATES
+        built.reporting(min_train_timesteps_per_iteration=updates * built.total_train_batch_size)
+    _check_together(alg, built, settings)
     if folders is not None:
         found = _found(settings["input_"], folders)
         built.offline_data(input_=found)
         _check_columns(built, found, settings["input_"])
+
+
+def _check_together(alg: str, built: AlgorithmConfig, settings: Mapping[str, Entry]) -> None:
+    if "iter_batches_kwargs" in settings:
+        _check_shuffling(settings["iter_batches_kwargs"])
+    if built.input_read_episodes:
+        for name in _OF_ROWS:
+            if name in settings:
+                raise ConfigError("has no effect on whole episodes (`input_read_episodes`)", settings[name].key)
+    for column, name in built.input_read_schema.items():
+        check_hint(str, name, (*settings["input_read_schema"].key, column))
+    for name in ("actor_lr", "critic_lr", "alpha_lr"):
+        if alg == "CQL" and name in settings and isinstance(settings[name].value, list):
+            raise ConfigError("expected a number: RLlib's CQL does not count steps for a schedule", settings[name].key)
 
 
 def _check_shuffling(entry: Entry) -> None:
@@ -79,6 +92,7 @@ def _check_shuffling(entry: Entry) -> None:
         if name not in _SHUFFLING:
             raise ConfigError(f"unknown key{did_you_mean(name, _SHUFFLING)} (known: {', '.join(_SHUFFLING)})", key)
         check_hint(_SHUFFLING[name], value, key)
+        check_range(name, value, key)
 
 
 def _found(entry: Entry, folders: Sequence[Path]) -> str | list[str]:
@@ -92,7 +106,7 @@ def _found(entry: Entry, folders: Sequence[Path]) -> str | list[str]:
 def _path(source: str, folders: Sequence[Path], key: tuple[str, ...]) -> str:
     if "://" in source:
         return source
-    places = [folder / Path(source).expanduser() for folder in folders]
+    places = [folder / os.path.expanduser(source) for folder in folders]  # noqa: PTH111 - it leaves an unknown user's name
     found = next((place for place in places if place.exists()), None)
     if found is None:
         raise ConfigError(f"there is no {' nor '.join(map(str, dict.fromkeys(places)))}", key)
@@ -100,7 +114,7 @@ def _path(source: str, folders: Sequence[Path], key: tuple[str, ...]) -> str:
 
 
 def _check_columns(built: AlgorithmConfig, source: str | list[str], entry: Entry) -> None:
-    from tune_tasks.rllib.recorded_data import FORMATS, dataset, needed_columns
+    from tune_tasks.rllib.recorded_data import FORMATS, dataset, missing_columns
 
     if any("://" in one for one in ([source] if isinstance(source, str) else source)):
         return  # to look there might take long
@@ -109,6 +123,6 @@ def _check_columns(built: AlgorithmConfig, source: str | list[str], entry: Entry
     except (OSError, ValueError) as error:
         what = f"{source} cannot be read as {FORMATS[built.input_read_method]}"
         raise ConfigError(f"{what}: {str(error).splitlines()[0]}", entry.key) from error
-    if missing := sorted(needed_columns(built) - set(names)):
+    if missing := missing_columns(built, names):
         hint = "" if built.input_read_episodes else "; `input_read_schema` says what they are called there"
         raise ConfigError(f"{source} has no column {', '.join(missing)} (its columns: {', '.join(names)}){hint}", entry.key)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import gymnasium
+
 from tune_tasks.errors import UsageError
 from tune_tasks.rllib.checkpoints import Checkpoint, algorithm_folder
 from tune_tasks.rllib.config_keys import algorithm_config
@@ -53,25 +55,32 @@ def evaluate(
     """
     check(folder, render, record)
     folder = folder.absolute()
+    recorded: list[SingleAgentEpisode] = []
+    played: list[tuple[float, int]] = []
     with quiet():
         settings = _settings(Checkpoint.read(folder), seed, render is not None)
         with built(settings, algorithm_folder(folder)) as algorithm:
             runner = _runner(algorithm)
             frames: list[Image] = []
-            with _filming(runner.env, frames) if render else contextlib.nullcontext():
-                played = [_play(runner, explore)]
-            played += [_play(runner, explore) for _ in range(episodes - 1)]
+            for number in range(episodes):
+                with _filming(runner.env, frames) if render and not number else contextlib.nullcontext():
+                    episode = _play(runner, explore)
+                played.append((float(episode.get_return()), len(episode)))
+                recorded += [episode] if record else []
+            bounds = _bounds(runner)
     if render:
         frames[0].save(render, save_all=True, append_images=frames[1:], duration=_FRAME_MS, loop=0)
     if record:
         from tune_tasks.rllib.recording import write_recording
 
-        write_recording(record, played)
-    return [(float(episode.get_return()), len(episode)) for episode in played]
+        write_recording(record, recorded, bounds)
+    return played
 
 
 def check(folder: Path, render: Path | None, record: Path | None) -> None:
     """Raise UsageError for what can be seen to be wrong without starting anything."""
+    if record and Checkpoint.read(folder).config.get("observation_filter", "NoFilter") != "NoFilter":
+        raise UsageError("--record: this policy sees filtered observations, from which no other could learn")
     Checkpoint.read(folder)
     for option, file, kinds in (("--render", render, _PICTURES), ("--record", record, _DATA)):
         if file and file.suffix not in kinds:
@@ -85,9 +94,12 @@ def _settings(checkpoint: Checkpoint, seed: int | None, is_filmed: bool) -> Algo
     settings = algorithm_config(checkpoint.alg, checkpoint.env, checkpoint.config)
     settings.env_runners(num_env_runners=0, num_envs_per_env_runner=1, create_local_env_runner=True)
     settings.learners(num_learners=0, num_gpus_per_learner=0)
-    # What learns from data has a player in its evaluation alone.
-    settings.evaluation(evaluation_interval=1 if checkpoint.alg in ON_DATA else None, evaluation_num_env_runners=0)
-    settings.offline_data(input_="sampler")
+    settings.evaluation(evaluation_interval=None, evaluation_num_env_runners=0, evaluation_parallel_to_training=False)
+    if checkpoint.alg in ON_DATA:  # which has a player in its evaluation alone; the data may be gone
+        settings.evaluation(evaluation_interval=1)
+        settings.offline_data(input_="sampler")
+    if checkpoint.alg == "CQL":
+        settings.training(replay_buffer_config={"type": "EpisodeReplayBuffer"})  # RLlib wants one without data
     settings.debugging(seed=seed)
     if is_filmed:
         options = settings.env_config["options"]
@@ -104,6 +116,16 @@ def _runner(algorithm: Algorithm) -> Any:
     runner = algorithm.eval_env_runner
     runner.set_state(weights(algorithm.learner_group._learner))
     return runner
+
+
+def _bounds(runner: Any) -> tuple[Any, Any] | None:
+    """Between which actions are clipped before the environment takes them, in the policy's units."""
+    space = runner.env.single_action_space
+    if not isinstance(space, gymnasium.spaces.Box):
+        return None
+    if runner.config.normalize_actions:
+        return -1.0, 1.0
+    return (space.low, space.high) if runner.config.clip_actions else None
 
 
 def _play(runner: Any, explore: bool) -> SingleAgentEpisode:

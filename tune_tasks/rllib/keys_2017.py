@@ -167,6 +167,9 @@ IGNORED: Mapping[str, str] = {
 }
 #: Keys that have one value left.
 FIXED: Mapping[str, Fixed] = {
+    "dataset_num_iters_per_learner": Fixed(
+        1, "target networks and schedules move once a training step of RLlib's", ("BC", "CQL", "IQL", "MARWIL")
+    ),
     "use_gae": Fixed(True, "RLlib estimates advantages always so; without a critic's bias: `lambda: 1.0`", ("PPO", "APPO")),
     "async_updates": Fixed(False, "gradients of workers belong to A3C now"),
     "reward_filter": Fixed("NoFilter", "RLlib's new API stack filters observations only"),

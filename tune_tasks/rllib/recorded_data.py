@@ -7,18 +7,21 @@ trials hold all of them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.dataset
 from numpy.typing import NDArray
 from ray.data._internal.block_batching.block_batching import batch_blocks
+from ray.data._internal.object_extensions.arrow import raise_on_pickle_object_columns
 from ray.data.block import BlockAccessor
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+from ray.rllib.algorithms.cql import CQLConfig
 from ray.rllib.core import COMPONENT_RL_MODULE
 from ray.rllib.core.columns import Columns
 from ray.rllib.env import INPUT_ENV_SPACES
+from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 from ray.rllib.offline.offline_data import OfflineData
 from ray.rllib.offline.offline_prelearner import SCHEMA, OfflinePreLearner
 from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
@@ -29,8 +32,10 @@ from tune_tasks.errors import TrainableError
 
 #: `input_read_method`, as RLlib calls it -> the format, as Arrow calls it.
 FORMATS = {"read_parquet": "parquet", "read_json": "json"}
-EPISODES = "item"
+_EPISODES = "item"
 """The column of whole episodes, which RLlib has packed."""
+_ENDS = (Columns.TERMINATEDS, "dones")
+_READ_ROWS = 1_000
 
 Batch = dict[str, NDArray[Any]]
 
@@ -44,72 +49,91 @@ def dataset(source: str | Sequence[str], method: str) -> pyarrow.dataset.Dataset
 
     Raises:
         OSError: If there is no such file, or none that can be read.
-        ValueError: If it is of another format.
+        ValueError: If it is of another format, or has pickled columns, which would be executed.
     """
-    return pyarrow.dataset.dataset(source, format=FORMATS[method])
+    files = pyarrow.dataset.dataset(source, format=FORMATS[method])
+    raise_on_pickle_object_columns(files.schema.empty_table())
+    return files
 
 
-def needed_columns(config: AlgorithmConfig) -> set[str]:
-    """The columns without which nothing can be learned, as this config calls them."""
-    if config.input_read_episodes:
-        return {EPISODES}
-    names = {Columns.OBS, Columns.ACTIONS, Columns.REWARDS}
-    if not (config.input_read_sample_batches or config.ignore_final_observation):
-        names.add(Columns.NEXT_OBS)
-    return {(SCHEMA | config.input_read_schema)[name] for name in names}
+def missing_columns(config: AlgorithmConfig, names: Sequence[str]) -> list[str]:
+    """The columns without which nothing can be learned and which are not among `names`, as this config calls them."""
+    needed = [_EPISODES] if config.input_read_episodes else [Columns.OBS, Columns.ACTIONS, Columns.REWARDS]
+    if not (holds_many_steps(config) or config.ignore_final_observation):
+        needed.append(Columns.NEXT_OBS)
+    missing = [name for name in map(_names(config), needed) if name not in names]
+    if not holds_many_steps(config) and not any(_names(config)(name) in names for name in _ENDS):
+        missing.append(_names(config)(Columns.TERMINATEDS))
+    return missing
+
+
+def holds_many_steps(config: AlgorithmConfig) -> bool:
+    """Whether a row is of many steps: a whole episode, or a batch of old."""
+    return bool(config.input_read_episodes or config.input_read_sample_batches)
+
+
+def _names(config: AlgorithmConfig) -> Any:
+    called: dict[str, str] = SCHEMA | config.input_read_schema
+    return lambda name: called.get(name, name)
 
 
 class RecordedData(OfflineData):
     """RLlib's `OfflineData` without Ray Data; lives in the process of the trial, which is that of its learner.
 
-    An epoch is all rows in their order, in batches of `input_read_batch_size` rows (by default as many as a train batch has;
-    one, where a row is of many steps), which RLlib's learner connectors make ready. What they give is cut into train batches,
-    shuffled before as `iter_batches_kwargs` says. Connectors that need the networks have those of at most
-    `prelearner_module_synch_period` batches ago, which RLlib documents and does not do.
+    An epoch is every recorded step once, made ready by RLlib's learner connectors, shuffled as `iter_batches_kwargs` says, and
+    cut into train batches. Connectors that need the networks have those of at most `prelearner_module_synch_period` reads
+    ago, which RLlib documents and does not do. The steps that MARWIL's connectors add, to estimate values, and mask, are left
+    out before the batches are cut.
     """
 
     def __init__(self, config: AlgorithmConfig) -> None:  # not RLlib's own, which starts Ray Data
         self.config = config
-        self.iter_batches_kwargs = config.iter_batches_kwargs
+        self.iter_batches_kwargs: dict[str, Any] = {}  # for RLlib to hand on; ours are the config's
         self.spaces: Any = None  # RLlib sets these three
         self.module_spec: Any = None
         self.learner_handles: Any = None
-        self._raw: pa.Table | None = None
+        self._raw: list[pa.Table] | None = None
         self._ready: list[pa.Table] | None = None
         self._preparation: OfflinePreLearner | None = None
         self._batches: Iterator[Batch] = iter(())
+        self._epochs = 0
+        self._has_rows = False
 
     def sample(self, num_samples: int, return_iterator: bool = False, **_: Any) -> Any:
-        """A train batch; or `[self]`, of which the learner asks `iter_torch_batches`."""
-        if return_iterator:
+        """A train batch; for CQL, which asks for one and takes iterators only, `[self]`."""
+        if return_iterator or isinstance(self.config, CQLConfig):
             return [self]
-        batch = next(self._batches, None)
-        if batch is None:
-            self._batches = self.epoch(num_samples, **self.iter_batches_kwargs)
-            batch = next(self._batches)
+        batch = self._next(num_samples)
         modules = {name: SampleBatch(columns) for name, columns in unflatten_dict(batch).items()}
         return MultiAgentBatch(modules, env_steps=sum(map(len, modules.values())))
 
-    def iter_torch_batches(self, *, batch_size: int, device: Any, **shuffling: Any) -> Epochs:
-        """As of Ray Data's `DataIterator`: what can be iterated over again and again, an epoch each time."""
-        return Epochs(self, batch_size, device, shuffling)
+    def iter_torch_batches(self, *, batch_size: int, device: Any) -> Iterator[dict[str, Any]]:
+        """Train batches as tensors, for ever; named as in Ray Data's `DataIterator`."""
+        while True:
+            yield {name: as_tensor(column, device=device) for name, column in self._next(batch_size).items()}
 
-    def epoch(
-        self,
-        batch_size: int,
-        *,
-        drop_last: bool = False,
-        local_shuffle_buffer_size: int | None = None,
-        local_shuffle_seed: int | None = None,
-    ) -> Iterator[Batch]:
-        """The data once, in train batches; the keywords are those of Ray Data's `iter_batches`."""
+    def _next(self, batch_size: int) -> Batch:
+        batch = next(self._batches, None)
+        if batch is None:
+            self._batches = self.epoch(batch_size)
+            batch = next(self._batches, None)
+        if batch is None:
+            few = f"fewer than {batch_size} steps, of which `drop_last` leaves none" if self._has_rows else "no rows"
+            raise TrainableError(f"input_: {self.config.input_} holds {few}")
+        return batch
+
+    def epoch(self, batch_size: int) -> Iterator[Batch]:
+        """The data once, in train batches; each epoch is shuffled in another order, the same ones with the same seed."""
+        how = self.config.iter_batches_kwargs
+        seed = how.get("local_shuffle_seed", self.config.seed)
+        self._epochs += 1
         batches: Iterator[Any] = batch_blocks(
             self._prepared(batch_size),
             batch_size=batch_size,
             batch_format="numpy",
-            drop_last=drop_last,
-            shuffle_buffer_min_size=local_shuffle_buffer_size,
-            shuffle_seed=self.config.seed if local_shuffle_seed is None else local_shuffle_seed,
+            drop_last=how.get("drop_last", False),
+            shuffle_buffer_min_size=how.get("local_shuffle_buffer_size"),
+            shuffle_seed=None if seed is None else int(np.random.SeedSequence([seed, self._epochs]).generate_state(1)[0]),
             ensure_copy=True,  # tensors share what they are made of, and may be written to
         )
         return batches
@@ -122,51 +146,63 @@ class RecordedData(OfflineData):
         return iter(self._ready)
 
     def _prepare(self, batch_size: int) -> Iterator[pa.Table]:
-        holds_many_steps = self.config.input_read_episodes or self.config.input_read_sample_batches
-        rows = self.config.input_read_batch_size or (1 if holds_many_steps else batch_size)
         prepare = self._preparation = self._preparation or self._new_preparation()
-        number = -1
-        for number, batch in enumerate(batch_blocks(self._blocks(), batch_size=rows, batch_format="numpy")):
+        rows = 1 if holds_many_steps(self.config) else batch_size
+        batches: Iterator[Any] = batch_blocks(self._blocks(), batch_size=rows, batch_format="numpy")
+        for number, batch in enumerate(batches):
+            self._has_rows = True
             if number % self.config.prelearner_module_synch_period == 0:
                 prepare._module.set_state(self._module_state())
-            yield BlockAccessor.batch_to_block({name: column.numpy() for name, column in prepare(batch).items()})
-        if number < 0:
-            raise TrainableError(f"input_: {self.config.input_} holds no rows")
+            yield BlockAccessor.batch_to_block(_unmasked(prepare(self._observed(batch))))
 
     def _new_preparation(self) -> OfflinePreLearner:
-        spaces = self.spaces[INPUT_ENV_SPACES]
-        return OfflinePreLearner(config=self.config, spaces=spaces, module_spec=self.module_spec)
+        return _Preparation(config=self.config, spaces=self.spaces[INPUT_ENV_SPACES], module_spec=self.module_spec)
 
     def _module_state(self) -> Mapping[str, Any]:
         state: Mapping[str, Any] = self.learner_handles[0].get_state(components=COMPONENT_RL_MODULE)[COMPONENT_RL_MODULE]
         return state
 
+    def _observed(self, batch: Batch) -> Batch:
+        """The steps, their observations as the environment's space has them."""
+        if holds_many_steps(self.config):
+            return batch
+        space = self.config.observation_space
+        for name in {_names(self.config)(column) for column in (Columns.OBS, Columns.NEXT_OBS)} & batch.keys():
+            if name in self.config.input_compress_columns:
+                continue
+            batch[name] = _dense(batch[name]).astype(space.dtype)
+            if (shape := batch[name].shape[1:]) != space.shape:
+                raise TrainableError(f"input_: observations of the shape {shape}; those of the environment have {space.shape}")
+        return batch
+
     def _blocks(self) -> Iterator[pa.Table]:
-        if self._raw is not None:
-            return iter([self._raw])
+        if not self.config.materialize_data:
+            return self._read()
+        if self._raw is None:
+            self._raw = list(self._read())
+        return iter(self._raw)
+
+    def _read(self) -> Iterator[pa.Table]:
         files = dataset(self.config.input_, self.config.input_read_method)
-        if self.config.materialize_data:
-            self._raw = files.to_table(use_threads=False)
-            return iter([self._raw])
-        return (pa.Table.from_batches([batch]) for batch in files.to_batches(use_threads=False) if batch.num_rows)
+        standard = (*SCHEMA, *_ENDS, "done", _EPISODES)
+        columns = [name for name in files.schema.names if name in {_names(self.config)(column) for column in standard}]
+        batches = files.to_batches(columns=columns, batch_size=_READ_ROWS, use_threads=False)
+        return (pa.Table.from_batches([batch]) for batch in batches if batch.num_rows)
 
 
-@dataclass(frozen=True)
-class Epochs:
-    """Iterated over, an epoch of train batches as tensors.
+class _Preparation(OfflinePreLearner):
+    """RLlib's, which draws from a buffer of episodes: here, each is taken whole, once."""
 
-    Attributes:
-        data: What is read.
-        batch_size: Steps of a batch.
-        device: Where the tensors go.
-        shuffling: Keywords of `RecordedData.epoch`.
-    """
+    def _postprocess_and_sample(self, episodes: list[SingleAgentEpisode]) -> list[SingleAgentEpisode]:
+        return [episode if episode.is_numpy else episode.to_numpy() for episode in episodes]
 
-    data: RecordedData
-    batch_size: int
-    device: Any
-    shuffling: Mapping[str, Any]
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        for batch in self.data.epoch(self.batch_size, **self.shuffling):
-            yield {name: as_tensor(column, device=self.device) for name, column in batch.items()}
+def _dense(column: NDArray[Any]) -> NDArray[Any]:
+    return np.stack([_dense(item) for item in column]) if column.dtype == object else column
+
+
+def _unmasked(columns: Mapping[str, Any]) -> Batch:
+    """As arrays, without the steps that no loss counts."""
+    arrays = {name: column.numpy() for name, column in columns.items()}
+    masks = [mask.astype(bool) for name, mask in arrays.items() if name.endswith(f"/{Columns.LOSS_MASK}")]
+    return {name: column[masks[0]] for name, column in arrays.items()} if masks else arrays

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tune_tasks.errors import ConfigError
 from tune_tasks.rllib.given import Entry, Given
 from tune_tasks.rllib.keys_2017 import Part
-from tune_tasks.rllib.settings import check_hint, check_range
+from tune_tasks.rllib.settings import ON_DATA, check_hint, check_range
 
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
@@ -19,7 +19,7 @@ _EXPLORATION = {"max_timesteps": 100_000, "fraction": 0.1, "final": 0.02}  # the
 _EXPLORATION_HINTS: Mapping[str, Any] = {"max_timesteps": int, "fraction": float, "final": float}
 
 
-def set_replay(built: AlgorithmConfig, given: Given) -> None:
+def set_replay(alg: str, built: AlgorithmConfig, given: Given) -> None:
     """Set `replay_buffer_config` from what was given of it.
 
     Raises:
@@ -27,7 +27,7 @@ def set_replay(built: AlgorithmConfig, given: Given) -> None:
     """
     entries = given.parts[Part.REPLAY]
     for name, entry in entries.items():
-        if not hasattr(built, "replay_buffer_config"):
+        if not hasattr(built, "replay_buffer_config") or alg in ON_DATA:
             raise ConfigError("has no effect: this algorithm has no replay buffer", entry.key)
         check_hint(_HINTS[name], entry.value, entry.key)
         check_range(name, entry.value, entry.key)

@@ -32,6 +32,8 @@ _DEPRECATED = -1  # RLlib's DEPRECATED_VALUE: the default of a keyword that is n
 
 _RAY_DATA = "is for Ray Data, which a trial does without: it reads its data in its own process"
 _STORAGE = "is said by `input_` itself, e.g. s3://bucket/folder"
+_OBJECT = "is a Python object, which a spec does not hold"
+_FAILS = "fails in RLlib 2.60"
 _OUTPUT = "RLlib's recorder writes all steps anew with each sample; `tune-tasks evaluate CHECKPOINT --record FILE` records"
 _ON_DATA = "RLlib evaluates on data by Ray Data, outside of a trial's `resources`; `evaluation_interval` plays the policy"
 _OLD_STACK = "belongs to RLlib's old API stack and has no effect on the new one"
@@ -57,6 +59,12 @@ UNUSED: Mapping[str, str] = {
     ),
     "num_aggregator_actors_per_learner": "its processes have no place in a trial's `resources`",
     **dict.fromkeys(("input_read_method_kwargs", "map_batches_kwargs"), _RAY_DATA),
+    **dict.fromkeys(
+        ("prelearner_buffer_kwargs", "prelearner_use_recorded_module_states", "input_read_batch_size"),
+        "is of RLlib's buffer of episodes; here each step of an epoch is learned from once",
+    ),
+    **dict.fromkeys(("offline_data_class", "prelearner_class", "prelearner_buffer_class"), _OBJECT),
+    **dict.fromkeys(("bc_logstd_coeff", "burnin_len"), _FAILS),
     **dict.fromkeys(("input_filesystem", "input_filesystem_kwargs"), _STORAGE),
     **dict.fromkeys(
         (
@@ -86,11 +94,18 @@ UNUSED: Mapping[str, str] = {
     "q_model_config": f"{_OLD_STACK}; use `model`",
     "policy_model_config": f"{_OLD_STACK}; use `model`",
 }
+_NO_CRITIC = "BC imitates, without a value function"
+_NO_ADVANTAGES = "IQL estimates advantages by its two networks"
+_NO_STEPS = "RLlib's CQL does not use it"
 _NO_BATCH = {
     "train_batch_size_per_learner": "A3C has no train batch: a gradient is of `rollout_fragment_length` steps",
     "num_learners": "A3C applies its gradients in the trial's own process",
 }
 _FROM_DATA = {
+    **dict.fromkeys(
+        ("min_sample_timesteps_per_iteration", "rollout_fragment_length", "sample_timeout_s"),
+        "it plays nothing; an iteration has `min_train_timesteps_per_iteration`",
+    ),
     "num_env_runners": "it learns from data; evaluation has `evaluation_num_env_runners`",
     "num_learners": "it reads its data in the trial's own process, and learns there",
 }
@@ -103,8 +118,23 @@ UNUSED_BY: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(("rollout_fragment_length", "batch_mode"), "ES plays whole episodes"),
     },
     "DreamerV3": {"lr": "DreamerV3 takes world_model_lr, actor_lr and critic_lr"},
-    "CQL": {**_FROM_DATA, "lr": "CQL takes actor_lr, critic_lr and alpha_lr"},
-    "IQL": {**_FROM_DATA, "lr": "IQL takes actor_lr, critic_lr and value_lr"},
+    "BC": {
+        **_FROM_DATA,
+        **dict.fromkeys(("gamma", "lambda_", "vf_coeff", "beta"), _NO_CRITIC),
+        **dict.fromkeys(("moving_average_sqd_adv_norm_update_rate", "moving_average_sqd_adv_norm_start"), _NO_CRITIC),
+    },
+    "CQL": {
+        **_FROM_DATA,
+        **dict.fromkeys(("n_step", "training_intensity", "num_steps_sampled_before_learning_starts"), _NO_STEPS),
+        "target_network_update_freq": _NO_STEPS,
+        "lr": "CQL takes actor_lr, critic_lr and alpha_lr",
+    },
+    "IQL": {
+        **_FROM_DATA,
+        **dict.fromkeys(("vf_coeff", "lambda_", "moving_average_sqd_adv_norm_update_rate"), _NO_ADVANTAGES),
+        "moving_average_sqd_adv_norm_start": _NO_ADVANTAGES,
+        "lr": "IQL takes actor_lr, critic_lr and value_lr",
+    },
     "SAC": {"lr": "SAC takes actor_lr, critic_lr and alpha_lr"},
 }
 _EPOCHS = "it is for algorithms that go over one train batch several times"
@@ -119,12 +149,12 @@ USED_BY: Mapping[str, tuple[frozenset[str], str]] = {
     **dict.fromkeys(
         (
             *("input_", "input_read_method", "input_read_schema", "input_read_episodes", "input_read_sample_batches"),
-            *("input_read_batch_size", "input_compress_columns", "materialize_data", "materialize_mapped_data"),
-            *("iter_batches_kwargs", "ignore_final_observation", "prelearner_buffer_kwargs", "prelearner_module_synch_period"),
-            *("prelearner_use_recorded_module_states", "dataset_num_iters_per_learner"),
+            *("input_compress_columns", "materialize_data", "materialize_mapped_data", "iter_batches_kwargs"),
+            *("prelearner_module_synch_period", "dataset_num_iters_per_learner"),
         ),
         (ON_DATA, _LEARNS),
     ),
+    "ignore_final_observation": (frozenset({"BC"}), "the others learn from what a step leads to"),
     "num_aggregator_actors_per_learner": (frozenset({"APPO", "IMPALA"}), _FEEDS),
     "max_requests_in_flight_per_aggregator_actor": (frozenset({"APPO", "IMPALA"}), _FEEDS),
     "use_env_runner_state_server": (frozenset({"APPO", "IMPALA"}), _FEEDS),
@@ -137,7 +167,7 @@ _HINTS: Mapping[str, Any] = {  # where RLlib's own hint is narrower than what it
     "num_cpus_for_main_process": float,
     "entropy_coeff": Schedule,
     "input_": str | list[str],
-    "dataset_num_iters_per_learner": int,
+    **dict.fromkeys(("input_read_schema", "iter_batches_kwargs"), dict),
     "target_network_update_freq": int,
 }
 _CHOICES: Mapping[str, Collection[str]] = {
@@ -179,10 +209,10 @@ _RANGES: Mapping[str, Range] = {
     **dict.fromkeys(("sample_timeout_s", "training_intensity"), _POSITIVE),
     **dict.fromkeys(("train_batch_size_per_learner", "num_epochs", "minibatch_size", "num_envs_per_env_runner"), _COUNT),
     **dict.fromkeys(("rollout_fragment_length", "evaluation_interval", "evaluation_duration", "num_atoms"), _COUNT),
-    **dict.fromkeys(("dataset_num_iters_per_learner", "input_read_batch_size", "prelearner_module_synch_period"), _COUNT),
+    **dict.fromkeys(("local_shuffle_buffer_size", "prelearner_module_synch_period"), _COUNT),
     **dict.fromkeys(("n_step", "metrics_num_episodes_for_smoothing", "hiddens"), _COUNT),
     **dict.fromkeys(("num_env_runners", "num_learners", "evaluation_num_env_runners", "seed", "burn_in_len"), _ANY_COUNT),
-    "target_network_update_freq": _ANY_COUNT,
+    **dict.fromkeys(("target_network_update_freq", "local_shuffle_seed"), _ANY_COUNT),
     **dict.fromkeys(("min_sample_timesteps_per_iteration", "min_train_timesteps_per_iteration"), _ANY_COUNT),
     **dict.fromkeys(("num_steps_sampled_before_learning_starts", "min_time_s_per_iteration"), _ANY_COUNT),
     **dict.fromkeys(("num_cpus_per_env_runner", "num_gpus_per_env_runner"), _ANY_COUNT),
