@@ -279,7 +279,8 @@ def test_no_rows_are_an_error_not_a_loop(algorithm, folder):
     [
         ("BC", {}, (), "BC learns from recorded data: expected `input_`, a file or a folder"),
         ("BC", {"input_": "absent"}, ("input_",), "there is no {folder}/absent"),
-        ("BC", {"input": []}, ("input",), "expected at least one file"),
+        ("BC", {"input": []}, ("input",), "expected a file or a folder"),
+        ("BC", {"input": ""}, ("input",), "expected a file or a folder"),
         ("BC", {"input_": 3}, ("input_",), "expected a text or a list, got 3"),
         ("BC", {"input_": "text.parquet"}, ("input_",), "{folder}/text.parquet cannot be read as parquet: "),
         (
@@ -320,6 +321,12 @@ def test_no_rows_are_an_error_not_a_loop(algorithm, folder):
             {"input_": "s3://b/f", "input_read_episodes": True, "input_read_schema": {"obs": "o"}},
             ("input_read_schema",),
             "has no effect on whole episodes",
+        ),
+        (
+            "BC",
+            {"input_": "s3://b/f", "evaluation_config": {"input_": "x"}},
+            ("evaluation_config", "input_"),
+            "cannot differ in evaluation",
         ),
         ("BC", {"input_": "pickled.parquet"}, ("input_",), "pickled.parquet cannot be read as parquet: This file contains"),
         (

@@ -14,7 +14,7 @@ from tune_tasks.rllib.given import Entry, Given, Sorter
 from tune_tasks.rllib.keys_2017 import IGNORED, MODEL_IGNORED, Part
 from tune_tasks.rllib.options import EnvironmentOptions
 from tune_tasks.rllib.replay_keys import set_exploration, set_replay
-from tune_tasks.rllib.settings import ON_DATA, check_hint, check_use, check_value, settings_of
+from tune_tasks.rllib.settings import ON_DATA, Setting, check_hint, check_use, check_value, settings_of
 
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
@@ -120,17 +120,17 @@ def _evaluation(alg: str, built: AlgorithmConfig, given: Given) -> None:
         return
     try:
         inner = _sorted(alg, built, entry.value)
-        _only_settings(inner)
+        _only_settings(inner, settings_of(type(built)))
         _settings(alg, type(built)(), inner.parts[Part.SETTING])
     except ConfigError as error:
         raise ConfigError(error.message, (*entry.key, *error.key)) from error
     built.evaluation(evaluation_config={name: e.value for name, e in inner.parts[Part.SETTING].items()})
 
 
-def _only_settings(given: Given) -> None:
+def _only_settings(given: Given, settings: Mapping[str, Setting]) -> None:
     for part, entries in given.parts.items():
-        for entry in entries.values():
-            if part is not Part.SETTING:
+        for name, entry in entries.items():
+            if part is not Part.SETTING or settings[name].method == "offline_data":
                 raise ConfigError("cannot differ in evaluation", entry.key)
 
 

@@ -33,8 +33,9 @@ def set_data_defaults(alg: str, built: AlgorithmConfig, given: Given) -> None:
 
     if "input_" not in given.parts[Part.SETTING]:
         raise ConfigError(f"{alg} learns from recorded data: expected `input_`, a file or a folder", ())
-    if "use_lstm" in given.parts[Part.MODEL]:
-        raise ConfigError(f"{alg} learns from single steps here, not from sequences", given.parts[Part.MODEL]["use_lstm"].key)
+    memory = given.parts[Part.MODEL].get("use_lstm")
+    if memory and memory.value:
+        raise ConfigError(f"{alg} learns from single steps here, not from sequences", memory.key)
     if alg == "CQL":
         built.training(lr=None)  # RLlib's own default is one that it refuses
     built.offline_data(
@@ -96,10 +97,10 @@ def _check_shuffling(entry: Entry) -> None:
 
 
 def _found(entry: Entry, folders: Sequence[Path]) -> str | list[str]:
+    if not entry.value:
+        raise ConfigError("expected a file or a folder", entry.key)
     if isinstance(entry.value, str):
         return _path(entry.value, folders, entry.key)
-    if not entry.value:
-        raise ConfigError("expected at least one file", entry.key)
     return [_path(source, folders, entry.key) for source in entry.value]
 
 
