@@ -87,10 +87,11 @@ IMPORTED_BY = {
         *("rllib.catalog", "rllib.connectors", "rllib.environments", "rllib.model_keys", "rllib.settings", "rllib.config_keys"),
         *("rllib.actor_critic", "rllib.workers", "rllib.a3c", "rllib.a2c", "rllib.es"),
         *("rllib.quiet", "rllib.callbacks", "rllib.trainable", "rllib.evaluate", "rllib.recorded_data", "rllib.recording"),
+        "rllib.data_keys",
     },
     "gymnasium": {
         *("rllib.env_errors", "rllib.atari", "rllib.env_class", "rllib.wrappers", "rllib.environments"),
-        "rllib.evaluate",
+        *("rllib.evaluate", "rllib.config_keys"),
     },
     "torch": {"rllib.actor_critic", "rllib.a3c", "rllib.es", "rllib.recorded_data"},
     "scipy": {"rllib.es"},

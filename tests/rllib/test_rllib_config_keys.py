@@ -467,7 +467,7 @@ WRONG = [
     ("PPO", {"modell": {}}, "config.modell: unknown key; did you mean 'model'?"),
     ("PPO", {"zzz": 2}, "config.zzz: unknown key"),
     ("PPO", {"_validate_config": False}, "config._validate_config: unknown key"),
-    ("PPO", {"dueling": True}, "config.dueling: unknown key"),
+    ("PPO", {"dueling": True}, "config.dueling: is a setting of DQN only"),
     ("DQN", {"model": {"fcnet_hidden": [3]}}, "config.model.fcnet_hidden: unknown key; did you mean 'fcnet_hiddens'?"),
     ("DQN", {"replay_buffer_config": {"size": 3}}, "config.replay_buffer_config.size: unknown key"),
     # two spellings

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import pathlib
 
 import gymnasium
@@ -130,9 +131,28 @@ def test_actions_are_recorded_as_the_environment_took_them(tmp_path):
 
 def test_filtered_observations_are_not_recorded(tmp_path):
     what = Checkpoint("PPO", "CartPole-v1", {"observation_filter": "MeanStdFilter"}, Earlier(1, 1.0, 1))
-    folder = write(tmp_path, what, lambda folder: None)
+    folder = write(tmp_path, what, os.mkdir)
     with pytest.raises(UsageError, match="--record: this policy sees filtered observations"):
         evaluate(folder, 1, record=tmp_path / "x.parquet")
+
+
+@pytest.mark.parametrize("alg", ["CQL", "IQL"])
+def test_discrete_actions_are_not_for_all(alg):
+    with pytest.raises(ConfigError, match=rf"{alg} is for continuous actions, those of CartPole-v1 are Discrete\(2\)"):
+        algorithm_config(alg, "CartPole-v1", {"input_": "s3://b/f"})
+
+
+def test_an_environment_that_cannot_be_filmed(algorithm, tmp_path, monkeypatch):
+    (tmp_path / "unfilmed.py").write_text(
+        "from gymnasium.envs.classic_control import CartPoleEnv\n"
+        "class Unfilmed(CartPoleEnv):\n    def __init__(self):\n        super().__init__()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    what = Checkpoint("BC", "unfilmed:Unfilmed", {"input_": "x", "model": {"fcnet_hiddens": [16]}}, Earlier(1, 1.0, 1))
+    folder = write(tmp_path, what, algorithm("BC").save_to_path)
+    assert len(evaluate(folder, 1)) == 1
+    with pytest.raises(UsageError, match="--render: unfilmed:Unfilmed takes no `render_mode`"):
+        evaluate(folder, 1, render=tmp_path / "x.gif")
 
 
 def test_what_was_done_is_learned(algorithm, folder):
@@ -277,7 +297,7 @@ def test_no_rows_are_an_error_not_a_loop(algorithm, folder):
 @pytest.mark.parametrize(
     ("alg", "config", "key", "message"),
     [
-        ("BC", {}, (), "BC learns from recorded data: expected `input_`, a file or a folder"),
+        ("BC", {}, (), "BC learns from recorded data: expected `input`, a file or a folder"),
         ("BC", {"input_": "absent"}, ("input_",), "there is no {folder}/absent"),
         ("BC", {"input": []}, ("input",), "expected a file or a folder"),
         ("BC", {"input": ""}, ("input",), "expected a file or a folder"),
@@ -311,6 +331,9 @@ def test_no_rows_are_an_error_not_a_loop(algorithm, folder):
         ("BC", {"input_": "s3://b/f", "offline_data_class": None}, ("offline_data_class",), "is a Python object"),
         ("BC", {"input_": "s3://b/f", "input_read_schema": None}, ("input_read_schema",), "expected a mapping, got None"),
         ("BC", {"input_": "s3://b/f", "input_read_schema": {"obs": 3}}, ("input_read_schema", "obs"), "expected a text, got 3"),
+        ("BC", {"input_": "s3://b/f", "input_read_schema": {"ob": "o"}}, ("input_read_schema", "ob"), "did you mean 'obs'?"),
+        ("BC", {"input_": "nothing"}, ("input_",), "{folder}/nothing holds no files"),
+        ("BC", {"input_": "mixed"}, ("input_",), "{folder}/mixed has no column rewards"),
         ("BC", {"input_": "~nobody-here/x"}, ("input_",), "there is no {folder}/~nobody-here/x"),
         ("BC", {"input_": "s3://b/f", "gamma": 0.9}, ("gamma",), "BC imitates"),
         ("MARWIL", {"input_": "s3://b/f", "ignore_final_observation": True}, ("ignore_final_observation",), "the others learn"),
@@ -346,6 +369,11 @@ def test_no_rows_are_an_error_not_a_loop(algorithm, folder):
 def test_what_cannot_be_read_is_said_before_anything_starts(alg, config, key, message, folder):
     (folder / "text.parquet").write_text("no Parquet")
     pa.parquet.write_table(pa.table({"state": [1, 2]}), folder / "other.parquet")
+    (folder / "nothing").mkdir(exist_ok=True)
+    (folder / "mixed").mkdir(exist_ok=True)
+    whole = {"obs": [[0.0] * 4], "new_obs": [[0.0] * 4], "actions": [0], "rewards": [1.0], "terminateds": [True]}
+    pa.parquet.write_table(pa.table(whole), folder / "mixed" / "a.parquet")
+    pa.parquet.write_table(pa.table(whole).drop_columns("rewards"), folder / "mixed" / "b.parquet")
     objects = np.array([pathlib.Path("x"), pathlib.Path("y")], dtype=object)
     pa.parquet.write_table(BlockAccessor.batch_to_block({"obs": objects}), folder / "pickled.parquet")
     with pytest.raises(ConfigError) as error:

@@ -186,7 +186,7 @@ def test_a_checkpoint_of_another_algorithm_is_refused(train, folder):
     from tune_tasks.errors import SpecError
 
     checkpoint = folder / "checkpoint_000001"
-    checkpoint.mkdir()
+    (checkpoint / "algorithm").mkdir(parents=True)
     earlier = {"timesteps_total": 1, "time_total_s": 1.0, "training_iteration": 1}
     what = {"alg": "DQN", "env": "CartPole-v1", "config": {}, "earlier": earlier}
     (checkpoint / "trial.json").write_text(json.dumps(what))

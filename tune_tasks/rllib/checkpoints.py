@@ -52,9 +52,12 @@ class Checkpoint:
         """
         try:
             data = json.loads((folder / _TRIAL).read_text(encoding="utf-8"))
-            return cls(**{**data, "earlier": Earlier(**data["earlier"])})
+            checkpoint = cls(**{**data, "earlier": Earlier(**data["earlier"])})
         except (OSError, ValueError, TypeError, KeyError):
             raise UsageError(_no_checkpoint(folder)) from None
+        if not algorithm_folder(folder).is_dir():
+            raise UsageError(_no_checkpoint(folder))
+        return checkpoint
 
     def recent_episodes(self) -> RecentEpisodes:
         """The episodes as a trial that goes on needs them."""

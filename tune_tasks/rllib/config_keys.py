@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ConfigError", "algorithm_config", "ignored_keys"]
 
+_CONTINUOUS = {"CQL", "IQL"}
+
 
 def ignored_keys(alg: str, config: Mapping[str, Any]) -> dict[str, str]:
     """The keys that `algorithm_config` accepts without effect -> why; a key inside `model` as `model.key`. Imports nothing.
@@ -63,7 +65,7 @@ def algorithm_config(alg: str, env: str, config: Mapping[str, Any], folders: Seq
     _evaluation(alg, built, given)
     _settings(alg, built, given.parts[Part.SETTING])
     options = environment_options(env, given)
-    _spaces(built, env, options)
+    _spaces(alg, built, env, options)
     environments.register()
     built.environment(env=environments.REGISTERED_AS, env_config={"env": env, "options": options})
     _validate(built, given)
@@ -134,15 +136,27 @@ def _only_settings(given: Given, settings: Mapping[str, Setting]) -> None:
                 raise ConfigError("cannot differ in evaluation", entry.key)
 
 
-def _spaces(built: AlgorithmConfig, env: str, options: EnvironmentOptions) -> None:
-    """RLlib learns from recorded data without an environment: it has to be told what one observes and does."""
+def _spaces(alg: str, built: AlgorithmConfig, env: str, options: EnvironmentOptions) -> None:
+    """RLlib learns from recorded data without an environment: it has to be told what one observes and does.
+
+    What a class does is told by the trial, which may import it; until then RLlib gets something.
+    """
+    if not built.is_offline:
+        return
+    from gymnasium import spaces
+
     from tune_tasks.rllib.env_class import is_class
     from tune_tasks.rllib.environments import make_environment
 
-    if built.is_offline and not is_class(env):
-        made = make_environment(env, options)
-        built.environment(observation_space=made.observation_space, action_space=made.action_space)
-        made.close()
+    if is_class(env):
+        unknown = spaces.Box(-1, 1, (1,))
+        built.environment(observation_space=unknown, action_space=unknown)
+        return
+    made = make_environment(env, options)
+    built.environment(observation_space=made.observation_space, action_space=made.action_space)
+    made.close()
+    if alg in _CONTINUOUS and not isinstance(made.action_space, spaces.Box):
+        raise ConfigError(f"{alg} is for continuous actions, those of {env} are {made.action_space}", ())
 
 
 def _validate(built: AlgorithmConfig, given: Given) -> None:

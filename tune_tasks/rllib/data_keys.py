@@ -32,7 +32,7 @@ def set_data_defaults(alg: str, built: AlgorithmConfig, given: Given) -> None:
     from tune_tasks.rllib.recorded_data import RecordedData
 
     if "input_" not in given.parts[Part.SETTING]:
-        raise ConfigError(f"{alg} learns from recorded data: expected `input_`, a file or a folder", ())
+        raise ConfigError(f"{alg} learns from recorded data: expected `input`, a file or a folder", ())
     memory = given.parts[Part.MODEL].get("use_lstm")
     if memory and memory.value:
         raise ConfigError(f"{alg} learns from single steps here, not from sequences", memory.key)
@@ -80,7 +80,12 @@ def _check_together(alg: str, built: AlgorithmConfig, settings: Mapping[str, Ent
         for name in _OF_ROWS:
             if name in settings:
                 raise ConfigError("has no effect on whole episodes (`input_read_episodes`)", settings[name].key)
+    from ray.rllib.offline.offline_prelearner import SCHEMA
+
     for column, name in built.input_read_schema.items():
+        if column not in SCHEMA:
+            key = (*settings["input_read_schema"].key, column)
+            raise ConfigError(f"unknown key{did_you_mean(column, SCHEMA)} (known: {', '.join(SCHEMA)})", key)
         check_hint(str, name, (*settings["input_read_schema"].key, column))
     for name in ("actor_lr", "critic_lr", "alpha_lr"):
         if alg == "CQL" and name in settings and isinstance(settings[name].value, list):
@@ -115,15 +120,18 @@ def _path(source: str, folders: Sequence[Path], key: tuple[str, ...]) -> str:
 
 
 def _check_columns(built: AlgorithmConfig, source: str | list[str], entry: Entry) -> None:
-    from tune_tasks.rllib.recorded_data import FORMATS, dataset, missing_columns
+    from tune_tasks.rllib.recorded_data import FORMATS, columns, dataset, missing_columns
 
     if any("://" in one for one in ([source] if isinstance(source, str) else source)):
         return  # to look there might take long
     try:
-        names = dataset(source, built.input_read_method).schema.names
+        files = dataset(source, built.input_read_method)
+        names = columns(files)
     except (OSError, ValueError) as error:
         what = f"{source} cannot be read as {FORMATS[built.input_read_method]}"
         raise ConfigError(f"{what}: {str(error).splitlines()[0]}", entry.key) from error
+    if not files.files:
+        raise ConfigError(f"{source} holds no files", entry.key)
     if missing := missing_columns(built, names):
         hint = "" if built.input_read_episodes else "; `input_read_schema` says what they are called there"
         raise ConfigError(f"{source} has no column {', '.join(missing)} (its columns: {', '.join(names)}){hint}", entry.key)

@@ -98,14 +98,28 @@ def _settings(checkpoint: Checkpoint, seed: int | None, is_filmed: bool) -> Algo
     if checkpoint.alg in ON_DATA:  # which has a player in its evaluation alone; the data may be gone
         settings.evaluation(evaluation_interval=1)
         settings.offline_data(input_="sampler")
+        settings.environment(observation_space=None, action_space=None)  # the player's are its environment's
     if checkpoint.alg == "CQL":
         settings.training(replay_buffer_config={"type": "EpisodeReplayBuffer"})  # RLlib wants one without data
     settings.debugging(seed=seed)
+    settings.env_config["search_path"] = [str(Path.cwd())]  # as where the trial was started
     if is_filmed:
         options = settings.env_config["options"]
         arguments = {**options.arguments, "render_mode": "rgb_array"}
         settings.env_config["options"] = dataclasses.replace(options, arguments=arguments)
+        _try_filmed(settings)
     return settings
+
+
+def _try_filmed(settings: AlgorithmConfig) -> None:
+    from tune_tasks.rllib.environments import create
+
+    try:
+        create(settings.env_config).close()
+    except TypeError as error:
+        if "render_mode" not in str(error):
+            raise
+        raise UsageError(f"--render: {settings.env_config['env']} takes no `render_mode`, as Gymnasium gives it") from error
 
 
 def _runner(algorithm: Algorithm) -> Any:

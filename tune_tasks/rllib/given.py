@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tune_tasks.errors import ConfigError, did_you_mean
+from tune_tasks.rllib.catalog import ALGORITHMS, config_class
 from tune_tasks.rllib.keys_2017 import (
     FIXED,
     IGNORED,
@@ -19,7 +20,7 @@ from tune_tasks.rllib.keys_2017 import (
     Part,
     Place,
 )
-from tune_tasks.rllib.settings import UNUSED
+from tune_tasks.rllib.settings import UNUSED, settings_of
 
 Key = tuple[str, ...]
 _MODELS = ("model", "model_config")
@@ -85,8 +86,14 @@ class Vocabulary:
             return self.renamed[name]
         if name in self.today:
             return Place(self.part, name)
+        if self.part is Part.SETTING and (others := _algorithms_with(name)):
+            raise ConfigError(f"is a setting of {', '.join(others)} only", key)
         known = {*self.renamed, *self.today, *(_NESTED if self.part is Part.SETTING else ())}
         raise ConfigError(f"unknown key{did_you_mean(name, sorted(known - set(UNUSED)))}", key)
+
+
+def _algorithms_with(name: str) -> list[str]:
+    return [alg for alg in ALGORITHMS if name in settings_of(config_class(alg))]
 
 
 class Sorter:

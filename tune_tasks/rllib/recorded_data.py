@@ -56,6 +56,12 @@ def dataset(source: str | Sequence[str], method: str) -> pyarrow.dataset.Dataset
     return files
 
 
+def columns(files: pyarrow.dataset.Dataset) -> list[str]:
+    """The columns that every file has; none where there is no file."""
+    names = [fragment.physical_schema.names for fragment in files.get_fragments()]
+    return [name for name in files.schema.names if all(name in there for there in names)]
+
+
 def missing_columns(config: AlgorithmConfig, names: Sequence[str]) -> list[str]:
     """The columns without which nothing can be learned and which are not among `names`, as this config calls them."""
     needed = [_EPISODES] if config.input_read_episodes else [Columns.OBS, Columns.ACTIONS, Columns.REWARDS]
