@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from tune_tasks.errors import BadInputError, Location, ResourcesError, SpecError, UsageError
+from tune_tasks.errors import BadInputError, Location, ResourcesError, SpecError, UsageError, did_you_mean
 from tune_tasks.rllib.catalog import ALGORITHMS, config_class
 from tune_tasks.rllib.checkpoints import Checkpoint
 from tune_tasks.rllib.config_keys import ConfigError, algorithm_config, ignored_keys
@@ -17,6 +17,11 @@ from tune_tasks.spec import ExperimentSpec
 from tune_tasks.spec_source import NodePath
 from tune_tasks.trial import Resources, Trial
 
+#: What a trial reports beside `learner/…` and `evaluation/…`.
+METRICS = (
+    *("training_iteration", "timesteps_total", "timesteps_this_iter", "time_total_s", "time_this_iter_s", "timestamp"),
+    *("episode_reward_mean", "episode_reward_min", "episode_reward_max", "episode_len_mean", "episodes_total"),
+)
 Locator = Callable[..., Location | None]
 """The place of a path within the experiment."""
 
@@ -45,6 +50,7 @@ def rllib_trainable(experiment: ExperimentSpec, folder: Path | None, at: Locator
         check_environment(experiment.env)
     except BadInputError as exc:
         raise SpecError(str(exc), at(("env",))) from None
+    _check_metrics(experiment, at)
     try:
         restore = _checkpoint(experiment, folder)
     except UsageError as exc:
@@ -57,6 +63,14 @@ def rllib_trainable(experiment: ExperimentSpec, folder: Path | None, at: Locator
         restore,
         folders=_folders(folder),
     )
+
+
+def _check_metrics(experiment: ExperimentSpec, at: Locator) -> None:
+    for name in experiment.stop:
+        if "/" not in name and name not in METRICS:
+            known = f"known: {', '.join(METRICS)}, learner/…, evaluation/…"
+            message = f"stop.{name}: no trial of {experiment.alg} reports it{did_you_mean(name, METRICS)} ({known})"
+            raise SpecError(message, at(("stop", name)))
 
 
 def _folders(of_spec: Path | None) -> tuple[Path, ...]:
