@@ -79,9 +79,9 @@ def evaluate(
 
 def check(folder: Path, render: Path | None, record: Path | None) -> None:
     """Raise UsageError for what can be seen to be wrong without starting anything."""
-    if record and Checkpoint.read(folder).config.get("observation_filter", "NoFilter") != "NoFilter":
+    checkpoint = Checkpoint.read(folder)
+    if record and checkpoint.config.get("observation_filter", "NoFilter") != "NoFilter":
         raise UsageError("--record: this policy sees filtered observations, from which no other could learn")
-    Checkpoint.read(folder)
     for option, file, kinds in (("--render", render, _PICTURES), ("--record", record, _DATA)):
         if file and file.suffix not in kinds:
             raise UsageError(f"{option}: expected a file that ends with one of {', '.join(kinds)}, got {str(file)!r}")

@@ -6,7 +6,7 @@ trials hold all of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,9 +67,9 @@ def missing_columns(config: AlgorithmConfig, names: Sequence[str]) -> list[str]:
     needed = [_EPISODES] if config.input_read_episodes else [Columns.OBS, Columns.ACTIONS, Columns.REWARDS]
     if not (holds_many_steps(config) or config.ignore_final_observation):
         needed.append(Columns.NEXT_OBS)
-    missing = [name for name in map(_names(config), needed) if name not in names]
-    if not holds_many_steps(config) and not any(_names(config)(name) in names for name in _ENDS):
-        missing.append(_names(config)(Columns.TERMINATEDS))
+    missing = [name for name in _called(config, needed) if name not in names]
+    if not holds_many_steps(config) and not set(_called(config, _ENDS)) & set(names):
+        missing += _called(config, [Columns.TERMINATEDS])
     return missing
 
 
@@ -78,9 +78,10 @@ def holds_many_steps(config: AlgorithmConfig) -> bool:
     return bool(config.input_read_episodes or config.input_read_sample_batches)
 
 
-def _names(config: AlgorithmConfig) -> Any:
+def _called(config: AlgorithmConfig, columns: Iterable[str]) -> list[str]:
+    """What RLlib's columns are called in the files."""
     called: dict[str, str] = SCHEMA | config.input_read_schema
-    return lambda name: called.get(name, name)
+    return [called.get(name, name) for name in columns]
 
 
 class RecordedData(OfflineData):
@@ -173,7 +174,7 @@ class RecordedData(OfflineData):
         if holds_many_steps(self.config):
             return batch
         space = self.config.observation_space
-        for name in {_names(self.config)(column) for column in (Columns.OBS, Columns.NEXT_OBS)} & batch.keys():
+        for name in set(_called(self.config, (Columns.OBS, Columns.NEXT_OBS))) & batch.keys():
             if name in self.config.input_compress_columns:
                 continue
             batch[name] = _dense(batch[name]).astype(space.dtype)
@@ -190,9 +191,9 @@ class RecordedData(OfflineData):
 
     def _read(self) -> Iterator[pa.Table]:
         files = dataset(self.config.input_, self.config.input_read_method)
-        standard = (*SCHEMA, *_ENDS, "done", _EPISODES)
-        columns = [name for name in files.schema.names if name in {_names(self.config)(column) for column in standard}]
-        batches = files.to_batches(columns=columns, batch_size=_READ_ROWS, use_threads=False)
+        known = _called(self.config, (*SCHEMA, *_ENDS, "done", _EPISODES))
+        used = [name for name in columns(files) if name in known]
+        batches = files.to_batches(columns=used, batch_size=_READ_ROWS, use_threads=False)
         return (pa.Table.from_batches([batch]) for batch in batches if batch.num_rows)
 
 

@@ -35,7 +35,9 @@ _STORAGE = "is said by `input_` itself, e.g. s3://bucket/folder"
 _OBJECT = "is a Python object, which a spec does not hold"
 _FAILS = "fails in RLlib 2.60"
 _OUTPUT = "RLlib's recorder writes all steps anew with each sample; `tune-tasks evaluate CHECKPOINT --record FILE` records"
-_ON_DATA = "RLlib evaluates on data by Ray Data, outside of a trial's `resources`; `evaluation_interval` plays the policy"
+_DATA_EVALUATION = (
+    "RLlib evaluates on data by Ray Data, outside of a trial's `resources`; `evaluation_interval` plays the policy"
+)
 _OLD_STACK = "belongs to RLlib's old API stack and has no effect on the new one"
 #: Settings that RLlib takes and does not use on the new stack -> what to do instead.
 UNUSED: Mapping[str, str] = {
@@ -85,7 +87,7 @@ UNUSED: Mapping[str, str] = {
             *("ignore_offline_eval_runner_failures", "max_num_offline_eval_runner_restarts"),
             *("offline_eval_runner_health_probe_timeout_s", "offline_eval_runner_restore_timeout_s"),
         ),
-        _ON_DATA,
+        _DATA_EVALUATION,
     ),
     "clip_rewards": f"{_OLD_STACK}; clip the rewards in the environment (`env: module:Class`)",
     "exploration_config": f"{_OLD_STACK}; DQN takes `epsilon`, e.g. [[0, 1.0], [10000, 0.02]]",
@@ -111,7 +113,6 @@ _FROM_DATA = {
 }
 #: The same for one algorithm.
 UNUSED_BY: Mapping[str, Mapping[str, str]] = {
-    **dict.fromkeys(ON_DATA, _FROM_DATA),
     "A3C": _NO_BATCH,
     "ES": {
         "gamma": "ES ranks whole episodes by their undiscounted returns",
@@ -129,6 +130,7 @@ UNUSED_BY: Mapping[str, Mapping[str, str]] = {
         "target_network_update_freq": _NO_STEPS,
         "lr": "CQL takes actor_lr, critic_lr and alpha_lr",
     },
+    "MARWIL": _FROM_DATA,
     "IQL": {
         **_FROM_DATA,
         **dict.fromkeys(("vf_coeff", "lambda_", "moving_average_sqd_adv_norm_update_rate"), _NO_ADVANTAGES),
