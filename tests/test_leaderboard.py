@@ -53,6 +53,12 @@ def test_a_row():
     assert rows["trial 1"] == dict.fromkeys(rows["trial 1"], "") | {"trial": "trial 1", "state": "PENDING"}
 
 
+def test_texts_of_users_are_cut():
+    long = TrialSummary("exp", "x" * 5_000, 7, {}, {}, ERROR, error="ValueError: " + "y" * 5_000)
+    row = leaderboard(experiment(long)).rows[0]
+    assert (row["trial"], row["why it ended"]) == ("x" * 197 + "…_7", "ValueError: ".ljust(199, "y") + "…")
+
+
 def test_one_line_and_progress():
     assert headline(MIXED) == "3/6 done, best mean_accuracy 0.75, 2 running, 1 failed"
     assert leaderboard(MIXED).progress == 50

@@ -6,7 +6,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, Resources, Trial, TrialState, safe_name, write_aside
+from tune_tasks.trial import (
+    AttemptPaths,
+    EndedBy,
+    Outcome,
+    Resources,
+    Trial,
+    TrialState,
+    attempt_name,
+    safe_name,
+    shown_name,
+    write_aside,
+)
 
 
 def trial(name="script_mnist_0", index=0, config=None):
@@ -47,13 +58,36 @@ def test_an_outcome_is_read_as_it_was_written(tmp_path):
     paths = AttemptPaths.of(tmp_path, trial(config={"lr": 0.1}), 1)
     paths.create({"lr": 0.1, "f": print})
     assert paths.read_outcome() is None
-    outcome = Outcome(TrialState.ERROR, EndedBy.ERROR, "error", "Traceback …\nValueError: bad \udcff é", reports=3)
+    outcome = Outcome(TrialState.ERROR, EndedBy.ERROR, "error", "Traceback …\nValueError: bad é", reports=3)
     paths.write_outcome(outcome)
     assert paths.read_outcome() == outcome
-    assert outcome.error_summary == "ValueError: bad \udcff é"
-    assert paths.error.read_text(encoding="utf-8") == "Traceback …\nValueError: bad \\udcff é\n"
+    assert outcome.error_summary == "ValueError: bad é"
+    assert paths.error.read_text(encoding="utf-8") == "Traceback …\nValueError: bad é\n"
     assert json.loads(paths.params.read_text()) == {"lr": 0.1, "f": repr(print)}
     assert sorted(p.name for p in paths.folder.iterdir()) == ["error.txt", "outcome.json", "params.json"]
+
+
+def test_an_outcome_can_be_shown_and_sent_whatever_was_raised():
+    raised = "Traceback\n  line\nValueError: \ud800 nul \0 \x1b[31mred\x1b[0m " + "x" * 100_000
+    outcome = Outcome(TrialState.ERROR, EndedBy.CRITERION, "m\0\n" + "y" * 5_000 + " 3 >= 2", raised)
+    assert outcome.error == "Traceback\n  line\nValueError: \\ud800 nul \\x00 red " + "x" * 100_000
+    assert outcome.error_summary == "ValueError: \\ud800 nul \\x00 red ".ljust(199, "x") + "…"
+    assert outcome.stop_reason == "m\\x00\\n".ljust(199, "y") + "…"
+    assert Outcome.from_json(outcome.to_json()) == outcome
+
+
+def test_a_long_name_is_cut_where_it_is_shown_and_keeps_its_index():
+    long = trial("x" * 5_000, 12)
+    assert attempt_name(long, 1) == shown_name(long.name, 12) == "x" * 196 + "…_12"
+    assert attempt_name(long, 2) == "x" * 196 + "…_12 (attempt 2)"
+    assert attempt_name(trial(), 2) == "script_mnist_0 (attempt 2)"
+
+
+def test_a_file_that_cannot_be_written_leaves_no_half_of_it(tmp_path):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_aside(tmp_path / "a", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_each_attempt_has_its_own_folder(tmp_path):

@@ -21,6 +21,7 @@ from typing import Any
 
 from tune_tasks.errors import TrainableError, TrialStopped, TuneError
 from tune_tasks.reporter import StatusReporter
+from tune_tasks.text import showable
 from tune_tasks.trainable import Trainable
 from tune_tasks.trial import EndedBy, Outcome, Trial, TrialState
 
@@ -229,7 +230,7 @@ class LogCapture:
         self._forwarded += end
         self.lines += len(lines)
         for line in lines[:_LOG_LINES_PER_CALL]:
-            self._logger.info("%s", line)
+            self._logger.info("%s", showable(line))
         if len(lines) > _LOG_LINES_PER_CALL:
             self._logger.info("… %d more lines, see %s", len(lines) - _LOG_LINES_PER_CALL, self._path)
 

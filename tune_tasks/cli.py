@@ -19,8 +19,11 @@ from tune_tasks.deployment import Draft, Timing, draft, parse_parameters
 from tune_tasks.errors import TuneError, UsageError, did_you_mean
 from tune_tasks.request import Request, Session
 from tune_tasks.status import make_display
+from tune_tasks.text import one_line, showable
+from tune_tasks.trial import shown_name
 
 _EXIT_INTERRUPTED = 130
+_LINE_LENGTH = 2_000  # of an error, which may quote a spec
 _SPEC_HINT = "; a spec file is given with -f"
 _PARAM_HELP = "parameter of its runs, the value as JSON, e.g. num_trials=20; may be given again"
 _TRIAL_FLAGS = ("env", "stop", "config", "resources", "checkpoint_freq", "restore")
@@ -33,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command: Callable[[argparse.Namespace], int] = args.command
         return command(args)
     except TuneError as exc:
-        print(f"{_kind(exc)}: {exc}", file=sys.stderr)
+        print(_message(exc), file=sys.stderr)
         return exc.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -41,6 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone: there is nobody to tell
         return 1
+
+
+def _message(exc: TuneError) -> str:
+    return "\n".join(one_line(line, _LINE_LENGTH) for line in f"{_kind(exc)}: {exc}".split("\n"))
 
 
 def _kind(exc: TuneError) -> str:
@@ -276,26 +283,26 @@ def _finite(value: Any) -> Any:
 def _validate(args: argparse.Namespace) -> int:
     plan = _request(args).plan({})
     for warning in plan.warnings:
-        print(f"Warning: {warning}", file=sys.stderr)
+        print(showable(f"Warning: {warning}"), file=sys.stderr)
     for experiment in plan.experiments:
-        print(f"{experiment.name}: valid, {len(experiment.trials)} trials")
+        print(f"{one_line(experiment.name)}: valid, {len(experiment.trials)} trials")
     return 0
 
 
 def _plan(args: argparse.Namespace) -> int:
     plan = _request(args).plan({})
     for warning in plan.warnings:
-        print(f"Warning: {warning}", file=sys.stderr)
+        print(showable(f"Warning: {warning}"), file=sys.stderr)
     if args.json:
         _print_json(plan.as_json(), sys.stdout)
         return 0
     for experiment in plan.experiments:
         first, count = experiment.trials[0], len(experiment.trials)
         drawn = "" if experiment.seed == experiment.spec.seed else " (drawn for this plan; a run draws its own)"
-        print(f"{experiment.name}: {count} trials of {first.resources}, seed {experiment.seed}{drawn}")
+        print(f"{one_line(experiment.name)}: {count} trials of {first.resources}, seed {experiment.seed}{drawn}")
         print(f"  stop: {', '.join(map(str, first.stop)) or 'when train() returns'}")
     for trial in plan.trials():
-        print(f" - {trial.name}")
+        print(f" - {shown_name(trial.name, trial.index)}")
     return 0
 
 

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from tune_tasks.errors import UsageError, did_you_mean
 from tune_tasks.plan import Plan
 from tune_tasks.request import Request
+from tune_tasks.text import one_line
 from tune_tasks.trainable import ScriptTrainable
 
 _BANNED = "/%&<>"
@@ -133,7 +134,7 @@ def _given(request: Request) -> dict[str, Any]:
 
 
 def _description(plan: Plan, request: Request) -> str:
-    counts = ", ".join(f"{experiment.name}: {len(experiment.trials)} trials" for experiment in plan.experiments)
+    counts = ", ".join(f"{one_line(experiment.name)}: {len(experiment.trials)} trials" for experiment in plan.experiments)
     return f"Sweep of {request.spec_file}. {counts}."
 
 

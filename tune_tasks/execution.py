@@ -42,10 +42,13 @@ from tune_tasks.status import Display, StatusView, make_display
 from tune_tasks.summary import Summary
 from tune_tasks.sweep import Launch, Sweep
 from tune_tasks.tasks import parse_spec, run_trial, summarize
+from tune_tasks.text import one_line, showable
 from tune_tasks.trainable import PackedScript, ScriptTrainable
 from tune_tasks.trial import safe_name
 
 logger = logging.getLogger(__name__)
+
+_NAME_LENGTH = 150  # of the experiments, in the flow run's name
 
 
 def execute(request: Request) -> State[Any]:
@@ -60,7 +63,7 @@ def execute(request: Request) -> State[Any]:
                 return _cancelled(summary, interruption)
     except TuneError as exc:
         session.error = exc
-        return Failed(message=str(exc))
+        return Failed(message=showable(str(exc)))
     except Exception as exc:
         session.error = exc
         raise
@@ -84,12 +87,12 @@ class _Logged(Display):
     def note(self, text: str) -> None:
         """See `Display`."""
         self._display.note(text)
-        self._logger.info("%s", text)
+        self._logger.info("%s", showable(text))
 
     def warn(self, text: str) -> None:
         """See `Display`."""
         self._display.warn(text)
-        self._logger.warning("%s", text)
+        self._logger.warning("%s", showable(text))
 
 
 def _cancelled(summary: Summary | None, interruption: Interruption) -> State[Any]:
@@ -179,7 +182,7 @@ def _announce(plan: Plan, session: Session) -> None:
         session.display.warn(warning)
     for experiment in plan.experiments:
         drawn = "" if experiment.seed == experiment.spec.seed else " (give it as `seed` to repeat the sweep)"
-        session.display.note(f"{experiment.name}: {len(experiment.trials)} trials, seed {experiment.seed}{drawn}")
+        session.display.note(f"{one_line(experiment.name)}: {len(experiment.trials)} trials, seed {experiment.seed}{drawn}")
 
 
 def _check_reach(cluster: Cluster, info: SweepInfo) -> None:
@@ -198,9 +201,10 @@ def _check_reach(cluster: Cluster, info: SweepInfo) -> None:
 
 def _name_flow_run(info: SweepInfo) -> None:
     """Name the flow run after what it runs; Prefect's own names are two random words."""
+    experiments = one_line(", ".join(info.experiments), _NAME_LENGTH)
     try:
         with get_client(sync_client=True) as client:
-            client.update_flow_run(UUID(info.flow_run_id), name=f"{', '.join(info.experiments)} {info.sweep}")
+            client.update_flow_run(UUID(info.flow_run_id), name=f"{experiments} {info.sweep}")
     except Exception as exc:  # noqa: BLE001 - a name is no reason to fail
         logger.warning("Prefect: cannot name the flow run: %s", exc)
 
@@ -212,7 +216,7 @@ def _launch(experiment: PlannedExperiment, cluster: Cluster, *, verbose: bool) -
     if cluster.is_remote and isinstance(trainable, ScriptTrainable):
         trainable = PackedScript.pack(trainable)
     options = remote_options(experiment.spec.resources.resources(), isolate=experiment.spec.isolate)
-    task = run_trial.with_options(tags=[experiment.name, experiment.spec.alg])
+    task = run_trial.with_options(tags=[one_line(experiment.name), experiment.spec.alg])
     return Launch(StoredTrainable.put(trainable), options, task)
 
 

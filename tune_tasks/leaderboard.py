@@ -9,6 +9,7 @@ from typing import Any
 
 from tune_tasks.result import tracked_metrics
 from tune_tasks.summary import ExperimentSummary, TrialSummary
+from tune_tasks.text import one_line
 from tune_tasks.trial import TrialState
 
 _LISTED = 100
@@ -48,7 +49,7 @@ def headline(experiment: ExperimentSummary) -> str:
     best = experiment.best()
     parts = [f"{experiment.done}/{len(experiment.trials)} done"]
     if best and experiment.metric:
-        parts.append(f"best {experiment.metric} {best.metric(experiment.metric):.6g}")
+        parts.append(f"best {one_line(experiment.metric)} {best.metric(experiment.metric):.6g}")
     parts += [f"{counts[state]} {word}" for state, word in _WORDS.items() if counts[state]]
     return ", ".join(parts)
 
@@ -71,10 +72,10 @@ def _metrics(primary: str | None, trials: Sequence[TrialSummary]) -> list[str]:
 
 
 def _row(trial: TrialSummary, metrics: Sequence[str]) -> dict[str, Any]:
-    values = {f"info/{name}" if name in _COLUMNS else name: _shown(trial.metric(name)) for name in metrics}
+    values = {f"info/{name}" if name in _COLUMNS else one_line(name): _shown(trial.metric(name)) for name in metrics}
     why = trial.error_summary if trial.state is TrialState.ERROR else trial.stop_reason
     return {
-        "trial": trial.name,
+        "trial": trial.shown_name,
         "state": str(trial.state),
         **values,
         "timesteps": (trial.last_result or {}).get("timesteps_total", ""),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tune_tasks.errors import ServiceError, UsageError, did_you_mean
 from tune_tasks.mlflow_client import connect, without_password
-from tune_tasks.mlflow_view import best_key, safe_key, view_path
+from tune_tasks.mlflow_view import best_key, mlflow_name, safe_key, view_path
 from tune_tasks.result import tracked_name
 from tune_tasks.stopping import is_loss
 
@@ -96,7 +96,7 @@ class MlflowStore:
         return {experiments[run.info.experiment_id]: view_path(run.info.experiment_id, str(last)) for run in parents}
 
     def _experiment_id(self, name: str) -> str:
-        found = self._client.get_experiment_by_name(name)
+        found = self._client.get_experiment_by_name(mlflow_name(name))
         if found is None:
             names = [experiment.name for experiment in self._client.search_experiments()]
             raise UsageError(

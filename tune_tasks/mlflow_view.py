@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from tune_tasks.result import tracked_name
+from tune_tasks.text import one_line
 
 VIEW_TAG = "mlflow.sharedViewState."
 ALL_SWEEPS = "sweeps"
@@ -24,6 +25,7 @@ ALL_RUNS = "runs"
 """Id of the view that lists an experiment's sweeps with the trials of each beneath it."""
 
 _KEY_LENGTH = 250
+_EXPERIMENT_LENGTH = 500
 _AS_TEXT = " as text"
 _AXIS_TEXTS = 30  # MLflow's parallel coordinates drop the runs with further texts
 _COLUMNS = 12
@@ -108,6 +110,11 @@ def flat_params(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         else:
             flat[safe_key(f"{prefix}{key}")] = value if isinstance(value, str) else json.dumps(value, default=repr)
     return flat
+
+
+def mlflow_name(experiment: str) -> str:
+    """An experiment's name as MLflow takes it; no two of a spec become the same by that."""
+    return one_line(experiment, _EXPERIMENT_LENGTH)
 
 
 def safe_key(name: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tune_tasks.result import metric as metric_of
 from tune_tasks.summary import ExperimentSummary, TrialSummary
+from tune_tasks.text import one_line
 from tune_tasks.trial import AttemptPaths
 
 if TYPE_CHECKING:
@@ -207,5 +208,4 @@ def _score(trial: TrialSummary, metric: str) -> float:
 
 def _short(text: str, length: int) -> str:
     """The text as a label: not longer than that, printable, and no formula, which is what two dollar signs make of it."""
-    text = text.encode(errors="replace").decode().replace("$", r"\$")
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+    return one_line(text, length).replace("$", r"\$")

@@ -12,6 +12,7 @@ from typing import Any
 
 from tune_tasks.mlflow_client import without_password
 from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus
+from tune_tasks.text import one_line
 from tune_tasks.trackers import Tracker
 from tune_tasks.trial import AttemptPaths
 
@@ -96,7 +97,7 @@ class Pump(threading.Thread):
         except Exception as exc:  # noqa: BLE001 - a failing tracker never fails a trial: it is called again later
             cursor.failures += 1
             cursor.not_before = time.monotonic() + min(0.5 * 2**cursor.failures, _LONGEST_BACKOFF_S)
-            self._note(cursor, without_password(f"{type(exc).__name__}: {exc}"))
+            self._note(cursor, one_line(without_password(f"{type(exc).__name__}: {exc}")))
             return False
         if worked:
             cursor.failures = 0

@@ -16,6 +16,7 @@ from tune_tasks.leaderboard import headline, leaderboard
 from tune_tasks.plots import draw
 from tune_tasks.spec_source import dump_yaml
 from tune_tasks.summary import ExperimentSummary, Summary, TrialSummary
+from tune_tasks.text import one_line
 from tune_tasks.trial import TrialState, write_aside
 
 _LISTED = 20
@@ -82,7 +83,7 @@ def without_pictures(paths: ReportPaths) -> str:
 
 def report_text(summary: Summary, experiment: ExperimentSummary) -> Iterator[str]:
     """The report without its pictures, line by line."""
-    yield from (f"# {experiment.name}", "", f"Sweep `{summary.sweep}`: {headline(experiment)}.", "")
+    yield from (f"# {one_line(experiment.name)}", "", f"Sweep `{summary.sweep}`: {headline(experiment)}.", "")
     if summary.interrupted:
         yield from ("**Interrupted** before every trial had ended.", "")
     yield from _best(experiment)
@@ -100,7 +101,7 @@ def _best(experiment: ExperimentSummary) -> Iterator[str]:
     yield from (
         "## Best trial",
         "",
-        f"`{best.name}` with {experiment.metric} **{best.metric(experiment.metric):.6g}**{link}",
+        f"`{best.shown_name}` with {one_line(experiment.metric)} **{best.metric(experiment.metric):.6g}**{link}",
         "",
     )
     yield from ("```yaml", dump_yaml(best.config).rstrip(), "```", "")
@@ -125,7 +126,7 @@ def _stopped(experiment: ExperimentSummary) -> Iterator[str]:
         yield from ("## What stopped them", "")
         yield from _grouped([(_criterion(trial.stop_reason or ""), trial) for trial in ended])
     for name in experiment.unmet:
-        yield f"- `stop.{name}` never triggered: no trial reported `{name}`"
+        yield f"- `stop.{one_line(name)}` never triggered: no trial reported `{one_line(name)}`"
     yield ""
 
 
@@ -150,7 +151,7 @@ def _grouped(pairs: Sequence[tuple[str, TrialSummary]]) -> Iterator[str]:
         groups[cause].append(trial)
     ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
     for cause, trials in ordered[:_GROUPS]:
-        names = ", ".join(f"`{trial.name}`" for trial in trials[:_NAMED]) + (", …" if len(trials) > _NAMED else "")
+        names = ", ".join(f"`{trial.shown_name}`" for trial in trials[:_NAMED]) + (", …" if len(trials) > _NAMED else "")
         yield f"- {len(trials)} × {cause}: {names}"
     if rest := sum(len(trials) for _, trials in ordered[_GROUPS:]):
         yield f"- {rest} × something else"

@@ -22,10 +22,12 @@ from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from tune_tasks.leaderboard import headline, leaderboard
 from tune_tasks.report import ReportPaths, with_pictures_inside
 from tune_tasks.summary import ExperimentSummary, Summary
+from tune_tasks.text import one_line
 
 logger = logging.getLogger(__name__)
 
 _EVERY_S = 5.0
+_KEY_LENGTH = 150  # PostgreSQL indexes no texts of thousands of characters
 
 
 class RunView:
@@ -89,7 +91,7 @@ def publish_report(summary: Summary) -> None:
         try:
             create_markdown_artifact(with_pictures_inside(paths), f"report-{suffix}", _description(experiment))
         except Exception as exc:  # noqa: BLE001 - a report that is not shown is no reason to fail
-            logger.warning("%s: no report is shown: %s", experiment.name, exc)
+            logger.warning("%s: no report is shown: %s", one_line(experiment.name), exc)
 
 
 def _artifacts(summary: Summary) -> Iterator[tuple[str, str, Any, str]]:
@@ -106,10 +108,10 @@ def _description(experiment: ExperimentSummary) -> str:
 
 
 def _suffixes(summary: Summary) -> list[str]:
-    """The experiments' names as Prefect's keys take them: small letters, digits and dashes; no two alike."""
+    """The experiments' names as Prefect's keys take them: few small letters, digits and dashes; no two alike."""
     suffixes: list[str] = []
     for experiment in summary.experiments:
-        suffix = re.sub(r"[^a-z0-9]+", "-", experiment.name.lower()).strip("-") or "experiment"
+        suffix = re.sub(r"[^a-z0-9]+", "-", experiment.name[:_KEY_LENGTH].lower()).strip("-") or "experiment"
         free = (suffix, *(f"{suffix}-{number}" for number in range(2, len(suffixes) + 3)))
         suffixes.append(next(name for name in free if name not in suffixes))
     return suffixes

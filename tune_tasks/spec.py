@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from tune_tasks.errors import SpecError, did_you_mean
 from tune_tasks.spec_source import MAX_DEPTH, NodePath, Source, read_source
 from tune_tasks.stopping import Criterion, parse_criterion
+from tune_tasks.text import escaped, one_line
 from tune_tasks.trial import Resources, safe_name
 
 MAX_TRIALS = 1_000_000
@@ -198,10 +199,21 @@ def _plain_data(value: Any, path: NodePath) -> Any:
         for key in value:
             if not isinstance(key, str):
                 raise SpecError(f"{_dotted(path)}: a key must be a string, got {key!r}")
+            _expect_text(key, path)
         return {key: _plain_data(item, (*path, key)) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain_data(item, (*path, i)) for i, item in enumerate(value)]
+    if isinstance(value, str):
+        _expect_text(value, path)
     return value
+
+
+def _expect_text(text: str, path: NodePath) -> None:
+    """Raise SpecError for what no file, tracker or server could hold; a file with it is not read at all."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise SpecError(f"{escaped(_dotted(path))}: expected text that UTF-8 can hold, got {one_line(repr(text))}") from None
 
 
 def _dotted(path: NodePath) -> str:
@@ -232,6 +244,8 @@ def _check_names(source: Source, experiments: Mapping[str, ExperimentSpec]) -> N
     for name in experiments:
         if not name.strip():
             raise SpecError("an experiment needs a name", source.at((name,), key=True))
+        if escaped(name) != name:
+            raise SpecError(f"an experiment's name has no control characters, got {name!r}", source.at((name,), key=True))
         other = folders.setdefault(safe_name(name), name)
         if other != name:
             raise SpecError(f"{name!r} and {other!r} would share the folder {safe_name(name)!r}", source.at((name,), key=True))

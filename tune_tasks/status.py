@@ -14,11 +14,13 @@ from typing import Any, TextIO
 from tune_tasks.recorder_protocol import ExperimentInfo
 from tune_tasks.records import TrialRecord
 from tune_tasks.result import metric, tracked_metrics
-from tune_tasks.trial import TrialState
+from tune_tasks.text import one_line, showable
+from tune_tasks.trial import TrialState, shown_name
 
 _EVERY_S = 3.0
 _LISTED = 20
 _ORDER = (TrialState.RUNNING, TrialState.ERROR, TrialState.PENDING, TrialState.TERMINATED)
+_UNIT_LENGTH = 80
 _METRICS = {"episode_reward_mean": "rew", "mean_loss": "loss", "mean_accuracy": "acc"}
 
 
@@ -62,7 +64,7 @@ def status_lines(view: StatusView) -> Iterator[str]:
     for name, experiment in view.experiments.items():
         yield f"Tensorboard logdir: {experiment.folder}"
         listed, rest = view.listed(name)
-        yield from (f" - {record.trial.name}:\t{progress_text(record)}" for record in listed)
+        yield from (f" - {shown_name(record.trial.name, record.trial.index)}:\t{progress_text(record)}" for record in listed)
         if rest:
             yield f"   {rest}"
     yield ""
@@ -93,7 +95,7 @@ def _metric_texts(record: TrialRecord, row: Mapping[str, Any]) -> Iterator[str]:
     if not shown:
         shown = {name: name for name, _ in list(tracked_metrics(row))[:2]}
     for name, unit in shown.items():
-        yield f"{metric(row, name):.3g} {unit}"
+        yield f"{metric(row, name):.3g} {one_line(unit, _UNIT_LENGTH)}"
     if record.progress.non_finite:
         yield f"{record.progress.non_finite} values not finite"
 
@@ -134,7 +136,7 @@ class ClassicDisplay(Display):
 
     def note(self, text: str) -> None:
         """See `Display`."""
-        print(text, file=self._out, flush=True)
+        print(showable(text), file=self._out, flush=True)
 
     def close(self) -> None:
         """Print where the last block is not the latest."""
@@ -147,7 +149,7 @@ class ClassicDisplay(Display):
         self._shown_at = time.monotonic()
         if lines != self._shown:
             self._shown = lines
-            print("\n".join(lines), file=self._out, flush=True)
+            print(showable("\n".join(lines)), file=self._out, flush=True)
 
 
 class LiveDisplay(Display):
@@ -171,7 +173,7 @@ class LiveDisplay(Display):
 
     def note(self, text: str) -> None:
         """See `Display`."""
-        self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._live.console.print(showable(text), markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         """Leave the last table standing."""
@@ -192,7 +194,7 @@ class NoDisplay(Display):
 
     def warn(self, text: str) -> None:
         """See `Display`."""
-        print(f"Warning: {text}", file=sys.stderr)
+        print(showable(f"Warning: {text}"), file=sys.stderr)
 
 
 def make_display(kind: str, out: TextIO) -> Display:
@@ -219,7 +221,8 @@ def _experiment_table(view: StatusView, name: str) -> Any:
     metrics = [m for m in _METRICS if any((r.progress.last or {}).get(m) is not None for r in listed)]
     records = [r for r in view.records if r.trial.experiment == name]
     counts = Counter(r.state for r in records)
-    title = f"{name}: " + ", ".join(f"{counts[state]} {state}" for state in _ORDER if counts[state])
+    states = ", ".join(f"{counts[state]} {state}" for state in _ORDER if counts[state])
+    title = Text(f"{one_line(name)}: {states}", style="table.title")  # as a str it would be markup
     table = Table(title=title, title_justify="left", caption=rest or None, caption_justify="left", expand=False)
     for column in ("trial", "state", "pid", "time", "timesteps", *metrics, ""):
         table.add_column(column, justify="left" if column in ("trial", "state", "") else "right", overflow="fold")
@@ -236,7 +239,7 @@ def _cells(record: TrialRecord, metrics: Sequence[str]) -> list[str]:
     values = [metric(row or {}, name) for name in metrics]
     reason = record.outcome.error_summary or record.outcome.stop_reason if record.outcome else ""
     return [
-        record.trial.name,
+        shown_name(record.trial.name, record.trial.index),
         str(record.state),
         str(info.pid) if info and not record.outcome else "",
         f"{row['time_total_s']:.0f} s" if row else "",

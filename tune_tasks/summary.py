@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tune_tasks.result import metric as metric_of
 from tune_tasks.stopping import is_loss
-from tune_tasks.trial import TrialState, last_line
+from tune_tasks.text import one_line
+from tune_tasks.trial import TrialState, last_line, shown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 DEFAULT_METRICS = (("episode_reward_mean", "max"), ("mean_accuracy", "max"), ("mean_loss", "min"))
 """What 'best' goes by where the spec does not say: the first that was reported."""
 _LISTED = 20
+_CONFIG_LENGTH = 1_000
 _LAST = (TrialState.RUNNING, TrialState.PENDING, TrialState.TERMINATED, TrialState.ERROR)
 
 
@@ -61,6 +63,11 @@ class TrialSummary:
     def error_summary(self) -> str:
         """The cause in one line: the last of the traceback."""
         return last_line(self.error or "")
+
+    @property
+    def shown_name(self) -> str:
+        """The name as it is shown, which is cut if it is very long."""
+        return shown_name(self.name, self.index)
 
     def metric(self, name: str) -> float | None:
         """The last finite value of a metric, or None."""
@@ -184,7 +191,7 @@ class Summary:
         """`10 trials: 9 TERMINATED, 1 ERROR`, and which failed."""
         counts = {state: sum(t.state is state for t in self.trials) for state in TrialState}
         parts = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-        names = ", ".join(trial.name for trial in self.failed[:5]) + (", …" if len(self.failed) > 5 else "")
+        names = ", ".join(trial.shown_name for trial in self.failed[:5]) + (", …" if len(self.failed) > 5 else "")
         failed = f"; failed: {names}" if self.failed else ""
         return f"{len(self.trials)} trials: {parts}{failed}"
 
@@ -264,12 +271,12 @@ def best_of(trials: Iterable[_Scored], metric: str | None, mode: str) -> _Scored
 def report_lines(summary: Summary) -> Iterator[str]:
     """The end of a sweep for people: per experiment the best trial with its config, why the trials stopped, what failed."""
     for experiment in summary.experiments:
-        yield f"== {experiment.name} =="
+        yield f"== {one_line(experiment.name)} =="
         yield from _best_lines(experiment)
         yield from _stopped_lines(experiment)
         yield from _failed_lines(experiment)
         for name in experiment.unmet:
-            yield f"Warning: stop.{name} never triggered: no trial reported {name!r}"
+            yield f"Warning: stop.{one_line(name)} never triggered: no trial reported {one_line(name)!r}"
 
 
 def _best_lines(experiment: ExperimentSummary) -> Iterator[str]:
@@ -277,8 +284,8 @@ def _best_lines(experiment: ExperimentSummary) -> Iterator[str]:
     if best is None or experiment.metric is None:
         yield "No best trial: no trial reported a metric to go by (set `metric` and `mode` in the spec)"
         return
-    yield f"Best trial: {best.name} with {experiment.metric} {best.metric(experiment.metric):.6g}"
-    yield f"  config: {dict(best.searched) or dict(best.config)}"
+    yield f"Best trial: {best.shown_name} with {one_line(experiment.metric)} {best.metric(experiment.metric):.6g}"
+    yield f"  config: {one_line(str(dict(best.searched) or dict(best.config)), _CONFIG_LENGTH)}"
 
 
 def _stopped_lines(experiment: ExperimentSummary) -> Iterator[str]:
@@ -286,7 +293,7 @@ def _stopped_lines(experiment: ExperimentSummary) -> Iterator[str]:
         if trial.state is TrialState.ERROR:
             continue
         nan = f" ({trial.non_finite} values not finite)" if trial.non_finite else ""
-        yield f" - {trial.name}:\t{trial.state}, {trial.stop_reason or 'not started'}{nan}"
+        yield f" - {trial.shown_name}:\t{trial.state}, {trial.stop_reason or 'not started'}{nan}"
     if len(experiment.trials) > _LISTED:
         yield f"   … {len(experiment.trials) - _LISTED} more"
 
@@ -294,7 +301,7 @@ def _stopped_lines(experiment: ExperimentSummary) -> Iterator[str]:
 def _failed_lines(experiment: ExperimentSummary) -> Iterator[str]:
     failed = experiment.failed
     for trial in failed[:_LISTED]:
-        yield f" - {trial.name}:\tERROR, {trial.error_summary}"
+        yield f" - {trial.shown_name}:\tERROR, {trial.error_summary}"
         yield f"     traceback: {trial.logdir}/error.txt"
     if len(failed) > _LISTED:
         yield f"   … {len(failed) - _LISTED} more failed"
@@ -304,7 +311,7 @@ def where_to_look(summary: Summary) -> Iterator[str]:
     """The addresses of a sweep's three views."""
     if summary.prefect_url:
         yield f"Prefect flow run:   {summary.prefect_url}"
-    yield f"MLflow experiments: {', '.join(e.name for e in summary.experiments)} in {summary.tracking_uri}"
+    yield f"MLflow experiments: {', '.join(one_line(e.name) for e in summary.experiments)} in {summary.tracking_uri}"
     for experiment in summary.experiments:
         if experiment.page:
             yield f"MLflow, compared:   {experiment.page}"

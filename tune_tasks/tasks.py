@@ -38,6 +38,7 @@ from tune_tasks.reporter import StatusReporter
 from tune_tasks.request import Request
 from tune_tasks.run_view import publish_report
 from tune_tasks.summary import Summary, report_lines
+from tune_tasks.text import showable
 from tune_tasks.trainable import TrainFunction
 from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, TrialState
 
@@ -60,7 +61,7 @@ def parse_spec(request: Request, callables: Mapping[str, TrainFunction], drawn_s
     try:
         return request.plan(callables, drawn_seed)
     except BadInputError as exc:  # returned, not raised: the user's mistake, which needs no traceback of ours
-        return Failed(message=str(exc), data=exc)
+        return Failed(message=showable(str(exc)), data=exc)
 
 
 @task(name="run_trial", task_run_name="{name}", cache_policy=NO_CACHE, retries=0)

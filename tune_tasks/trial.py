@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tune_tasks.stopping import Criterion
+from tune_tasks.text import ONE_LINE, one_line, showable
 
 _FOLDER_NAME_LENGTH = 100
 
@@ -73,7 +74,7 @@ class Trial:
     Attributes:
         experiment: The experiment's name.
         index: Counts the experiment's trials from 0.
-        name: `{alg}_{env}_{index}_{key=value}…`, in full.
+        name: `{alg}_{env}_{index}_{key=value}…`, in full and without control characters; see `shown_name`.
         config: What `train()` receives, without any `grid_search` or `eval`.
         searched: The searched part of it: dotted path to value, sorted by path.
         seed: In [0, 2**32), derived from the spec's seed, the experiment's name and the index.
@@ -107,9 +108,18 @@ class Trial:
         return safe if len(self.name) <= _FOLDER_NAME_LENGTH else f"{safe[: -len(f'_{self.index}')]}_{self.index}"
 
 
+def shown_name(name: str, index: int) -> str:
+    """A trial's name as it is shown: one that is too long ends with the trial's index, which it may have lost."""
+    if len(name) <= ONE_LINE:
+        return one_line(name)
+    ending = f"…_{index}"
+    return f"{one_line(name)[: ONE_LINE - len(ending)]}{ending}"
+
+
 def attempt_name(trial: Trial, attempt: int) -> str:
-    """The trial's name; from the second attempt on with its number."""
-    return trial.name if attempt == 1 else f"{trial.name} (attempt {attempt})"
+    """The trial's name as it is shown; from the second attempt on with its number."""
+    name = shown_name(trial.name, trial.index)
+    return name if attempt == 1 else f"{name} (attempt {attempt})"
 
 
 def safe_name(name: str) -> str:
@@ -121,6 +131,8 @@ def safe_name(name: str) -> str:
 @dataclass(frozen=True)
 class Outcome:
     """How an attempt ended; `outcome.json` of the attempt's folder.
+
+    Its texts, which may hold anything that user code raised, are made such that they can be shown and sent everywhere.
 
     Attributes:
         state: TERMINATED or ERROR.
@@ -135,6 +147,11 @@ class Outcome:
     stop_reason: str
     error: str | None = None
     reports: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stop_reason", one_line(self.stop_reason))
+        if self.error is not None:
+            object.__setattr__(self, "error", showable(self.error))
 
     @property
     def error_summary(self) -> str:
@@ -153,9 +170,8 @@ class Outcome:
 
 
 def last_line(text: str) -> str:
-    """The last line that is not blank; of a traceback, the exception itself."""
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else ""
+    """The last line that is not blank, as it is shown; of a traceback, the exception itself."""
+    return one_line(text.strip().rpartition("\n")[2].strip())
 
 
 class AttemptPaths:
@@ -217,5 +233,9 @@ class AttemptPaths:
 def write_aside(path: Path, content: str | bytes) -> None:
     """Write a file under another name and rename it: readers see all of it or nothing."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(content.encode("utf-8", errors="backslashreplace") if isinstance(content, str) else content)
-    aside.replace(path)
+    try:
+        aside.write_bytes(content.encode("utf-8", errors="backslashreplace") if isinstance(content, str) else content)
+        aside.replace(path)
+    except OSError:  # a full disk: half a file would only fill it further
+        aside.unlink(missing_ok=True)
+        raise

@@ -12,6 +12,7 @@ from tune_tasks.errors import ExpressionError, Location, SpecError
 from tune_tasks.expressions import Expression
 from tune_tasks.spec import ExperimentSpec
 from tune_tasks.spec_source import NodePath
+from tune_tasks.text import escaped
 from tune_tasks.trial import Trial
 
 Locate = Callable[[NodePath], Location | None]
@@ -248,4 +249,4 @@ def expand(experiment: str, spec: ExperimentSpec, space: SearchSpace, seed: int)
 
 def _trial_name(spec: ExperimentSpec, index: int, searched: Mapping[str, Any]) -> str:
     parts = [spec.alg, spec.env, str(index), *(f"{key}={value}" for key, value in searched.items())]
-    return "_".join(part for part in parts if part)
+    return escaped("_".join(part for part in parts if part))

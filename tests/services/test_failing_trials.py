@@ -32,6 +32,40 @@ def test_a_trial_that_raises_is_an_error_and_the_others_go_on(sweep, task_runs, 
     assert (run.info.status, run.data.tags["tune_tasks.error"].rstrip()) == ("FAILED", failed.error.rstrip())
 
 
+UNSHOWABLE = """
+RAISED = ["half \\ud800", "x" * 100_000, "nul \\0 escape \\x1b[31mred\\x1b[0m"]
+def train(config, status_reporter):
+    print("printed \\0 \\x1b[31mred\\x1b[0m")
+    status_reporter(timesteps_total=1, **{"odd \\ud800": 2.0})
+    raise ValueError(RAISED[config["k"]])
+"""
+
+
+def test_texts_that_cannot_be_shown_are_escaped_and_every_run_ends(sweep, task_runs, mlflow_runs):
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import LogFilter, LogFilterTaskRunId
+
+    long = "a\0b\x1b[31m\n" + "y" * 5_000
+    summary = sweep(UNSHOWABLE, config={"k": {"grid_search": [0, 1, 2]}, "long": {"grid_search": [long]}}, num_trials=3)
+    causes = ["ValueError: half \\ud800", "ValueError: ".ljust(199, "x") + "…", "ValueError: nul \\x00 escape red"]
+    assert [trial.error_summary for trial in summary.trials] == causes
+    assert summary.trials[1].error.rstrip().endswith("x" * 100_000)
+    names = [trial.shown_name for trial in summary.trials]
+    assert all(name.isprintable() and len(name) == 200 for name in names)
+    runs, mlflow = task_runs(summary), mlflow_runs()[0]
+    assert [(runs[name].state.type.value, runs[name].state.message) for name in names] == [
+        ("FAILED", cause) for cause in causes
+    ]
+    assert [mlflow[name].info.status for name in names] == ["FAILED"] * 3
+    assert all(any(path.stat().st_size for path in Path(t.logdir).glob("events.out.*")) for t in summary.trials)
+    with get_client(sync_client=True) as client:
+        of_runs = LogFilter(task_run_id=LogFilterTaskRunId(any_=[runs[name].id for name in names]))
+        messages = [log.message for log in client.read_logs(of_runs, limit=200, offset=0)]
+    assert messages.count("printed \\x00 red") == 3
+    tracebacks = sorted(message.rstrip()[-5:] for message in messages if message.startswith("Traceback"))
+    assert tracebacks == ["e red", "ud800", "xxxxx"]
+
+
 DEATHS = {
     "exit": "os._exit(3)",
     "segfault": "ctypes.string_at(0)",

@@ -23,6 +23,7 @@ from tune_tasks.mlflow_view import (
     experiment_path,
     flat_params,
     list_path,
+    mlflow_name,
     run_path,
     runs_view,
     safe_key,
@@ -36,6 +37,7 @@ from tune_tasks.report import ReportPaths, without_pictures
 from tune_tasks.result import PROGRESS_METRICS, REPORTED_METRICS, STOP_METRICS, metric, tracked_metrics, tracked_name
 from tune_tasks.standing import Contender, Standing
 from tune_tasks.summary import ExperimentSummary, Summary, TrialSummary
+from tune_tasks.text import showable
 from tune_tasks.trackers.base import Row, Tracker
 from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, TrialState, attempt_name
 
@@ -262,7 +264,7 @@ class MlflowTracker(Tracker):
             tags = {"tune_tasks.best_trial": best.name, "tune_tasks.best_run_id": run_id or ""}
         elif parent.best is not None:  # the one that was told has failed
             tags = {"tune_tasks.best_trial": "", "tune_tasks.best_run_id": ""}
-        entities = [RunTag(key, text[:_TAG_LENGTH]) for key, text in tags.items()]
+        entities = [RunTag(key, showable(text)[:_TAG_LENGTH]) for key, text in tags.items()]
         self._client.log_batch(parent.run_id, metrics=metrics, tags=entities)
         parent.done, parent.best, parent.told_at = done, value, time.monotonic()
 
@@ -290,7 +292,7 @@ class MlflowTracker(Tracker):
 
     def _log_results(self, parent: _Parent, experiment: ExperimentSummary) -> None:
         """The table of results, as MLflow's pages show one, and as CSV."""
-        run_id, table = parent.run_id, experiment.dataframe().map(_encodable)
+        run_id, table = parent.run_id, experiment.dataframe().map(_encodable).rename(columns=showable)
         # Not by `log_table`: that appends to a table that is there already.
         self._client.log_text(run_id, table.to_json(orient="split", index=False, default_handler=str), "results.json")
         self._client.log_text(run_id, table.to_csv(index=False), "results.csv")
@@ -325,6 +327,7 @@ class MlflowTracker(Tracker):
     def _experiment(self, name: str) -> str:
         from mlflow.exceptions import MlflowException
 
+        name = mlflow_name(name)
         found = self._client.get_experiment_by_name(name)
         if found is None:
             try:
@@ -353,7 +356,7 @@ class MlflowTracker(Tracker):
     def _log_params(self, run_id: str, params: Mapping[str, str]) -> None:
         from mlflow.entities import Param
 
-        entities = [Param(key, value[:_PARAM_LENGTH]) for key, value in params.items()]
+        entities = [Param(key, showable(value)[:_PARAM_LENGTH]) for key, value in params.items()]
         for start in range(0, len(entities), _PARAMS_PER_CALL):
             self._client.log_batch(run_id, params=entities[start : start + _PARAMS_PER_CALL])
 
@@ -443,8 +446,8 @@ def _is_better(value: float | None, than: float | None, mode: str) -> bool:
 
 
 def _encodable(value: Any) -> Any:
-    """The value; of a text what UTF-8 can hold, which a lone half of a surrogate pair is not."""
-    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+    """The value; a text, which may be anything that a script reported, as it may be sent."""
+    return showable(value) if isinstance(value, str) else value
 
 
 def _status(outcome: Outcome) -> str:
@@ -454,11 +457,11 @@ def _status(outcome: Outcome) -> str:
 
 
 def _quoted(key: str) -> str:
-    return key.replace("'", "_")
+    return key.replace("'", "_")[-_TAG_LENGTH:]
 
 
 def _trimmed(tags: Mapping[str, str]) -> dict[str, str]:
-    return {key: value[:_TAG_LENGTH] for key, value in tags.items() if value}
+    return {key: showable(value)[:_TAG_LENGTH] for key, value in tags.items() if value}
 
 
 def _milliseconds(seconds: float) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 from tune_tasks.recorder_protocol import AttemptInfo
 from tune_tasks.result import PROGRESS_METRICS, tracked_metrics
+from tune_tasks.text import escaped
 from tune_tasks.trackers.base import Row, Tracker
 from tune_tasks.trial import Outcome
 
@@ -86,7 +87,7 @@ class _EventFile:
     def write(self, values: Mapping[str, float], step: int, wall_time: float) -> None:
         """One point of each metric, in one event."""
         summary = self._formats.summary
-        points = [summary.Value(tag=f"ray/tune/{name}", simple_value=value) for name, value in values.items()]
+        points = [summary.Value(tag=f"ray/tune/{escaped(name)}", simple_value=value) for name, value in values.items()]
         self._writer.write_event(self._formats.event(wall_time=wall_time, step=step, summary=summary(value=points)))
 
     def flush(self) -> None:

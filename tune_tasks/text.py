@@ -1,0 +1,42 @@
+"""Users' text as it may be shown and sent: no control characters, nothing that UTF-8 cannot hold, no longer than its place.
+
+A NUL makes PostgreSQL refuse a whole batch of Prefect's logs, half a surrogate pair is refused by every JSON client, an ESC
+moves the cursor of a terminal.
+"""
+
+from __future__ import annotations
+
+import re
+
+ONE_LINE = 200
+"""Characters of a text in one line, at most."""
+_MOST = 200_000
+"""Characters of a text in many lines, at most: it travels with a trial's outcome."""
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+# Control characters but tab and newline, separators of lines that are none in a file, marks that turn the direction of
+# writing, halves of surrogate pairs.
+_UNSHOWABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_OF_LINES = re.compile("[\t\n]")
+
+
+def showable(text: str) -> str:
+    """The text with its lines: without terminal colours, what cannot be shown escaped, its middle cut if it is huge."""
+    if len(text) > _MOST:
+        half = _MOST // 2
+        text = f"{text[:half]}\n… {len(text) - 2 * half:,} characters left out …\n{text[-half:]}"
+    return _UNSHOWABLE.sub(_escaped, _COLOUR.sub("", text.replace("\r\n", "\n")))
+
+
+def escaped(text: str) -> str:
+    """The text in one line: the same, and the ends of its lines are escaped."""
+    return _OF_LINES.sub(_escaped, _UNSHOWABLE.sub(_escaped, _COLOUR.sub("", text)))
+
+
+def one_line(text: str, length: int = ONE_LINE) -> str:
+    """The text in one line of at most `length` characters."""
+    line = escaped(text[: 8 * length])  # a text may have millions
+    return line if len(line) <= length and len(text) <= 8 * length else f"{line[: length - 1]}…"
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()
