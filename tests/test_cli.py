@@ -139,6 +139,10 @@ REFUSED = {
         "error: `tune-tasks plan` has no argument 'sweep.yaml'; a spec file is given with -f "
         "(`tune-tasks plan --help` lists them)\n",
     ),
+    "results where a file is": (
+        ["--config", '{"script_file_path": "os:getpid"}', "--local-dir", "spec.yaml/x"],
+        "/spec.yaml is a file\n",
+    ),
     "neither": (
         ["validate"],
         "error: nothing to run: give a spec file (-f spec.yaml), or one experiment by --config, --stop, …\n",

@@ -207,8 +207,8 @@ class LogCapture:
         self.lines = 0
 
     def __enter__(self) -> LogCapture:
-        self._saved = (os.dup(1), os.dup(2))
         log = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        self._saved = (os.dup(1), os.dup(2))
         _flush()
         os.dup2(log, 1)
         os.dup2(log, 2)

@@ -22,6 +22,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
 from prefect.states import Cancelled, Completed, Failed
 
 from tune_tasks.cluster import Cluster
+from tune_tasks.disk import SpaceWatch, expect_writable
 from tune_tasks.errors import TuneError, UsageError
 from tune_tasks.interruption import Interruption, interruptible
 from tune_tasks.mlflow_client import default_tracking_uri, is_local_store
@@ -112,7 +113,8 @@ def _is_cancelling() -> bool:
 
 
 def _state(summary: Summary) -> State[Any]:
-    return Failed(message=summary.one_line()) if summary.failed else Completed(message=summary.one_line())
+    ended_well = not (summary.failed or summary.ended_early)
+    return Completed(message=summary.one_line()) if ended_well else Failed(message=summary.one_line())
 
 
 def _run(request: Request, session: Session, interruption: Interruption) -> Summary | None:
@@ -122,7 +124,8 @@ def _run(request: Request, session: Session, interruption: Interruption) -> Summ
             "the flow needs a Prefect server that every worker reaches: set PREFECT_API_URL, "
             "or use the command tune-tasks or tune_tasks.run_experiments, which start one"
         )
-    file = SweepFile(_results(request), _flow_run_id()) if _is_deployed() else None  # others cannot be retried or paused
+    expect_writable(request.results)
+    file = SweepFile(request.results, _flow_run_id()) if _is_deployed() else None  # others cannot be retried or paused
     earlier = file.read() if file else None
     begun = earlier or BegunSweep(f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{secrets.token_hex(2)}", secrets.randbelow(2**31))
     plan = _parsed(request, session, begun.drawn_seed)
@@ -149,6 +152,7 @@ def _run(request: Request, session: Session, interruption: Interruption) -> Summ
             RunView(info.flow_run_id),
             interruption,
             pause,
+            SpaceWatch(request.results, session.display.warn, session.display.note),
             _records(plan, info, is_begun=earlier is not None),
         )
         session.summary = sweep.run()
@@ -220,12 +224,8 @@ def _launch(experiment: PlannedExperiment, cluster: Cluster, *, verbose: bool) -
     return Launch(StoredTrainable.put(trainable), options, task)
 
 
-def _results(request: Request) -> Path:
-    return Path.cwd() / Path(request.local_dir).expanduser()
-
-
 def _sweep_info(plan: Plan, request: Request, sweep: str) -> SweepInfo:
-    cwd, root = Path.cwd(), _results(request)
+    cwd, root = Path.cwd(), request.results
     flow_run_id = _flow_run_id()
     ui = PREFECT_UI_URL.value()
     return SweepInfo(

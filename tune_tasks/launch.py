@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tune_tasks.cluster import local_cluster
+from tune_tasks.disk import expect_writable
 from tune_tasks.errors import ServiceError
 from tune_tasks.request import Request, Session, session_of_flow
 from tune_tasks.services import prefect_server
@@ -90,6 +91,7 @@ def check(request: Request, session: Session) -> None:
     is_connected = "ray" in sys.modules and sys.modules["ray"].is_initialized()
     if request.ray_address is None and not is_connected:
         local_cluster(request.num_cpus, request.num_gpus).check(plan)
+    expect_writable(request.results)
 
 
 def _send_what_is_left() -> None:

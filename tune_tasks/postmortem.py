@@ -55,6 +55,8 @@ def outcome_of(record: TrialRecord, attempt: Attempt) -> tuple[Outcome, bool]:
         return _outcome_of_dead(record, attempt, exc), False
     if state.is_crashed() or not isinstance(data := _data(state), dict):
         return _error(attempt, f"Prefect could not run the trial's task: {state.message}"), False
+    if unbegun := data.get("unbegun"):
+        return Outcome.from_json(unbegun), False
     return Outcome.from_json(data["outcome"]), True
 
 

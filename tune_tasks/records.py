@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +33,13 @@ class Attempt:
     submitted_at: float
     ending: Stop | None = None
     placement: Any = None
+
+    def before(self, folder: Path, trial: Trial) -> Attempt | None:
+        """The trial's attempt before this one, which has not begun; None if this was to be its first."""
+        if self.number == 1:
+            return None
+        paths = AttemptPaths.of(folder, trial, self.number - 1)
+        return Attempt(self.number - 1, paths, None, self.task_run_id, self.submitted_at)
 
     def keep(self, trial: Trial, outcome: Outcome) -> None:
         """Have the attempt's files here, too, where its process died before it wrote them or ran on another machine."""

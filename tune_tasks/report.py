@@ -86,6 +86,8 @@ def report_text(summary: Summary, experiment: ExperimentSummary) -> Iterator[str
     yield from (f"# {one_line(experiment.name)}", "", f"Sweep `{summary.sweep}`: {headline(experiment)}.", "")
     if summary.interrupted:
         yield from ("**Interrupted** before every trial had ended.", "")
+    if summary.ended_early:
+        yield from (f"**Ended early**: {summary.ended_early}.", "")
     yield from _best(experiment)
     yield from _trials(experiment)
     yield from _stopped(experiment)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -41,6 +42,11 @@ class Request:
     def ray_address(self) -> str | None:
         """The cluster to join; None to start a local one."""
         return self.address or os.environ.get("RAY_ADDRESS") or None
+
+    @property
+    def results(self) -> Path:
+        """The folder of all results, absolute."""
+        return Path.cwd() / os.path.expanduser(self.local_dir)  # noqa: PTH111 - Path's raises where there is no such user
 
     def parameters(self) -> dict[str, Any]:
         """As the flow `tune` takes them."""

@@ -148,6 +148,7 @@ class Summary:
         sweep: The sweep's id.
         experiments: In the spec's order.
         interrupted: Whether it was cancelled before all trials had ended.
+        ended_early: Why trials were left that never began, though nobody cancelled it; None if none were.
         prefect_url: Page of the flow run.
         tracking_uri: MLflow's.
     """
@@ -157,6 +158,7 @@ class Summary:
     interrupted: bool = False
     prefect_url: str = ""
     tracking_uri: str = ""
+    ended_early: str | None = None
 
     @property
     def trials(self) -> list[TrialSummary]:
@@ -182,6 +184,7 @@ class Summary:
         return {
             "sweep": self.sweep,
             "interrupted": self.interrupted,
+            "ended_early": self.ended_early,
             "prefect_url": self.prefect_url,
             "mlflow_tracking_uri": self.tracking_uri,
             "experiments": {e.name: _experiment_json(e) for e in self.experiments},
@@ -193,7 +196,8 @@ class Summary:
         parts = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
         names = ", ".join(trial.shown_name for trial in self.failed[:5]) + (", …" if len(self.failed) > 5 else "")
         failed = f"; failed: {names}" if self.failed else ""
-        return f"{len(self.trials)} trials: {parts}{failed}"
+        early = f"; ended early: {self.ended_early}" if self.ended_early else ""
+        return f"{len(self.trials)} trials: {parts}{failed}{early}"
 
 
 def _experiment_json(experiment: ExperimentSummary) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from prefect_ray.context import remote_options as prefect_remote_options
 
 from tune_tasks.attempt import Assignment
 from tune_tasks.cluster import Cluster
+from tune_tasks.disk import SpaceWatch
 from tune_tasks.hearing import SILENCE_S, Hearing
 from tune_tasks.interruption import Interruption
 from tune_tasks.mlflow_client import without_password
@@ -66,6 +67,7 @@ class Sweep:
         run_view: The same in Prefect.
         interruption: Ends the sweep early.
         pause: Keeps trials from starting.
+        space: Does so, too, while the disk is full.
         records: Every trial, in order; those that have ended already are not run.
     """
 
@@ -81,10 +83,11 @@ class Sweep:
         run_view: RunView,
         interruption: Interruption,
         pause: PauseWatch,
+        space: SpaceWatch,
         records: Sequence[TrialRecord],
     ) -> None:
         self._plan, self._info, self._cluster, self._recorder = plan, info, cluster, recorder
-        self._pause = pause
+        self._pause, self._space = pause, space
         self._launches, self._scheduler, self._display, self._run_view = launches, scheduler, display, run_view
         self._interruption = interruption
         self._records = {record.trial.key: record for record in records}
@@ -133,12 +136,17 @@ class Sweep:
     def _loop(self) -> None:
         while True:
             self._submit()
-            if not self._active and (not self._pause.is_on or self._pause.suspended or not self._pending or self._stop_reason):
+            if not self._active and self._is_over():
                 return
             self._await_ends()
             self._hear()
             self._end_stuck()
             self._show()
+
+    def _is_over(self) -> bool:
+        """Whether nothing more is to be started."""
+        waits = self._pause.is_on or self._space.is_waiting
+        return bool(not waits or self._pause.suspended or not self._pending or self._stop_reason)
 
     def stop(self, reason: str) -> None:
         """Have every running trial end and start none any more; called again, do not wait for their grace."""
@@ -154,7 +162,9 @@ class Sweep:
 
     def _submit(self) -> None:
         while not self._stop_reason and not self._pause.is_on and len(self._active) < self._slots + _LOOKAHEAD:
-            candidates = [record.trial for record in self._pending if self._has_room(record.trial)]
+            if not self._pending or not self._space.has_room():
+                return
+            candidates = [record.trial for record in self._pending if self._may_start(record.trial)]
             chosen = self._scheduler.choose(candidates) if candidates else None
             if chosen is None:
                 return
@@ -162,7 +172,7 @@ class Sweep:
             self._pending.remove(record)
             self._start(record)
 
-    def _has_room(self, trial: Trial) -> bool:
+    def _may_start(self, trial: Trial) -> bool:
         limit = self._plan.experiment_of(trial).spec.max_concurrent_trials
         return limit is None or sum(r.trial.experiment == trial.experiment for r in self._active.values()) < limit
 
@@ -183,7 +193,7 @@ class Sweep:
 
     def _await_ends(self) -> None:
         references = list(self._active)
-        if not references:  # paused
+        if not references:  # paused, or the disk is full
             time.sleep(_POLL_S)
             return
         done, _ = ray.wait(references, num_returns=1, timeout=_POLL_S)
@@ -203,6 +213,11 @@ class Sweep:
                 self._take_back(record, attempt, attempt.ending)
                 return
         outcome, is_closed = outcome_of(record, attempt)
+        if outcome.ended_by is EndedBy.NO_SPACE:
+            self._space.found_full(outcome.stop_reason)
+            self._pend_again(record, attempt)
+            return
+        self._space.found_room()
         ends = self._task_run_ends(record, attempt, outcome)
         if not is_closed:
             close_task_runs(ends)
@@ -221,7 +236,10 @@ class Sweep:
         """Have a trial pending again that Ray had not begun."""
         unused = Outcome(TrialState.TERMINATED, ending.ended_by, ending.reason)
         self._ends |= self._task_run_ends(record, attempt, unused)  # where its process had just told Prefect
-        record.attempt = None
+        self._pend_again(record, attempt)
+
+    def _pend_again(self, record: TrialRecord, attempt: Attempt) -> None:
+        record.attempt = attempt.before(self._info.experiments[record.trial.experiment].folder, record.trial)
         self._pending.insert(0, record)
 
     def _task_run_ends(self, record: TrialRecord, attempt: Attempt, outcome: Outcome) -> dict[UUID, TaskRunEnd]:
@@ -368,6 +386,7 @@ class Sweep:
             interrupted=interrupted,
             prefect_url=self._info.flow_run_url,
             tracking_uri=without_password(self._info.tracking_uri),
+            ended_early=self._space.given_up if self._pending else None,
         )
 
     def _experiment_summary(self, name: str) -> ExperimentSummary:

@@ -28,6 +28,7 @@ from prefect.task_engine import run_task_sync
 
 from tune_tasks.attempt import Assignment, Interrupter, LogCapture, run_train
 from tune_tasks.cluster import Cluster
+from tune_tasks.disk import NO_SPACE
 from tune_tasks.errors import BadInputError
 from tune_tasks.mlflow_view import run_page
 from tune_tasks.monitor import Monitor
@@ -78,11 +79,15 @@ def run_trial(name: str, assignment: Assignment, recorder: Any) -> State[dict[st
         data are the Outcome's attributes.
     """
     paths = AttemptPaths(assignment.folder)
-    paths.create(assignment.trial.config)
     logger = _logger()
-    info = _announcement(assignment)
-    reporter = StatusReporter(assignment.trial, paths.results, uuid.uuid4().hex)
-    with LogCapture(paths.log, logger) as log:
+    with contextlib.ExitStack() as stack:
+        try:
+            paths.create(assignment.trial.config)
+            reporter = StatusReporter(assignment.trial, paths.results, uuid.uuid4().hex)
+            log = stack.enter_context(LogCapture(paths.log, logger))
+        except OSError as exc:
+            return unbegun_state(paths, exc)
+        info = _announcement(assignment)
         outcome = _run_watched(assignment, info, reporter, paths, RayRecorderLink(recorder, paths), log)
         log.forward(last=True)
     if outcome.error:
@@ -174,6 +179,16 @@ def final_state(outcome: Outcome) -> State[dict[str, Any]]:
         return Cancelled(message=outcome.stop_reason, data=data)
     name = "Completed" if outcome.ended_by is EndedBy.RETURNED else "Stopped"
     return Completed(name=name, message=outcome.stop_reason, data=data)
+
+
+def unbegun_state(paths: AttemptPaths, problem: OSError) -> State[dict[str, Any]]:
+    """The Prefect state of an attempt whose files could not be made; nobody has watched it or told the recorder of it."""
+    cause = f"the trial's files cannot be made in {paths.folder}: {problem.strerror or problem}"
+    if problem.errno in NO_SPACE:
+        outcome = Outcome(TrialState.ERROR, EndedBy.NO_SPACE, cause, cause)
+        return Cancelled(message=f"{outcome.error_summary}; it is started again", data={"outcome": outcome.to_json()})
+    outcome = Outcome(TrialState.ERROR, EndedBy.ERROR, "error", cause)
+    return Failed(message=outcome.error_summary, data={"unbegun": outcome.to_json()})
 
 
 def _announcement(assignment: Assignment) -> AttemptInfo:

@@ -38,6 +38,8 @@ class EndedBy(str, Enum):
     CANCELLED = "cancelled"
     SCHEDULER = "scheduler"
     ERROR = "error"
+    NO_SPACE = "no space"
+    """It had not begun: its folder could not be made for lack of space. It is run again."""
 
     def __str__(self) -> str:
         return self.value

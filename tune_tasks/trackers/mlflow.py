@@ -199,7 +199,7 @@ class MlflowTracker(Tracker):
         """
         problems: list[Exception] = []
         for experiment in summary.experiments:
-            status = "KILLED" if summary.interrupted else "FAILED" if experiment.failed else "FINISHED"
+            status = "KILLED" if summary.interrupted else "FAILED" if experiment.failed or summary.ended_early else "FINISHED"
             for step in (self._tell_end, self._log_results, self._log_report, partial(self._terminate, status)):
                 try:
                     step(self._parent(experiment.name), experiment)
