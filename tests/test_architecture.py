@@ -50,6 +50,7 @@ ORDER = [
     *("records", "trackers.base", "trackers.mlflow", "trackers.tensorboard", "trackers", "pump", "recorder"),
     *("recorder_link", "monitor", "attempt", "status", "request", "deployment", "services", "prefect_server"),
     *(
+        "ray_local",
         "ray_runner",
         "run_view",
         "tasks",
@@ -83,7 +84,7 @@ IMPORTED_BY = {
     "uvicorn": {"prefect_server"},
     "httpx": {"deploy"},
     "ray": {
-        *("ray_runner", "recorder", "recorder_link", "tasks", "postmortem", "hearing", "sweep", "execution"),
+        *("ray_local", "ray_runner", "recorder", "recorder_link", "tasks", "postmortem", "hearing", "sweep", "execution"),
         *("rllib.catalog", "rllib.connectors", "rllib.environments", "rllib.model_keys", "rllib.settings", "rllib.config_keys"),
         *("rllib.actor_critic", "rllib.workers", "rllib.a3c", "rllib.a2c", "rllib.es"),
         *("rllib.quiet", "rllib.callbacks", "rllib.trainable", "rllib.evaluate", "rllib.recorded_data", "rllib.recording"),

@@ -6,7 +6,6 @@ import contextlib
 import contextvars
 import functools
 import logging
-import os
 import signal
 import socket
 import sys
@@ -14,7 +13,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -31,8 +29,10 @@ from prefect_ray.task_runners import PrefectRayFuture, RayTaskRunner
 from ray._private import services, utils
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
+from tune_tasks import ray_local
 from tune_tasks.cluster import Cluster, Node
 from tune_tasks.errors import ServiceError, UsageError
+from tune_tasks.ray_local import replaced
 from tune_tasks.trainable import Trainable, TrainFunction
 from tune_tasks.trial import Resources
 
@@ -41,11 +41,6 @@ logger = logging.getLogger(__name__)
 _UNITS = ("CPU", "GPU", "memory")
 _ANSWER_S = 10.0
 _TRANSFER_S = 300.0
-_LOCAL_SETTINGS = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    # Where the driver was killed, Ray's agents look so long for a server to tell it to, before they end themselves.
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
-}
 
 
 @dataclass(frozen=True)
@@ -67,14 +62,14 @@ def connect(options: RayOptions) -> Iterator[Cluster]:
     """
     already = ray.is_initialized()
     if not already:
-        with _environment(_LOCAL_SETTINGS if options.address is None else {}):
-            _init(options)
+        _init(options)
     try:
         yield _cluster()
     finally:
         if not already:
             with _signals_kept():
                 ray.shutdown()
+            ray_local.forget()
 
 
 def _expect_answer(address: str) -> None:
@@ -88,21 +83,10 @@ def _expect_answer(address: str) -> None:
         raise ServiceError(f"cannot join the Ray cluster at {address!r}: {exc}") from exc
 
 
-@contextlib.contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables that Ray's processes inherit; what the user has set stays."""
-    added = {name: value for name, value in variables.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            del os.environ[name]
-
-
 def _init(options: RayOptions) -> None:
     level = logging.INFO if options.verbose else logging.ERROR
     kwargs: dict[str, Any] = {"logging_level": level, "log_to_driver": options.verbose, "namespace": "tune-tasks"}
+    guard: AbstractContextManager[dict[str, Any]] = contextlib.nullcontext({})
     if options.address:
         if options.num_cpus is not None or options.num_gpus is not None:
             raise UsageError("--num-cpus and --num-gpus size a local cluster; a joined one (--address) has its own")
@@ -114,10 +98,11 @@ def _init(options: RayOptions) -> None:
         _expect_answer(options.address)
         kwargs |= {"address": options.address}
     else:
-        kwargs |= {"address": "local", "num_cpus": options.num_cpus, "num_gpus": options.num_gpus, "include_dashboard": False}
+        kwargs |= {"address": "local", "num_cpus": options.num_cpus, "num_gpus": options.num_gpus}
+        guard = ray_local.only_for_its_owner()
     try:
-        with _kept_apart(), _signals_kept():
-            ray.init(**kwargs)
+        with _kept_apart(), _signals_kept(), guard as guarded:
+            ray.init(**kwargs, **guarded)
     except (OSError, RuntimeError, ValueError) as exc:  # a machine out of processes is an OSError, too
         where = f"join the Ray cluster at {options.address!r}" if options.address else "start a local Ray cluster"
         raise ServiceError(f"cannot {where}: {exc}") from exc
@@ -131,18 +116,8 @@ def _kept_apart() -> Iterator[None]:
     there while the trials end. And Ray's own handler would end this process while Ray starts.
     """
     popen = functools.partial(services.ConsolePopen, start_new_session=True)
-    with _replaced(services, "ConsolePopen", popen), _replaced(utils, "set_sigterm_handler", lambda _handler: None):
+    with replaced(services, "ConsolePopen", popen), replaced(utils, "set_sigterm_handler", lambda _handler: None):
         yield
-
-
-@contextlib.contextmanager
-def _replaced(module: ModuleType, name: str, value: object) -> Iterator[None]:
-    kept = getattr(module, name)
-    setattr(module, name, value)
-    try:
-        yield
-    finally:
-        setattr(module, name, kept)
 
 
 @contextlib.contextmanager
@@ -328,7 +303,7 @@ def _run_in_worker(
             return cast("State[Any]", task.fn(**parameters))
         _held_references.clear()
     run = functools.partial(run_task_sync, task, task_run_id=task_run_id, parameters=parameters, return_type="state")
-    with _replaced(task_engine, "_concurrency", _without_slot(task_run_id)):
+    with replaced(task_engine, "_concurrency", _without_slot(task_run_id)):
         return cast("State[Any]", _flow_contexts[flow_run_id].variables.copy().run(run))
 
 
