@@ -120,12 +120,12 @@ def test_a_packed_script_runs_where_its_folder_is_not(tmp_path):
         (folder / name).mkdir(parents=True)
         (folder / name / "file.py").write_text("VALUE = 7")
     (folder / "s.py").write_text("from pkg.file import VALUE\ndef go(config, reporter): return VALUE")
-    packed = pickle.loads(pickle.dumps(PackedScript.pack(ScriptTrainable(folder / "s.py", "go"))))
+    packed = pickle.loads(pickle.dumps(PackedScript.pack(ScriptTrainable(folder / "s.py", "go").kept())))
     names = zipfile.ZipFile(io.BytesIO(packed.archive)).namelist()
     shutil.rmtree(folder)
     with packed.loaded() as function:
         assert function({}, None) == 7
-    assert names == ["pkg/file.py", "s.py"]
+    assert names == ["s.py", "pkg/file.py"]
 
 
 def test_a_folder_that_is_too_large_to_travel_is_refused(tmp_path, monkeypatch):
@@ -133,7 +133,7 @@ def test_a_folder_that_is_too_large_to_travel_is_refused(tmp_path, monkeypatch):
     (tmp_path / "data").write_bytes(bytes(2**20 + 1))
     (tmp_path / "s.py").touch()
     with pytest.raises(UsageError, match=r"the script's folder .* is larger than 1 MiB and cannot travel"):
-        PackedScript.pack(ScriptTrainable(tmp_path / "s.py", "go"))
+        PackedScript.pack(ScriptTrainable(tmp_path / "s.py", "go").kept())
 
 
 def test_a_star_import_that_has_no_such_function(folder):

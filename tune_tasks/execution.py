@@ -22,6 +22,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
 from prefect.states import Cancelled, Completed, Failed
 
 from tune_tasks.cluster import Cluster
+from tune_tasks.code_version import version_of
 from tune_tasks.disk import SpaceWatch, expect_writable
 from tune_tasks.errors import TuneError, UsageError
 from tune_tasks.interruption import Interruption, interruptible
@@ -44,7 +45,7 @@ from tune_tasks.summary import Summary
 from tune_tasks.sweep import Launch, Sweep
 from tune_tasks.tasks import parse_spec, run_trial, summarize
 from tune_tasks.text import one_line, showable
-from tune_tasks.trainable import PackedScript, ScriptTrainable
+from tune_tasks.trainable import KeptModule, KeptScript, PackedScript, Trainable, kept
 from tune_tasks.trial import safe_name
 
 logger = logging.getLogger(__name__)
@@ -129,16 +130,17 @@ def _run(request: Request, session: Session, interruption: Interruption) -> Summ
     earlier = file.read() if file else None
     begun = earlier or BegunSweep(f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{secrets.token_hex(2)}", secrets.randbelow(2**31))
     plan = _parsed(request, session, begun.drawn_seed)
-    _announce(plan, session)
+    trainables = {experiment.name: kept(experiment.trainable) for experiment in plan.experiments}
+    _announce(plan, trainables, session)
     with connect(ray_options(request)) as cluster, closing(PauseWatch(_flow_run_id() if file else "")) as pause:
         cluster.check(plan)
         if interruption.reason or (file and not file.take(begun, lambda: interruption.reason)):
             session.error = KeyboardInterrupt()
             return None
-        info = _sweep_info(plan, request, begun.sweep)
+        info = _sweep_info(plan, trainables, request, begun.sweep)
         _check_reach(cluster, info)
         _name_flow_run(info)
-        launches = {experiment.name: _launch(experiment, cluster, verbose=request.verbose) for experiment in plan.experiments}
+        launches = {e.name: _launch(e, trainables[e.name], cluster, verbose=request.verbose) for e in plan.experiments}
         recorder = session.recorder or start_recorder(info.tracking_uri, info.cwd, cpus=cluster.cpu)
         recorder.begin.remote(info, again=earlier is not None)
         sweep = Sweep(
@@ -181,9 +183,15 @@ def ray_options(request: Request) -> RayOptions:
     return RayOptions(request.ray_address, request.num_cpus, request.num_gpus, request.verbose)
 
 
-def _announce(plan: Plan, session: Session) -> None:
+def _announce(plan: Plan, trainables: Mapping[str, Trainable], session: Session) -> None:
     for warning in plan.warnings:
         session.display.warn(warning)
+    for name, trainable in trainables.items():
+        if isinstance(trainable, (KeptScript, KeptModule)) and not trainable.snapshot.is_whole:
+            session.display.warn(
+                f"{one_line(name)}: {trainable.snapshot.folder} has more Python files than a sweep keeps; "
+                "edits to those farthest from the script take effect while it runs"
+            )
     for experiment in plan.experiments:
         drawn = "" if experiment.seed == experiment.spec.seed else " (give it as `seed` to repeat the sweep)"
         session.display.note(f"{one_line(experiment.name)}: {len(experiment.trials)} trials, seed {experiment.seed}{drawn}")
@@ -213,24 +221,25 @@ def _name_flow_run(info: SweepInfo) -> None:
         logger.warning("Prefect: cannot name the flow run: %s", exc)
 
 
-def _launch(experiment: PlannedExperiment, cluster: Cluster, *, verbose: bool) -> Launch:
-    trainable = experiment.trainable
+def _launch(experiment: PlannedExperiment, trainable: Trainable, cluster: Cluster, *, verbose: bool) -> Launch:
     if isinstance(trainable, RLlibTrainable):
         trainable = replace(trainable, verbose=verbose)
-    if cluster.is_remote and isinstance(trainable, ScriptTrainable):
+    if cluster.is_remote and isinstance(trainable, KeptScript):
         trainable = PackedScript.pack(trainable)
     options = remote_options(experiment.spec.resources.resources(), isolate=experiment.spec.isolate)
     task = run_trial.with_options(tags=[one_line(experiment.name), experiment.spec.alg])
     return Launch(StoredTrainable.put(trainable), options, task)
 
 
-def _sweep_info(plan: Plan, request: Request, sweep: str) -> SweepInfo:
+def _sweep_info(plan: Plan, trainables: Mapping[str, Trainable], request: Request, sweep: str) -> SweepInfo:
     cwd, root = Path.cwd(), request.results
     flow_run_id = _flow_run_id()
     ui = PREFECT_UI_URL.value()
     return SweepInfo(
         sweep=sweep,
-        experiments={e.name: _experiment_info(e, root / safe_name(e.name) / sweep) for e in plan.experiments},
+        experiments={
+            e.name: _experiment_info(e, trainables[e.name], root / safe_name(e.name) / sweep) for e in plan.experiments
+        },
         tracking_uri=default_tracking_uri(cwd),
         spec_text=dump_yaml(plan.source),
         cwd=cwd,
@@ -249,15 +258,17 @@ def _is_deployed() -> bool:
     return bool(context and context.flow_run and context.flow_run.deployment_id)
 
 
-def _experiment_info(experiment: PlannedExperiment, folder: Path) -> ExperimentInfo:
-    trainable = experiment.trainable
+def _experiment_info(experiment: PlannedExperiment, trainable: Trainable, folder: Path) -> ExperimentInfo:
+    script = trainable if isinstance(trainable, KeptScript) else None
     return ExperimentInfo(
         name=experiment.name,
         folder=folder,
         seed=experiment.seed,
         num_trials=len(experiment.trials),
         constants=_without(experiment.trials[0].config, set(experiment.trials[0].searched)),
-        script=trainable.path if isinstance(trainable, ScriptTrainable) else None,
+        script=script.snapshot.folder / script.name if script else None,
+        script_source=script.snapshot.sources[script.name] if script else b"",
+        code=version_of(trainable.snapshot) if isinstance(trainable, (KeptScript, KeptModule)) else None,
         params=searched_params(trial.searched for trial in experiment.trials),
         metric=experiment.spec.metric,
         mode=experiment.spec.mode,

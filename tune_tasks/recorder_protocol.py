@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tune_tasks.code_version import CodeVersion
 from tune_tasks.mlflow_view import SearchedParam
 from tune_tasks.reporter import Progress, Stop
 from tune_tasks.trial import Outcome, Trial, TrialState
@@ -19,7 +20,8 @@ class ExperimentInfo:
     Attributes:
         folder: Where its sweep's trials have their folders, on the driver's machine.
         constants: The config's part that does not vary.
-        script: The script file, where there is one.
+        script: The script file, where there is one, and its content when the sweep began.
+        code: Which version of the code runs, where it is in files.
         params: What varies, as MLflow's charts have to take it.
         metric: The spec's, that 'best' goes by, with the spec's mode; None where it does not say.
     """
@@ -30,6 +32,8 @@ class ExperimentInfo:
     num_trials: int
     constants: Mapping[str, Any]
     script: Path | None = None
+    script_source: bytes = field(default=b"", repr=False)
+    code: CodeVersion | None = None
     params: tuple[SearchedParam, ...] = ()
     metric: str | None = None
     mode: str | None = None

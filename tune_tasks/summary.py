@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from tune_tasks.code_version import CodeVersion
 from tune_tasks.result import metric as metric_of
 from tune_tasks.stopping import is_loss
 from tune_tasks.text import one_line
@@ -92,6 +93,7 @@ class ExperimentSummary:
         unmet: Criteria's metrics that no trial ever reported.
         mlflow_run_id: The sweep's parent run.
         experiment_url: MLflow's page of the experiment; None where the tracking URI is no web address.
+        code: Which version of the code ran, where it was in files.
         view_url: The page that compares the sweep's trials, ready made; None where no metric was reported, too.
     """
 
@@ -104,6 +106,7 @@ class ExperimentSummary:
     mlflow_run_id: str | None = None
     experiment_url: str | None = None
     view_url: str | None = None
+    code: CodeVersion | None = None
 
     @property
     def page(self) -> str | None:
@@ -208,6 +211,7 @@ def _experiment_json(experiment: ExperimentSummary) -> dict[str, Any]:
         "logdir": str(experiment.logdir),
         "mlflow_run_id": experiment.mlflow_run_id,
         "mlflow_url": experiment.page,
+        "code": asdict(experiment.code) if experiment.code else None,
         "trials": [trial.as_json() for trial in experiment.trials],
         "best": best.as_json() if best else None,
     }

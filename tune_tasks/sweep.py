@@ -398,7 +398,8 @@ class Sweep:
         seen = {m for r in records if r.status and r.progress.reports for m in named - set(r.status.unseen_metrics)}
         has_reports = any(record.progress.reports for record in records)
         unmet = never_reported(spec.criteria(), seen) if has_reports else []
-        return ExperimentSummary(name, trials, self._info.experiments[name].folder, metric, mode, unmet)
+        info = self._info.experiments[name]
+        return ExperimentSummary(name, trials, info.folder, metric, mode, unmet, code=info.code)
 
 
 def _due(record: TrialRecord, status: AttemptStatus, now: float) -> tuple[Stop | None, float]:

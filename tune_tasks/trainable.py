@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import importlib
-import importlib.util
 import io
 import os
 import re
@@ -18,19 +17,19 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from importlib.machinery import EXTENSION_SUFFIXES, SourceFileLoader
+from dataclasses import dataclass, field, replace
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
 from tune_tasks.errors import TrainableError, UsageError, did_you_mean
+from tune_tasks.snapshot import Snapshot, files_below
 
 TrainFunction = Callable[[dict[str, Any], Any], object]
 
 _EXTENSIONS = tuple(EXTENSION_SUFFIXES)
 _TRAVELLING_BYTES = 500 * 2**20
-_STAY_BEHIND = ("__pycache__", "tune_results", "mlruns", "mlartifacts")
 _MODULE_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -53,6 +52,36 @@ class ScriptTrainable:
     path: Path
     entrypoint: str
 
+    def kept(self) -> KeptScript:
+        """The script with the modules beside it as they are now.
+
+        Raises:
+            TrainableError: If the script cannot be read any more.
+        """
+        try:
+            return KeptScript(Snapshot.take(self.path), self.path.name, self.entrypoint)
+        except OSError as exc:
+            raise TrainableError(f"cannot read the script {self.path}: {exc}") from exc
+
+    def loaded(self) -> AbstractContextManager[TrainFunction]:
+        """The function as it is now."""
+        return self.kept().loaded()
+
+
+@dataclass(frozen=True)
+class KeptScript:
+    """A function of a script as it was when the sweep began, for machines that have its folder.
+
+    Attributes:
+        snapshot: Of the script's folder.
+        name: The script's, in the folder.
+        entrypoint: The function's name.
+    """
+
+    snapshot: Snapshot
+    name: str
+    entrypoint: str
+
     @contextlib.contextmanager
     def loaded(self) -> Iterator[TrainFunction]:
         """The function, with the script's folder first on `sys.path`.
@@ -60,12 +89,16 @@ class ScriptTrainable:
         The script is executed anew for every trial; it and the modules of its folder are forgotten afterwards, so that a
         warm process shows each trial fresh globals, and two scripts with a `model.py` each do not mix.
         """
-        path = self.path
-        folder = str(path.parent)
+        folder = str(self.snapshot.folder)
         before, old_path = set(sys.modules), list(sys.path)
         sys.path.insert(0, folder)
+        # Under its own name other modules of the folder, and pickles, find it; never in the place of a module already there.
+        stem = Path(self.name).stem
+        name = stem if stem not in sys.modules else f"tune_script_{stem}"
         try:
-            yield _function_of(_execute(path), self.entrypoint, str(path))
+            with self.snapshot.importable():
+                module = self.snapshot.execute(self.name, name)
+                yield _function_of(module, self.entrypoint, str(self.snapshot.folder / self.name))
         finally:
             sys.path[:] = old_path
             _forget_modules(before, folder)
@@ -73,28 +106,30 @@ class ScriptTrainable:
 
 @dataclass(frozen=True)
 class PackedScript:
-    """A script with its folder, for machines that do not have it.
+    """A script with its whole folder, for machines that do not have it.
 
     Attributes:
-        archive: The folder, as a zip file's bytes.
-        name: The script's, in the folder.
-        entrypoint: The function's name.
+        archive: What else the folder has, data for example, as a zip file's bytes.
+        script: The code.
     """
 
     archive: bytes = field(repr=False)
-    name: str
-    entrypoint: str
+    script: KeptScript
 
     @classmethod
-    def pack(cls, script: ScriptTrainable) -> PackedScript:
+    def pack(cls, script: KeptScript) -> PackedScript:
         """Pack a script's folder; hidden folders, virtual environments and caches stay behind.
 
         Raises:
             UsageError: If the folder is too large to travel.
         """
-        folder, buffer, size = script.path.parent, io.BytesIO(), 0
+        folder, buffer, size = script.snapshot.folder, io.BytesIO(), 0
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
-            for path in _files(folder):
+            for name, source in script.snapshot.sources.items():
+                archive.writestr(name, source)
+            for path in files_below(folder):
+                if path.relative_to(folder).as_posix() in script.snapshot.sources:
+                    continue
                 size += path.stat().st_size
                 if size > _TRAVELLING_BYTES:
                     raise UsageError(
@@ -102,23 +137,16 @@ class PackedScript:
                         "cluster: move the script to a folder of its own, and data to where every machine reaches it"
                     )
                 archive.write(path, path.relative_to(folder))
-        return cls(buffer.getvalue(), script.path.name, script.entrypoint)
+        return cls(buffer.getvalue(), script)
 
     @contextlib.contextmanager
     def loaded(self) -> Iterator[TrainFunction]:
         """The function, from a folder that is there as long as the context."""
         with tempfile.TemporaryDirectory(prefix="tune-tasks-script-") as folder:
             zipfile.ZipFile(io.BytesIO(self.archive)).extractall(folder)
-            with ScriptTrainable(Path(folder) / self.name, self.entrypoint).loaded() as function:
+            snapshot = replace(self.script.snapshot, folder=Path(folder))
+            with replace(self.script, snapshot=snapshot).loaded() as function:
                 yield function
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.iterdir()):
-        if path.is_file():
-            yield path
-        elif path.is_dir() and not (path.name.startswith(".") or path.name in _STAY_BEHIND or (path / "pyvenv.cfg").exists()):
-            yield from _files(path)
 
 
 @dataclass(frozen=True)
@@ -128,10 +156,61 @@ class ModuleTrainable:
     module: str
     function: str
 
+    def kept(self) -> KeptModule | ModuleTrainable:
+        """The function with its package as it is now; itself if the package is installed, which nobody edits.
+
+        Raises:
+            TrainableError: If the package cannot be read.
+        """
+        try:
+            snapshot = Snapshot.of_module(self.module)
+        except OSError as exc:
+            raise TrainableError(f"cannot read the module {self.module}: {exc}") from exc
+        return KeptModule(snapshot, self) if snapshot else self
+
     @contextlib.contextmanager
     def loaded(self) -> Iterator[TrainFunction]:
         """The function; its module stays imported."""
         yield _function_of(importlib.import_module(self.module), self.function, self.module)
+
+
+_imported: dict[str, str] = {}
+"""Which snapshot a module of a package was imported from in this process, by the package's name."""
+
+
+@dataclass(frozen=True)
+class KeptModule:
+    """A function of a module whose package is as it was when the sweep began.
+
+    Attributes:
+        snapshot: Of the package, in the folder that has it.
+        trainable: The function.
+    """
+
+    snapshot: Snapshot
+    trainable: ModuleTrainable
+
+    @contextlib.contextmanager
+    def loaded(self) -> Iterator[TrainFunction]:
+        """The function; its module stays imported until another sweep of the process has another snapshot of it."""
+        package, digest = self.trainable.module.partition(".")[0], self.snapshot.digest
+        if _imported.get(package, digest) != digest:
+            for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+                del sys.modules[name]
+        _imported[package] = digest
+        if str(self.snapshot.folder) not in sys.path:
+            sys.path.append(str(self.snapshot.folder))
+        with self.snapshot.importable(), self.trainable.loaded() as function:
+            yield function
+
+
+def kept(trainable: Trainable) -> Trainable:
+    """The trainable with its code as it is now, so far as the code is in files that somebody may edit.
+
+    Raises:
+        TrainableError: If a file cannot be read any more.
+    """
+    return trainable.kept() if isinstance(trainable, (ScriptTrainable, ModuleTrainable)) else trainable
 
 
 @dataclass(frozen=True)
@@ -228,18 +307,6 @@ def bound_names(tree: ast.Module) -> Iterator[str]:
             yield (node.asname or node.name).partition(".")[0]
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
-
-
-def _execute(path: Path) -> ModuleType:
-    # Under its own name other modules of the folder, and pickles, find it; never in the place of a module already there.
-    name = path.stem if path.stem not in sys.modules else f"tune_script_{path.stem}"
-    loader = SourceFileLoader(name, str(path))  # whatever the file's suffix
-    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    loader.exec_module(module)
-    return module
 
 
 def _function_of(module: ModuleType, name: str, where: str) -> TrainFunction:

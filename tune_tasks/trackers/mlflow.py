@@ -6,12 +6,15 @@ import getpass
 import json
 import logging
 import math
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tune_tasks.code_version import CodeVersion
 from tune_tasks.mlflow_client import connect, without_password
 from tune_tasks.mlflow_view import (
     ALL_RUNS,
@@ -307,12 +310,18 @@ class MlflowTracker(Tracker):
             run_id = self._find_or_create(experiment_id, f"{name}/parent", self._sweep.sweep, tags, time.time())
             self._log_params(run_id, flat_params(info.constants) | {"sweep.seed": str(info.seed)})
             self._client.log_text(run_id, self._sweep.spec_text, "spec.yaml")
-            if info.script and info.script.exists():
-                self._client.log_artifact(run_id, str(info.script))
+            if info.script:
+                self._log_script(run_id, info.script.name, info.script_source)
             if self._look_first:  # an earlier execution of the flow run has ended it
                 self._client.update_run(run_id, status="RUNNING")
             self._parents[name] = self._as_told(_Parent(experiment_id, run_id, Standing(info.metric, info.mode)))
         return self._parents[name]
+
+    def _log_script(self, run_id: str, name: str, source: bytes) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / name
+            file.write_bytes(source)
+            self._client.log_artifact(run_id, str(file))
 
     def _as_told(self, parent: _Parent) -> _Parent:
         """With what an earlier recorder of the sweep has told MLflow."""
@@ -391,19 +400,29 @@ def _sweep_tags(sweep: SweepInfo, info: ExperimentInfo) -> dict[str, str]:
         "tune_tasks.logdir": str(info.folder),
         "prefect.flow_run_id": sweep.flow_run_id,
         "prefect.url": sweep.flow_run_url,
+        **_code_tags(info.code),
     }
 
 
+def _code_tags(code: CodeVersion | None) -> dict[str, str]:
+    """The code's version; the commit by the name that MLflow's pages show beside the source."""
+    if code is None:
+        return {}
+    is_dirty = {"tune_tasks.git_dirty": str(code.git_dirty).lower()} if code.git_commit else {}
+    return {"tune_tasks.code_sha256": code.sha256, "mlflow.source.git.commit": code.git_commit or "", **is_dirty}
+
+
 def _attempt_tags(sweep: SweepInfo, info: AttemptInfo, parent: _Parent) -> dict[str, str]:
-    script = sweep.experiments[info.trial.experiment].script
+    experiment = sweep.experiments[info.trial.experiment]
     links = {"Task run in Prefect": info.task_run_url, "flow run in Prefect": sweep.flow_run_url}
     links["the sweep's trials, compared"] = view_path(parent.experiment_id, sweep.sweep)[1:]
     return {
         "mlflow.parentRunId": parent.run_id,
         "mlflow.note.content": _links(links),
         "mlflow.user": getpass.getuser(),
-        "mlflow.source.name": str(script or "python"),
+        "mlflow.source.name": str(experiment.script or "python"),
         "mlflow.source.type": "LOCAL",
+        **_code_tags(experiment.code),
         "tune_tasks.role": "trial",
         "tune_tasks.trial": info.trial.name,
         "tune_tasks.index": str(info.trial.index),
