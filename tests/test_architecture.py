@@ -48,7 +48,7 @@ ORDER = [
         "standing",
     ),
     *("records", "trackers.base", "trackers.mlflow", "trackers.tensorboard", "trackers", "pump", "recorder"),
-    *("recorder_link", "monitor", "attempt", "status", "request", "deployment", "services", "prefect_server"),
+    *("recorder_link", "monitor", "user_mlflow", "attempt", "status", "request", "deployment", "services", "prefect_server"),
     *(
         "ray_local",
         "ray_runner",
@@ -79,7 +79,7 @@ IMPORTED_BY = {
     },
     "pandas": {"summary"},
     "rich": {"status"},
-    "mlflow": {"mlflow_client", "mlflow_store", "trackers.mlflow"},
+    "mlflow": {"mlflow_client", "mlflow_store", "trackers.mlflow", "user_mlflow"},
     "tensorboardX": {"trackers.tensorboard"},
     "uvicorn": {"prefect_server"},
     "httpx": {"deploy"},

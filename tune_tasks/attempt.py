@@ -24,6 +24,7 @@ from tune_tasks.reporter import StatusReporter
 from tune_tasks.text import showable
 from tune_tasks.trainable import Trainable
 from tune_tasks.trial import EndedBy, Outcome, Trial, TrialState
+from tune_tasks.user_mlflow import trial_run_active
 
 _INTERRUPT = signal.SIGUSR1
 _RESEND_AFTER_S = (0.001, 0.01, 0.05, 0.1)
@@ -125,23 +126,14 @@ def _surroundings(cwd: Path, environment: Mapping[str, str]) -> Iterator[None]:
         os.chdir(cwd)
     os.environ.update(environment)
     try:
-        yield
+        with trial_run_active(environment):
+            yield
     finally:
         with contextlib.suppress(OSError):
             os.chdir(old_cwd)
-        _end_user_mlflow_runs()
         for name in os.environ.keys() - old_environ.keys():
             del os.environ[name]
         os.environ.update(old_environ)
-
-
-def _end_user_mlflow_runs() -> None:
-    """User code's `mlflow.log_…` opens the trial's run in this process; the next trial must not write into it."""
-    mlflow = sys.modules.get("mlflow")
-    if mlflow is not None and hasattr(mlflow, "active_run"):
-        with contextlib.suppress(Exception):
-            while mlflow.active_run():
-                mlflow.end_run()
 
 
 class _Interruption(TrialStopped, KeyboardInterrupt):

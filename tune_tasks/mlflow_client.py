@@ -23,7 +23,11 @@ _CLIENT_SETTINGS = {
 
 def default_tracking_uri(cwd: Path) -> str:
     """`MLFLOW_TRACKING_URI`, or SQLite `mlflow.db` in the working directory; local paths made absolute."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    return absolute_uri(os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db", cwd)
+
+
+def absolute_uri(uri: str, cwd: Path) -> str:
+    """The URI; that of a SQLite file with its whole path."""
     path = uri.removeprefix("sqlite:///")
     if path != uri and not path.startswith("/"):
         return f"sqlite:///{cwd / path}"

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from waiting import until
@@ -66,22 +67,98 @@ def test_tensorboard_reads_the_curves(sweep):
     assert "ray/tune/grad/norm" in events.Tags()["scalars"]
 
 
-def test_what_user_code_logs_lands_in_the_trials_run(sweep, client):
-    summary = sweep(
-        """
-        import mlflow
-        from tune_tasks import TrainingResult
-        def train(config, status_reporter):
-            mlflow.log_metric("own", config["x"])
-            mlflow.log_param("own_param", "p")
-            status_reporter.report(TrainingResult(timesteps_total=1))
-        """,
-        config={"x": {"grid_search": [1, 2]}},
-        resources={"cpu": 2},  # one after the other, in the same process
-    )
-    runs = [client().get_run(trial.mlflow_run_id) for trial in summary.trials]
-    assert [(run.data.metrics["own"], run.data.params["own_param"]) for run in runs] == [(1, "p"), (2, "p")]
+LOGS_TO_MLFLOW = """
+import multiprocessing, subprocess, sys, threading
+import mlflow
+from sklearn.linear_model import LogisticRegression
+
+mlflow.set_tracking_uri("sqlite:///elsewhere.db")
+mlflow.set_experiment("elsewhere")
+
+def fit():
+    LogisticRegression().fit([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1])
+
+def autolog(config):
+    mlflow.sklearn.autolog(log_models=False, log_datasets=False)
+    fit()
+    mlflow.log_params(config)
+
+def folds(config):
+    fit()
+    for fold in range(2):
+        with mlflow.start_run(run_name=f"fold_{fold}", nested=True):
+            mlflow.log_metric("fold", fold)
+            with mlflow.start_run(run_name=f"below_{fold}", nested=True):
+                pass
+    mlflow.start_run(run_name="left open", nested=True)
+
+def own_run(config):
+    experiment = mlflow.get_experiment_by_name("elsewhere")
+    with mlflow.start_run(experiment_id=experiment.experiment_id, run_name="own", tags={"own": "tag"}):
+        mlflow.log_metric("own", 1)
+    assert mlflow.active_run() is None
+    mlflow.log_metric("after", 1)
+    try:
+        with mlflow.start_run():
+            raise KeyError
+    except KeyError:
+        while mlflow.active_run():
+            mlflow.end_run()
+    with mlflow.start_run(run_name="later", nested=True):
+        pass
+
+def log(name):
+    assert mlflow.active_run()
+    mlflow.log_metric(name, 1)
+
+def others(config):
+    for start in (threading.Thread, multiprocessing.get_context("fork").Process):
+        child = start(target=log, args=(start.__name__,))
+        child.start()
+        child.join()
+    code = "import mlflow; mlflow.start_run(run_name='x'); mlflow.log_metric('sub', 1)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+def train(config, status_reporter):
+    assert mlflow.active_run().data.tags["tune_tasks.index"] == str(CASES.index(config["case"]))
+    assert mlflow.last_active_run().info.run_id == mlflow.active_run().info.run_id
+    globals()[config["case"]](config)
+    status_reporter(timesteps_total=1, mean_loss=1)
+
+CASES = ["autolog", "folds", "own_run", "others"]
+"""
+
+
+def test_what_user_code_logs_lands_in_the_trials_run(sweep, folder, client):
+    config = {"case": {"grid_search": ["autolog", "folds", "own_run", "others"]}, "bias": True}
+    summary = sweep(LOGS_TO_MLFLOW, config=config, resources={"cpu": 2})  # one after the other, in the same process
+    assert [trial.error for trial in summary.trials] == [None] * 4
+    runs = client().search_runs([e.experiment_id for e in client().search_experiments()])
+    of_trials = {run.data.tags["tune_tasks.index"]: run for run in runs if "tune_tasks.index" in run.data.tags}
+    autolog, folds, own_run, others = (of_trials[index] for index in "0123")
+    assert [run.info.run_name for run in (autolog, folds, own_run, others)] == [trial.name for trial in summary.trials]
     assert {run.info.status for run in runs} == {"FINISHED"}
+    assert autolog.data.metrics["training_accuracy_score"] >= 0.5
+    assert (autolog.data.params["fit_intercept"], autolog.data.params["bias"]) == ("True", "True")
+    assert "training_accuracy_score" not in folds.data.metrics  # autolog ended with its trial
+    assert (own_run.data.metrics["own"], own_run.data.metrics["after"], own_run.data.tags["own"]) == (1, 1, "tag")
+    assert others.data.metrics.keys() >= {"Thread", "ForkProcess", "sub"}
+    names = {run.info.run_id: run.info.run_name for run in runs}
+    assert {
+        run.info.run_name: names.get(run.data.tags.get("mlflow.parentRunId"))
+        for run in runs
+        if "tune_tasks.role" not in run.data.tags
+    } == {
+        **dict.fromkeys(("fold_0", "fold_1", "left open"), folds.info.run_name),
+        **{"below_0": "fold_0", "below_1": "fold_1", "later": own_run.info.run_name},
+    }
+    assert not (folder / "elsewhere.db").exists()
+    assert client().get_experiment_by_name("elsewhere") is None
+    log = (Path(summary.trials[0].logdir) / "trial.log").read_text()
+    assert (
+        "mlflow.set_experiment('elsewhere') changes nothing in a trial: what the script logs is in the trial's own run" in log
+    )
+    assert "mlflow.set_tracking_uri('sqlite:///elsewhere.db') changes nothing in a trial" in log
 
 
 def test_a_tracking_server_that_goes_away_and_comes_back_gets_everything(sweep, folder, monkeypatch):

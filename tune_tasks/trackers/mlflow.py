@@ -182,6 +182,8 @@ class MlflowTracker(Tracker):
         """Set the run's end: tags, files, status."""
         run_id = self._runs[info.key]
         tags = {"tune_tasks.stop_reason": outcome.stop_reason, "tune_tasks.state": str(outcome.state)}
+        # A subprocess of the script may have begun the run again, under another name.
+        tags["mlflow.runName"] = attempt_name(info.trial, info.attempt)[:_NAME_LENGTH]
         if outcome.error:
             tags["tune_tasks.error"] = outcome.error[-_TAG_LENGTH:]
         self._log_tags(run_id, tags)
