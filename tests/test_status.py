@@ -73,6 +73,28 @@ def test_the_block_is_printed_when_something_changed_and_not_too_often():
     assert out.getvalue().count("== Status ==") == 1
 
 
+def test_a_stream_that_cannot_hold_a_text_gets_it_escaped():
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    display = ClassicDisplay(out)
+    display.note("é \ud800 \x1b[2J")
+    display.show(view(record(0, outcome=Outcome(TrialState.ERROR, EndedBy.ERROR, "error", "ValueError: ü"))))
+    out.seek(0)
+    lines = out.read().splitlines()
+    assert lines[0] == r"\xe9 \ud800 \x1b[2J"
+    assert lines[4] == " - script_mnist_0:\tERROR, ValueError: \\xfc"
+
+
+def test_long_texts_are_cut_in_the_table_too():
+    out = io.StringIO()
+    long = record(0, outcome=Outcome(TrialState.ERROR, EndedBy.ERROR, "error", "x" * 100_000))
+    (line,) = [line for line in status_lines(view(long)) if "ERROR" in line]
+    assert len(line) < 230
+    display = LiveDisplay(out)
+    display.show(view(long))
+    display.close()
+    assert len(out.getvalue()) < 20_000
+
+
 def test_the_live_table():
     out = io.StringIO()
     display = LiveDisplay(out)

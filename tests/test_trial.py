@@ -1,6 +1,7 @@
 """A trial's names, outcome and files."""
 
 import json
+import traceback
 
 import pytest
 from hypothesis import example, given
@@ -14,6 +15,7 @@ from tune_tasks.trial import (
     Trial,
     TrialState,
     attempt_name,
+    last_line,
     safe_name,
     shown_name,
     write_aside,
@@ -74,6 +76,23 @@ def test_an_outcome_can_be_shown_and_sent_whatever_was_raised():
     assert outcome.error_summary == "ValueError: \\ud800 nul \\x00 red ".ljust(199, "x") + "…"
     assert outcome.stop_reason == "m\\x00\\n".ljust(199, "y") + "…"
     assert Outcome.from_json(outcome.to_json()) == outcome
+
+
+@pytest.mark.parametrize(
+    ("raised", "cause"),
+    [
+        ("ValueError('one line')", "ValueError: one line"),
+        ("ValueError()", "ValueError"),
+        (r"RuntimeError('state of Net:\n\tsize mismatch\n')", r"RuntimeError: state of Net:\n\tsize mismatch"),
+        ("exec('x = (')", "SyntaxError: '(' was never closed"),
+        (r"ValueError('ray::f()\n  File \"x.py\", line 3, in f\nKeyError: 1')", "KeyError: 1"),
+    ],
+)
+def test_the_cause_is_the_exception_with_all_of_its_lines(raised, cause):
+    try:
+        exec(raised) if raised.startswith("exec") else exec(f"raise {raised}")
+    except Exception:
+        assert last_line(traceback.format_exc()) == cause
 
 
 def test_a_long_name_is_cut_where_it_is_shown_and_keeps_its_index():

@@ -31,6 +31,9 @@ _TRIAL_FLAGS = ("env", "stop", "config", "resources", "checkpoint_freq", "restor
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 1 where a trial failed, 2 for bad input, 130 where interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a trial's name is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
     try:
         args = _parse(list(sys.argv[1:] if argv is None else argv))
         command: Callable[[argparse.Namespace], int] = args.command

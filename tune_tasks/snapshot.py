@@ -16,7 +16,7 @@ import os
 import sys
 import sysconfig
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from importlib.machinery import (
     BYTECODE_SUFFIXES,
@@ -29,7 +29,7 @@ from importlib.machinery import (
     SourceFileLoader,
     SourcelessFileLoader,
 )
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from types import CodeType, ModuleType
 
@@ -65,22 +65,11 @@ class Snapshot:
         Raises:
             OSError: If the script cannot be read.
         """
-        folder = script.parent
-        sources, size = {script.name: script.read_bytes()}, 0
-        entries = files_below(folder)
-        for path in islice(entries, _MOST_LOOKED_AT):
-            if path.suffix not in SOURCE_SUFFIXES or path == script:
-                continue
-            with contextlib.suppress(OSError):  # one that cannot be read cannot be imported either
-                size += path.stat().st_size
-                if size > _MOST_BYTES:
-                    return cls(folder, sources, is_whole=False)
-                sources[path.relative_to(folder).as_posix()] = path.read_bytes()
-        return cls(folder, sources, is_whole=next(entries, None) is None)
+        return cls._collect({script.name: script.read_bytes()}, script.parent, files_below(script.parent))
 
     @classmethod
     def of_module(cls, module: str) -> Snapshot | None:
-        """Read the top-level package of a module, or the module that is no package, without executing anything of it.
+        """Read a module's package and what is beside it, without executing anything of it.
 
         Returns:
             None if it is installed, which nobody edits, built in, or not found: importing it says so better.
@@ -92,10 +81,30 @@ class Snapshot:
         if file.suffix not in SOURCE_SUFFIXES or _is_installed(file):
             return None
         if spec.submodule_search_locations is None:
-            return cls(file.parent, {file.name: file.read_bytes()})
-        package = cls.take(file)
-        inside = {f"{file.parent.name}/{name}": source for name, source in package.sources.items()}
-        return cls(file.parent.parent, inside, package.is_whole)
+            return cls.take(file)
+        folder = file.parent.parent
+        return cls._collect({}, folder, chain(files_below(file.parent), files_below(folder)))
+
+    @classmethod
+    def _collect(cls, sources: dict[str, bytes], folder: Path, files: Iterator[Path]) -> Snapshot:
+        """Add what is to be kept of the files, within the bounds."""
+        size, is_whole = 0, True
+        for path in islice(files, _MOST_LOOKED_AT):
+            name = path.relative_to(folder).as_posix()
+            if path.suffix not in SOURCE_SUFFIXES or name in sources:
+                continue
+            with contextlib.suppress(OSError):  # one that cannot be read cannot be imported either
+                if size + path.stat().st_size > _MOST_BYTES:
+                    is_whole = False
+                    continue
+                sources[name] = path.read_bytes()
+                size += len(sources[name])
+        return cls(folder, sources, is_whole and next(files, None) is None)
+
+    def modules(self) -> set[str]:
+        """The names of the imported modules that were kept here."""
+        files = {str(self.folder / name) for name in self.sources}
+        return {name for name, module in list(sys.modules.items()) if getattr(module, "__file__", None) in files}
 
     @functools.cached_property
     def digest(self) -> str:
@@ -109,13 +118,13 @@ class Snapshot:
     @contextlib.contextmanager
     def importable(self) -> Iterator[None]:
         """Have imports from the folder, for the time of the context, find what was kept before what is on the disk."""
-        roots = {str(self.folder), os.path.realpath(self.folder)}
+        roots = {os.path.join(root, "") for root in (self.folder, os.path.realpath(self.folder))}  # noqa: PTH118
         folders = {str(parent) for name in self.sources for parent in PurePosixPath(name).parents}
 
         def hook(entry: str) -> _Finder:
             for root in roots:
-                inner = entry[len(root) + 1 :].replace(os.sep, "/") or "."
-                if (entry == root or entry.startswith(root + os.sep)) and inner in folders:
+                inner = entry[len(root) :].replace(os.sep, "/") or "."
+                if f"{entry}{os.sep}".startswith(root) and inner in folders:
                     return _Finder(self.sources, folders, entry, inner)
             raise ImportError
 
@@ -145,18 +154,20 @@ def files_below(folder: Path) -> Iterator[Path]:
         if (real := os.path.realpath(folder)) in seen:  # a link in a circle
             continue
         seen.add(real)
-        for path in _entries(folder):
-            if path.is_file():
-                yield path
-            elif path.is_dir() and not _stays_behind(path):
-                pending.append(path)
+        for entry in _entries(folder):
+            if entry.is_file():
+                yield folder / entry.name
+            elif entry.is_dir() and not _stays_behind(folder / entry.name):
+                pending.append(folder / entry.name)
 
 
-def _entries(folder: Path) -> Sequence[Path]:
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What is in a folder, Python files first."""
     try:
-        return sorted(folder.iterdir())
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: (not entry.name.endswith(tuple(SOURCE_SUFFIXES)), entry.name))
     except OSError:
-        return ()
+        return []
 
 
 def _stays_behind(folder: Path) -> bool:
@@ -173,7 +184,7 @@ def _is_installed(file: Path) -> bool:
 def _forget_finders(roots: set[str]) -> None:
     """Have `sys.path_hooks` asked again for the folders."""
     for entry in list(sys.path_importer_cache):
-        if any(entry == root or entry.startswith(root + os.sep) for root in roots):
+        if any(f"{entry}{os.sep}".startswith(root) for root in roots):
             sys.path_importer_cache.pop(entry, None)
 
 

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from tune_tasks.recorder_protocol import ExperimentInfo
 from tune_tasks.records import TrialRecord
 from tune_tasks.result import metric, tracked_metrics
-from tune_tasks.text import one_line, showable
+from tune_tasks.text import one_line, printed, showable
 from tune_tasks.trial import TrialState, shown_name
 
 _EVERY_S = 3.0
@@ -136,7 +136,7 @@ class ClassicDisplay(Display):
 
     def note(self, text: str) -> None:
         """See `Display`."""
-        print(showable(text), file=self._out, flush=True)
+        print(printed(text, self._out.encoding), file=self._out, flush=True)
 
     def close(self) -> None:
         """Print where the last block is not the latest."""
@@ -149,7 +149,7 @@ class ClassicDisplay(Display):
         self._shown_at = time.monotonic()
         if lines != self._shown:
             self._shown = lines
-            print(showable("\n".join(lines)), file=self._out, flush=True)
+            self.note("\n".join(lines))
 
 
 class LiveDisplay(Display):

@@ -38,5 +38,11 @@ def one_line(text: str, length: int = ONE_LINE) -> str:
     return line if len(line) <= length and len(text) <= 8 * length else f"{line[: length - 1]}…"
 
 
+def printed(text: str, encoding: str | None) -> str:
+    """The text with its lines as a stream of that encoding can print it."""
+    encoding = encoding or "utf-8"
+    return showable(text).encode(encoding, "backslashreplace").decode(encoding)
+
+
 def _escaped(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape").decode()

@@ -174,8 +174,8 @@ class ModuleTrainable:
         yield _function_of(importlib.import_module(self.module), self.function, self.module)
 
 
-_imported: dict[str, str] = {}
-"""Which snapshot a module of a package was imported from in this process, by the package's name."""
+_imported: dict[Path, Snapshot] = {}
+"""The snapshot that modules which stay imported in this process came from, by its folder."""
 
 
 @dataclass(frozen=True)
@@ -193,13 +193,13 @@ class KeptModule:
     @contextlib.contextmanager
     def loaded(self) -> Iterator[TrainFunction]:
         """The function; its module stays imported until another sweep of the process has another snapshot of it."""
-        package, digest = self.trainable.module.partition(".")[0], self.snapshot.digest
-        if _imported.get(package, digest) != digest:
-            for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        folder = self.snapshot.folder
+        if (earlier := _imported.get(folder)) and earlier.digest != self.snapshot.digest:
+            for name in earlier.modules():
                 del sys.modules[name]
-        _imported[package] = digest
-        if str(self.snapshot.folder) not in sys.path:
-            sys.path.append(str(self.snapshot.folder))
+        _imported[folder] = self.snapshot
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
         with self.snapshot.importable(), self.trainable.loaded() as function:
             yield function
 

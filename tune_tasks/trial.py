@@ -15,6 +15,9 @@ from tune_tasks.stopping import Criterion
 from tune_tasks.text import ONE_LINE, one_line, showable
 
 _FOLDER_NAME_LENGTH = 100
+_TRACEBACK = "Traceback (most recent call last):\n"
+_FRAME = '\n  File "'
+_UNINDENTED = re.compile(r"^\S", re.MULTILINE)
 
 
 class TrialState(str, Enum):
@@ -172,8 +175,13 @@ class Outcome:
 
 
 def last_line(text: str) -> str:
-    """The last line that is not blank, as it is shown; of a traceback, the exception itself."""
-    return one_line(text.strip().rpartition("\n")[2].strip())
+    """The last line that is not blank, as it is shown; of a traceback, the exception itself, whose text may have more lines."""
+    text = text.strip()
+    if text.startswith(_TRACEBACK):
+        after_frames = text[text.rfind(_FRAME) :].partition("\n")[2]
+        if match := _UNINDENTED.search(after_frames):
+            return one_line(after_frames[match.start() :])
+    return one_line(text.rpartition("\n")[2].strip())
 
 
 class AttemptPaths:
