@@ -373,3 +373,14 @@ def test_the_descriptors_are_given_back(tmp_path, capfd):
     os.write(1, b"not captured\n")
     assert capfd.readouterr().out == "not captured\n"
     assert (tmp_path / "trial.log").read_text() == "captured\n"
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o002, 0o664), (0o077, 0o600)])
+def test_the_log_has_the_umasks_mode(tmp_path, capfd, umask, mode):
+    before = os.umask(umask)
+    try:
+        with LogCapture(tmp_path / "trial.log", logging.getLogger("trial")):
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / "trial.log").stat().st_mode & 0o777 == mode

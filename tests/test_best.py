@@ -91,3 +91,10 @@ def test_yaml_reads_back_as_it_was():
     data = {"a": ["1e-4", "on", "no", "010", "0o17", "1_000", ".5", "5.", "~", "", "null", "<<", "2026-01-01", "x: y", "µ\n"]}
     data |= {"b": [1e-4, 1e22, -0.0, 10, True, None, {}, [], {"1": 2}]}
     assert parse_source(dump_yaml(data), "spec.yaml").data == data
+
+
+def test_a_secret_is_to_be_written(tmp_path):
+    tags = {"tune_tasks.trial": "t", "tune_tasks.sweep": "s", "tune_tasks.index": "0", "tune_tasks.seed": "1"}
+    config = {"script_file_path": "m:f", "api_key": "***", "db": {"url": "a://me:***@b"}}
+    text = spec_of(replace(stored(), config=config, tags=tags), tmp_path)
+    assert "\n# Secrets are not stored: write yours in place of *** in config.api_key, config.db.url\n" in text

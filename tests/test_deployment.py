@@ -129,3 +129,13 @@ def test_what_prefect_would_replace(folder, path, value):
     with pytest.raises(UsageError) as refused:
         drafted()
     assert str(refused.value).startswith(f"{path}: a deployment's spec cannot have the key '__prefect_kind'")
+
+
+def test_a_secret_in_a_deployment_is_warned_of(folder):
+    (folder / "specs" / "nightly.yaml").write_text("e: {config: {script_file_path: train.py, api_key: s3cret}}")
+    found = drafted()
+    assert found.parameters["spec"]["e"]["config"]["api_key"] == "s3cret"
+    assert found.warnings == (
+        "e.config.api_key: Prefect stores a deployment's spec with its secrets and shows them on its pages; "
+        "let the script read them from the environment or from a file",
+    )

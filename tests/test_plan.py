@@ -144,3 +144,24 @@ def test_the_document_of_2017(tmp_path):
     names = [trial.name for trial in plan_file(tmp_path, text).trials()]
     cycle = itertools.cycle(["relu", "elu", "tanh"])
     assert names == [f"script_mnist_{i}_activation={value}" for i, value in zip(range(10), cycle, strict=False)]
+
+
+def test_secrets_are_in_the_trials_alone():
+    made = plan({"e": {"config": {"api_key": {"grid_search": ["one", "two"]}, "max_tokens": 8}}})
+    assert [trial.config["api_key"] for trial in made.trials()] == ["one", "two"]
+    assert [trial.name for trial in made.trials()] == ["script_0_api_key=***", "script_1_api_key=***"]
+    assert len({trial.folder for trial in made.trials()}) == 2
+    assert [shown["config"] for shown in made.as_json()] == [{"api_key": "***", "max_tokens": 8}] * 2
+
+
+def test_what_stands_for_a_secret_is_none(tmp_path):
+    text = "e:\n  config:\n    script_file_path: 'm:f'\n    keys: [1, {api_key: '***'}]\n"
+    with pytest.raises(SpecError, match=r"f\.yaml:4:\d+: e\.config\.keys\.1\.api_key: '\*\*\*' stands for a secret") as caught:
+        plan_file(tmp_path, text)
+    assert "write the secret itself" in str(caught.value)
+
+
+def test_a_message_does_not_show_a_secret():
+    with pytest.raises(SpecError) as caught:
+        plan({"e": {"config": {"api_key": {"grid_search": "s3cret"}}}})
+    assert str(caught.value) == "e.config.api_key.grid_search: expected a list of at least one value, got '***'"

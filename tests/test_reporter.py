@@ -376,3 +376,19 @@ def test_a_full_disk_leaves_the_file_readable(rig, monkeypatch):
     monkeypatch.undo()
     assert [row["timesteps_total"] for row in rig.rows()] == [1]
     assert rig.report(3)["training_iteration"] == 2
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o002, 0o664), (0o077, 0o600)])
+def test_the_umask_holds(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        Rig(tmp_path).reporter(timesteps_total=1)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "result.json").stat().st_mode & 0o777 == mode
+
+
+def test_secrets_are_not_written(tmp_path):
+    rig = Rig(tmp_path, config={"api_key": "s3cret", "lr": 0.1})
+    rig.reporter(timesteps_total=1)
+    assert json.loads(rig.file.read_text())["config"] == {"api_key": "***", "lr": 0.1}

@@ -3,6 +3,7 @@
 import json
 import math
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,12 @@ def test_the_table():
 def test_a_summary_travels():
     made = summary(experiment(trial(0, mean_loss=0.5)))
     assert pickle.loads(pickle.dumps(made)) == made
+
+
+def test_secrets_are_in_the_config_alone():
+    one = replace(trial(0, mean_accuracy=0.9), config={"lr": 0, "token": "s3cret"}, searched={"lr": 0, "token": "s3cret"})
+    found = summary(experiment(one))
+    assert found.best().config["token"] == "s3cret"
+    shown = [repr(found), json.dumps(found.as_json()), found.dataframe().to_csv(), *report_lines(found)]
+    assert not [text for text in shown if "s3cret" in text]
+    assert found.best().as_json()["config"] == {"lr": 0, "token": "***"}

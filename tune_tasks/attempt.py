@@ -199,7 +199,7 @@ class LogCapture:
         self.lines = 0
 
     def __enter__(self) -> LogCapture:
-        log = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        log = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         self._saved = (os.dup(1), os.dup(2))
         _flush()
         os.dup2(log, 1)

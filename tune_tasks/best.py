@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tune_tasks.masking import MASK, secrets_in
 from tune_tasks.mlflow_client import default_tracking_uri
 from tune_tasks.mlflow_store import MlflowStore, StoredTrial
 from tune_tasks.spec_source import dump_yaml, parse_source
 from tune_tasks.trainable import is_script_path
+from tune_tasks.variants import dotted
 
 
 def best_spec(
@@ -48,6 +50,8 @@ def _comments(trial: StoredTrial) -> Iterator[str]:
         yield f"Prefect task run {task_run}, flow run {tags.get('prefect.flow_run_id', 'unknown')}"
     if "script_file_path" not in trial.config:
         yield "It was a Python function: config.script_file_path is to be added"
+    if masks := [dotted(path) for path in secrets_in(trial.config)]:
+        yield f"Secrets are not stored: write yours in place of {MASK} in config.{', config.'.join(masks)}"
 
 
 def experiment_of(trial: StoredTrial, cwd: Path) -> dict[str, Any]:

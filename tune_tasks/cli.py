@@ -11,7 +11,7 @@ import io
 import json
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -285,17 +285,20 @@ def _finite(value: Any) -> Any:
 
 def _validate(args: argparse.Namespace) -> int:
     plan = _request(args).plan({})
-    for warning in plan.warnings:
-        print(showable(f"Warning: {warning}"), file=sys.stderr)
+    _warn(plan.warnings)
     for experiment in plan.experiments:
         print(f"{one_line(experiment.name)}: valid, {len(experiment.trials)} trials")
     return 0
 
 
+def _warn(warnings: Iterable[str]) -> None:
+    for warning in warnings:
+        print(showable(f"Warning: {warning}"), file=sys.stderr)
+
+
 def _plan(args: argparse.Namespace) -> int:
     plan = _request(args).plan({})
-    for warning in plan.warnings:
-        print(showable(f"Warning: {warning}"), file=sys.stderr)
+    _warn(plan.warnings)
     if args.json:
         _print_json(plan.as_json(), sys.stdout)
         return 0
@@ -362,7 +365,9 @@ def _serve(args: argparse.Namespace) -> int:
 def _draft(args: argparse.Namespace) -> Draft:
     timing = Timing(args.cron, args.interval, args.rrule, args.timezone)
     request = Request(spec_file=args.file, **parse_parameters(args.param))
-    return draft(request, timing, name=args.name, tags=args.tag, paused=args.paused)
+    drafted = draft(request, timing, name=args.name, tags=args.tag, paused=args.paused)
+    _warn(drafted.warnings)
+    return drafted
 
 
 def _ui(args: argparse.Namespace) -> int:

@@ -14,10 +14,12 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from tune_tasks.errors import UsageError, did_you_mean
+from tune_tasks.masking import secrets_in
 from tune_tasks.plan import Plan
 from tune_tasks.request import Request
 from tune_tasks.text import one_line
 from tune_tasks.trainable import ScriptTrainable
+from tune_tasks.variants import dotted
 
 _BANNED = "/%&<>"
 _GIVEN_OTHERWISE = ("spec", "spec_file")
@@ -63,6 +65,7 @@ class Draft:
     Attributes:
         parameters: The flow's, `spec` among them; the others as they were given.
         paused: Whether its schedule is off.
+        warnings: What is allowed but hardly meant.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Draft:
     timing: Timing
     tags: Sequence[str] = ()
     paused: bool = False
+    warnings: Sequence[str] = ()
 
 
 def draft(request: Request, timing: Timing, *, name: str | None, tags: Sequence[str], paused: bool) -> Draft:
@@ -92,7 +96,16 @@ def draft(request: Request, timing: Timing, *, name: str | None, tags: Sequence[
         raise UsageError(f"--name: expected a name without any of {' '.join(_BANNED)}, got {name!r}")
     timing.check()
     parameters = {"spec": spec_content(plan), **_given(request)}
-    return Draft(name, _description(plan, request), parameters, timing, tuple(tags), paused)
+    return Draft(name, _description(plan, request), parameters, timing, tuple(tags), paused, tuple(_warnings(plan)))
+
+
+def _warnings(plan: Plan) -> Iterator[str]:
+    for experiment in plan.experiments:
+        for path in secrets_in(experiment.spec.config):
+            yield (
+                f"{experiment.name}.config.{dotted(path)}: Prefect stores a deployment's spec with its secrets and shows them "
+                "on its pages; let the script read them from the environment or from a file"
+            )
 
 
 def spec_content(plan: Plan) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from tune_tasks.code_version import version_of
 from tune_tasks.disk import SpaceWatch, expect_writable
 from tune_tasks.errors import TuneError, UsageError
 from tune_tasks.interruption import Interruption, interruptible
+from tune_tasks.masking import masked, masked_by_path, masked_spec
 from tune_tasks.mlflow_client import default_tracking_uri, is_local_store
 from tune_tasks.mlflow_view import searched_params
 from tune_tasks.pausing import PauseWatch
@@ -56,6 +57,7 @@ _NAME_LENGTH = 150  # of the experiments, in the flow run's name
 def execute(request: Request) -> State[Any]:
     """Run a sweep; returns the flow run's final state."""
     session = session_of_flow.get(None) or Session(display=make_display("classic", sys.stdout))
+    request = session.request or request
     display = session.display
     session.display = _Logged(display)
     try:
@@ -241,7 +243,7 @@ def _sweep_info(plan: Plan, trainables: Mapping[str, Trainable], request: Reques
             e.name: _experiment_info(e, trainables[e.name], root / safe_name(e.name) / sweep) for e in plan.experiments
         },
         tracking_uri=default_tracking_uri(cwd),
-        spec_text=dump_yaml(plan.source),
+        spec_text=dump_yaml(masked_spec(plan.source)),
         cwd=cwd,
         flow_run_id=flow_run_id,
         flow_run_url=f"{ui}/runs/flow-run/{flow_run_id}" if ui and flow_run_id else "",
@@ -265,11 +267,11 @@ def _experiment_info(experiment: PlannedExperiment, trainable: Trainable, folder
         folder=folder,
         seed=experiment.seed,
         num_trials=len(experiment.trials),
-        constants=_without(experiment.trials[0].config, set(experiment.trials[0].searched)),
+        constants=masked(_without(experiment.trials[0].config, set(experiment.trials[0].searched))),
         script=script.snapshot.folder / script.name if script else None,
         script_source=script.snapshot.sources[script.name] if script else b"",
         code=version_of(trainable.snapshot) if isinstance(trainable, (KeptScript, KeptModule)) else None,
-        params=searched_params(trial.searched for trial in experiment.trials),
+        params=searched_params(masked_by_path(trial.searched) for trial in experiment.trials),
         metric=experiment.spec.metric,
         mode=experiment.spec.mode,
     )

@@ -45,6 +45,7 @@ def launch(request: Request, session: Session, *, flow: str = "tune") -> Summary
 
         with connect(ray_options(request)) as cluster:
             cwd = Path.cwd()
+            session.request = request
             session.recorder = start_recorder(default_tracking_uri(cwd), cwd, cpus=cluster.cpu)
             warm_up(cluster)
             address = wait_for_prefect()

@@ -5,10 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import reduce
 from itertools import zip_longest
+from operator import getitem
 from typing import Any
 
 from tune_tasks.errors import Location, SpecError, TrainableError, UsageError, nearest
+from tune_tasks.masking import is_mask, masked, secrets_in
 from tune_tasks.result import STOP_METRICS
 from tune_tasks.rllib.planning import ignored, placed, rllib_trainable
 from tune_tasks.rllib.trainable import RLlibTrainable
@@ -17,7 +20,7 @@ from tune_tasks.spec_source import NodePath
 from tune_tasks.stopping import parse_criterion
 from tune_tasks.trainable import CallableTrainable, Trainable, TrainFunction, locate
 from tune_tasks.trial import Trial
-from tune_tasks.variants import SearchSpace, expand, num_trials
+from tune_tasks.variants import SearchSpace, dotted, expand, num_trials
 
 _SCRIPT = "script"
 
@@ -67,7 +70,7 @@ class Plan:
                 "experiment": trial.experiment,
                 "index": trial.index,
                 "name": trial.name,
-                "config": trial.config,
+                "config": masked(trial.config),
                 "resources": asdict(trial.resources),
                 "stop": dict(self.experiment_of(trial).spec.stop),
             }
@@ -114,6 +117,7 @@ def make_plan(
         source[name] = {**(spec.source.data[name] or {}), **overrides}
         own_seed = drawn if experiment.seed is None else experiment.seed
         try:
+            _expect_no_mask(spec, name, experiment)
             trainable = _trainable(spec, name, experiment, callables or {})
             space = SearchSpace(experiment.config, _locator(spec, name))
             _check_size(spec, name, experiment, space)
@@ -137,6 +141,15 @@ def _check_arguments(seed: int | None, num_trials: int | None, stop: Mapping[str
             parse_criterion(metric, bound)
         except ValueError as exc:
             raise UsageError(f"stop.{metric}: {exc}") from None
+
+
+def _expect_no_mask(spec: Spec, name: str, experiment: ExperimentSpec) -> None:
+    """A spec that `best` or MLflow gave has no secrets: a trial would fail by it, late and in other words."""
+    for path in secrets_in(experiment.config):
+        value = reduce(getitem, path, experiment.config)  # type: ignore[arg-type]
+        if is_mask(value):
+            message = f"config.{dotted(path)}: {value!r} stands for a secret, which was not stored; write the secret itself"
+            raise SpecError(message, spec.source.at((name, "config", *path)))
 
 
 def _check_size(spec: Spec, name: str, experiment: ExperimentSpec, space: SearchSpace) -> None:

@@ -52,7 +52,8 @@ def draw(experiment: ExperimentSummary) -> dict[str, bytes]:
 def _axes(trials: Sequence[TrialSummary]) -> list[_Axis]:
     """What was searched, as far as an axis can show it."""
     paths = dict.fromkeys(path for trial in trials for path in trial.searched)
-    axes = (_Axis.of(path, [trial.searched.get(path) for trial in trials]) for path in paths)
+    searched = [trial.shown_searched for trial in trials]
+    axes = (_Axis.of(path, [values.get(path) for values in searched]) for path in paths)
     return [axis for axis in axes if len(axis.labels) <= _LABELS][:_PARAMETERS]
 
 

@@ -106,7 +106,7 @@ def _best(experiment: ExperimentSummary) -> Iterator[str]:
         f"`{best.shown_name}` with {one_line(experiment.metric)} **{best.metric(experiment.metric):.6g}**{link}",
         "",
     )
-    yield from ("```yaml", dump_yaml(best.config).rstrip(), "```", "")
+    yield from ("```yaml", dump_yaml(best.shown_config).rstrip(), "```", "")
 
 
 def _trials(experiment: ExperimentSummary) -> Iterator[str]:

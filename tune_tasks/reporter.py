@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tune_tasks.errors import ReportError, TrialStopped, did_you_mean
+from tune_tasks.masking import masked
 from tune_tasks.result import REPORTED_METRICS, TrainingResult, metric, non_finite_metrics
 from tune_tasks.stopping import first_met
 from tune_tasks.trial import EndedBy, Trial
@@ -94,7 +95,7 @@ class StatusReporter:
         self.unseen_metrics = {c.metric for c in trial.stop}
         self._criteria = trial.stop
         self._clock, self._wall_clock = clock, wall_clock
-        self._file = os.open(results, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        self._file = os.open(results, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         self._lock = threading.Lock()
         self._listener: Callable[[], None] = lambda: None
         self._has_begun = False
@@ -103,7 +104,7 @@ class StatusReporter:
         self._date = (0, "")
         self._constant = {"experiment_id": experiment_id, "pid": os.getpid(), "hostname": socket.gethostname()}
         # The config is the same in every report: it is encoded once.
-        self._tail = (', "config": ' + json.dumps(trial.config, default=repr) + "}\n").encode()
+        self._tail = (', "config": ' + json.dumps(masked(trial.config), default=repr) + "}\n").encode()
 
     def report(self, result: TrainingResult) -> None:
         """Report training status.

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from tune_tasks.masking import masked_spec
 from tune_tasks.plan import Plan, make_plan
 from tune_tasks.scheduling import Scheduler
 from tune_tasks.spec import MAX_TRIALS, load_spec, spec_from_data
@@ -49,11 +50,11 @@ class Request:
         return Path.cwd() / os.path.expanduser(self.local_dir)  # noqa: PTH111 - Path's raises where there is no such user
 
     def parameters(self) -> dict[str, Any]:
-        """As the flow `tune` takes them."""
-        return asdict(self)
+        """As the flow `tune` takes them, the spec's secrets masked: Prefect stores and shows them."""
+        return {**asdict(self), "spec": None if self.spec is None else masked_spec(self.spec)}
 
     def train_parameters(self) -> dict[str, Any]:
-        """As the flow `train` takes them, whose form has one experiment's keys."""
+        """The same as the flow `train` takes them, whose form has one experiment's keys."""
         parameters = self.parameters()
         spec = parameters.pop("spec")
         if spec is None:
@@ -85,6 +86,7 @@ class Session:
         callables: Functions by experiment name, for experiments that name no script.
         scheduler: Decides which trial is next.
         display: Shown the status.
+        request: The whole request; the flow run's parameters, which Prefect stores, have the spec's secrets masked.
         recorder: Handle of the sweep's recorder, where it was started beforehand.
         summary: Set by the flow at its end.
         error: Set by the flow where it could not begin or go on.
@@ -93,6 +95,7 @@ class Session:
     callables: Mapping[str, TrainFunction] = field(default_factory=dict)
     scheduler: Scheduler = field(default_factory=Scheduler)
     display: Display = field(default_factory=NoDisplay)
+    request: Request | None = None
     recorder: Any = None
     summary: Summary | None = None
     error: BaseException | None = None

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 from uuid import UUID
 
+from tune_tasks.masking import masked
 from tune_tasks.postmortem import read_progress
 from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus
 from tune_tasks.records import Attempt, TrialRecord
@@ -104,6 +105,6 @@ def _stands(outcome: Outcome) -> bool:
 def _is_same(trial: Trial, paths: AttemptPaths) -> bool:
     """Whether the attempt ran what the trial is now: a spec file may have changed in between."""
     try:
-        return bool(json.loads(paths.params.read_text()) == json.loads(json.dumps(trial.config, default=repr)))
+        return bool(json.loads(paths.params.read_text()) == json.loads(json.dumps(masked(trial.config), default=repr)))
     except (OSError, ValueError):
         return False

@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from tune_tasks.code_version import CodeVersion
+from tune_tasks.masking import masked, masked_by_path
 from tune_tasks.result import metric as metric_of
 from tune_tasks.stopping import is_loss
 from tune_tasks.text import one_line
@@ -29,6 +30,8 @@ class TrialSummary:
     """One trial at the sweep's end.
 
     Attributes:
+        config: What `train()` received, its secrets too; `shown_config` is for all that is printed, stored or sent.
+        searched: The searched part of it by dotted path; likewise `shown_searched`.
         state: PENDING where it never started.
         stop_reason: Why its last attempt ended; None while it has not.
         last_result: Its last report as it stands in `result.json`, without `config`; None without a report.
@@ -45,8 +48,8 @@ class TrialSummary:
     experiment: str
     name: str
     index: int
-    config: Mapping[str, Any]
-    searched: Mapping[str, Any]
+    config: Mapping[str, Any] = field(repr=False)
+    searched: Mapping[str, Any] = field(repr=False)
     state: TrialState
     stop_reason: str | None = None
     last_result: Mapping[str, Any] | None = None
@@ -70,6 +73,16 @@ class TrialSummary:
         """The name as it is shown, which is cut if it is very long."""
         return shown_name(self.name, self.index)
 
+    @property
+    def shown_config(self) -> dict[str, Any]:
+        """The config with its secrets masked."""
+        return cast("dict[str, Any]", masked(self.config))
+
+    @property
+    def shown_searched(self) -> dict[str, Any]:
+        """What was searched, with its secrets masked."""
+        return masked_by_path(self.searched)
+
     def metric(self, name: str) -> float | None:
         """The last finite value of a metric, or None."""
         value = metric_of(self.last_result or {}, name)
@@ -81,7 +94,7 @@ class TrialSummary:
             *("name", "index", "config", "state", "stop_reason", "last_result", "reports", "non_finite"),
             *("logdir", "mlflow_run_id", "error", "attempts", "cancelled"),
         ]
-        return {key: getattr(self, key) for key in keys} | {"state": str(self.state)}
+        return {key: getattr(self, key) for key in keys} | {"config": self.shown_config, "state": str(self.state)}
 
 
 @dataclass(frozen=True)
@@ -224,7 +237,7 @@ def _dataframe(trials: Iterable[TrialSummary]) -> pd.DataFrame:
 
 
 def _table_row(trial: TrialSummary) -> dict[str, Any]:
-    searched = {f"config/{path}": value for path, value in trial.searched.items()}
+    searched = {f"config/{path}": value for path, value in trial.shown_searched.items()}
     numbers = {k: v for k, v in (trial.last_result or {}).items() if isinstance(v, (int, float)) and k != "pid"}
     info = {k: v for k, v in ((trial.last_result or {}).get("info") or {}).items() if isinstance(v, (int, float))}
     first = {"experiment": trial.experiment, "index": trial.index, "name": trial.name, "state": str(trial.state)}
@@ -293,7 +306,7 @@ def _best_lines(experiment: ExperimentSummary) -> Iterator[str]:
         yield "No best trial: no trial reported a metric to go by (set `metric` and `mode` in the spec)"
         return
     yield f"Best trial: {best.shown_name} with {one_line(experiment.metric)} {best.metric(experiment.metric):.6g}"
-    yield f"  config: {one_line(str(dict(best.searched) or dict(best.config)), _CONFIG_LENGTH)}"
+    yield f"  config: {one_line(str(best.shown_searched or best.shown_config), _CONFIG_LENGTH)}"
 
 
 def _stopped_lines(experiment: ExperimentSummary) -> Iterator[str]:

@@ -11,6 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from tune_tasks.masking import masked
 from tune_tasks.stopping import Criterion
 from tune_tasks.text import ONE_LINE, one_line, showable
 
@@ -198,7 +199,7 @@ class AttemptPaths:
 
     @property
     def params(self) -> Path:
-        """The trial's resolved config."""
+        """The trial's resolved config, its secrets masked."""
         return self.folder / "params.json"
 
     @property
@@ -224,7 +225,7 @@ class AttemptPaths:
     def create(self, config: Mapping[str, Any]) -> None:
         """Make the folder and write `params.json`."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_aside(self.params, json.dumps(config, indent=2, default=repr) + "\n")
+        write_aside(self.params, json.dumps(masked(config), indent=2, default=repr) + "\n")
 
     def write_outcome(self, outcome: Outcome) -> None:
         """Write `error.txt` where there is an error, then `outcome.json`."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from tune_tasks.errors import ExpressionError, Location, SpecError
 from tune_tasks.expressions import Expression
+from tune_tasks.masking import masked_by_path
 from tune_tasks.spec import ExperimentSpec
 from tune_tasks.spec_source import NodePath
 from tune_tasks.text import escaped
@@ -116,7 +117,7 @@ class SearchSpace:
     def _parse_eval(self, source: object, path: NodePath, name: str) -> _Eval:
         place = self._locate((*path, "eval"))
         if not isinstance(source, str):
-            raise SpecError(f"{name}.eval: expected an expression as text, got {source!r}", place)
+            raise SpecError(f"{name}.eval: expected an expression as text, got {_shown(source, path)}", place)
         try:
             return _Eval(Expression.parse(source), place)
         except ExpressionError as exc:
@@ -127,10 +128,16 @@ class SearchSpace:
         if in_grid:
             raise SpecError(f"{name}: a grid_search within the values of another is not supported; use two keys", place)
         if not isinstance(options, list) or not options:
-            raise SpecError(f"{name}.grid_search: expected a list of at least one value, got {options!r}", place)
+            raise SpecError(f"{name}.grid_search: expected a list of at least one value, got {_shown(options, path)}", place)
         grid = _Grid(tuple(self._parse(option, path, in_grid=True) for option in options))
         self._grids[path] = grid
         return grid
+
+
+def _shown(value: object, path: NodePath) -> str:
+    """A value as a message shows it."""
+    (masked,) = masked_by_path({dotted(path): value}).values()
+    return repr(masked)
 
 
 class _Resolution:
@@ -248,5 +255,5 @@ def expand(experiment: str, spec: ExperimentSpec, space: SearchSpace, seed: int)
 
 
 def _trial_name(spec: ExperimentSpec, index: int, searched: Mapping[str, Any]) -> str:
-    parts = [spec.alg, spec.env, str(index), *(f"{key}={value}" for key, value in searched.items())]
+    parts = [spec.alg, spec.env, str(index), *(f"{key}={value}" for key, value in masked_by_path(searched).items())]
     return escaped("_".join(part for part in parts if part))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tune_tasks.code_version import CodeVersion
+from tune_tasks.masking import masked_by_path
 from tune_tasks.mlflow_client import connect, without_password
 from tune_tasks.mlflow_view import (
     ALL_RUNS,
@@ -134,7 +135,7 @@ class MlflowTracker(Tracker):
                 info.started_at,
             )
         run_id = self._runs[info.key]
-        params = flat_params(info.trial.searched)
+        params = flat_params(masked_by_path(info.trial.searched))
         self._log_params(run_id, params | chart_params(self._sweep.experiments[info.trial.experiment].params, params))
         return {
             "MLFLOW_TRACKING_URI": self._uri,
