@@ -1,13 +1,16 @@
 """The status block of 2017, the live table, and what is shown when."""
 
 import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus
 from tune_tasks.records import Attempt, TrialRecord
 from tune_tasks.reporter import Progress
-from tune_tasks.status import ClassicDisplay, LiveDisplay, StatusView, make_display, status_lines
+from tune_tasks.status import ClassicDisplay, LiveDisplay, StatusView, make_display, put, status_lines
 from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, Trial, TrialState
 
 
@@ -109,3 +112,15 @@ def test_the_live_table():
 
 def test_auto_is_classic_where_there_is_no_terminal():
     assert isinstance(make_display("auto", io.StringIO()), ClassicDisplay)
+
+
+def test_what_nobody_reads_any_more_fails_nothing():
+    code = "import sys; from tune_tasks import cli; cli.put('x', sys.stdout); cli._drop_unread(sys.stdout); sys.exit(3)"
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (3, "")
+    closed = io.StringIO()
+    closed.close()
+    put("x", closed)

@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any, TextIO
 from tune_tasks.deployment import Draft, Timing, draft, parse_parameters
 from tune_tasks.errors import TuneError, UsageError, did_you_mean
 from tune_tasks.request import Request, Session
-from tune_tasks.status import make_display
+from tune_tasks.status import make_display, put
 from tune_tasks.text import one_line, showable
 from tune_tasks.trial import shown_name
 
@@ -256,6 +257,7 @@ def _run(args: argparse.Namespace, flow: str = "tune") -> int:
         finally:
             session.display.close()
     _print_end(summary, status_out)
+    _drop_unread(status_out)
     if args.json:
         _print_json(summary.as_json(), out)
     if summary.interrupted:
@@ -266,12 +268,21 @@ def _run(args: argparse.Namespace, flow: str = "tune") -> int:
 def _print_end(summary: Any, out: TextIO) -> None:
     from tune_tasks.summary import report_lines, where_to_look
 
-    print("\n".join([*report_lines(summary), summary.one_line(), "", *where_to_look(summary)]), file=out, flush=True)
+    put("\n".join([*report_lines(summary), summary.one_line(), "", *where_to_look(summary)]), out)
+
+
+def _drop_unread(out: TextIO) -> None:
+    """Drop what is left for a reader who has gone: Python would fail at its end to write it."""
+    with contextlib.suppress(ValueError):  # it is closed already
+        try:
+            out.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
 def _print_json(document: Any, out: TextIO) -> None:
-    json.dump(_finite(document), out, indent=2, default=repr)
-    out.write("\n")
+    text = json.dumps(_finite(document), indent=2, default=repr)
+    print(text, file=out, flush=True)
 
 
 def _finite(value: Any) -> Any:

@@ -35,7 +35,7 @@ from tune_tasks.ray_runner import RayOptions, StoredTrainable, connect, remote_o
 from tune_tasks.recorder import start_recorder
 from tune_tasks.recorder_protocol import ExperimentInfo, SweepInfo
 from tune_tasks.records import TrialRecord
-from tune_tasks.request import Request, Session, session_of_flow
+from tune_tasks.request import Request, Session, after_the_sweep, session_of_flow
 from tune_tasks.resumption import BegunSweep, SweepFile, record_of
 from tune_tasks.rllib.trainable import RLlibTrainable
 from tune_tasks.run_view import RunView
@@ -122,6 +122,16 @@ def _state(summary: Summary) -> State[Any]:
 
 def _run(request: Request, session: Session, interruption: Interruption) -> Summary | None:
     """Run the sweep; returns None where it was interrupted before any trial was started."""
+    try:
+        return _swept(request, session, interruption)
+    except Exception as exc:
+        if session.summary is None:
+            raise
+        session.display.warn(after_the_sweep(exc))
+        return session.summary
+
+
+def _swept(request: Request, session: Session, interruption: Interruption) -> Summary | None:
     if not PREFECT_API_URL.value():
         raise UsageError(
             "the flow needs a Prefect server that every worker reaches: set PREFECT_API_URL, "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tune_tasks.cluster import local_cluster
 from tune_tasks.disk import expect_writable
 from tune_tasks.errors import ServiceError
-from tune_tasks.request import Request, Session, session_of_flow
+from tune_tasks.request import Request, Session, after_the_sweep, session_of_flow
 from tune_tasks.services import prefect_server
 from tune_tasks.summary import Summary
 
@@ -36,6 +36,22 @@ def launch(request: Request, session: Session, *, flow: str = "tune") -> Summary
         ServiceError: If Prefect or Ray cannot be started or reached.
     """
     check(request, session)
+    problem = None
+    try:
+        problem = _launched(request, session, flow)
+    except (Exception, KeyboardInterrupt) as exc:
+        if session.summary is None:
+            raise
+        session.display.warn(after_the_sweep(exc))
+    if session.summary is None:
+        raise session.error or ServiceError(f"the flow run did not come to its end: {problem}")
+    if problem:
+        session.display.warn(f"Prefect was not told how the sweep ended: {problem}")
+    return session.summary
+
+
+def _launched(request: Request, session: Session, flow: str) -> str | None:
+    """Start what a sweep needs, and run the flow; returns what hindered it."""
     with prefect_server() as wait_for_prefect:
         from tune_tasks.execution import ray_options
         from tune_tasks.mlflow_client import default_tracking_uri
@@ -57,11 +73,7 @@ def launch(request: Request, session: Session, *, flow: str = "tune") -> Summary
                     _send_what_is_left()
             finally:
                 session_of_flow.reset(token)
-    if session.summary is None:
-        raise session.error or ServiceError(f"the flow run did not come to its end: {problem}")
-    if problem:
-        session.display.warn(f"Prefect was not told how the sweep ended: {problem}")
-    return session.summary
+    return problem
 
 
 def _run_flow(name: str, request: Request) -> str | None:

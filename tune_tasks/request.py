@@ -103,3 +103,8 @@ class Session:
 
 session_of_flow: ContextVar[Session] = ContextVar("session_of_flow")
 """The session of the flow that runs; unset in a flow run that a deployment started."""
+
+
+def after_the_sweep(exc: BaseException) -> str:
+    """The warning for what fails once there is a summary, which stands, whatever comes after it."""
+    return f"the sweep has ended, and its results stand; what comes after it failed: {type(exc).__name__}: {exc}"

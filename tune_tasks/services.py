@@ -172,7 +172,8 @@ def _shared_server(files: ServerFiles) -> Iterator[str]:
     with files.lease.open("a") as lease:
         fcntl.flock(lease, fcntl.LOCK_SH)  # waits only while a server that nobody used is ending
         yield _find_or_start(files)
-    _wait_for_end(files)
+    with contextlib.suppress(OSError):  # its files were removed meanwhile: there is nothing to wait for
+        _wait_for_end(files)
 
 
 def _find_or_start(files: ServerFiles) -> str:

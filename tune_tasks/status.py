@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import sys
 import time
@@ -100,6 +101,12 @@ def _metric_texts(record: TrialRecord, row: Mapping[str, Any]) -> Iterator[str]:
         yield f"{record.progress.non_finite} values not finite"
 
 
+def put(text: str, out: TextIO) -> None:
+    """Print a text. Whoever read it may have gone, or the disk behind it be full: the sweep goes on."""
+    with contextlib.suppress(OSError, ValueError):
+        print(printed(text, out.encoding), file=out, flush=True)
+
+
 class Display(ABC):
     """Shows how a sweep does. Called in the driver, several times a second; decides itself how often to show anything."""
 
@@ -136,7 +143,7 @@ class ClassicDisplay(Display):
 
     def note(self, text: str) -> None:
         """See `Display`."""
-        print(printed(text, self._out.encoding), file=self._out, flush=True)
+        put(text, self._out)
 
     def close(self) -> None:
         """Print where the last block is not the latest."""
@@ -149,7 +156,7 @@ class ClassicDisplay(Display):
         self._shown_at = time.monotonic()
         if lines != self._shown:
             self._shown = lines
-            self.note("\n".join(lines))
+            put("\n".join(lines), self._out)
 
 
 class LiveDisplay(Display):
@@ -173,13 +180,15 @@ class LiveDisplay(Display):
 
     def note(self, text: str) -> None:
         """See `Display`."""
-        self._live.console.print(showable(text), markup=False, highlight=False, soft_wrap=True)
+        with contextlib.suppress(OSError, ValueError):
+            self._live.console.print(showable(text), markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         """Leave the last table standing."""
         if self._last:
-            self._live.update(_table(self._last), refresh=True)
-            self._live.stop()
+            with contextlib.suppress(OSError, ValueError):
+                self._live.update(_table(self._last), refresh=True)
+                self._live.stop()
             self._last = None
 
 
@@ -194,7 +203,7 @@ class NoDisplay(Display):
 
     def warn(self, text: str) -> None:
         """See `Display`."""
-        print(showable(f"Warning: {text}"), file=sys.stderr)
+        put(f"Warning: {text}", sys.stderr)
 
 
 def make_display(kind: str, out: TextIO) -> Display:
