@@ -17,7 +17,7 @@ EXPORTED = ["Experiment", "Scheduler", "Summary", "TrainingResult", "run_experim
 
 # Each module imports only what stands before it. `tune_tasks` is the package's `__init__`.
 ORDER = [
-    *("errors", "text", "masking", "disk", "result", "tune_tasks", "stopping", "trial"),
+    *("errors", "text", "masking", "disk", "result", "tune_tasks", "stopping", "trial", "result_file"),
     *("spec_source", "expressions", "spec", "variants", "snapshot", "code_version", "trainable", "reporter"),
     *("rllib", "rllib.catalog", "rllib.hints", "rllib.settings", "rllib.keys_2017", "rllib.given", "rllib.options"),
     *(

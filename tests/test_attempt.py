@@ -384,3 +384,18 @@ def test_the_log_has_the_umasks_mode(tmp_path, capfd, umask, mode):
     finally:
         os.umask(before)
     assert (tmp_path / "trial.log").stat().st_mode & 0o777 == mode
+
+
+@pytest.mark.parametrize("end", ["return", "raise ValueError('own')", "status_reporter(timesteps_total=2)"])
+def test_a_trial_whose_reports_are_gone_is_an_error_however_it_ends(run, tmp_path, end):
+    outcome = run(
+        f"""
+        def train(config, status_reporter):
+            status_reporter(timesteps_total=1)
+            (status_reporter.logdir / "result.json").write_text("mine")
+            {end}
+        """,
+    )
+    assert (outcome.state, outcome.ended_by, outcome.reports) == (TrialState.ERROR, EndedBy.ERROR, 1)
+    assert "result.json was overwritten by something else" in outcome.error
+    assert "own" in outcome.error_summary or "overwritten" in outcome.error_summary

@@ -162,4 +162,4 @@ def test_the_process_ends_also_where_its_records_cannot_be_written(tmp_path):
     play.paths.folder = tmp_path / "gone"
     with pytest.raises(ProcessEndedError):
         play.monitor.run()
-    assert play.events == ["open", "interrupt", ("exit", 0)]
+    assert play.events == ["open", "interrupt", ("close", EndedBy.CANCELLED), ("exit", 0)]

@@ -1,6 +1,7 @@
 """What a later execution of a flow run takes over of the sweep, and who has it in hand."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -11,6 +12,7 @@ TRIAL = Trial("exp", 0, "script_exp_0", "script", {"lr": 0.1}, {"lr": 0.1}, seed
 WELL = Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned", reports=2)
 FAILED = Outcome(TrialState.ERROR, EndedBy.ERROR, "failed", error="ValueError: x")
 CANCELLED = Outcome(TrialState.TERMINATED, EndedBy.CANCELLED, "cancelled")
+ROWS = [{"timesteps_total": n, "mean_loss": 1 / n, "training_iteration": n, "time_total_s": n, "timestamp": n} for n in (1, 2)]
 BEGUN = BegunSweep("2026-01-01_00-00-00_abcd", 7)
 
 
@@ -19,7 +21,7 @@ def attempted(folder, *outcomes):
     for number, outcome in enumerate(outcomes, 1):
         paths = AttemptPaths.of(folder, TRIAL, number)
         paths.create(TRIAL.config)
-        paths.results.write_text('{"mean_loss": 2.0, "config": {}}\n{"mean_loss": 1.0, "config": {}}\n{"mean_')
+        paths.results.write_text("".join(json.dumps(row | {"config": {}}) + "\n" for row in ROWS) + '{"timesteps_tot')
         if outcome:
             paths.write_outcome(outcome)
     return record_of(TRIAL, folder)
@@ -33,7 +35,7 @@ def test_a_trial_that_never_began(tmp_path):
 def test_a_trial_that_ended_well_is_taken_as_it_is(tmp_path):
     record = attempted(tmp_path, WELL)
     assert (record.attempts, record.outcome, record.state) == (1, WELL, TrialState.TERMINATED)
-    assert (record.progress.reports, record.progress.last) == (2, {"mean_loss": 1.0})
+    assert (record.progress.reports, record.progress.last) == (2, ROWS[1])
     assert record.info.folder == tmp_path / TRIAL.folder
 
 
@@ -48,6 +50,14 @@ def test_a_config_that_has_changed_since_is_run(tmp_path):
     changed = dataclasses.replace(TRIAL, config={"lr": 0.2})
     record = record_of(changed, tmp_path)
     assert (record.trial, record.attempts, record.outcome) == (changed, 1, None)
+
+
+def test_a_trial_whose_reports_are_gone_is_run_again(tmp_path):
+    info = attempted(tmp_path, WELL).info
+    (info.folder / "result.json").write_text("mine")
+    assert record_of(TRIAL, tmp_path).state is TrialState.PENDING
+    (info.folder / "params.json").unlink()
+    assert record_of(TRIAL, tmp_path).attempts == 1  # the next one has a folder of its own
 
 
 def test_only_the_last_attempt_counts(tmp_path):

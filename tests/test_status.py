@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus
 from tune_tasks.records import Attempt, TrialRecord
-from tune_tasks.reporter import Progress
+from tune_tasks.result_file import Progress
 from tune_tasks.status import ClassicDisplay, LiveDisplay, StatusView, make_display, put, status_lines
 from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, Trial, TrialState
 

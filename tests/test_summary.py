@@ -128,6 +128,8 @@ def test_the_json_document():
         "non_finite": 0,
         "attempts": 0,
         "cancelled": False,
+        "foreign_lines": 0,
+        "missing": [],
     }
 
 
@@ -150,3 +152,30 @@ def test_secrets_are_in_the_config_alone():
     shown = [repr(found), json.dumps(found.as_json()), found.dataframe().to_csv(), *report_lines(found)]
     assert not [text for text in shown if "s3cret" in text]
     assert found.best().as_json()["config"] == {"lr": 0, "token": "***"}
+
+
+def test_files_that_are_gone_and_lines_that_are_no_reports_are_said():
+    lost = replace(trial(0, mean_loss=1), missing=("result.json", "params.json"))
+    lacking, written_into = replace(trial(1), missing=("params.json",)), replace(trial(2), foreign_lines=2)
+    said = replace(trial(3, ERROR), error="result.json was overwritten", missing=("result.json",), foreign_lines=1)
+    made = summary(experiment(lost, lacking, written_into, said))
+    assert [line for line in report_lines(made) if line.startswith("Warning")] == [
+        "Warning: script_0_lr=0: something else has removed or truncated result.json, params.json in /logs/0",
+        "Warning: script_1_lr=1: something else has removed or truncated params.json in /logs/1",
+        "Warning: script_2_lr=2: something else writes into its result.json; skipped 2 lines that are no reports",
+    ]
+    assert made.one_line().endswith("; failed: script_3_lr=3; without their reports: script_0_lr=0")
+
+
+@pytest.mark.parametrize(
+    ("trials", "ended_well"),
+    [
+        ([trial(0)], True),
+        ([trial(0), trial(1, ERROR)], False),
+        ([replace(trial(0), missing=("result.json",))], False),
+        ([replace(trial(0), missing=("params.json",), foreign_lines=1)], True),
+    ],
+)
+def test_a_sweep_has_ended_well_if_no_trial_failed_and_all_reports_are_there(trials, ended_well):
+    assert summary(experiment(*trials)).ended_well is ended_well
+    assert not replace(summary(experiment(*trials)), ended_early="no space").ended_well

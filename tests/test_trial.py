@@ -115,7 +115,13 @@ def test_each_attempt_has_its_own_folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "null", "{}", '{"state": "X"}', "\x00", '{"state": "ERROR", "ended_by": "error"}']
+    "text",
+    [
+        *("", "{", "[]", "null", "{}", '{"state": "X"}', "\x00", '{"state": "ERROR", "ended_by": "error"}', "[" * 100_000),
+        '{"state": "ERROR", "ended_by": "error", "stop_reason": 5}',
+        '{"state": "ERROR", "ended_by": "error", "stop_reason": "", "error": ["x"]}',
+        '{"state": "ERROR", "ended_by": "error", "stop_reason": "", "reports": "3"}',
+    ],
 )
 def test_a_broken_outcome_is_none(tmp_path, text):
     paths = AttemptPaths(tmp_path)

@@ -77,7 +77,9 @@ def run_train(
             error = _user_traceback(exc)
             ended_in_time = f"; train() then raised {type(exc).__name__}"
     reports, stop = reporter.progress.reports, reporter.stop
-    reporter.close()
+    if lost := reporter.close():
+        error = f"{lost}\n\n{error}" if error and lost not in error else error or lost
+        return Outcome(TrialState.ERROR, EndedBy.ERROR, "error", error, reports)
     if stop:
         if error:
             sys.stderr.write(error)

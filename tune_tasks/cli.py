@@ -262,7 +262,7 @@ def _run(args: argparse.Namespace, flow: str = "tune") -> int:
         _print_json(summary.as_json(), out)
     if summary.interrupted:
         return _EXIT_INTERRUPTED
-    return 1 if summary.failed or summary.ended_early else 0
+    return 0 if summary.ended_well else 1
 
 
 def _print_end(summary: Any, out: TextIO) -> None:

@@ -116,8 +116,7 @@ def _is_cancelling() -> bool:
 
 
 def _state(summary: Summary) -> State[Any]:
-    ended_well = not (summary.failed or summary.ended_early)
-    return Completed(message=summary.one_line()) if ended_well else Failed(message=summary.one_line())
+    return Completed(message=summary.one_line()) if summary.ended_well else Failed(message=summary.one_line())
 
 
 def _run(request: Request, session: Session, interruption: Interruption) -> Summary | None:

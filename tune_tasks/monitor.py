@@ -10,6 +10,7 @@ Four steps end a trial, each only where the one before did not:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -149,8 +150,9 @@ class Monitor:
         reason = f"{stop.reason}; its process was ended {self._info.trial.stop_grace_s:g} s later"
         outcome = Outcome(TrialState.TERMINATED, stop.ended_by, reason, reports=self._reporter.progress.reports)
         try:
-            self._paths.write_outcome(outcome)
+            with contextlib.suppress(OSError):  # the recorder tells the same
+                self._paths.write_outcome(outcome)
             self._forward_log()
             self._link.close(self._reporter, outcome)
-        finally:  # also on a full disk
+        finally:
             self._exit_process(0)

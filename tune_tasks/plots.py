@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tune_tasks.result import metric as metric_of
+from tune_tasks.result_file import parse_report
 from tune_tasks.summary import ExperimentSummary, TrialSummary
 from tune_tasks.text import one_line
 from tune_tasks.trial import AttemptPaths
@@ -136,9 +136,9 @@ def _points(path: Path, metric: str) -> Iterator[tuple[int, float]]:
         return
     step = max(1, len(lines) // _POINTS)
     for line in [*lines[:-1:step], *lines[-1:]]:
-        row = json.loads(line)
-        value = metric_of(row, metric)
-        if value is not None and math.isfinite(value):
+        row = parse_report(line)
+        value = metric_of(row, metric) if row else None
+        if row and value is not None and math.isfinite(value):
             yield row["timesteps_total"], value
 
 

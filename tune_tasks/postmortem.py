@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
@@ -30,7 +29,7 @@ from prefect.states import Pending
 from ray.exceptions import OutOfMemoryError, WorkerCrashedError
 
 from tune_tasks.records import Attempt, TrialRecord
-from tune_tasks.reporter import Progress
+from tune_tasks.result_file import read_progress
 from tune_tasks.tasks import final_state, monitor, monitor_id
 from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, TrialState
 
@@ -69,7 +68,7 @@ def _outcome_of_dead(record: TrialRecord, attempt: Attempt, exc: Exception) -> O
     if known := told or attempt.paths.read_outcome():
         return known
     if attempt.ending:
-        reports = read_progress(attempt.paths).reports
+        reports = read_progress(attempt.paths.results).reports
         return Outcome(TrialState.TERMINATED, attempt.ending.ended_by, attempt.ending.reason, reports=reports)
     if isinstance(exc, OutOfMemoryError):
         return _error(attempt, f"out of memory: {exc}")
@@ -80,7 +79,7 @@ def _outcome_of_dead(record: TrialRecord, attempt: Attempt, exc: Exception) -> O
 
 
 def _error(attempt: Attempt, cause: str) -> Outcome:
-    return Outcome(TrialState.ERROR, EndedBy.ERROR, "error", cause, read_progress(attempt.paths).reports)
+    return Outcome(TrialState.ERROR, EndedBy.ERROR, "error", cause, read_progress(attempt.paths.results).reports)
 
 
 def _log_tail(paths: AttemptPaths) -> str:
@@ -95,22 +94,6 @@ def _log_tail(paths: AttemptPaths) -> str:
 def _fatal_error(log: str) -> str:
     """The line that Python's faulthandler, which Ray enables, writes for a signal such as SIGSEGV."""
     return next((line for line in log.splitlines() if line.startswith("Fatal Python error: ")), "")
-
-
-def read_progress(paths: AttemptPaths) -> Progress:
-    """What `result.json` holds; a line that a dying process did not finish is left out."""
-    reports, size, last = 0, 0, b""
-    try:
-        with paths.results.open("rb") as file:
-            for line in file:
-                if line.endswith(b"\n"):
-                    reports, size, last = reports + 1, size + len(line), line
-    except OSError:
-        return Progress()
-    row = json.loads(last) if last else None
-    if row:
-        row.pop("config", None)
-    return Progress(reports, size, row)
 
 
 @dataclass(frozen=True)
@@ -148,7 +131,9 @@ def close_task_runs(ends: Mapping[UUID, TaskRunEnd], *, create_in: str | None = 
             for run_id, end in ends.items():
                 state = final_state(end.outcome)
                 state.data = None
-                if not _set_state(client, run_id, state) and create_in:
+                if _set_state(client, run_id, state):
+                    client.set_task_run_name(run_id, end.name)  # a process that died at once has left it one of Prefect's own
+                elif create_in:
                     _create(client, create_in, run_id, end)
                     _set_state(client, run_id, state)
     except Exception as exc:  # noqa: BLE001 - a server that is away never fails a trial

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from tune_tasks.mlflow_client import without_password
-from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus
+from tune_tasks.recorder_protocol import AttemptStatus
+from tune_tasks.result_file import ReadRows, read_rows
 from tune_tasks.text import one_line
 from tune_tasks.trackers import Tracker
 from tune_tasks.trial import AttemptPaths
@@ -19,7 +18,6 @@ from tune_tasks.trial import AttemptPaths
 logger = logging.getLogger(__name__)
 
 FLUSH_S = 1.0
-_READ_BYTES = 4_000_000
 _LONGEST_BACKOFF_S = 15.0
 
 
@@ -128,22 +126,14 @@ class Pump(threading.Thread):
         due = status.outcome or cursor.offset == 0 or time.monotonic() - cursor.flushed_at >= FLUSH_S
         if size <= cursor.offset or not due:
             return False
-        rows, end = _read_rows(status.info, cursor.offset, size, self.tracker.rows_per_call)
-        if not rows:
-            return False
-        self.tracker.log(status.info, rows)
-        cursor.offset = end
-        if end >= size:
+        read = read_rows(AttemptPaths(status.info.folder).results, cursor.offset, size, self.tracker.rows_per_call)
+        if read.rows:
+            self.tracker.log(status.info, read.rows)
+        elif read.end == cursor.offset:  # the file was removed or truncated
+            if not status.outcome:
+                return False
+            read = ReadRows([], size)
+        cursor.offset = read.end
+        if cursor.offset >= size:
             cursor.flushed_at = time.monotonic()
         return True
-
-
-def _read_rows(info: AttemptInfo, offset: int, size: int, limit: int) -> tuple[list[dict[str, Any]], int]:
-    """The next rows of an attempt's file, at most `limit`, and the offset behind them."""
-    with AttemptPaths(info.folder).results.open("rb") as file:
-        file.seek(offset)
-        data = file.read(min(size - offset, _READ_BYTES))
-        if not data.endswith(b"\n"):
-            data += file.readline()
-    lines = data.splitlines(keepends=True)[:limit]
-    return [json.loads(line) for line in lines], offset + sum(map(len, lines))

@@ -19,7 +19,8 @@ from typing import Any
 from tune_tasks.mlflow_client import without_password
 from tune_tasks.pump import Pump
 from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus, News, Opened, SweepInfo, Updated, Word
-from tune_tasks.reporter import Progress, Stop
+from tune_tasks.reporter import Stop
+from tune_tasks.result_file import Progress
 from tune_tasks.summary import Summary
 from tune_tasks.trackers import MlflowTracker, TensorBoardTracker
 from tune_tasks.trial import AttemptPaths, Outcome

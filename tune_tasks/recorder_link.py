@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 _SEND_BYTES = 4_000_000
 _OPEN_CALL_TIMEOUT_S = 90.0
 _CALL_TIMEOUT_S = 15.0
+_PAUSE_S = 0.05
 
 
 class RayRecorderLink:
@@ -62,17 +63,29 @@ class RayRecorderLink:
         assert self._info is not None
         deadline = time.monotonic() + _CALL_TIMEOUT_S
         while True:
+            before = self._received
             self.update(reporter)
-            is_all = not self._wants_bytes or self._received >= reporter.progress.size
+            is_all = not self._wants_bytes or self._received >= min(reporter.progress.size, self._size())
             # A recorder that was just started anew has heard who we are, and not yet what was reported.
             if (is_all and not self._was_unknown) or time.monotonic() > deadline:
                 break
+            if self._received == before:
+                time.sleep(_PAUSE_S)
         self._call("close", self._info.key, outcome)
 
     def _unsent(self, size: int) -> bytes:
-        with self._paths.results.open("rb") as file:
-            file.seek(self._received)
-            return file.read(min(size - self._received, _SEND_BYTES))
+        try:
+            with self._paths.results.open("rb") as file:
+                file.seek(self._received)
+                return file.read(max(0, min(size - self._received, _SEND_BYTES)))
+        except OSError:  # something else has removed it
+            return b""
+
+    def _size(self) -> int:
+        try:
+            return self._paths.results.stat().st_size
+        except OSError:
+            return 0
 
     def _call(self, method: str, *args: Any, timeout_s: float = _CALL_TIMEOUT_S) -> Any:
         import ray

@@ -9,7 +9,8 @@ from typing import Any
 
 from tune_tasks.code_version import CodeVersion
 from tune_tasks.mlflow_view import SearchedParam
-from tune_tasks.reporter import Progress, Stop
+from tune_tasks.reporter import Stop
+from tune_tasks.result_file import Progress
 from tune_tasks.trial import Outcome, Trial, TrialState
 
 

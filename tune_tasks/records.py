@@ -9,7 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus
-from tune_tasks.reporter import Progress, Stop
+from tune_tasks.reporter import Stop
+from tune_tasks.result_file import Progress
 from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, Trial, TrialState
 
 logger = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ class TrialRecord:
         outcome: How the attempt ended; None while the trial is pending or running.
         told: Reports that the scheduler was told of.
         wanted: The scheduler's decision to end the attempt, and since when.
+        foreign_lines: Lines of the attempt's `result.json` that are no reports.
     """
 
     trial: Trial
@@ -70,6 +72,7 @@ class TrialRecord:
     outcome: Outcome | None = None
     told: int = 0
     wanted: tuple[Stop, float] | None = None
+    foreign_lines: int = 0
 
     @property
     def state(self) -> TrialState:
@@ -93,7 +96,23 @@ class TrialRecord:
         """Attempts begun."""
         return self.attempt.number if self.attempt else 0
 
+    def missing(self) -> tuple[str, ...]:
+        """The files of its ended attempt that are gone by now; of the reports also if some of them are."""
+        if self.attempt is None or self.outcome is None:
+            return ()
+        paths, size = self.attempt.paths, self.progress.size
+        files = {paths.results: size} if size else {}
+        return tuple(path.name for path, least in {**files, paths.params: 0, paths.outcome: 0}.items() if _size(path) < least)
+
     @property
     def cancelled(self) -> bool:
         """Whether the sweep was interrupted before the trial ended by itself."""
         return self.outcome is None or self.outcome.ended_by is EndedBy.CANCELLED
+
+
+def _size(path: Path) -> int:
+    """A file's bytes; -1 if it is gone."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from tune_tasks.errors import ReportError, TrialStopped, did_you_mean
 from tune_tasks.masking import masked
 from tune_tasks.result import REPORTED_METRICS, TrainingResult, metric, non_finite_metrics
+from tune_tasks.result_file import Progress, ResultFile
 from tune_tasks.stopping import first_met
 from tune_tasks.trial import EndedBy, Trial
 
@@ -30,23 +31,6 @@ class Stop:
 
     ended_by: EndedBy
     reason: str
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What has been reported so far.
-
-    Attributes:
-        reports: Number of reports kept.
-        size: Bytes of `result.json`.
-        last: The last report as it stands in `result.json`, without `config`.
-        non_finite: Number of values so far that were NaN or infinite.
-    """
-
-    reports: int = 0
-    size: int = 0
-    last: Mapping[str, Any] | None = None
-    non_finite: int = 0
 
 
 @dataclass(frozen=True)
@@ -95,7 +79,7 @@ class StatusReporter:
         self.unseen_metrics = {c.metric for c in trial.stop}
         self._criteria = trial.stop
         self._clock, self._wall_clock = clock, wall_clock
-        self._file = os.open(results, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        self._file = ResultFile(results)
         self._lock = threading.Lock()
         self._listener: Callable[[], None] = lambda: None
         self._has_begun = False
@@ -113,7 +97,8 @@ class StatusReporter:
             result: With `timesteps_total`; the other fields as far as they apply.
 
         Raises:
-            ReportError: If the result is no valid TrainingResult; says which field, and what was expected.
+            ReportError: If the result is no valid TrainingResult; says which field, and what was expected. Or if the earlier
+                reports are gone, for something else has overwritten or removed `result.json`.
             TrialStopped: If this report meets a stop criterion (it is kept), or the trial was to end already (it is not).
             OSError: If the report cannot be written to the disk.
         """
@@ -124,8 +109,8 @@ class StatusReporter:
                 self._raise(self.stop)
             row = self._complete(result)
             line = _encoded(row) + self._tail
-            self._write(line)
-            self._note(row, len(line))
+            self._file.append(line)
+            self._note(row)
             stop = self.stop = self._decided(row)
             first = self.progress.reports == 1
         if first or stop:
@@ -178,11 +163,16 @@ class StatusReporter:
         """`train()` prepares itself, which is no time of training: it has not begun until `begin()` is called again."""
         self._has_begun = False
 
-    def close(self) -> None:
-        """Close the file. Later reports, from threads that `train()` left behind, raise TrialStopped."""
+    def close(self) -> str | None:
+        """Close the file. Later reports, from threads that `train()` left behind, raise TrialStopped.
+
+        Returns:
+            What has become of the file, if its reports are gone; else None.
+        """
         with self._lock:
             self.stop = self.stop or Stop(EndedBy.RETURNED, "train() has returned")
-            os.close(self._file)
+            self._file.close()
+            return self._file.problem
 
     def interruption(self) -> str | None:
         """Why user code in the main thread is to be interrupted; None where it is not, or where a report there has raised."""
@@ -230,19 +220,13 @@ class StatusReporter:
             self._date = (second, time.strftime("%Y-%m-%d_%H-%M-%S", time.localtime(second)))
         return self._date[1]
 
-    def _write(self, line: bytes) -> None:
-        written = os.write(self._file, line)
-        if written < len(line):  # a full disk: take the half line back, so that the file stays readable
-            os.ftruncate(self._file, self.progress.size)
-            raise OSError(f"only {written} of {len(line)} bytes of the report could be written: is the disk full?")
-
-    def _note(self, row: dict[str, Any], length: int) -> None:
+    def _note(self, row: dict[str, Any]) -> None:
         broken = len(non_finite_metrics(row))
         self._last_timesteps = row["timesteps_total"]
         if self.unseen_metrics:
             self.unseen_metrics -= {name for name in self.unseen_metrics if metric(row, name) is not None}
         before = self.progress
-        self.progress = Progress(before.reports + 1, before.size + length, row, before.non_finite + broken)
+        self.progress = Progress(before.reports + 1, self._file.size, row, before.non_finite + broken)
 
 
 def _timesteps(value: object) -> int:

@@ -15,9 +15,9 @@ from typing import IO
 from uuid import UUID
 
 from tune_tasks.masking import masked
-from tune_tasks.postmortem import read_progress
 from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus
 from tune_tasks.records import Attempt, TrialRecord
+from tune_tasks.result_file import read_progress
 from tune_tasks.services import try_lock
 from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, Trial, TrialState, write_aside
 
@@ -85,15 +85,18 @@ def record_of(trial: Trial, folder: Path) -> TrialRecord:
         return TrialRecord(trial)
     attempt = Attempt(number, paths, None, _NO_TASK_RUN, time.time())
     outcome = paths.read_outcome()
-    if outcome is None or not _stands(outcome) or not _is_same(trial, paths):
+    progress = read_progress(paths.results)
+    has_reports = outcome is not None and progress.reports >= outcome.reports
+    if outcome is None or not _stands(outcome) or not has_reports or not _is_same(trial, paths):
         return TrialRecord(trial, attempt)
     info = AttemptInfo(trial, number, paths.folder, started_at=paths.params.stat().st_mtime)
-    return TrialRecord(trial, attempt, AttemptStatus(info, outcome.state, read_progress(paths), outcome), outcome)
+    status = AttemptStatus(info, outcome.state, progress, outcome)
+    return TrialRecord(trial, attempt, status, outcome, foreign_lines=progress.foreign_lines)
 
 
 def _last_attempt(trial: Trial, folder: Path) -> tuple[int, AttemptPaths]:
     number = 0
-    while AttemptPaths.of(folder, trial, number + 1).params.exists():
+    while AttemptPaths.of(folder, trial, number + 1).folder.is_dir():
         number += 1
     return number, AttemptPaths.of(folder, trial, max(number, 1))
 

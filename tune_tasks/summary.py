@@ -13,7 +13,7 @@ from tune_tasks.masking import masked, masked_by_path
 from tune_tasks.result import metric as metric_of
 from tune_tasks.stopping import is_loss
 from tune_tasks.text import one_line
-from tune_tasks.trial import TrialState, last_line, shown_name
+from tune_tasks.trial import RESULTS, TrialState, last_line, shown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +43,8 @@ class TrialSummary:
         cancelled: Whether the sweep was interrupted before the trial ended.
         elapsed_s: Seconds of `train()`, until its last report or, where it runs, until now.
         mlflow_url: Page of its MLflow run, where the tracking server has one.
+        foreign_lines: Lines of its `result.json` that are no reports; they were skipped.
+        missing: Files of its last attempt that something else had removed, or truncated, by the sweep's end.
     """
 
     experiment: str
@@ -62,6 +64,13 @@ class TrialSummary:
     cancelled: bool = False
     elapsed_s: float | None = None
     mlflow_url: str | None = None
+    foreign_lines: int = 0
+    missing: tuple[str, ...] = ()
+
+    @property
+    def lost(self) -> bool:
+        """Whether its reports are no longer on the disk, though it ended well."""
+        return self.state is not TrialState.ERROR and RESULTS in self.missing
 
     @property
     def error_summary(self) -> str:
@@ -92,7 +101,7 @@ class TrialSummary:
         """The trial as `--json` prints it."""
         keys = [
             *("name", "index", "config", "state", "stop_reason", "last_result", "reports", "non_finite"),
-            *("logdir", "mlflow_run_id", "error", "attempts", "cancelled"),
+            *("logdir", "mlflow_run_id", "error", "attempts", "cancelled", "foreign_lines", "missing"),
         ]
         return {key: getattr(self, key) for key in keys} | {"config": self.shown_config, "state": str(self.state)}
 
@@ -130,6 +139,11 @@ class ExperimentSummary:
     def failed(self) -> list[TrialSummary]:
         """The trials that ended in ERROR."""
         return [trial for trial in self.trials if trial.state is TrialState.ERROR]
+
+    @property
+    def lost(self) -> list[TrialSummary]:
+        """The trials that ended well and whose reports are no longer on the disk."""
+        return [trial for trial in self.trials if trial.lost]
 
     @property
     def done(self) -> int:
@@ -186,6 +200,11 @@ class Summary:
         """The trials that ended in ERROR."""
         return [trial for experiment in self.experiments for trial in experiment.failed]
 
+    @property
+    def ended_well(self) -> bool:
+        """Whether no trial failed, none was left out, and the reports of all are on the disk."""
+        return not (self.ended_early or any(experiment.failed or experiment.lost for experiment in self.experiments))
+
     def best(self, experiment: str | None = None) -> TrialSummary | None:
         """The best trial of an experiment; of the only one, or the first, where none is named."""
         chosen = [e for e in self.experiments if experiment in (None, e.name)]
@@ -213,7 +232,9 @@ class Summary:
         names = ", ".join(trial.shown_name for trial in self.failed[:5]) + (", …" if len(self.failed) > 5 else "")
         failed = f"; failed: {names}" if self.failed else ""
         early = f"; ended early: {self.ended_early}" if self.ended_early else ""
-        return f"{len(self.trials)} trials: {parts}{failed}{early}"
+        lost = [trial.shown_name for experiment in self.experiments for trial in experiment.lost]
+        gone = f"; without their reports: {', '.join(lost[:5])}{', …' if len(lost) > 5 else ''}" if lost else ""
+        return f"{len(self.trials)} trials: {parts}{failed}{gone}{early}"
 
 
 def _experiment_json(experiment: ExperimentSummary) -> dict[str, Any]:
@@ -296,6 +317,7 @@ def report_lines(summary: Summary) -> Iterator[str]:
         yield from _best_lines(experiment)
         yield from _stopped_lines(experiment)
         yield from _failed_lines(experiment)
+        yield from _file_lines(experiment)
         for name in experiment.unmet:
             yield f"Warning: stop.{one_line(name)} never triggered: no trial reported {one_line(name)!r}"
 
@@ -326,6 +348,23 @@ def _failed_lines(experiment: ExperimentSummary) -> Iterator[str]:
         yield f"     traceback: {trial.logdir}/error.txt"
     if len(failed) > _LISTED:
         yield f"   … {len(failed) - _LISTED} more failed"
+
+
+def _file_lines(experiment: ExperimentSummary) -> Iterator[str]:
+    """What something else has done to the trials' files, where that is not the very error of the trial."""
+    trials = [trial for trial in experiment.trials if RESULTS not in trial.error_summary]
+    lacking = [trial for trial in trials if trial.missing]
+    for trial in lacking[:_LISTED]:
+        files = f"{', '.join(trial.missing)} in {trial.logdir}"
+        yield f"Warning: {trial.shown_name}: something else has removed or truncated {files}"
+    if len(lacking) > _LISTED:
+        yield f"   … {len(lacking) - _LISTED} more lack files"
+    written_into = [trial for trial in trials if trial.foreign_lines]
+    for trial in written_into[:_LISTED]:
+        lines = "1 line" if trial.foreign_lines == 1 else f"{trial.foreign_lines} lines"
+        yield f"Warning: {trial.shown_name}: something else writes into its {RESULTS}; skipped {lines} that are no reports"
+    if len(written_into) > _LISTED:
+        yield f"   … {len(written_into) - _LISTED} more with such lines"
 
 
 def where_to_look(summary: Summary) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -21,19 +21,21 @@ from tune_tasks.interruption import Interruption
 from tune_tasks.mlflow_client import without_password
 from tune_tasks.pausing import PauseWatch
 from tune_tasks.plan import Plan
-from tune_tasks.postmortem import TaskRunEnd, close_task_runs, outcome_of, read_progress, settle_task_runs, task_run_ends
+from tune_tasks.postmortem import TaskRunEnd, close_task_runs, outcome_of, settle_task_runs, task_run_ends
 from tune_tasks.ray_runner import placed_options, release, reserve
 from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus, SweepInfo
 from tune_tasks.records import Attempt, TrialRecord
 from tune_tasks.report import write_report
-from tune_tasks.reporter import Progress, Stop
+from tune_tasks.reporter import Stop
+from tune_tasks.request import after_the_sweep
+from tune_tasks.result_file import Progress, read_progress
 from tune_tasks.run_view import RunView
 from tune_tasks.scheduling import Scheduler
 from tune_tasks.status import Display, StatusView
 from tune_tasks.stopping import never_reported, time_is_up, time_limit
 from tune_tasks.summary import ExperimentSummary, Summary, TrialSummary, choose_metric
 from tune_tasks.trainable import Trainable
-from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, Trial, TrialState, attempt_name
+from tune_tasks.trial import RESULTS, AttemptPaths, EndedBy, Outcome, Trial, TrialState, attempt_name
 
 logger = logging.getLogger(__name__)
 
@@ -225,7 +227,9 @@ class Sweep:
             self._restore(record, outcome)
         attempt.keep(record.trial, outcome)
         self._ends |= ends
-        self._tell(record, read_progress(attempt.paths))
+        progress = read_progress(attempt.paths.results)
+        record.foreign_lines = progress.foreign_lines
+        self._tell(record, max(progress, record.progress, key=lambda known: known.reports))  # the file may have been removed
         self._scheduler.on_end(record.trial, outcome)
         record.outcome = outcome
         failed = outcome.state is TrialState.ERROR and attempt.number <= record.trial.max_failures
@@ -251,7 +255,7 @@ class Sweep:
         assert attempt is not None
         info = record.info or AttemptInfo(record.trial, attempt.number, attempt.paths.folder, started_at=attempt.submitted_at)
         with contextlib.suppress(Exception):  # a recorder that is away never fails a trial
-            ray.get(self._recorder.restore.remote(info, read_progress(attempt.paths), outcome), timeout=_CALL_TIMEOUT_S)
+            ray.get(self._recorder.restore.remote(info, read_progress(attempt.paths.results), outcome), timeout=_CALL_TIMEOUT_S)
 
     def _hear(self) -> None:
         for status in self._hearing.news():
@@ -306,6 +310,29 @@ class Sweep:
 
     def _close(self) -> Summary:
         was_stopped = self._stop_reason is not None
+        missing: Mapping[str, str] = {}
+        with self._survived():
+            missing = self._close_records(was_stopped=was_stopped)
+        # Nobody ends the records of a suspended run that is cancelled: they are ended now, and open again where it goes on.
+        summary = self._summary(interrupted=was_stopped or self.is_suspended, at_end=True)
+        with self._survived():
+            summary = self._end_records(summary)
+        for tracker, what in missing.items():
+            self._display.warn(f"{tracker} lacks results ({what}){self._where_they_are(summary)}")
+        with self._survived():
+            self._run_view.close(summary, min(_LAST_S, self._patience_s()))
+        return summary
+
+    @contextlib.contextmanager
+    def _survived(self) -> Iterator[None]:
+        """What comes after the trials' ends takes nobody's summary away."""
+        try:
+            yield
+        except Exception as exc:  # noqa: BLE001
+            self._display.warn(after_the_sweep(exc))
+
+    def _close_records(self, *, was_stopped: bool) -> Mapping[str, str]:
+        """Have Prefect and the trackers know of every end; returns what the trackers lack."""
         settle_task_runs(self._info.flow_run_id, self._ends, self._lost)
         self._hear_the_last()
         for record in self._records.values():  # what the recorder did not hear from a trial's process
@@ -314,18 +341,16 @@ class Sweep:
         missing = self._drain(was_stopped=was_stopped)
         self._hear_the_last()
         self._show()
-        # Nobody ends the records of a suspended run that is cancelled: they are ended now, and open again where it goes on.
-        summary = self._summary(interrupted=was_stopped or self.is_suspended)
-        closed = self._end_records(summary)
-        for tracker, what in missing.items():
-            self._display.warn(f"{tracker} lacks results ({what}); they are in the files under {self._logdirs()}")
-        summary = closed if isinstance(closed, Summary) else summary
-        self._run_view.close(summary, min(_LAST_S, self._patience_s()))
-        return summary
+        return missing
 
-    def _end_records(self, summary: Summary) -> Any:
+    def _end_records(self, summary: Summary) -> Summary:
         self._write_reports(summary)
-        return self._call("close_sweep", summary, timeout_s=self._patience_s())
+        closed = self._call("close_sweep", summary, timeout_s=self._patience_s())
+        return closed if isinstance(closed, Summary) else summary
+
+    def _where_they_are(self, summary: Summary) -> str:
+        is_there = not any(RESULTS in trial.missing for trial in summary.trials)
+        return f"; they are in the files under {self._logdirs()}" if is_there else ""
 
     def _write_reports(self, summary: Summary) -> None:
         for experiment in summary.experiments:
@@ -378,8 +403,8 @@ class Sweep:
     def _view(self) -> StatusView:
         return StatusView(self._cluster.cpu, self._cluster.gpu, dict(self._info.experiments), list(self._records.values()))
 
-    def _summary(self, *, interrupted: bool) -> Summary:
-        experiments = [self._experiment_summary(name) for name in self._info.experiments]
+    def _summary(self, *, interrupted: bool, at_end: bool = False) -> Summary:
+        experiments = [self._experiment_summary(name, at_end=at_end) for name in self._info.experiments]
         return Summary(
             self._info.sweep,
             experiments,
@@ -389,10 +414,11 @@ class Sweep:
             ended_early=self._space.given_up if self._pending else None,
         )
 
-    def _experiment_summary(self, name: str) -> ExperimentSummary:
+    def _experiment_summary(self, name: str, *, at_end: bool) -> ExperimentSummary:
         records = [record for record in self._records.values() if record.trial.experiment == name]
         spec = self._plan.experiment_of(records[0].trial).spec
-        trials = sorted((_trial_summary(record) for record in records), key=lambda t: t.index)
+        records.sort(key=lambda record: record.trial.index)
+        trials = [_trial_summary(record, record.missing() if at_end else ()) for record in records]
         metric, mode = choose_metric(spec.metric, spec.mode, trials)
         named = {criterion.metric for criterion in spec.criteria()}
         seen = {m for r in records if r.status and r.progress.reports for m in named - set(r.status.unseen_metrics)}
@@ -412,7 +438,7 @@ def _due(record: TrialRecord, status: AttemptStatus, now: float) -> tuple[Stop |
     return record.wanted or (None, 0.0)
 
 
-def _trial_summary(record: TrialRecord) -> TrialSummary:
+def _trial_summary(record: TrialRecord, missing: tuple[str, ...]) -> TrialSummary:
     trial, outcome, status = record.trial, record.outcome, record.status
     return TrialSummary(
         experiment=trial.experiment,
@@ -432,6 +458,8 @@ def _trial_summary(record: TrialRecord) -> TrialSummary:
         cancelled=record.cancelled,
         elapsed_s=_elapsed(record),
         mlflow_url=status.run_url if status else None,
+        foreign_lines=record.foreign_lines,
+        missing=missing,
     )
 
 

@@ -16,6 +16,8 @@ from tune_tasks.stopping import Criterion
 from tune_tasks.text import ONE_LINE, one_line, showable
 
 _FOLDER_NAME_LENGTH = 100
+RESULTS = "result.json"
+"""The name of 2017 for the file of the reports."""
 _TRACEBACK = "Traceback (most recent call last):\n"
 _FRAME = '\n  File "'
 _UNINDENTED = re.compile(r"^\S", re.MULTILINE)
@@ -166,9 +168,19 @@ class Outcome:
 
     @classmethod
     def from_json(cls, text: str) -> Outcome:
-        """The outcome that `to_json` wrote."""
-        data = json.loads(text)
-        return cls(**{**data, "state": TrialState(data["state"]), "ended_by": EndedBy(data["ended_by"])})
+        """The outcome that `to_json` wrote.
+
+        Raises:
+            ValueError: If it is none.
+        """
+        try:
+            data = json.loads(text)
+            texts = (data["stop_reason"], data.get("error") or "")
+            if not (all(isinstance(text, str) for text in texts) and isinstance(data.get("reports", 0), int)):
+                raise ValueError("no outcome: not every value has its type")
+            return cls(**{**data, "state": TrialState(data["state"]), "ended_by": EndedBy(data["ended_by"])})
+        except (AttributeError, KeyError, TypeError, RecursionError) as exc:
+            raise ValueError(f"no outcome: {exc}") from exc
 
     def to_json(self) -> str:
         """A JSON object with the attributes as keys."""
@@ -205,7 +217,7 @@ class AttemptPaths:
     @property
     def results(self) -> Path:
         """The reports, one JSON object a line."""
-        return self.folder / "result.json"
+        return self.folder / RESULTS
 
     @property
     def log(self) -> Path:
@@ -225,7 +237,7 @@ class AttemptPaths:
     def create(self, config: Mapping[str, Any]) -> None:
         """Make the folder and write `params.json`."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_aside(self.params, json.dumps(masked(config), indent=2, default=repr) + "\n")
+        write_aside(self.params, params_text(config))
 
     def write_outcome(self, outcome: Outcome) -> None:
         """Write `error.txt` where there is an error, then `outcome.json`."""
@@ -237,8 +249,13 @@ class AttemptPaths:
         """The outcome, or None where the attempt wrote none."""
         try:
             return Outcome.from_json(self.outcome.read_text(encoding="utf-8"))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError):
             return None
+
+
+def params_text(config: Mapping[str, Any]) -> str:
+    """A resolved config as `params.json` has it, its secrets masked."""
+    return json.dumps(masked(config), indent=2, default=repr) + "\n"
 
 
 def write_aside(path: Path, content: str | bytes) -> None:

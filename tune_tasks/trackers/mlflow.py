@@ -43,7 +43,7 @@ from tune_tasks.standing import Contender, Standing
 from tune_tasks.summary import ExperimentSummary, Summary, TrialSummary
 from tune_tasks.text import showable
 from tune_tasks.trackers.base import Row, Tracker
-from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, TrialState, attempt_name
+from tune_tasks.trial import AttemptPaths, EndedBy, Outcome, TrialState, attempt_name, params_text
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -188,10 +188,13 @@ class MlflowTracker(Tracker):
         if outcome.error:
             tags["tune_tasks.error"] = outcome.error[-_TAG_LENGTH:]
         self._log_tags(run_id, tags)
+        # From memory, and not from the files, which something else may have removed or overwritten.
         paths = AttemptPaths(info.folder)
-        for path in (paths.params, paths.error, paths.log):
-            if path.exists() and path.stat().st_size:
-                self._client.log_artifact(run_id, str(path))
+        self._client.log_text(run_id, params_text(info.trial.config), paths.params.name)
+        if outcome.error:
+            self._client.log_text(run_id, outcome.error.rstrip() + "\n", paths.error.name)
+        if paths.log.is_file() and paths.log.stat().st_size:
+            self._client.log_artifact(run_id, str(paths.log))
         self._client.set_terminated(run_id, _status(outcome), _milliseconds(time.time()))
         parent = self._parent(info.trial.experiment)
         parent.standing.end(info, outcome)
@@ -205,7 +208,8 @@ class MlflowTracker(Tracker):
         """
         problems: list[Exception] = []
         for experiment in summary.experiments:
-            status = "KILLED" if summary.interrupted else "FAILED" if experiment.failed or summary.ended_early else "FINISHED"
+            is_lacking = experiment.failed or experiment.lost or summary.ended_early
+            status = "KILLED" if summary.interrupted else "FAILED" if is_lacking else "FINISHED"
             for step in (self._tell_end, self._log_results, self._log_report, partial(self._terminate, status)):
                 try:
                     step(self._parent(experiment.name), experiment)

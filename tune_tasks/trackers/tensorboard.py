@@ -40,6 +40,7 @@ class TensorBoardTracker(Tracker):
     def log(self, info: AttemptInfo, rows: Sequence[Row]) -> None:
         """Append to the event file and flush it."""
         if info.key not in self._files:
+            info.folder.mkdir(parents=True, exist_ok=True)  # something else may have removed it
             self._files[info.key] = _EventFile(self._formats, info.folder)
         for row in rows:
             progress = ((name, row[name]) for name in PROGRESS_METRICS)
