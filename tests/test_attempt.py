@@ -386,6 +386,34 @@ def test_the_log_has_the_umasks_mode(tmp_path, capfd, umask, mode):
     assert (tmp_path / "trial.log").stat().st_mode & 0o777 == mode
 
 
+def test_a_forked_process_that_leaves_train_ends_there(run, tmp_path):
+    outcome = run(
+        f"""
+        import os, sys
+        def train(config, status_reporter):
+            status_reporter(timesteps_total=1)
+            children = []
+            for way in ("return", "report", "sys.exit(0)", "sys.exit(5)"):
+                pid = os.fork()
+                if pid == 0:
+                    sys.stderr = open({str(tmp_path / "printed")!r}, "a")
+                    if way == "report":
+                        status_reporter(timesteps_total=2)
+                    if "exit" in way:
+                        exec(way)
+                    return
+                children.append(os.waitpid(pid, 0)[1])
+            status_reporter(timesteps_total=3, codes=[os.waitstatus_to_exitcode(status) for status in children])
+        """
+    )
+    assert (outcome.state, outcome.reports) == (TrialState.TERMINATED, 2)
+    rows = [json.loads(line) for line in (tmp_path / "trial" / "result.json").read_text().splitlines()]
+    assert rows[1]["info"] == {"codes": [0, 1, 0, 5]}
+    printed = (tmp_path / "printed").read_text()
+    assert "ReportError: report() was called in process " in printed
+    assert printed.count("Traceback") == 1
+
+
 @pytest.mark.parametrize("end", ["return", "raise ValueError('own')", "status_reporter(timesteps_total=2)"])
 def test_a_trial_whose_reports_are_gone_is_an_error_however_it_ends(run, tmp_path, end):
     outcome = run(

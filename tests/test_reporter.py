@@ -4,7 +4,9 @@ import contextlib
 import fractions
 import json
 import math
+import multiprocessing
 import os
+import pickle
 import socket
 import threading
 import time
@@ -392,3 +394,35 @@ def test_secrets_are_not_written(tmp_path):
     rig = Rig(tmp_path, config={"api_key": "s3cret", "lr": 0.1})
     rig.reporter(timesteps_total=1)
     assert json.loads(rig.file.read_text())["config"] == {"api_key": "***", "lr": 0.1}
+
+
+def in_a_fork(function):
+    """What the function raises in a forked process, as text; it has ten seconds."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+
+    def run():
+        try:
+            sender.send(str(function()))
+        except ReportError as exc:
+            sender.send(str(exc))
+
+    process = context.Process(target=run)
+    process.start()
+    assert receiver.poll(10), "it hangs"
+    process.join()
+    return receiver.recv()
+
+
+def test_a_report_in_a_forked_process_says_what_to_do(rig):
+    rig.report(1)
+    with rig.reporter._lock:  # as another thread may, while this one forks
+        message = in_a_fork(rig.report)
+    assert "a child of the trial's own process, which alone can report; have it send the values" in message
+    assert rig.report(2)["training_iteration"] == 2
+    assert len(rig.rows()) == 2
+
+
+def test_a_reporter_cannot_be_sent_to_another_process(rig):
+    with pytest.raises(ReportError, match="cannot be sent to another process: it belongs to the trial's own process"):
+        pickle.dumps(rig.reporter)

@@ -60,7 +60,7 @@ def run_train(
     error, ended_in_time = None, ""
     try:
         reporter.raise_if_stopped()
-        with _surroundings(assignment.cwd, environment):
+        with _surroundings(assignment.cwd, environment), _forks_ended():
             seed_everything(trial.seed)
             with assignment.trainable.loaded() as train:
                 seed_everything(trial.seed)
@@ -89,6 +89,32 @@ def run_train(
     if error:
         return Outcome(TrialState.ERROR, EndedBy.ERROR, "error", error, reports)
     return Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned", reports=reports)
+
+
+@contextlib.contextmanager
+def _forks_ended() -> Iterator[None]:
+    """End a process that user code has forked and that leaves `train()`: what follows is for the trial's own process to do."""
+    pid, code = os.getpid(), 0
+    try:
+        yield
+    except BaseException as exc:
+        if os.getpid() == pid:
+            raise
+        code = _exit_code(exc)
+    if os.getpid() != pid:
+        _flush()
+        os._exit(code)
+
+
+def _exit_code(exc: BaseException) -> int:
+    """Print what ended a process as Python does; returns its exit code."""
+    if not isinstance(exc, SystemExit):
+        sys.stderr.write(_user_traceback(exc))
+    elif exc.code is None or isinstance(exc.code, int):
+        return exc.code or 0
+    else:
+        print(exc.code, file=sys.stderr)
+    return 1
 
 
 def _check_result(result: object) -> None:

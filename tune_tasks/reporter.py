@@ -80,13 +80,14 @@ class StatusReporter:
         self._criteria = trial.stop
         self._clock, self._wall_clock = clock, wall_clock
         self._file = ResultFile(results)
+        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._listener: Callable[[], None] = lambda: None
         self._has_begun = False
         self._started = self._last_time = clock()
         self._last_timesteps = self._earlier_iterations = 0
         self._date = (0, "")
-        self._constant = {"experiment_id": experiment_id, "pid": os.getpid(), "hostname": socket.gethostname()}
+        self._constant = {"experiment_id": experiment_id, "pid": self._pid, "hostname": socket.gethostname()}
         # The config is the same in every report: it is encoded once.
         self._tail = (', "config": ' + json.dumps(masked(trial.config), default=repr) + "}\n").encode()
 
@@ -98,10 +99,13 @@ class StatusReporter:
 
         Raises:
             ReportError: If the result is no valid TrainingResult; says which field, and what was expected. Or if the earlier
-                reports are gone, for something else has overwritten or removed `result.json`.
+                reports are gone, for something else has overwritten or removed `result.json`. Or in another process than the
+                trial's.
             TrialStopped: If this report meets a stop criterion (it is kept), or the trial was to end already (it is not).
             OSError: If the report cannot be written to the disk.
         """
+        if os.getpid() != self._pid:  # before the lock, which may have been held while the process forked
+            raise ReportError(_elsewhere(f"report() was called in process {os.getpid()}, a child of"))
         if not isinstance(result, TrainingResult):
             raise ReportError(f"report() expects a TrainingResult, got {type(result).__name__}")
         with self._lock:
@@ -178,6 +182,9 @@ class StatusReporter:
         """Why user code in the main thread is to be interrupted; None where it is not, or where a report there has raised."""
         return self.stop.reason if self.stop and not self.raised_in_main else None
 
+    def __reduce__(self) -> NoReturn:
+        raise ReportError(_elsewhere("status_reporter cannot be sent to another process: it belongs to"))
+
     def _decided(self, row: Mapping[str, Any]) -> Stop | None:
         if reason := first_met(self._criteria, row):
             return Stop(EndedBy.CRITERION, reason)
@@ -227,6 +234,13 @@ class StatusReporter:
             self.unseen_metrics -= {name for name in self.unseen_metrics if metric(row, name) is not None}
         before = self.progress
         self.progress = Progress(before.reports + 1, self._file.size, row, before.non_finite + broken)
+
+
+def _elsewhere(what: str) -> str:
+    return (
+        f"{what} the trial's own process, which alone can report; have it send the values to that process "
+        "(return them, or put them into a multiprocessing.Queue), and report them there"
+    )
 
 
 def _timesteps(value: object) -> int:

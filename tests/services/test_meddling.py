@@ -35,6 +35,11 @@ def train(config, status_reporter):
     if case == "outcome":
         write("outcome.json", "[", "w")
         os._exit(1)
+    if case == "fork":
+        child = os.fork()
+        for step in (3, 4):
+            report(step)
+        os.waitpid(child, 0)
 """
 TERMINATED, ERROR = TrialState.TERMINATED, TrialState.ERROR
 OVERWRITTEN, REMOVED = "result.json was overwritten by something", "result.json was removed, moved or replaced by something"
@@ -47,6 +52,7 @@ ENDS = {  # state, reports, foreign lines, steps in MLflow if they cannot be los
     "folder": (ERROR, 2, 0, None, REMOVED),
     "params": (TERMINATED, 2, 0, [1, 2], ""),
     "outcome": (ERROR, 2, 0, [1, 2], "the trial's process died"),
+    "fork": (TERMINATED, 4, 0, [1, 2, 3, 4], ""),
     "nothing": (TERMINATED, 2, 0, [1, 2], ""),
 }
 
@@ -71,6 +77,8 @@ def test_a_trial_alone_pays_for_what_is_done_to_its_files(sweep, mlflow_runs, ta
     params = next(run.info.run_id for name, run in runs.items() if "params" in name)
     text = Path(client.download_artifacts(params, "params.json", str(folder))).read_text()
     assert json.loads(text)["case"] == "params"
+    forked = next(folder.glob("tune_results/*/*/*fork/trial.log")).read_text()
+    assert forked.count("ReportError: report() was called in process ") == 1  # its child has ended with that
     assert "lacks results" not in capsys.readouterr().err
 
 
