@@ -2,16 +2,21 @@
 
 import base64
 import json
+import posixpath
+import re
 import zlib
 
 import pytest
 
 from tune_tasks.mlflow_view import (
     SearchedParam,
+    best_key,
     chart_params,
     encode_view,
     flat_params,
     is_number,
+    renamed,
+    renaming_note,
     run_page,
     runs_view,
     safe_key,
@@ -21,6 +26,8 @@ from tune_tasks.mlflow_view import (
     view_path,
     web_address,
 )
+from tune_tasks.summary import TrialSummary
+from tune_tasks.trial import TrialState
 
 SEARCHES = {
     "numbers": [{"lr": 10**-i, "layers": i} for i in range(40)],
@@ -155,6 +162,53 @@ def test_the_page_of_a_trials_own_run():
     assert run_page({}) is None
 
 
-def test_names_as_mlflow_takes_them():
-    assert [safe_key(name) for name in ("a/b", "/a//../b", "学習率(x)", "", "..")] == ["a/b", "a/b", "学習率_x_", "_", "_"]
-    assert flat_params({"a": {"b": 1, "c": {}}, "d": [1, "x"]}) == {"a.b": "1", "a.c": "{}", "d": '[1, "x"]'}
+ODD = [
+    *("recall@1", "iou>0.5", "iou<0.5", "学習率(x)", "", "loss\n", "a\ud800", "x" * 251, "x" * 252),
+    *("/a//../b", "a//b", "../x", "..x", ".."),
+]
+
+
+@pytest.mark.parametrize("name", ["a/b", "recall_1", "f1:macro", "top-5", "学習率", "a.b", "x" * 250])
+def test_a_name_that_mlflow_takes_stays(name):
+    assert safe_key(name) == name
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_name_that_mlflow_refuses_becomes_one_that_it_takes(name):
+    key = safe_key(name)
+    # MLflow's own check: `mlflow.utils.validation`.
+    assert re.fullmatch(r"[/\w.\- :]{1,250}", key)
+    assert posixpath.normpath(key) == key
+    assert not key.startswith(("..", "/"))
+    assert safe_key(key) == key
+
+
+def test_distinct_names_stay_distinct():
+    names = [*ODD, "recall_1", "iou_0.5", "a/b", "x", "_", "loss", "x" * 250]
+    assert len({safe_key(name) for name in names}) == len(names)
+
+
+def test_what_is_changed_is_readable_and_told():
+    info = {"recall@1": 1, "acc (%)": 1, "f1": 1}
+    trial = TrialSummary("e", "t", 0, {"iou>0.5": 1, "lr": 1}, {"lr": 1}, TrialState.TERMINATED, last_result={"info": info})
+    changed = renamed([trial, trial])
+    assert changed == {
+        "iou>0.5": "iou_gt_0.5-be1674",
+        "recall@1": "recall_at_1-e740af",
+        "acc (%)": "acc _percent-5dac33",
+    }
+    assert renaming_note(changed).startswith(
+        "MLflow does not take some names; there, 'iou>0.5' is 'iou_gt_0.5-be1674', 'recall@1' is"
+    )
+    assert best_key("info.recall@1") == "best/recall_at_1-e740af"
+    view = sweeps_view(safe_key("recall@1"), "max")
+    assert view["orderByKey"] == "metrics.`best/recall_at_1-e740af`"
+
+
+def test_params_by_dotted_path():
+    assert flat_params({"a": {"b": 1, "c": {}}, "d": [1, "x"]}) == {"a.b": "1", "a.c": "{}", "d": "[1, 'x']"}
+    assert flat_params({"bias": True, "depth": None, "lr": 1e-5}) == {"bias": "True", "depth": "None", "lr": "1e-05"}
+
+
+def test_of_two_params_with_one_path_none_is_lost():
+    assert flat_params({"a.b": 1, "a": {"b": 2}}) == {"a.b-ad44c9": "1", "a.b": "2"}

@@ -63,3 +63,8 @@ def test_tracked_metrics():
 def test_non_finite_metrics():
     row = {"mean_loss": math.nan, "mean_accuracy": 1.0, "info": {"grad": {"norm": math.inf}, "lr": 0.1}}
     assert non_finite_metrics(row) == ["mean_loss", "grad/norm"]
+
+
+def test_an_entry_that_is_called_like_a_nested_one_is_not_mixed_with_it():
+    info = {"loss": {"box": 1.0}, "loss/box": 2.0}
+    assert list(tracked_metrics({"info": info})) == [("info/loss/box", 1.0), ("loss/box", 2.0)]

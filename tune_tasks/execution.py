@@ -28,7 +28,7 @@ from tune_tasks.errors import TuneError, UsageError
 from tune_tasks.interruption import Interruption, interruptible
 from tune_tasks.masking import masked, masked_by_path, masked_spec
 from tune_tasks.mlflow_client import default_tracking_uri, is_local_store
-from tune_tasks.mlflow_view import searched_params
+from tune_tasks.mlflow_view import renamed, renaming_note, searched_params
 from tune_tasks.pausing import PauseWatch
 from tune_tasks.plan import Plan, PlannedExperiment
 from tune_tasks.ray_runner import RayOptions, StoredTrainable, connect, remote_options
@@ -171,6 +171,9 @@ def _swept(request: Request, session: Session, interruption: Interruption) -> Su
         session.summary = sweep.run()
         if sweep.is_suspended:
             raise Pause(state=pause.suspended)
+    changed = {name: key for experiment in session.summary.experiments for name, key in renamed(experiment.trials).items()}
+    if changed:
+        session.display.note(renaming_note(changed))
     summarize(session.summary)
     return session.summary
 

@@ -115,7 +115,7 @@ class MlflowStore:
 
     def _best_as_told(self, experiment: str, sweeps: Sequence[Run]) -> tuple[str, str, Run]:
         """The best of the trials that the sweeps themselves called the best, by the metric of the latest."""
-        told = [(run, run.data.tags) for run in sweeps if run.data.tags.get("tune_tasks.best_run_id")]
+        told = [(run, run.data.tags) for run in sweeps if _told_value(run) is not None]
         if not told:
             which = f"sweep {sweeps[0].data.tags['tune_tasks.sweep']}" if len(sweeps) == 1 else f"{len(sweeps)} sweeps"
             raise UsageError(f"no trial of {experiment!r} ({which}) has a metric to go by; name one with --metric")
@@ -148,3 +148,10 @@ class MlflowStore:
     def _artifact(self, run_id: str, name: str) -> str:
         with tempfile.TemporaryDirectory() as folder:
             return Path(self._client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
+
+
+def _told_value(sweep: Run) -> float | None:
+    """The best value that a sweep told of, and by which it is there again."""
+    tags: Mapping[str, str] = sweep.data.tags
+    value = sweep.data.metrics.get(best_key(tags.get("tune_tasks.metric", "")))
+    return value if tags.get("tune_tasks.best_run_id") else None

@@ -7,16 +7,21 @@ A saved view is an experiment tag `mlflow.sharedViewState.<id>` (MLflow 3.16 and
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import posixpath
 import re
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
-from tune_tasks.result import tracked_name
+from tune_tasks.result import tracked_metrics, tracked_name
 from tune_tasks.text import one_line
+
+if TYPE_CHECKING:
+    from tune_tasks.summary import TrialSummary
 
 VIEW_TAG = "mlflow.sharedViewState."
 ALL_SWEEPS = "sweeps"
@@ -25,6 +30,12 @@ ALL_RUNS = "runs"
 """Id of the view that lists an experiment's sweeps with the trials of each beneath it."""
 
 _KEY_LENGTH = 250
+_MARK_LENGTH = 6
+_SHOWN_NAMES = 10
+_SHOWN_NAME = 60
+_SAFE = re.compile(r"[\w\-. :/]+")
+_UNSAFE = re.compile(r"[^\w\-. :/]")
+_SPELLED = {"@": "at", "<": "lt", ">": "gt", "=": "eq", "%": "percent", "+": "plus", "&": "and", "*": "star", "#": "number"}
 _EXPERIMENT_LENGTH = 500
 _AS_TEXT = " as text"
 _AXIS_TEXTS = 30  # MLflow's parallel coordinates drop the runs with further texts
@@ -59,7 +70,7 @@ class SearchedParam:
     @property
     def chart_name(self) -> str:
         """The param for the charts: itself, or where it is uneven a second one, with a text for every trial."""
-        return self.name if self.is_even else f"{self.name[: _KEY_LENGTH - len(_AS_TEXT)]}{_AS_TEXT}"
+        return self.name if self.is_even else safe_key(f"{self.name}{_AS_TEXT}")
 
     @property
     def fits_axis(self) -> bool:
@@ -101,15 +112,30 @@ def is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text) is not None
 
 
-def flat_params(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Params as MLflow takes them: `{"a": {"b": 1}}` as `{"a.b": "1"}`; lists are one value."""
-    flat: dict[str, str] = {}
+def flat_params(config: Mapping[str, Any]) -> dict[str, str]:
+    """Params as MLflow takes them: `{"a": {"b": 1}}` as `{"a.b": "1"}`; lists are one value.
+
+    Values are written as `mlflow.log_params(config)` in a script writes them: MLflow refuses a second, other value. Of two
+    keys with one path (`{"a.b": 1, "a": {"b": 2}}`) the nested one has it as its name, the other one a name of its own.
+    """
+    leaves = dict(_leaves(config))
+    return {key: str(leaves[path]) for path, key in _param_keys(leaves).items()}
+
+
+def _param_keys(paths: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """MLflow's name of each param, by its path in the config."""
+    paths = list(paths)
+    owners = {".".join(path): path for path in sorted(paths, key=len)}  # the deepest path comes last and so has the name
+    keys = {path: safe_key(".".join(path)) for path in paths}
+    return {path: key if owners[".".join(path)] == path else _marked(key, repr(path)) for path, key in keys.items()}
+
+
+def _leaves(config: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     for key, value in config.items():
         if isinstance(value, Mapping) and value:
-            flat |= flat_params(value, f"{prefix}{key}.")
+            yield from _leaves(value, (*path, str(key)))
         else:
-            flat[safe_key(f"{prefix}{key}")] = value if isinstance(value, str) else json.dumps(value, default=repr)
-    return flat
+            yield (*path, str(key)), value
 
 
 def mlflow_name(experiment: str) -> str:
@@ -118,14 +144,46 @@ def mlflow_name(experiment: str) -> str:
 
 
 def safe_key(name: str) -> str:
-    """A metric's or param's name as MLflow takes it: a relative path without empty, `.` or `..` parts."""
-    parts = [part for part in re.sub(r"[^\w\-. :/]", "_", name).split("/") if part.strip(". ")]
-    return "/".join(parts)[:_KEY_LENGTH].rstrip("/") or "_"
+    """A metric's or param's name as MLflow takes it; the name itself if MLflow does.
+
+    Any other gets a mark of its own, so that distinct names stay distinct: `recall@1` becomes `recall_at_1-e740af`. What a
+    name becomes depends on nothing else, so that trials and sweeps can be compared.
+    """
+    if _SAFE.fullmatch(name) and _is_path(name) and len(name) <= _KEY_LENGTH:
+        return name
+    spelled = re.sub("_+", "_", _UNSAFE.sub(lambda match: f"_{_SPELLED.get(match[0], '')}_", name))
+    return _marked("/".join(part for part in spelled.split("/") if part.strip(". ")), name)
+
+
+def _is_path(name: str) -> bool:
+    """Whether MLflow can keep it as a file: a path within a folder, written in the shortest way."""
+    return posixpath.normpath(name) == name and name != "." and not name.startswith(("..", "/"))
+
+
+def _marked(readable: str, name: str) -> str:
+    """A readable form of a name with a mark that is the name's own."""
+    mark = hashlib.sha256(name.encode(errors="backslashreplace")).hexdigest()[:_MARK_LENGTH]
+    return f"{readable[: _KEY_LENGTH - _MARK_LENGTH - 1].strip('/_. ') or '_'}-{mark}"
+
+
+def renamed(trials: Sequence[TrialSummary]) -> dict[str, str]:
+    """Of an experiment's params and metrics those whose names MLflow does not take, each with its name there."""
+    constants = (".".join(path) for trial in trials[:1] for path, _ in _leaves(trial.config))
+    searched = (path for trial in trials for path in trial.searched)
+    metrics = (name for trial in trials for name, _ in tracked_metrics(trial.last_result or {}))
+    return {name: key for name in dict.fromkeys((*constants, *searched, *metrics)) if (key := safe_key(name)) != name}
+
+
+def renaming_note(changed: Mapping[str, str]) -> str:
+    """What `renamed` found, in a sentence."""
+    shown = [f"{one_line(name, _SHOWN_NAME)!r} is {one_line(key, _SHOWN_NAME)!r}" for name, key in changed.items()]
+    more = f", and {len(shown) - _SHOWN_NAMES} more" if len(shown) > _SHOWN_NAMES else ""
+    return f"MLflow does not take some names; there, {', '.join(shown[:_SHOWN_NAMES])}{more}"
 
 
 def best_key(chosen: str) -> str:
     """The parent run's metric of the best value."""
-    return safe_key(f"best/{tracked_name(chosen)}")
+    return safe_key(f"best/{safe_key(tracked_name(chosen))}")
 
 
 def sweep_view(

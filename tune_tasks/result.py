@@ -115,13 +115,17 @@ def _info_entry(info: object, name: str) -> object:
 def tracked_metrics(row: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     """Every reported number of a row with the name that trackers show; non-finite values included.
 
-    An entry of `info` goes by its own name (`info/name` where a field of TrainingResult has that name already).
+    An entry of `info` goes by its own name; by `info/name` if a field of TrainingResult has that name already, or, for
+    `inner` in `outer`, another entry that is called `outer/inner`.
     """
     for name in REPORTED_METRICS:
         if row.get(name) is not None:
             yield name, row[name]
-    for name, value in _flat(row.get("info") or {}):
-        yield (f"info/{name}" if name in TrainingResult._fields else name), value
+    info = row.get("info") or {}
+    for key, entry in info.items():
+        for name, value in _flat({key: entry}):
+            is_taken = name in TrainingResult._fields or (name != key and name in info)
+            yield (f"info/{name}" if is_taken else name), value
 
 
 def _flat(info: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from waiting import until
 
+from tune_tasks.mlflow_store import MlflowStore
 from tune_tasks.services import answers, free_port
 from tune_tasks.trial import TrialState
 
@@ -19,7 +20,7 @@ def train(config, status_reporter):
     for step in range(1, 4):
         status_reporter.report(TrainingResult(
             timesteps_total=10 * step, mean_loss=config["lr"] / step, mean_accuracy=math.nan if step == 2 else step / 10,
-            info={"grad": {"norm": step}, "note": "text"}))
+            info={"grad": {"norm": step}, "note": "text", "recall@1": step, "recall_1": -step}))
 """
 
 
@@ -30,7 +31,7 @@ def client(folder):
     return lambda: MlflowClient(f"sqlite:///{folder}/mlflow.db")
 
 
-def test_mlflow_holds_the_sweep(sweep, client, mlflow_runs):
+def test_mlflow_holds_the_sweep(sweep, folder, client, mlflow_runs):
     config = {"lr": {"grid_search": [1.0, 2.0]}, "fixed": {"a": 1, "b": "x"}}
     summary = sweep(REPORTS, config=config, seed=5, stop={"timesteps_total": 1000})
     trials, (parent,) = mlflow_runs()
@@ -42,6 +43,8 @@ def test_mlflow_holds_the_sweep(sweep, client, mlflow_runs):
     assert [(point.step, point.value) for point in history] == [(10, 1.0), (20, 0.5), (30, 1 / 3)]
     assert [p.step for p in client().get_metric_history(run.info.run_id, "mean_accuracy")] == [10, 30]  # never NaN
     assert run.data.metrics["grad/norm"] == 3
+    assert (run.data.metrics["recall_at_1-e740af"], run.data.metrics["recall_1"]) == (3, -3)  # MLflow takes no `@`
+    assert MlflowStore(f"sqlite:///{folder}/mlflow.db").best_trial("exp", "recall@1", None, all_sweeps=False).value == 3
     tags = run.data.tags
     assert tags["mlflow.parentRunId"] == parent.info.run_id
     assert (tags["tune_tasks.sweep"], tags["tune_tasks.trial"], tags["tune_tasks.attempt"]) == (summary.sweep, trial.name, "1")

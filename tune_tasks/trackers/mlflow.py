@@ -28,6 +28,8 @@ from tune_tasks.mlflow_view import (
     flat_params,
     list_path,
     mlflow_name,
+    renamed,
+    renaming_note,
     run_path,
     runs_view,
     safe_key,
@@ -451,7 +453,10 @@ def _sweep_note(sweep: SweepInfo, parent: _Parent, experiment: ExperimentSummary
         links["all sweeps, compared"] = view_path(parent.experiment_id, ALL_SWEEPS)[1:]
     paths = ReportPaths(experiment.logdir)
     report = without_pictures(paths) if paths.text.exists() else ""
-    return _cut(f"{_links(links)}\n\n{report}".strip(), f"\n\n… the rest is in the artifact `{_REPORT}/{paths.text.name}`")
+    changed = renamed(experiment.trials)
+    parts = (_links(links), renaming_note(changed) if changed else "", report)
+    text = "\n\n".join(part for part in parts if part).strip()
+    return _cut(text, f"\n\n… the rest is in the artifact `{_REPORT}/{paths.text.name}`")
 
 
 def _cut(text: str, ending: str) -> str:
