@@ -1,5 +1,6 @@
 """What a checkpoint says of its trial."""
 
+import os
 import re
 from pathlib import Path
 
@@ -56,3 +57,30 @@ def test_the_nearest_is_named(tmp_path):
     (folder / "trial.json").write_text("{}")
     with pytest.raises(UsageError, match="is no checkpoint"):
         Checkpoint.read(folder)
+
+
+def test_the_search_for_the_nearest_is_bounded(tmp_path, monkeypatch):
+    folders = tmp_path / "a"
+    for i in range(20):
+        (folders / f"{i}" / "deep").mkdir(parents=True)
+    looked = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: looked.append(path) or scandir(path))
+    monkeypatch.setattr(checkpoints, "_LOOKED_AT", 5)
+    checkpoints.write(folders / "0" / "deep" / "deeper", WHAT, save)
+    looked.clear()
+    with pytest.raises(UsageError, match=re.escape(f"{tmp_path} is no checkpoint of tune-tasks (expected")):
+        Checkpoint.read(tmp_path)
+    assert len(looked) <= 5
+
+
+def test_the_root_of_all_files_is_no_checkpoint():
+    with pytest.raises(UsageError, match=r"^/ is no checkpoint of tune-tasks"):
+        Checkpoint.read(Path("/"))
+
+
+def test_a_folder_that_links_to_itself_and_a_pipe_end_the_search(tmp_path):
+    (tmp_path / "again").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "trial.json")
+    with pytest.raises(UsageError, match="is no checkpoint"):
+        Checkpoint.read(tmp_path)

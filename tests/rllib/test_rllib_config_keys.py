@@ -16,7 +16,7 @@ from tune_tasks.rllib.catalog import ALGORITHMS, config_class
 from tune_tasks.rllib.config_keys import algorithm_config, ignored_keys
 from tune_tasks.rllib.keys_2017 import FIXED, IGNORED, KEYS, MODEL_IGNORED, MODEL_KEYS, MODEL_REFUSED, REFUSED
 from tune_tasks.rllib.model_keys import ATARI_MODEL
-from tune_tasks.rllib.settings import UNUSED, USED_BY, check_value, settings_of
+from tune_tasks.rllib.settings import ON_DATA, UNUSED, USED_BY, check_value, settings_of
 
 PONG = "PongDeterministic-v4"
 DOCS = Path(__file__).parents[2] / "docs" / "rllib-config-keys.md"
@@ -441,6 +441,10 @@ WRONG = [
     ("PPO", {"num_workers": -1}, "config.num_workers: expected 0 or more, got -1"),
     ("PPO", {"num_workers": 1.5}, "config.num_workers: expected a whole number, got 1.5"),
     ("PPO", {"num_workers": True}, "config.num_workers: expected a whole number, got True"),
+    ("PPO", {"num_workers": None}, "config.num_workers: expected a whole number, got null"),
+    ("PPO", {"gamma": None}, "config.gamma: expected a number, got null"),
+    ("IMPALA", {"num_learners": None}, "config.num_learners: expected a whole number, got null"),
+    ("DQN", {"evaluation_config": {"explore": None}}, "config.evaluation_config.explore: expected true or false, got null"),
     ("PPO", {"num_sgd_iter": "3"}, "config.num_sgd_iter: expected a whole number, got '3'"),
     ("PPO", {"rollout_batchsize": 0}, "config.rollout_batchsize: expected 1 or more, got 0"),
     ("PPO", {"entropy_coeff": "much"}, "config.entropy_coeff: expected a number, or a schedule"),
@@ -553,10 +557,23 @@ def test_a_model_key_that_is_no_more(key):
     assert refused("PPO", {"model": {key: 1}}) == (f"config.model.{key}: {MODEL_REFUSED[key]}", ("model", key))
 
 
+def test_null_where_it_means_something():
+    config = {"grad_clip": None, "seed": None, "train_batch_size": 64, "minibatch_size": None, "evaluation_interval": None}
+    assert algorithm_config("IMPALA", "CartPole-v1", config).grad_clip is None
+
+
 def test_evaluation_differs_as_it_is_told():
     config = built("DQN", {"evaluation_config": {"explore": True, "gamma": 0.5}, "evaluation_interval": 1})
     assert (config.get_evaluation_config_object().explore, config.get_evaluation_config_object().gamma) == (True, 0.5)
     assert config.gamma == 0.99
+
+
+@pytest.mark.parametrize("alg", sorted(ON_DATA))
+def test_the_module_of_an_environment_is_not_executed_before_a_trial(alg, tmp_path, monkeypatch):
+    (tmp_path / "registers.py").write_text("raise SystemExit('executed')")
+    monkeypatch.syspath_prepend(tmp_path)
+    built = algorithm_config(alg, "registers:Mine-v0", {"input_": "s3://bucket/folder"})
+    assert built.env_config["env"] == "registers:Mine-v0"
 
 
 def test_an_environment_or_an_algorithm_that_is_not_there():

@@ -7,11 +7,14 @@ algorithm/     written by RLlib
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from tune_tasks.reporter import Earlier
 from tune_tasks.rllib.results import RecentEpisodes
 from tune_tasks.trial import write_aside
 
+_LOOKED_AT = 10_000  # files and folders, in search of the checkpoint that was meant
 _TRIAL, _ALGORITHM = "trial.json", "algorithm"
 
 
@@ -50,6 +54,8 @@ class Checkpoint:
         Raises:
             UsageError: If it holds no checkpoint of ours; names the nearest that does.
         """
+        if not (folder / _TRIAL).is_file():  # nor a pipe, which would be waited for
+            raise UsageError(_no_checkpoint(folder))
         try:
             data = json.loads((folder / _TRIAL).read_text(encoding="utf-8"))
             checkpoint = cls(**{**data, "earlier": Earlier(**data["earlier"])})
@@ -94,6 +100,28 @@ def write(folder: Path, checkpoint: Checkpoint, save: Callable[[str], object]) -
 
 
 def _no_checkpoint(folder: Path) -> str:
-    below = sorted(path.parent for path in folder.glob(f"**/checkpoint_*/{_TRIAL}")) if folder.is_dir() else []
+    below = _checkpoints_below(folder)
     hint = f"; did you mean {below[-1]}?" if below else ""
     return f"{folder} is no checkpoint of tune-tasks{hint} (expected a folder with {_TRIAL} and {_ALGORITHM}/ in it)"
+
+
+def _checkpoints_below(folder: Path) -> list[Path]:
+    """The checkpoints below a folder, as far as a moment's search finds them: it is for a hint, in whatever folder was named.
+
+    The nearest folders are looked at first, links are not followed, and a folder that cannot be read holds none.
+    """
+    found: list[Path] = []
+    pending, left = deque([folder]), _LOOKED_AT
+    while pending and left > 0:
+        for entry in islice(_entries(pending.popleft()), left):
+            left -= 1
+            if entry.is_dir(follow_symlinks=False):
+                path = Path(entry.path)
+                is_checkpoint = entry.name.startswith("checkpoint_") and (path / _TRIAL).is_file()
+                (found if is_checkpoint else pending).append(path)
+    return sorted(found)
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        yield from entries

@@ -14,7 +14,7 @@ from tune_tasks.rllib.given import Entry, Given, Sorter
 from tune_tasks.rllib.keys_2017 import IGNORED, MODEL_IGNORED, Part
 from tune_tasks.rllib.options import EnvironmentOptions
 from tune_tasks.rllib.replay_keys import set_exploration, set_replay
-from tune_tasks.rllib.settings import ON_DATA, Setting, check_hint, check_use, check_value, settings_of
+from tune_tasks.rllib.settings import ON_DATA, Setting, check_hint, check_null, check_use, check_value, settings_of
 
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
@@ -85,6 +85,7 @@ def _settings(alg: str, built: AlgorithmConfig, entries: Mapping[str, Entry]) ->
     for name, entry in entries.items():
         check_use(alg, name, entry.key)
         check_value(settings[name], entry.value, entry.key)
+        check_null(built, settings[name], entry.value, entry.key)
         calls[settings[name].method][name] = entry.value
     for method, arguments in calls.items():
         getattr(built, method)(**arguments)
@@ -139,16 +140,15 @@ def _only_settings(given: Given, settings: Mapping[str, Setting]) -> None:
 def _spaces(alg: str, built: AlgorithmConfig, env: str, options: EnvironmentOptions) -> None:
     """RLlib learns from recorded data without an environment: it has to be told what one observes and does.
 
-    What a class does is told by the trial, which may import it; until then RLlib gets something.
+    What a user's module makes is told by the trial, which may import it; until then RLlib gets something.
     """
     if not built.is_offline:
         return
     from gymnasium import spaces
 
-    from tune_tasks.rllib.env_class import is_class
     from tune_tasks.rllib.environments import make_environment
 
-    if is_class(env):
+    if ":" in env:
         unknown = spaces.Box(-1, 1, (1,))
         built.environment(observation_space=unknown, action_space=unknown)
         return

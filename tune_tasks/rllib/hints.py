@@ -31,6 +31,8 @@ _SIMPLE: dict[Any, Callable[[Any], bool]] = {
 def fits(value: Any, hint: Any) -> bool:
     """Whether `value`, as YAML or JSON gives it, is of the hinted type; True where the hint says nothing to check."""
     origin = get_origin(hint) or hint
+    if origin is Any:  # a class from Python 3.11 on, and none that `isinstance` takes
+        return True
     if origin in _SIMPLE:
         return _SIMPLE[origin](value)
     if origin in (Union, types.UnionType):

@@ -186,6 +186,11 @@ _CHOICES: Mapping[str, Collection[str]] = {
     "td_error_loss_fn": ["huber", "mse"],
 }
 
+#: Settings where null is not the default and means something: no clipping, no limit, what the algorithm finds itself.
+_NULL_HAS_A_MEANING = frozenset(
+    {"grad_clip", "minibatch_size", "min_time_s_per_iteration", "sample_timeout_s", "target_entropy"}
+)
+
 
 @dataclass(frozen=True)
 class Range:
@@ -286,6 +291,13 @@ def check_value(setting: Setting, value: Any, key: tuple[str, ...]) -> None:
     if choices is not None and isinstance(value, str) and value not in choices:
         raise ConfigError(f"expected {' or '.join(map(repr, choices))}, got {value!r}", key)
     check_range(setting.name, value, key)
+
+
+def check_null(built: AlgorithmConfig, setting: Setting, value: Any, key: tuple[str, ...]) -> None:
+    """Raise ConfigError for a null that RLlib's hint allows and its code does not: nearly every hint there is `Optional`."""
+    default = vars(built).get(setting.name, vars(built).get(f"_{setting.name}"))
+    if value is None and default is not None and setting.name not in _NULL_HAS_A_MEANING:
+        raise ConfigError(f"expected {words(setting.hint)}, got null", key)
 
 
 def check_hint(hint: Any, value: Any, key: tuple[str, ...]) -> None:
