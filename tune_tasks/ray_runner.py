@@ -27,6 +27,7 @@ from prefect.tasks import Task
 from prefect_ray.context import RemoteOptionsContext
 from prefect_ray.task_runners import PrefectRayFuture, RayTaskRunner
 from ray._private import services, utils
+from ray.exceptions import AuthenticationError
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from tune_tasks import ray_local
@@ -41,6 +42,7 @@ logger = logging.getLogger(__name__)
 _UNITS = ("CPU", "GPU", "memory")
 _ANSWER_S = 10.0
 _TRANSFER_S = 300.0
+_HOW_TO_JOIN = "set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH, as on its machines"
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,13 @@ def _init(options: RayOptions) -> None:
     try:
         with _kept_apart(), _signals_kept(), guard as guarded:
             ray.init(**kwargs, **guarded)
+    except AuthenticationError as exc:
+        raise ServiceError(f"cannot join the Ray cluster at {options.address!r}: no token was found; {_HOW_TO_JOIN}") from exc
     except (OSError, RuntimeError, ValueError) as exc:  # a machine out of processes is an OSError, too
-        where = f"join the Ray cluster at {options.address!r}" if options.address else "start a local Ray cluster"
-        raise ServiceError(f"cannot {where}: {exc}") from exc
+        if options.address:
+            hint = f" (if it asks for a token: {_HOW_TO_JOIN})" if isinstance(exc, ConnectionError) else ""
+            raise ServiceError(f"cannot join the Ray cluster at {options.address!r}: {exc}{hint}") from exc
+        raise ServiceError(f"cannot start a local Ray cluster: {exc}") from exc
 
 
 @contextlib.contextmanager

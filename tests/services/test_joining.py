@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,21 @@ def test_an_address_where_nothing_answers(command, folder):
     _, err = process.communicate(timeout=180)
     assert process.returncode == 1
     assert "cannot join the Ray cluster at '127.0.0.1:1'" in err
+    assert "Traceback" not in err
+
+
+def test_a_cluster_whose_token_is_missing(command, folder):
+    (folder / "script.py").write_text(SCRIPT)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        clean = {"RAY_AUTH_MODE": "token", "HOME": str(folder)}
+        process = command("run", "--config", '{"script_file_path": "script.py"}', "--address", address, env=clean)
+        _, err = process.communicate(timeout=180)
+    assert process.returncode == 1
+    assert (
+        f"cannot join the Ray cluster at '{address}': no token was found; set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH"
+        in err
+    )
     assert "Traceback" not in err
 
 
