@@ -1,5 +1,6 @@
 """The code of a folder as it was: kept, imported from memory, found where it was."""
 
+import functools
 import importlib.util
 import inspect
 import os
@@ -8,6 +9,7 @@ import pkgutil
 import subprocess
 import sys
 import traceback
+import types
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
 
 import pytest
@@ -16,7 +18,7 @@ from tune_tasks import snapshot as module
 from tune_tasks.code_version import version_of
 from tune_tasks.errors import TrainableError
 from tune_tasks.snapshot import Snapshot
-from tune_tasks.trainable import KeptModule, ModuleTrainable, ScriptTrainable, kept
+from tune_tasks.trainable import CallableTrainable, KeptModule, ModuleTrainable, ScriptTrainable, code_of, kept
 
 
 def write(folder, **files):
@@ -192,6 +194,21 @@ def test_a_module_of_ones_own_is_kept_with_its_package(script):
     write(script, snap_helper="N = 10")  # beside the package
     assert result_of(trainable) == 1
     assert isinstance(kept(ModuleTrainable("snap_helper", "train")), KeptModule)
+
+
+def test_a_callable_is_kept_with_the_folder_of_its_module(script, monkeypatch):
+    monkeypatch.syspath_prepend(script)
+    write(script, snap_callable="def train(config, reporter): ...\nclass Train:\n    def __call__(self, config, reporter): ...")
+    import snap_callable
+
+    for function in (snap_callable.train, functools.partial(snap_callable.train, a=1), snap_callable.Train()):
+        assert code_of(CallableTrainable(function)).sources.keys() >= {"snap_callable.py", "snap_helper.py"}
+    assert code_of(CallableTrainable(os.getpid)) is None
+    program = types.FunctionType(snap_callable.train.__code__, {"__name__": "__main__"})
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(script / "s.py"), raising=False)
+    assert "s.py" in code_of(CallableTrainable(program)).sources
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "<stdin>")
+    assert code_of(CallableTrainable(program)) is None
 
 
 @pytest.mark.parametrize("name", ["json", "sys", "yaml.loader", "snap_nobody", "snap_space"])

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
@@ -40,13 +40,14 @@ from tune_tasks.resumption import BegunSweep, SweepFile, record_of
 from tune_tasks.rllib.trainable import RLlibTrainable
 from tune_tasks.run_view import RunView
 from tune_tasks.services import is_loopback
+from tune_tasks.snapshot import Snapshot
 from tune_tasks.spec_source import dump_yaml
 from tune_tasks.status import Display, StatusView, make_display
 from tune_tasks.summary import Summary
 from tune_tasks.sweep import Launch, Sweep
 from tune_tasks.tasks import parse_spec, run_trial, summarize
 from tune_tasks.text import one_line, showable
-from tune_tasks.trainable import KeptModule, KeptScript, PackedScript, Trainable, kept
+from tune_tasks.trainable import CallableTrainable, KeptScript, PackedScript, Trainable, code_of, kept
 from tune_tasks.trial import safe_name
 
 logger = logging.getLogger(__name__)
@@ -141,17 +142,17 @@ def _swept(request: Request, session: Session, interruption: Interruption) -> Su
     earlier = file.read() if file else None
     begun = earlier or BegunSweep(f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{secrets.token_hex(2)}", secrets.randbelow(2**31))
     plan = _parsed(request, session, begun.drawn_seed)
-    trainables = {experiment.name: kept(experiment.trainable) for experiment in plan.experiments}
-    _announce(plan, trainables, session)
+    code = {experiment.name: _Kept.of(experiment.trainable) for experiment in plan.experiments}
+    _announce(plan, code, session)
     with connect(ray_options(request)) as cluster, closing(PauseWatch(_flow_run_id() if file else "")) as pause:
         cluster.check(plan)
         if interruption.reason or (file and not file.take(begun, lambda: interruption.reason)):
             session.error = KeyboardInterrupt()
             return None
-        info = _sweep_info(plan, trainables, request, begun.sweep)
+        info = _sweep_info(plan, code, request, begun.sweep)
         _check_reach(cluster, info)
         _name_flow_run(info)
-        launches = {e.name: _launch(e, trainables[e.name], cluster, verbose=request.verbose) for e in plan.experiments}
+        launches = {e.name: _launch(e, code[e.name], cluster, verbose=request.verbose) for e in plan.experiments}
         recorder = session.recorder or start_recorder(info.tracking_uri, info.cwd, cpus=cluster.cpu)
         recorder.begin.remote(info, again=earlier is not None)
         sweep = Sweep(
@@ -178,6 +179,19 @@ def _swept(request: Request, session: Session, interruption: Interruption) -> Su
     return session.summary
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """A trainable with its code as it is at the start, as far as that is in files which somebody may edit."""
+
+    trainable: Trainable
+    snapshot: Snapshot | None
+
+    @classmethod
+    def of(cls, trainable: Trainable) -> _Kept:
+        taken = kept(trainable)
+        return cls(taken, code_of(taken))
+
+
 def _records(plan: Plan, info: SweepInfo, *, is_begun: bool) -> list[TrialRecord]:
     """Of every trial; the folders are looked at only where an earlier execution may have left something."""
     if not is_begun:
@@ -197,13 +211,13 @@ def ray_options(request: Request) -> RayOptions:
     return RayOptions(request.ray_address, request.num_cpus, request.num_gpus, request.verbose)
 
 
-def _announce(plan: Plan, trainables: Mapping[str, Trainable], session: Session) -> None:
+def _announce(plan: Plan, code: Mapping[str, _Kept], session: Session) -> None:
     for warning in plan.warnings:
         session.display.warn(warning)
-    for name, trainable in trainables.items():
-        if isinstance(trainable, (KeptScript, KeptModule)) and not trainable.snapshot.is_whole:
+    for name, own in code.items():
+        if own.snapshot and not own.snapshot.is_whole:
             session.display.warn(
-                f"{one_line(name)}: {trainable.snapshot.folder} has more Python files than a sweep keeps; "
+                f"{one_line(name)}: {own.snapshot.folder} has more Python files than a sweep keeps; "
                 "edits to those farthest from the script take effect while it runs"
             )
     for experiment in plan.experiments:
@@ -235,25 +249,25 @@ def _name_flow_run(info: SweepInfo) -> None:
         logger.warning("Prefect: cannot name the flow run: %s", exc)
 
 
-def _launch(experiment: PlannedExperiment, trainable: Trainable, cluster: Cluster, *, verbose: bool) -> Launch:
+def _launch(experiment: PlannedExperiment, code: _Kept, cluster: Cluster, *, verbose: bool) -> Launch:
+    trainable = code.trainable
     if isinstance(trainable, RLlibTrainable):
         trainable = replace(trainable, verbose=verbose)
     if cluster.is_remote and isinstance(trainable, KeptScript):
         trainable = PackedScript.pack(trainable)
     options = remote_options(experiment.spec.resources.resources(), isolate=experiment.spec.isolate)
     task = run_trial.with_options(tags=[one_line(experiment.name), experiment.spec.alg])
-    return Launch(StoredTrainable.put(trainable), options, task)
+    of_callable = code.snapshot if isinstance(trainable, CallableTrainable) else None  # the others have theirs with them
+    return Launch(StoredTrainable.put(trainable, of_callable), options, task)
 
 
-def _sweep_info(plan: Plan, trainables: Mapping[str, Trainable], request: Request, sweep: str) -> SweepInfo:
+def _sweep_info(plan: Plan, code: Mapping[str, _Kept], request: Request, sweep: str) -> SweepInfo:
     cwd, root = Path.cwd(), request.results
     flow_run_id = _flow_run_id()
     ui = PREFECT_UI_URL.value()
     return SweepInfo(
         sweep=sweep,
-        experiments={
-            e.name: _experiment_info(e, trainables[e.name], root / safe_name(e.name) / sweep) for e in plan.experiments
-        },
+        experiments={e.name: _experiment_info(e, code[e.name], root / safe_name(e.name) / sweep) for e in plan.experiments},
         tracking_uri=default_tracking_uri(cwd),
         spec_text=dump_yaml(masked_spec(plan.source)),
         cwd=cwd,
@@ -272,8 +286,8 @@ def _is_deployed() -> bool:
     return bool(context and context.flow_run and context.flow_run.deployment_id)
 
 
-def _experiment_info(experiment: PlannedExperiment, trainable: Trainable, folder: Path) -> ExperimentInfo:
-    script = trainable if isinstance(trainable, KeptScript) else None
+def _experiment_info(experiment: PlannedExperiment, code: _Kept, folder: Path) -> ExperimentInfo:
+    script = code.trainable if isinstance(code.trainable, KeptScript) else None
     return ExperimentInfo(
         name=experiment.name,
         folder=folder,
@@ -282,7 +296,7 @@ def _experiment_info(experiment: PlannedExperiment, trainable: Trainable, folder
         constants=masked(_without(experiment.trials[0].config, set(experiment.trials[0].searched))),
         script=script.snapshot.folder / script.name if script else None,
         script_source=script.snapshot.sources[script.name] if script else b"",
-        code=version_of(trainable.snapshot) if isinstance(trainable, (KeptScript, KeptModule)) else None,
+        code=version_of(code.snapshot) if code.snapshot else None,
         params=searched_params(masked_by_path(trial.searched) for trial in experiment.trials),
         metric=experiment.spec.metric,
         mode=experiment.spec.mode,

@@ -34,7 +34,8 @@ from tune_tasks import ray_local
 from tune_tasks.cluster import Cluster, Node
 from tune_tasks.errors import ServiceError, UsageError
 from tune_tasks.ray_local import replaced
-from tune_tasks.trainable import Trainable, TrainFunction
+from tune_tasks.snapshot import Snapshot
+from tune_tasks.trainable import Trainable, TrainFunction, staying_imported
 from tune_tasks.trial import Resources
 
 logger = logging.getLogger(__name__)
@@ -194,15 +195,17 @@ class StoredTrainable:
     Attributes:
         reference: Ray's.
         search_path: The driver's `sys.path`: what can be imported there can be imported in the trial.
+        code: Ray's, of the code that a callable is found in where it is unpickled; None for other trainables.
     """
 
     reference: Any
     search_path: tuple[str, ...]
+    code: Any = None
 
     @classmethod
-    def put(cls, trainable: Trainable) -> StoredTrainable:
+    def put(cls, trainable: Trainable, code: Snapshot | None = None) -> StoredTrainable:
         """Store a trainable of this process."""
-        return cls(ray.put(trainable), tuple(sys.path))
+        return cls(ray.put(trainable), tuple(sys.path), ray.put(code) if code else None)
 
     @contextlib.contextmanager
     def loaded(self) -> Iterator[TrainFunction]:
@@ -211,10 +214,16 @@ class StoredTrainable:
         before = list(sys.path)
         sys.path += [entry for entry in self.search_path if entry not in before]
         try:
-            with ray.get(self.reference, timeout=_TRANSFER_S).loaded() as function:
+            with self._code_importable(), ray.get(self.reference, timeout=_TRANSFER_S).loaded() as function:
                 yield function
         finally:
             sys.path[:] = before
+
+    def _code_importable(self) -> AbstractContextManager[None]:
+        if self.code is None:
+            return contextlib.nullcontext()
+        _held_references[self.code.hex()] = self.code
+        return staying_imported(ray.get(self.code, timeout=_TRANSFER_S))
 
 
 class SweepTaskRunner(RayTaskRunner[Any]):

@@ -86,6 +86,14 @@ class Snapshot:
         return cls._collect({}, folder, chain(files_below(file.parent), files_below(folder)))
 
     @classmethod
+    def of_program(cls) -> Snapshot | None:
+        """Read the file that this process runs, and those beside it; None if it is installed, or there is none."""
+        file = getattr(sys.modules["__main__"], "__file__", None)
+        if not file or not os.path.isfile(file) or _is_installed(Path(file).absolute()):  # noqa: PTH113 - `<stdin>` is none
+            return None
+        return cls.take(Path(file).absolute())
+
+    @classmethod
     def _collect(cls, sources: dict[str, bytes], folder: Path, files: Iterator[Path]) -> Snapshot:
         """Add what is to be kept of the files, within the bounds."""
         size, is_whole = 0, True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import importlib
 import io
 import os
@@ -178,6 +179,20 @@ _imported: dict[Path, Snapshot] = {}
 """The snapshot that modules which stay imported in this process came from, by its folder."""
 
 
+@contextlib.contextmanager
+def staying_imported(snapshot: Snapshot) -> Iterator[None]:
+    """Have imports find what was kept. It stays imported until another sweep of the process has another snapshot of it."""
+    folder = snapshot.folder
+    if (earlier := _imported.get(folder)) and earlier.digest != snapshot.digest:
+        for name in earlier.modules():
+            del sys.modules[name]
+    _imported[folder] = snapshot
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+    with snapshot.importable():
+        yield
+
+
 @dataclass(frozen=True)
 class KeptModule:
     """A function of a module whose package is as it was when the sweep began.
@@ -192,15 +207,8 @@ class KeptModule:
 
     @contextlib.contextmanager
     def loaded(self) -> Iterator[TrainFunction]:
-        """The function; its module stays imported until another sweep of the process has another snapshot of it."""
-        folder = self.snapshot.folder
-        if (earlier := _imported.get(folder)) and earlier.digest != self.snapshot.digest:
-            for name in earlier.modules():
-                del sys.modules[name]
-        _imported[folder] = self.snapshot
-        if str(folder) not in sys.path:
-            sys.path.append(str(folder))
-        with self.snapshot.importable(), self.trainable.loaded() as function:
+        """The function; its module stays imported."""
+        with staying_imported(self.snapshot), self.trainable.loaded() as function:
             yield function
 
 
@@ -213,11 +221,28 @@ def kept(trainable: Trainable) -> Trainable:
     return trainable.kept() if isinstance(trainable, (ScriptTrainable, ModuleTrainable)) else trainable
 
 
+def code_of(trainable: Trainable) -> Snapshot | None:
+    """What was kept of a trainable's code; of a callable what there is now. None if nobody edits it, or it is in no file."""
+    if isinstance(trainable, (KeptScript, KeptModule)):
+        return trainable.snapshot
+    return trainable.code() if isinstance(trainable, CallableTrainable) else None
+
+
 @dataclass(frozen=True)
 class CallableTrainable:
     """A Python callable given to the library; travels pickled by value or by reference, as cloudpickle decides."""
 
     function: TrainFunction
+
+    def code(self) -> Snapshot | None:
+        """The folder of the program, or of the module, that the callable was defined in; None if it is in no file."""
+        function: Any = self.function
+        while isinstance(function, functools.partial):
+            function = function.func
+        module = getattr(function, "__module__", None) or type(function).__module__
+        with contextlib.suppress(OSError):  # a program may be none any more
+            return Snapshot.of_program() if module == "__main__" else Snapshot.of_module(module)
+        return None
 
     @contextlib.contextmanager
     def loaded(self) -> Iterator[TrainFunction]:

@@ -1,6 +1,7 @@
 """A script that is edited or deleted while its sweep runs: every trial runs what there was at the start."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 from tune_tasks.trial import TrialState
@@ -59,6 +60,31 @@ def test_every_trial_runs_the_code_of_the_start(sweep, folder, mlflow_runs):
         assert (tags["tune_tasks.code_sha256"], tags["mlflow.source.git.commit"]) == (code.sha256, commit)
         assert tags["tune_tasks.git_dirty"] == "false"
     assert Path(artifact(parent, "script.py")).read_text() == SCRIPT
+
+
+MODULE = """
+from kept_helper import VALUE
+def train(config, status_reporter):
+    import pathlib
+    status_reporter(timesteps_total=1, mean_loss=VALUE)
+    for name in (__file__, pathlib.Path(__file__).parent / "kept_helper.py"):
+        pathlib.Path(name).write_text("1 / 0")
+"""
+
+
+def test_a_function_of_a_module_is_the_one_of_the_start_too(sweep, folder, monkeypatch):
+    (folder / "kept_module.py").write_text(MODULE)
+    (folder / "kept_helper.py").write_text("VALUE = 0.5")
+    monkeypatch.syspath_prepend(folder)
+    from kept_module import train
+
+    try:
+        summary = sweep(train, num_trials=2, max_concurrent_trials=1, isolate=True)
+    finally:
+        for name in ("kept_module", "kept_helper"):
+            sys.modules.pop(name, None)
+    assert [trial.last_result and trial.last_result["mean_loss"] for trial in summary.trials] == [0.5, 0.5]
+    assert (summary.failed, len(summary.experiments[0].code.sha256)) == ([], 64)
 
 
 def artifact(run, name):
