@@ -48,7 +48,8 @@ ORDER = [
         "standing",
     ),
     *("records", "trackers.base", "trackers.mlflow", "trackers.tensorboard", "trackers", "pump", "recorder"),
-    *("recorder_link", "monitor", "user_mlflow", "attempt", "status", "request", "deployment", "services", "prefect_server"),
+    *("recorder_link", "monitor", "import_hook", "user_mlflow", "process_state", "forking", "attempt"),
+    *("status", "request", "deployment", "services", "prefect_server"),
     *(
         "ray_local",
         "ray_runner",
@@ -74,7 +75,16 @@ IMPORTED_BY = {
     "tree": {"rllib.connectors"},
     "pyarrow": {"rllib.recorded_data", "rllib.recording"},
     "numpy": {
-        *("expressions", "attempt", "rllib.connectors", "rllib.wrappers", "rllib.environments", "rllib.a3c", "rllib.es"),
+        *(
+            "expressions",
+            "attempt",
+            "process_state",
+            "rllib.connectors",
+            "rllib.wrappers",
+            "rllib.environments",
+            "rllib.a3c",
+            "rllib.es",
+        ),
         *("rllib.recorded_data", "rllib.recording"),
     },
     "pandas": {"summary"},

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from tune_tasks.user_mlflow import _after_import, trial_run_active
+from tune_tasks.import_hook import after_import
+from tune_tasks.user_mlflow import trial_run_active
 
 
 @pytest.fixture
@@ -18,21 +19,21 @@ def library(tmp_path, monkeypatch):
 
 def test_the_action_follows_the_import(library):
     seen = []
-    with _after_import(library, lambda: seen.append(sys.modules[library].ready)):
+    with after_import(library, lambda: seen.append(sys.modules[library].ready)):
         assert seen == []
         import some_library
 
         assert seen == [True]
         assert some_library.__spec__.origin.endswith("some_library.py")
     finders = list(sys.meta_path)
-    with _after_import(library, lambda: seen.append("again")):
+    with after_import(library, lambda: seen.append("again")):
         assert seen == [True, "again"]
     assert sys.meta_path == finders
 
 
 def test_without_an_import_nothing_happens_and_nothing_stays(library):
     seen, finders = [], list(sys.meta_path)
-    with _after_import(library, lambda: seen.append(1)):
+    with after_import(library, lambda: seen.append(1)):
         pass
     import some_library  # noqa: F401
 

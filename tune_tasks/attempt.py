@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import importlib
 import inspect
@@ -20,6 +21,8 @@ from types import FrameType
 from typing import Any
 
 from tune_tasks.errors import TrainableError, TrialStopped, TuneError
+from tune_tasks.forking import children_as_outside, children_end_here
+from tune_tasks.process_state import put_back
 from tune_tasks.reporter import StatusReporter
 from tune_tasks.text import showable
 from tune_tasks.trainable import Trainable
@@ -54,24 +57,24 @@ def run_train(
 ) -> Outcome:
     """Call the user's function and say how it ended. Runs in the process's main thread; raises nothing.
 
-    What `train()` does to the working directory, the environment variables and the folder's modules is undone.
+    What `train()` sets for the whole process is as before afterwards (see `process_state`), the folder's modules are forgotten.
     """
     trial = assignment.trial
     error, ended_in_time = None, ""
     try:
         reporter.raise_if_stopped()
-        with _surroundings(assignment.cwd, environment), _forks_ended():
+        with put_back(assignment.cwd, environment), trial_run_active(environment), children_as_outside():
             seed_everything(trial.seed)
             with assignment.trainable.loaded() as train:
                 seed_everything(trial.seed)
                 reporter.begin()
-                with interrupter.armed(reporter.interruption):
+                with interrupter.armed(reporter.interruption), children_end_here(_user_traceback):
                     if reporter.stop is None:
                         _check_result(train(trial.config, reporter))
     except TrialStopped:
         pass
     except SystemExit as exc:
-        error = _user_traceback(exc) if exc.code not in (None, 0) else None
+        error = _user_traceback(exc) + _argparse_message(exc) if exc.code not in (None, 0) else None
     except BaseException as exc:  # noqa: BLE001 - whatever user code raises is the trial's error, never ours
         if not (interrupter.has_raised and isinstance(exc, KeyboardInterrupt)):
             error = _user_traceback(exc)
@@ -89,32 +92,6 @@ def run_train(
     if error:
         return Outcome(TrialState.ERROR, EndedBy.ERROR, "error", error, reports)
     return Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned", reports=reports)
-
-
-@contextlib.contextmanager
-def _forks_ended() -> Iterator[None]:
-    """End a process that user code has forked and that leaves `train()`: what follows is for the trial's own process to do."""
-    pid, code = os.getpid(), 0
-    try:
-        yield
-    except BaseException as exc:
-        if os.getpid() == pid:
-            raise
-        code = _exit_code(exc)
-    if os.getpid() != pid:
-        _flush()
-        os._exit(code)
-
-
-def _exit_code(exc: BaseException) -> int:
-    """Print what ended a process as Python does; returns its exit code."""
-    if not isinstance(exc, SystemExit):
-        sys.stderr.write(_user_traceback(exc))
-    elif exc.code is None or isinstance(exc.code, int):
-        return exc.code or 0
-    else:
-        print(exc.code, file=sys.stderr)
-    return 1
 
 
 def _check_result(result: object) -> None:
@@ -136,6 +113,14 @@ def _user_traceback(exc: BaseException) -> str:
     return "".join(traceback.format_exception(type(exc), exc, frames))
 
 
+def _argparse_message(exc: SystemExit) -> str:
+    """What argparse had to say of a script's command line; it prints that, and exits with a 2 that says nothing."""
+    for frame, _ in traceback.walk_tb(exc.__traceback__):
+        if frame.f_code is argparse.ArgumentParser.error.__code__:
+            return f"argparse: {frame.f_locals['message']} (a trial has no command line; its values are in `config`)\n"
+    return ""
+
+
 def seed_everything(seed: int) -> None:
     """Seed `random`, NumPy and, where it is loaded, torch, with a seed in [0, 2**32)."""
     import numpy as np
@@ -144,24 +129,6 @@ def seed_everything(seed: int) -> None:
     np.random.seed(seed)  # user code draws from the global generator
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(seed)
-
-
-@contextlib.contextmanager
-def _surroundings(cwd: Path, environment: Mapping[str, str]) -> Iterator[None]:
-    """The driver's working directory, and everything as it was afterwards: the process may run other trials."""
-    old_cwd, old_environ = Path.cwd(), dict(os.environ)
-    with contextlib.suppress(OSError):
-        os.chdir(cwd)
-    os.environ.update(environment)
-    try:
-        with trial_run_active(environment):
-            yield
-    finally:
-        with contextlib.suppress(OSError):
-            os.chdir(old_cwd)
-        for name in os.environ.keys() - old_environ.keys():
-            del os.environ[name]
-        os.environ.update(old_environ)
 
 
 class _Interruption(TrialStopped, KeyboardInterrupt):

@@ -22,6 +22,7 @@ from prefect.context import TaskRunContext
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
 from prefect.logging.handlers import APILogWorker
+from prefect.logging.loggers import PrefectLogAdapter
 from prefect.settings import PREFECT_UI_URL
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_engine import run_task_sync
@@ -216,12 +217,20 @@ def _interrupter() -> Interrupter:
     return Interrupter()
 
 
-def _logger() -> logging.Logger | logging.LoggerAdapter[Any]:
-    """The task run's; one of the process where Prefect is away."""
+def _logger() -> logging.LoggerAdapter[Any]:
+    """The task run's, apart from the tree of loggers; one that is silent where Prefect is away.
+
+    It tells Prefect what the script has printed. A script that logs to the console would print that once more, and so on
+    without end; and one that configures logging may disable every logger that is there.
+    """
+    apart = logging.Logger("prefect.task_runs", logging.INFO)
     try:
-        return get_run_logger()
+        adapter: Any = get_run_logger()
     except MissingContextError:
-        return logging.getLogger(__name__)
+        apart.addHandler(logging.NullHandler())
+        return logging.LoggerAdapter(apart, {})
+    apart.handlers = list(logging.getLogger(apart.name).handlers)
+    return PrefectLogAdapter(apart, adapter.extra)
 
 
 def _flush_logs() -> None:

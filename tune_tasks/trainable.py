@@ -91,8 +91,9 @@ class KeptScript:
         warm process shows each trial fresh globals, and two scripts with a `model.py` each do not mix.
         """
         folder = str(self.snapshot.folder)
-        before, old_path = set(sys.modules), list(sys.path)
+        before, old_path, old_argv = set(sys.modules), list(sys.path), sys.argv
         sys.path.insert(0, folder)
+        sys.argv = [str(self.snapshot.folder / self.name)]  # as for `python script.py`
         # Under its own name other modules of the folder, and pickles, find it; never in the place of a module already there.
         stem = Path(self.name).stem
         name = stem if stem not in sys.modules else f"tune_script_{stem}"
@@ -101,7 +102,7 @@ class KeptScript:
                 module = self.snapshot.execute(self.name, name)
                 yield _function_of(module, self.entrypoint, str(self.snapshot.folder / self.name))
         finally:
-            sys.path[:] = old_path
+            sys.path[:], sys.argv = old_path, old_argv
             _forget_modules(before, folder)
 
 

@@ -19,9 +19,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,6 +28,7 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 from tune_tasks.errors import TrialStopped
+from tune_tasks.import_hook import after_import
 from tune_tasks.mlflow_client import absolute_uri, without_password
 
 _RUN_ID = "MLFLOW_RUN_ID"
@@ -82,7 +80,7 @@ def trial_run_active(environment: Mapping[str, str]) -> Iterator[None]:
     leave: list[Callable[[str], None]] = []
     status = "FINISHED"
     try:
-        with _after_import("mlflow", lambda: leave.append(_enter(_Process.trial))):
+        with after_import("mlflow", lambda: leave.append(_enter(_Process.trial))):
             yield
     except Exception:
         status = "FAILED"
@@ -98,49 +96,6 @@ def _named_in(environment: Mapping[str, str]) -> _TrialRun | None:
         return _TrialRun(environment["MLFLOW_TRACKING_URI"], environment["MLFLOW_EXPERIMENT_ID"], environment[_RUN_ID])
     except KeyError:
         return None
-
-
-@contextlib.contextmanager
-def _after_import(name: str, action: Callable[[], None]) -> Iterator[None]:
-    """Do something as soon as a module was imported: now if it is there, else when that happens within this block."""
-    if name in sys.modules:
-        action()
-        yield
-        return
-    finder = _Watcher(name, action)
-    sys.meta_path.insert(0, finder)
-    try:
-        yield
-    finally:
-        finder.withdraw()
-
-
-class _Watcher(importlib.abc.MetaPathFinder):
-    """Finds one module as the other finders do, and acts once it has been executed."""
-
-    def __init__(self, name: str, action: Callable[[], None]) -> None:
-        self._name, self._action = name, action
-
-    def withdraw(self) -> None:
-        if self in sys.meta_path:
-            sys.meta_path.remove(self)
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        if fullname != self._name:
-            return None
-        self.withdraw()
-        spec = importlib.util.find_spec(fullname)
-        if spec and spec.loader:
-            execute = spec.loader.exec_module
-
-            def execute_and_act(module: ModuleType) -> None:
-                execute(module)
-                self._action()
-
-            spec.loader.exec_module = execute_and_act  # type: ignore[method-assign]
-        return spec
 
 
 def _enter(run: _TrialRun | None) -> Callable[[str], None]:

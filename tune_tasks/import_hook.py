@@ -1,0 +1,54 @@
+"""Acting as soon as a library was imported, without importing it: user code may, and what it costs nobody else should pay."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
+
+
+@contextlib.contextmanager
+def after_import(name: str, action: Callable[[], None]) -> Iterator[None]:
+    """Do something as soon as a module was imported: now if it is there, else when that happens within this block."""
+    if name in sys.modules:
+        action()
+        yield
+        return
+    finder = _Watcher(name, action)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        finder.withdraw()
+
+
+class _Watcher(importlib.abc.MetaPathFinder):
+    """Finds one module as the other finders do, and acts once it has been executed."""
+
+    def __init__(self, name: str, action: Callable[[], None]) -> None:
+        self._name, self._action = name, action
+
+    def withdraw(self) -> None:
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname != self._name:
+            return None
+        self.withdraw()
+        spec = importlib.util.find_spec(fullname)
+        if spec and spec.loader:
+            execute = spec.loader.exec_module
+
+            def execute_and_act(module: ModuleType) -> None:
+                execute(module)
+                self._action()
+
+            spec.loader.exec_module = execute_and_act  # type: ignore[method-assign]
+        return spec
