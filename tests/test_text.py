@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tune_tasks.text import ONE_LINE, escaped, one_line, showable
+from tune_tasks.text import ONE_LINE, cut_lines, escaped, one_line, showable
 
 ANY = st.text(st.characters())  # halves of surrogate pairs included
 
@@ -36,6 +36,10 @@ def test_any_text_can_be_shown(text):
 @given(ANY, st.integers(2, 30))
 def test_one_line_is_no_longer_than_its_place(text, length):
     assert len(one_line(text, length)) <= length
+
+
+def test_the_lines_of_a_message_are_cut_each():
+    assert cut_lines("a\0\n" + "b" * 5_000) == "a\\x00\n" + "b" * 999 + "…"
 
 
 def test_a_long_text_is_cut():

@@ -20,11 +20,10 @@ from tune_tasks.deployment import Draft, Timing, draft, parse_parameters
 from tune_tasks.errors import TuneError, UsageError, did_you_mean
 from tune_tasks.request import Request, Session
 from tune_tasks.status import make_display, put
-from tune_tasks.text import one_line, showable
+from tune_tasks.text import cut_lines, one_line
 from tune_tasks.trial import shown_name
 
 _EXIT_INTERRUPTED = 130
-_LINE_LENGTH = 2_000  # of an error, which may quote a spec
 _SPEC_HINT = "; a spec file is given with -f"
 _PARAM_HELP = "parameter of its runs, the value as JSON, e.g. num_trials=20; may be given again"
 _TRIAL_FLAGS = ("env", "stop", "config", "resources", "checkpoint_freq", "restore")
@@ -51,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _message(exc: TuneError) -> str:
-    return "\n".join(one_line(line, _LINE_LENGTH) for line in f"{_kind(exc)}: {exc}".split("\n"))
+    return cut_lines(f"{_kind(exc)}: {exc}")
 
 
 def _kind(exc: TuneError) -> str:
@@ -304,7 +303,7 @@ def _validate(args: argparse.Namespace) -> int:
 
 def _warn(warnings: Iterable[str]) -> None:
     for warning in warnings:
-        print(showable(f"Warning: {warning}"), file=sys.stderr)
+        print(cut_lines(f"Warning: {warning}"), file=sys.stderr)
 
 
 def _plan(args: argparse.Namespace) -> int:

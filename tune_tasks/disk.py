@@ -84,12 +84,12 @@ class SpaceWatch:
         now = self._clock()
         if self.given_up or now < self._not_before:
             return False
-        if _has_room(self._folder):
+        if (shortage := _shortage(self._folder)) is None:
             if self._full_since is not None and not self._is_doubted:
                 self._full_since = None
                 self._note(f"there is room again in {self._folder}: the sweep goes on")
             return True
-        self._wait(now, _shortage(self._folder))
+        self._wait(now, shortage)
         return False
 
     def found_full(self, reason: str) -> None:
@@ -113,15 +113,14 @@ class SpaceWatch:
             self.given_up = f"no room for results in {self._folder} for {minutes}"
 
 
-def _has_room(folder: Path) -> bool:
+def _shortage(folder: Path) -> str | None:
+    """What little is free, or None if that is enough."""
     try:
         disk = os.statvfs(_nearest_existing(folder))
     except OSError:
-        return True  # whoever makes the folder learns what is wrong
+        return None  # whoever makes the folder learns what is wrong
+    free, size = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
     has_files = disk.f_files == 0 or disk.f_favail > 0  # some file systems do not count them
-    return has_files and disk.f_bavail * disk.f_frsize >= min(_NEEDED_BYTES, _NEEDED_SHARE * disk.f_blocks * disk.f_frsize)
-
-
-def _shortage(folder: Path) -> str:
-    disk = os.statvfs(_nearest_existing(folder))
-    return f"{disk.f_bavail * disk.f_frsize / 2**20:.1f} MiB and {disk.f_favail:,} files are free"
+    if has_files and free >= min(_NEEDED_BYTES, _NEEDED_SHARE * size):
+        return None
+    return f"{free / 2**20:.1f} MiB and {disk.f_favail:,} files are free"

@@ -46,7 +46,7 @@ from tune_tasks.status import Display, StatusView, make_display
 from tune_tasks.summary import Summary
 from tune_tasks.sweep import Launch, Sweep
 from tune_tasks.tasks import parse_spec, run_trial, summarize
-from tune_tasks.text import one_line, showable
+from tune_tasks.text import cut_lines, one_line, showable
 from tune_tasks.trainable import CallableTrainable, KeptScript, PackedScript, Trainable, code_of, kept
 from tune_tasks.trial import safe_name
 
@@ -97,7 +97,7 @@ class _Logged(Display):
     def warn(self, text: str) -> None:
         """See `Display`."""
         self._display.warn(text)
-        self._logger.warning("%s", showable(text))
+        self._logger.warning("%s", cut_lines(text))
 
 
 def _cancelled(summary: Summary | None, interruption: Interruption) -> State[Any]:

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from tune_tasks.recorder_protocol import ExperimentInfo
 from tune_tasks.records import TrialRecord
 from tune_tasks.result import metric, tracked_metrics
-from tune_tasks.text import one_line, printed, showable
+from tune_tasks.text import cut_lines, one_line, printed, showable
 from tune_tasks.trial import TrialState, shown_name
 
 _EVERY_S = 3.0
@@ -120,7 +120,7 @@ class Display(ABC):
 
     def warn(self, text: str) -> None:
         """Something that is allowed or survived but hardly meant."""
-        self.note(f"Warning: {text}")
+        self.note(f"Warning: {cut_lines(text)}")
 
     def close(self) -> None:
         """Nothing more comes."""
@@ -203,7 +203,7 @@ class NoDisplay(Display):
 
     def warn(self, text: str) -> None:
         """See `Display`."""
-        put(f"Warning: {text}", sys.stderr)
+        put(f"Warning: {cut_lines(text)}", sys.stderr)
 
 
 def make_display(kind: str, out: TextIO) -> Display:

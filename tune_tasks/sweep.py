@@ -34,6 +34,7 @@ from tune_tasks.scheduling import Scheduler
 from tune_tasks.status import Display, StatusView
 from tune_tasks.stopping import never_reported, time_is_up, time_limit
 from tune_tasks.summary import ExperimentSummary, Summary, TrialSummary, choose_metric
+from tune_tasks.text import one_line
 from tune_tasks.trainable import Trainable
 from tune_tasks.trial import RESULTS, AttemptPaths, EndedBy, Outcome, Trial, TrialState, attempt_name
 
@@ -357,7 +358,7 @@ class Sweep:
             try:
                 write_report(summary, experiment)
             except Exception as exc:  # noqa: BLE001 - the sweep's results stand without it
-                self._display.warn(f"{experiment.name}: no report was written: {type(exc).__name__}: {exc}")
+                self._display.warn(f"{one_line(experiment.name)}: no report was written: {type(exc).__name__}: {exc}")
 
     def _drain(self, *, was_stopped: bool) -> Mapping[str, str]:
         """Wait for the trackers as long as they get on; Ctrl-C ends the waiting. Returns what they lack."""

@@ -38,6 +38,11 @@ def one_line(text: str, length: int = ONE_LINE) -> str:
     return line if len(line) <= length and len(text) <= 8 * length else f"{line[: length - 1]}…"
 
 
+def cut_lines(text: str, length: int = 1_000) -> str:
+    """The text with each of its lines cut: a warning or an error may quote a name or a value of any length."""
+    return "\n".join(one_line(line, length) for line in text.split("\n"))
+
+
 def printed(text: str, encoding: str | None) -> str:
     """The text with its lines as a stream of that encoding can print it."""
     encoding = encoding or "utf-8"
