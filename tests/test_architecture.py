@@ -42,6 +42,7 @@ ORDER = [
         "report",
         "scheduling",
         "mlflow_view",
+        "mlflow_database",
         "mlflow_client",
         "mlflow_store",
         "recorder_protocol",

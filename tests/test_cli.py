@@ -156,3 +156,17 @@ def test_what_is_refused(capsys, args, message):
     assert (code, out) == (2, "")
     assert err.endswith(message)
     assert "Traceback" not in err
+
+
+def test_a_store_of_mlflow_that_cannot_be_used_is_an_error_before_anything_starts(capsys, folder, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (folder / "mlflow.db").write_text("no database " * 100)
+    before = sorted(folder.iterdir())
+    for args in (("-f", "spec.yaml"), ("best", "--experiment", "mnist"), ("ui",)):
+        code, out, err = run(capsys, *args)
+        assert (code, out) == (1, "")
+        assert err == (
+            f"ServiceError: the MLflow store {folder}/mlflow.db cannot be used: file is not a database; move it away, "
+            "or name another store with MLFLOW_TRACKING_URI\n"
+        )
+    assert {*folder.iterdir()} - {*before} == {folder / ".mlflow.db.lock"}

@@ -27,7 +27,7 @@ from tune_tasks.disk import SpaceWatch, expect_writable
 from tune_tasks.errors import TuneError, UsageError
 from tune_tasks.interruption import Interruption, interruptible
 from tune_tasks.masking import masked, masked_by_path, masked_spec
-from tune_tasks.mlflow_client import default_tracking_uri, is_local_store
+from tune_tasks.mlflow_client import default_tracking_uri, expect_usable, is_local_store
 from tune_tasks.mlflow_view import renamed, renaming_note, searched_params
 from tune_tasks.pausing import PauseWatch
 from tune_tasks.plan import Plan, PlannedExperiment
@@ -138,6 +138,7 @@ def _swept(request: Request, session: Session, interruption: Interruption) -> Su
             "or use the command tune-tasks or tune_tasks.run_experiments, which start one"
         )
     expect_writable(request.results)
+    expect_usable(default_tracking_uri(Path.cwd()))
     file = SweepFile(request.results, _flow_run_id()) if _is_deployed() else None  # others cannot be retried or paused
     earlier = file.read() if file else None
     begun = earlier or BegunSweep(f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{secrets.token_hex(2)}", secrets.randbelow(2**31))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tune_tasks.cluster import local_cluster
 from tune_tasks.disk import expect_writable
 from tune_tasks.errors import ServiceError
+from tune_tasks.mlflow_client import default_tracking_uri, expect_usable
 from tune_tasks.request import Request, Session, after_the_sweep, session_of_flow
 from tune_tasks.services import prefect_server
 from tune_tasks.summary import Summary
@@ -54,7 +55,6 @@ def _launched(request: Request, session: Session, flow: str) -> str | None:
     """Start what a sweep needs, and run the flow; returns what hindered it."""
     with prefect_server() as wait_for_prefect:
         from tune_tasks.execution import ray_options
-        from tune_tasks.mlflow_client import default_tracking_uri
         from tune_tasks.ray_runner import connect
         from tune_tasks.recorder import start_recorder
         from tune_tasks.tasks import warm_up
@@ -105,6 +105,7 @@ def check(request: Request, session: Session) -> None:
     if request.ray_address is None and not is_connected:
         local_cluster(request.num_cpus, request.num_gpus).check(plan)
     expect_writable(request.results)
+    expect_usable(default_tracking_uri(Path.cwd()))
 
 
 def _send_what_is_left() -> None:

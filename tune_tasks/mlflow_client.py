@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlparse
+
+from tune_tasks.errors import ServiceError
+from tune_tasks.mlflow_database import Schema, alone_with, database_of, make_aside, schema_of
+from tune_tasks.text import one_line
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -50,15 +53,35 @@ def connect(uri: str) -> MlflowClient:
         os.environ.setdefault(name, value)
     from mlflow.tracking import MlflowClient
 
-    client = MlflowClient(uri)
-    if uri.startswith("sqlite:"):
-        _initialise_once(client, uri)
+    if (database := database_of(uri)) is None:
+        return MlflowClient(uri)
+    with alone_with(database):
+        make_aside(database, lambda fresh: _open(MlflowClient(fresh)))
+        client = MlflowClient(uri)
+        _open(client)
     return client
 
 
-def _initialise_once(client: MlflowClient, uri: str) -> None:
-    """Run the store's migrations in one process at a time: several at once on a fresh file crash each other."""
-    database = Path(uri.removeprefix("sqlite:///"))
-    with database.with_name(f".{database.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        client.search_experiments(max_results=1)
+def _open(client: MlflowClient) -> None:
+    """Have the store opened, and its migrations run, which the client alone puts off for some stores."""
+    client.search_experiments(max_results=1)
+
+
+def expect_usable(uri: str, *, writes: bool = True) -> None:
+    """Look whether a local store can be used, in milliseconds. A tracking server may come back, and is not asked.
+
+    Raises:
+        ServiceError: If it cannot; says why and what to do.
+    """
+    if (database := database_of(uri)) is None:
+        return
+    try:
+        if schema_of(database, writes=writes) is Schema.OLDER:
+            connect(uri)  # takes seconds, and brings it up to date if MLflow can
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else exc
+        raise ServiceError(f"the MLflow store {database} cannot be used: {reason}") from exc
+    except Exception as exc:
+        hint = f"take a copy of it and run `mlflow db upgrade {uri}`; if that fails, move it away or set MLFLOW_TRACKING_URI"
+        reason = one_line(next(iter(str(exc).splitlines()), type(exc).__name__))
+        raise ServiceError(f"the MLflow store {database} cannot be used: {reason}; {hint}") from exc

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tune_tasks.errors import ServiceError, UsageError, did_you_mean
-from tune_tasks.mlflow_client import connect, without_password
+from tune_tasks.mlflow_client import connect, expect_usable, without_password
 from tune_tasks.mlflow_view import best_key, mlflow_name, safe_key, view_path
 from tune_tasks.result import tracked_name
 from tune_tasks.stopping import is_loss
@@ -48,12 +48,14 @@ class MlflowStore:
 
     Raises:
         UsageError: If it is a local store that does not exist.
+        ServiceError: If it is one that cannot be used.
     """
 
     def __init__(self, uri: str) -> None:
         database = uri.removeprefix("sqlite:///")
         if database != uri and not Path(database).exists():
             raise UsageError(f"no MLflow store {database}: no sweep was run in this folder (or set MLFLOW_TRACKING_URI)")
+        expect_usable(uri, writes=False)
         self._uri = uri
         self._client = connect(uri)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tune_tasks.errors import ServiceError
-from tune_tasks.mlflow_client import default_tracking_uri, is_local_store, without_password
+from tune_tasks.mlflow_client import default_tracking_uri, expect_usable, is_local_store, without_password
 from tune_tasks.mlflow_store import MlflowStore
 from tune_tasks.mlflow_view import web_address
 from tune_tasks.services import free_port, latest_flow_run_url, prefect_server
@@ -31,6 +31,7 @@ def serve(*, open_browser: bool) -> None:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, and so the servers with it
     uri = default_tracking_uri(Path.cwd())
+    expect_usable(uri)
     with prefect_server() as wait_for_prefect, _mlflow_server(uri) as mlflow_url:
         prefect_url = wait_for_prefect().ui_url
         lines = [f"Prefect: {prefect_url}", f"MLflow:  {mlflow_url}"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from waiting import until
 
+from tune_tasks.mlflow_client import expect_usable
 from tune_tasks.mlflow_store import MlflowStore
 from tune_tasks.services import answers, free_port
 from tune_tasks.trial import TrialState
@@ -59,6 +60,16 @@ def test_mlflow_holds_the_sweep(sweep, folder, client, mlflow_runs):
     assert names == {"script.py", "spec.yaml", "results.json", "results.csv", "report"}
     assert (parent.info.status, parent.data.tags["tune_tasks.best_trial"]) == ("FINISHED", trial.name)
     assert trial.non_finite == 1
+
+
+def test_sweeps_that_begin_together_in_a_fresh_folder_make_one_store(folder):
+    uri = f"sqlite:///{folder}/mlflow.db"
+    code = f"from tune_tasks.mlflow_client import connect; print(len(connect({uri!r}).search_experiments()))"
+    started = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(3)]
+    ended = [(process.communicate(timeout=120), process.returncode) for process in started]
+    assert [(out, status) for (out, _), status in ended] == [(b"1\n", 0)] * 3
+    assert sorted(path.name for path in folder.iterdir()) == [".mlflow.db.lock", "mlflow.db"]
+    expect_usable(uri)
 
 
 def test_tensorboard_reads_the_curves(sweep):
