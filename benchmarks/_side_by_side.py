@@ -108,7 +108,7 @@ def show_machine() -> None:
     print(f"load average before the start: {os.getloadavg()[0]:.2f}")
     with socket.socket() as probe:
         if probe.connect_ex((_own_address(), _RAY_AGENT_PORT)) == 0:
-            print(f"WARNING: another Ray has port {_RAY_AGENT_PORT}: each start takes 4 s more, on both sides; see README.md")
+            print(f"WARNING: another Ray has port {_RAY_AGENT_PORT}: each start of Ray Tune takes 4 s more; see README.md")
 
 
 def _own_address() -> str:

@@ -29,15 +29,23 @@ def token(cluster):
 
 @pytest.fixture(scope="module")
 def processes(token):
-    """Those of the cluster, the driver among them."""
+    """Those of the cluster, the driver being the first."""
     import psutil  # Ray brings it along
 
-    driver = psutil.Process()
-    return [driver, *(child for child in driver.children(recursive=True) if "prefect" not in " ".join(child.cmdline()))]
+    started = [found.process.pid for kind in ray._private.worker._global_node.all_processes.values() for found in kind]
+    own = [psutil.Process(pid) for pid in started]
+    return [psutil.Process(), *own, *(child for process in own for child in process.children(recursive=True))]
 
 
 @pytest.fixture(scope="module")
 def sockets(processes):
+    driver, *others = processes
+    own = {process.pid for process in processes}
+    foreign = [child for child in driver.children(recursive=True) if child.pid not in own]  # Prefect's server, say
+    return listening([driver]) - listening(foreign) | listening(others)
+
+
+def listening(processes):
     connections = [connection for process in processes for connection in process.net_connections("inet")]
     return {(connection.laddr.ip, connection.laddr.port) for connection in connections if connection.status == "LISTEN"}
 
