@@ -25,6 +25,7 @@ from tune_tasks import cli, expressions, spec
 from tune_tasks.errors import SpecError
 from tune_tasks.plan import make_plan
 from tune_tasks.result import STOP_METRICS, TrainingResult
+from tune_tasks.rllib import keys_2017
 
 DOCS = Path(__file__).parent
 SCHEMA = DOCS.parent / "examples" / "tune-tasks.schema.json"
@@ -113,8 +114,73 @@ def help() -> str:
     return "\n".join(f"```text\n{text}```\n" for text in texts)
 
 
+def experiment_names() -> str:
+    """Ray Tune's keys of an experiment."""
+    renamed = {**keys_2017.EXPERIMENT_KEYS, "num_samples": "num_trials"}
+    rows = [(f"`{old}`", f"`{renamed.get(new, new)}`") for old, new in renamed.items()]
+    rows += [("`resources.extra_cpu`, `resources.extra_gpu`", "added to `cpu`, `gpu`")]
+    rows += _by_reason(keys_2017.EXPERIMENT_IGNORED, "no effect, with a warning: {}")
+    rows += _by_reason({f"resources.{k}": v for k, v in keys_2017.RESOURCES_IGNORED.items()}, "no effect, with a warning: {}")
+    return _table(("key", "becomes"), rows)
+
+
+def metric_names() -> str:
+    """RLlib's names of metrics."""
+    ours: dict[str, list[str]] = {}
+    for theirs, name in keys_2017.METRICS.items():
+        if theirs != name:
+            ours.setdefault(name, []).append(f"`{theirs}`")
+    return _table(("RLlib's", "ours"), ((", ".join(names), f"`{name}`") for name, names in ours.items()))
+
+
+def algorithms_gone() -> str:
+    """RLlib's algorithms of old."""
+    instead: dict[str, list[str]] = {}
+    for old, new in keys_2017.ALGORITHMS_GONE.items():
+        instead.setdefault(f"`{new}`" if new else "–", []).append(f"`{old}`")
+    return _table(("no longer there", "the nearest"), ((", ".join(names), new) for new, names in instead.items()))
+
+
+def ignored_keys() -> str:
+    """Keys without effect."""
+    inside = {"model": keys_2017.MODEL_IGNORED, "replay_buffer_config": keys_2017.REPLAY_IGNORED}
+    rows = [*_by_reason(keys_2017.IGNORED)]
+    for place, reasons in inside.items():
+        rows += [(f"in `{place}`: {names}", why) for names, why in _by_reason(reasons)]
+    rows += [
+        (", ".join(f"`{name}: {value}`" for value in old.values), old.reason) for name, old in keys_2017.OLD_VALUES.items()
+    ]
+    return _table(("key", "why"), rows)
+
+
+def fixed_keys() -> str:
+    """Keys with one value left."""
+    rows = []
+    for name, fixed in keys_2017.FIXED.items():
+        rows.append((f"`{name}`", f"`{json.dumps(fixed.value)}`", ", ".join(fixed.only) or "all", fixed.reason))
+    return _table(("key", "value", "for", "why"), rows)
+
+
+def refused_keys() -> str:
+    """Keys that are an error."""
+    rows = [*_by_reason(keys_2017.REFUSED)]
+    rows += [(f"in `model`: {names}", why) for names, why in _by_reason(keys_2017.MODEL_REFUSED)]
+    return _table(("key", "why"), rows)
+
+
+def _by_reason(reasons: typing.Mapping[str, str], why: str = "{}") -> Iterator[tuple[str, str]]:
+    names: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        names.setdefault(reason, []).append(f"`{name}`")
+    yield from ((", ".join(group), why.format(reason)) for reason, group in names.items())
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
-    function.__name__: function for function in (keys, resources, config, functions, limits, metrics, errors, result, help)
+    function.__name__: function
+    for function in (
+        *(keys, resources, config, functions, limits, metrics, errors, result, help),
+        *(experiment_names, metric_names, algorithms_gone, ignored_keys, fixed_keys, refused_keys),
+    )
 }
 
 

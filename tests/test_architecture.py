@@ -18,8 +18,20 @@ EXPORTED = ["Experiment", "Scheduler", "Summary", "TrainingResult", "run_experim
 # Each module imports only what stands before it. `tune_tasks` is the package's `__init__`.
 ORDER = [
     *("errors", "text", "masking", "disk", "result", "tune_tasks", "stopping", "trial", "result_file"),
-    *("spec_source", "expressions", "spec", "variants", "snapshot", "code_version", "trainable", "reporter"),
-    *("rllib", "rllib.catalog", "rllib.hints", "rllib.settings", "rllib.keys_2017", "rllib.given", "rllib.options"),
+    *(
+        "spec_source",
+        "rllib",
+        "rllib.keys_2017",
+        "spec_names",
+        "expressions",
+        "spec",
+        "variants",
+        "snapshot",
+        "code_version",
+        "trainable",
+        "reporter",
+    ),
+    *("rllib.catalog", "rllib.hints", "rllib.settings", "rllib.given", "rllib.options"),
     *(
         "rllib.recorded_data",
         "rllib.data_keys",
@@ -28,6 +40,7 @@ ORDER = [
         "rllib.connectors",
         "rllib.atari",
         "rllib.env_class",
+        "rllib.env_check",
         "rllib.wrappers",
     ),
     *("rllib.env_errors", "rllib.environments"),
@@ -85,6 +98,7 @@ IMPORTED_BY = {
             "rllib.environments",
             "rllib.a3c",
             "rllib.es",
+            "rllib.env_check",
         ),
         *("rllib.recorded_data", "rllib.recording"),
     },
@@ -102,7 +116,7 @@ IMPORTED_BY = {
         "rllib.data_keys",
     },
     "gymnasium": {
-        *("rllib.env_errors", "rllib.atari", "rllib.env_class", "rllib.wrappers", "rllib.environments"),
+        *("rllib.env_errors", "rllib.atari", "rllib.env_class", "rllib.env_check", "rllib.wrappers", "rllib.environments"),
         *("rllib.evaluate", "rllib.config_keys"),
     },
     "torch": {"rllib.actor_critic", "rllib.a3c", "rllib.es", "rllib.recorded_data"},

@@ -41,6 +41,7 @@ ALL_KEYS = {
     "max_failures": 3,
     "stop_grace_s": 0.5,
     "checkpoint_freq": 5,
+    "checkpoint_at_end": True,
     "restore": "checkpoint_000010",
     "isolate": True,
 }

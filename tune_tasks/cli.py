@@ -116,7 +116,7 @@ def parser(*, width: int | None = None, command: str | None = None) -> argparse.
 def _spec_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to run: a file, or one experiment by flags")
     group.add_argument("-f", "--file", action=_Once, help="spec file, YAML or JSON")
-    group.add_argument("--alg", help="'script' (default), or an algorithm of RLlib's, e.g. PPO")
+    group.add_argument("--alg", "--run", help="'script' (default), or an algorithm of RLlib's, e.g. PPO")
     group.add_argument("--env", help="environment or data set; part of the trials' names")
     group.add_argument("--stop", type=_json_object, help="JSON, e.g. '{\"mean_accuracy\": 0.99}'; with -f beside the file's")
     group.add_argument("--config", type=_json_object, help='JSON, e.g. \'{"script_file_path": "train.py"}\'')

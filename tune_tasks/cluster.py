@@ -73,13 +73,18 @@ class Cluster:
     def check(self, plan: Plan) -> None:
         """Raise ResourcesError if an experiment's trials can never be placed."""
         for experiment in plan.experiments:
-            asked = experiment.spec.resources.resources()
-            if not any(node.holds(asked) for node in self.nodes) and not all(self._packs(t.bundles) for t in experiment.trials):
+            needs = dict.fromkeys((trial.resources, trial.bundles) for trial in experiment.trials)
+            asked = next((all_ for all_, bundles in needs if not self._fits(all_, bundles)), None)
+            if asked:
+                workers = "" if len(experiment.trials[0].bundles) < 2 else ", or the number of workers,"
                 raise ResourcesError(
                     f"{experiment.name}: a trial asks for {asked}, but no machine of the cluster has that: "
-                    f"{'; '.join(map(str, self.nodes))}. Lower `resources` in the spec, or join a larger cluster "
+                    f"{'; '.join(map(str, self.nodes))}. Lower `resources`{workers} in the spec, or join a larger cluster "
                     "(--address; a local one: --num-cpus, --num-gpus)"
                 )
+
+    def _fits(self, resources: Resources, bundles: Sequence[Resources]) -> bool:
+        return any(node.holds(resources) for node in self.nodes) or self._packs(bundles)
 
     def _packs(self, bundles: Sequence[Resources]) -> bool:
         """Whether the processes of a trial fit when nothing else runs, on several machines too."""

@@ -49,19 +49,42 @@ class BadInputError(TuneError):
 
 
 class SpecError(BadInputError):
-    """A spec is wrong at a place that the message names."""
+    """A spec is wrong at a place that the message names.
 
-    def __init__(self, message: str, location: Location | None = None) -> None:
+    Attributes:
+        message: What is wrong.
+        location: Where.
+        others: What else is wrong, each with its own place.
+    """
+
+    def __init__(self, message: str, location: Location | None = None, others: tuple[SpecError, ...] = ()) -> None:
         self.message = message
         self.location = location
-        super().__init__(f"{location}: {message}" if location else message)
+        self.others = others
+        super().__init__("\n".join([f"{location}: {message}" if location else message, *map(str, others)]))
+
+    @classmethod
+    def of(cls, problems: Iterable[SpecError]) -> SpecError:
+        """One error for several, in the file's order; each line is said once."""
+        alone = {str(one): one for problem in problems for one in problem.each()}
+        first, *others = sorted(alone.values(), key=_line)
+        return type(first)(first.message, first.location, tuple(others))
+
+    def each(self) -> tuple[SpecError, ...]:
+        """Every problem, alone."""
+        return (type(self)(self.message, self.location), *self.others)
 
     def within(self, name: str) -> SpecError:
         """The same error, its message beginning with the experiment's name."""
-        return type(self)(f"{name}.{self.message}", self.location)
+        others = tuple(other.within(name) for other in self.others)
+        return type(self)(f"{name}.{self.message}", self.location, others)
 
-    def __reduce__(self) -> tuple[type, tuple[str, Location | None]]:
-        return type(self), (self.message, self.location)
+    def __reduce__(self) -> tuple[type, tuple[str, Location | None, tuple[SpecError, ...]]]:
+        return type(self), (self.message, self.location, self.others)
+
+
+def _line(error: SpecError) -> tuple[int, int]:
+    return (error.location.line, error.location.column) if error.location else (0, 0)
 
 
 class ExpressionError(SpecError):
@@ -77,15 +100,21 @@ class ConfigError(BadInputError):
 
     Attributes:
         key: Where in `config`, e.g. `("model", "dim")`.
+        others: What else is wrong with the same `config`.
     """
 
-    def __init__(self, message: str, key: tuple[str, ...]) -> None:
+    def __init__(self, message: str, key: tuple[str, ...], others: tuple[ConfigError, ...] = ()) -> None:
         self.message = message
         self.key = key
-        super().__init__(f"{'.'.join(('config', *key))}: {message}")
+        self.others = others
+        super().__init__("\n".join([f"{'.'.join(('config', *key))}: {message}", *map(str, others)]))
 
-    def __reduce__(self) -> tuple[type, tuple[str, tuple[str, ...]]]:
-        return type(self), (self.message, self.key)
+    def each(self) -> tuple[ConfigError, ...]:
+        """Every problem, alone."""
+        return (ConfigError(self.message, self.key), *self.others)
+
+    def __reduce__(self) -> tuple[type, tuple[str, tuple[str, ...], tuple[ConfigError, ...]]]:
+        return type(self), (self.message, self.key, self.others)
 
 
 class ResourcesError(BadInputError):

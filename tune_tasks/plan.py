@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import reduce
+from functools import partial, reduce
 from itertools import zip_longest
 from operator import getitem
 from typing import Any
@@ -13,8 +13,7 @@ from typing import Any
 from tune_tasks.errors import Location, SpecError, TrainableError, UsageError, nearest
 from tune_tasks.masking import is_mask, masked, secrets_in
 from tune_tasks.result import STOP_METRICS
-from tune_tasks.rllib.planning import ignored, placed, rllib_trainable
-from tune_tasks.rllib.trainable import RLlibTrainable
+from tune_tasks.rllib.planning import ignored, in_our_names, rllib_plan
 from tune_tasks.spec import MAX_TRIALS, ExperimentSpec, Spec
 from tune_tasks.spec_source import NodePath
 from tune_tasks.stopping import parse_criterion
@@ -23,6 +22,7 @@ from tune_tasks.trial import Trial
 from tune_tasks.variants import SearchSpace, dotted, expand, num_trials
 
 _SCRIPT = "script"
+_ONLY_RLLIB = ("checkpoint_freq", "checkpoint_at_end", "restore")
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,9 @@ def make_plan(
     drawn = secrets.randbelow(2**31) if drawn_seed is None else drawn_seed
     planned: list[PlannedExperiment] = []
     source: dict[str, object] = {}
-    warnings: list[str] = []
+    warnings: list[str] = list(spec.warnings)
+    problems: list[SpecError] = []
+    said: set[tuple[Location, str]] = set()
     for name, given in spec.experiments.items():
         merged = {"num_trials": num_trials, "seed": seed, "stop": {**given.stop, **stop} if stop else None}
         overrides = {key: value for key, value in merged.items() if value is not None}
@@ -118,16 +120,23 @@ def make_plan(
         own_seed = drawn if experiment.seed is None else experiment.seed
         try:
             _expect_no_mask(spec, name, experiment)
-            trainable = _trainable(spec, name, experiment, callables or {})
             space = SearchSpace(experiment.config, _locator(spec, name))
             _check_size(spec, name, experiment, space)
-            trials = list(expand(name, experiment, space, own_seed))
-            if isinstance(trainable, RLlibTrainable):
-                trials = list(placed(trials, trainable, _locator(spec, name)))
+            if experiment.alg == _SCRIPT:
+                trainable = _script(spec, name, experiment, callables or {})
+                trials = list(expand(name, experiment, space, own_seed))
+            else:
+                experiment = in_our_names(experiment, partial(_at, spec, name))
+                trials = list(expand(name, experiment, space, own_seed))
+                trainable, trials = rllib_plan(experiment, trials, spec.folder, partial(_at, spec, name))
+                experiment = _with_the_most(experiment, trials)
         except SpecError as exc:
-            raise exc.within(name) from None
+            problems += _unsaid(exc, name, said)
+            continue
         planned.append(PlannedExperiment(name, experiment, own_seed, trainable, trials))
         warnings += _warnings(spec, name, experiment, space)
+    if problems:
+        raise SpecError.of(problems)
     return Plan(planned, spec.source.data, source, warnings)
 
 
@@ -162,10 +171,28 @@ def _locator(spec: Spec, name: str) -> Callable[[NodePath], Location | None]:
     return lambda path: spec.source.at((name, "config", *path))
 
 
-def _trainable(spec: Spec, name: str, experiment: ExperimentSpec, callables: Mapping[str, TrainFunction]) -> Trainable:
-    if experiment.alg != _SCRIPT:
-        return rllib_trainable(experiment, spec.folder, lambda path: spec.source.at((name, *path)))
-    if only_rllib := next((key for key in ("checkpoint_freq", "restore") if getattr(experiment, key)), None):
+def _unsaid(error: SpecError, name: str, said: set[tuple[Location, str]]) -> Iterator[SpecError]:
+    """The problems that no other experiment has from the same place of the file, as those that share an anchor do."""
+    for problem in error.each():
+        if problem.location is None or (problem.location, problem.message) not in said:
+            yield problem.within(name)
+        if problem.location:
+            said.add((problem.location, problem.message))
+
+
+def _at(spec: Spec, name: str, path: NodePath, *, key: bool = False) -> Location | None:
+    return spec.source.at((name, *path), key=key)
+
+
+def _with_the_most(experiment: ExperimentSpec, trials: Sequence[Trial]) -> ExperimentSpec:
+    """The experiment with the resources of its largest trial, where they follow from the trials' configs."""
+    cpu, gpu = (max(getattr(trial.resources, name) for trial in trials) for name in ("cpu", "gpu"))
+    resources = experiment.resources.model_copy(update={"cpu": cpu, "gpu": gpu})
+    return experiment.model_copy(update={"resources": resources})
+
+
+def _script(spec: Spec, name: str, experiment: ExperimentSpec, callables: Mapping[str, TrainFunction]) -> Trainable:
+    if only_rllib := next((key for key in _ONLY_RLLIB if getattr(experiment, key)), None):
         place = spec.source.at((name, only_rllib), key=True)
         raise SpecError(f"{only_rllib}: only RLlib's algorithms have checkpoints; a script writes its own", place)
     if name in callables:
@@ -180,17 +207,22 @@ def _trainable(spec: Spec, name: str, experiment: ExperimentSpec, callables: Map
 def _warnings(spec: Spec, name: str, experiment: ExperimentSpec, space: SearchSpace) -> Iterator[str]:
     if num_trials(experiment, space) < space.grid_size:
         place = spec.source.at((name, "num_trials"))
-        yield _at(place, f"{name}.num_trials: {experiment.num_trials} of the grid's {space.grid_size} combinations are tried")
+        yield _placed(
+            place, f"{name}.num_trials: {experiment.num_trials} of the grid's {space.grid_size} combinations are tried"
+        )
+    if experiment.alg != _SCRIPT and not experiment.stop:
+        said = f"{name}: no `stop`: a trial of {experiment.alg} never ends by itself; e.g. stop: {{time_total_s: 3600}}"
+        yield _placed(spec.source.at((name,), key=True), said)
     for key, reason in ignored(experiment):
-        yield _at(spec.source.at((name, "config", key), key=True), f"{name}.config.{key}: {reason}")
+        yield _placed(spec.source.at((name, "config", key), key=True), f"{name}.config.{key}: {reason}")
     for metric in experiment.stop:
         meant = nearest(metric, STOP_METRICS)
         if metric not in STOP_METRICS and meant and _is_near(metric, meant):
             place = spec.source.at((name, "stop", metric), key=True)
-            yield _at(place, f"{name}.stop.{metric}: no metric of TrainingResult; did you mean {meant!r}?")
+            yield _placed(place, f"{name}.stop.{metric}: no metric of TrainingResult; did you mean {meant!r}?")
 
 
-def _at(place: object, message: str) -> str:
+def _placed(place: object, message: str) -> str:
     return f"{place}: {message}" if place else message
 
 

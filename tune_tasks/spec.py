@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, f
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from tune_tasks.errors import SpecError, did_you_mean
+from tune_tasks.spec_names import in_todays_words
 from tune_tasks.spec_source import MAX_DEPTH, NodePath, Source, read_source
 from tune_tasks.stopping import Criterion, parse_criterion
 from tune_tasks.text import escaped, one_line
@@ -129,6 +130,9 @@ class ExperimentSpec(BaseModel):
     checkpoint_freq: int = Field(
         0, ge=0, description="RLlib: a checkpoint every so many iterations, and one at the end; default: none."
     )
+    checkpoint_at_end: bool = Field(
+        False, description="RLlib: a checkpoint at the end; with `checkpoint_freq` there is one in any case."
+    )
     restore: str | None = Field(None, description="RLlib: the folder of the checkpoint that every trial goes on from.")
     isolate: bool = Field(False, description="A fresh process for each trial; default: warm processes are used again.")
 
@@ -165,11 +169,13 @@ class Spec:
         experiments: By name, in the file's order.
         source: The data as given, with the place of every part.
         folder: Where a relative script path is looked for after the working directory; None for data without a file.
+        warnings: What it says in old words without effect.
     """
 
     experiments: dict[str, ExperimentSpec]
     source: Source = field(repr=False)
     folder: Path | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
 def load_spec(path: str | Path) -> Spec:
@@ -231,12 +237,13 @@ def json_schema() -> dict[str, Any]:
 def _checked(source: Source, folder: Path | None) -> Spec:
     if not isinstance(source.data, dict) or not source.data:
         raise SpecError("expected experiments: a mapping of a name to env, stop, config, …", source.at(()))
+    source, warnings = in_todays_words(source)
     try:
         experiments = _File.model_validate(source.data).root
     except ValidationError as exc:
         raise _spec_error(source, exc) from None
     _check_names(source, experiments)
-    return Spec(experiments, source, folder)
+    return Spec(experiments, source, folder, warnings)
 
 
 def _check_names(source: Source, experiments: Mapping[str, ExperimentSpec]) -> None:
@@ -253,10 +260,7 @@ def _check_names(source: Source, experiments: Mapping[str, ExperimentSpec]) -> N
 
 def _spec_error(source: Source, exc: ValidationError) -> SpecError:
     """One error that names every problem, first the first in the file."""
-    problems = sorted(_problems(source, exc.errors()), key=lambda p: (p[1].line, p[1].column) if p[1] else (0, 0))
-    (message, place), rest = problems[0], problems[1:]
-    lines = [message, *(f"{where}: {text}" if where else text for text, where in rest)]
-    return SpecError("\n".join(lines), place)
+    return SpecError.of(SpecError(message, place) for message, place in _problems(source, exc.errors()))
 
 
 def _problems(source: Source, errors: list[ErrorDetails]) -> Iterator[tuple[str, Any]]:

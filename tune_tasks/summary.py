@@ -325,10 +325,19 @@ def report_lines(summary: Summary) -> Iterator[str]:
 def _best_lines(experiment: ExperimentSummary) -> Iterator[str]:
     best = experiment.best()
     if best is None or experiment.metric is None:
-        yield "No best trial: no trial reported a metric to go by (set `metric` and `mode` in the spec)"
+        yield f"No best trial: {_why_no_best(experiment)}"
         return
     yield f"Best trial: {best.shown_name} with {one_line(experiment.metric)} {best.metric(experiment.metric):.6g}"
     yield f"  config: {one_line(str(best.shown_searched or best.shown_config), _CONFIG_LENGTH)}"
+
+
+def _why_no_best(experiment: ExperimentSummary) -> str:
+    reported = [trial.last_result for trial in experiment.trials if trial.last_result]
+    if reported and all(row.get("episodes_total") == 0 for row in reported):
+        return "no episode has ended: let the trials go on for longer, or bound their episodes (`horizon` in `config`)"
+    if experiment.metric:
+        return f"no trial reported a number as {experiment.metric!r}"
+    return "no trial reported a metric to go by (set `metric` and `mode` in the spec)"
 
 
 def _stopped_lines(experiment: ExperimentSummary) -> Iterator[str]:

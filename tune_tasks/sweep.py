@@ -101,7 +101,7 @@ class Sweep:
         self._lost: dict[UUID, TaskRunEnd] = {}
         self._stop_reason: str | None = None
         self._stop_by, self._close_by = 0.0, float("inf")
-        self._slots = max(cluster.slots(e.spec.resources.resources()) for e in plan.experiments)
+        self._slots = max(cluster.slots(resources) for resources in {trial.resources for trial in plan.trials()})
 
     def run(self) -> Summary:
         """Run every trial to its end, or until `stop`.
@@ -185,7 +185,7 @@ class Sweep:
         launch = self._launches[trial.experiment]
         assignment = Assignment(trial, number, launch.trainable, paths.folder, self._info.cwd)
         placement = reserve(trial.bundles) if trial.bundles else None
-        placed = placed_options(placement, trial.bundles[0]) if placement else {}
+        placed = placed_options(placement, trial.bundles[0]) if placement else {"num_cpus": trial.resources.cpu}
         with prefect_remote_options(**{**launch.options, **placed}):
             future: Any = launch.task.submit(name=attempt_name(trial, number), assignment=assignment, recorder=self._recorder)
         record.status, record.outcome, record.wanted, record.told = None, None, None, 0

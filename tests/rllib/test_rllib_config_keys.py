@@ -14,7 +14,17 @@ from tune_tasks.errors import BadInputError, ConfigError, UsageError
 from tune_tasks.rllib import environments
 from tune_tasks.rllib.catalog import ALGORITHMS, config_class
 from tune_tasks.rllib.config_keys import algorithm_config, ignored_keys
-from tune_tasks.rllib.keys_2017 import FIXED, IGNORED, KEYS, MODEL_IGNORED, MODEL_KEYS, MODEL_REFUSED, REFUSED
+from tune_tasks.rllib.keys_2017 import (
+    ALGORITHMS_GONE,
+    FIXED,
+    IGNORED,
+    KEYS,
+    MODEL_IGNORED,
+    MODEL_KEYS,
+    MODEL_REFUSED,
+    REFUSED,
+    REPLAY_IGNORED,
+)
 from tune_tasks.rllib.model_keys import ATARI_MODEL
 from tune_tasks.rllib.settings import ON_DATA, UNUSED, USED_BY, check_value, settings_of
 
@@ -101,6 +111,28 @@ SETTINGS = [
     ("evaluation_num_workers", "PPO", 1, "evaluation_num_env_runners", 1),
     ("evaluation_num_episodes", "PPO", 3, "evaluation_duration", 3),
     ("l2coeff", "ES", 0.1, "l2_coeff", 0.1),
+    # what RLlib has renamed since
+    ("num_trainer_workers", "PPO", 2, "num_learners", 2),
+    ("num_cpus_per_trainer_worker", "PPO", 2, "num_cpus_per_learner", 2),
+    ("num_gpus_per_trainer_worker", "PPO", 1, "num_gpus_per_learner", 1),
+    ("num_cpus_for_local_worker", "PPO", 2, "num_cpus_for_main_process", 2),
+    ("max_sample_requests_in_flight_per_worker", "APPO", 3, "max_requests_in_flight_per_env_runner", 3),
+    ("max_requests_in_flight_per_sampler_worker", "PPO", 3, "max_requests_in_flight_per_env_runner", 3),
+    ("custom_resources_per_worker", "PPO", {"a": 1}, "custom_resources_per_env_runner", {"a": 1}),
+    ("lr_schedule", "PPO", [[0, 1e-3], [1000, 1e-4]], "lr", [[0, 1e-3], [1000, 1e-4]]),
+    ("entropy_coeff_schedule", "PPO", [[0, 0.01], [1000, 0.0]], "entropy_coeff", [[0, 0.01], [1000, 0.0]]),
+    ("timesteps_per_iteration", "SAC", 500, "min_sample_timesteps_per_iteration", 500),
+    ("min_sample_timesteps_per_reporting", "PPO", 500, "min_sample_timesteps_per_iteration", 500),
+    ("min_train_timesteps_per_reporting", "PPO", 500, "min_train_timesteps_per_iteration", 500),
+    ("min_time_s_per_reporting", "PPO", 2, "min_time_s_per_iteration", 2),
+    ("metrics_smoothing_episodes", "SAC", 5, "metrics_num_episodes_for_smoothing", 5),
+    ("max_num_worker_restarts", "PPO", 5, "max_num_env_runner_restarts", 5),
+    ("delay_between_worker_restarts_s", "PPO", 5.0, "delay_between_env_runner_restarts_s", 5.0),
+    ("num_consecutive_worker_failures_tolerance", "PPO", 5, "num_consecutive_env_runner_failures_tolerance", 5),
+    ("worker_health_probe_timeout_s", "PPO", 5.0, "env_runner_health_probe_timeout_s", 5.0),
+    ("worker_restore_timeout_s", "PPO", 5.0, "env_runner_restore_timeout_s", 5.0),
+    ("validate_workers_after_construction", "PPO", False, "validate_env_runners_after_construction", False),
+    ("target_update_frequency", "APPO", 3, "target_network_update_freq", 3),
     # the same name in 2017 and today
     ("lr", "PPO", [[0, 1e-3], [1000, 1e-4]], "lr", [[0, 1e-3], [1000, 1e-4]]),
     ("gamma", "PPO", 0.9, "gamma", 0.9),
@@ -112,7 +144,7 @@ SETTINGS = [
     ("grad_clip", "DQN", 0.5, "grad_clip", 0.5),
     ("double_q", "DQN", False, "double_q", False),
     ("target_network_update_freq", "DQN", 50, "target_network_update_freq", 50),
-    ("n_step", "DQN", [1, 3], "n_step", [1, 3]),
+    ("n_step", "DQN", [1, 3], "n_step", (1, 3)),
     ("noise_stdev", "ES", 0.2, "noise_stdev", 0.2),
     ("episodes_per_batch", "ES", 10, "episodes_per_batch", 10),
     ("seed", "PPO", 42, "seed", 42),
@@ -160,6 +192,11 @@ REPLAY = [
     ({"prioritized_replay": False, "buffer_size": 700}, ("EpisodeReplayBuffer", 700, None, None)),
     ({"replay_buffer_config": {"capacity": 9, "beta": 0.5}}, ("PrioritizedEpisodeReplayBuffer", 9, 0.6, 0.5)),
     ({"replay_buffer_config": {"type": "EpisodeReplayBuffer"}}, ("EpisodeReplayBuffer", 50_000, None, None)),
+    ({"replay_buffer_config": {"type": "MultiAgentReplayBuffer"}}, ("EpisodeReplayBuffer", 50_000, None, None)),
+    (
+        {"replay_buffer_config": {"type": "MultiAgentPrioritizedReplayBuffer", "prioritized_replay_alpha": 0.5}},
+        ("PrioritizedEpisodeReplayBuffer", 50_000, 0.5, 0.4),
+    ),
 ]
 
 
@@ -177,6 +214,8 @@ EXPLORATION = [
     ({"exploration_final_eps": 0.1}, [[0, 1.0], [10_000, 0.1]]),
     ({"schedule_max_timesteps": 1_000, "exploration_fraction": 0.29, "exploration_final_eps": 0}, [[0, 1.0], [290, 0]]),
     ({"epsilon": 0.3}, 0.3),
+    ({"exploration_config": {"epsilon_timesteps": 500, "final_epsilon": 0.1}}, [[0, 1.0], [500, 0.1]]),
+    ({"exploration_config": {"type": "EpsilonGreedy", "initial_epsilon": 0.5}}, [[0, 0.5], [10_000, 0.02]]),
 ]
 
 
@@ -188,7 +227,23 @@ def test_the_schedule_of_random_actions_reaches_the_network(config, then):
     assert [schedule.update(timestep) for timestep, _ in points] == pytest.approx([value for _, value in points])
 
 
+def test_the_rest_of_the_nested_configs():
+    config = built("DQN", {"replay_buffer_config": {"min_size_for_sampling": 77, "storage_unit": "timesteps"}})
+    assert config.num_steps_sampled_before_learning_starts == 77
+    rates = {"actor_learning_rate": 1e-4, "critic_learning_rate": 2e-4, "entropy_learning_rate": 3e-4}
+    config = built("SAC", {"optimization": rates}, "Pendulum-v1")
+    assert (config.actor_lr, config.critic_lr, config.alpha_lr) == (1e-4, 2e-4, 3e-4)
+
+
 # --- networks
+
+
+@pytest.mark.parametrize("names", [("Q_model", "policy_model"), ("q_model_config", "policy_model_config")])
+def test_sacs_two_models_of_old_are_one(names):
+    model = {"hidden_layer_sizes": [24], "hidden_activation": "tanh"}
+    made = module(built("SAC", dict.fromkeys(names, model), "Pendulum-v1"))
+    assert widths(made.pi_encoder) == [24]
+    assert {"Tanh"} <= kinds(made.pi_encoder)
 
 
 def test_fully_connected_layers():
@@ -356,9 +411,9 @@ def test_observation_filter(name):
 # --- nothing is forgotten
 
 _TESTED = {key for key, *_ in SETTINGS} | {key for config, _ in (*REPLAY, *EXPLORATION) for key in config}
-_TESTED |= {"input", "hiddens", "use_lstm", "horizon", "extra_frameskip", "observation_filter"}
+_TESTED |= {"n_step", "input", "hiddens", "use_lstm", "horizon", "extra_frameskip", "observation_filter"}
 _TESTED_MODEL = {key for config, *_ in WRAPPED for key in config.get("model", ())} | {"extra_frameskip"}
-_TESTED_MODEL |= {"post_fcnet_hiddens", "post_fcnet_activation"} | {
+_TESTED_MODEL |= {"post_fcnet_hiddens", "post_fcnet_activation", "hidden_layer_sizes", "hidden_activation"} | {
     f"{part}_{old}_initializer{end}"
     for part in ("fcnet", "post_fcnet", "conv", "lstm")
     for old in ("weights", "kernel", "bias")
@@ -416,6 +471,26 @@ def test_an_ignored_key_of_the_model():
     built("PPO", {"model": {"channel_major": True}})
 
 
+@pytest.mark.parametrize("key", REPLAY_IGNORED)
+def test_an_ignored_key_of_the_replay_buffer(key):
+    config = {"replay_buffer_config": {key: 1}}
+    assert ignored_keys("DQN", config) == {f"replay_buffer_config.{key}": REPLAY_IGNORED[key]}
+    assert built("DQN", config).replay_buffer_config == built("DQN", {}).replay_buffer_config
+
+
+@pytest.mark.parametrize("value", ["tf", "tf2", "tfe", {"grid_search": ["torch", "tf"]}])
+def test_another_framework_is_ignored(value):
+    assert list(ignored_keys("PPO", {"framework": value})) == ["framework"]
+    if isinstance(value, str):
+        assert built("PPO", {"framework": value}).framework_str == "torch"
+
+
+@pytest.mark.parametrize("value", [None, False])
+def test_what_asks_for_nothing_is_no_mistake(value):
+    built("PPO", {"callbacks": value, "model": {"use_attention": value, "custom_model": value}, "lr_schedule": None})
+    built("APPO", {"vtrace": True, "exploration_config": {}, "Q_model": None})
+
+
 def test_ignored_keys_of_no_algorithm():
     with pytest.raises(UsageError, match="no algorithm is named 'PP0'"):
         ignored_keys("PP0", {})
@@ -450,7 +525,7 @@ WRONG = [
     ("PPO", {"entropy_coeff": "much"}, "config.entropy_coeff: expected a number, or a schedule"),
     ("PPO", {"use_kl_loss": 1}, "config.use_kl_loss: expected true or false, got 1"),
     ("PPO", {"batch_mode": "whole"}, "config.batch_mode: expected 'truncate_episodes' or 'complete_episodes', got 'whole'"),
-    ("PPO", {"framework": "tf2"}, "config.framework: expected 'torch', got 'tf2'"),
+    ("PPO", {"framework": "jax"}, "config.framework: expected 'torch', got 'jax'"),
     ("PPO", {"horizon": 0}, "config.horizon: expected 1 or more, got 0"),
     ("PPO", {"env_config": 3}, "config.env_config: expected a mapping, got 3"),
     ("PPO", {"model": []}, "config.model: expected a mapping, got []"),
@@ -513,8 +588,26 @@ WRONG = [
     ("PPO", {"model": {"dim": 84}}, "config.model.dim: has no effect on CartPole-v0, which is no Atari game"),
     # without effect on the new stack
     ("PPO", {"use_gae": False}, "config.use_gae: expected True, got False: RLlib estimates advantages always so"),
-    ("PPO", {"compress_observations": True}, "config.compress_observations: belongs to RLlib's old API stack"),
-    ("DQN", {"exploration_config": {}}, "config.exploration_config: belongs to RLlib's old API stack"),
+    ("DQN", {"adam_epsilon": 1e-4}, "config.adam_epsilon: belongs to RLlib's old API stack"),
+    ("DQN", {"exploration_config": {"type": "SoftQ"}}, "config.exploration_config: belongs to RLlib's old API stack"),
+    ("DQN", {"exploration_config": {"epsilon": 1}}, "config.exploration_config.epsilon: unknown key; did you mean"),
+    ("PPO", {"exploration_config": {"type": "RND"}}, "config.exploration_config: belongs to RLlib's old API stack"),
+    ("PPO", {"clip_rewards": True}, "config.clip_rewards: expected False, got True: RLlib's new API stack does not clip"),
+    ("APPO", {"vtrace": False}, "config.vtrace: expected True, got False: RLlib corrects by V-trace always"),
+    ("PPO", {"Q_model": {}}, "config.Q_model: has no effect on PPO; it is a setting of SAC, CQL"),
+    (
+        "SAC",
+        {"Q_model": {"fcnet_hiddens": [2]}, "policy_model": {"fcnet_hiddens": [3]}},
+        "config.policy_model.fcnet_hiddens: the networks have one `model` today, and this differs: [3] here, [2] in Q_model",
+    ),
+    # what RLlib's own checks trip over
+    (
+        "SAC",
+        {"n_step": 3, "rollout_fragment_length": 1},
+        "config.rollout_fragment_length: expected `n_step` (3) or more steps, or 'auto', got 1",
+    ),
+    ("DQN", {"n_step": [2, 5], "rollout_fragment_length": 8}, "config.rollout_fragment_length: expected 'auto': RLlib's DQN"),
+    ("DQN", {"n_step": [2, 5, 7]}, "config.n_step: expected a whole number or a list, got [2, 5, 7]"),
     ("DQN", {"prioritized_replay": False, "prioritized_replay_alpha": 1}, "config.prioritized_replay_alpha: has no effect"),
     ("PPO", {"model": {"post_fcnet_weights_initializer": "ones_"}}, "config.model.post_fcnet_weights_initializer: has no"),
     (
@@ -545,6 +638,41 @@ def test_a_wrong_key_or_value_is_one_sentence(alg, config, message):
     said, key = refused(alg, config)
     assert said.startswith(message)
     assert ".".join(("config", *key)) == message.partition(":")[0]
+
+
+def test_everything_that_is_wrong_is_said_at_once():
+    config = {
+        "lr": "fast",
+        "zzz": 1,
+        "model": {"fcnet_hiddens": 64, "dim": 84},
+        "gamma": 2,
+        "evaluation_config": {"a": 1, "lr": 0},
+    }
+    with pytest.raises(ConfigError) as error:
+        algorithm_config("PPO", "CartPole-v0", config)
+    keys = {("lr",), ("zzz",), ("gamma",), ("model", "fcnet_hiddens"), ("model", "dim")}
+    assert {problem.key for problem in error.value.each()} == keys | {("evaluation_config", "a"), ("evaluation_config", "lr")}
+    assert len(str(error.value).splitlines()) == 7
+
+
+def test_whatever_rllibs_own_checks_raise_is_a_sentence_at_the_key_to_blame(monkeypatch):
+    config = config_class("PPO")
+
+    def validate(self):
+        if self.gamma == 0.5:
+            raise TypeError("'int' object is not subscriptable")
+
+    monkeypatch.setattr(config, "validate", validate)
+    said = "config.gamma: RLlib cannot take it (TypeError: 'int' object is not subscriptable)"
+    assert refused("PPO", {"lr": 1e-3, "gamma": 0.5}) == (said, ("gamma",))
+
+
+@pytest.mark.parametrize("alg", ALGORITHMS_GONE)
+def test_an_algorithm_that_is_no_more(alg):
+    instead = ALGORITHMS_GONE[alg]
+    assert not instead or instead in ALGORITHMS
+    with pytest.raises(BadInputError, match=f"alg: RLlib no longer has '{alg}'{f'; {instead} is the' if instead else ''}"):
+        algorithm_config(alg, "CartPole-v1", {})
 
 
 @pytest.mark.parametrize("key", REFUSED)
@@ -615,7 +743,7 @@ def test_the_documents_experiment():
     assert (config.enable_rl_module_and_learner, config.enable_env_runner_and_connector_v2) == (True, True)
 
 
-@pytest.mark.parametrize("names", [KEYS, MODEL_KEYS, IGNORED, MODEL_IGNORED, FIXED, REFUSED, MODEL_REFUSED])
+@pytest.mark.parametrize("names", [KEYS, MODEL_KEYS])  # the others are generated
 def test_the_table_for_people_names_every_key(names):
     written = DOCS.read_text()
     assert [name for name in names if f"`{name}`" not in written] == []

@@ -11,7 +11,7 @@ import pytest
 from gymnasium import spaces
 
 from tune_tasks.errors import UsageError
-from tune_tasks.rllib.environments import check_environment, is_atari, make_environment
+from tune_tasks.rllib.environments import check_environment, is_atari, make_environment, try_environment
 from tune_tasks.rllib.options import EnvironmentOptions
 
 PLAIN = EnvironmentOptions()
@@ -291,3 +291,87 @@ def test_a_process_that_plays_says_nothing_of_ale_or_of_old_ids():
         [sys.executable, "-Walways::DeprecationWarning:gymnasium", "-c", code], capture_output=True, check=True
     )
     assert (said.stdout, said.stderr) == (b"", b"")
+
+
+# what is not as Gymnasium wants it
+
+HEAD = """
+    import gymnasium, numpy
+    class Base(gymnasium.Env):
+        observation_space = gymnasium.spaces.Box(-1, 1, (3,), numpy.float32)
+        action_space = gymnasium.spaces.Discrete(2)
+        def reset(self, *, seed=None, options=None):
+            return numpy.zeros(3, numpy.float32), {}
+        def step(self, action):
+            return numpy.zeros(3, numpy.float32), 1.0, False, False, {}
+"""
+WRONG = {
+    "reset without a seed": (
+        "class Walk(Base):\n    def reset(self):\n        return numpy.zeros(3)",
+        "`reset` of m:Walk takes no `seed`, as in Gym before 0.26: write `def reset(self, *, seed=None, options=None)`, which",
+    ),
+    "reset without an info": (
+        "class Walk(Base):\n    def reset(self, **_):\n        return numpy.zeros(3)",
+        "`reset` of m:Walk returns the observation alone, as in Gym before 0.26: write `def reset(self, *, seed=None,",
+    ),
+    "a step of four values": (
+        "class Walk(Base):\n    def step(self, action):\n        return numpy.zeros(3), 1.0, False, {}",
+        "`step` of m:Walk returns 4 values, as in Gym before 0.26: return `observation, reward, terminated, truncated, info`",
+    ),
+    "another shape at the start": (
+        "class Walk(Base):\n    def reset(self, **_):\n        return numpy.zeros(4), {}",
+        "`reset` of m:Walk: an observation has the shape (4,), but `observation_space` says (3,)",
+    ),
+    "several agents": (
+        "class MultiAgentEnv(Base): pass\nclass Walk(MultiAgentEnv): pass",
+        "m:Walk is for several agents; the environments here have one, as a gymnasium.Env has",
+    ),
+    "no space": ("class Walk(gymnasium.Env): pass", "m:Walk has no `observation_space`: set a space of gymnasium.spaces"),
+    "no environment": ("class Walk: pass", "expected a gymnasium.Env, m:Walk is of Walk"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG.values(), ids=WRONG)
+def test_what_is_not_as_gymnasium_wants_it_is_told_what_to_write(module, text, message, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(tmp_path)
+    module(textwrap.dedent(HEAD) + text + "\n", "m")
+    with pytest.raises(UsageError) as error:
+        try_environment("m:Walk", PLAIN, 1)
+    assert str(error.value).startswith(f"env: {message}")
+
+
+def test_an_environment_of_old_gym_is_told_so(module, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(tmp_path)
+    module("class Env: pass\n", "gym")
+    module("import gym\nclass Walk(gym.Env): pass\n", "m")
+    with pytest.raises(
+        UsageError, match="env: m:Walk is made for Gym, which Gymnasium has replaced: `import gymnasium as gym`"
+    ):
+        try_environment("m:Walk", PLAIN, 1)
+    monkeypatch.delitem(sys.modules, "gym")
+
+
+def test_an_id_of_ones_own_package(module, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(tmp_path)
+    register = "gymnasium.register('mine/Walk-v0', entry_point=Base)\n"
+    module(textwrap.dedent(HEAD) + register, "m")
+    try_environment("m:mine/Walk-v0", PLAIN, 1).close()
+    with pytest.raises(UsageError, match=r"env: m does not register it: 'mine/Walk-v1' does not exist .* is 'mine/Walk-v0'"):
+        make_environment("m:mine/Walk-v1", PLAIN)
+    del gymnasium.registry["mine/Walk-v0"]
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        ("my_pkg.envs.MyEnv", "env: a class is written `module:Class`: my_pkg.envs:MyEnv; got 'my_pkg.envs.MyEnv'"),
+        (
+            "my_pkg/MyEnv-v0",
+            "an id that a package of yours registers is written with the package before it: `package:my_pkg/MyEnv-v0`",
+        ),
+    ],
+)
+def test_what_is_written_otherwise_is_told_how(env, message):
+    with pytest.raises(UsageError) as error:
+        check_environment(env)
+    assert message in str(error.value)

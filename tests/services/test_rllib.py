@@ -143,7 +143,7 @@ def test_an_example_reaches_its_goal(example, cluster, folder):
 def test_a_broken_environment_says_its_own_error(alg, train, simulator):
     env = simulator("broken_simulator", good_steps=50, then='raise ValueError("the simulator has lost its licence")')
     config = {**SMALL, "num_workers": 1} if alg == "PPO" else {"num_workers": 2}
-    trial = only(train(alg=alg, env=env, config=config, stop={"training_iteration": 3}))
+    trial = only(train(alg=alg, env=env, config=config, resources={"cpu": 2}, stop={"training_iteration": 3}))
     assert trial.state is TrialState.ERROR
     assert trial.error.strip().endswith("ValueError: the simulator has lost its licence")
 
@@ -194,3 +194,46 @@ def test_a_checkpoint_of_another_algorithm_is_refused(train, folder):
         train(restore="checkpoint_000001")
     with pytest.raises(SpecError, match=r"exp\.restore: .*/absent is no checkpoint of tune-tasks"):
         train(restore="absent")
+
+
+DRIFTING = """
+import gymnasium, numpy
+class Drifting(gymnasium.Env):
+    observation_space = gymnasium.spaces.Box(-1, 1, (3,), numpy.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+    def reset(self, *, seed=None, options=None):
+        self.steps = 0
+        return numpy.zeros(3, numpy.float32), {}
+    def step(self, action):
+        self.steps += 1
+        return numpy.zeros(3 if self.steps < 9 else 4, numpy.float32), 1.0, False, False, {}
+class OfOldGym(Drifting):
+    def reset(self):
+        return numpy.zeros(3, numpy.float32)
+"""
+
+
+def test_what_is_wrong_with_an_environment_is_a_sentence(cluster, folder, monkeypatch):
+    from tune_tasks import run_experiments
+    from tune_tasks.summary import report_lines
+
+    (folder / "drifting.py").write_text(DRIFTING)
+    monkeypatch.syspath_prepend(str(folder))
+    common = {"run": "PPO", "seed": 1, "stop": {"timesteps_total": 100}}
+    config = {**SMALL, "train_batch_size_per_learner": 100, "num_workers": 0}
+    summary = run_experiments(
+        {
+            "here": {**common, "env": "drifting:Drifting", "config": config},
+            "in a worker": {**common, "env": "drifting:Drifting", "config": {**config, "num_workers": 1}},
+            "old": {**common, "env": "drifting:OfOldGym", "config": config},
+            "no end": {**common, "env": "Pendulum-v1", "config": config, "checkpoint_at_end": True},
+        },
+        display="none",
+    )
+    here, worker, old, endless = summary.trials
+    for trial in (here, worker):
+        assert trial.error.strip().endswith("an observation has the shape (4,), but `observation_space` says (3,)")
+    assert "`reset` of drifting:OfOldGym takes no `seed`, as in Gym before 0.26: write" in old.error_summary
+    assert (endless.state, endless.error) == (TrialState.TERMINATED, None)
+    assert [path.name for path in Path(endless.logdir).glob("checkpoint_*")] == ["checkpoint_000001"]
+    assert any(line.startswith("No best trial: no episode has ended") for line in report_lines(summary))

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from tune_tasks.errors import UsageError, nearest
+from tune_tasks.rllib.keys_2017 import ALGORITHMS_GONE
 
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
@@ -34,6 +35,10 @@ ALGORITHMS: Mapping[str, str] = MappingProxyType(
 
 def check_algorithm(alg: str) -> None:
     """Raise UsageError unless `alg` names an algorithm; the message has the list and the nearest name. Imports nothing."""
+    if alg in ALGORITHMS_GONE:
+        instead = ALGORITHMS_GONE[alg]
+        hint = f"; {instead} is the nearest there is" if instead else ""
+        raise UsageError(f"alg: RLlib no longer has {alg!r}{hint} (known: script, {', '.join(ALGORITHMS)})")
     if alg not in ALGORITHMS:
         by_lower = {name.lower(): name for name in ("script", *ALGORITHMS)}
         match = nearest(alg.lower(), by_lower)

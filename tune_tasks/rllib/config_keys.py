@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,8 @@ from tune_tasks.errors import ConfigError
 from tune_tasks.rllib.catalog import check_algorithm, config_class
 from tune_tasks.rllib.data_keys import check_data, set_data_defaults
 from tune_tasks.rllib.given import Entry, Given, Sorter
-from tune_tasks.rllib.keys_2017 import IGNORED, MODEL_IGNORED, Part
+from tune_tasks.rllib.hints import fits
+from tune_tasks.rllib.keys_2017 import IGNORED, MODEL_IGNORED, OLD_VALUES, REPLAY_IGNORED, Part
 from tune_tasks.rllib.options import EnvironmentOptions
 from tune_tasks.rllib.replay_keys import set_exploration, set_replay
 from tune_tasks.rllib.settings import ON_DATA, Setting, check_hint, check_null, check_use, check_value, settings_of
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["ConfigError", "algorithm_config", "ignored_keys"]
 
 _CONTINUOUS = {"CQL", "IQL"}
+_INSIDE = {"model": MODEL_IGNORED, "replay_buffer_config": REPLAY_IGNORED}
 
 
 def ignored_keys(alg: str, config: Mapping[str, Any]) -> dict[str, str]:
@@ -31,45 +35,74 @@ def ignored_keys(alg: str, config: Mapping[str, Any]) -> dict[str, str]:
         UsageError: If `alg` names no algorithm.
     """
     check_algorithm(alg)
-    model = config.get("model")
-    inside = {f"model.{key}": MODEL_IGNORED[key] for key in model if key in MODEL_IGNORED} if isinstance(model, Mapping) else {}
-    return {key: IGNORED[key] for key in config if key in IGNORED} | inside
+    found = {}
+    for key, value in config.items():
+        if key in IGNORED:
+            found[key] = IGNORED[key]
+        elif key in OLD_VALUES and any(option in OLD_VALUES[key].values for option in _options(value)):
+            found[key] = OLD_VALUES[key].reason
+        elif key in _INSIDE and isinstance(value, Mapping):
+            found |= {f"{key}.{inner}": _INSIDE[key][inner] for inner in value if inner in _INSIDE[key]}
+    return found
 
 
-def algorithm_config(alg: str, env: str, config: Mapping[str, Any], folders: Sequence[Path] | None = None) -> AlgorithmConfig:
+def _options(value: Any) -> Sequence[Any]:
+    """The values that a grid tries; of what is none, the value itself."""
+    options = value.get("grid_search") if isinstance(value, Mapping) else None
+    return options if isinstance(options, list) else [value]
+
+
+def algorithm_config(
+    alg: str, env: str | None, config: Mapping[str, Any], folders: Sequence[Path] | None = None
+) -> AlgorithmConfig:
     """The config of an algorithm on RLlib's new API stack, with its environment; checked, ready to be built.
 
     Args:
         alg: The algorithm's name, one of `catalog.ALGORITHMS`.
-        env: The environment, as in a spec: see `environments.check_environment`.
+        env: The environment, as in a spec: see `environments.check_environment`; None: one that is known to be wrong, of which
+            nothing is said.
         config: The spec's `config`, its search parameters resolved.
         folders: Where recorded data (`input_`) is looked for; None: it is not.
 
     Raises:
         ConfigError: If a key is unknown, is given twice under two names, has no effect on this algorithm, or has a value that
-            cannot be used.
+            cannot be used; one error for all that is wrong.
         BadInputError: If there is no such algorithm or environment, or RLlib is not installed.
     """
     from tune_tasks.rllib import environments
     from tune_tasks.rllib.model_keys import environment_options, set_model
 
     built = config_class(alg)()
-    environments.check_environment(env)
+    if env is not None:
+        environments.check_environment(env)
     given = _sorted(alg, built, config)
-    set_replay(alg, built, given)
-    set_exploration(alg, given)
-    set_model(alg, env, built, given)
-    _iteration(built, given)
-    _filter(alg, built, given)
-    set_data_defaults(alg, built, given)
-    _evaluation(alg, built, given)
-    _settings(alg, built, given.parts[Part.SETTING])
-    options = environment_options(env, given)
-    _spaces(alg, built, env, options)
-    environments.register()
-    built.environment(env=environments.REGISTERED_AS, env_config={"env": env, "options": options})
-    _validate(built, given)
-    check_data(alg, built, given, folders)
+    _check_together(alg, given.parts[Part.SETTING], given)
+    options = EnvironmentOptions()
+    for step in (
+        lambda: set_replay(alg, built, given),
+        lambda: set_exploration(alg, given),
+        lambda: set_model(alg, env, built, given),
+        lambda: _iteration(built, given),
+        lambda: _filter(alg, built, given),
+        lambda: set_data_defaults(alg, built, given),
+        lambda: _evaluation(alg, built, given),
+        lambda: _settings(alg, built, given),
+    ):
+        with given.noting():
+            step()
+    with given.noting():
+        options = environment_options(env, given)
+    if not given.problems:  # else a default would be checked in place of what is wrong
+        with given.noting():
+            if env is not None:
+                _spaces(alg, built, env, options)
+            environments.register()
+            built.environment(env=environments.REGISTERED_AS, env_config={"env": env, "options": options})
+            if env is not None or not built.is_offline:
+                _validate(built, given)
+    with given.noting():
+        check_data(alg, built, given, folders)
+    given.check()
     return built
 
 
@@ -79,16 +112,52 @@ def _sorted(alg: str, built: AlgorithmConfig, config: Mapping[str, Any]) -> Give
     return Sorter(alg, settings_of(type(built)), model_hints()).sort(config)
 
 
-def _settings(alg: str, built: AlgorithmConfig, entries: Mapping[str, Entry]) -> None:
-    settings = settings_of(type(built))
+def _settings(alg: str, built: AlgorithmConfig, given: Given) -> None:
+    settings, entries = settings_of(type(built)), given.parts[Part.SETTING]
     calls: dict[str, dict[str, Any]] = defaultdict(dict)
     for name, entry in entries.items():
-        check_use(alg, name, entry.key)
-        check_value(settings[name], entry.value, entry.key)
-        check_null(built, settings[name], entry.value, entry.key)
-        calls[settings[name].method][name] = entry.value
+        with given.noting():
+            check_use(alg, name, entry.key)
+            check_value(settings[name], entry.value, entry.key)
+            check_null(built, settings[name], entry.value, entry.key)
+            calls[settings[name].method][name] = entry.value
     for method, arguments in calls.items():
-        getattr(built, method)(**arguments)
+        with given.noting(), _rllibs_own(arguments, entries):
+            getattr(built, method)(**arguments)
+
+
+@contextlib.contextmanager
+def _rllibs_own(names: Iterable[str], entries: Mapping[str, Entry]) -> Iterator[None]:
+    """What RLlib's own checks say, as a ConfigError at the first key that they name, whatever they raise."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:
+        said = str(error).partition("\nTo suppress")[0].strip()
+        message = (
+            " ".join(said.split())
+            if isinstance(error, ValueError) and said
+            else f"RLlib cannot take it ({type(error).__name__}: {said})"
+        )
+        keys = [entries[name].key for name in names if re.search(rf"\b{re.escape(name)}\b", said)]
+        raise ConfigError(message, keys[0] if keys else ()) from error
+
+
+def _check_together(alg: str, entries: Mapping[str, Entry], given: Given) -> None:
+    """RLlib's own check of these two raises a TypeError for one kind of `n_step` or the other."""
+    steps, fragment = entries.get("n_step"), entries.get("rollout_fragment_length")
+    if steps is None or fragment is None:
+        return
+    if alg == "DQN" and isinstance(steps.value, tuple) and fits(fragment.value, int):
+        with given.noting():
+            raise ConfigError("expected 'auto': RLlib's DQN takes no other with two values of `n_step`", fragment.key)
+        return
+    longest = steps.value[-1] if isinstance(steps.value, tuple) else steps.value
+    if fits(longest, int) and fits(fragment.value, int) and fragment.value < longest:
+        with given.noting():
+            said = f"expected `n_step` ({longest}) or more steps, or 'auto', got {fragment.value}"
+            raise ConfigError(said, fragment.key)
 
 
 def _iteration(built: AlgorithmConfig, given: Given) -> None:
@@ -121,12 +190,11 @@ def _evaluation(alg: str, built: AlgorithmConfig, given: Given) -> None:
     entry = given.parts[Part.EVALUATION].get("evaluation_config")
     if entry is None:
         return
-    try:
-        inner = _sorted(alg, built, entry.value)
+    inner = _sorted(alg, built, entry.value)
+    with inner.noting():
         _only_settings(inner, settings_of(type(built)))
-        _settings(alg, type(built)(), inner.parts[Part.SETTING])
-    except ConfigError as error:
-        raise ConfigError(error.message, (*entry.key, *error.key)) from error
+    _settings(alg, type(built)(), inner)
+    given.problems += [ConfigError(problem.message, (*entry.key, *problem.key)) for problem in inner.problems]
     built.evaluation(evaluation_config={name: e.value for name, e in inner.parts[Part.SETTING].items()})
 
 
@@ -160,9 +228,21 @@ def _spaces(alg: str, built: AlgorithmConfig, env: str, options: EnvironmentOpti
 
 
 def _validate(built: AlgorithmConfig, given: Given) -> None:
+    entries = given.parts[Part.SETTING]
     try:
-        built.validate()
-    except ValueError as error:
-        message = str(error).partition("\nTo suppress")[0]
-        named = [entry.key for name, entry in given.parts[Part.SETTING].items() if f"`{name}`" in message]
-        raise ConfigError(message, named[0] if named else ()) from error
+        with _rllibs_own(entries, entries):
+            built.validate()
+    except ConfigError as error:
+        raise ConfigError(error.message, error.key or _culprit(built, entries)) from error
+
+
+def _culprit(built: AlgorithmConfig, entries: Mapping[str, Entry]) -> tuple[str, ...]:
+    """The key that RLlib's checks pass without; of several the first."""
+    for name, entry in entries.items():
+        if name in vars(built):
+            without = built.copy(copy_frozen=False)
+            setattr(without, name, vars(type(built)())[name])
+            with contextlib.suppress(Exception):
+                without.validate()
+                return entry.key
+    return ()

@@ -63,6 +63,8 @@ def check_data(alg: str, built: AlgorithmConfig, given: Given, folders: Sequence
     if alg not in ON_DATA:
         return
     settings = given.parts[Part.SETTING]
+    if "input_" not in settings:
+        return
     if "min_train_timesteps_per_iteration" not in settings:
         updates = _UPDATES_OF_CQL if alg == "CQL" else _UPDATES
         built.reporting(min_train_timesteps_per_iteration=updates * built.total_train_batch_size)

@@ -15,6 +15,8 @@ from typing import Any
 
 import gymnasium
 
+from tune_tasks.rllib.env_check import wrong_shape
+
 
 class KeepsErrors(gymnasium.Wrapper[Any, Any, Any, Any]):
     """Writes what the environment raises into the folder. Lives in an env runner's process."""
@@ -22,6 +24,7 @@ class KeepsErrors(gymnasium.Wrapper[Any, Any, Any, Any]):
     def __init__(self, env: gymnasium.Env[Any, Any], folder: str) -> None:
         super().__init__(env)
         self._folder = folder
+        self._shape = env.observation_space.shape or ()
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """See Gymnasium."""
@@ -31,10 +34,18 @@ class KeepsErrors(gymnasium.Wrapper[Any, Any, Any, Any]):
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """See Gymnasium."""
         try:  # a context manager, entered at every step, would cost as much as the rest of the wrapper
-            return self.env.step(action)
+            result = self.env.step(action)
+            self._check_shape(result[0])
         except Exception as exc:
             _keep(exc, self._folder)
             raise
+        return result
+
+    def _check_shape(self, observation: Any) -> None:
+        """RLlib would say that some array has the wrong shape."""
+        observed = getattr(observation, "shape", self._shape)
+        if observed != self._shape:
+            raise ValueError(wrong_shape(observed, self._shape))
 
 
 @contextlib.contextmanager

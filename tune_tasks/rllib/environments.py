@@ -17,6 +17,7 @@ from gymnasium.wrappers import TimeLimit
 
 from tune_tasks.errors import UsageError, did_you_mean
 from tune_tasks.rllib.atari import has_screen, register_atari
+from tune_tasks.rllib.env_check import check_first_step, check_kind
 from tune_tasks.rllib.env_class import check_class, check_module, is_class, make_class
 from tune_tasks.rllib.env_errors import KeepsErrors, kept
 from tune_tasks.rllib.options import EnvironmentOptions
@@ -26,6 +27,7 @@ from tune_tasks.rllib.wrappers import Env, RepeatedActions, atari_images, scaled
 REGISTERED_AS = "tune_tasks"
 
 _ID = re.compile(r"(?:(?P<module>[A-Za-z_][\w.]*):)?(?P<name>(?:[\w-]+/)?[\w.-]+?)(?:-v(?P<version>\d+))?")
+_DOTTED = re.compile(r"(?P<module>[a-z_]\w*(?:\.[A-Za-z_]\w*)*)\.(?P<name>[A-Za-z_]\w*)")
 #: A package of environments -> the module that it needs, and how that is installed.
 _NEEDS = {
     "gymnasium.envs.mujoco": ("mujoco", "'gymnasium[mujoco]'"),
@@ -49,6 +51,8 @@ def check_environment(env: str) -> None:
     match = _ID.fullmatch(env)
     if is_class(env):
         check_class(env)
+    elif dotted := _DOTTED.fullmatch(env):
+        raise UsageError(f"env: a class is written `module:Class`: {dotted['module']}:{dotted['name']}; got {env!r}")
     elif match is None:
         raise UsageError(f"env: expected an id such as CartPole-v1, or `module:Class`; got {env!r}")
     elif match["module"]:
@@ -63,19 +67,22 @@ def is_atari(env: str) -> bool:
     return has_screen(env.rpartition(":")[2])
 
 
-def _spec(env: str) -> EnvSpec:
+def _spec(env: str, own: str = "") -> EnvSpec:
+    """What is registered under an id; `own` is the module that was imported to do so."""
     register_atari()
     spec = gymnasium.registry.get(env)
+    if own and spec is not None:
+        return spec
     if spec is None or not isinstance(spec.entry_point, str):  # ids of mujoco-py are there, and raise an error
-        raise UsageError(f"env: {_not_there(env)}")
+        raise UsageError(f"env: {f'{own} does not register it: ' if own else ''}{_not_there(env, own)}")
     for package, (module, install) in _NEEDS.items():
         if spec.entry_point.startswith(package) and importlib.util.find_spec(module) is None:
             raise UsageError(f"env: {env!r} needs {module}, which is not installed: pip install {install}")
     return spec
 
 
-def _not_there(env: str) -> str:
-    known = [name for name, spec in gymnasium.registry.items() if isinstance(spec.entry_point, str)]
+def _not_there(env: str, own: str) -> str:
+    known = [name for name, spec in gymnasium.registry.items() if own or isinstance(spec.entry_point, str)]
     match = _ID.fullmatch(env)
     versions = [name for name in known if match and name.rpartition("-v")[0] == match["name"]]
     if versions:
@@ -83,7 +90,10 @@ def _not_there(env: str) -> str:
         what = "does not exist (any more)" if match and match["version"] else "names no version"
         return f"{env!r} {what}; the newest version in Gymnasium {gymnasium.__version__} is {newest!r}"
     ale = "" if importlib.util.find_spec("ale_py") else "; Atari games need ale-py: pip install 'tune-tasks[rllib]'"
-    return f"no environment is named {env!r}{did_you_mean(env, known)}{ale}"
+    hint = did_you_mean(env, known)
+    if not hint and "/" in env and not own:
+        hint = f"; an id that a package of yours registers is written with the package before it: `package:{env}`"
+    return f"no environment is named {env!r}{hint}{ale}"
 
 
 def make_environment(env: str, options: EnvironmentOptions) -> Env:
@@ -94,7 +104,25 @@ def make_environment(env: str, options: EnvironmentOptions) -> Env:
     Raises:
         UsageError: If there is no such environment, or a library that it needs is not installed.
     """
+    return _wrapped(_made(env, options), options)
+
+
+def try_environment(env: str, options: EnvironmentOptions, seed: int | None) -> Env:
+    """Make and wrap the environment, and act once in it: what is wrong with it from the start is raised, in words.
+
+    Raises:
+        UsageError: If there is none, or it is not as Gymnasium wants it.
+        Exception: What the environment itself raises.
+    """
     made = _made(env, options)
+    check_first_step(env, made, seed)
+    wrapped = _wrapped(made, options)
+    wrapped.reset(seed=seed)
+    wrapped.step(wrapped.action_space.sample())
+    return wrapped
+
+
+def _wrapped(made: Env, options: EnvironmentOptions) -> Env:
     if _has_images(made):
         made = atari_images(made, options)
     else:
@@ -103,13 +131,19 @@ def make_environment(env: str, options: EnvironmentOptions) -> Env:
 
 
 def _made(env: str, options: EnvironmentOptions) -> Env:
+    made = _of_class_or_id(env, options)
+    check_kind(env, made)
+    return made
+
+
+def _of_class_or_id(env: str, options: EnvironmentOptions) -> Env:
     if is_class(env):
         return make_class(env, options.arguments)
     module, _, name = env.rpartition(":")
     if module:
         importlib.import_module(module)
     # Gymnasium warns of an id's age each time that it makes one from its name: from its spec it does not.
-    spec = _spec(name)
+    spec = _spec(name, module)
     images = {"obs_type": "grayscale" if options.grayscale else "rgb"} if has_screen(name) else {}
     return gymnasium.make(spec, disable_env_checker=True, **{**images, **options.arguments})
 

@@ -17,6 +17,7 @@ _WORDS: dict[Any, str] = {
     str: "a text",
     dict: "a mapping",
     list: "a list",
+    tuple: "a list",
     type(None): "null",
 }
 _SIMPLE: dict[Any, Callable[[Any], bool]] = {

@@ -47,18 +47,18 @@ def model_hints() -> dict[str, Any]:
     return typing.get_type_hints(DefaultModelConfig)
 
 
-def set_model(alg: str, env: str, built: AlgorithmConfig, given: Given) -> None:
+def set_model(alg: str, env: str | None, built: AlgorithmConfig, given: Given) -> None:
     """Set `rl_module(model_config=…)`.
 
-    Raises:
-        ConfigError: If a value cannot be used, or the algorithm has networks of its own.
+    A value that cannot be used, or is of an algorithm that has networks of its own, is noted in `given.problems`.
     """
     hints, entries = model_hints(), given.parts[Part.MODEL]
     for name, entry in entries.items():
-        _check_use(alg, name, entry.key)
-        check_hint(hints[name], entry.value, entry.key)
-        check_range(name, entry.value, entry.key)
-        _check_activation(name, entry.value, entry.key)
+        with given.noting():
+            _check_use(alg, name, entry.key)
+            check_hint(hints[name], entry.value, entry.key)
+            check_range(name, entry.value, entry.key)
+            _check_activation(name, entry.value, entry.key)
     if alg not in _OWN_NETWORKS:
         built.rl_module(model_config=_model(env, {name: entry.value for name, entry in entries.items()}))
 
@@ -71,10 +71,10 @@ def _check_use(alg: str, name: str, key: tuple[str, ...]) -> None:
         raise ConfigError(f"has no effect on the networks of {alg}; on those of {', '.join(sorted(algorithms))} it has", key)
 
 
-def _model(env: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def _model(env: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
     # RLlib takes max_seq_len's default from a whole DefaultModelConfig only, which would undo an algorithm's own defaults.
     memory = {"max_seq_len": 20} if given.get("use_lstm") else {}
-    if not is_atari(env):
+    if env is None or not is_atari(env):
         return {**memory, **given}
     return {**ATARI_MODEL, **(memory or _ATARI_HEAD), **given}
 
@@ -89,18 +89,18 @@ def _check_activation(name: str, value: Any, key: tuple[str, ...]) -> None:
             raise ConfigError(f"expected an activation such as 'tanh', 'relu' or 'elu', got {value!r}", key) from error
 
 
-def environment_options(env: str, given: Given) -> EnvironmentOptions:
+def environment_options(env: str | None, given: Given) -> EnvironmentOptions:
     """How the environment is made and wrapped.
 
-    Raises:
-        ConfigError: If a value cannot be used, or speaks of images where `env` is no Atari game.
+    A value that cannot be used, or speaks of images where `env` is no Atari game, is noted in `given.problems`.
     """
     hints, entries = typing.get_type_hints(EnvironmentOptions), given.parts[Part.ENVIRONMENT]
     for name, entry in entries.items():
-        if name in IMAGE_OPTIONS and not (is_class(env) or is_atari(env)):
-            raise ConfigError(f"has no effect on {env}, which is no Atari game played by its images", entry.key)
-        check_hint(hints[name], entry.value, entry.key)
-        check_range(name, entry.value, entry.key)
+        with given.noting():
+            if name in IMAGE_OPTIONS and env is not None and not (is_class(env) or is_atari(env)):
+                raise ConfigError(f"has no effect on {env}, which is no Atari game played by its images", entry.key)
+            check_hint(hints[name], entry.value, entry.key)
+            check_range(name, entry.value, entry.key)
     lstm = given.parts[Part.MODEL].get("use_lstm")
     options = EnvironmentOptions(arguments=dict(given.arguments), framestack=1 if lstm and lstm.value else 4)
     return dataclasses.replace(options, **{name: entry.value for name, entry in entries.items()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -11,10 +12,10 @@ from tune_tasks.errors import BadInputError, Location, ResourcesError, SpecError
 from tune_tasks.rllib.catalog import ALGORITHMS, config_class
 from tune_tasks.rllib.checkpoints import Checkpoint
 from tune_tasks.rllib.config_keys import ConfigError, algorithm_config, ignored_keys
+from tune_tasks.rllib.keys_2017 import METRICS as OUR_NAMES
 from tune_tasks.rllib.quiet import quiet
 from tune_tasks.rllib.trainable import RLlibTrainable, place
 from tune_tasks.spec import ExperimentSpec
-from tune_tasks.spec_source import NodePath
 from tune_tasks.trial import Resources, Trial
 
 #: What a trial reports beside `learner/…` and `evaluation/…`.
@@ -22,65 +23,109 @@ METRICS = (
     *("training_iteration", "timesteps_total", "timesteps_this_iter", "time_total_s", "time_this_iter_s", "timestamp"),
     *("episode_reward_mean", "episode_reward_min", "episode_reward_max", "episode_len_mean", "episodes_total"),
 )
+_GROUPS = ("learner/", "evaluation/", "custom")
+_MOST_PROBLEMS = 20
 Locator = Callable[..., Location | None]
 """The place of a path within the experiment."""
 
 
-def rllib_trainable(experiment: ExperimentSpec, folder: Path | None, at: Locator) -> RLlibTrainable:
-    """What an experiment's trials call.
+def in_our_names(experiment: ExperimentSpec, at: Locator) -> ExperimentSpec:
+    """The experiment with our names for what RLlib has called its metrics, in `stop` and `metric`.
+
+    Raises:
+        SpecError: If `stop` has one metric under two names.
+    """
+    stop: dict[str, float | str] = {}
+    for name, bound in experiment.stop.items():
+        ours = OUR_NAMES.get(name, name)
+        if ours in stop:
+            raise SpecError(f"stop.{name}: sets the same as another name of {ours!r}; give one of them", at(("stop", name)))
+        stop[ours] = bound
+    metric = OUR_NAMES.get(experiment.metric or "", experiment.metric)
+    return experiment.model_copy(update={"stop": stop, "metric": metric})
+
+
+def rllib_plan(
+    experiment: ExperimentSpec, trials: Sequence[Trial], folder: Path | None, at: Locator
+) -> tuple[RLlibTrainable, list[Trial]]:
+    """What an experiment's trials call, and the trials with their processes' shares of their resources.
 
     Args:
         experiment: With an `alg` that is not `script`.
+        trials: Its trials.
         folder: The spec's; a relative `restore` or `input_` is looked for in the working directory, then here.
         at: The place of a part of it.
 
     Raises:
-        SpecError: If the algorithm, the environment or the checkpoint is none, or another's.
-        UsageError: If RLlib is not installed.
+        SpecError: If the algorithm is none; or for everything else that is wrong at once: the environment, a criterion, the
+            checkpoint, the config of a trial, its resources.
     """
     try:
         config_class(experiment.alg)
-    except UsageError as exc:
+    except UsageError as exc:  # without the algorithm nobody knows its keys
         raise SpecError(str(exc), at(("alg",))) from None
-    if experiment.env is None:
-        raise SpecError(f"env: {experiment.alg} needs an environment, e.g. CartPole-v1 or module:Class", at(()))
-    from tune_tasks.rllib.environments import check_environment  # and Gymnasium, which scripts need not have
-
-    try:
-        check_environment(experiment.env)
-    except BadInputError as exc:
-        raise SpecError(str(exc), at(("env",))) from None
-    _check_metrics(experiment, at)
-    try:
-        restore = _checkpoint(experiment, folder)
-    except UsageError as exc:
-        raise SpecError(f"restore: {exc}", at(("restore",))) from None
-    return RLlibTrainable(
+    problems: list[SpecError] = []
+    with _noting(problems, at(("env",)) if experiment.env else at(())):
+        _check_env(experiment)
+    env = None if problems else experiment.env
+    for name in experiment.stop:
+        with _noting(problems, at(("stop", name), key=True)):
+            _check_metric(experiment.alg, name)
+    restore = None
+    with _noting(problems, at(("restore",))):
+        restore = _restored(experiment, folder)
+    trainable = RLlibTrainable(
         experiment.alg,
-        experiment.env,
+        experiment.env or "",
         experiment.resources.resources(),
         experiment.checkpoint_freq,
         restore,
         folders=_folders(folder),
+        unset=frozenset({"cpu", "gpu"} - experiment.resources.model_fields_set),
+        checkpoint_at_end=experiment.checkpoint_at_end,
     )
+    placed = list(_placed(trials, trainable, env, problems, at))
+    if problems:
+        raise SpecError.of(problems)
+    return trainable, placed
 
 
-def _check_metrics(experiment: ExperimentSpec, at: Locator) -> None:
-    for name in experiment.stop:
-        if "/" not in name and name not in METRICS:
-            known = f"known: {', '.join(METRICS)}, learner/…, evaluation/…"
-            message = f"stop.{name}: no trial of {experiment.alg} reports it{did_you_mean(name, METRICS)} ({known})"
-            raise SpecError(message, at(("stop", name)))
+@contextlib.contextmanager
+def _noting(problems: list[SpecError], place: Location | None) -> Iterator[None]:
+    """Keep what is found to be wrong in the context, and go on after it."""
+    try:
+        yield
+    except BadInputError as exc:
+        problems.append(SpecError(str(exc), place))
+
+
+def _check_env(experiment: ExperimentSpec) -> None:
+    if experiment.env is None:
+        raise UsageError(f"env: {experiment.alg} needs an environment, e.g. CartPole-v1 or module:Class")
+    from tune_tasks.rllib.environments import check_environment  # and Gymnasium, which scripts need not have
+
+    check_environment(experiment.env)
+
+
+def _check_metric(alg: str, name: str) -> None:
+    if name not in METRICS and not name.removeprefix("info/").removeprefix("info.").startswith(_GROUPS):
+        known = f"known: {', '.join(METRICS)}, learner/…, evaluation/…"
+        raise UsageError(f"stop.{name}: no trial of {alg} reports it{did_you_mean(name, METRICS)} ({known})")
 
 
 def _folders(of_spec: Path | None) -> tuple[Path, ...]:
     return (Path.cwd(), of_spec.absolute()) if of_spec else (Path.cwd(),)
 
 
-def _checkpoint(experiment: ExperimentSpec, folder: Path | None) -> Path | None:
-    if experiment.restore is None:
-        return None
-    written = Path(experiment.restore).expanduser()
+def _restored(experiment: ExperimentSpec, folder: Path | None) -> Path | None:
+    try:
+        return None if experiment.restore is None else _checkpoint(Path(experiment.restore), experiment, folder)
+    except UsageError as exc:
+        raise UsageError(f"restore: {exc}") from None
+
+
+def _checkpoint(restore: Path, experiment: ExperimentSpec, folder: Path | None) -> Path:
+    written = restore.expanduser()
     places = [place / written for place in _folders(folder)]
     path = next((place for place in places if place.exists()), places[0])
     checkpoint = Checkpoint.read(path)
@@ -89,35 +134,48 @@ def _checkpoint(experiment: ExperimentSpec, folder: Path | None) -> Path | None:
     return path
 
 
-def placed(trials: Sequence[Trial], trainable: RLlibTrainable, at: Callable[[NodePath], Location | None]) -> Iterator[Trial]:
+def _placed(
+    trials: Sequence[Trial], trainable: RLlibTrainable, env: str | None, problems: list[SpecError], at: Locator
+) -> Iterator[Trial]:
     """The trials with their processes' shares; each config is built once, as RLlib is going to see it.
 
-    Args:
-        trials: Of one experiment.
-        trainable: What they call.
-        at: The place of a path within the experiment's `config`.
-
-    Raises:
-        SpecError: If a config is wrong, or the resources do not suffice for its workers.
+    What is wrong goes to `problems`; with many of them the rest of the trials is not looked at.
     """
     known: dict[str, tuple[Resources, ...]] = {}
+    said: set[str] = set()
     for trial in trials:
         key = json.dumps(trial.config, sort_keys=True, default=repr)
         if key not in known:
-            known[key] = _bundles(trial, trainable, at)
-        bundles = known[key]
-        yield dataclasses.replace(trial, bundles=bundles) if len(bundles) > 1 else trial
+            if len(problems) >= _MOST_PROBLEMS:
+                return
+            known[key] = (trial.resources,)
+            try:
+                known[key] = _bundles(trial, trainable, env)
+            except ConfigError as exc:
+                new = [problem for problem in exc.each() if str(problem) not in said]
+                problems += [SpecError(_of_trial(problem, trial), at(("config", *problem.key))) for problem in new]
+                said |= set(map(str, new))
+            except ResourcesError as exc:
+                problems.append(SpecError(_of_trial(exc, trial), at(("resources",))))
+        yield _with_shares(trial, known[key], trainable)
 
 
-def _bundles(trial: Trial, trainable: RLlibTrainable, at: Callable[[NodePath], Location | None]) -> tuple[Resources, ...]:
-    try:
-        with quiet():
-            settings = algorithm_config(trainable.alg, trainable.env, trial.config, trainable.folders)
-            return place(settings, trial.config, trial.resources)
-    except ConfigError as exc:
-        raise SpecError(f"{exc} (trial {trial.index})", at(tuple(exc.key))) from None
-    except ResourcesError as exc:
-        raise SpecError(f"{exc} (trial {trial.index})", at(())) from None
+def _bundles(trial: Trial, trainable: RLlibTrainable, env: str | None) -> tuple[Resources, ...]:
+    with quiet():
+        settings = algorithm_config(trainable.alg, env, trial.config, trainable.folders)
+        return place(settings, trial.config, trial.resources, trainable.unset)
+
+
+def _with_shares(trial: Trial, bundles: tuple[Resources, ...], trainable: RLlibTrainable) -> Trial:
+    resources = trial.resources
+    if trainable.unset:
+        cpu, gpu = (sum(getattr(bundle, name) for bundle in bundles) for name in ("cpu", "gpu"))
+        resources = dataclasses.replace(resources, cpu=cpu, gpu=gpu)
+    return dataclasses.replace(trial, resources=resources, bundles=bundles if len(bundles) > 1 else ())
+
+
+def _of_trial(error: BadInputError, trial: Trial) -> str:
+    return f"{error} (trial {trial.index})" if trial.searched else str(error)
 
 
 def ignored(experiment: ExperimentSpec) -> Iterator[tuple[str, str]]:

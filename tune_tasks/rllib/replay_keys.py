@@ -15,23 +15,30 @@ if TYPE_CHECKING:
 
 _BUFFERS = {False: "EpisodeReplayBuffer", True: "PrioritizedEpisodeReplayBuffer"}
 _HINTS: Mapping[str, Any] = {"capacity": int, "alpha": float, "beta": float, "prioritized": bool, "type": str}
-_EXPLORATION = {"max_timesteps": 100_000, "fraction": 0.1, "final": 0.02}  # the defaults of 2017
-_EXPLORATION_HINTS: Mapping[str, Any] = {"max_timesteps": int, "fraction": float, "final": float}
+_EXPLORATION = {"max_timesteps": 100_000, "fraction": 0.1, "initial": 1.0, "final": 0.02}  # the defaults of 2017
+_EXPLORATION_HINTS: Mapping[str, Any] = {
+    **dict.fromkeys(("max_timesteps", "timesteps"), int),
+    **dict.fromkeys(("fraction", "initial", "final"), float),
+}
 
 
 def set_replay(alg: str, built: AlgorithmConfig, given: Given) -> None:
     """Set `replay_buffer_config` from what was given of it.
 
+    An entry of an algorithm that has no replay buffer is noted in `given.problems`.
+
     Raises:
-        ConfigError: If the algorithm has no replay buffer, or a plain one is to have priorities.
+        ConfigError: If a plain buffer is to have priorities.
     """
     entries = given.parts[Part.REPLAY]
+    wrong = len(given.problems)
     for name, entry in entries.items():
-        if not hasattr(built, "replay_buffer_config") or alg in ON_DATA:
-            raise ConfigError("has no effect: this algorithm has no replay buffer", entry.key)
-        check_hint(_HINTS[name], entry.value, entry.key)
-        check_range(name, entry.value, entry.key)
-    if entries:
+        with given.noting():
+            if not hasattr(built, "replay_buffer_config") or alg in ON_DATA:
+                raise ConfigError("has no effect: this algorithm has no replay buffer", entry.key)
+            check_hint(_HINTS[name], entry.value, entry.key)
+            check_range(name, entry.value, entry.key)
+    if entries and len(given.problems) == wrong:
         arguments: dict[str, Any] = {"replay_buffer_config": _buffer(built, given, entries)}
         built.training(**arguments)
 
@@ -59,18 +66,20 @@ def _check_buffer(kind: str, entries: Mapping[str, Entry]) -> None:
 
 
 def set_exploration(alg: str, given: Given) -> None:
-    """Turn 2017's three numbers into DQN's `epsilon`: from 1 to the final value, in a fraction of the schedule's steps.
+    """Turn the old numbers into DQN's `epsilon`: from 1 to the final value, in a fraction of the schedule's steps.
 
-    Raises:
-        ConfigError: If the algorithm does not act at random by a schedule, or a number is out of its range.
+    A number out of its range, or of an algorithm that does not act at random by a schedule, is noted in `given.problems`.
     """
     entries = given.parts[Part.EXPLORATION]
+    wrong = len(given.problems)
     for name, entry in entries.items():
-        if alg != "DQN":
-            raise ConfigError(f"has no effect on {alg}; it is a setting of DQN", entry.key)
-        check_hint(_EXPLORATION_HINTS[name], entry.value, entry.key)
-        check_range(name, entry.value, entry.key)
-    if entries:
+        with given.noting():
+            if alg != "DQN":
+                raise ConfigError(f"has no effect on {alg}; it is a setting of DQN", entry.key)
+            check_hint(_EXPLORATION_HINTS[name], entry.value, entry.key)
+            check_range(name, entry.value, entry.key)
+    if entries and len(given.problems) == wrong:
         values = _EXPLORATION | {name: entry.value for name, entry in entries.items()}
-        schedule = [[0, 1.0], [max(1, round(values["max_timesteps"] * values["fraction"])), values["final"]]]
+        steps = values.get("timesteps", round(values["max_timesteps"] * values["fraction"]))
+        schedule = [[0, float(values["initial"])], [max(1, steps), values["final"]]]
         given.put(Part.SETTING, "epsilon", Entry(next(iter(entries.values())).key, schedule))

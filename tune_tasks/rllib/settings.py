@@ -43,19 +43,13 @@ _OLD_STACK = "belongs to RLlib's old API stack and has no effect on the new one"
 UNUSED: Mapping[str, str] = {
     **dict.fromkeys(
         (
-            *("_fake_gpus", "eager_tracing", "eager_max_retraces", "enable_tf1_exec_eagerly", "compress_observations"),
-            *("sample_collector", "remote_worker_envs", "remote_env_batch_wait_ms", "preprocessor_pref", "render_env"),
-            *("sampler_perf_stats_ema_coef", "use_worker_filter_stats", "update_worker_filter_stats", "is_atari"),
-            *("optimizer", "fake_sampler"),
-            *("off_policy_estimation_methods", "ope_split_batch_by_episode", "keep_per_episode_custom_metrics"),
-            *("metrics_episode_collection_timeout_s", "export_native_model_files", "checkpoint_trainable_policies_only"),
-            *("disable_env_checking", "extra_python_environs_for_driver", "shuffle_buffer_size", "postprocess_inputs"),
-            *("offline_sampling", "store_buffer_in_checkpoints", "action_mask_key"),
-            *("adam_epsilon", "categorical_distribution_temperature", "before_learn_on_batch", "noisy", "sigma0"),
-            *("opt_type", "decay", "momentum", "num_multi_gpu_tower_stacks", "num_gpu_loader_threads", "vtrace"),
-            *("timeout_s_aggregator_manager", "timeout_s_sampler_manager", "learner_queue_timeout", "replay_proportion"),
-            *("replay_buffer_num_slots", "target_worker_clipping", "optimization_config", "lagrangian"),
-            *("lagrangian_thresh", "intrinsic_rewards_scale", "log_sys_usage", "input_config", "actions_in_input_normalized"),
+            *("use_worker_filter_stats", "update_worker_filter_stats", "is_atari", "off_policy_estimation_methods"),
+            *("ope_split_batch_by_episode", "keep_per_episode_custom_metrics", "checkpoint_trainable_policies_only"),
+            *("extra_python_environs_for_driver", "shuffle_buffer_size", "postprocess_inputs", "offline_sampling"),
+            *("action_mask_key", "adam_epsilon", "categorical_distribution_temperature", "before_learn_on_batch"),
+            *("sigma0", "opt_type", "decay", "momentum", "replay_proportion", "replay_buffer_num_slots"),
+            *("target_worker_clipping", "optimization_config", "lagrangian", "lagrangian_thresh"),
+            "intrinsic_rewards_scale",
         ),
         _OLD_STACK,
     ),
@@ -89,12 +83,7 @@ UNUSED: Mapping[str, str] = {
         ),
         _DATA_EVALUATION,
     ),
-    "clip_rewards": f"{_OLD_STACK}; clip the rewards in the environment (`env: module:Class`)",
-    "exploration_config": f"{_OLD_STACK}; DQN takes `epsilon`, e.g. [[0, 1.0], [10000, 0.02]]",
-    "lr_schedule": f"{_OLD_STACK}; `lr` takes a schedule, e.g. [[0, 0.001], [100000, 0.0001]]",
-    "entropy_coeff_schedule": f"{_OLD_STACK}; `entropy_coeff` takes a schedule, e.g. [[0, 0.01], [100000, 0.0]]",
-    "q_model_config": f"{_OLD_STACK}; use `model`",
-    "policy_model_config": f"{_OLD_STACK}; use `model`",
+    "input_config": "`input` itself is the path, and `input_read_method` says what is read",
 }
 _NO_CRITIC = "BC imitates, without a value function"
 _NO_ADVANTAGES = "IQL estimates advantages by its two networks"
@@ -224,10 +213,10 @@ _RANGES: Mapping[str, Range] = {
     **dict.fromkeys(("num_steps_sampled_before_learning_starts", "min_time_s_per_iteration"), _ANY_COUNT),
     **dict.fromkeys(("num_cpus_per_env_runner", "num_gpus_per_env_runner"), _ANY_COUNT),
     **dict.fromkeys(("kl_coeff", "vf_loss_coeff", "entropy_coeff", "vf_coeff", "num_cpus_for_main_process"), _ANY_COUNT),
-    **dict.fromkeys(("horizon", "frame_repeat", "framestack", "capacity", "max_timesteps", "max_seq_len"), _COUNT),
+    **dict.fromkeys(("horizon", "frame_repeat", "framestack", "capacity", "max_timesteps", "max_seq_len", "timesteps"), _COUNT),
     **dict.fromkeys(("fcnet_hiddens", "head_fcnet_hiddens", "lstm_cell_size"), _COUNT),
     "num_gpus_per_learner": Range(0, 1),
-    **dict.fromkeys(("alpha", "beta", "fraction", "final"), _SHARE),
+    **dict.fromkeys(("alpha", "beta", "fraction", "initial", "final"), _SHARE),
     "dim": Range(16, 210),
     **dict.fromkeys(("gamma", "lambda_", "tau", "gae_lambda", "epsilon", "expectile"), _SHARE),
 }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from tune_tasks.reporter import Earlier, StatusReporter
 from tune_tasks.rllib import checkpoints
 from tune_tasks.rllib.checkpoints import Checkpoint
 from tune_tasks.rllib.config_keys import algorithm_config
+from tune_tasks.rllib.keys_2017 import KEYS
 from tune_tasks.rllib.quiet import quiet
 from tune_tasks.rllib.results import RecentEpisodes, training_result
 from tune_tasks.rllib.settings import ON_DATA
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
 _WORKERS_CPU = {"num_cpus_per_env_runner", "num_cpus_per_worker"}
+_WORKERS = {
+    *{old for old, place in KEYS.items() if place.name in ("num_env_runners", "num_learners", "evaluation_num_env_runners")},
+    *("num_env_runners", "num_learners", "evaluation_num_env_runners"),
+}
+"""What a config calls the number of its workers."""
 _GO_ON = {"A3C", "ES"}
 """Algorithms that do without a worker that has died."""
 _RESTARTS = {"restart_failed_env_runners", "recreate_failed_workers"}
@@ -40,7 +47,9 @@ class RLlibTrainable:
         alg: The algorithm's name.
         env: The environment's.
         resources: Of the whole trial.
+        unset: Those of `cpu` and `gpu` that the spec does not name: they follow from the config.
         checkpoint_freq: A checkpoint every so many iterations, and one at the end; 0: none.
+        checkpoint_at_end: A checkpoint at the end.
         restore: The checkpoint to go on from.
         verbose: Whether RLlib's warnings go to the trial's log.
         folders: Where recorded data is looked for, in this order.
@@ -53,6 +62,8 @@ class RLlibTrainable:
     restore: Path | None = None
     verbose: bool = False
     folders: tuple[Path, ...] = ()
+    unset: frozenset[str] = frozenset()
+    checkpoint_at_end: bool = False
 
     @contextlib.contextmanager
     def loaded(self) -> Iterator[TrainFunction]:
@@ -78,7 +89,7 @@ class RLlibTrainable:
         from tune_tasks.rllib.callbacks import EpisodeRecorder
 
         settings = algorithm_config(self.alg, self.env, config, self.folders)
-        place(settings, config, self.resources)
+        place(settings, config, self.resources, self.unset)
         if settings.seed is None:
             settings.debugging(seed=seed)
         settings.env_config |= {"search_path": list(sys.path), "errors": errors}
@@ -94,23 +105,25 @@ def _try_environment(settings: AlgorithmConfig) -> None:
 
     An algorithm that learns from data alone, for which RLlib makes no environment, is told what one observes and does.
     """
-    from tune_tasks.rllib.environments import create
+    from tune_tasks.rllib.environments import try_environment
 
-    with contextlib.closing(create({**settings.env_config, "errors": None})) as env:
+    given = settings.env_config
+    with contextlib.closing(try_environment(given["env"], given["options"], settings.seed)) as env:
         if settings.is_offline:
             settings.environment(observation_space=env.observation_space, action_space=env.action_space)
-        env.reset(seed=settings.seed)
-        env.step(env.action_space.sample())
 
 
 @contextlib.contextmanager
 def _own_errors(settings: AlgorithmConfig) -> Iterator[None]:
-    """In place of what RLlib makes of an environment's error, the error."""
+    """In place of what RLlib makes of an environment's error, the error; in place of an error without a word, its cause."""
     try:
         yield
-    except Exception:
+    except Exception as exc:  # noqa: BLE001 - it or its cause is raised again
         _raise_own_error(settings)
-        raise
+        cause: BaseException = exc
+        while not str(cause) and cause.__cause__ is not None:
+            cause = cause.__cause__
+        raise cause from cause.__cause__
 
 
 def _raise_own_error(settings: AlgorithmConfig) -> None:
@@ -156,24 +169,34 @@ def _working_folder() -> Iterator[None]:
             trainable.DEFAULT_STORAGE_PATH = kept
 
 
-def place(settings: AlgorithmConfig, config: Mapping[str, Any], resources: Resources) -> tuple[Resources, ...]:
+def place(
+    settings: AlgorithmConfig, config: Mapping[str, Any], resources: Resources, unset: Collection[str] = ()
+) -> tuple[Resources, ...]:
     """Give a trial's processes their shares of its resources; returns the bundles, the trial's own process's first.
 
     Args:
         settings: RLlib's, which are told of the shares.
         config: The spec's; where it says what a worker has, that holds.
         resources: The whole trial's.
+        unset: Those of `cpu` and `gpu` that nobody has named. A CPU is the trial's own and one each worker's, if `config`
+            says how many workers there are; GPUs are what `config` asks for.
 
     Raises:
         ResourcesError: If they do not suffice.
     """
     evaluators = settings.evaluation_num_env_runners if settings.evaluation_interval else 0
+    if "gpu" in unset:
+        players = settings.num_env_runners + evaluators
+        gpu = settings.num_gpus_per_learner + players * settings.num_gpus_per_env_runner
+        resources = dataclasses.replace(resources, gpu=gpu)
     if resources.gpu and settings.num_learners:
         if "num_learners" in config:
             raise ResourcesError("resources: a trial's GPUs are its own process's: with `gpu`, `num_learners` must be 0")
         settings.learners(num_learners=0)  # IMPALA's and APPO's default is 1, which would have no GPU
     workers = settings.num_env_runners + evaluators + settings.num_learners
     cpu = settings.num_cpus_per_env_runner if _WORKERS_CPU & config.keys() else None
+    if "cpu" in unset and _WORKERS & config.keys():
+        resources = dataclasses.replace(resources, cpu=1 + workers * (1 if cpu is None else cpu))
     bundles = divide(resources, workers, cpu=cpu, gpu=settings.num_gpus_per_env_runner)
     own = bundles[0]
     if settings.num_gpus_per_learner > own.gpu and not settings.num_learners:
@@ -203,7 +226,7 @@ class _Training:
         self._saved = 0
 
     def run(self) -> None:
-        every = self._trainable.checkpoint_freq
+        every, at_end = self._trainable.checkpoint_freq, self._trainable.checkpoint_at_end
         try:
             while True:
                 result = self._algorithm.train()
@@ -214,7 +237,7 @@ class _Training:
                 if every and self._iteration % every == 0:
                     self._save()
         finally:
-            if every and self._reporter.stop and self._iteration != self._saved:
+            if (every or at_end) and self._reporter.stop and self._iteration != self._saved:
                 self._save()
 
     def _is_evaluated(self, iteration: int) -> bool:

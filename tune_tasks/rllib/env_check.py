@@ -1,0 +1,74 @@
+"""What an environment must be like: a sentence that says what to write, in place of what the first call would raise."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+from tune_tasks.errors import UsageError
+
+_SEVERAL = {"MultiAgentEnv", "ParallelEnv", "AECEnv"}
+_RESET = "write `def reset(self, *, seed=None, options=None)`, which returns `observation, info`"
+_STEP = "return `observation, reward, terminated, truncated, info`"
+
+
+def check_kind(env: str, made: object) -> None:
+    """Check what an environment is, before anything is called.
+
+    Args:
+        env: What the spec calls it.
+        made: What it is.
+
+    Raises:
+        UsageError: If it is none of Gymnasium's, is for several agents, or has no spaces.
+    """
+    kinds = type(made).__mro__
+    if any(kind.__name__ in _SEVERAL for kind in kinds):
+        raise UsageError(f"env: {env} is for several agents; the environments here have one, as a gymnasium.Env has")
+    if not isinstance(made, gymnasium.Env):
+        if any(kind.__module__.partition(".")[0] == "gym" for kind in kinds):
+            raise UsageError(f"env: {env} is made for Gym, which Gymnasium has replaced: `import gymnasium as gym`; {_RESET}")
+        raise UsageError(f"env: expected a gymnasium.Env, {env} is of {type(made).__name__}")
+    for name in ("observation_space", "action_space"):
+        if not isinstance(getattr(made, name, None), spaces.Space):
+            raise UsageError(f"env: {env} has no `{name}`: set a space of gymnasium.spaces, e.g. in `__init__`")
+
+
+def check_first_step(env: str, made: gymnasium.Env[Any, Any], seed: int | None) -> None:
+    """Begin an episode and act once.
+
+    Args:
+        env: What the spec calls the environment.
+        made: The environment, without what we wrap it in.
+        seed: Of the episode.
+
+    Raises:
+        UsageError: If it returns anything but what Gymnasium's environments do.
+        Exception: What the environment itself raises.
+    """
+    parameters = inspect.signature(made.reset).parameters.values()
+    if not any(parameter.name == "seed" or parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        raise UsageError(f"env: `reset` of {env} takes no `seed`, as in Gym before 0.26: {_RESET}")
+    began: Any = made.reset(seed=seed)
+    if not (isinstance(began, tuple) and len(began) == 2 and isinstance(began[1], dict)):
+        raise UsageError(f"env: `reset` of {env} returns the observation alone, as in Gym before 0.26: {_RESET}")
+    _check_observation(env, "reset", made.observation_space, began[0])
+    acted: Any = made.step(made.action_space.sample())
+    if not (isinstance(acted, tuple) and len(acted) == 5):
+        what = f"{len(acted)} values" if isinstance(acted, tuple) else "one value"
+        raise UsageError(f"env: `step` of {env} returns {what}, as in Gym before 0.26: {_STEP}")
+    _check_observation(env, "step", made.observation_space, acted[0])
+
+
+def _check_observation(env: str, method: str, space: spaces.Space[Any], observation: Any) -> None:
+    if isinstance(space, spaces.Box) and np.shape(observation) != space.shape:
+        raise UsageError(f"env: `{method}` of {env}: {wrong_shape(np.shape(observation), space.shape)}")
+
+
+def wrong_shape(observed: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    """The sentence for an observation that is not of its space."""
+    return f"an observation has the shape {observed}, but `observation_space` says {expected}"
