@@ -26,6 +26,7 @@ from tune_tasks.errors import SpecError
 from tune_tasks.plan import make_plan
 from tune_tasks.result import STOP_METRICS, TrainingResult
 from tune_tasks.rllib import keys_2017
+from tune_tasks.trainable import MAX_SCRIPT_BYTES
 
 DOCS = Path(__file__).parent
 SCHEMA = DOCS.parent / "examples" / "tune-tasks.schema.json"
@@ -77,7 +78,7 @@ def functions() -> str:
 
 
 def limits() -> str:
-    """The bounds of an expression."""
+    """The bounds of an expression, and of a plan."""
     return _table(
         ("what", "at most"),
         [
@@ -86,6 +87,9 @@ def limits() -> str:
             ("steps of one evaluation", f"{expressions.MAX_STEPS:,}"),
             ("items or characters of a value", f"{expressions.MAX_LENGTH:,}"),
             ("bits of a whole number", f"{expressions.MAX_BITS:,}"),
+            ("steps to plan all trials of a spec", f"{expressions.MAX_PLAN_STEPS:,}"),
+            ("values in the configs of all trials of a spec", f"{expressions.MAX_PLAN_VALUES:,}"),
+            ("bytes of a script", f"{MAX_SCRIPT_BYTES:,}"),
         ],
     )
 

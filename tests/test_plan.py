@@ -5,6 +5,7 @@ import itertools
 
 import pytest
 
+from tune_tasks import expressions
 from tune_tasks.errors import SpecError, UsageError
 from tune_tasks.plan import make_plan
 from tune_tasks.spec import load_spec, spec_from_data
@@ -21,6 +22,49 @@ def plan(spec, **keys):
 def plan_file(folder, text, **keys):
     (folder / "f.yaml").write_text(text)
     return make_plan(load_spec(folder / "f.yaml"), **keys)
+
+
+def test_a_plan_is_bounded_in_time_and_memory(tmp_path, monkeypatch):
+    (tmp_path / "train.py").write_text("def train(config, reporter): pass")
+    text = "b:\n  num_trials: 10000\n  config: {script_file_path: train.py, x: {eval: 'range(5000)'}}\n"
+    monkeypatch.setattr(expressions.Budget.__init__, "__defaults__", (10**9, 20_000))
+    with pytest.raises(
+        SpecError, match=r"f.yaml:3:3: b.config: the trials of this spec hold more than 20,000,000 values; ask for fewer"
+    ):
+        plan_file(tmp_path, text)
+    monkeypatch.setattr(expressions.Budget.__init__, "__defaults__", (20_000, 10**9))
+    with pytest.raises(SpecError, match=r"b.config: the trials of this spec take more than 50,000,000 steps to plan"):
+        plan_file(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"x": {"eval": "range(5000)"}},
+        {"x": {"eval": "str(range(5000))"}},
+        {"x": [[0] * 100] * 100},
+        {"y": {"grid_search": ["z" * 99_999]}},
+    ],
+)
+def test_what_many_trials_hold_is_counted_wherever_it_comes_from(config, monkeypatch):
+    monkeypatch.setattr(expressions.Budget.__init__, "__defaults__", (10**9, 100_000))
+    plan({"a": {"num_trials": 1, "config": config}})
+    with pytest.raises(SpecError, match="hold more than"):
+        plan({"a": {"num_trials": 100, "config": config}})
+
+
+def test_several_experiments_share_the_bounds(monkeypatch):
+    monkeypatch.setattr(expressions.Budget.__init__, "__defaults__", (10**9, 15_000))
+    plan({"a": {"num_trials": 1000}})
+    with pytest.raises(SpecError, match=r"^b.config: the trials of this spec hold"):
+        plan({"a": {"num_trials": 1000}, "b": {"num_trials": 1000}})
+
+
+def test_a_grid_of_astronomical_size():
+    config = {f"k{i}": {"grid_search": [1, 2]} for i in range(20_000)}
+    with pytest.raises(SpecError, match=r"its grid has more than 1e\+30 combinations"):
+        plan({"a": {"config": config}})
+    assert "of the grid's more than 1e+30 combinations" in plan({"a": {"num_trials": 1, "config": config}}).warnings[0]
 
 
 GRID = {"config": {"a": {"grid_search": [1, 2, 3]}}}

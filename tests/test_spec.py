@@ -46,7 +46,7 @@ ALL_KEYS = {
     "isolate": True,
 }
 KEYS = ", ".join(ALL_KEYS)
-SIZE = "bytes or a size such as '2GiB' or '500MB'"
+SIZE = "bytes or a size such as '2GiB' or '500MB', below 8 EiB"
 
 
 def load(tmp_path, text, name="f.yaml"):
@@ -113,6 +113,8 @@ def test_every_key_in_either_form(tmp_path, name):
         ("e: {resources: {cpu: .inf}}", "1:22: e.resources.cpu: expected a finite number, got inf"),
         ("e: {resources: {gpu: 1.5}}", "1:22: e.resources.gpu: expected a fraction up to 1 or a whole number, got 1.5"),
         ("e: {resources: {memory: 2GX}}", f"1:25: e.resources.memory: expected {SIZE}, got '2GX'"),
+        (f"e: {{resources: {{memory: {10**99}}}}}", f"1:25: e.resources.memory: expected {SIZE}, got 1{'0' * 17}...{'0' * 19}"),
+        ("e: {resources: {memory: 9000000TiB}}", f"1:25: e.resources.memory: expected {SIZE}, got '9000000TiB'"),
         ("e: {resources: {memory: true}}", f"1:25: e.resources.memory: expected {SIZE}, got True"),
         ("e: {stop: [1]}", "1:11: e.stop: expected a valid mapping, got [1]"),
         ("e: {stop: {a: true}}", "1:15: e.stop.a: expected a number or a comparison such as '<= 0.1', got True"),
@@ -146,6 +148,7 @@ def test_long_values_are_shortened_in_messages(tmp_path):
     ("data", "message"),
     [
         ({"e": {"stopp": {}}}, f"e.stopp: unknown key; did you mean 'stop'? (known: {KEYS})"),
+        ({"e": {"config": {"a": 10**4300}}}, "e.config.a: the number has too many digits"),
         ({"e": {"config": {"a": {1: 2}}}}, "e.config.a: a key must be a string, got 1"),
         ({1: {}}, "spec: a key must be a string, got 1"),
         ({"e": {"config": {"a": ["\ud800"]}}}, r"e.config.a.0: expected text that UTF-8 can hold, got '\ud800'"),

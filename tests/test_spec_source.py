@@ -138,6 +138,7 @@ def test_alias_bombs_end(line):
         ("a: 1", "f.yaml:1:1: not valid JSON: Expecting value"),
         ('{"a": 1, "a": 2}', "f.yaml:1:10: 'a' is given twice (first at line 1)"),
         ('{"a": NaN}', "f.yaml:1:1: not valid JSON: NaN is no JSON number"),
+        (f'{{"b": 1{"0" * 4300}}}', "f.yaml:1:7: the number 10000000000000000000… has too many digits"),
         (f'{{"a": {"9" * 5000}}}', "f.yaml:1:7: the number 99999999999999999999… has too many digits"),
         ("[" * 100_000, "f.yaml:1:65: nested more than 64 levels deep"),
     ],
@@ -175,3 +176,8 @@ def test_files(tmp_path):
 def test_unreadable_files(tmp_path, name, reason):
     with pytest.raises(SpecError, match=f"^cannot read the spec file '.*': {reason}$"):
         read_source(tmp_path / name)
+
+
+def test_a_hexadecimal_number_that_no_message_could_show():
+    assert refusal(f"a: 0x{'f' * 4000}") == "f.yaml:1:4: the number 0xffffffffffffffffff… has too many digits"
+    assert parse_source(f"a: 0x{'f' * 3000}", "f").data["a"] > 0

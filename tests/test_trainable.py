@@ -152,3 +152,20 @@ def test_modules_and_callables():
     misspelt = locate({"script_file_path": "os.path:jion"}, None)
     with pytest.raises(TrainableError, match=r"os\.path has no function 'jion'; did you mean 'join'\?"), misspelt.loaded():
         pass
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (b"a = 1\n\0", "{path}:2: the script is not valid Python: it holds a NUL byte"),
+        (b"# coding: nothing\n", "{path}: the script is not valid Python: unknown encoding: nothing"),
+        (b"def train(:\n", "{path}:1:11: the script is not valid Python: invalid syntax"),
+        (b"#" * 2_000_001, "{path}: the script has more than 2,000,000 bytes; move data into files of its own"),
+    ],
+)
+def test_a_script_that_cannot_be_parsed_is_one_sentence(source, message, tmp_path):
+    path = tmp_path / "big.py"
+    path.write_bytes(source)
+    with pytest.raises(TrainableError) as error:
+        locate({"script_file_path": str(path)}, None)
+    assert str(error.value) == message.format(path=path)

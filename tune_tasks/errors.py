@@ -74,10 +74,10 @@ class SpecError(BadInputError):
         """Every problem, alone."""
         return (type(self)(self.message, self.location), *self.others)
 
-    def within(self, name: str) -> SpecError:
-        """The same error, its message beginning with the experiment's name."""
-        others = tuple(other.within(name) for other in self.others)
-        return type(self)(f"{name}.{self.message}", self.location, others)
+    def within(self, name: str, place: Location | None = None) -> SpecError:
+        """The same error, its message beginning with the experiment's name; `place` is for one that has none."""
+        others = tuple(other.within(name, place) for other in self.others)
+        return type(self)(f"{name}.{self.message}", self.location or place, others)
 
     def __reduce__(self) -> tuple[type, tuple[str, Location | None, tuple[SpecError, ...]]]:
         return type(self), (self.message, self.location, self.others)

@@ -21,11 +21,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from tune_tasks.errors import ExpressionError, did_you_mean
+from tune_tasks.errors import ExpressionError, SpecError, did_you_mean
 
 MAX_SOURCE = 10_000  # characters
 MAX_DEPTH = 100  # nested nodes
 MAX_STEPS = 500_000
+MAX_PLAN_STEPS = 50_000_000  # of all trials of a spec
+MAX_PLAN_VALUES = 20_000_000  # that all trials of a spec hold
 MAX_LENGTH = 100_000  # items or characters of one value
 MAX_BITS = 4096  # of an integer
 MAX_PARAMETER = 1e100  # of a distribution: some of random's rejection loops never end once their terms overflow
@@ -33,7 +35,34 @@ MAX_PARAMETER = 1e100  # of a distribution: some of random's rejection loops nev
 Path: TypeAlias = tuple[str | int, ...]
 Lookup: TypeAlias = Callable[[Path], object]
 _Value: TypeAlias = Any  # None, bool, int, float, str, list, tuple, dict or a numeric array
+_OF_A_GENERATOR, _OF_AN_EVALUATION = 20, 10  # steps: what else they take, measured in steps
+_LESS = "; ask for fewer trials, or for smaller values"
 _FAILURES = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError, Warning)
+
+
+class Budget:
+    """What the trials of a plan may take together: steps of their making, and values that are kept of them.
+
+    Args:
+        steps: A value that is copied is one; an evaluation has its own.
+        values: As an evaluation weighs them: an item is one, and 8 characters are.
+    """
+
+    def __init__(self, steps: int = MAX_PLAN_STEPS, values: int = MAX_PLAN_VALUES) -> None:
+        self._steps, self._values = steps, values
+
+    def spend(self, steps: int, values: int) -> None:
+        """Take from both.
+
+        Raises:
+            SpecError: If one is used up.
+        """
+        self._steps -= steps
+        self._values -= values
+        if self._steps < 0:
+            raise SpecError(f"config: the trials of this spec take more than {MAX_PLAN_STEPS:,} steps to plan{_LESS}")
+        if self._values < 0:
+            raise SpecError(f"config: the trials of this spec hold more than {MAX_PLAN_VALUES:,} values{_LESS}")
 
 
 class _LimitError(ValueError):
@@ -90,12 +119,14 @@ class _Run:
 
     @functools.cached_property
     def random(self) -> random.Random:
+        self.spend(_OF_A_GENERATOR)
         return random.Random(self.seed)  # noqa: S311  hyperparameters, no secrets
 
     @functools.cached_property
     def numpy_random(self) -> _Value:
         import numpy as np
 
+        self.spend(_OF_A_GENERATOR)
         return np.random.RandomState(self.seed % 2**32)
 
     def refer(self, path: Path) -> _Value:
@@ -887,13 +918,14 @@ class Expression:
         code = _build(tree, scope)
         return cls(source, frozenset(scope.references), code)
 
-    def evaluate(self, *, stream: str, index: int, lookup: Lookup) -> object:
+    def evaluate(self, *, stream: str, index: int, lookup: Lookup, budget: Budget | None = None) -> object:
         """The value for one trial: None, bool, int, float, str, list or dict; tuples and arrays become lists.
 
         Args:
             stream: Seeds `random` and `np.random`; the same text gives the same value on every machine.
             index: The value of `_i`.
             lookup: Gives the value of a setting; an ExpressionError that it raises passes through.
+            budget: Of the plan, from which the evaluation's steps are taken, and its value.
 
         Raises:
             ExpressionError: The evaluation failed or exceeded a bound; the message quotes the expression.
@@ -901,7 +933,10 @@ class Expression:
         run = _Run(stream, index, lookup)
         try:
             value = self._code(run)
+            left = run.steps
             run.weigh(value)
+            if budget:
+                budget.spend(MAX_STEPS - run.steps + _OF_AN_EVALUATION, left - run.steps)
             return _plain(value)
         except ExpressionError:
             raise

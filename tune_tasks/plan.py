@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial, reduce
+from functools import cached_property, partial, reduce
 from itertools import zip_longest
 from operator import getitem
 from typing import Any
 
 from tune_tasks.errors import Location, SpecError, TrainableError, UsageError, nearest
+from tune_tasks.expressions import Budget
 from tune_tasks.masking import is_mask, masked, secrets_in
 from tune_tasks.result import STOP_METRICS
 from tune_tasks.rllib.planning import ignored, in_our_names, rllib_plan
@@ -23,6 +24,7 @@ from tune_tasks.variants import SearchSpace, dotted, expand, num_trials
 
 _SCRIPT = "script"
 _ONLY_RLLIB = ("checkpoint_freq", "checkpoint_at_end", "restore")
+_COUNTABLE = 10**30
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,11 @@ class Plan:
 
     def experiment_of(self, trial: Trial) -> PlannedExperiment:
         """The experiment that a trial belongs to."""
-        return next(e for e in self.experiments if e.name == trial.experiment)
+        return self._by_name[trial.experiment]
+
+    @cached_property
+    def _by_name(self) -> dict[str, PlannedExperiment]:
+        return {experiment.name: experiment for experiment in self.experiments}
 
 
 def make_plan(
@@ -112,6 +118,7 @@ def make_plan(
     warnings: list[str] = list(spec.warnings)
     problems: list[SpecError] = []
     said: set[tuple[Location, str]] = set()
+    budget = Budget()
     for name, given in spec.experiments.items():
         merged = {"num_trials": num_trials, "seed": seed, "stop": {**given.stop, **stop} if stop else None}
         overrides = {key: value for key, value in merged.items() if value is not None}
@@ -124,14 +131,14 @@ def make_plan(
             _check_size(spec, name, experiment, space)
             if experiment.alg == _SCRIPT:
                 trainable = _script(spec, name, experiment, callables or {})
-                trials = list(expand(name, experiment, space, own_seed))
+                trials = list(expand(name, experiment, space, own_seed, budget))
             else:
                 experiment = in_our_names(experiment, partial(_at, spec, name))
-                trials = list(expand(name, experiment, space, own_seed))
+                trials = list(expand(name, experiment, space, own_seed, budget))
                 trainable, trials = rllib_plan(experiment, trials, spec.folder, partial(_at, spec, name))
                 experiment = _with_the_most(experiment, trials)
         except SpecError as exc:
-            problems += _unsaid(exc, name, said)
+            problems += _unsaid(exc, name, said, spec.source.at((name, "config"), key=True))
             continue
         planned.append(PlannedExperiment(name, experiment, own_seed, trainable, trials))
         warnings += _warnings(spec, name, experiment, space)
@@ -164,18 +171,22 @@ def _expect_no_mask(spec: Spec, name: str, experiment: ExperimentSpec) -> None:
 def _check_size(spec: Spec, name: str, experiment: ExperimentSpec, space: SearchSpace) -> None:
     if (count := num_trials(experiment, space)) > MAX_TRIALS:
         place = spec.source.at((name,), key=True)
-        raise SpecError(f"config: its grid has {count:,} combinations; give num_trials, at most {MAX_TRIALS:,}", place)
+        raise SpecError(f"config: its grid has {_shown(count)} combinations; give num_trials, at most {MAX_TRIALS:,}", place)
+
+
+def _shown(count: int) -> str:
+    return f"{count:,}" if count < _COUNTABLE else f"more than {_COUNTABLE:.0e}"  # Python writes 4,300 digits at most
 
 
 def _locator(spec: Spec, name: str) -> Callable[[NodePath], Location | None]:
     return lambda path: spec.source.at((name, "config", *path))
 
 
-def _unsaid(error: SpecError, name: str, said: set[tuple[Location, str]]) -> Iterator[SpecError]:
+def _unsaid(error: SpecError, name: str, said: set[tuple[Location, str]], otherwise: Location | None) -> Iterator[SpecError]:
     """The problems that no other experiment has from the same place of the file, as those that share an anchor do."""
     for problem in error.each():
         if problem.location is None or (problem.location, problem.message) not in said:
-            yield problem.within(name)
+            yield problem.within(name, otherwise)
         if problem.location:
             said.add((problem.location, problem.message))
 
@@ -207,9 +218,8 @@ def _script(spec: Spec, name: str, experiment: ExperimentSpec, callables: Mappin
 def _warnings(spec: Spec, name: str, experiment: ExperimentSpec, space: SearchSpace) -> Iterator[str]:
     if num_trials(experiment, space) < space.grid_size:
         place = spec.source.at((name, "num_trials"))
-        yield _placed(
-            place, f"{name}.num_trials: {experiment.num_trials} of the grid's {space.grid_size} combinations are tried"
-        )
+        size = _shown(space.grid_size)
+        yield _placed(place, f"{name}.num_trials: {experiment.num_trials} of the grid's {size} combinations are tried")
     if experiment.alg != _SCRIPT and not experiment.stop:
         said = f"{name}: no `stop`: a trial of {experiment.alg} never ends by itself; e.g. stop: {{time_total_s: 3600}}"
         yield _placed(spec.source.at((name,), key=True), said)

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from tune_tasks.errors import SpecError, did_you_mean
 from tune_tasks.spec_names import in_todays_words
-from tune_tasks.spec_source import MAX_DEPTH, NodePath, Source, read_source
+from tune_tasks.spec_source import MAX_DEPTH, NodePath, Source, check_digits, read_source
 from tune_tasks.stopping import Criterion, parse_criterion
 from tune_tasks.text import escaped, one_line
 from tune_tasks.trial import Resources, safe_name
@@ -25,6 +25,7 @@ MAX_TRIALS = 1_000_000
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40, "K": 2**10, "M": 2**20, "G": 2**30}
+_MAX_MEMORY = 2**63 - 1
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
 
 _WORDS = {
@@ -87,7 +88,7 @@ class ResourcesSpec(BaseModel):
     @classmethod
     def _readable_size(cls, memory: object) -> object:
         if not isinstance(memory, (int, str)) or parse_size(memory) is None:
-            raise PydanticCustomError("memory", "expected bytes or a size such as '2GiB' or '500MB'")
+            raise PydanticCustomError("memory", "expected bytes or a size such as '2GiB' or '500MB', below 8 EiB")
         return memory
 
     def resources(self) -> Resources:
@@ -96,11 +97,12 @@ class ResourcesSpec(BaseModel):
 
 
 def parse_size(value: int | str) -> int | None:
-    """Bytes from a number or a text such as `2GiB` or `500MB`; None where it is neither."""
+    """Bytes from a number or a text such as `2GiB` or `500MB`; None if it is neither, or more than any machine has."""
     match = _SIZE.fullmatch(str(value))
     if match is None or match[2].upper() not in _UNITS:
         return None
-    return int(float(match[1]) * _UNITS[match[2].upper()])
+    size = float(match[1]) * _UNITS[match[2].upper()]
+    return int(size) if size <= _MAX_MEMORY else None
 
 
 class ExperimentSpec(BaseModel):
@@ -211,6 +213,11 @@ def _plain_data(value: Any, path: NodePath) -> Any:
         return [_plain_data(item, (*path, i)) for i, item in enumerate(value)]
     if isinstance(value, str):
         _expect_text(value, path)
+    if isinstance(value, int):
+        try:
+            check_digits(value)
+        except ValueError as exc:
+            raise SpecError(f"{_dotted(path)}: the number has {exc}") from None
     return value
 
 

@@ -17,6 +17,7 @@ NodePath = tuple[str | int, ...]
 _MAX_CHARACTERS = 20_000_000
 _MAX_NODES = 200_000
 MAX_DEPTH = 64
+_MAX_BITS = 14_284  # the largest number of 4,300 digits has more, Python's limit
 _TAG = "tag:yaml.org,2002:"
 _KINDS = {"null": "null", "bool": "true or false", "int": "a whole number", "float": "a number"}
 _CORE_SCHEMA: tuple[tuple[str, str, str], ...] = (
@@ -151,6 +152,19 @@ def _checked_json(text: str, name: str) -> str:
     return _ESCAPE.sub(lambda match: json.loads(f'"{match[0]}"') if match[1] else match[0], text.replace("\t", " "))
 
 
+def _whole(text: str) -> int:
+    """The number, if Python can write it in digits: it reads hexadecimal ones that it cannot."""
+    number = int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+    check_digits(number)
+    return number
+
+
+def check_digits(number: int) -> None:
+    """Raise ValueError for a whole number with more digits than Python writes, in messages and JSON."""
+    if number.bit_length() > _MAX_BITS:
+        raise ValueError("too many digits")
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
 
@@ -219,7 +233,7 @@ class _Construction:
             raise SpecError(f"expected {_KINDS[kind]}, got {text[:40]!r}", place)
         try:
             if kind == "int":
-                return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+                return _whole(text)
             if kind == "float":
                 return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
         except ValueError as exc:

@@ -29,6 +29,9 @@ from tune_tasks.snapshot import Snapshot, files_below
 
 TrainFunction = Callable[[dict[str, Any], Any], object]
 
+MAX_SCRIPT_BYTES = 2_000_000
+"""Of a script that is looked into: Python's parser takes hundreds of times the memory."""
+
 _EXTENSIONS = tuple(EXTENSION_SUFFIXES)
 _TRAVELLING_BYTES = 500 * 2**20
 _MODULE_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -304,20 +307,38 @@ def _siblings(written: str, folder: Path) -> Iterator[str]:
 def _check_script(path: Path, entrypoint: str) -> None:
     """Parse the script, execute nothing of it, and look for the function among its names."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what Python has to say about the code, it says when it runs
-            tree = ast.parse(path.read_bytes(), str(path))
-    except SyntaxError as exc:
-        raise TrainableError(f"{path}:{exc.lineno}:{exc.offset}: the script is not valid Python: {exc.msg}") from exc
-    except ValueError as exc:  # what a NUL is to Python before 3.11.4
-        raise TrainableError(f"{path}: the script is not valid Python: {exc}") from exc
-    except (OSError, RecursionError, MemoryError) as exc:
-        raise TrainableError(f"cannot read the script {path}: {exc}") from exc
+        tree = parsed(path)
+    except ValueError as exc:
+        raise TrainableError(str(exc)) from exc
     names = set(bound_names(tree))
     if entrypoint not in names and "*" not in names:
         functions = ", ".join(sorted(n.name for n in tree.body if isinstance(n, ast.FunctionDef))) or "none"
         hint = did_you_mean(entrypoint, names)
         raise TrainableError(f"config.script_entrypoint: {path} has no {entrypoint!r}{hint} (its functions: {functions})")
+
+
+def parsed(path: Path) -> ast.Module:
+    """A script's syntax tree; nothing of it is executed.
+
+    Raises:
+        ValueError: If it is not Python, is too large or cannot be read; the message names the file and the line.
+    """
+    try:
+        with path.open("rb") as file:
+            source = file.read(MAX_SCRIPT_BYTES + 1)
+        if len(source) > MAX_SCRIPT_BYTES:
+            raise ValueError(f"{path}: the script has more than {MAX_SCRIPT_BYTES:,} bytes; move data into files of its own")
+        if (nul := source.find(0)) >= 0:
+            line = source.count(b"\n", 0, nul) + 1
+            raise ValueError(f"{path}:{line}: the script is not valid Python: it holds a NUL byte")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what Python has to say about the code, it says when it runs
+            return ast.parse(source, str(path))
+    except SyntaxError as exc:
+        place = "".join(f":{number}" for number in (exc.lineno, exc.offset) if number and number > 0)
+        raise ValueError(f"{path}{place}: the script is not valid Python: {exc.msg}") from exc
+    except (OSError, RecursionError, MemoryError) as exc:
+        raise ValueError(f"cannot read the script {path}: {exc}") from exc
 
 
 def bound_names(tree: ast.Module) -> Iterator[str]:

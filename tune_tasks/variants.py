@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from tune_tasks.errors import ExpressionError, Location, SpecError
-from tune_tasks.expressions import Expression
+from tune_tasks.expressions import Budget, Expression
 from tune_tasks.masking import masked_by_path
 from tune_tasks.spec import ExperimentSpec
 from tune_tasks.spec_source import NodePath
@@ -18,6 +18,8 @@ from tune_tasks.trial import Trial
 
 Locate = Callable[[NodePath], Location | None]
 
+_OF_A_TRIAL = 8
+"""Steps and values of a trial whose config is empty."""
 _MARKERS = ("grid_search", "eval")
 
 
@@ -64,18 +66,21 @@ class SearchSpace:
             size *= len(grid.options)
         return size
 
-    def resolve(self, index: int, stream: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    def resolve(self, index: int, stream: str, budget: Budget | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """The config of trial `index`, and its searched part by dotted path.
 
         Args:
             index: Any integer >= 0; the grid combination is `index` modulo the grid's size, the first path varying fastest.
             stream: Names the stream of random numbers; each `eval` draws from one of its own below it.
+            budget: Of the plan.
 
         Raises:
-            ExpressionError: If an `eval` fails for this trial.
+            ExpressionError: If an `eval` fails for this trial, or the budget is used up.
         """
-        resolution = _Resolution(self._tree, self._choices(index), index, stream)
+        resolution = _Resolution(self._tree, self._choices(index), index, stream, budget)
         config = resolution.value(self._tree, ())
+        if budget:
+            budget.spend(resolution.copied, resolution.copied)
         return config, {dotted(path): _descend(config, path) for path in self._searched}
 
     def _choices(self, index: int) -> dict[NodePath, Any]:
@@ -143,11 +148,15 @@ def _shown(value: object, path: NodePath) -> str:
 class _Resolution:
     """The resolving of one trial: each `eval` once, on demand, so that they may refer to one another."""
 
-    def __init__(self, tree: Any, choices: Mapping[NodePath, Any], index: int, stream: str) -> None:
+    def __init__(
+        self, tree: Any, choices: Mapping[NodePath, Any], index: int, stream: str, budget: Budget | None = None
+    ) -> None:
+        self.copied = 0
         self._tree = tree
         self._choices = choices
         self._index = index
         self._stream = stream
+        self._budget = budget
         self._values: dict[NodePath, Any] = {}
         self._open: list[NodePath] = []
         self._blamed = False
@@ -158,6 +167,7 @@ class _Resolution:
             return self.value(self._choices[path], path)
         if isinstance(node, _Eval):
             return self._evaluate(node, path)
+        self.copied += 1
         if isinstance(node, dict):
             return {key: self.value(child, (*path, key)) for key, child in node.items()}
         if isinstance(node, list):
@@ -172,7 +182,8 @@ class _Resolution:
             raise ExpressionError(f"it refers to itself: {ring}")
         self._open.append(path)
         try:
-            value = node.expression.evaluate(stream=f"{self._stream}/{dotted(path)}", index=self._index, lookup=self._lookup)
+            stream = f"{self._stream}/{dotted(path)}"
+            value = node.expression.evaluate(stream=stream, index=self._index, lookup=self._lookup, budget=self._budget)
         except ExpressionError as exc:
             if self._blamed:  # an `eval` that this one refers to
                 raise
@@ -223,7 +234,9 @@ def num_trials(spec: ExperimentSpec, space: SearchSpace) -> int:
     return spec.num_trials or space.grid_size
 
 
-def expand(experiment: str, spec: ExperimentSpec, space: SearchSpace, seed: int) -> Iterator[Trial]:
+def expand(
+    experiment: str, spec: ExperimentSpec, space: SearchSpace, seed: int, budget: Budget | None = None
+) -> Iterator[Trial]:
     """The trials of an experiment, in order.
 
     Args:
@@ -231,17 +244,21 @@ def expand(experiment: str, spec: ExperimentSpec, space: SearchSpace, seed: int)
         spec: Its spec.
         space: The search space of `spec.config`.
         seed: The sweep's seed; the spec's own where it gives one.
+        budget: Of the plan.
 
     Raises:
-        ExpressionError: If an `eval` fails for a trial.
+        ExpressionError: If an `eval` fails for a trial, or the budget is used up.
     """
     resources, stop = spec.resources.resources(), spec.criteria()
     for index in range(num_trials(spec, space)):
-        config, searched = space.resolve(index, f"{seed}/{experiment}/{index}")
+        config, searched = space.resolve(index, f"{seed}/{experiment}/{index}", budget)
+        name = _trial_name(spec, index, searched)
+        if budget:
+            budget.spend(_OF_A_TRIAL + len(name) // 8, _OF_A_TRIAL + len(name) // 8)
         yield Trial(
             experiment=experiment,
             index=index,
-            name=_trial_name(spec, index, searched),
+            name=name,
             alg=spec.alg,
             config=config,
             searched=searched,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import inspect
 import re
 import sys
-import warnings
 from collections.abc import Mapping
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -16,7 +14,7 @@ from typing import Any
 import gymnasium
 
 from tune_tasks.errors import UsageError, did_you_mean
-from tune_tasks.trainable import bound_names
+from tune_tasks.trainable import bound_names, parsed
 
 _REFERENCE = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
 
@@ -68,12 +66,10 @@ def _names(module: ModuleSpec) -> set[str]:
     """What the module's source binds; nothing where there is no source to read."""
     if not module.has_location or not module.origin or not module.origin.endswith(".py"):
         return set()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what Python has to say about the code, it says when it runs
-        try:
-            return set(bound_names(ast.parse(Path(module.origin).read_bytes())))
-        except (SyntaxError, ValueError) as error:
-            raise UsageError(f"env: {module.origin} is not valid Python: {error}") from error
+    try:
+        return set(bound_names(parsed(Path(module.origin))))
+    except ValueError as error:
+        raise UsageError(f"env: {error}") from error
 
 
 def make_class(env: str, arguments: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
