@@ -24,6 +24,7 @@ ORDER = [
         "rllib.keys_2017",
         "spec_names",
         "expressions",
+        "lookalikes",
         "spec",
         "variants",
         "snapshot",

@@ -78,6 +78,9 @@ def test_a_parameter_that_is_refused(setting, message):
 
 REFUSED_TIMINGS = {
     "two": (Timing("0 2 * * *", 60), "--cron and --interval: a deployment has one schedule; give one of"),
+    "seconds": (Timing("0 0 2 * * *"), "--cron: expected five fields (minute, hour, day, month and weekday), e.g. '0 2"),
+    "no cron": (Timing(""), "--cron: expected five fields"),
+    "words": (Timing("every night"), "--cron: expected five fields"),
     "a zone alone": (Timing(timezone="UTC"), "--timezone without a schedule; give --cron, --interval or --rrule with it"),
     "a zone that is none": (
         Timing("0 2 * * *", timezone="Europe/Berln"),

@@ -67,6 +67,15 @@ def test_a_grid_of_astronomical_size():
     assert "of the grid's more than 1e+30 combinations" in plan({"a": {"num_trials": 1, "config": config}}).warnings[0]
 
 
+def test_warnings_have_their_place_and_come_once(tmp_path):
+    (tmp_path / "train.py").write_text("def train(config, reporter): pass")
+    text = "_t: &t\n  a: on\n  b: {values: [1]}\n  c: $HOME\ne: {config: {<<: *t, script_file_path: train.py}}\n"
+    warnings = [w.removeprefix(f"{tmp_path}/") for w in plan_file(tmp_path, text).warnings]
+    assert [w.partition(": ")[0] for w in warnings] == ["f.yaml:2:6", "f.yaml:3:6", "f.yaml:4:6"]
+    many = plan_file(tmp_path, f"e: {{config: {{script_file_path: train.py, a: [{'$X, ' * 1000}]}}}}").warnings
+    assert (len(many), many[-1]) == (51, "… 950 more warnings")
+
+
 GRID = {"config": {"a": {"grid_search": [1, 2, 3]}}}
 
 

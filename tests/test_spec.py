@@ -203,3 +203,20 @@ def test_the_schema_takes_what_we_take_and_nothing_else():
     described = json_schema()["$defs"]["ExperimentSpec"]["properties"]
     assert set(described) == set(ExperimentSpec.model_fields)
     assert all("description" in key for key in described.values())
+
+
+@pytest.mark.parametrize("name", ["_defaults", "x-defaults", ".defaults"])
+def test_templates_are_no_experiments(tmp_path, name):
+    text = f"{name}: &t\n  resources: {{cpu: 2}}\n  nothing: of ours\ne:\n  resources: {{<<: [], cpu: 1}}\n"
+    spec = load(tmp_path, text)
+    assert list(spec.experiments) == ["e"]
+    assert list(spec.source.data) == ["e"]
+    jsonschema.Draft202012Validator(json_schema()).validate({name: {"nothing": 1}, "e": {}})
+    assert refusal(tmp_path, f"{name}: 5") == (
+        "f.yaml:1:1: expected an experiment: keys that begin with '_', 'x-', '.' are templates and do not run"
+    )
+
+
+def test_a_variable_is_named_where_it_is_an_error(tmp_path):
+    assert refusal(tmp_path, "e: {num_trials: '${N}'}").endswith("got '${N}'; variables are not replaced")
+    assert refusal(tmp_path, "e: {stop: {a: $N}}").endswith("got '$N'; variables are not replaced")

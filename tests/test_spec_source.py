@@ -181,3 +181,27 @@ def test_unreadable_files(tmp_path, name, reason):
 def test_a_hexadecimal_number_that_no_message_could_show():
     assert refusal(f"a: 0x{'f' * 4000}") == "f.yaml:1:4: the number 0xffffffffffffffffff… has too many digits"
     assert parse_source(f"a: 0x{'f' * 3000}", "f").data["a"] > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        *[(word, f"'{word}' is a text in YAML 1.2: write true, or put it in quotes") for word in ("on", "Yes")],
+        *[(word, f"'{word}' is a text in YAML 1.2: write false, or put it in quotes") for word in ("off", "no", "NO")],
+        ("1_000_000", "'1_000_000' is a text in YAML 1.2: write the number without _, or put it in quotes"),
+        ("0b101", "'0b101' is a text in YAML 1.2: write the number in decimal, or put it in quotes"),
+        ("12:30:00", "'12:30:00' is a text in YAML 1.2: write seconds as one number, or put it in quotes"),
+        ("None", "'None' is a text: write null, or put it in quotes"),
+        ("-inf", "'-inf' is a text: write .inf, or put it in quotes"),
+        ("nan", "'nan' is a text: write .nan, or put it in quotes"),
+        ("017", "017 is decimal in YAML 1.2; an octal number is written 0o17"),
+        *[
+            (text, None)
+            for text in ("'on'", '"1_000"', "|\n  on", "0o17", "08", "~", "1e-4", "true", "a_1", "2020-01-01", "x:1")
+        ],
+    ],
+)
+def test_what_another_reader_would_take_otherwise_is_warned_of(text, message):
+    source = parse_source(f"a: &x {text}\nb: *x\n", "f.yaml")
+    assert [f"{place}: {said}" for place, said in source.warnings.items()] == ([f"f.yaml:1:4: {message}"] if message else [])
+    assert parse_source('{"a": "on"}', "f.json", is_json=True).warnings == {}

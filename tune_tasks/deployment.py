@@ -21,6 +21,7 @@ from tune_tasks.text import one_line
 from tune_tasks.trainable import ScriptTrainable
 from tune_tasks.variants import dotted
 
+_CRON_FIELDS = 5
 _BANNED = "/%&<>"
 _GIVEN_OTHERWISE = ("spec", "spec_file")
 _PREFECTS_KEY = "__prefect_kind"
@@ -46,6 +47,8 @@ class Timing:
         """Raise UsageError for more than one schedule, or a timezone that is none; what each says, Prefect checks."""
         given = {"--cron": self.cron, "--interval": self.interval_s, "--rrule": self.rrule}
         flags = [flag for flag, value in given.items() if value is not None]
+        if self.cron is not None:
+            _check_cron(self.cron)
         if len(flags) > 1:
             raise UsageError(f"{' and '.join(flags)}: a deployment has one schedule; give one of --cron, --interval, --rrule")
         if self.timezone is None:
@@ -56,6 +59,14 @@ class Timing:
         if self.timezone not in zones:
             hint = did_you_mean(self.timezone, zones)
             raise UsageError(f"--timezone: no time zone {self.timezone!r}{hint} (expected a name such as 'Europe/Berlin')")
+
+
+def _check_cron(cron: str) -> None:
+    """Refuse a sixth field: Prefect takes it for seconds, and would start a sweep in each."""
+    count = len(cron.split())
+    if count != _CRON_FIELDS and not cron.startswith("@"):
+        fields = "five fields (minute, hour, day, month and weekday), e.g. '0 2 * * *'"
+        raise UsageError(f"--cron: expected {fields}, got {count}: {cron!r}")
 
 
 @dataclass(frozen=True)

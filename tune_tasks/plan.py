@@ -12,6 +12,7 @@ from typing import Any
 
 from tune_tasks.errors import Location, SpecError, TrainableError, UsageError, nearest
 from tune_tasks.expressions import Budget
+from tune_tasks.lookalikes import unsearched, variables
 from tune_tasks.masking import is_mask, masked, secrets_in
 from tune_tasks.result import STOP_METRICS
 from tune_tasks.rllib.planning import ignored, in_our_names, rllib_plan
@@ -25,6 +26,7 @@ from tune_tasks.variants import SearchSpace, dotted, expand, num_trials
 _SCRIPT = "script"
 _ONLY_RLLIB = ("checkpoint_freq", "checkpoint_at_end", "restore")
 _COUNTABLE = 10**30
+_MOST_WARNINGS = 50
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,9 @@ def make_plan(
         warnings += _warnings(spec, name, experiment, space)
     if problems:
         raise SpecError.of(problems)
+    warnings = [*(f"{place}: {text}" for place, text in spec.source.warnings.items()), *dict.fromkeys(warnings)]
+    if len(warnings) > _MOST_WARNINGS:
+        warnings = [*warnings[:_MOST_WARNINGS], f"… {len(warnings) - _MOST_WARNINGS} more warnings"]
     return Plan(planned, spec.source.data, source, warnings)
 
 
@@ -223,6 +228,10 @@ def _warnings(spec: Spec, name: str, experiment: ExperimentSpec, space: SearchSp
     if experiment.alg != _SCRIPT and not experiment.stop:
         said = f"{name}: no `stop`: a trial of {experiment.alg} never ends by itself; e.g. stop: {{time_total_s: 3600}}"
         yield _placed(spec.source.at((name,), key=True), said)
+    for path, reason in unsearched(experiment.config):
+        yield _placed(spec.source.at((name, "config", *path)), f"{name}.config.{dotted(path)}: {reason}")
+    for path, reason in variables(spec.source.data[name] or {}):
+        yield _placed(spec.source.at((name, *path)), f"{name}.{dotted(path)}: {reason}")
     for key, reason in ignored(experiment):
         yield _placed(spec.source.at((name, "config", key), key=True), f"{name}.config.{key}: {reason}")
     for metric in experiment.stop:

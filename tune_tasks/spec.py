@@ -6,7 +6,7 @@ import os
 import re
 import reprlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,12 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, f
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from tune_tasks.errors import SpecError, did_you_mean
+from tune_tasks.lookalikes import not_replaced
 from tune_tasks.spec_names import in_todays_words
 from tune_tasks.spec_source import MAX_DEPTH, NodePath, Source, check_digits, read_source
 from tune_tasks.stopping import Criterion, parse_criterion
 from tune_tasks.text import escaped, one_line
 from tune_tasks.trial import Resources, safe_name
 
+TEMPLATES = ("_", "x-", ".")
+"""How the keys at the top begin that are no experiments: what they hold is there for anchors, and may be anything."""
 MAX_TRIALS = 1_000_000
 """Of one experiment."""
 
@@ -238,12 +241,17 @@ def json_schema() -> dict[str, Any]:
     schema = _File.model_json_schema()
     schema["$defs"]["Value"] = _VALUE_SCHEMA
     schema["$defs"]["ExperimentSpec"]["properties"]["config"] = _CONFIG_SCHEMA
+    schema["patternProperties"] = {"^(_|x-|\\.)": {"description": "A template for anchors; no experiment."}}
     return {**schema, "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "tune-tasks spec"}
 
 
 def _checked(source: Source, folder: Path | None) -> Spec:
     if not isinstance(source.data, dict) or not source.data:
         raise SpecError("expected experiments: a mapping of a name to env, stop, config, …", source.at(()))
+    source = replace(source, data={name: given for name, given in source.data.items() if not name.startswith(TEMPLATES)})
+    if not source.data:
+        starts = ", ".join(map(repr, TEMPLATES))
+        raise SpecError(f"expected an experiment: keys that begin with {starts} are templates and do not run", source.at(()))
     source, warnings = in_todays_words(source)
     try:
         experiments = _File.model_validate(source.data).root
@@ -301,9 +309,11 @@ def _explain(error: ErrorDetails, path: NodePath) -> str:
         return f"unknown key{did_you_mean(str(path[-1]), known)} (known: {', '.join(known)})"
     if len(path) == 1 and error["type"] in ("model_type", "model_attributes_type"):
         return f"expected an experiment: a mapping with env, stop, config, …; got {reprlib.repr(error['input'])}"
-    if error["type"] in ("criterion", "mode"):
+    if error["type"] == "criterion":
+        return f"{error['msg']}{not_replaced(error['input'].get(path[-1]))}"
+    if error["type"] == "mode":
         return error["msg"]
     expected = error["msg"]
     for pydantics, ours in _WORDS.items():
         expected = expected.replace(pydantics, ours)
-    return f"{expected}, got {reprlib.repr(error['input'])}"
+    return f"{expected}, got {reprlib.repr(error['input'])}{not_replaced(error['input'])}"

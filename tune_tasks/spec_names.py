@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tune_tasks.errors import SpecError
@@ -32,7 +33,8 @@ def in_todays_words(source: Source) -> tuple[Source, list[str]]:
     for name, given in source.data.items():
         data.update(experiments[name].each() if name in experiments else {name: given})
     moved = [experiment for experiment in experiments.values() if experiment.is_moved]
-    return Source(source.name, data, _places(source, {e.name: e for e in moved}) if moved else source.places), warnings
+    places = _places(source, {e.name: e for e in moved}) if moved else source.places
+    return replace(source, data=data, places=places), warnings
 
 
 def _places(source: Source, moved: Mapping[str, _Experiment]) -> dict[NodePath, Any]:

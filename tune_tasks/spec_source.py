@@ -63,11 +63,13 @@ class Source:
         name: The file, or what stands for one.
         data: Dicts, lists and scalars.
         places: Location of each value by its path; of a key by its path with `KEY` appended.
+        warnings: What YAML 1.1 or Python would read otherwise, by its place.
     """
 
     name: str
     data: Any
     places: dict[NodePath, Location] = field(default_factory=dict)
+    warnings: dict[Location, str] = field(default_factory=dict)
 
     def at(self, path: NodePath, *, key: bool = False) -> Location | None:
         """Where the value (or the key) at `path` was written; its nearest parent where that is unknown."""
@@ -152,6 +154,27 @@ def _checked_json(text: str, name: str) -> str:
     return _ESCAPE.sub(lambda match: json.loads(f'"{match[0]}"') if match[1] else match[0], text.replace("\t", " "))
 
 
+_OCTAL_OF_OLD = re.compile(r"[-+]?0[0-7]+")
+_TEXTS = (
+    (re.compile(r"on|yes", re.IGNORECASE), "is a text in YAML 1.2: write true"),
+    (re.compile(r"off|no", re.IGNORECASE), "is a text in YAML 1.2: write false"),
+    (
+        re.compile(r"[-+]?[0-9][0-9_]*_[0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?"),
+        "is a text in YAML 1.2: write the number without _",
+    ),
+    (re.compile(r"[-+]?0b[01_]+"), "is a text in YAML 1.2: write the number in decimal"),
+    (re.compile(r"[-+]?[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9]*)?"), "is a text in YAML 1.2: write seconds as one number"),
+    (re.compile(r"None|none|nil"), "is a text: write null"),
+    (re.compile(r"[-+]?(?:inf|Inf|infinity|Infinity)"), "is a text: write .inf"),
+    (re.compile(r"nan|NaN|NAN"), "is a text: write .nan"),
+)
+"""Plain texts that YAML 1.1 or Python would read as something else -> what to say of them."""
+
+
+def _meant(text: str) -> str | None:
+    return next((meant for pattern, meant in _TEXTS if pattern.fullmatch(text)), None) if len(text) < 100 else None
+
+
 def _whole(text: str) -> int:
     """The number, if Python can write it in digits: it reads hexadecimal ones that it cannot."""
     number = int(text, 0) if text[:2] in ("0o", "0x") else int(text)
@@ -233,6 +256,10 @@ class _Construction:
             raise SpecError(f"expected {_KINDS[kind]}, got {text[:40]!r}", place)
         try:
             if kind == "int":
+                if _OCTAL_OF_OLD.fullmatch(text):
+                    self.source.warnings[place] = (
+                        f"{text[:40]} is decimal in YAML 1.2; an octal number is written 0o{text.lstrip('+-0')[:40]}"
+                    )
                 return _whole(text)
             if kind == "float":
                 return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
@@ -243,6 +270,8 @@ class _Construction:
         if kind == "bool":
             return text.lower() == "true"
         self._expect_tag(node, "str")
+        if not node.style and (meant := _meant(text)):
+            self.source.warnings[place] = f"{text[:40]!r} {meant}, or put it in quotes"
         return text
 
     def _expect_tag(self, node: yaml.Node, kind: str) -> None:

@@ -25,6 +25,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from tune_tasks.errors import TrainableError, UsageError, did_you_mean
+from tune_tasks.lookalikes import not_replaced
 from tune_tasks.snapshot import Snapshot, files_below
 
 TrainFunction = Callable[[dict[str, Any], Any], object]
@@ -292,7 +293,7 @@ def _find(written: str, folder: Path | None) -> Path:
             return Path(place)
     looked = " and ".join(places)
     hint = did_you_mean(written, (candidate for f in folders for candidate in _siblings(written, f)))
-    raise TrainableError(f"config.script_file_path: no file {written!r}; looked at {looked}{hint}")
+    raise TrainableError(f"config.script_file_path: no file {written!r}; looked at {looked}{hint}{not_replaced(written)}")
 
 
 def _siblings(written: str, folder: Path) -> Iterator[str]:
