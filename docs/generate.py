@@ -122,6 +122,11 @@ def experiment_names() -> str:
     """Ray Tune's keys of an experiment."""
     renamed = {**keys_2017.EXPERIMENT_KEYS, "num_samples": "num_trials"}
     rows = [(f"`{old}`", f"`{renamed.get(new, new)}`") for old, new in renamed.items()]
+    rows += [
+        (f"`checkpoint_config.{old}`", f"`{new}`")
+        for old, new in keys_2017.CHECKPOINT_KEYS.items()
+        if new not in keys_2017.EXPERIMENT_IGNORED
+    ]
     rows += [("`resources.extra_cpu`, `resources.extra_gpu`", "added to `cpu`, `gpu`")]
     rows += _by_reason(keys_2017.EXPERIMENT_IGNORED, "no effect, with a warning: {}")
     rows += _by_reason({f"resources.{k}": v for k, v in keys_2017.RESOURCES_IGNORED.items()}, "no effect, with a warning: {}")

@@ -28,6 +28,18 @@ def test_what_has_no_effect_is_said_with_its_place(tmp_path):
     ]
 
 
+def test_ray_tunes_config_of_checkpoints(tmp_path):
+    experiment, warnings = one(
+        run="PPO", checkpoint_config={"checkpoint_frequency": 5, "checkpoint_at_end": True, "num_to_keep": 2}
+    )
+    assert (experiment.checkpoint_freq, experiment.checkpoint_at_end) == (5, True)
+    assert warnings == ["e.checkpoint_config.num_to_keep: all checkpoints are kept"]
+    file = tmp_path / "f.yaml"
+    file.write_text("e:\n  checkpoint_config: {checkpoint_frequency: often}\n")
+    with pytest.raises(SpecError, match=r"f\.yaml:2:45: e\.checkpoint_freq: expected a valid integer, got 'often'"):
+        load_spec(file)
+
+
 def test_num_samples_counts_how_often_the_grid_is_tried():
     grid = {"a": {"grid_search": [1, 2]}, "model": {"b": [{"grid_search": [1, 2, 3]}]}}
     experiment, warnings = one(num_samples=2, config=grid)

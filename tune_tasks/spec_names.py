@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from tune_tasks.errors import SpecError
-from tune_tasks.rllib.keys_2017 import EXPERIMENT_IGNORED, EXPERIMENT_KEYS, RESOURCES_IGNORED
+from tune_tasks.rllib.keys_2017 import CHECKPOINT_KEYS, EXPERIMENT_IGNORED, EXPERIMENT_KEYS, RESOURCES_IGNORED
 from tune_tasks.spec_source import NodePath, Source
 
 _SCRIPT = "script"
@@ -66,6 +66,7 @@ class _Experiment:
         """Rename its keys; yields warnings of those that have no effect."""
         for old, new in EXPERIMENT_KEYS.items():
             self._rename(old, new)
+        yield from self._checkpoints()
         for key in [key for key in self._keys if key in EXPERIMENT_IGNORED]:
             del self._keys[key]
             yield self._said((key,), EXPERIMENT_IGNORED[key])
@@ -104,6 +105,20 @@ class _Experiment:
         if key in self._keys:
             said = f"{'.'.join(map(str, (self.name, *other)))}: says the same as `{key}`; give one of them"
             raise SpecError(said, self._source.at((self.name, *other), key=True))
+
+    def _checkpoints(self) -> Iterator[str]:
+        given = self._keys.get("checkpoint_config")
+        if not isinstance(given, dict) or not given.keys() <= CHECKPOINT_KEYS.keys():
+            return
+        del self._keys["checkpoint_config"]
+        for old, value in given.items():
+            new, path = CHECKPOINT_KEYS[old], ("checkpoint_config", old)
+            if new in EXPERIMENT_IGNORED:
+                yield self._said(path, EXPERIMENT_IGNORED[new])
+                continue
+            self._expect_absent(new, path)
+            self._keys[new] = value
+            self._moves[path] = (new,)
 
     def _resources(self) -> Iterator[str]:
         given = self._keys.get("resources")

@@ -134,12 +134,9 @@ def _rllibs_own(names: Iterable[str], entries: Mapping[str, Entry]) -> Iterator[
     except ConfigError:
         raise
     except Exception as error:
-        said = str(error).partition("\nTo suppress")[0].strip()
-        message = (
-            " ".join(said.split())
-            if isinstance(error, ValueError) and said
-            else f"RLlib cannot take it ({type(error).__name__}: {said})"
-        )
+        said = " ".join(str(error).partition("\nTo suppress")[0].split())
+        is_sentence = isinstance(error, ValueError) and said
+        message = said if is_sentence else f"RLlib cannot take it ({type(error).__name__}: {said})"
         keys = [entries[name].key for name in names if re.search(rf"\b{re.escape(name)}\b", said)]
         raise ConfigError(message, keys[0] if keys else ()) from error
 

@@ -77,10 +77,6 @@ class Given:
             first, *others = self.problems
             raise ConfigError(first.message, first.key, tuple(others))
 
-    def drop(self, part: Part, name: str) -> None:
-        """Forget an entry that is wrong, so that nothing else is said of it."""
-        self.parts[part].pop(name, None)
-
     def put(self, part: Part, name: str, entry: Entry) -> None:
         """Enter a value. Raise ConfigError if the same thing was given under another key."""
         other = self.parts[part].get(name)

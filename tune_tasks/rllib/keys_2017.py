@@ -400,9 +400,19 @@ EXPERIMENT_KEYS: Mapping[str, str] = {
     "trial_resources": "resources",
     "resources_per_trial": "resources",
 }
+#: The same inside Ray's `checkpoint_config` of 2022.
+CHECKPOINT_KEYS: Mapping[str, str] = {
+    "checkpoint_frequency": "checkpoint_freq",
+    "checkpoint_at_end": "checkpoint_at_end",
+    "num_to_keep": "keep_checkpoints_num",
+    "checkpoint_score_attribute": "checkpoint_score_attr",
+    "checkpoint_score_order": "checkpoint_score_attr",
+}
 _NO_SYNC = "files are written once, by the machine that runs the sweep"
 #: Keys of an experiment that are accepted and have no effect -> why.
 EXPERIMENT_IGNORED: Mapping[str, str] = {
+    "pass_criteria": "it is for RLlib's own tests; `stop` ends a trial",
+    "frameworks": _TENSORFLOW,
     "local_dir": "the command line says where files go: `--local-dir`",
     "keep_checkpoints_num": "all checkpoints are kept",
     "checkpoint_score_attr": "all checkpoints are kept",
