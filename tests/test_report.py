@@ -100,7 +100,7 @@ def test_an_axis():
 def test_without_a_value_there_is_no_picture(experiment, metric):
     without = ExperimentSummary("exp", experiment.trials, experiment.logdir, metric)
     assert plots.draw(without) == {}
-    assert "No trial reported a metric to go by" in text_of(without)
+    assert "No best trial: no trial reported" in text_of(without)
 
 
 def test_one_trial_has_a_curve_only(experiment):

@@ -24,8 +24,8 @@ def record(index, row=None, outcome=None, running=False, non_finite=0):
     return made
 
 
-def view(*records):
-    return StatusView(4, 0, {"exp": SimpleNamespace(folder=Path("/tmp/ray/exp"))}, records)
+def view(*records, metric=None, mode=None):
+    return StatusView(4, 0, {"exp": SimpleNamespace(folder=Path("/tmp/ray/exp"), metric=metric, mode=mode)}, records)
 
 
 ENDED = Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned")
@@ -108,6 +108,38 @@ def test_the_live_table():
     assert "exp: 1 RUNNING, 1 ERROR" in text
     assert "ValueError:" in text
     assert "Prefect: http://127.0.0.1:4200" in text
+
+
+def test_the_live_table_has_the_metric_that_the_spec_names_and_goes_best_first(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    out = io.StringIO()
+    values = [0.5, 0.9, None, float("nan"), 0.7, 0.95]
+    outcomes = [None, ENDED, None, ENDED, ENDED, FAILED]
+    records = [
+        record(i, value and {"mean_validation_accuracy": value, "mean_loss": 1.0}, outcome)
+        for i, (value, outcome) in enumerate(zip(values, outcomes, strict=True))
+    ]
+    display = LiveDisplay(out)
+    display.show(view(*records, metric="mean_validation_accuracy"))
+    display.close()
+    head, *rows = [line for line in out.getvalue().splitlines() if "mean_valid" in line or "script_" in line]
+    assert "mean_valid" in head
+    assert [row.split("script_mnist_")[1][0] for row in rows[:6]] == ["1", "4", "0", "5", "2", "3"]
+
+
+def test_by_a_loss_the_smallest_is_first():
+    losses = [record(i, {"mean_loss": loss}) for i, loss in enumerate([0.5, 0.1, 0.3])]
+    assert [r.trial.index for r in view(*losses).best_first("exp")[0]] == [1, 2, 0]
+    many = view(*(record(i, {"info": {"f1": i / 100}}, ENDED) for i in range(30)), metric="f1")
+    listed, rest = many.best_first("exp")
+    assert (listed[0].trial.index, rest) == (29, "… 10 more trials: 10 TERMINATED")
+
+
+def test_the_block_has_the_metric_that_the_spec_names():
+    block = list(
+        status_lines(view(record(0, {"mean_validation_accuracy": 0.5, "mean_loss": 1.0}), metric="mean_validation_accuracy"))
+    )
+    assert block[3].endswith("20 ts, 0.5 mean_validation_accuracy, 1 loss")
 
 
 def test_auto_is_classic_where_there_is_no_terminal():

@@ -179,3 +179,24 @@ def test_files_that_are_gone_and_lines_that_are_no_reports_are_said():
 def test_a_sweep_has_ended_well_if_no_trial_failed_and_all_reports_are_there(trials, ended_well):
     assert summary(experiment(*trials)).ended_well is ended_well
     assert not replace(summary(experiment(*trials)), ended_early="no space").ended_well
+
+
+NAN = math.nan
+
+
+@pytest.mark.parametrize(
+    ("trials", "metric", "why"),
+    [
+        ([trial(0, info={"val_loss": NAN}), trial(1, info={"val_loss": math.inf})], "val_loss", "val_loss was never finite"),
+        ([trial(0, mean_loss=NAN), trial(1)], None, "mean_loss was never finite"),
+        (
+            [replace(trial(0, mean_loss=NAN), reports=5, non_finite=1)],
+            None,
+            "mean_loss was not finite in the last report of any trial",
+        ),
+        ([trial(0, ERROR, mean_loss=1.0)], None, "every trial that reported mean_loss failed"),
+        ([trial(0, mean_loss=1.0)], "f1", "no trial reported a number as 'f1'"),
+    ],
+)
+def test_why_there_is_no_best(trials, metric, why):
+    assert f"No best trial: {why}" in report_lines(summary(experiment(*trials, metric=metric)))

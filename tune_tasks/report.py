@@ -15,7 +15,7 @@ from typing import Any
 from tune_tasks.leaderboard import headline, leaderboard
 from tune_tasks.plots import draw
 from tune_tasks.spec_source import dump_yaml
-from tune_tasks.summary import ExperimentSummary, Summary, TrialSummary
+from tune_tasks.summary import ExperimentSummary, Summary, TrialSummary, why_no_best
 from tune_tasks.text import one_line
 from tune_tasks.trial import TrialState, write_aside
 
@@ -97,7 +97,7 @@ def report_text(summary: Summary, experiment: ExperimentSummary) -> Iterator[str
 def _best(experiment: ExperimentSummary) -> Iterator[str]:
     best = experiment.best()
     if best is None or experiment.metric is None:
-        yield from ("No trial reported a metric to go by (`metric` and `mode` in the spec name one).", "")
+        yield from (f"No best trial: {why_no_best(experiment)}.", "")
         return
     link = f" ([MLflow run]({best.mlflow_url}))" if best.mlflow_url else ""
     yield from (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import sys
 import time
@@ -15,6 +16,7 @@ from typing import Any, TextIO
 from tune_tasks.recorder_protocol import ExperimentInfo
 from tune_tasks.records import TrialRecord
 from tune_tasks.result import metric, tracked_metrics
+from tune_tasks.summary import metric_to_go_by
 from tune_tasks.text import cut_lines, one_line, printed, showable
 from tune_tasks.trial import TrialState, shown_name
 
@@ -46,15 +48,46 @@ class StatusView:
         running = [r.trial.resources for r in self.records if r.state is TrialState.RUNNING]
         return sum(r.cpu for r in running), sum(r.gpu for r in running)
 
+    def metric(self, experiment: str) -> tuple[str | None, str]:
+        """The metric and mode that an experiment's 'best' goes by so far."""
+        info, records = self.experiments[experiment], self._of(experiment)
+        return metric_to_go_by(info.metric, info.mode, lambda name: any(_finite(r, name) is not None for r in records))
+
+    def best_first(self, experiment: str) -> tuple[list[TrialRecord], str]:
+        """The same by the metric, best first; those that have no value, or failed, come after."""
+        name, mode = self.metric(experiment)
+        sign = -1 if mode == "max" else 1
+
+        def place(record: TrialRecord) -> tuple[int, float, int]:
+            value = _finite(record, name) if name and record.state is not TrialState.ERROR else None
+            if value is None:
+                return 1 + _ORDER.index(record.state), 0, record.trial.index
+            return 0, sign * value, record.trial.index
+
+        return _folded(sorted(self._of(experiment), key=place))
+
+    def _of(self, experiment: str) -> list[TrialRecord]:
+        return [record for record in self.records if record.trial.experiment == experiment]
+
     def listed(self, experiment: str) -> tuple[list[TrialRecord], str]:
         """The trials of an experiment to show, running ones first, and the rest in one line of counts."""
-        records = [record for record in self.records if record.trial.experiment == experiment]
-        records.sort(key=lambda r: (_ORDER.index(r.state), r.trial.index))
-        if len(records) > _LISTED:
-            counts = Counter(record.state for record in records[_LISTED:])
-            rest = ", ".join(f"{counts[state]} {state}" for state in _ORDER if counts[state])
-            return records[:_LISTED], f"… {len(records) - _LISTED} more trials: {rest}"
+        records, rest = _folded(sorted(self._of(experiment), key=lambda r: (_ORDER.index(r.state), r.trial.index)))
+        if rest:
+            return records, rest
         return sorted(records, key=lambda r: (r.state is not TrialState.RUNNING, r.trial.index)), ""
+
+
+def _folded(records: list[TrialRecord]) -> tuple[list[TrialRecord], str]:
+    if len(records) <= _LISTED:
+        return records, ""
+    counts = Counter(record.state for record in records[_LISTED:])
+    rest = ", ".join(f"{counts[state]} {state}" for state in _ORDER if counts[state])
+    return records[:_LISTED], f"… {len(records) - _LISTED} more trials: {rest}"
+
+
+def _finite(record: TrialRecord, name: str) -> float | None:
+    value = metric(record.progress.last or {}, name)
+    return value if value is not None and math.isfinite(value) else None
 
 
 def status_lines(view: StatusView) -> Iterator[str]:
@@ -65,17 +98,20 @@ def status_lines(view: StatusView) -> Iterator[str]:
     for name, experiment in view.experiments.items():
         yield f"Tensorboard logdir: {experiment.folder}"
         listed, rest = view.listed(name)
-        yield from (f" - {shown_name(record.trial.name, record.trial.index)}:\t{progress_text(record)}" for record in listed)
+        yield from (
+            f" - {shown_name(record.trial.name, record.trial.index)}:\t{progress_text(record, experiment.metric)}"
+            for record in listed
+        )
         if rest:
             yield f"   {rest}"
     yield ""
 
 
-def progress_text(record: TrialRecord) -> str:
-    """`RUNNING [pid=27708], 16 s, 20 ts, 0.46 acc`."""
+def progress_text(record: TrialRecord, named: str | None = None) -> str:
+    """`RUNNING [pid=27708], 16 s, 20 ts, 0.46 acc`; with the metric that the spec names."""
     row, parts = record.progress.last, [_state_text(record)]
     if row:
-        parts += [f"{row['time_total_s']:.0f} s", f"{row['timesteps_total']} ts", *_metric_texts(record, row)]
+        parts += [f"{row['time_total_s']:.0f} s", f"{row['timesteps_total']} ts", *_metric_texts(record, row, named)]
     if record.attempts > 1:
         parts.append(f"attempt {record.attempts}")
     if record.outcome and record.outcome.error:
@@ -91,8 +127,10 @@ def _state_text(record: TrialRecord) -> str:
     return f"RUNNING [{host}pid={info.pid}]"
 
 
-def _metric_texts(record: TrialRecord, row: Mapping[str, Any]) -> Iterator[str]:
+def _metric_texts(record: TrialRecord, row: Mapping[str, Any], named: str | None) -> Iterator[str]:
     shown = {name: unit for name, unit in _METRICS.items() if row.get(name) is not None}
+    if named and named not in shown and metric(row, named) is not None:
+        shown = {named: named, **shown}
     if not shown:
         shown = {name: name for name, _ in list(tracked_metrics(row))[:2]}
     for name, unit in shown.items():
@@ -226,14 +264,16 @@ def _experiment_table(view: StatusView, name: str) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    listed, rest = view.listed(name)
-    metrics = [m for m in _METRICS if any((r.progress.last or {}).get(m) is not None for r in listed)]
+    listed, rest = view.best_first(name)
+    by, _ = view.metric(name)
+    metrics = [m for m in _METRICS if m != by and any((r.progress.last or {}).get(m) is not None for r in listed)]
+    metrics = [by, *metrics] if by else metrics
     records = [r for r in view.records if r.trial.experiment == name]
     counts = Counter(r.state for r in records)
     states = ", ".join(f"{counts[state]} {state}" for state in _ORDER if counts[state])
     title = Text(f"{one_line(name)}: {states}", style="table.title")  # as a str it would be markup
     table = Table(title=title, title_justify="left", caption=rest or None, caption_justify="left", expand=False)
-    for column in ("trial", "state", "pid", "time", "timesteps", *metrics, ""):
+    for column in ("trial", "state", "pid", "time", "timesteps", *(one_line(m, _UNIT_LENGTH) for m in metrics), ""):
         table.add_column(column, justify="left" if column in ("trial", "state", "") else "right", overflow="fold")
     for record in listed:
         table.add_row(*(Text(cell) for cell in _cells(record, metrics)), style=_STYLES[record.state])

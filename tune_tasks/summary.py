@@ -325,16 +325,24 @@ def report_lines(summary: Summary) -> Iterator[str]:
 def _best_lines(experiment: ExperimentSummary) -> Iterator[str]:
     best = experiment.best()
     if best is None or experiment.metric is None:
-        yield f"No best trial: {_why_no_best(experiment)}"
+        yield f"No best trial: {why_no_best(experiment)}"
         return
     yield f"Best trial: {best.shown_name} with {one_line(experiment.metric)} {best.metric(experiment.metric):.6g}"
     yield f"  config: {one_line(str(best.shown_searched or best.shown_config), _CONFIG_LENGTH)}"
 
 
-def _why_no_best(experiment: ExperimentSummary) -> str:
+def why_no_best(experiment: ExperimentSummary) -> str:
+    """Why no trial of an experiment is the best, for people."""
     reported = [trial.last_result for trial in experiment.trials if trial.last_result]
     if reported and all(row.get("episodes_total") == 0 for row in reported):
         return "no episode has ended: let the trials go on for longer, or bound their episodes (`horizon` in `config`)"
+    for name in [experiment.metric] if experiment.metric else [name for name, _ in DEFAULT_METRICS]:
+        with_it = [trial for trial in experiment.trials if metric_of(trial.last_result or {}, name) is not None]
+        if with_it and all(trial.metric(name) is None for trial in with_it):
+            never = all(trial.non_finite >= trial.reports for trial in with_it)
+            return f"{one_line(name)} was {'never finite' if never else 'not finite in the last report of any trial'}"
+        if with_it and all(trial.state is TrialState.ERROR for trial in with_it):
+            return f"every trial that reported {one_line(name)} failed"
     if experiment.metric:
         return f"no trial reported a number as {experiment.metric!r}"
     return "no trial reported a metric to go by (set `metric` and `mode` in the spec)"

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import shutil
 import zlib
 
@@ -119,6 +120,7 @@ def test_a_best_trial_that_fails_is_none_and_a_new_recorder_tells_nothing_twice(
         info = AttemptInfo(Trial("exp", index, f"trial_{index}", "script", {}, {}, 0), 1, tmp_path / str(index))
         tracker.open_attempt(info)
         row = {"timestamp": 1.0, "timesteps_total": 1, "mean_loss": index, "training_iteration": 1, "time_total_s": 1.0}
+        row["mean_accuracy"] = math.nan if index == 2 else 0.5
         tracker.log(info, [row])
         tracker.close_attempt(info, Outcome(state, EndedBy.RETURNED, "ended"))
 
@@ -140,6 +142,8 @@ def test_a_best_trial_that_fails_is_none_and_a_new_recorder_tells_nothing_twice(
     assert told() == ([(1, 1), (2, 2)], [(2, 1)], "trial_1")
     run(second, 2, TrialState.TERMINATED)
     assert told() == ([(1, 1), (2, 2), (3, 3)], [(2, 1), (3, 1)], "trial_1")
+    (diverged,) = client.search_runs(["1"], "tags.`tune_tasks.diverged` LIKE '%'")
+    assert (diverged.info.run_name, diverged.data.tags["tune_tasks.diverged"]) == ("trial_2", "mean_accuracy")
     failed = ExperimentSummary("exp", [], tmp_path, "mean_loss", "min")
     second.close_sweep(Summary("sweep", [failed]))
     assert told()[2] == ""

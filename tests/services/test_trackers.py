@@ -60,6 +60,7 @@ def test_mlflow_holds_the_sweep(sweep, folder, client, mlflow_runs):
     assert names == {"script.py", "spec.yaml", "results.json", "results.csv", "report"}
     assert (parent.info.status, parent.data.tags["tune_tasks.best_trial"]) == ("FINISHED", trial.name)
     assert trial.non_finite == 1
+    assert "tune_tasks.diverged" not in tags  # the last report was finite
 
 
 def test_sweeps_that_begin_together_in_a_fresh_folder_make_one_store(folder):

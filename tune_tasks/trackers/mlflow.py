@@ -40,7 +40,15 @@ from tune_tasks.mlflow_view import (
 )
 from tune_tasks.recorder_protocol import AttemptInfo, ExperimentInfo, SweepInfo
 from tune_tasks.report import ReportPaths, without_pictures
-from tune_tasks.result import PROGRESS_METRICS, REPORTED_METRICS, STOP_METRICS, metric, tracked_metrics, tracked_name
+from tune_tasks.result import (
+    PROGRESS_METRICS,
+    REPORTED_METRICS,
+    STOP_METRICS,
+    metric,
+    non_finite_metrics,
+    tracked_metrics,
+    tracked_name,
+)
 from tune_tasks.standing import Contender, Standing
 from tune_tasks.summary import ExperimentSummary, Summary, TrialSummary
 from tune_tasks.text import showable
@@ -99,6 +107,7 @@ class MlflowTracker(Tracker):
         self._uncertain: set[str] = set()
         self._parents: dict[str, _Parent] = {}
         self._runs: dict[str, str] = {}
+        self._diverged: dict[str, str] = {}  # the metrics that were not finite in an attempt's last report
         self._made_client: MlflowClient | None = None
 
     @property
@@ -178,6 +187,7 @@ class MlflowTracker(Tracker):
         for start in range(0, len(metrics), _METRICS_PER_CALL):
             self._client.log_batch(self._runs[info.key], metrics=metrics[start : start + _METRICS_PER_CALL])
         if rows:
+            self._diverged[info.key] = ", ".join(non_finite_metrics(rows[-1]))
             parent.standing.report(info, rows[-1])
             self._tell(info.trial.experiment, parent)
 
@@ -187,6 +197,8 @@ class MlflowTracker(Tracker):
         tags = {"tune_tasks.stop_reason": outcome.stop_reason, "tune_tasks.state": str(outcome.state)}
         # A subprocess of the script may have begun the run again, under another name.
         tags["mlflow.runName"] = attempt_name(info.trial, info.attempt)[:_NAME_LENGTH]
+        if diverged := self._diverged.pop(info.key, ""):
+            tags["tune_tasks.diverged"] = diverged[:_TAG_LENGTH]
         if outcome.error:
             tags["tune_tasks.error"] = outcome.error[-_TAG_LENGTH:]
         self._log_tags(run_id, tags)
