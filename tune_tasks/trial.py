@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ _FRAME = '\n  File "'
 _UNINDENTED = re.compile(r"^\S", re.MULTILINE)
 
 
-class TrialState(str, Enum):
+class TrialState(StrEnum):
     """Where a trial stands. The words are those of 2017."""
 
     PENDING = "PENDING"
@@ -31,11 +31,8 @@ class TrialState(str, Enum):
     TERMINATED = "TERMINATED"
     ERROR = "ERROR"
 
-    def __str__(self) -> str:
-        return self.value
 
-
-class EndedBy(str, Enum):
+class EndedBy(StrEnum):
     """What ended an attempt."""
 
     CRITERION = "criterion"
@@ -46,9 +43,6 @@ class EndedBy(str, Enum):
     ERROR = "error"
     NO_SPACE = "no space"
     """It had not begun: its folder could not be made for lack of space. It is run again."""
-
-    def __str__(self) -> str:
-        return self.value
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import ray
@@ -30,7 +30,6 @@ from ray.rllib.utils.metrics import (
 )
 from scipy.stats import rankdata
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
-from typing_extensions import Self
 
 from tune_tasks.rllib.workers import living, weights
 
