@@ -33,7 +33,7 @@ def test_where_no_folder_can_be_made(tmp_path):
         assert refusal(tmp_path / place) == message
     assert refusal(tmp_path / "link" / "x").endswith(f": {tmp_path}/link is a link to nothing")
     assert refusal(tmp_path / ("x" * 300)).endswith(": File name too long")
-    assert "null byte" in refusal(Path("a\0b"))
+    assert "embedded null" in refusal(Path("a\0b"))
     assert refusal(Path("/proc/results")).startswith("--local-dir: the results cannot be written to '/proc/results': ")
 
 

@@ -134,7 +134,7 @@ def test_alias_bombs_end(line):
     ("text", "message"),
     [
         ("", "f.yaml:1:1: not valid JSON: Expecting value"),
-        ('{"a": 1,\n}', "f.yaml:2:1: not valid JSON: Expecting property name enclosed in double quotes"),
+        ('{"a": 1,\n5}', "f.yaml:2:1: not valid JSON: Expecting property name enclosed in double quotes"),
         ("a: 1", "f.yaml:1:1: not valid JSON: Expecting value"),
         ('{"a": 1, "a": 2}', "f.yaml:1:10: 'a' is given twice (first at line 1)"),
         ('{"a": NaN}', "f.yaml:1:1: not valid JSON: NaN is no JSON number"),
