@@ -15,6 +15,7 @@ LOG = "{eval: 'math.exp(random.uniform(math.log(1e-4), math.log(1e-1)))'}"
         ({"min": 0.0, "max": 0.1}, "Weights & Biases'", "write {eval: 'random.uniform(0.0, 0.1)'}"),
         ({"min": 1, "max": 5}, "Weights & Biases'", "write {eval: 'random.randint(1, 5)'}"),
         ({"distribution": "normal", "mu": 0, "sigma": 1}, "Weights & Biases'", "write {grid_search: [...]} or"),
+        ({"distribution": ["x"], "min": 1, "max": 2}, "Weights & Biases'", "write {grid_search: [...]} or"),
         ({"choice": [1, 2]}, "another tool's", "write {grid_search: [1, 2]}"),
         ({"sample_from": "lambda spec: 1"}, "another tool's", "write {grid_search: [...]} or"),
         ("tune.loguniform(1e-4, 1e-1)", "Ray Tune's", f"write {LOG}"),
@@ -64,6 +65,10 @@ def test_an_eval_that_is_not_said_to_be_one():
 )
 def test_what_is_somebodys_own_value(value):
     assert list(unsearched({"a": value})) == []
+
+
+def test_a_text_of_many_beginnings_of_variables_takes_a_moment():
+    assert list(variables({"a": "${A" * 300_000})) == []
 
 
 def test_variables():

@@ -18,7 +18,7 @@ _CALL = re.compile(
     re.DOTALL,
 )
 _GRID_CALL = re.compile(r"\s*grid_search\((?P<arguments>.*)\)\s*", re.DOTALL)
-_VARIABLE = re.compile(r"\$(?:\{[A-Za-z_]\w*[^}]*\}|[A-Za-z_]\w*)")
+_VARIABLE = re.compile(r"\$(?:\{[A-Za-z_]\w{0,60}[^}]{0,60}\}|[A-Za-z_]\w*)")
 _TOOLS = {"tune": "Ray Tune's", "ray.tune": "Ray Tune's", "hp": "Hyperopt's", "trial": "Optuna's"}
 _GENERAL = "write {grid_search: [...]} or {eval: 'random.uniform(a, b)'}"
 _LOG = "{{eval: 'math.exp(random.uniform(math.log({}), math.log({})))'}}"
@@ -85,7 +85,7 @@ def _of_wandb(value: Mapping[str, Any]) -> str | None:
         return None
     distribution = value.get("distribution", "int_uniform" if all(isinstance(end, int) for end in ends) else "uniform")
     forms = {"uniform": _UNIFORM, "int_uniform": _WHOLE, "log_uniform_values": _LOG}
-    return forms[distribution].format(*ends) if distribution in forms else None
+    return forms[distribution].format(*ends) if isinstance(distribution, str) and distribution in forms else None
 
 
 def _text(value: Any) -> str | None:
