@@ -168,4 +168,4 @@ def test_a_script_that_cannot_be_parsed_is_one_sentence(source, message, tmp_pat
     path.write_bytes(source)
     with pytest.raises(TrainableError) as error:
         locate({"script_file_path": str(path)}, None)
-    assert str(error.value) == message.format(path=path)
+    assert str(error.value) == f"config.script_file_path: {message.format(path=path)}"

@@ -310,7 +310,7 @@ def _check_script(path: Path, entrypoint: str) -> None:
     try:
         tree = parsed(path)
     except ValueError as exc:
-        raise TrainableError(str(exc)) from exc
+        raise TrainableError(f"config.script_file_path: {exc}") from exc
     names = set(bound_names(tree))
     if entrypoint not in names and "*" not in names:
         functions = ", ".join(sorted(n.name for n in tree.body if isinstance(n, ast.FunctionDef))) or "none"
