@@ -108,7 +108,8 @@ IMPORTED_BY = {
     "mlflow": {"mlflow_client", "mlflow_store", "trackers.mlflow", "user_mlflow"},
     "tensorboardX": {"trackers.tensorboard"},
     "uvicorn": {"prefect_server"},
-    "httpx": {"deploy"},
+    "starlette": {"prefect_server"},
+    "httpx": {"deploy", "services"},
     "ray": {
         *("ray_local", "ray_runner", "recorder", "recorder_link", "tasks", "postmortem", "hearing", "sweep", "execution"),
         *("rllib.catalog", "rllib.connectors", "rllib.environments", "rllib.model_keys", "rllib.settings", "rllib.config_keys"),

@@ -26,7 +26,7 @@ from tune_tasks import __version__
 from tune_tasks.deployment import Draft, Timing
 from tune_tasks.errors import ServiceError, UsageError, did_you_mean
 from tune_tasks.flows.tune import tune
-from tune_tasks.services import PrefectAddress, prefect_server, standing_server
+from tune_tasks.services import PrefectAddress, http_error, prefect_server, refusal, standing_server
 
 _POOL_TYPE = "process"
 _MOST_POOLS = 200  # of one answer of the server
@@ -97,21 +97,14 @@ def _readable_errors() -> Iterator[None]:
 
 
 def _what_went_wrong(error: Exception) -> str:
-    answered = _http_error(error)
+    answered = http_error(error)
     if answered is None:
         return f"cannot be used ({type(error).__name__}: {error})"
     status = answered.response.status_code
-    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        return f"refused: check PREFECT_API_AUTH_STRING or PREFECT_API_KEY (it answered {status})"
+    if refused := refusal(status):
+        return refused
     detail = str(error) if isinstance(error, DeploymentApplyError) else answered.response.text[:_MOST_DETAIL]
     return f"answered {status}: {' '.join(detail.split()) or answered.response.reason_phrase}"
-
-
-def _http_error(error: BaseException | None) -> httpx.HTTPStatusError | None:
-    """The answer behind an error of Prefect's, which often wraps it."""
-    while error is not None and not isinstance(error, httpx.HTTPStatusError):
-        error = error.__cause__ or error.__context__
-    return error
 
 
 def _schedule(timing: Timing) -> SCHEDULE_TYPES | None:

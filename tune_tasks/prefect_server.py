@@ -1,23 +1,36 @@
 """The Prefect server that sweeps share: `python -m tune_tasks.prefect_server FOLDER`. See `services`.
 
-Ends itself once no sweep holds a lease. Listens on loopback only.
+Ends itself once no sweep holds a lease. It listens on loopback only, where every user of the machine and every page in a
+browser there could still reach it: it answers to its own names and pages, and to nobody without the auth string.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
+import socket
 import sys
 import threading
 import time
 from pathlib import Path
 
-from tune_tasks.services import ServerFiles, same_port, try_lock
+from tune_tasks.services import IDENTITY_PATH, SIGN_IN_PATH, ServerFiles, listen, port_of, try_lock
 from tune_tasks.trial import write_aside
 
 _POLL_S = 0.25
 _LOCK_TIMEOUT_S = 2.0
+_NAMES = ("127.0.0.1", "localhost")
+# Prefect's pages keep the auth string here, once a user has typed it in. What is behind the number sign of an address stays
+# in the browser.
+_SIGN_IN_PAGE = """<!doctype html>
+<meta charset="utf-8"><meta name="referrer" content="no-referrer"><title>Signing in to Prefect</title>
+<script>
+if (location.hash.length > 1) localStorage.setItem("prefect-password", btoa(decodeURIComponent(location.hash.slice(1))));
+location.replace("/");
+</script>
+"""
 
 
 def main(folder: str) -> None:
@@ -29,19 +42,35 @@ def main(folder: str) -> None:
             time.sleep(0.01)
         if not try_lock(alive):
             sys.exit("another server serves this folder")
-        port = same_port(files.port)
-        _configure(files, port)
-        write_aside(files.state, json.dumps({"api_url": f"http://127.0.0.1:{port}/api"}))
+        listener, identity = listen(files.port), secrets.token_urlsafe()
+        url = f"http://{_NAMES[0]}:{port_of(listener)}"
+        _configure(files, port_of(listener), _auth_string(files.auth))
+        write_aside(files.state, json.dumps({"url": url, "identity": identity}))
         threading.Thread(target=_end_when_unused, args=(files,), daemon=True).start()
-        _serve(port)
+        _serve(listener, identity)
 
 
-def _configure(files: ServerFiles, port: int) -> None:
+def _auth_string(file: Path) -> str:
+    """The auth string in the file, or one that is drawn and kept there, if there is none that only its owner could read."""
+    try:
+        if not file.stat().st_mode & 0o077 and (kept := file.read_text()):
+            return kept
+    except (OSError, ValueError):
+        pass
+    file.unlink(missing_ok=True)
+    drawn = f"tune-tasks:{secrets.token_urlsafe(32)}"
+    file.touch(mode=0o600, exist_ok=False)
+    file.write_text(drawn)
+    return drawn
+
+
+def _configure(files: ServerFiles, port: int, auth_string: str) -> None:
     """Settings that the server needs before Prefect is imported."""
-    url = f"http://127.0.0.1:{port}"
-    os.environ["PREFECT_SERVER_API_HOST"] = "127.0.0.1"
+    os.environ["PREFECT_SERVER_API_HOST"] = _NAMES[0]
     os.environ["PREFECT_SERVER_API_PORT"] = str(port)
-    os.environ["PREFECT_SERVER_UI_API_URL"] = f"{url}/api"  # else its pages call port 4200
+    os.environ["PREFECT_SERVER_API_AUTH_STRING"] = auth_string
+    os.environ["PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS"] = ",".join(f"http://{name}:{port}" for name in _NAMES)
+    os.environ["PREFECT_SERVER_UI_API_URL"] = "/api"  # else its pages call port 4200
     # Else the pages are copied into site-packages, which may belong to someone else.
     os.environ["PREFECT_SERVER_UI_STATIC_DIRECTORY"] = str(files.folder / "ui")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
@@ -61,11 +90,23 @@ def _end_when_unused(files: ServerFiles) -> None:
         os._exit(0)
 
 
-def _serve(port: int) -> None:
+def _serve(listener: socket.socket, identity: str) -> None:
     import uvicorn
     from prefect.server.api.server import create_app
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+    from starlette.responses import HTMLResponse, JSONResponse
+    from starlette.routing import Route
 
-    uvicorn.run(create_app(final=True), host="127.0.0.1", port=port, timeout_keep_alive=30, log_level="warning")
+    app = create_app(final=True)
+    own = [
+        Route(IDENTITY_PATH, lambda request: JSONResponse(identity)),
+        Route(SIGN_IN_PATH, lambda request: HTMLResponse(_SIGN_IN_PAGE)),
+    ]
+    app.router.routes[:0] = own  # before Prefect's pages, which take every path
+    # A page of the web can have its name point here (DNS rebinding), and then counts as a page of ours.
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(_NAMES))
+    config = uvicorn.Config(app, timeout_keep_alive=30, log_level="warning")
+    uvicorn.Server(config).run(sockets=[listener])
 
 
 if __name__ == "__main__":

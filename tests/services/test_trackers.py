@@ -11,7 +11,7 @@ from waiting import until
 
 from tune_tasks.mlflow_client import expect_usable
 from tune_tasks.mlflow_store import MlflowStore
-from tune_tasks.services import answers, free_port
+from tune_tasks.services import listen, port_of
 from tune_tasks.trial import TrialState
 
 REPORTS = """
@@ -177,7 +177,8 @@ def test_what_user_code_logs_lands_in_the_trials_run(sweep, folder, client):
 
 
 def test_a_tracking_server_that_goes_away_and_comes_back_gets_everything(sweep, folder, monkeypatch):
-    port = free_port()
+    with listen() as free:
+        port = port_of(free)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(port)]
     command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts")]
@@ -281,7 +282,3 @@ def test_a_recorder_that_is_killed_starts_again_from_the_files(sweep, reports, c
     assert (parent.data.metrics["trials_done"], parent.data.metrics["best/mean_loss"]) == (1, 20)
     assert trial.last_result["mean_loss"] == 20
     assert {run.info.status for run in runs} == {"FINISHED"}
-
-
-def test_a_prefect_server_answers(prefect):
-    assert answers(prefect.api_url)
