@@ -6,6 +6,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _FLUSH_S = 10.0
 _RETRIES = 2
+_BAD_MOMENTS = {HTTPStatus.INTERNAL_SERVER_ERROR.value, HTTPStatus.GATEWAY_TIMEOUT.value}
 
 
 def launch(request: Request, session: Session, *, flow: str = "tune") -> Summary:
@@ -53,7 +55,7 @@ def launch(request: Request, session: Session, *, flow: str = "tune") -> Summary
 
 def _launched(request: Request, session: Session, flow: str) -> str | None:
     """Start what a sweep needs, and run the flow; returns what hindered it."""
-    with prefect_server() as wait_for_prefect:
+    with prefect_server(session.display.warn) as wait_for_prefect:
         from tune_tasks.execution import ray_options
         from tune_tasks.ray_runner import connect
         from tune_tasks.recorder import start_recorder
@@ -65,7 +67,8 @@ def _launched(request: Request, session: Session, flow: str) -> str | None:
             session.recorder = start_recorder(default_tracking_uri(cwd), cwd, cpus=cluster.cpu)
             warm_up(cluster)
             address = wait_for_prefect()
-            session.display.note(f"Prefect: {address.ui_url}")
+            signs_in = " (`tune-tasks ui` signs a browser in, once)" if address.sign_in_url else ""
+            session.display.note(f"Prefect: {address.ui_url}{signs_in}")
             token = session_of_flow.set(session)
             try:
                 with _quiet_prefect(request.verbose):
@@ -87,11 +90,16 @@ def _run_flow(name: str, request: Request) -> str | None:
 
 
 def _problem_of(flow: Flow[..., Any], parameters: dict[str, Any]) -> str | None:
-    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, PREFECT_CLIENT_RETRY_EXTRA_CODES, temporary_settings
 
+    # Trials and driver alike give a Prefect that is away seconds, not the minute that is its default; and one bad answer, which
+    # may be a proxy's, is no end of a sweep: Prefect itself asks again after a 502 or a 503 only.
+    patience = {
+        PREFECT_CLIENT_MAX_RETRIES: _RETRIES,
+        PREFECT_CLIENT_RETRY_EXTRA_CODES: PREFECT_CLIENT_RETRY_EXTRA_CODES.value() | _BAD_MOMENTS,
+    }
     try:
-        # Trials and driver alike give a Prefect that is away seconds, not the minute that is its default.
-        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: _RETRIES}):
+        with temporary_settings(patience):
             state: Any = flow(**parameters, return_state=True)
     except Exception as exc:  # noqa: BLE001 - the sweep's summary stands without a Prefect that has gone
         return f"{type(exc).__name__}: {exc}"
