@@ -1,5 +1,6 @@
 """What happens when the user's script imports MLflow; a module of the test's own stands for it."""
 
+import importlib.util
 import os
 import sys
 
@@ -29,6 +30,18 @@ def test_the_action_follows_the_import(library):
     with after_import(library, lambda: seen.append("again")):
         assert seen == [True, "again"]
     assert sys.meta_path == finders
+
+
+def test_a_look_whether_the_library_is_there_is_no_import_of_it(library):
+    seen = []
+    with after_import(library, lambda: seen.append(sys.modules[library].ready)):
+        specs = [importlib.util.find_spec(library) for _ in range(2)]
+        assert seen == []
+        import some_library
+
+        assert seen == [True]
+        specs[0].loader.exec_module(some_library)
+    assert seen == [True]
 
 
 def test_without_an_import_nothing_happens_and_nothing_stays(library):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib.abc
 import importlib.machinery
-import importlib.util
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
@@ -27,7 +26,10 @@ def after_import(name: str, action: Callable[[], None]) -> Iterator[None]:
 
 
 class _Watcher(importlib.abc.MetaPathFinder):
-    """Finds one module as the other finders do, and acts once it has been executed."""
+    """Finds one module as the other finders do, and acts once it has been executed.
+
+    To be found is not to be imported: `importlib.util.find_spec` is how libraries ask whether there is another one.
+    """
 
     def __init__(self, name: str, action: Callable[[], None]) -> None:
         self._name, self._action = name, action
@@ -41,14 +43,16 @@ class _Watcher(importlib.abc.MetaPathFinder):
     ) -> importlib.machinery.ModuleSpec | None:
         if fullname != self._name:
             return None
-        self.withdraw()
-        spec = importlib.util.find_spec(fullname)
+        others = [finder for finder in sys.meta_path if finder is not self]
+        spec = next((spec for finder in others if (spec := finder.find_spec(fullname, path, target))), None)
         if spec and spec.loader:
             execute = spec.loader.exec_module
 
             def execute_and_act(module: ModuleType) -> None:
                 execute(module)
-                self._action()
+                if self in sys.meta_path:  # not yet done, and the block has not ended
+                    self.withdraw()
+                    self._action()
 
             spec.loader.exec_module = execute_and_act  # type: ignore[method-assign]
         return spec
