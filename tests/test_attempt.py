@@ -414,6 +414,33 @@ def test_a_forked_process_that_leaves_train_ends_there(run, tmp_path):
     assert printed.count("Traceback") == 1
 
 
+def test_a_forked_process_that_leaves_the_scripts_head_ends_there(run, tmp_path):
+    outcome = run(
+        f"""
+        import os, sys
+        codes = []
+        for way in ("sys.exit(5)", "pass", "1 / 0"):
+            if (pid := os.fork()) == 0:
+                sys.stderr = open({str(tmp_path / "printed")!r}, "a")
+                exec(way)
+                break  # to the end of the script, and into train()
+            codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+        def train(config, status_reporter):
+            status_reporter(timesteps_total=1, codes=codes)
+        """
+    )
+    assert (outcome.state, outcome.reports) == (TrialState.TERMINATED, 1)
+    (row,) = [json.loads(line) for line in (tmp_path / "trial" / "result.json").read_text().splitlines()]
+    assert row["info"] == {"codes": [5, 1, 1]}
+    assert "ReportError: report() was called in process " in (tmp_path / "printed").read_text()
+
+
+def test_an_alarm_that_a_script_has_set_ends_with_it(run, interrupter):
+    run("import signal\ndef train(config, status_reporter):\n    signal.alarm(1000)")
+    assert signal.alarm(0) == 0
+
+
 @pytest.mark.parametrize("end", ["return", "raise ValueError('own')", "status_reporter(timesteps_total=2)"])
 def test_a_trial_whose_reports_are_gone_is_an_error_however_it_ends(run, tmp_path, end):
     outcome = run(

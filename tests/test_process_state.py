@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tune_tasks.process_state import put_back
+from tune_tasks.process_state import alarms_ended, put_back
 
 
 def state():
@@ -79,13 +79,41 @@ def test_everything_is_as_before(tmp_path, monkeypatch, error):
     monkeypatch.setenv("TO_BE_DELETED", "0")
     logging.getLogger("a_script")
     before = state()
-    with contextlib.suppress(ZeroDivisionError, KeyboardInterrupt), put_back(tmp_path, {"GIVEN": "1"}):
+    with contextlib.suppress(ZeroDivisionError, KeyboardInterrupt), put_back(tmp_path, {"GIVEN": "1"}), alarms_ended():
         assert (Path.cwd(), os.environ["GIVEN"], sys.argv) == (tmp_path, "1", [""])
         change_everything(tmp_path)
         assert {name for name, value in state().items() if value == before[name]} == set()
         if error:
             raise error
     assert state() == before
+
+
+def test_a_thing_that_cannot_be_put_back_keeps_no_other_from_it(tmp_path, monkeypatch):
+    """As if a signal handler of the script's raised just then."""
+
+    def set_threshold(*threshold, original=gc.set_threshold):
+        original(*threshold)
+        if threshold != (1,):
+            raise TimeoutError
+
+    monkeypatch.setenv("TO_BE_DELETED", "0")
+    logging.getLogger("a_script")
+    before = state()
+    monkeypatch.setattr(gc, "set_threshold", set_threshold)
+    with pytest.raises(TimeoutError), put_back(tmp_path, {}), alarms_ended():
+        change_everything(tmp_path)
+    now = state()
+    gc.enable()  # the one step that was broken off
+    assert {name for name, value in now.items() if value != before[name]} <= {"gc"}
+
+
+def test_a_working_directory_that_was_removed_is_left_for_the_drivers(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with put_back(tmp_path, {}):
+        assert Path.cwd() == tmp_path
 
 
 def test_a_logger_that_a_script_made_says_nothing_more(tmp_path, capsys):

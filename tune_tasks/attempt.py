@@ -22,7 +22,7 @@ from typing import Any
 
 from tune_tasks.errors import TrainableError, TrialStopped, TuneError
 from tune_tasks.forking import children_as_outside, children_end_here
-from tune_tasks.process_state import put_back
+from tune_tasks.process_state import alarms_ended, put_back
 from tune_tasks.reporter import StatusReporter
 from tune_tasks.text import showable
 from tune_tasks.trainable import Trainable
@@ -65,7 +65,8 @@ def run_train(
         reporter.raise_if_stopped()
         with put_back(assignment.cwd, environment), trial_run_active(environment), children_as_outside():
             seed_everything(trial.seed)
-            with assignment.trainable.loaded() as train:
+            # Loading executes user code, too; within `loaded()` a child of train() would end by removing what was unpacked.
+            with alarms_ended(), children_end_here(_user_traceback), assignment.trainable.loaded() as train:
                 seed_everything(trial.seed)
                 reporter.begin()
                 with interrupter.armed(reporter.interruption), children_end_here(_user_traceback):

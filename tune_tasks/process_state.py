@@ -54,7 +54,7 @@ def put_back(cwd: Path, environment: Mapping[str, str]) -> Iterator[None]:
 @contextlib.contextmanager
 def _environment(cwd: Path, environment: Mapping[str, str]) -> Iterator[None]:
     before = dict(os.environ)
-    cwd_before = Path.cwd()
+    cwd_before = _cwd()
     mask = os.umask(0o077)
     os.umask(mask)
     with contextlib.suppress(OSError):
@@ -65,25 +65,40 @@ def _environment(cwd: Path, environment: Mapping[str, str]) -> Iterator[None]:
     finally:
         os.umask(mask)
         with contextlib.suppress(OSError):
-            os.chdir(cwd_before)
+            os.chdir(cwd_before or cwd)
         for name in os.environ.keys() - before.keys():
             del os.environ[name]
         os.environ.update(before)
 
 
+def _cwd() -> Path | None:
+    """The working directory; None if somebody has removed it."""
+    with contextlib.suppress(OSError):
+        return Path.cwd()
+    return None
+
+
 @contextlib.contextmanager
 def _interpreter() -> Iterator[None]:
-    undo = [_sys(), _signals(), _start_method(), _garbage_collection(), _locale(), _sockets()]
-    sys.argv = [""]  # Ray's own arguments are no business of a script that parses its command line
+    with contextlib.ExitStack() as stack:  # a step that fails keeps no other one from being done
+        # The signals last, and so the first to be put back: a handler of the script's may raise.
+        for snapshot in (_sys, _start_method, _garbage_collection, _locale, _sockets, _signals):
+            stack.callback(snapshot())
+        stack.enter_context(warnings.catch_warnings())
+        stack.enter_context(decimal.localcontext())
+        stack.callback(logging.captureWarnings, False)  # it keeps a function of `warnings`, which is about to be put back
+        sys.argv = [""]  # Ray's own arguments are no business of a script that parses its command line
+        yield
+
+
+@contextlib.contextmanager
+def alarms_ended() -> Iterator[None]:
+    """Around user code: an alarm that is still to come would hit what follows, or the next trial."""
     try:
-        with warnings.catch_warnings(), decimal.localcontext():
-            try:
-                yield
-            finally:
-                logging.captureWarnings(False)  # keeps a function of `warnings`, which is about to be put back
+        yield
     finally:
-        for step in undo:
-            step()
+        for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
+            signal.setitimer(timer, 0)
 
 
 def _sys() -> Undo:
@@ -106,7 +121,6 @@ def _signals() -> Undo:
     before = {number: signal.getsignal(number) for number in signal.valid_signals() - {signal.SIGCHLD}}
 
     def undo() -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)  # an alarm that is still to come would hit the next trial
         for number, handler in before.items():
             if handler is not None and signal.getsignal(number) != handler:  # None: not set from Python
                 signal.signal(number, handler)
