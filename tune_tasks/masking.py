@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -93,10 +94,17 @@ def _hidden(path: Iterable[str | int]) -> _Types:
     """The types of what is a secret under these names."""
     hidden: _Types = ()
     for name in path:
-        words = [word.lower() for word in _WORD.findall(str(name))]
-        if _names_secret(words):
-            hidden += _TEXT + (_NUMBER if "".join(words).endswith(_PASSWORDS) else ())
+        hidden += _hidden_by(str(name))
     return hidden
+
+
+@functools.lru_cache(maxsize=1_000)
+def _hidden_by(name: str) -> _Types:
+    """The same under one name; a plan asks for the same few names in every trial."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    if not _names_secret(words):
+        return ()
+    return _TEXT + (_NUMBER if "".join(words).endswith(_PASSWORDS) else ())
 
 
 def _names_secret(words: list[str]) -> bool:

@@ -29,6 +29,8 @@ def showable(text: str) -> str:
 
 def escaped(text: str) -> str:
     """The text in one line: the same, and the ends of its lines are escaped."""
+    if text.isascii() and text.isprintable():  # nearly every text: the names of many trials are made by this
+        return text
     return _OF_LINES.sub(_escaped, _UNSHOWABLE.sub(_escaped, _COLOUR.sub("", text)))
 
 
