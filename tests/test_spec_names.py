@@ -75,6 +75,14 @@ def test_a_grid_of_environments_is_one_experiment_for_each(inside, tmp_path):
         ("e: {run: PPO, alg: PPO}", "f.yaml:1:5: e.run: says the same as `alg`; give one of them"),
         ("e: {num_samples: 1, num_trials: 1}", "f.yaml:1:5: e.num_samples: says the same as `num_trials`; give one of them"),
         ("e: {run: PPO, env: a, config: {env: b}}", "f.yaml:1:32: e.config.env: says the same as `env`; give one of them"),
+        (
+            "{e: {run: PPO, env: {grid_search: [a]}}, e-a: {run: PPO, env: a}}",
+            "f.yaml:1:21: e.env: 'e-a' is another experiment, too; rename one of them",
+        ),
+        (
+            "{e-a: {run: PPO, env: {grid_search: [b]}}, e: {run: PPO, env: {grid_search: [a-b]}}}",
+            "f.yaml:1:63: e.env: 'e-a-b' is another experiment, too; rename one of them",
+        ),
         ("e: {num_samples: many}", "f.yaml:1:18: e.num_trials: expected a valid integer, got 'many'"),
         ("e: {run: 5}", "f.yaml:1:10: e.alg: expected a valid string, got 5"),
     ],

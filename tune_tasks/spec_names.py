@@ -23,7 +23,8 @@ def in_todays_words(source: Source) -> tuple[Source, list[str]]:
         source: A mapping of experiments; what is none is left for the check of its type.
 
     Raises:
-        SpecError: If an experiment says the same thing twice, under an old name and today's.
+        SpecError: If an experiment says the same thing twice, under an old name and today's, or one that is made of a grid of
+            environments has another's name.
     """
     warnings: list[str] = []
     experiments = {name: _Experiment(source, name, given) for name, given in source.data.items() if isinstance(given, dict)}
@@ -31,7 +32,10 @@ def in_todays_words(source: Source) -> tuple[Source, list[str]]:
         warnings += experiment.translate()
     data: dict[str, Any] = {}
     for name, given in source.data.items():
-        data.update(experiments[name].each() if name in experiments else {name: given})
+        made = experiments[name].each() if name in experiments else {name: given}
+        if taken := next((one for one in made if one in data or (one != name and one in source.data)), None):
+            raise SpecError(f"{name}.env: {taken!r} is another experiment, too; rename one of them", source.at((name, "env")))
+        data.update(made)
     moved = [experiment for experiment in experiments.values() if experiment.is_moved]
     places = _places(source, {e.name: e for e in moved}) if moved else source.places
     return replace(source, data=data, places=places), warnings
