@@ -17,6 +17,7 @@ LOG = "{eval: 'math.exp(random.uniform(math.log(1e-4), math.log(1e-1)))'}"
         ({"distribution": "normal", "mu": 0, "sigma": 1}, "Weights & Biases'", "write {grid_search: [...]} or"),
         ({"distribution": ["x"], "min": 1, "max": 2}, "Weights & Biases'", "write {grid_search: [...]} or"),
         ({"choice": [1, 2]}, "another tool's", "write {grid_search: [1, 2]}"),
+        ({"uniform": "0, 1"}, "another tool's", "write {grid_search: [...]} or"),
         ({"sample_from": "lambda spec: 1"}, "another tool's", "write {grid_search: [...]} or"),
         ("tune.loguniform(1e-4, 1e-1)", "Ray Tune's", f"write {LOG}"),
         ("ray.tune.uniform(0, 1)", "Ray Tune's", "write {eval: 'random.uniform(0, 1)'}"),
@@ -54,7 +55,9 @@ def test_an_eval_that_is_not_said_to_be_one():
         {"val": "x"},
         {"values": [1], "own": 2},
         {"min": 1},
+        {"min": 0, "max": 10, "value": 5},
         {"uniform": 3},
+        {"choice": "random"},
         {"kernel": [1]},
         "tune",
         "random",
@@ -69,6 +72,11 @@ def test_what_is_somebodys_own_value(value):
 
 def test_a_text_of_many_beginnings_of_variables_takes_a_moment():
     assert list(variables({"a": "${A" * 300_000})) == []
+
+
+@pytest.mark.parametrize("text", ["^a$b", "$x^2$", "Hello $name", "$X$", "$5", "$$", "$XyZ"])
+def test_a_dollar_that_begins_no_variable(text):
+    assert list(variables({"a": text})) == []
 
 
 def test_variables():

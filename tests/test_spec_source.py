@@ -197,7 +197,7 @@ def test_a_hexadecimal_number_that_no_message_could_show():
         ("017", "017 is decimal in YAML 1.2; an octal number is written 0o17"),
         *[
             (text, None)
-            for text in ("'on'", '"1_000"', "|\n  on", "0o17", "08", "~", "1e-4", "true", "a_1", "2020-01-01", "x:1")
+            for text in ("'on'", '"1_000"', "|\n  on", "0o17", "08", "~", "1e-4", "true", "a_1", "2020-01-01", "x:1", "none")
         ],
     ],
 )
@@ -205,3 +205,9 @@ def test_what_another_reader_would_take_otherwise_is_warned_of(text, message):
     source = parse_source(f"a: &x {text}\nb: *x\n", "f.yaml")
     assert [f"{place}: {said}" for place, said in source.warnings.items()] == ([f"f.yaml:1:4: {message}"] if message else [])
     assert parse_source('{"a": "on"}', "f.json", is_json=True).warnings == {}
+
+
+def test_a_key_is_a_text_and_nothing_is_warned_of():
+    source = parse_source("{on: 1, no: {None: 2}, 12:30: 3, nan: yes}", "f.yaml")
+    assert list(source.data) == ["on", "no", "12:30", "nan"]
+    assert [str(place) for place in source.warnings] == ["f.yaml:1:39"]

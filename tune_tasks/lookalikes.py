@@ -18,7 +18,9 @@ _CALL = re.compile(
     re.DOTALL,
 )
 _GRID_CALL = re.compile(r"\s*grid_search\((?P<arguments>.*)\)\s*", re.DOTALL)
-_VARIABLE = re.compile(r"\$(?:\{[A-Za-z_]\w{0,60}[^}]{0,60}\}|[A-Za-z_]\w*)")
+# Without braces a variable is in capitals: `^a$b`, `$x^2$` and `Hello $name` are somebody's own.
+_VARIABLE = re.compile(r"\$(?:\{[A-Za-z_]\w{0,60}[^}]{0,60}\}|[A-Z_][A-Z0-9_]*(?![\w$^]))")
+_SEVERAL = re.compile(r"[,(\[]|\blambda\b")
 _TOOLS = {"tune": "Ray Tune's", "ray.tune": "Ray Tune's", "hp": "Hyperopt's", "trial": "Optuna's"}
 _GENERAL = "write {grid_search: [...]} or {eval: 'random.uniform(a, b)'}"
 _LOG = "{{eval: 'math.exp(random.uniform(math.log({}), math.log({})))'}}"
@@ -63,12 +65,14 @@ def _mapping(value: Mapping[str, Any]) -> str | None:
     keys = set(value)
     if keys & set(_MARKERS) or not keys:
         return None
-    if keys <= _WANDB and ("distribution" in keys or {"min", "max"} <= keys or isinstance(value.get("values"), list)):
+    if keys <= _WANDB and (
+        "distribution" in keys or ({"min", "max"} <= keys and "value" not in keys) or isinstance(value.get("values"), list)
+    ):
         return _nothing(", ".join(map(repr, value)), "Weights & Biases'", _of_wandb(value))
     if len(keys) > 1:
         return None
     ((key, item),) = value.items()
-    if key in _RAY_YAML and isinstance(item, (list, str)):
+    if key in _RAY_YAML and (isinstance(item, list) or (isinstance(item, str) and _SEVERAL.search(item))):
         return _nothing(repr(key), "another tool's", _written(key, list(map(repr, item))) if isinstance(item, list) else None)
     plain = re.sub(r"[^a-z]", "", key.lower())
     marker = "eval" if plain == "eval" else "grid_search" if nearest(plain, ["gridsearch"]) else None

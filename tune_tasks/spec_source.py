@@ -164,7 +164,7 @@ _TEXTS = (
     ),
     (re.compile(r"[-+]?0b[01_]+"), "is a text in YAML 1.2: write the number in decimal"),
     (re.compile(r"[-+]?[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9]*)?"), "is a text in YAML 1.2: write seconds as one number"),
-    (re.compile(r"None|none|nil"), "is a text: write null"),
+    (re.compile(r"None"), "is a text: write null"),
     (re.compile(r"[-+]?(?:inf|Inf|infinity|Infinity)"), "is a text: write .inf"),
     (re.compile(r"nan|NaN|NAN"), "is a text: write .nan"),
 )
@@ -244,12 +244,12 @@ class _Construction:
     def _key(self, node: yaml.Node) -> str:
         if not isinstance(node, yaml.ScalarNode):
             raise SpecError("a key must be a string", self._place(node))
-        key = self._scalar(node, self._place(node))
+        key = self._scalar(node, self._place(node), is_key=True)
         if not isinstance(key, str):
             raise SpecError(f'a key must be a string; write "{node.value}" in quotes', self._place(node))
         return key
 
-    def _scalar(self, node: yaml.ScalarNode, place: Location) -> Any:
+    def _scalar(self, node: yaml.ScalarNode, place: Location, *, is_key: bool = False) -> Any:
         text: str = node.value
         kind = node.tag.removeprefix(_TAG)
         if kind in _PATTERNS and not _PATTERNS[kind].match(text):  # only where the tag is written out
@@ -270,7 +270,7 @@ class _Construction:
         if kind == "bool":
             return text.lower() == "true"
         self._expect_tag(node, "str")
-        if not node.style and (meant := _meant(text)):
+        if not is_key and not node.style and (meant := _meant(text)):  # a key is a text in any case
             self.source.warnings[place] = f"{text[:40]!r} {meant}, or put it in quotes"
         return text
 
