@@ -28,6 +28,7 @@ ORDER = [
         "spec",
         "variants",
         "snapshot",
+        "script_end",
         "code_version",
         "trainable",
         "reporter",

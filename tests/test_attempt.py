@@ -1,12 +1,15 @@
 """User code in the main thread: how it ends, how it is stopped, what it leaves behind."""
 
+import atexit
 import contextlib
+import gc
 import json
 import logging
 import os
 import random
 import signal
 import sys
+import tempfile
 import textwrap
 import threading
 import types
@@ -351,12 +354,53 @@ def test_lines_are_forwarded_once_and_whole(capture, caplog):
     assert log.lines == 3
 
 
-def test_a_flood_is_cut_in_the_logger_and_whole_in_the_file(capture, tmp_path, caplog):
+def test_a_flood_is_cut_in_the_loggers_middle_and_whole_in_the_file(capture, tmp_path, caplog):
     with capture() as log:
-        os.write(1, b"x\n" * 2000)
+        os.write(1, b"x\n" * 2000 + b"the result\n")
         log.forward()
-    assert caplog.messages == ["x"] * 500 + [f"… 1500 more lines, see {tmp_path}/trial.log"]
+    assert caplog.messages == ["x"] * 250 + [f"… 1501 more lines, see {tmp_path}/trial.log"] + ["x"] * 249 + ["the result"]
     assert (tmp_path / "trial.log").read_text().count("x\n") == 2000
+
+
+def test_of_a_progress_bar_the_logger_has_the_last_step(capture, caplog):
+    with capture() as log:
+        os.write(1, b"".join(b"\r%d %%" % done for done in range(101)) + b"\nas on Windows\r\n\n")
+        log.forward()
+    assert (caplog.messages, log.lines) == (["100 %", "as on Windows", ""], 3)
+
+
+AT_ITS_END = """
+    import atexit, tempfile
+    opened = open("left_open.txt", "w")
+    temporary = tempfile.TemporaryDirectory(dir=".")
+
+    @atexit.register
+    def first():
+        print("runs last")
+
+    atexit.register(print, "runs first")
+    atexit.register(print, "does not run")
+    atexit.unregister(print)
+    atexit.register(lambda: 1 / 0)
+    atexit.register(print, "runs first")
+
+    def train(config, status_reporter):
+        opened.write("written")
+        status_reporter(timesteps_total=1)
+"""
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_happens_at_a_scripts_end_happens_at_its_trials(run, tmp_path, capsys):
+    tempfile.TemporaryDirectory().cleanup()  # registers a function of `weakref`, once a process
+    registered = atexit._ncallbacks()
+    assert run(AT_ITS_END).error is None
+    printed = capsys.readouterr()
+    assert printed.out == "runs first\nruns last\n"
+    assert "ZeroDivisionError" in printed.err
+    assert (tmp_path / "left_open.txt").read_text() == "written"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("tmp")] == []
+    assert (atexit._ncallbacks(), gc.get_freeze_count()) == (registered, 0)
 
 
 def test_a_log_that_user_code_removed(capture, tmp_path, caplog):

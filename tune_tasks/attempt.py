@@ -24,6 +24,7 @@ from tune_tasks.errors import TrainableError, TrialStopped, TuneError
 from tune_tasks.forking import children_as_outside, children_end_here
 from tune_tasks.process_state import alarms_ended, put_back
 from tune_tasks.reporter import StatusReporter
+from tune_tasks.script_end import garbage_collected
 from tune_tasks.text import showable
 from tune_tasks.trainable import Trainable
 from tune_tasks.trial import EndedBy, Outcome, Trial, TrialState
@@ -59,19 +60,11 @@ def run_train(
 
     What `train()` sets for the whole process is as before afterwards (see `process_state`), the folder's modules are forgotten.
     """
-    trial = assignment.trial
     error, ended_in_time = None, ""
     try:
         reporter.raise_if_stopped()
-        with put_back(assignment.cwd, environment), trial_run_active(environment), children_as_outside():
-            seed_everything(trial.seed)
-            # Loading executes user code, too; within `loaded()` a child of train() would end by removing what was unpacked.
-            with alarms_ended(), children_end_here(_user_traceback), assignment.trainable.loaded() as train:
-                seed_everything(trial.seed)
-                reporter.begin()
-                with interrupter.armed(reporter.interruption), children_end_here(_user_traceback):
-                    if reporter.stop is None:
-                        _check_result(train(trial.config, reporter))
+        with put_back(assignment.cwd, environment), trial_run_active(environment), children_as_outside(), garbage_collected():
+            _load_and_call(assignment, reporter, interrupter)
     except TrialStopped:
         pass
     except SystemExit as exc:
@@ -93,6 +86,18 @@ def run_train(
     if error:
         return Outcome(TrialState.ERROR, EndedBy.ERROR, "error", error, reports)
     return Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned", reports=reports)
+
+
+def _load_and_call(assignment: Assignment, reporter: StatusReporter, interrupter: Interrupter) -> None:
+    trial = assignment.trial
+    seed_everything(trial.seed)
+    # Loading executes user code, too; within `loaded()` a child of train() would end by removing what was unpacked.
+    with alarms_ended(), children_end_here(_user_traceback), assignment.trainable.loaded() as train:
+        seed_everything(trial.seed)
+        reporter.begin()
+        with interrupter.armed(reporter.interruption), children_end_here(_user_traceback):
+            if reporter.stop is None:
+                _check_result(train(trial.config, reporter))
 
 
 def _check_result(result: object) -> None:
@@ -214,13 +219,12 @@ class LogCapture:
         _flush()
         data = self._new_data()
         end = len(data) if last else data.rfind(b"\n") + 1
-        lines = data[:end].decode(errors="replace").splitlines()
+        lines = [_as_on_a_terminal(line) for line in data[:end].decode(errors="replace").removesuffix("\n").split("\n")]
         self._forwarded += end
-        self.lines += len(lines)
-        for line in lines[:_LOG_LINES_PER_CALL]:
-            self._logger.info("%s", showable(line))
-        if len(lines) > _LOG_LINES_PER_CALL:
-            self._logger.info("… %d more lines, see %s", len(lines) - _LOG_LINES_PER_CALL, self._path)
+        if end:
+            self.lines += len(lines)
+            for line in _shortened(lines, self._path):
+                self._logger.info("%s", line)
 
     def _new_data(self) -> bytes:
         try:
@@ -229,6 +233,19 @@ class LogCapture:
                 return file.read()
         except OSError:  # user code removed its own log
             return b""
+
+
+def _as_on_a_terminal(line: str) -> str:
+    """A progress bar goes back to the line's beginning for each step, and shows the last one."""
+    return showable(line.rstrip("\r").rpartition("\r")[2])
+
+
+def _shortened(lines: list[str], path: Path) -> list[str]:
+    """The lines of one call; of too many the first and the last ones, for what a burst comes to stands at its end."""
+    if len(lines) <= _LOG_LINES_PER_CALL:
+        return lines
+    half = _LOG_LINES_PER_CALL // 2
+    return [*lines[:half], f"… {len(lines) - 2 * half} more lines, see {path}", *lines[-half:]]
 
 
 def _flush() -> None:

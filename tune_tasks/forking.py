@@ -74,15 +74,18 @@ def _unblock() -> None:
 
 
 def _begin_child() -> None:
-    if not _ours:
-        return
+    if _ours:  # forked by user code
+        _leave_ours()
+    _unblock()
+
+
+def _leave_ours() -> None:
     calls: list[Any] = threading._threading_atexits  # type: ignore[attr-defined]
     calls[:] = [call for call in calls if not _is_prefects(call)]
     for number, handler in _ours.items():
         if signal.getsignal(number) == handler:  # else user code has set its own
             signal.signal(number, signal.SIG_DFL)
     _ours.clear()
-    _unblock()
 
 
 def _is_prefects(call: Any) -> bool:

@@ -7,12 +7,14 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
 import ray
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import LogCreate
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterId,
@@ -138,6 +140,23 @@ def close_task_runs(ends: Mapping[UUID, TaskRunEnd], *, create_in: str | None = 
                     _set_state(client, run_id, state)
     except Exception as exc:  # noqa: BLE001 - a server that is away never fails a trial
         logger.warning("Prefect: cannot close task runs: %s", exc)
+
+
+def log_cause(flow_run_id: str, task_run_id: UUID, outcome: Outcome) -> None:
+    """Tell Prefect's log of a trial why its process died, with the end of what it printed, which died with it."""
+    entry = LogCreate(
+        name="prefect.task_runs",
+        level=logging.ERROR,
+        message=outcome.error or outcome.stop_reason,
+        timestamp=datetime.now(UTC),
+        flow_run_id=UUID(flow_run_id),
+        task_run_id=task_run_id,
+    )
+    try:
+        with _client() as client:
+            client.create_logs([entry])
+    except Exception as exc:  # noqa: BLE001 - a server that is away never fails a trial
+        logger.warning("Prefect: cannot log why a trial's process died: %s", exc)
 
 
 def _set_state(client: SyncPrefectClient, run_id: UUID, state: State[Any]) -> bool:

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from tune_tasks.import_hook import after_import
+from tune_tasks.script_end import end_joblib
 
 Undo = Callable[[], None]
 
@@ -276,10 +277,10 @@ def _matplotlib() -> Undo:
     before = matplotlib.rcParams.copy()
 
     def undo() -> None:
+        dict.update(matplotlib.rcParams, before)
         if pyplot := sys.modules.get("matplotlib.pyplot"):
             pyplot.close("all")  # else the figures of all trials stay in memory
             pyplot._backend_mod = None  # type: ignore[attr-defined]  # chosen anew by rcParams, at the next figure
-        dict.update(matplotlib.rcParams, before)
 
     return undo
 
@@ -296,6 +297,7 @@ def _pandas() -> Undo:
 
 
 _LIBRARIES: Mapping[str, Callable[[], Undo]] = {
+    "joblib": lambda: end_joblib,
     "numpy": _numpy,
     "torch": _torch,
     "matplotlib": _matplotlib,

@@ -21,7 +21,7 @@ from tune_tasks.interruption import Interruption
 from tune_tasks.mlflow_client import without_password
 from tune_tasks.pausing import PauseWatch
 from tune_tasks.plan import Plan
-from tune_tasks.postmortem import TaskRunEnd, close_task_runs, outcome_of, settle_task_runs, task_run_ends
+from tune_tasks.postmortem import TaskRunEnd, close_task_runs, log_cause, outcome_of, settle_task_runs, task_run_ends
 from tune_tasks.ray_runner import placed_options, release, reserve
 from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus, SweepInfo
 from tune_tasks.records import Attempt, TrialRecord
@@ -224,6 +224,7 @@ class Sweep:
         ends = self._task_run_ends(record, attempt, outcome)
         if not is_closed:
             close_task_runs(ends)
+            log_cause(self._info.flow_run_id, attempt.task_run_id, outcome)
             self._lost |= ends
             self._restore(record, outcome)
         attempt.keep(record.trial, outcome)

@@ -26,6 +26,7 @@ from typing import Any, Protocol
 
 from tune_tasks.errors import TrainableError, UsageError, did_you_mean
 from tune_tasks.lookalikes import not_replaced
+from tune_tasks.script_end import exit_functions_run
 from tune_tasks.snapshot import Snapshot, files_below
 
 TrainFunction = Callable[[dict[str, Any], Any], object]
@@ -102,7 +103,7 @@ class KeptScript:
         stem = Path(self.name).stem
         name = stem if stem not in sys.modules else f"tune_script_{stem}"
         try:
-            with self.snapshot.importable():
+            with self.snapshot.importable(), exit_functions_run(folder):
                 module = self.snapshot.execute(self.name, name)
                 yield _function_of(module, self.entrypoint, str(self.snapshot.folder / self.name))
         finally:

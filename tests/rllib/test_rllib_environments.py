@@ -243,7 +243,7 @@ def test_packages_around_a_module_are_not_executed_either(tmp_path, monkeypatch)
 
 
 def test_a_module_with_an_error_in_its_syntax(module):
-    with pytest.raises(UsageError, match=r"my_environments\.py is not valid Python"):
+    with pytest.raises(UsageError, match=r"my_environments\.py:1:\d+: the script is not valid Python"):
         check_environment(f"{module('class Walk(')}:Walk")
 
 

@@ -3,6 +3,8 @@
 import json
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,15 +27,27 @@ def train(config, status_reporter):
 """
 
 
+TWO_NODES = """
+import sys
+from ray.cluster_utils import Cluster
+started = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+started.add_node(num_cpus=2)
+print(started.address, flush=True)
+sys.stdin.read()
+started.shutdown()
+"""
+
+
 @pytest.fixture
 def two_nodes():
-    """A cluster of two Ray nodes, without CPUs on the first: every trial runs on the other."""
-    from ray.cluster_utils import Cluster as RayCluster
+    """A cluster of two Ray nodes, without CPUs on the first: every trial runs on the other.
 
-    started = RayCluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    started.add_node(num_cpus=2)
-    yield started.address
-    started.shutdown()
+    In a process of its own: in this one Ray has the token of the tests' own cluster.
+    """
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", TWO_NODES], **options) as process:
+        yield process.stdout.readline().strip()
+        process.stdin.close()
 
 
 def test_trials_on_another_node(command, folder, two_nodes, mlflow_runs):

@@ -56,6 +56,15 @@ ENDS = {
     **{"pool": [0, 1, 4], "executor": [0, 1, 4], "joblib": [0, 1, 4], "subprocess": 7, "loader": [28.0, 28.0]},
 }
 
+DIES = """
+    import os
+
+    def train(config, status_reporter):
+        status_reporter(timesteps_total=1, mean_loss=1)
+        print("last words", flush=True)
+        os._exit(3)
+"""
+
 LOGS = """
     import logging, logging.config, time
     logging.basicConfig(level=logging.DEBUG, format="%(message)s")
@@ -116,6 +125,7 @@ def folder_of_all(tmp_path_factory):
 def ended(cluster, folder_of_all):
     """The trials of one sweep with all these scripts, by experiment."""
     scripts = {
+        "dies": (DIES, {}),
         "forks": (FORKS, {}),
         "logs": (LOGS, {"n": {"grid_search": [1, 2]}}),
         "arguments": (ARGUMENTS.format(required=False), {}),
@@ -158,6 +168,18 @@ def test_a_line_of_the_script_is_once_in_its_log_and_once_in_prefect(ended):
         assert (Path(trial.logdir) / "trial.log").read_text().splitlines() == lines  # nothing of ours
         told = Counter(message for name, message in in_prefect if name == trial.name)
         assert {message: number for message, number in told.items() if "Finished" not in message} == dict.fromkeys(lines, 1)
+
+
+def test_prefects_log_has_the_cause_of_a_death_and_what_was_printed_last(ended):
+    (trial,) = ended[0]["dies"]
+    (message,) = [message for name, message in logged_in_prefect(ended[1]) if name == trial.name and "died" in message]
+    assert message == trial.error
+    assert "last words" in message
+
+
+def test_joblib_leaves_no_shared_memory(ended):
+    (trial,) = ended[0]["forks"]
+    assert list(Path("/dev/shm").glob(f"*{trial.last_result['pid']}*")) == []
 
 
 def test_a_script_sees_its_own_path_as_its_command_line(ended, folder_of_all):

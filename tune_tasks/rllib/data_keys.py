@@ -108,6 +108,8 @@ def _found(entry: Entry, folders: Sequence[Path]) -> str | list[str]:
         raise ConfigError("expected a file or a folder", entry.key)
     if isinstance(entry.value, str):
         return _path(entry.value, folders, entry.key)
+    if not isinstance(entry.value, (list, tuple)):
+        raise ConfigError(f"expected a text or a list, got {entry.value!r}", entry.key)
     return [_path(source, folders, entry.key) for source in entry.value]
 
 
