@@ -94,9 +94,11 @@ def test_a_quota_that_the_disk_does_not_tell_of(monkeypatch):
 def test_an_attempt_that_can_write_ends_the_doubt(monkeypatch):
     full = Disk(monkeypatch)
     full.watch.found_full("Disk quota exceeded")
+    full.watch.found_room(1.0)  # it had begun before
     full.now = 6.0
     assert full.watch.has_room()
-    full.watch.found_room()
+    assert full.watch.is_waiting
+    full.watch.found_room(0.5)
     assert full.watch.has_room()
     assert (full.watch.is_waiting, len(full.said)) == (False, 2)
 

@@ -17,6 +17,10 @@ LOG = "{eval: 'math.exp(random.uniform(math.log(1e-4), math.log(1e-1)))'}"
         ({"distribution": "normal", "mu": 0, "sigma": 1}, "Weights & Biases'", "write {grid_search: [...]} or"),
         ({"distribution": ["x"], "min": 1, "max": 2}, "Weights & Biases'", "write {grid_search: [...]} or"),
         ({"choice": [1, 2]}, "another tool's", "write {grid_search: [1, 2]}"),
+        ({"choices": [1, 2]}, "another tool's", "write {grid_search: [...]} or"),
+        ({"type": "float", "low": 0, "high": 1}, "another tool's", "write {grid_search: [...]} or"),
+        ({"type": "double", "minval": 0, "maxval": 1}, "Determined's", "write {grid_search: [...]} or"),
+        ({"type": "categorical", "vals": [1, 2]}, "Determined's", "write {grid_search: [...]} or"),
         ({"uniform": "0, 1"}, "another tool's", "write {grid_search: [...]} or"),
         ({"sample_from": "lambda spec: 1"}, "another tool's", "write {grid_search: [...]} or"),
         ("tune.loguniform(1e-4, 1e-1)", "Ray Tune's", f"write {LOG}"),
@@ -36,7 +40,7 @@ def test_another_tools_words_are_named_with_ours(value, whose, written):
     assert written in message
 
 
-@pytest.mark.parametrize("key", ["gridsearch", "grid-search", "GridSearch", "grid_serach", "Grid Search"])
+@pytest.mark.parametrize("key", ["grid", "gridsearch", "grid-search", "GridSearch", "grid_serach", "Grid Search"])
 def test_a_misspelt_grid_search(key):
     ((path, message),) = unsearched({"a": {key: [1, 2]}})
     assert (path, message) == (("a",), f"nothing is searched here: did you mean 'grid_search' in place of {key!r}?")
@@ -52,6 +56,8 @@ def test_an_eval_that_is_not_said_to_be_one():
     [
         {"grid_search": ["a", {"eval": "random.random()"}]},
         {"values": "x"},
+        {"low": 0, "high": 1},
+        {"type": "relu", "val": 1},
         {"val": "x"},
         {"values": [1], "own": 2},
         {"min": 1},

@@ -71,7 +71,7 @@ class SpaceWatch:
         self._folder, self._warn, self._note, self._clock = folder, warn, note, clock
         self._full_since: float | None = None
         self._not_before = float("-inf")
-        self._is_doubted = False
+        self._doubted_at: float | None = None
         self.given_up: str | None = None
 
     @property
@@ -85,7 +85,7 @@ class SpaceWatch:
         if self.given_up or now < self._not_before:
             return False
         if (shortage := _shortage(self._folder)) is None:
-            if self._full_since is not None and not self._is_doubted:
+            if self._full_since is not None and self._doubted_at is None:
                 self._full_since = None
                 self._note(f"there is room again in {self._folder}: the sweep goes on")
             return True
@@ -95,12 +95,17 @@ class SpaceWatch:
     def found_full(self, reason: str) -> None:
         """An attempt found no room, whatever the disk says of itself: a user's quota does not show there."""
         now = self._clock()
-        self._not_before, self._is_doubted = now + _AGAIN_S, True
+        self._not_before, self._doubted_at = now + _AGAIN_S, now
         self._wait(now, reason)
 
-    def found_room(self) -> None:
-        """An attempt could write its files."""
-        self._is_doubted = False
+    def found_room(self, submitted_ago_s: float) -> None:
+        """An attempt could write its files; one that was submitted before the last one that could not tells nothing.
+
+        Args:
+            submitted_ago_s: How long ago it was submitted, in seconds.
+        """
+        if self._doubted_at is not None and self._clock() - submitted_ago_s > self._doubted_at:
+            self._doubted_at = None
 
     def _wait(self, now: float, reason: str) -> None:
         minutes = f"{_WAIT_S / 60:g} minutes"

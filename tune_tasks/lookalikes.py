@@ -11,7 +11,21 @@ from tune_tasks.errors import nearest
 Path = tuple[str | int, ...]
 
 _WANDB = {"values", "value", "min", "max", "distribution", "mu", "sigma", "q", "probabilities"}
-_RAY_YAML = {"choice", "uniform", "quniform", "loguniform", "qloguniform", "randint", "lograndint", "randn", "sample_from"}
+_WANDBS = "Weights & Biases'"
+_DETERMINED = {"type", "val", "vals", "minval", "maxval", "base", "count", "log"}
+_LOW_HIGH = {"type", "low", "high", "step", "log"}
+_RAY_YAML = {
+    "choice",
+    "choices",
+    "uniform",
+    "quniform",
+    "loguniform",
+    "qloguniform",
+    "randint",
+    "lograndint",
+    "randn",
+    "sample_from",
+}
 _MARKERS = {"grid_search": list, "eval": str}
 _CALL = re.compile(
     r"\s*(?P<tool>(?:ray\.)?tune|hp|trial|(?:np|numpy)\.random|random)\.(?P<function>[A-Za-z_]\w*)\((?P<arguments>.*)\)\s*",
@@ -65,20 +79,28 @@ def _mapping(value: Mapping[str, Any]) -> str | None:
     keys = set(value)
     if keys & set(_MARKERS) or not keys:
         return None
-    if keys <= _WANDB and (
-        "distribution" in keys or ({"min", "max"} <= keys and "value" not in keys) or isinstance(value.get("values"), list)
-    ):
-        return _nothing(", ".join(map(repr, value)), "Weights & Biases'", _of_wandb(value))
+    if whose := _owner(keys, value):
+        return _nothing(", ".join(map(repr, value)), whose, _of_wandb(value) if whose is _WANDBS else None)
     if len(keys) > 1:
         return None
     ((key, item),) = value.items()
     if key in _RAY_YAML and (isinstance(item, list) or (isinstance(item, str) and _SEVERAL.search(item))):
         return _nothing(repr(key), "another tool's", _written(key, list(map(repr, item))) if isinstance(item, list) else None)
     plain = re.sub(r"[^a-z]", "", key.lower())
-    marker = "eval" if plain == "eval" else "grid_search" if nearest(plain, ["gridsearch"]) else None
+    marker = "eval" if plain == "eval" else "grid_search" if plain == "grid" or nearest(plain, ["gridsearch"]) else None
     if marker and isinstance(item, _MARKERS[marker]):
         return f"nothing is searched here: did you mean {marker!r} in place of {key!r}?"
     return None
+
+
+def _owner(keys: set[str], value: Mapping[str, Any]) -> str | None:
+    """Whose form of a domain a mapping has; None if it is nobody's."""
+    is_range = {"min", "max"} <= keys and "value" not in keys
+    if keys <= _WANDB and ("distribution" in keys or is_range or isinstance(value.get("values"), list)):
+        return _WANDBS
+    if keys <= _DETERMINED and "type" in keys and ({"minval", "maxval"} <= keys or isinstance(value.get("vals"), list)):
+        return "Determined's"
+    return "another tool's" if keys <= _LOW_HIGH and {"type", "low", "high"} <= keys else None
 
 
 def _of_wandb(value: Mapping[str, Any]) -> str | None:

@@ -220,7 +220,7 @@ class Sweep:
             self._space.found_full(outcome.stop_reason)
             self._pend_again(record, attempt)
             return
-        self._space.found_room()
+        self._space.found_room(time.time() - attempt.submitted_at)
         ends = self._task_run_ends(record, attempt, outcome)
         if not is_closed:
             close_task_runs(ends)
