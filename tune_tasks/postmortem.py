@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 _LOG_TAIL_BYTES = 2_000
 _SETTLE_S = 5.0
+_LOOK_S = 0.2
 _RECORDER_S = 1.5  # the server writes what it hears of task runs once a second
 _TRIES = 4
 _PAGE = 200
@@ -240,3 +241,46 @@ def _open_task_runs(flow_run_id: str) -> set[UUID]:
             limit=_PAGE,
         )
     return {task_run.id for task_run in found}
+
+
+def create_absent_task_runs(flow_run_id: str, ends: Mapping[UUID, TaskRunEnd], patience_s: float) -> str | None:
+    """Create the task runs that the server has not heard of, with how they ended.
+
+    It hears of them by a websocket, which not every proxy lets through.
+
+    Args:
+        flow_run_id: The flow run.
+        ends: Of every task run.
+        patience_s: How long it may take; what is not created by then is left out.
+
+    Returns:
+        What to tell the user; None if the server has them all, or does not answer.
+    """
+    deadline = time.monotonic() + patience_s
+    absent = _not_heard_of(ends, patience_s / 2)
+    if not absent:
+        return None
+    created = 0
+    for run_id, end in absent.items():
+        if time.monotonic() > deadline:
+            break
+        close_task_runs({run_id: end}, create_in=flow_run_id)
+        created += 1
+    lacks = f"; it lacks {len(absent) - created} still" if created < len(absent) else ""
+    return (
+        f"Prefect had not heard of {len(absent)} of {len(ends)} task runs, and was told at the sweep's end how they "
+        f"ended{lacks} (a proxy that takes no websockets keeps Prefect's events from its server)"
+    )
+
+
+def _not_heard_of(ends: Mapping[UUID, TaskRunEnd], patience_s: float) -> dict[UUID, TaskRunEnd]:
+    """Those of whose end the server does not hear, as long as it goes on hearing of others."""
+    deadline = time.monotonic() + patience_s
+    absent = _not_final(ends)
+    heard_at = time.monotonic()
+    while absent and time.monotonic() < min(deadline, heard_at + _SETTLE_S):
+        time.sleep(_LOOK_S)
+        before, absent = absent, _not_final(absent)
+        if len(absent) < len(before):
+            heard_at = time.monotonic()
+    return absent

@@ -21,7 +21,15 @@ from tune_tasks.interruption import Interruption
 from tune_tasks.mlflow_client import without_password
 from tune_tasks.pausing import PauseWatch
 from tune_tasks.plan import Plan
-from tune_tasks.postmortem import TaskRunEnd, close_task_runs, log_cause, outcome_of, settle_task_runs, task_run_ends
+from tune_tasks.postmortem import (
+    TaskRunEnd,
+    close_task_runs,
+    create_absent_task_runs,
+    log_cause,
+    outcome_of,
+    settle_task_runs,
+    task_run_ends,
+)
 from tune_tasks.ray_runner import placed_options, release, reserve
 from tune_tasks.recorder_protocol import AttemptInfo, AttemptStatus, SweepInfo
 from tune_tasks.records import Attempt, TrialRecord
@@ -98,6 +106,7 @@ class Sweep:
         self._active: dict[Any, TrialRecord] = {}
         self._hearing = Hearing(recorder)
         self._ends: dict[UUID, TaskRunEnd] = {}
+        self._unused: set[UUID] = set()
         self._lost: dict[UUID, TaskRunEnd] = {}
         self._stop_reason: str | None = None
         self._stop_by, self._close_by = 0.0, float("inf")
@@ -241,7 +250,9 @@ class Sweep:
     def _take_back(self, record: TrialRecord, attempt: Attempt, ending: Stop) -> None:
         """Have a trial pending again that Ray had not begun."""
         unused = Outcome(TrialState.TERMINATED, ending.ended_by, ending.reason)
-        self._ends |= self._task_run_ends(record, attempt, unused)  # where its process had just told Prefect
+        ends = self._task_run_ends(record, attempt, unused)
+        self._ends |= ends  # where its process had just told Prefect
+        self._unused |= ends.keys()
         self._pend_again(record, attempt)
 
     def _pend_again(self, record: TrialRecord, attempt: Attempt) -> None:
@@ -341,6 +352,9 @@ class Sweep:
             if record.attempt and record.outcome and not (record.status and record.status.outcome):
                 self._restore(record, record.outcome)
         missing = self._drain(was_stopped=was_stopped)
+        begun = {run_id: end for run_id, end in self._ends.items() if run_id not in self._unused}
+        if unheard := create_absent_task_runs(self._info.flow_run_id, begun, self._patience_s()):
+            self._display.warn(unheard)
         self._hear_the_last()
         self._show()
         return missing
