@@ -1,5 +1,6 @@
 """An installed wheel, where nothing of Prefect is configured and the user has a `flows/` folder; and `tune-tasks ui`."""
 
+import base64
 import json
 import os
 import re
@@ -69,7 +70,9 @@ def test_a_fresh_install_runs_and_shows_its_runs(environment, folder, site):
         assert "<title>Prefect" in page(prefect)
         assert "MLflow" in page(mlflow)
         flow_run = trial_flow_run(done.stdout)
-        assert json.loads(page(f"{prefect}/api/flow_runs/{flow_run}"))["state"]["type"] == "COMPLETED"
+        (auth_file,) = (folder / "home" / ".prefect" / "tune-tasks").glob("*/server.auth")
+        answer = page(f"{prefect}/api/flow_runs/{flow_run}", auth_file.read_text())
+        assert json.loads(answer)["state"]["type"] == "COMPLETED"
     finally:
         pages.send_signal(signal.SIGINT)
         pages.wait(timeout=60)
@@ -81,8 +84,9 @@ def trial_flow_run(document):
     return json.loads(document)["prefect_url"].rsplit("/", 1)[-1]
 
 
-def page(url):
-    return urllib.request.urlopen(url, timeout=30).read().decode()
+def page(url, auth_string=""):
+    headers = {"Authorization": f"Basic {base64.b64encode(auth_string.encode()).decode()}"} if auth_string else {}
+    return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30).read().decode()
 
 
 def environ_of(process):

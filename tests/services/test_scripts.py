@@ -152,11 +152,12 @@ def test_forked_children_end_as_outside_of_a_trial(ended):
 def logged_in_prefect(summary):
     """Messages by the name of their task run."""
     from prefect.client.orchestration import get_client
-    from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, LogFilter, LogFilterFlowRunId
 
     flow_run_id = summary.prefect_url.rsplit("/", 1)[-1]
+    of_run = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
     with get_client(sync_client=True) as client:
-        names = {run.id: run.name for run in client.read_task_runs(limit=200)}
+        names = {run.id: run.name for run in client.read_task_runs(flow_run_filter=of_run, limit=200)}
         logs = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[flow_run_id])), limit=200)
     return [(names.get(log.task_run_id), log.message) for log in logs]
 
