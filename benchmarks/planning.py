@@ -20,7 +20,7 @@ POINTS = 1_000
 
 _OURS = """
 import time; start = time.perf_counter()
-from tune_tasks.request import Request
+from tune_tasks.sweep.request import Request
 plan = Request(spec_file="spec.yaml").plan({})
 took = time.perf_counter() - start
 print(len(list(plan.trials())), took)

@@ -22,9 +22,9 @@ from ray.rllib.algorithms.dqn import DQNConfig
 from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
 
-from tune_tasks.rllib.a2c import A2CConfig
-from tune_tasks.rllib.a3c import A3CConfig
-from tune_tasks.rllib.es import ESConfig
+from tune_tasks.rllib.algorithms.a2c import A2CConfig
+from tune_tasks.rllib.algorithms.a3c import A3CConfig
+from tune_tasks.rllib.algorithms.es import ESConfig
 
 EPISODES = 100
 

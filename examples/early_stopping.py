@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 import tune_tasks
-from tune_tasks.trial import Trial
+from tune_tasks.model.trial import Trial
 
 MNIST_SCRIPT = Path(__file__).with_name("tune_mnist_ray.py")
 

@@ -11,9 +11,9 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from tune_tasks.execution import execute
-from tune_tasks.ray_runner import SweepTaskRunner
-from tune_tasks.request import Count, NumTrials, Request, Seed
+from tune_tasks.cluster.task_runner import SweepTaskRunner
+from tune_tasks.sweep.execution import execute
+from tune_tasks.sweep.request import Count, NumTrials, Request, Seed
 
 
 @flow(name="tune", task_runner=SweepTaskRunner(), validate_parameters=True)

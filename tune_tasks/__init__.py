@@ -8,13 +8,13 @@ from tune_tasks.result import TrainingResult
 
 if TYPE_CHECKING:
     from tune_tasks.api import Experiment, run_experiments
-    from tune_tasks.scheduling import Scheduler
-    from tune_tasks.summary import Summary
+    from tune_tasks.results.summary import Summary
+    from tune_tasks.search.scheduler import Scheduler
 
 __version__ = "0.1.0"
 __all__ = ["Experiment", "Scheduler", "Summary", "TrainingResult", "run_experiments"]
 
-_HOMES = {"Experiment": "api", "run_experiments": "api", "Scheduler": "scheduling", "Summary": "summary"}
+_HOMES = {"Experiment": "api", "run_experiments": "api", "Scheduler": "search.scheduler", "Summary": "results.summary"}
 
 
 def __getattr__(name: str) -> object:

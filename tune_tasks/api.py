@@ -9,12 +9,12 @@ from os import PathLike, fspath
 from typing import Any, Literal
 
 from tune_tasks.errors import UsageError
-from tune_tasks.launch import launch
-from tune_tasks.request import Request, Session
-from tune_tasks.scheduling import Scheduler
-from tune_tasks.status import make_display
-from tune_tasks.summary import Summary
-from tune_tasks.trainable import TrainFunction
+from tune_tasks.results.summary import Summary
+from tune_tasks.search.scheduler import Scheduler
+from tune_tasks.sweep.launch import launch
+from tune_tasks.sweep.request import Request, Session
+from tune_tasks.sweep.status import make_display
+from tune_tasks.trial.trainable import TrainFunction
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from tune_tasks.deployment import Draft, Timing, draft, parse_parameters
+from tune_tasks.commands.deployment import Draft, Timing, draft, parse_parameters
 from tune_tasks.errors import TuneError, UsageError, did_you_mean
-from tune_tasks.request import Request, Session
-from tune_tasks.status import make_display, put
-from tune_tasks.text import cut_lines, one_line
-from tune_tasks.trial import shown_name
+from tune_tasks.model.text import cut_lines, one_line
+from tune_tasks.model.trial import shown_name
+from tune_tasks.sweep.request import Request, Session
+from tune_tasks.sweep.status import make_display, put
 
 _EXIT_INTERRUPTED = 130
 _SPEC_HINT = "; a spec file is given with -f"
@@ -250,7 +250,7 @@ def _run(args: argparse.Namespace, flow: str = "tune") -> int:
     out = sys.stdout
     status_out = sys.stderr if args.json else out
     session = Session(display=make_display("classic" if args.classic or args.json else "auto", status_out))
-    from tune_tasks.launch import launch
+    from tune_tasks.sweep.launch import launch
 
     # Ray prints what it has to say of a dead worker to standard output, whatever its log level.
     with contextlib.redirect_stdout(status_out if args.verbose else io.StringIO()):
@@ -268,7 +268,7 @@ def _run(args: argparse.Namespace, flow: str = "tune") -> int:
 
 
 def _print_end(summary: Any, out: TextIO) -> None:
-    from tune_tasks.summary import report_lines, where_to_look
+    from tune_tasks.results.summary import report_lines, where_to_look
 
     put("\n".join([*report_lines(summary), summary.one_line(), "", *where_to_look(summary)]), out)
 
@@ -326,8 +326,8 @@ def _plan(args: argparse.Namespace) -> int:
 
 
 def _best(args: argparse.Namespace) -> int:
-    from tune_tasks.best import best_spec
-    from tune_tasks.spec import load_spec
+    from tune_tasks.commands.best import best_spec
+    from tune_tasks.spec.schema import load_spec
 
     if args.mode and not args.metric:
         raise UsageError("--mode without --metric: name the metric that 'best' goes by")
@@ -337,7 +337,7 @@ def _best(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from tune_tasks.ray_runner import RayOptions, connect
+    from tune_tasks.cluster.task_runner import RayOptions, connect
     from tune_tasks.rllib.evaluate import check, evaluate
 
     folder = Path(args.checkpoint)
@@ -353,7 +353,7 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _schema(args: argparse.Namespace) -> int:
-    from tune_tasks.spec import json_schema
+    from tune_tasks.spec.schema import json_schema
 
     print(json.dumps(json_schema(), indent=2))
     return 0
@@ -361,7 +361,7 @@ def _schema(args: argparse.Namespace) -> int:
 
 def _deploy(args: argparse.Namespace) -> int:
     draft = _draft(args)
-    from tune_tasks.deploy import deploy
+    from tune_tasks.commands.deploy import deploy
 
     print(deploy(draft, pool=args.pool, working_dir=Path(args.working_dir or Path.cwd())))
     return 0
@@ -369,7 +369,7 @@ def _deploy(args: argparse.Namespace) -> int:
 
 def _serve(args: argparse.Namespace) -> int:
     draft = _draft(args)
-    from tune_tasks.deploy import serve
+    from tune_tasks.commands.deploy import serve
 
     serve(draft)
     return 0
@@ -384,7 +384,7 @@ def _draft(args: argparse.Namespace) -> Draft:
 
 
 def _ui(args: argparse.Namespace) -> int:
-    from tune_tasks.ui import serve
+    from tune_tasks.commands.ui import serve
 
     serve(open_browser=not args.no_browser)
     return 0

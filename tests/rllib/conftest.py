@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+FAST = {HERE / f"test_{name}.py" for name in ("checkpoints", "results", "shares")}  # they import none of RLlib
 # RLlib's own doing, which we cannot change:
 WARNINGS = [
     "ignore:.*Overriding environment rllib-:UserWarning",  # its vector environment is registered anew for each env runner
@@ -14,7 +15,7 @@ WARNINGS = [
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.services)
+        if HERE in item.path.parents and item.path not in FAST:
+            item.add_marker(pytest.mark.rllib)
             for warning in WARNINGS:
                 item.add_marker(pytest.mark.filterwarnings(warning))

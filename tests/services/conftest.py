@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def prefect():
     """Our own Prefect server; sweeps of other processes with the same PREFECT_HOME share it."""
-    from tune_tasks.services import prefect_server
+    from tune_tasks.servers.prefect import prefect_server
 
     with prefect_server() as wait:
         yield wait()
@@ -33,7 +33,7 @@ def prefect():
 @pytest.fixture(scope="session")
 def cluster(prefect):
     """A local Ray cluster of 2 CPUs in this process, which sweeps of this process use."""
-    from tune_tasks.ray_runner import RayOptions, connect
+    from tune_tasks.cluster.task_runner import RayOptions, connect
 
     with connect(RayOptions(num_cpus=2)) as connected:
         yield connected
@@ -96,7 +96,8 @@ def task_runs(prefect):
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
     from prefect.client.schemas.sorting import TaskRunSort
-    from waiting import until
+
+    from tests.services.waiting import until
 
     def read(summary):
         flow_run_id = summary.prefect_url.rsplit("/", 1)[-1]

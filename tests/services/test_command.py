@@ -8,7 +8,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from waiting import until
+
+from tests.services.waiting import until
 
 SLEEPS = """
 import time

@@ -9,10 +9,10 @@ import zlib
 import pytest
 
 from tune_tasks.cli import main
-from tune_tasks.recorder_protocol import AttemptInfo, ExperimentInfo, SweepInfo
-from tune_tasks.summary import ExperimentSummary, Summary
-from tune_tasks.trackers import MlflowTracker
-from tune_tasks.trial import EndedBy, Outcome, Trial, TrialState
+from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
+from tune_tasks.recording.protocol import AttemptInfo, ExperimentInfo, SweepInfo
+from tune_tasks.results.summary import ExperimentSummary, Summary
+from tune_tasks.tracking.mlflow import MlflowTracker
 
 # The second trial looks at what MLflow has of the first, while the sweep runs.
 SCRIPT = """

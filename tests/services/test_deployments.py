@@ -9,8 +9,9 @@ import uuid
 from pathlib import Path
 
 import pytest
-from test_command import QUICK, SLEEPS, processes_of, write_spec
-from waiting import until
+
+from tests.services.test_command import QUICK, SLEEPS, processes_of, write_spec
+from tests.services.waiting import until
 
 ONE_SLOT = "Deployment concurrency limit reached."
 
@@ -106,7 +107,7 @@ def task_run_states(client, flow_run_id):
 def test_served_runs_complete_or_say_what_is_wrong(command, folder, client, name, start_run):
     from prefect.exceptions import PrefectHTTPStatusError
 
-    from tune_tasks import execution
+    from tune_tasks.sweep import execution
 
     served = command(
         *("serve", "-f", write_spec(folder, QUICK), "--name", name, "--tag", "nightly", "--param", "num_cpus=2"),
@@ -129,7 +130,10 @@ def test_served_runs_complete_or_say_what_is_wrong(command, folder, client, name
     out, err = served.communicate(timeout=60)
     assert served.returncode == 0, err
     assert f"Deployment: tune/{name}\n" in out
-    assert f"{Path(execution.__file__).parent}/" not in out + err  # no traceback of ours; Prefect has its own for a Failed run
+    # No traceback of ours; Prefect has its own for a Failed run.
+    assert (
+        f"{Path(execution.__file__).parents[1]}/" not in out + err
+    )  # no traceback of ours; Prefect has its own for a Failed run
     assert processes_of(folder) == []
     assert client.read_deployment_by_name(f"tune/{name}").paused
 
@@ -219,8 +223,8 @@ def test_what_is_refused_creates_nothing(command, folder, client, name, args, me
 def test_a_server_that_ends_with_a_sweep_is_none_for_a_deployment(prefect):
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from tune_tasks import services
     from tune_tasks.errors import UsageError
+    from tune_tasks.servers import prefect as services
 
     with (
         temporary_settings(restore_defaults={PREFECT_API_URL}),

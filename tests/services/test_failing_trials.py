@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tune_tasks.trial import EndedBy, Outcome, TrialState
+from tune_tasks.model.trial import EndedBy, Outcome, TrialState
 
 ONE_FAILS = """
 from tune_tasks import TrainingResult
@@ -105,8 +105,8 @@ def test_task_runs_that_prefect_never_heard_of_are_created_with_their_end(prefec
     from prefect.client.orchestration import get_client
     from tune_tasks.flows.tune import tune
 
-    from tune_tasks.postmortem import settle_task_runs, task_run_ends
-    from tune_tasks.tasks import run_trial
+    from tune_tasks.sweep.postmortem import settle_task_runs, task_run_ends
+    from tune_tasks.trial.task import run_trial
 
     outcome = Outcome(TrialState.ERROR, EndedBy.ERROR, "error", "the trial's process died")
     ends = task_run_ends("a trial", run_trial.with_options(tags=["exp"]), uuid.uuid4(), outcome)

@@ -11,7 +11,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from waiting import until
+
+from tests.services.waiting import until
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
@@ -31,7 +32,7 @@ def site(tmp_path_factory):
     (wheel,) = (folder / "dist").iterdir()
     subprocess.run([*pip, "install", "--no-deps", "--target", folder / "site", wheel], check=True)
     # Where a server of the user's answers on Prefect's default address, this user has it not.
-    elsewhere = "from tune_tasks import services\nservices._DEFAULT_API_URL = 'http://127.0.0.1:9/api'\n"
+    elsewhere = "from tune_tasks.servers import prefect\nprefect._DEFAULT_API_URL = 'http://127.0.0.1:9/api'\n"
     (folder / "site" / "sitecustomize.py").write_text(elsewhere)
     return folder / "site"
 

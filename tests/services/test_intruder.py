@@ -92,7 +92,7 @@ def test_the_token_stands_in_no_command_line_log_or_environment_of_ours(token, p
 
 
 def test_a_folder_that_others_have_or_can_enter_is_not_taken(tmp_path):
-    from tune_tasks.ray_local import _private_folder
+    from tune_tasks.cluster.local import _private_folder
 
     ours = _private_folder(tmp_path)
     assert ours == _private_folder(tmp_path) == tmp_path / f"ray-{os.getuid()}"

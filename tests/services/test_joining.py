@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tune_tasks.cluster import Cluster, Node
+from tune_tasks.cluster.nodes import Cluster, Node
 from tune_tasks.errors import UsageError
 
 SCRIPT = """
@@ -90,8 +90,8 @@ def test_a_cluster_whose_token_is_missing(command, folder):
 def test_a_script_travels_to_other_machines(sweep, folder, monkeypatch):
     """Told that the cluster is remote, the trial runs what travelled, not the file that is here."""
     cluster = Cluster([Node("a", 2)], is_remote=True)
-    monkeypatch.setattr("tune_tasks.ray_runner._cluster", lambda: cluster)
-    monkeypatch.setattr("tune_tasks.execution._check_reach", lambda cluster, info: None)
+    monkeypatch.setattr("tune_tasks.cluster.task_runner._cluster", lambda: cluster)
+    monkeypatch.setattr("tune_tasks.sweep.execution._check_reach", lambda cluster, info: None)
     (folder / "helper.py").write_text("VALUE = 0.5")
     (trial,) = sweep(
         """
@@ -105,8 +105,8 @@ def test_a_script_travels_to_other_machines(sweep, folder, monkeypatch):
 
 
 def test_what_other_machines_cannot_reach(prefect, folder):
-    from tune_tasks.execution import _check_reach
-    from tune_tasks.recorder_protocol import SweepInfo
+    from tune_tasks.recording.protocol import SweepInfo
+    from tune_tasks.sweep.execution import _check_reach
 
     remote = Cluster([Node("a", 2), Node("b", 2)], is_remote=True)
 

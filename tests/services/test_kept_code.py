@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tune_tasks.trial import TrialState
+from tune_tasks.model.trial import TrialState
 
 SCRIPT = """
 from pathlib import Path

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 
-from waiting import until
+from tests.services.waiting import until
 
 SCRIPT = """
 import time
@@ -38,6 +38,6 @@ def server_of(home):
     from pathlib import Path
 
     for process in Path("/proc").glob("[0-9]*"):
-        if f"tune_tasks.prefect_server\0{home}" in (process / "cmdline").read_text():
+        if f"tune_tasks.servers.prefect_main\0{home}" in (process / "cmdline").read_text():
             return int(process.name)
     raise AssertionError("no server")

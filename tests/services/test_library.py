@@ -4,7 +4,7 @@ import pytest
 
 from tune_tasks import Experiment, Scheduler, TrainingResult, run_experiments
 from tune_tasks.errors import ResourcesError, SpecError, UsageError
-from tune_tasks.trial import TrialState
+from tune_tasks.model.trial import TrialState
 
 
 def rises(config, status_reporter):
@@ -120,7 +120,7 @@ def test_a_process_holds_its_sweeps_trainables(sweep):
     """Ray 2.60 may lose an object that a process borrows again just as it lets go of it; the trial would wait for ever."""
 
     def train(config, reporter):
-        from tune_tasks import ray_runner
+        from tune_tasks.cluster import task_runner as ray_runner
 
         reporter(timesteps_total=1, held=len(ray_runner._held_references))
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tune_tasks.trial import TrialState
+from tune_tasks.model.trial import TrialState
 
 MEDDLES = """
 import json, os, shutil, time

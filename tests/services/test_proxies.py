@@ -2,7 +2,7 @@
 
 import json
 
-from proxies import proxy
+from tests.services.proxies import proxy
 
 
 def trial_runs(url):

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import ray
-from test_command import processes_of
-from waiting import until
 
-from tune_tasks.trial import TrialState
+from tests.services.test_command import processes_of
+from tests.services.waiting import until
+from tune_tasks.model.trial import TrialState
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"train_batch_size_per_learner": 200, "minibatch_size": 100, "num_epochs": 1}
@@ -215,7 +215,7 @@ class OfOldGym(Drifting):
 
 def test_what_is_wrong_with_an_environment_is_a_sentence(cluster, folder, monkeypatch):
     from tune_tasks import run_experiments
-    from tune_tasks.summary import report_lines
+    from tune_tasks.results.summary import report_lines
 
     (folder / "drifting.py").write_text(DRIFTING)
     monkeypatch.syspath_prepend(str(folder))

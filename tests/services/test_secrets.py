@@ -40,10 +40,10 @@ def test_secrets_are_stored_nowhere(sweep, folder):
 
 
 def _best_says_what_is_missing(folder):
-    from tune_tasks.best import best_spec
+    from tune_tasks.commands.best import best_spec
     from tune_tasks.errors import SpecError
-    from tune_tasks.plan import make_plan
-    from tune_tasks.spec import load_spec
+    from tune_tasks.spec.schema import load_spec
+    from tune_tasks.sweep.plan import make_plan
 
     text = best_spec(["exp"], folder)
     assert "# Secrets are not stored: write yours in place of *** in config.api_key, config.hf_token, config.db.url" in text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tune_tasks.trial import TrialState
+from tune_tasks.model.trial import TrialState
 
 
 def only(summary):

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from waiting import until
 
-from tune_tasks.mlflow_client import expect_usable
-from tune_tasks.mlflow_store import MlflowStore
-from tune_tasks.services import listen, port_of
-from tune_tasks.trial import TrialState
+from tests.services.waiting import until
+from tune_tasks.model.trial import TrialState
+from tune_tasks.servers.mlflow_client import expect_usable
+from tune_tasks.servers.prefect import listen, port_of
+from tune_tasks.tracking.mlflow_store import MlflowStore
 
 REPORTS = """
 import math
@@ -65,7 +65,7 @@ def test_mlflow_holds_the_sweep(sweep, folder, client, mlflow_runs):
 
 def test_sweeps_that_begin_together_in_a_fresh_folder_make_one_store(folder):
     uri = f"sqlite:///{folder}/mlflow.db"
-    code = f"from tune_tasks.mlflow_client import connect; print(len(connect({uri!r}).search_experiments()))"
+    code = f"from tune_tasks.servers.mlflow_client import connect; print(len(connect({uri!r}).search_experiments()))"
     started = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(3)]
     ended = [(process.communicate(timeout=120), process.returncode) for process in started]
     assert [(out, status) for (out, _), status in ended] == [(b"1\n", 0)] * 3

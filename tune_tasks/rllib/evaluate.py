@@ -12,9 +12,9 @@ import gymnasium
 
 from tune_tasks.errors import UsageError
 from tune_tasks.rllib.checkpoints import Checkpoint, algorithm_folder
-from tune_tasks.rllib.config_keys import algorithm_config
+from tune_tasks.rllib.config.algorithm_config import algorithm_config
+from tune_tasks.rllib.config.settings import ON_DATA
 from tune_tasks.rllib.quiet import quiet
-from tune_tasks.rllib.settings import ON_DATA
 from tune_tasks.rllib.trainable import built
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def evaluate(
     if render:
         frames[0].save(render, save_all=True, append_images=frames[1:], duration=_FRAME_MS, loop=0)
     if record:
-        from tune_tasks.rllib.recording import write_recording
+        from tune_tasks.rllib.data.recording import write_recording
 
         write_recording(record, recorded, bounds)
     return played
@@ -112,7 +112,7 @@ def _settings(checkpoint: Checkpoint, seed: int | None, is_filmed: bool) -> Algo
 
 
 def _try_filmed(settings: AlgorithmConfig) -> None:
-    from tune_tasks.rllib.environments import create
+    from tune_tasks.rllib.envs.environments import create
 
     try:
         create(settings.env_config).close()
@@ -125,7 +125,7 @@ def _try_filmed(settings: AlgorithmConfig) -> None:
 def _runner(algorithm: Algorithm) -> Any:
     if algorithm.env_runner:
         return algorithm.env_runner
-    from tune_tasks.rllib.workers import weights
+    from tune_tasks.rllib.algorithms.workers import weights
 
     runner = algorithm.eval_env_runner
     runner.set_state(weights(algorithm.learner_group._learner))

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tune_tasks.errors import BadInputError, Location, ResourcesError, SpecError, UsageError, did_you_mean
-from tune_tasks.rllib.catalog import ALGORITHMS, config_class
+from tune_tasks.model.trial import Resources, Trial
 from tune_tasks.rllib.checkpoints import Checkpoint
-from tune_tasks.rllib.config_keys import ConfigError, algorithm_config, ignored_keys
-from tune_tasks.rllib.keys_2017 import METRICS as OUR_NAMES
+from tune_tasks.rllib.config.algorithm_config import ConfigError, algorithm_config, ignored_keys
+from tune_tasks.rllib.config.catalog import ALGORITHMS, config_class
+from tune_tasks.rllib.config.keys_2017 import METRICS as OUR_NAMES
 from tune_tasks.rllib.quiet import quiet
 from tune_tasks.rllib.trainable import RLlibTrainable, place
-from tune_tasks.spec import ExperimentSpec
-from tune_tasks.trial import Resources, Trial
+from tune_tasks.spec.schema import ExperimentSpec
 
 #: What a trial reports beside `learner/…` and `evaluation/…`.
 METRICS = (
@@ -102,7 +102,7 @@ def _noting(problems: list[SpecError], place: Location | None) -> Iterator[None]
 def _check_env(experiment: ExperimentSpec) -> None:
     if experiment.env is None:
         raise UsageError(f"env: {experiment.alg} needs an environment, e.g. CartPole-v1 or module:Class")
-    from tune_tasks.rllib.environments import check_environment  # and Gymnasium, which scripts need not have
+    from tune_tasks.rllib.envs.environments import check_environment  # and Gymnasium, which scripts need not have
 
     check_environment(experiment.env)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from tune_tasks.errors import ResourcesError
-from tune_tasks.trial import Resources, count
+from tune_tasks.model.trial import Resources, count
 
 _UNIT = 10_000
 """Ray counts resources in ten-thousandths."""

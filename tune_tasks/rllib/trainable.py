@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tune_tasks.errors import ResourcesError, TrainableError
-from tune_tasks.reporter import Earlier, StatusReporter
+from tune_tasks.model.trial import Resources
 from tune_tasks.rllib import checkpoints
 from tune_tasks.rllib.checkpoints import Checkpoint
-from tune_tasks.rllib.config_keys import algorithm_config
-from tune_tasks.rllib.keys_2017 import KEYS
+from tune_tasks.rllib.config.algorithm_config import algorithm_config
+from tune_tasks.rllib.config.keys_2017 import KEYS
+from tune_tasks.rllib.config.settings import ON_DATA
 from tune_tasks.rllib.quiet import quiet
 from tune_tasks.rllib.results import RecentEpisodes, training_result
-from tune_tasks.rllib.settings import ON_DATA
 from tune_tasks.rllib.shares import divide
-from tune_tasks.trainable import TrainFunction
-from tune_tasks.trial import Resources
+from tune_tasks.trial.reporter import Earlier, StatusReporter
+from tune_tasks.trial.trainable import TrainFunction
 
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm import Algorithm
@@ -105,7 +105,7 @@ def _try_environment(settings: AlgorithmConfig) -> None:
 
     An algorithm that learns from data alone, for which RLlib makes no environment, is told what one observes and does.
     """
-    from tune_tasks.rllib.environments import try_environment
+    from tune_tasks.rllib.envs.environments import try_environment
 
     given = settings.env_config
     with contextlib.closing(try_environment(given["env"], given["options"], settings.seed)) as env:
@@ -127,7 +127,7 @@ def _own_errors(settings: AlgorithmConfig) -> Iterator[None]:
 
 
 def _raise_own_error(settings: AlgorithmConfig) -> None:
-    from tune_tasks.rllib.env_errors import first_error
+    from tune_tasks.rllib.envs.env_errors import first_error
 
     if error := first_error(settings.env_config["errors"]):
         raise TrainableError(f"the environment failed:\n{error}") from None
@@ -138,7 +138,7 @@ def built(settings: AlgorithmConfig, restore: Path | None) -> Iterator[Algorithm
     """The algorithm, as it was where RLlib's files of a checkpoint are given, until the context ends."""
     from ray.rllib.utils.checkpoints import Checkpointable
 
-    from tune_tasks.rllib.workers import end
+    from tune_tasks.rllib.algorithms.workers import end
 
     with _working_folder():
         algorithm = settings.build_algo()

@@ -1,0 +1,64 @@
+"""What fits a cluster."""
+
+import dataclasses
+
+import pytest
+
+from tune_tasks.cluster.nodes import Cluster, Node, local_cluster
+from tune_tasks.errors import ResourcesError
+from tune_tasks.model.trial import Resources
+from tune_tasks.spec.schema import spec_from_data
+from tune_tasks.sweep.plan import make_plan
+
+GIB = 2**30
+TWO = Cluster([Node("a", 4, 1, 8 * GIB), Node("b", 2, 0, 4 * GIB)])
+
+
+@pytest.mark.parametrize(
+    ("resources", "slots"),
+    [
+        (Resources(1), 6),
+        (Resources(3), 1),
+        (Resources(0.1), 60),
+        (Resources(0), 6),
+        (Resources(1, gpu=0.5), 2),
+        (Resources(0, gpu=1), 1),
+        (Resources(1, memory=2 * GIB), 6),
+        (Resources(1, memory=3 * GIB), 3),
+    ],
+)
+def test_slots(resources, slots):
+    assert TWO.slots(resources) == slots
+
+
+def plan(**resources):
+    data = {"exp": {"resources": resources}}
+    return make_plan(spec_from_data(data), callables={"exp": lambda config, reporter: None})
+
+
+def test_a_trial_that_no_machine_holds_is_refused_with_what_it_asks_and_what_there_is():
+    with pytest.raises(ResourcesError) as caught:
+        TWO.check(plan(cpu=5))  # six in all, but no machine has five
+    assert str(caught.value) == (
+        "exp: a trial asks for 5 CPUs, 0 GPUs, but no machine of the cluster has that: "
+        "4 CPUs, 1 GPU, 8 GiB of memory; 2 CPUs, 0 GPUs, 4 GiB of memory. "
+        "Lower `resources` in the spec, or join a larger cluster (--address; a local one: --num-cpus, --num-gpus)"
+    )
+    TWO.check(plan(cpu=4, gpu=1, memory="8GiB"))
+
+
+def test_a_trial_of_several_processes_may_be_spread_over_machines():
+    made = plan(cpu=6)
+    trials = [dataclasses.replace(trial, bundles=(Resources(2, 1), *[Resources(2)] * 2)) for trial in made.trials()]
+    experiment = dataclasses.replace(made.experiments[0], trials=trials)
+    TWO.check(dataclasses.replace(made, experiments=[experiment]))
+    trials = [dataclasses.replace(trial, bundles=(Resources(3), Resources(3))) for trial in made.trials()]
+    experiment = dataclasses.replace(made.experiments[0], trials=trials)
+    with pytest.raises(ResourcesError, match="asks for 6 CPUs"):
+        TWO.check(dataclasses.replace(made, experiments=[experiment]))
+
+
+def test_what_is_not_known_yet_refuses_nothing():
+    local_cluster(2, None).check(plan(cpu=2, gpu=1, memory="1TiB"))
+    with pytest.raises(ResourcesError, match="asks for 2 CPUs, 1 GPU, but no machine of the cluster has that: 2 CPUs, 0 GPUs"):
+        local_cluster(2, 0).check(plan(cpu=2, gpu=1))

@@ -1,0 +1,166 @@
+"""The report: its text, and that its pictures show what the trials' files hold."""
+
+import json
+import math
+import struct
+from dataclasses import replace
+
+import pytest
+
+from tune_tasks.model.trial import TrialState
+from tune_tasks.results import plots
+from tune_tasks.results.report import ReportPaths, report_text, with_pictures_inside, write_report
+from tune_tasks.results.summary import ExperimentSummary, Summary, TrialSummary
+
+TERMINATED, ERROR = TrialState.TERMINATED, TrialState.ERROR
+TITLES = ["Learning curves of the best trials", "The metric against what was searched", "Parallel coordinates"]
+
+
+def trial(folder, index, accuracy, state=TERMINATED, **searched):
+    logdir = folder / str(index)
+    logdir.mkdir()
+    more = {"training_iteration": 1, "time_total_s": 1.0, "timestamp": 1.0}
+    rows = [{"timesteps_total": step, "mean_accuracy": accuracy * step / 20, **more} for step in range(1, 21)]
+    (logdir / "result.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    failed = state is ERROR
+    return TrialSummary(
+        experiment="exp",
+        name=f"script_{index}",
+        index=index,
+        config={"fixed": {"a": [1, (2,)]}, "made": object, **searched},
+        searched=searched,
+        state=state,
+        stop_reason="ValueError" if failed else f"mean_accuracy {accuracy:g} >= 0.3 after 20 timesteps",
+        last_result=rows[-1],
+        error="Traceback …\nValueError: bad | worse" if failed else None,
+        logdir=str(logdir),
+    )
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    trials = [
+        trial(tmp_path, 0, 0.5, lr=0.1, act="relu"),
+        trial(tmp_path, 1, 0.9, lr=1e-5, act="tanh"),
+        trial(tmp_path, 2, 0.99, ERROR, lr=1, act="tanh"),
+        trial(tmp_path, 3, 0.7, lr=None, act="relu"),
+    ]
+    return ExperimentSummary("exp", trials, tmp_path, "mean_accuracy", "max", ["nowhere"])
+
+
+def text_of(experiment, **fields):
+    return "\n".join(report_text(Summary("a-sweep", [experiment], **fields), experiment))
+
+
+def test_the_text(experiment):
+    text = text_of(experiment)
+    assert text.startswith("# exp\n\nSweep `a-sweep`: 4/4 done, best mean_accuracy 0.9, 1 failed.\n")
+    assert "`script_1` with mean_accuracy **0.9**\n\n```yaml\nfixed:\n  a:\n  - 1\n  - - 2\nmade: <class 'object'>\n" in text
+    assert "- 3 × `mean_accuracy >= 0.3`: `script_0`, `script_1`, `script_3`\n- `stop.nowhere` never triggered" in text
+    assert "## Failures\n\n- 1 × `ValueError: bad | worse`: `script_2`\n" in text
+    assert "| script_2 | ERROR | 0.99 | 20 |  | ValueError: bad \\| worse |  |" in text
+    assert "Interrupted" not in text
+    assert "**Interrupted**" in text_of(experiment, interrupted=True)
+
+
+def test_written_with_its_pictures(experiment):
+    paths = ReportPaths(experiment.logdir)
+    write_report(Summary("a-sweep", [experiment]), experiment)
+    files = [paths.picture(title) for title in TITLES]
+    assert [f"![{title}]({file.name})" for title, file in zip(TITLES, files, strict=True)] == [
+        line for line in paths.text.read_text().splitlines() if line.startswith("![")
+    ]
+    for file in files:
+        signature, width, height = struct.unpack(">8s8xII", file.read_bytes()[:24])
+        assert signature == b"\x89PNG\r\n\x1a\n"
+        assert min(width, height) > 200
+    embedded = with_pictures_inside(paths)
+    assert embedded.count("](data:image/png;base64,iVBOR") == 3
+    assert ".png)" not in embedded
+
+
+def test_curves_are_the_reports_and_thinned_out(experiment, monkeypatch):
+    best = experiment.best()
+    assert next(iter(plots._curve(best, "mean_accuracy"))) == (1, pytest.approx(0.045))
+    monkeypatch.setattr(plots, "_POINTS", 4)
+    assert [step for step, _ in plots._curve(best, "mean_accuracy")] == [1, 6, 11, 16, 20]
+
+
+def test_an_axis():
+    log = plots._Axis.of("lr", [1e-4, 1e-2, 1.0])
+    assert log.is_log
+    assert log.fractions() == pytest.approx([0, 0.5, 1])
+    assert log.ticks() == {0.0: "0.0001", 1.0: "1"}
+    words = plots._Axis.of("act", ["relu", None, "tanh", True])
+    assert (words.fractions(), list(words.ticks().values())) == ([2 / 3, 0, 1, 1 / 3], ["None", "True", "relu", "tanh"])
+    assert plots._Axis.of("same", [3, 3]).fractions() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("metric", [None, "never_reported"])
+def test_without_a_value_there_is_no_picture(experiment, metric):
+    without = ExperimentSummary("exp", experiment.trials, experiment.logdir, metric)
+    assert plots.draw(without) == {}
+    assert "No best trial: no trial reported" in text_of(without)
+
+
+def test_one_trial_has_a_curve_only(experiment):
+    one = ExperimentSummary("exp", experiment.trials[:1], experiment.logdir, "mean_accuracy")
+    assert list(plots.draw(one)) == TITLES[:1]
+
+
+ODD = {
+    "formulas": {"a$_$": ["^a$|_^b$", "$A_$", "x"]},
+    "numbers that no float holds": {"x": [10**400, 1, 2]},
+    "texts that are no text": {"x": ["\ud800", "b", "c"]},
+    "nothing finite": {"x": [float("nan"), float("inf"), 1.0]},
+    "flags": {"x": [True, False, True]},
+    "lists": {"x": [[1, 2], [3], []]},
+}
+
+
+@pytest.mark.parametrize("searched", ODD.values(), ids=ODD)
+def test_odd_values_are_drawn(tmp_path, searched):
+    ((name, values),) = searched.items()
+    trials = [trial(tmp_path, index, 0.5 + index / 10, **{name: value}) for index, value in enumerate(values)]
+    odd = ExperimentSummary("exp", trials, tmp_path, "mean_accuracy", "max")
+    assert list(plots.draw(odd)) == TITLES
+    write_report(Summary("a-sweep", [odd]), odd)
+    assert with_pictures_inside(ReportPaths(tmp_path)).count("](data:image/png") == 3
+
+
+def test_a_picture_that_cannot_be_drawn_takes_nothing_with_it(experiment, monkeypatch):
+    monkeypatch.setattr(plots, "_parallel", lambda *_: 1 / 0)
+    write_report(Summary("a-sweep", [experiment]), experiment)
+    assert ReportPaths(experiment.logdir).read().count("\n![") == 2
+
+
+def test_a_number_that_one_trial_lacks_stays_a_number():
+    axis = plots._Axis.of("lr", [0.5, None, 1.5])
+    assert (axis.labels, axis.fractions()[0], axis.fractions()[2]) == ({}, 0, 1)
+    assert math.isnan(axis.fractions()[1])
+
+
+def test_what_only_some_trials_have_is_an_axis_and_too_many_texts_are_none(tmp_path):
+    trials = [trial(tmp_path, index, 0.5, text=f"t{index}", **({"late": index} if index else {})) for index in range(40)]
+    assert [axis.name for axis in plots._axes(trials)] == ["late"]
+
+
+def test_a_line_that_a_dying_process_did_not_finish_is_left_out(tmp_path):
+    one = trial(tmp_path, 0, 1.0)
+    with (tmp_path / "0" / "result.json").open("a") as file:
+        file.write('{"timesteps_total": 21, "mean_acc')
+    assert list(plots._curve(one, "mean_accuracy"))[-1] == (20, 1.0)
+
+
+def test_what_looks_like_a_picture_in_an_error_is_none(tmp_path):
+    failed = replace(trial(tmp_path, 0, 0.5, ERROR), error="ValueError: see\n![x](y.png)")
+    odd = ExperimentSummary("exp", [failed], tmp_path, "mean_accuracy", "max")
+    write_report(Summary("a-sweep", [odd]), odd)
+    assert "1 × `![x](y.png)`" in with_pictures_inside(ReportPaths(tmp_path))
+
+
+def test_many_causes_are_folded(tmp_path):
+    trials = [replace(trial(tmp_path, index, 0.5, ERROR), error=f"ValueError: {index}") for index in range(30)]
+    text = text_of(ExperimentSummary("exp", trials, tmp_path, "mean_accuracy", "max"))
+    assert text.count("- 1 × `ValueError: ") == 20
+    assert "- 10 × something else\n" in text

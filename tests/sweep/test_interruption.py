@@ -1,0 +1,50 @@
+"""Ctrl-C and SIGTERM as the sweep hears of them."""
+
+import os
+import signal
+
+import pytest
+
+from tune_tasks.sweep.interruption import interruptible
+
+
+def heard(*signals, before=()):
+    """What a listener is told, of signals before it listens and after."""
+    told = []
+    with interruptible() as interruption:
+        for number in before:
+            os.kill(os.getpid(), number)
+        with interruption.calling(told.append):
+            for number in signals:
+                os.kill(os.getpid(), number)
+    return told
+
+
+def test_each_signal_is_told():
+    assert heard(signal.SIGINT) == ["interrupted (Ctrl-C)"]
+    assert heard(signal.SIGTERM) == ["interrupted (SIGTERM)"]
+
+
+def test_one_that_came_early_is_told_at_the_beginning():
+    assert heard(before=[signal.SIGTERM]) == ["interrupted (SIGTERM)"]
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_only_a_further_ctrl_c_is_impatient(first):
+    assert len(heard(first, signal.SIGTERM, signal.SIGTERM)) == 1
+    assert len(heard(first, signal.SIGINT)) == 2
+
+
+def test_the_handlers_are_put_back():
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    heard()
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_who_is_supervised_has_less_patience(monkeypatch):
+    with interruptible() as alone:
+        assert (alone.is_supervised, alone.patience_s) == (False, float("inf"))
+    monkeypatch.setenv("PREFECT__ENABLE_CANCELLATION_AND_CRASHED_HOOKS", "false")
+    with interruptible() as supervised:
+        assert supervised.is_supervised
+        assert supervised.patience_s < 30  # when Prefect kills

@@ -1,0 +1,40 @@
+"""From a request to a summary: what comes after the sweep takes the summary away from nobody."""
+
+import pytest
+
+from tune_tasks.results.summary import Summary
+from tune_tasks.sweep import launch
+from tune_tasks.sweep.request import Request, Session
+from tune_tasks.sweep.status import NoDisplay
+
+SUMMARY = Summary("a-sweep", [])
+
+
+@pytest.fixture
+def end(monkeypatch, capsys):
+    """Launches a sweep that is over, or not, when something raises; returns the summary and what was printed."""
+
+    def end(exc, summary=SUMMARY):
+        def launched(request, session, flow):
+            session.summary = summary
+            raise exc
+
+        monkeypatch.setattr(launch, "check", lambda request, session: None)
+        monkeypatch.setattr(launch, "_launched", launched)
+        return launch.launch(Request(), Session(display=NoDisplay())), capsys.readouterr().err
+
+    return end
+
+
+@pytest.mark.parametrize("exc", [FileNotFoundError("server.alive"), RuntimeError("ray"), KeyboardInterrupt("again")])
+def test_what_fails_after_the_sweep_is_a_warning(end, exc):
+    summary, printed = end(exc)
+    assert summary is SUMMARY
+    assert printed == (
+        f"Warning: the sweep has ended, and its results stand; what comes after it failed: {type(exc).__name__}: {exc}\n"
+    )
+
+
+def test_what_fails_before_there_is_a_summary_is_raised(end):
+    with pytest.raises(FileNotFoundError):
+        end(FileNotFoundError("server.alive"), summary=None)

@@ -1,0 +1,165 @@
+"""The monitor's decisions, with a recorder, a clock and a process end that are played."""
+
+import threading
+
+import pytest
+
+from tune_tasks.errors import TrialStopped
+from tune_tasks.model.stopping import parse_criterion
+from tune_tasks.model.trial import AttemptPaths, EndedBy, Outcome, Trial, TrialState
+from tune_tasks.recording.protocol import AttemptInfo
+from tune_tasks.result import TrainingResult
+from tune_tasks.trial import monitor
+from tune_tasks.trial.monitor import Monitor
+from tune_tasks.trial.reporter import StatusReporter, Stop
+
+RETURNED = Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned", reports=1)
+CANCEL = Stop(EndedBy.CANCELLED, "cancelled")
+
+
+class ProcessEndedError(Exception):
+    """Stands for the end of the process."""
+
+
+class Play:
+    """A monitor whose surroundings follow a script: `updates` are done one at each update, the last one for ever.
+
+    An update is called with the play; what it returns is the sweep's wish. `events` holds what happened, in order.
+    """
+
+    def __init__(self, folder, updates, *, stop=None, on_interrupt=None):
+        self.events, self.now = [], 100.0
+        self.updates = iter(updates)
+        self.on_interrupt = on_interrupt
+        criteria = tuple(parse_criterion(*c) for c in (stop or {}).items())
+        trial = Trial("e", 0, "script_0", "script", {}, {}, seed=1, stop=criteria, stop_grace_s=0)
+        self.paths = AttemptPaths(folder)
+        self.reporter = StatusReporter(trial, self.paths.results, "id", clock=lambda: self.now)
+        self.reporter.begin()
+        self.monitor = Monitor(
+            AttemptInfo(trial, 1, folder),
+            self.reporter,
+            self.paths,
+            self,
+            interrupt=self.interrupt,
+            forward_log=lambda: None,
+            exit_process=self.exit_process,
+        )
+
+    def open(self, info):
+        self.events.append("open")
+        return {"A": info.trial.name}
+
+    def update(self, reporter):
+        assert reporter is self.reporter
+        self.action = next(self.updates, getattr(self, "action", None))
+        return self.action(self) if callable(self.action) else self.action
+
+    def close(self, reporter, outcome):
+        self.events.append(("close", outcome.ended_by))
+
+    def interrupt(self):
+        self.events.append("interrupt")
+        if self.on_interrupt:
+            self.on_interrupt(self)
+
+    def exit_process(self, code):
+        self.events.append(("exit", code))
+        raise ProcessEndedError
+
+    def finish(self):
+        self.monitor.finish(RETURNED)
+
+    def report(self):
+        self.reporter.report(TrainingResult(timesteps_total=1))
+
+
+@pytest.fixture(autouse=True)
+def _fast(monkeypatch):
+    monkeypatch.setattr(monitor, "TICK_S", 0.001)
+
+
+def test_a_trial_that_ends_by_itself_is_left_alone(tmp_path):
+    play = Play(tmp_path, [None, None, Play.finish], stop={"time_total_s": 600})
+    assert play.monitor.run() == "train() returned"
+    assert play.events == ["open", ("close", EndedBy.RETURNED)]
+    assert play.monitor.environment == {"A": "script_0"}
+    assert play.monitor.ended
+
+
+def test_a_trial_that_ends_while_the_sweep_wants_its_end_is_left_alone(tmp_path):
+    play = Play(tmp_path, [lambda p: p.finish() or CANCEL])
+    assert play.monitor.run() == "train() returned"
+    assert play.events == ["open", ("close", EndedBy.RETURNED)]
+
+
+def test_the_main_thread_waits_until_the_recorder_knows_or_cannot_be_told(tmp_path):
+    play = Play(tmp_path, [])
+    play.open = lambda _: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        play.monitor.run()
+    play.monitor.wait_until_ready()
+    assert play.monitor.environment == {}
+
+
+def advance(seconds):
+    return lambda play: setattr(play, "now", play.now + seconds)
+
+
+def test_time_is_up_between_two_reports(tmp_path):
+    updates = [advance(599), advance(0.5), advance(0.75), None]
+    play = Play(tmp_path, updates, stop={"time_total_s": 600}, on_interrupt=Play.finish)
+    play.monitor.run()
+    assert play.reporter.stop == Stop(EndedBy.CRITERION, "time_total_s 600.25 >= 600")
+    assert play.events == ["open", "interrupt", ("close", EndedBy.RETURNED)]
+
+
+def test_the_clock_starts_with_train(tmp_path):
+    updates = [advance(500), lambda p: p.reporter.begin(), advance(599), Play.finish]
+    play = Play(tmp_path, updates, stop={"time_total_s": 600})
+    play.monitor.run()
+    assert play.reporter.stop is None
+
+
+@pytest.mark.parametrize("wanted", [CANCEL, Stop(EndedBy.SCHEDULER, "worse than the others")])
+def test_what_the_sweep_wants(tmp_path, wanted):
+    play = Play(tmp_path, [None, wanted], on_interrupt=Play.finish)
+    play.monitor.run()
+    assert play.reporter.stop == wanted
+    assert play.events == ["open", "interrupt", ("close", EndedBy.RETURNED)]
+
+
+def report_in_main(play):
+    with pytest.raises(TrialStopped):
+        play.report()
+
+
+def report_in_thread(play):
+    thread = threading.Thread(target=report_in_main, args=[play])
+    thread.start()
+    thread.join()
+
+
+@pytest.mark.parametrize(("report", "interrupts"), [(report_in_main, 0), (report_in_thread, 1)])
+def test_no_signal_breaks_into_the_clean_up_of_a_trial_that_report_has_ended(tmp_path, report, interrupts):
+    play = Play(tmp_path, [report], stop={"training_iteration": 1})
+    with pytest.raises(ProcessEndedError):
+        play.monitor.run()
+    assert play.events.count("interrupt") == interrupts
+
+
+def test_what_does_not_end_is_ended_with_its_records_closed(tmp_path):
+    play = Play(tmp_path, [Play.report, CANCEL])
+    with pytest.raises(ProcessEndedError):
+        play.monitor.run()
+    assert play.events == ["open", "interrupt", ("close", EndedBy.CANCELLED), ("exit", 0)]
+    reason = "cancelled; its process was ended 0 s later"
+    assert play.paths.read_outcome() == Outcome(TrialState.TERMINATED, EndedBy.CANCELLED, reason, reports=1)
+
+
+def test_the_process_ends_also_where_its_records_cannot_be_written(tmp_path):
+    play = Play(tmp_path, [CANCEL])
+    play.paths.folder = tmp_path / "gone"
+    with pytest.raises(ProcessEndedError):
+        play.monitor.run()
+    assert play.events == ["open", "interrupt", ("close", EndedBy.CANCELLED), ("exit", 0)]

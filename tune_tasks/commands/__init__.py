@@ -1,0 +1,1 @@
+"""What the command line does besides running a sweep: one file a command."""

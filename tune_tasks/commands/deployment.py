@@ -1,0 +1,196 @@
+"""What a deployment of the flow holds: the spec's content, parameters, a schedule. Checked before anything is created."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import zoneinfo
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from tune_tasks.errors import UsageError, did_you_mean
+from tune_tasks.model.masking import secrets_in
+from tune_tasks.model.text import one_line
+from tune_tasks.spec.search_space import dotted
+from tune_tasks.sweep.plan import Plan
+from tune_tasks.sweep.request import Request
+from tune_tasks.trial.trainable import ScriptTrainable
+
+_CRON_FIELDS = 5
+_BANNED = "/%&<>"
+_GIVEN_OTHERWISE = ("spec", "spec_file")
+_PREFECTS_KEY = "__prefect_kind"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When a deployment runs: at most one of cron, interval and rrule; none of them: only when asked to.
+
+    Attributes:
+        cron: Five fields, e.g. `0 2 * * *`.
+        interval_s: Seconds from one start to the next.
+        rrule: A recurrence rule of RFC 5545.
+        timezone: What cron and rrule are read in; UTC where it is not given.
+    """
+
+    cron: str | None = None
+    interval_s: int | None = None
+    rrule: str | None = None
+    timezone: str | None = None
+
+    def check(self) -> None:
+        """Raise UsageError for more than one schedule, or a timezone that is none; what each says, Prefect checks."""
+        given = {"--cron": self.cron, "--interval": self.interval_s, "--rrule": self.rrule}
+        flags = [flag for flag, value in given.items() if value is not None]
+        if self.cron is not None:
+            _check_cron(self.cron)
+        if len(flags) > 1:
+            raise UsageError(f"{' and '.join(flags)}: a deployment has one schedule; give one of --cron, --interval, --rrule")
+        if self.timezone is None:
+            return
+        if not flags:
+            raise UsageError("--timezone without a schedule; give --cron, --interval or --rrule with it")
+        zones = zoneinfo.available_timezones()
+        if self.timezone not in zones:
+            hint = did_you_mean(self.timezone, zones)
+            raise UsageError(f"--timezone: no time zone {self.timezone!r}{hint} (expected a name such as 'Europe/Berlin')")
+
+
+def _check_cron(cron: str) -> None:
+    """Refuse a sixth field: Prefect takes it for seconds, and would start a sweep in each."""
+    count = len(cron.split())
+    if count != _CRON_FIELDS and not cron.startswith("@"):
+        fields = "five fields (minute, hour, day, month and weekday), e.g. '0 2 * * *'"
+        raise UsageError(f"--cron: expected {fields}, got {count}: {cron!r}")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A deployment before Prefect knows of it.
+
+    Attributes:
+        parameters: The flow's, `spec` among them; the others as they were given.
+        paused: Whether its schedule is off.
+        warnings: What is allowed but hardly meant.
+    """
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    timing: Timing
+    tags: Sequence[str] = ()
+    paused: bool = False
+    warnings: Sequence[str] = ()
+
+
+def draft(request: Request, timing: Timing, *, name: str | None, tags: Sequence[str], paused: bool) -> Draft:
+    """A deployment of a request that plans well.
+
+    Args:
+        request: With a spec file.
+        timing: When it runs.
+        name: The spec file's, without its suffix, where it is None.
+        tags: For the deployment and its runs.
+        paused: Whether its schedule is off.
+
+    Raises:
+        BadInputError: If the spec, a parameter, the name or the schedule is wrong.
+    """
+    plan = request.plan({})
+    name = Path(request.spec_file or "sweep").stem if name is None else name
+    if not name.strip() or set(name) & set(_BANNED):
+        raise UsageError(f"--name: expected a name without any of {' '.join(_BANNED)}, got {name!r}")
+    timing.check()
+    parameters = {"spec": spec_content(plan), **_given(request)}
+    return Draft(name, _description(plan, request), parameters, timing, tuple(tags), paused, tuple(_warnings(plan)))
+
+
+def _warnings(plan: Plan) -> Iterator[str]:
+    for experiment in plan.experiments:
+        for path in secrets_in(experiment.spec.config):
+            yield (
+                f"{experiment.name}.config.{dotted(path)}: Prefect stores a deployment's spec with its secrets and shows them "
+                "on its pages; let the script read them from the environment or from a file"
+            )
+
+
+def spec_content(plan: Plan) -> dict[str, Any]:
+    """The spec as it was given, its scripts' paths absolute: a worker looks for them from another folder.
+
+    Raises:
+        UsageError: If the spec holds what JSON cannot, such as NaN, or what Prefect's server would replace.
+    """
+    content: dict[str, Any] = copy.deepcopy(dict(plan.given))
+    for experiment in plan.experiments:
+        if isinstance(experiment.trainable, ScriptTrainable):
+            content[experiment.name]["config"]["script_file_path"] = os.fspath(experiment.trainable.path)
+    try:
+        json.dumps(content, allow_nan=False)
+    except ValueError as exc:
+        raise UsageError(f"the spec cannot be a deployment's parameter, which is JSON: {exc}") from None
+    for path in _prefects_mappings(content, ()):
+        # Prefect's server would put a template's text, a variable's value or parsed JSON in its place.
+        place = ".".join(path) or "the spec"
+        raise UsageError(f"{place}: a deployment's spec cannot have the key {_PREFECTS_KEY!r}, which Prefect takes for itself")
+    return content
+
+
+def _prefects_mappings(node: object, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    if isinstance(node, dict):
+        if _PREFECTS_KEY in node:
+            yield path
+        for key, value in node.items():
+            yield from _prefects_mappings(value, (*path, str(key)))
+    elif isinstance(node, (list, tuple)):
+        for index, value in enumerate(node):
+            yield from _prefects_mappings(value, (*path, str(index)))
+
+
+def _given(request: Request) -> dict[str, Any]:
+    given = {field.name: getattr(request, field.name) for field in fields(request) if field.name not in _GIVEN_OTHERWISE}
+    defaults = Request()
+    return {name: value for name, value in given.items() if value != getattr(defaults, name)}
+
+
+def _description(plan: Plan, request: Request) -> str:
+    counts = ", ".join(f"{one_line(experiment.name)}: {len(experiment.trials)} trials" for experiment in plan.experiments)
+    return f"Sweep of {request.spec_file}. {counts}."
+
+
+def parse_parameters(settings: Sequence[str]) -> dict[str, Any]:
+    """The flow's parameters from `KEY=VALUE`, the value as JSON, or text where it is none.
+
+    Raises:
+        UsageError: If there is no such parameter, which names the nearest, or its value is wrong.
+    """
+    types = get_type_hints(Request, include_extras=True)
+    known = [name for name in types if name not in _GIVEN_OTHERWISE]
+    parsed = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise UsageError(f"--param {setting}: expected KEY=VALUE, e.g. num_trials=20")
+        if name in _GIVEN_OTHERWISE:
+            raise UsageError(f"--param {name}: the spec is given with -f")
+        if name not in known:
+            hint = did_you_mean(name, known)
+            raise UsageError(f"--param: the flow has no parameter {name!r}{hint} (known: {', '.join(known)})")
+        parsed[name] = _value(name, text, types[name])
+    return parsed
+
+
+def _value(name: str, text: str, expected: Any) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:  # also a number of more digits than Python reads
+        value = text
+    try:
+        return TypeAdapter(expected).validate_python(value, strict=True)
+    except ValidationError as exc:
+        message = exc.errors()[0]["msg"].replace("Input should be", "expected").replace("dictionary", "JSON object")
+        raise UsageError(f"--param {name}: {message}, got {value!r}") from None

@@ -1,0 +1,181 @@
+"""An attempt's `result.json` on the disk: its one writer, and its readers.
+
+Nothing keeps a script from writing a `result.json` of its own, or a person from removing it. Lines that are no reports are
+skipped and counted. Reports that are gone cannot be brought back: the writer says so, and the trial is an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tune_tasks.errors import ReportError
+from tune_tasks.model.trial import RESULTS
+from tune_tasks.result import PROGRESS_METRICS, REPORTED_METRICS
+
+_BEGINNING, _WITHIN = b'{"timesteps_total": ', b', "training_iteration": '
+_REQUIRED = ("timesteps_total", "timestamp", *PROGRESS_METRICS)
+_RECENT = 100
+_READ_BYTES = 4_000_000
+_NOT_THERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+_GONE = "and the reports up to then are gone; have whatever else writes into the trial's folder use another name"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What has been reported so far.
+
+    Attributes:
+        reports: Number of reports kept.
+        size: Bytes of `result.json`, up to the end of the last report.
+        last: The last report as it stands in `result.json`, without `config`.
+        non_finite: Number of values so far that were NaN or infinite.
+        foreign_lines: Lines of `result.json` that are no reports: something else has written them. Known to readers only.
+    """
+
+    reports: int = 0
+    size: int = 0
+    last: Mapping[str, Any] | None = None
+    non_finite: int = 0
+    foreign_lines: int = 0
+
+
+@dataclass(frozen=True)
+class ReadRows:
+    """The next reports of a file.
+
+    Attributes:
+        rows: The reports.
+        end: The offset behind them.
+    """
+
+    rows: list[dict[str, Any]]
+    end: int
+
+
+class ResultFile:
+    """The writer of an attempt's `result.json`; several threads need a lock around it.
+
+    Attributes:
+        size: The end of the last report in the file.
+        problem: Why there can be no more reports: those that were kept are gone. None while all is well.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.size = 0
+        self.problem: str | None = None
+        self._path = path
+        self._last = b""
+        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+
+    def append(self, line: bytes) -> None:
+        """Write a report, a line with its end.
+
+        Raises:
+            ReportError: If the earlier reports are gone: the file was overwritten, truncated or removed.
+            OSError: If the line cannot be written.
+        """
+        before = os.fstat(self._file)
+        if before.st_size != self.size or before.st_nlink == 0:
+            self._check(before)
+            if before.st_size and os.pread(self._file, 1, before.st_size - 1) != b"\n":
+                line = b"\n" + line  # something else has written half a line
+        written = os.write(self._file, line)
+        if written < len(line):  # a full disk: take the half line back, so that the file stays readable
+            os.ftruncate(self._file, before.st_size)
+            raise OSError(f"only {written} of {len(line)} bytes of the report could be written: is the disk full?")
+        self.size, self._last = os.lseek(self._file, 0, os.SEEK_CUR), line
+
+    def close(self) -> None:
+        """Look a last time whether every report is there, which `problem` tells, and close the file."""
+        with contextlib.suppress(ReportError, OSError):  # a script may have closed every file that it finds open
+            self._check(os.fstat(self._file), is_last=True)
+        with contextlib.suppress(OSError):
+            os.close(self._file)
+
+    def _check(self, status: os.stat_result, *, is_last: bool = False) -> None:
+        self.problem = self.problem or self._found(status, is_last=is_last)
+        if self.problem:
+            raise ReportError(self.problem)
+
+    def _found(self, status: os.stat_result, *, is_last: bool) -> str | None:
+        if (is_last or status.st_nlink == 0) and not self._is_at_its_path(status):
+            return f"{RESULTS} was removed, moved or replaced by something else, {_GONE}"
+        if os.pread(self._file, len(self._last), self.size - len(self._last)) != self._last:
+            return f"{RESULTS} was overwritten by something else, {_GONE}"
+        return None
+
+    def _is_at_its_path(self, status: os.stat_result) -> bool:
+        try:
+            return os.path.samestat(self._path.stat(), status)
+        except OSError:
+            return False
+
+
+def parse_report(line: bytes) -> dict[str, Any] | None:
+    """A line of `result.json` as a report; None if it is none."""
+    if not _is_like_a_report(line):
+        return None
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    has_numbers = all(_is_number(row.get(name)) for name in _REQUIRED)
+    has_numbers = has_numbers and all(_is_number(row[name]) for name in REPORTED_METRICS if row.get(name) is not None)
+    return row if has_numbers and isinstance(row.get("info", {}), dict) else None
+
+
+def read_rows(path: Path, offset: int, size: int, limit: int) -> ReadRows:
+    """The next reports of a file, without what is no report.
+
+    Args:
+        path: The file. One that has gone holds nothing.
+        offset: Where to begin: at the beginning of a line.
+        size: Where to end: at the end of a line.
+        limit: How many lines to look at, at most.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            data = file.read(min(size - offset, _READ_BYTES))
+            if not data.endswith(b"\n"):
+                data += file.readline()
+    except _NOT_THERE:
+        return ReadRows([], offset)
+    lines = data.splitlines(keepends=True)[:limit]
+    return ReadRows([row for line in lines if (row := parse_report(line))], offset + sum(map(len, lines)))
+
+
+def read_progress(path: Path) -> Progress:
+    """What a `result.json` holds; a line that a dying process did not finish is left out."""
+    reports = foreign = size = end = 0
+    recent: deque[bytes] = deque(maxlen=_RECENT)  # every line is looked at, few are parsed: there may be millions
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                end += len(line)
+                if _is_like_a_report(line):
+                    reports, size = reports + 1, end
+                    recent.append(line)
+                elif not line.isspace() and not (line.startswith(_BEGINNING) and not line.endswith(b"\n")):
+                    foreign += 1
+    except OSError:
+        return Progress()
+    last = next((row for line in reversed(recent) if (row := parse_report(line))), None)
+    if last:
+        last.pop("config", None)
+    return Progress(reports, size, last, foreign_lines=foreign)
+
+
+def _is_like_a_report(line: bytes) -> bool:
+    return line.startswith(_BEGINNING) and line.endswith(b"}\n") and _WITHIN in line
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,1 @@
+"""From a spec's `env` to a Gymnasium environment."""

@@ -1,0 +1,84 @@
+"""What stands around an environment so that RLlib's networks can read it, as 2017's preprocessors did. No OpenCV."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from gymnasium.wrappers import FlattenObservation, FrameStackObservation, MaxAndSkipObservation, TransformObservation
+from numpy.typing import NDArray
+from PIL import Image
+
+from tune_tasks.rllib.config.options import EnvironmentOptions
+
+Env = gymnasium.Env[Any, Any]
+
+
+class ResizedImages(gymnasium.ObservationWrapper[NDArray[np.uint8], Any, NDArray[np.uint8]]):
+    """Images of `dim` × `dim` pixels with a last axis of channels; each pixel is the mean of the area that it stands for."""
+
+    def __init__(self, env: Env, dim: int) -> None:
+        super().__init__(env)
+        self._size = (dim, dim)
+        shape = env.observation_space.shape or ()
+        channels = shape[2] if len(shape) == 3 else 1
+        self.observation_space = spaces.Box(0, 255, (*self._size, channels), np.uint8)
+
+    def observation(self, observation: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The image, resized. A mean keeps a ball of two pixels visible, where the nearest pixel would drop it."""
+        image = Image.fromarray(observation).resize(self._size, Image.Resampling.BOX)
+        return np.asarray(image).reshape(self.observation_space.shape or ())
+
+
+class RepeatedActions(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Holds each action for some steps: the last observation, the sum of the rewards."""
+
+    def __init__(self, env: Env, times: int) -> None:
+        super().__init__(env)
+        self._times = times
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Up to `times` steps; fewer where the episode ends before."""
+        total = 0.0
+        for _ in range(self._times):
+            observation, reward, terminated, truncated, info = self.env.step(action)
+            total += float(reward)
+            if terminated or truncated:
+                break
+        return observation, total, terminated, truncated, info
+
+
+def atari_images(env: Env, options: EnvironmentOptions) -> Env:
+    """An Atari game's images as RLlib's convolutional networks take them: (dim, dim, channels × framestack), small floats."""
+    if options.frame_repeat > 1:
+        # An Atari sprite may be drawn on every second frame only: the brighter of the last two (Mnih et al. 2015).
+        env = MaxAndSkipObservation(env, options.frame_repeat)
+    env = ResizedImages(env, options.dim)
+    if options.framestack > 1:
+        env = _stacked(env, options.framestack)
+    return scaled(env, zero_mean=options.zero_mean)
+
+
+def _stacked(env: Env, count: int) -> Env:
+    stacked: Env = FrameStackObservation(env, count, padding_type="reset")
+    height, width, channels = env.observation_space.shape or ()
+    space = spaces.Box(0, 255, (height, width, channels * count), np.uint8)
+    return TransformObservation(stacked, lambda images: np.concatenate(images, axis=-1), space)
+
+
+def scaled(env: Env, *, zero_mean: bool) -> Env:
+    """Bytes as floats in [-1, 1], or in [0, 1]."""
+    low, divisor = (-1.0, 127.5) if zero_mean else (0.0, 255.0)
+    space = spaces.Box(low, 1.0, env.observation_space.shape, np.float32)
+    return TransformObservation(env, lambda image: np.asarray(image, np.float32) / np.float32(divisor) + np.float32(low), space)
+
+
+def vectors(env: Env) -> Env:
+    """Observations that are no arrays of numbers as one vector: a Discrete one as in 2017, one-hot."""
+    flat: Env = FlattenObservation(env)
+    space = flat.observation_space
+    assert isinstance(space, spaces.Box)
+    space = spaces.Box(space.low.astype(np.float32), space.high.astype(np.float32), space.shape, np.float32)
+    return TransformObservation(flat, lambda vector: np.asarray(vector, np.float32), space)

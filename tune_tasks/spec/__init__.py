@@ -1,0 +1,1 @@
+"""What a spec file may say, and the trials that it stands for. Pure: nothing of a spec is executed here."""

@@ -1,0 +1,1 @@
+"""The language behind `eval:`. A bounded part of Python that we evaluate ourselves."""

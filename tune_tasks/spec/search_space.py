@@ -1,0 +1,276 @@
+"""Search space to trials: `grid_search` and `eval` resolved. Pure: the same spec and seed give the same trials."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from tune_tasks.errors import ExpressionError, Location, SpecError
+from tune_tasks.model.masking import masked_by_path
+from tune_tasks.model.text import escaped
+from tune_tasks.model.trial import Trial
+from tune_tasks.spec.expressions.language import Budget, Expression
+from tune_tasks.spec.schema import ExperimentSpec
+from tune_tasks.spec.source import NodePath
+
+Locate = Callable[[NodePath], Location | None]
+
+_OF_A_TRIAL = 8
+"""Steps and values of a trial whose config is empty."""
+_MARKERS = ("grid_search", "eval")
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """A `grid_search`: one of `options`."""
+
+    options: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class _Eval:
+    """An `eval`, with the place of its text."""
+
+    expression: Expression
+    place: Location | None
+
+
+class SearchSpace:
+    """A config with its searched parts parsed.
+
+    Args:
+        config: The config of an experiment.
+        locate: The place of a value by its path within the config, for messages.
+
+    Raises:
+        SpecError: If a `grid_search` or an `eval` is malformed.
+    """
+
+    def __init__(self, config: Mapping[str, Any], locate: Locate = lambda _: None) -> None:
+        self._locate = locate
+        self._grids: dict[NodePath, _Grid] = {}
+        self._searched: list[NodePath] = []
+        self._tree = self._parse(config, (), in_grid=False)
+        self._searched.sort(key=dotted)
+        self._expect_distinct_names()
+        self._dimensions = sorted(self._grids.items(), key=lambda item: dotted(item[0]))
+
+    @property
+    def grid_size(self) -> int:
+        """Number of grid combinations; 1 where there is no grid."""
+        size = 1
+        for _, grid in self._dimensions:
+            size *= len(grid.options)
+        return size
+
+    def resolve(self, index: int, stream: str, budget: Budget | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The config of trial `index`, and its searched part by dotted path.
+
+        Args:
+            index: Any integer >= 0; the grid combination is `index` modulo the grid's size, the first path varying fastest.
+            stream: Names the stream of random numbers; each `eval` draws from one of its own below it.
+            budget: Of the plan.
+
+        Raises:
+            ExpressionError: If an `eval` fails for this trial, or the budget is used up.
+        """
+        resolution = _Resolution(self._tree, self._choices(index), index, stream, budget)
+        config = resolution.value(self._tree, ())
+        if budget:
+            budget.spend(resolution.copied, resolution.copied)
+        return config, {dotted(path): _descend(config, path) for path in self._searched}
+
+    def _choices(self, index: int) -> dict[NodePath, Any]:
+        choices = {}
+        for path, grid in self._dimensions:
+            index, position = divmod(index, len(grid.options))
+            choices[path] = grid.options[position]
+        return choices
+
+    def _expect_distinct_names(self) -> None:
+        for one, other in pairwise(self._searched):
+            if dotted(one) == dotted(other):
+                raise SpecError(f"config.{dotted(one)}: two searched keys have this name", self._locate(other))
+
+    def _parse(self, node: Any, path: NodePath, *, in_grid: bool) -> Any:
+        if isinstance(node, Mapping):
+            marker = next((m for m in _MARKERS if m in node), None)
+            if marker:
+                return self._parse_marker(marker, node, path, in_grid=in_grid)
+            return {key: self._parse(value, (*path, key), in_grid=in_grid) for key, value in node.items()}
+        if isinstance(node, list):
+            return [self._parse(value, (*path, i), in_grid=in_grid) for i, value in enumerate(node)]
+        return node
+
+    def _parse_marker(self, marker: str, node: Mapping[str, Any], path: NodePath, *, in_grid: bool) -> _Grid | _Eval:
+        place = self._locate(path)
+        name = f"config.{dotted(path)}" if path else "config"
+        if not path:
+            raise SpecError(f"config: {marker} stands for a value of config, not for config itself", place)
+        if len(node) > 1:
+            extra = next(key for key in node if key != marker)
+            raise SpecError(f"{name}: {marker} stands alone; {extra!r} beside it is not expected", place)
+        if not in_grid:
+            self._searched.append(path)
+        if marker == "eval":
+            return self._parse_eval(node["eval"], path, name)
+        return self._parse_grid(node["grid_search"], path, name, in_grid=in_grid)
+
+    def _parse_eval(self, source: object, path: NodePath, name: str) -> _Eval:
+        place = self._locate((*path, "eval"))
+        if not isinstance(source, str):
+            raise SpecError(f"{name}.eval: expected an expression as text, got {_shown(source, path)}", place)
+        try:
+            return _Eval(Expression.parse(source), place)
+        except ExpressionError as exc:
+            raise ExpressionError(f"{name}.eval: {exc.message}", place) from None
+
+    def _parse_grid(self, options: object, path: NodePath, name: str, *, in_grid: bool) -> _Grid:
+        place = self._locate((*path, "grid_search"))
+        if in_grid:
+            raise SpecError(f"{name}: a grid_search within the values of another is not supported; use two keys", place)
+        if not isinstance(options, list) or not options:
+            raise SpecError(f"{name}.grid_search: expected a list of at least one value, got {_shown(options, path)}", place)
+        grid = _Grid(tuple(self._parse(option, path, in_grid=True) for option in options))
+        self._grids[path] = grid
+        return grid
+
+
+def _shown(value: object, path: NodePath) -> str:
+    """A value as a message shows it."""
+    (masked,) = masked_by_path({dotted(path): value}).values()
+    return repr(masked)
+
+
+class _Resolution:
+    """The resolving of one trial: each `eval` once, on demand, so that they may refer to one another."""
+
+    def __init__(
+        self, tree: Any, choices: Mapping[NodePath, Any], index: int, stream: str, budget: Budget | None = None
+    ) -> None:
+        self.copied = 0
+        self._tree = tree
+        self._choices = choices
+        self._index = index
+        self._stream = stream
+        self._budget = budget
+        self._values: dict[NodePath, Any] = {}
+        self._open: list[NodePath] = []
+        self._blamed = False
+
+    def value(self, node: Any, path: NodePath) -> Any:
+        """A fresh copy of `node` without anything unresolved."""
+        if isinstance(node, _Grid):
+            return self.value(self._choices[path], path)
+        if isinstance(node, _Eval):
+            return self._evaluate(node, path)
+        self.copied += 1
+        if isinstance(node, dict):
+            return {key: self.value(child, (*path, key)) for key, child in node.items()}
+        if isinstance(node, list):
+            return [self.value(child, (*path, i)) for i, child in enumerate(node)]
+        return node
+
+    def _evaluate(self, node: _Eval, path: NodePath) -> Any:
+        if path in self._values:
+            return self._values[path]
+        if path in self._open:
+            ring = " → ".join(f"config.{dotted(p)}" for p in [*self._open[self._open.index(path) :], path])
+            raise ExpressionError(f"it refers to itself: {ring}")
+        self._open.append(path)
+        try:
+            stream = f"{self._stream}/{dotted(path)}"
+            value = node.expression.evaluate(stream=stream, index=self._index, lookup=self._lookup, budget=self._budget)
+        except ExpressionError as exc:
+            if self._blamed:  # an `eval` that this one refers to
+                raise
+            self._blamed = True
+            raise ExpressionError(f"config.{dotted(path)}.eval: {exc.message} (trial {self._index})", node.place) from None
+        finally:
+            self._open.pop()
+        self._values[path] = value
+        return value
+
+    def _lookup(self, path: tuple[str | int, ...]) -> Any:
+        node: Any = self._tree
+        done: NodePath = ()
+        for part in path:
+            node = self._choices[done] if isinstance(node, _Grid) else node
+            if isinstance(node, _Eval):
+                return _descend(self._evaluate(node, done), path[len(done) :])
+            node, done = _descend(node, (part,)), (*done, _from_start(node, part))
+        return self.value(node, done)
+
+
+def _from_start(value: Any, part: str | int) -> str | int:
+    """One path for each place, `-1` in a list of three being `2`: its random numbers go by the path."""
+    return part + len(value) if isinstance(part, int) and part < 0 else part
+
+
+def _descend(value: Any, path: tuple[str | int, ...]) -> Any:
+    for part in path:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            raise ExpressionError(f"spec.config has no {dotted(path)!r}") from None
+    return value
+
+
+def dotted(path: NodePath) -> str:
+    """`("model", "layers", 0)` as `model.layers.0`."""
+    return ".".join(map(str, path))
+
+
+def derive_seed(seed: int, stream: str) -> int:
+    """A seed in [0, 2**32) for one purpose, the same on every machine."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{stream}".encode()).digest()[:4], "big")
+
+
+def num_trials(spec: ExperimentSpec, space: SearchSpace) -> int:
+    """The exact number of trials: the spec's, or the whole grid once."""
+    return spec.num_trials or space.grid_size
+
+
+def expand(
+    experiment: str, spec: ExperimentSpec, space: SearchSpace, seed: int, budget: Budget | None = None
+) -> Iterator[Trial]:
+    """The trials of an experiment, in order.
+
+    Args:
+        experiment: The experiment's name.
+        spec: Its spec.
+        space: The search space of `spec.config`.
+        seed: The sweep's seed; the spec's own where it gives one.
+        budget: Of the plan.
+
+    Raises:
+        ExpressionError: If an `eval` fails for a trial, or the budget is used up.
+    """
+    resources, stop = spec.resources.resources(), spec.criteria()
+    for index in range(num_trials(spec, space)):
+        config, searched = space.resolve(index, f"{seed}/{experiment}/{index}", budget)
+        name = _trial_name(spec, index, searched)
+        if budget:
+            budget.spend(_OF_A_TRIAL + len(name) // 8, _OF_A_TRIAL + len(name) // 8)
+        yield Trial(
+            experiment=experiment,
+            index=index,
+            name=name,
+            alg=spec.alg,
+            config=config,
+            searched=searched,
+            seed=derive_seed(seed, f"{experiment}/{index}/trial"),
+            resources=resources,
+            stop=stop,
+            max_failures=spec.max_failures,
+            stop_grace_s=spec.stop_grace_s,
+            isolate=spec.isolate,
+        )
+
+
+def _trial_name(spec: ExperimentSpec, index: int, searched: Mapping[str, Any]) -> str:
+    parts = [spec.alg, spec.env, str(index), *(f"{key}={value}" for key, value in masked_by_path(searched).items())]
+    return escaped("_".join(part for part in parts if part))

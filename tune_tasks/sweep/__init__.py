@@ -1,0 +1,1 @@
+"""The driver: from a request to a summary."""

@@ -1,0 +1,76 @@
+"""The driver's ear at the recorder."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import ray
+
+from tune_tasks.model.trial import EndedBy
+from tune_tasks.recording.protocol import AttemptStatus
+from tune_tasks.trial.reporter import Stop
+
+logger = logging.getLogger(__name__)
+
+SILENCE_S = 6.0
+"""Seconds without a word after which an attempt counts as silent: a monitor speaks every second."""
+_HEAR_S = 0.5
+_CALL_TIMEOUT_S = 10.0
+
+
+class Hearing:
+    """Asks the recorder for news without waiting for the answer."""
+
+    def __init__(self, recorder: Any) -> None:
+        self._recorder = recorder
+        self._version = 0
+        self._asked: Any = None
+        self._asked_at = 0.0
+        self._is_new = False
+        self._contact_since = time.time()
+        self._answered_at = time.time()
+        self.asked_to_stop = False
+        self.has_answer = False
+
+    def news(self) -> list[AttemptStatus]:
+        """The attempts that changed, as far as an answer is there."""
+        if self._asked is None and time.monotonic() - self._asked_at >= _HEAR_S:
+            self._asked = self._recorder.news.remote(self._version)
+            self._asked_at = time.monotonic()
+        if self._asked is None or not ray.wait([self._asked], timeout=0)[0]:
+            return []
+        asked, self._asked = self._asked, None
+        try:
+            news = ray.get(asked)
+        except Exception as exc:  # noqa: BLE001 - the recorder has died; Ray starts it again
+            logger.warning("the recorder does not answer: %s", exc)
+            self._version = 0
+            return []
+        if not news.has_begun:
+            self._is_new, self._contact_since, self.asked_to_stop = True, time.time(), False
+        self._version, self._answered_at, self.has_answer = news.version, time.time(), True
+        return list(news.statuses)
+
+    def refresh(self) -> None:
+        """Have the next `news` wait for a new answer; whether there was one, `has_answer` tells."""
+        self.has_answer = False
+        self._asked = self._recorder.news.remote(self._version)
+        ray.wait([self._asked], timeout=_CALL_TIMEOUT_S)
+
+    def recorder_is_new(self) -> bool:
+        """Whether the recorder was started anew since the last call: it is to be told of the attempts that had ended."""
+        was_new, self._is_new = self._is_new, False
+        return was_new
+
+    def last_word_from(self, status: AttemptStatus) -> float:
+        """When an attempt was last heard of, at the earliest; now, while the recorder itself is silent."""
+        if self._answered_at < time.time() - SILENCE_S:
+            return time.time()
+        return max(status.heard_at, self._contact_since)
+
+    def ask_to_stop(self, reason: str) -> None:
+        """Tell the recorder that every attempt is to end."""
+        self._recorder.request_stop.remote(Stop(EndedBy.CANCELLED, reason))
+        self.asked_to_stop = True

@@ -1,0 +1,144 @@
+"""From a request to a summary, in this process: Prefect's server, Ray and the imports side by side, then the flow."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tune_tasks.cluster.nodes import local_cluster
+from tune_tasks.errors import ServiceError
+from tune_tasks.model.disk import expect_writable
+from tune_tasks.results.summary import Summary
+from tune_tasks.servers.mlflow_client import default_tracking_uri, expect_usable
+from tune_tasks.servers.prefect import prefect_server
+from tune_tasks.sweep.request import Request, Session, after_the_sweep, session_of_flow
+
+if TYPE_CHECKING:
+    from prefect import Flow
+
+_FLUSH_S = 10.0
+_RETRIES = 2
+_BAD_MOMENTS = {HTTPStatus.INTERNAL_SERVER_ERROR.value, HTTPStatus.GATEWAY_TIMEOUT.value}
+
+
+def launch(request: Request, session: Session, *, flow: str = "tune") -> Summary:
+    """Run a sweep as a flow run of this process. What can be checked beforehand is, before anything is started.
+
+    Args:
+        request: What to run.
+        session: What its caller holds.
+        flow: As which flow: `tune` or `train`.
+
+    Raises:
+        BadInputError: If the request is wrong.
+        ServiceError: If Prefect or Ray cannot be started or reached.
+    """
+    check(request, session)
+    problem = None
+    try:
+        problem = _launched(request, session, flow)
+    except (Exception, KeyboardInterrupt) as exc:
+        if session.summary is None:
+            raise
+        session.display.warn(after_the_sweep(exc))
+    if session.summary is None:
+        raise session.error or ServiceError(f"the flow run did not come to its end: {problem}")
+    if problem:
+        session.display.warn(f"Prefect was not told how the sweep ended: {problem}")
+    return session.summary
+
+
+def _launched(request: Request, session: Session, flow: str) -> str | None:
+    """Start what a sweep needs, and run the flow; returns what hindered it."""
+    with prefect_server(session.display.warn) as wait_for_prefect:
+        from tune_tasks.cluster.task_runner import connect
+        from tune_tasks.recording.recorder import start_recorder
+        from tune_tasks.sweep.execution import ray_options
+        from tune_tasks.trial.task import warm_up
+
+        with connect(ray_options(request)) as cluster:
+            cwd = Path.cwd()
+            session.request = request
+            session.recorder = start_recorder(default_tracking_uri(cwd), cwd, cpus=cluster.cpu)
+            warm_up(cluster)
+            address = wait_for_prefect()
+            signs_in = " (`tune-tasks ui` signs a browser in, once)" if address.sign_in_url else ""
+            session.display.note(f"Prefect: {address.ui_url}{signs_in}")
+            token = session_of_flow.set(session)
+            try:
+                with _quiet_prefect(request.verbose):
+                    problem = _run_flow(flow, request)
+                    _send_what_is_left()
+            finally:
+                session_of_flow.reset(token)
+    return problem
+
+
+def _run_flow(name: str, request: Request) -> str | None:
+    """Run the flow; returns what hindered it, where it was neither the sweep itself nor its trials."""
+    from tune_tasks.flows.train import train
+    from tune_tasks.flows.tune import tune
+
+    flow: Flow[..., Any] = train if name == "train" else tune
+    parameters = request.train_parameters() if name == "train" else request.parameters()
+    return _problem_of(flow, parameters)
+
+
+def _problem_of(flow: Flow[..., Any], parameters: dict[str, Any]) -> str | None:
+    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, PREFECT_CLIENT_RETRY_EXTRA_CODES, temporary_settings
+
+    # Trials and driver alike give a Prefect that is away seconds, not the minute that is its default; and one bad answer, which
+    # may be a proxy's, is no end of a sweep: Prefect itself asks again after a 502 or a 503 only.
+    patience = {
+        PREFECT_CLIENT_MAX_RETRIES: _RETRIES,
+        PREFECT_CLIENT_RETRY_EXTRA_CODES: PREFECT_CLIENT_RETRY_EXTRA_CODES.value() | _BAD_MOMENTS,
+    }
+    try:
+        with temporary_settings(patience):
+            state: Any = flow(**parameters, return_state=True)
+    except Exception as exc:  # noqa: BLE001 - the sweep's summary stands without a Prefect that has gone
+        return f"{type(exc).__name__}: {exc}"
+    return f"{state.name}: {state.message}" if state.is_crashed() else None
+
+
+def check(request: Request, session: Session) -> None:
+    """Raise BadInputError for all that can be seen without starting anything."""
+    plan = request.plan(session.callables)
+    is_connected = "ray" in sys.modules and sys.modules["ray"].is_initialized()
+    if request.ray_address is None and not is_connected:
+        local_cluster(request.num_cpus, request.num_gpus).check(plan)
+    expect_writable(request.results)
+    expect_usable(default_tracking_uri(Path.cwd()))
+
+
+def _send_what_is_left() -> None:
+    """Prefect sends logs and events from threads of its own, at the process's end too, when our server has gone."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    APILogWorker.drain_all(timeout=_FLUSH_S)
+    EventsWorker.drain_all(timeout=_FLUSH_S)
+
+
+@contextlib.contextmanager
+def _quiet_prefect(verbose: bool) -> Iterator[None]:
+    """Keep what Prefect logs from the console; the server has it all the same."""
+    from prefect.logging.configuration import ensure_logging_setup
+    from prefect.logging.handlers import PrefectConsoleHandler
+
+    ensure_logging_setup()
+    loggers = [logging.getLogger(), *(x for x in logging.Logger.manager.loggerDict.values() if isinstance(x, logging.Logger))]
+    handlers = {h for x in loggers for h in x.handlers if isinstance(h, PrefectConsoleHandler)}
+    levels = {handler: handler.level for handler in handlers}
+    for handler in handlers if not verbose else ():
+        handler.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for handler, level in levels.items():
+            handler.setLevel(level)

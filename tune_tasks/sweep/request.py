@@ -1,0 +1,110 @@
+"""What a sweep is asked for: what a flow run's parameters can carry, and what its caller in the same process adds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from tune_tasks.model.masking import masked_spec
+from tune_tasks.results.summary import Summary
+from tune_tasks.search.scheduler import Scheduler
+from tune_tasks.spec.schema import MAX_TRIALS, load_spec, spec_from_data
+from tune_tasks.sweep.plan import Plan, make_plan
+from tune_tasks.sweep.status import Display, NoDisplay
+from tune_tasks.trial.trainable import TrainFunction
+
+NumTrials = Annotated[int | None, Field(ge=1, le=MAX_TRIALS)]
+Seed = Annotated[int | None, Field(ge=0, lt=2**63)]
+Count = Annotated[int | None, Field(ge=0)]
+
+
+@dataclass(frozen=True)
+class Request:
+    """The flow's parameters, which `flows/tune.py` describes."""
+
+    spec: dict[str, Any] | None = None
+    spec_file: str | None = None
+    num_trials: NumTrials = None
+    seed: Seed = None
+    stop: dict[str, float | str] | None = None
+    address: str | None = None
+    num_cpus: Count = None
+    num_gpus: Count = None
+    local_dir: str = "tune_results"
+    verbose: bool = False
+
+    @property
+    def ray_address(self) -> str | None:
+        """The cluster to join; None to start a local one."""
+        return self.address or os.environ.get("RAY_ADDRESS") or None
+
+    @property
+    def results(self) -> Path:
+        """The folder of all results, absolute."""
+        return Path.cwd() / os.path.expanduser(self.local_dir)  # noqa: PTH111 - Path's raises where there is no such user
+
+    def parameters(self) -> dict[str, Any]:
+        """As the flow `tune` takes them, the spec's secrets masked: Prefect stores and shows them."""
+        return {**asdict(self), "spec": None if self.spec is None else masked_spec(self.spec)}
+
+    def train_parameters(self) -> dict[str, Any]:
+        """The same as the flow `train` takes them, whose form has one experiment's keys."""
+        parameters = self.parameters()
+        spec = parameters.pop("spec")
+        if spec is None:
+            return parameters
+        ((name, experiment),) = spec.items()
+        return {**parameters, **experiment, "experiment_name": name}
+
+    def plan(self, callables: Mapping[str, TrainFunction], drawn_seed: int | None = None) -> Plan:
+        """Load and check the spec and resolve its trials; executes nothing of it.
+
+        Args:
+            callables: Functions by experiment name.
+            drawn_seed: For the experiments that have no seed of their own; drawn where it is None.
+
+        Raises:
+            BadInputError: If anything in it is wrong.
+        """
+        spec = load_spec(self.spec_file) if self.spec_file else spec_from_data(self.spec or {})
+        return make_plan(
+            spec, seed=self.seed, num_trials=self.num_trials, stop=self.stop, callables=callables, drawn_seed=drawn_seed
+        )
+
+
+@dataclass
+class Session:
+    """What the caller of the flow holds, in the same process.
+
+    Attributes:
+        callables: Functions by experiment name, for experiments that name no script.
+        scheduler: Decides which trial is next.
+        display: Shown the status.
+        request: The whole request; the flow run's parameters, which Prefect stores, have the spec's secrets masked.
+        recorder: Handle of the sweep's recorder, where it was started beforehand.
+        summary: Set by the flow at its end.
+        error: Set by the flow where it could not begin or go on.
+    """
+
+    callables: Mapping[str, TrainFunction] = field(default_factory=dict)
+    scheduler: Scheduler = field(default_factory=Scheduler)
+    display: Display = field(default_factory=NoDisplay)
+    request: Request | None = None
+    recorder: Any = None
+    summary: Summary | None = None
+    error: BaseException | None = None
+
+
+session_of_flow: ContextVar[Session] = ContextVar("session_of_flow")
+"""The session of the flow that runs; unset in a flow run that a deployment started."""
+
+
+def after_the_sweep(exc: BaseException) -> str:
+    """The warning for what fails once there is a summary, which stands, whatever comes after it."""
+    return f"the sweep has ended, and its results stand; what comes after it failed: {type(exc).__name__}: {exc}"

@@ -1,0 +1,1 @@
+"""Writing to MLflow and TensorBoard. Lives in the recorder."""

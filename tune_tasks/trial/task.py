@@ -1,0 +1,239 @@
+"""The Prefect tasks of a sweep: `parse_spec`, `run_trial` with its `monitor`, `summarize`."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import copy
+import functools
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.context import TaskRunContext
+from prefect.exceptions import MissingContextError
+from prefect.logging import get_run_logger
+from prefect.logging.handlers import APILogWorker
+from prefect.logging.loggers import PrefectLogAdapter
+from prefect.settings import PREFECT_UI_URL
+from prefect.states import Cancelled, Completed, Failed
+from prefect.task_engine import run_task_sync
+
+from tune_tasks.cluster.nodes import Cluster
+from tune_tasks.errors import BadInputError
+from tune_tasks.model.disk import NO_SPACE
+from tune_tasks.model.text import showable
+from tune_tasks.model.trial import AttemptPaths, EndedBy, Outcome, TrialState
+from tune_tasks.recording.client import RayRecorderLink
+from tune_tasks.recording.protocol import AttemptInfo
+from tune_tasks.results.summary import Summary, report_lines
+from tune_tasks.sweep.plan import Plan
+from tune_tasks.sweep.request import Request
+from tune_tasks.sweep.run_view import publish_report
+from tune_tasks.tracking.mlflow_view import run_page
+from tune_tasks.trial.attempt import Assignment, Interrupter, LogCapture, run_train
+from tune_tasks.trial.monitor import Monitor
+from tune_tasks.trial.reporter import StatusReporter
+from tune_tasks.trial.trainable import TrainFunction
+
+_LOG_FLUSH_S = 5.0
+_WARM_WORKERS = 8
+
+
+@task(name="parse_spec", cache_policy=NO_CACHE)
+def parse_spec(request: Request, callables: Mapping[str, TrainFunction], drawn_seed: int) -> Plan | State[Any]:
+    """Check the spec and resolve every trial. Runs in the driver.
+
+    Args:
+        request: What was asked for.
+        callables: Functions by experiment name.
+        drawn_seed: For the experiments that have no seed of their own.
+
+    Raises:
+        BadInputError: If anything in the spec is wrong.
+    """
+    try:
+        return request.plan(callables, drawn_seed)
+    except BadInputError as exc:  # returned, not raised: the user's mistake, which needs no traceback of ours
+        return Failed(message=showable(str(exc)), data=exc)
+
+
+@task(name="run_trial", task_run_name="{name}", cache_policy=NO_CACHE, retries=0)
+def run_trial(name: str, assignment: Assignment, recorder: Any) -> State[dict[str, Any]]:
+    """Run one attempt of a trial. Runs in a Ray worker: `train()` in its main thread, the monitor in a second one.
+
+    Args:
+        name: The trial's name; the task run's.
+        assignment: What to run.
+        recorder: Handle of the sweep's recorder.
+
+    Returns:
+        Completed, named "Stopped" where a criterion ended the trial; Cancelled; or Failed. The message is the reason; the
+        data are the Outcome's attributes.
+    """
+    paths = AttemptPaths(assignment.folder)
+    logger = _logger()
+    with contextlib.ExitStack() as stack:
+        try:
+            paths.create(assignment.trial.config)
+            reporter = StatusReporter(assignment.trial, paths.results, uuid.uuid4().hex)
+            log = stack.enter_context(LogCapture(paths.log, logger))
+        except OSError as exc:
+            return unbegun_state(paths, exc)
+        info = _announcement(assignment)
+        outcome = _run_watched(assignment, info, reporter, paths, RayRecorderLink(recorder, paths), log)
+        log.forward(last=True)
+    if outcome.error:
+        logger.error("%s", outcome.error)
+    if log.lines or outcome.error:
+        _flush_logs()
+    return final_state(outcome)
+
+
+def _run_watched(
+    assignment: Assignment,
+    info: AttemptInfo,
+    reporter: StatusReporter,
+    paths: AttemptPaths,
+    link: RayRecorderLink,
+    log: LogCapture,
+) -> Outcome:
+    interrupter = _interrupter()
+    watch = Monitor(info, reporter, paths, link, interrupt=interrupter.interrupt, forward_log=log.forward)
+    thread = threading.Thread(
+        target=contextvars.copy_context().run, args=(_watch, watch, info.task_run_id), name="monitor", daemon=True
+    )
+    thread.start()
+    watch.wait_until_ready()
+    if page := run_page(watch.environment):
+        _logger().info("MLflow run: %s", page)
+    outcome = run_train(assignment, reporter, interrupter, watch.environment)
+    try:
+        paths.write_outcome(outcome)
+    except OSError as exc:  # the recorder and the task's state tell the same
+        logging.getLogger(__name__).warning("%s: %s", paths.outcome, exc)
+    watch.finish(outcome)
+    thread.join()
+    return outcome
+
+
+def _watch(watch: Monitor, task_run_id: str) -> None:
+    """The monitor's thread. A Prefect that cannot run it as a task run is no reason to leave a trial unwatched."""
+    try:
+        if task_run_id:
+            run_task_sync(
+                monitor, task_run_id=monitor_id(uuid.UUID(task_run_id)), parameters={"name": watch.name, "watch": watch}
+            )
+    except Exception as exc:  # noqa: BLE001
+        logging.getLogger(__name__).warning("the monitor runs without a task run: %s", exc)
+    if not watch.ended:
+        watch.run()
+
+
+def warm_up(cluster: Cluster) -> None:
+    """Have the workers of a local cluster import what a trial needs, while Prefect's server is still starting."""
+    import ray
+
+    if not cluster.is_remote:
+        for _ in range(min(int(cluster.cpu), _WARM_WORKERS)):
+            ray.remote(_import_this_module).remote()
+
+
+def _import_this_module() -> None:
+    """Nothing: Ray imports the module to find the function."""
+
+
+def monitor_id(task_run_id: uuid.UUID) -> uuid.UUID:
+    """The id of the monitor's task run, which the driver must know where the trial's process dies."""
+    return uuid.uuid5(task_run_id, "monitor")
+
+
+@task(name="monitor", task_run_name="monitor {name}", cache_policy=NO_CACHE, retries=0)
+def monitor(name: str, watch: Monitor) -> State[None]:
+    """Enforce the stop criteria of one attempt. Runs in the trial's process, in a thread beside `train()`."""
+    return Completed(message=watch.run())
+
+
+@task(name="summarize", cache_policy=NO_CACHE)
+def summarize(summary: Summary) -> str:
+    """Log what the sweep came to and show its report; returns the text. Runs in the driver."""
+    publish_report(summary)
+    text = "\n".join(report_lines(summary))
+    get_run_logger().info("%s\n%s", summary.one_line(), text)
+    return text
+
+
+def final_state(outcome: Outcome) -> State[dict[str, Any]]:
+    """The Prefect state of an attempt that ended so."""
+    data = {"outcome": outcome.to_json()}
+    if outcome.state is TrialState.ERROR:
+        return Failed(message=outcome.error_summary, data=data)
+    if outcome.ended_by is EndedBy.CANCELLED:
+        return Cancelled(message=outcome.stop_reason, data=data)
+    name = "Completed" if outcome.ended_by is EndedBy.RETURNED else "Stopped"
+    return Completed(name=name, message=outcome.stop_reason, data=data)
+
+
+def unbegun_state(paths: AttemptPaths, problem: OSError) -> State[dict[str, Any]]:
+    """The Prefect state of an attempt whose files could not be made; nobody has watched it or told the recorder of it."""
+    cause = f"the trial's files cannot be made in {paths.folder}: {problem.strerror or problem}"
+    if problem.errno in NO_SPACE:
+        outcome = Outcome(TrialState.ERROR, EndedBy.NO_SPACE, cause, cause)
+        return Cancelled(message=f"{outcome.error_summary}; it is started again", data={"outcome": outcome.to_json()})
+    outcome = Outcome(TrialState.ERROR, EndedBy.ERROR, "error", cause)
+    return Failed(message=outcome.error_summary, data={"unbegun": outcome.to_json()})
+
+
+def _announcement(assignment: Assignment) -> AttemptInfo:
+    import ray
+
+    context = TaskRunContext.get()
+    task_run_id = str(context.task_run.id) if context else ""
+    ui = PREFECT_UI_URL.value()
+    return AttemptInfo(
+        trial=copy.deepcopy(assignment.trial),  # user code may put anything into its config
+        attempt=assignment.attempt,
+        folder=assignment.folder,
+        pid=os.getpid(),
+        hostname=socket.gethostname(),
+        node=ray.get_runtime_context().get_node_id(),
+        task_run_id=task_run_id,
+        task_run_url=f"{ui}/runs/task-run/{task_run_id}" if ui and task_run_id else "",
+        started_at=time.time(),
+    )
+
+
+@functools.cache
+def _interrupter() -> Interrupter:
+    """One a process: its signal handler is installed for good."""
+    return Interrupter()
+
+
+def _logger() -> logging.LoggerAdapter[Any]:
+    """The task run's, apart from the tree of loggers; one that is silent where Prefect is away.
+
+    It tells Prefect what the script has printed. A script that logs to the console would print that once more, and so on
+    without end; and one that configures logging may disable every logger that is there.
+    """
+    apart = logging.Logger("prefect.task_runs", logging.INFO)
+    try:
+        adapter: Any = get_run_logger()
+    except MissingContextError:
+        apart.addHandler(logging.NullHandler())
+        return logging.LoggerAdapter(apart, {})
+    apart.handlers = list(logging.getLogger(apart.name).handlers)
+    return PrefectLogAdapter(apart, adapter.extra)
+
+
+def _flush_logs() -> None:
+    """Send the trial's lines before its task run ends: Ray ends a worker without asking what is left in it."""
+    with contextlib.suppress(Exception):
+        APILogWorker.drain_all(timeout=_LOG_FLUSH_S, at_exit=False)
