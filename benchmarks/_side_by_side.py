@@ -1,7 +1,10 @@
-"""What the benchmarks share: the same work as a command of ours and of Ray Tune, each in a fresh process and folder.
+"""What the benchmarks share.
 
-Both sides run on a Ray of their own with the same number of CPUs, without dashboard, and write to a fresh SQLite MLflow
-store. Times are taken by the trials themselves (`workload.py`, `ray_tune.py`), on the machine's clock.
+The same work as a command of ours and of Ray Tune, each in a fresh process and folder.
+
+Both sides run on a Ray of their own with the same number of CPUs, without dashboard, and write to a
+fresh SQLite MLflow store. Times are taken by the trials themselves (`workload.py`, `ray_tune.py`),
+on the machine's clock.
 """
 
 from __future__ import annotations
@@ -72,10 +75,25 @@ def scratch() -> Iterator[Path]:
 def ours(folder: Path, prefect_home: Path, *, trials: int, reports: int) -> Timing:
     """`tune-tasks -f spec.yaml`, as a user would give it."""
     folder.mkdir(parents=True)
-    config = {"script_file_path": str(HERE / "workload.py"), "reports": reports, "marks": str(folder / "marks.jsonl")}
+    config = {
+        "script_file_path": str(HERE / "workload.py"),
+        "reports": reports,
+        "marks": str(folder / "marks.jsonl"),
+    }
     config |= {"x": {"grid_search": list(range(trials))}}
-    (folder / "spec.json").write_text(json.dumps({"bench": {"alg": "script", "env": "none", "config": config}}))
-    command = [sys.executable, "-m", "tune_tasks.cli", "-f", "spec.json", "--num-cpus", str(CPUS), "--classic"]
+    (folder / "spec.json").write_text(
+        json.dumps({"bench": {"alg": "script", "env": "none", "config": config}})
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "tune_tasks.cli",
+        "-f",
+        "spec.json",
+        "--num-cpus",
+        str(CPUS),
+        "--classic",
+    ]
     return timed(command, folder, {"PREFECT_HOME": str(prefect_home)})
 
 
@@ -91,7 +109,11 @@ def show(title: str, figures: Mapping[str, Sequence[float]], unit: str, digits: 
     """One line a figure: its median, and where there are several, all of them."""
     print(f"\n{title}")
     for name, values in figures.items():
-        every = f"   (of {', '.join(f'{value:,.{digits}f}' for value in values)})" if len(values) > 1 else ""
+        every = (
+            f"   (of {', '.join(f'{value:,.{digits}f}' for value in values)})"
+            if len(values) > 1
+            else ""
+        )
         print(f"  {name:<58}{median(values):>12,.{digits}f} {unit}{every}")
 
 
@@ -103,12 +125,16 @@ def show_ratio(what: str, ratio: float, target: str, *, reached: bool) -> None:
 def show_machine() -> None:
     """What it was measured on, and what else was running there."""
     print(
-        f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}; {CPUS} CPUs for Ray on both sides"
+        f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}; {CPUS}"
+        " CPUs for Ray on both sides"
     )
     print(f"load average before the start: {os.getloadavg()[0]:.2f}")
     with socket.socket() as probe:
         if probe.connect_ex((_own_address(), _RAY_AGENT_PORT)) == 0:
-            print(f"WARNING: another Ray has port {_RAY_AGENT_PORT}: each start of Ray Tune takes 4 s more; see README.md")
+            print(
+                f"WARNING: another Ray has port {_RAY_AGENT_PORT}: each start of Ray Tune takes 4 s"
+                " more; see README.md"
+            )
 
 
 def _own_address() -> str:
@@ -122,26 +148,45 @@ def _own_address() -> str:
 
 
 def check_points(timing: Timing, trials: int, reports: int) -> int:
-    """The points of `mean_loss` in the MLflow store; raises AssertionError unless every trial has one for each report."""
+    """The points of `mean_loss` in the MLflow store.
+
+    Raises AssertionError unless every trial has one for each report.
+    """
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{timing.folder / 'mlflow.db'}")
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    runs = [run for run in client.search_runs(experiments, max_results=10_000) if "mean_loss" in run.data.metrics]
+    runs = [
+        run
+        for run in client.search_runs(experiments, max_results=10_000)
+        if "mean_loss" in run.data.metrics
+    ]
     points = [len(client.get_metric_history(run.info.run_id, "mean_loss")) for run in runs]
-    assert points == [reports] * trials, f"MLflow has {points} points, expected {reports} for each of {trials} trials"
+    assert points == [reports] * trials, (
+        f"MLflow has {points} points, expected {reports} for each of {trials} trials"
+    )
     return sum(points)
 
 
 def check_lines(timing: Timing, trials: int, reports: int) -> int:
-    """The lines of all `result.json`; raises AssertionError unless every trial has one for each report."""
-    lines = [sum(1 for _ in path.open("rb")) for path in (timing.folder / "tune_results").rglob("result.json")]
-    assert lines == [reports] * trials, f"result.json has {lines} lines, expected {reports} for each of {trials} trials"
+    """The lines of all `result.json`.
+
+    Raises AssertionError unless every trial has one for each report.
+    """
+    lines = [
+        sum(1 for _ in path.open("rb"))
+        for path in (timing.folder / "tune_results").rglob("result.json")
+    ]
+    assert lines == [reports] * trials, (
+        f"result.json has {lines} lines, expected {reports} for each of {trials} trials"
+    )
     return sum(lines)
 
 
 def timed(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Timing:
-    """Run a command in its folder, as an own process with a clean environment; ends all that it leaves behind.
+    """Run a command in its folder, as an own process with a clean environment.
+
+    Ends all that it leaves behind.
 
     Raises:
         RuntimeError: If it ends with an exit code other than 0.
@@ -149,10 +194,17 @@ def timed(command: Sequence[str], folder: Path, environment: Mapping[str, str]) 
     marker = f"{os.getpid()}-{time.monotonic_ns()}"
     clean = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
     # Ray's files beside ours, not in /tmp/ray; its statistics go nowhere on either side.
-    clean |= {"RAY_TMPDIR": str(folder), "RAY_USAGE_STATS_ENABLED": "0", _MARKER: marker, **environment}
+    clean |= {
+        "RAY_TMPDIR": str(folder),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        _MARKER: marker,
+        **environment,
+    }
     with (folder / "output.txt").open("w") as output:
         started = time.time()
-        process = subprocess.Popen(command, cwd=folder, env=clean, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        process = subprocess.Popen(
+            command, cwd=folder, env=clean, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
         try:
             code = process.wait(_TIMEOUT_S)
         finally:
@@ -160,7 +212,9 @@ def timed(command: Sequence[str], folder: Path, environment: Mapping[str, str]) 
             _end_all(marker)
             process.wait()
     if code != 0:
-        raise RuntimeError(f"{' '.join(command)} ended with {code}:\n{(folder / 'output.txt').read_text()[-4000:]}")
+        raise RuntimeError(
+            f"{' '.join(command)} ended with {code}:\n{(folder / 'output.txt').read_text()[-4000:]}"
+        )
     noted = folder / "marks.jsonl"
     marks = [json.loads(line) for line in noted.read_text().splitlines()] if noted.exists() else []
     return Timing(started, wall_s, marks, folder)

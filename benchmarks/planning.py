@@ -1,7 +1,10 @@
-"""Loading, validating and planning a spec of 1,000 grid points: `python benchmarks/planning.py [--repeat 5]`.
+"""Loading, validating and planning a spec of 1,000 grid points.
 
-In a fresh process each, from after Python's start, imports included. Ray Tune has no plan of its own; beside ours stands
-what comes closest, importing it and drawing the same variants from its generator.
+`python benchmarks/planning.py [--repeat 5]`.
+
+In a fresh process each, from after Python's start, imports included. Ray Tune has no plan of its
+own; beside ours stands what comes closest, importing it and drawing the same variants from its
+generator.
 """
 
 from __future__ import annotations
@@ -38,23 +41,35 @@ print(len(variants), took)
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--repeat", type=int, default=5, help="the median counts")
     args = parser.parse_args()
     show_machine()
     with scratch() as folder:
         grid = {name: {"grid_search": list(range(10))} for name in "abc"}
         config = {"script_file_path": str(HERE / "workload.py"), "rate": 0.1, **grid}
-        (folder / "spec.yaml").write_text(json.dumps({"bench": {"alg": "script", "config": config}}, indent=2))
-        sides = {"ours: load, validate and plan": _OURS, "Ray Tune: import, and draw the variants": _RAY_TUNE}
-        seconds = {name: [_seconds(code, folder) for _ in range(args.repeat)] for name, code in sides.items()}
+        (folder / "spec.yaml").write_text(
+            json.dumps({"bench": {"alg": "script", "config": config}}, indent=2)
+        )
+        sides = {
+            "ours: load, validate and plan": _OURS,
+            "Ray Tune: import, and draw the variants": _RAY_TUNE,
+        }
+        seconds = {
+            name: [_seconds(code, folder) for _ in range(args.repeat)]
+            for name, code in sides.items()
+        }
     show(f"Seconds after Python's start for {POINTS:,} grid points", seconds, "s", 3)
     took = median(seconds["ours: load, validate and plan"])
     print(f"  ours, to reach: < {TO_REACH_S:g} s: {'yes' if took < TO_REACH_S else 'NO'}")
 
 
 def _seconds(code: str, folder: Path) -> float:
-    out = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
     points, took = out.split()
     assert int(points) == POINTS, f"planned {points} points"
     return float(took)

@@ -1,7 +1,9 @@
-"""The same work as a script for Ray Tune with its MLflow callback: `python ray_tune.py '{"trials": …}'`.
+"""The same work as a script for Ray Tune with its MLflow callback: `python ray_tune.py '{"trials".
 
-Ray Tune's defaults throughout (its JSON, CSV and TensorBoard files too); 1 CPU a trial. The cluster is started without
-dashboard, as ours is, which is to Ray Tune's advantage.
+…}'`.
+
+Ray Tune's defaults throughout (its JSON, CSV and TensorBoard files too); 1 CPU a trial. The cluster
+is started without dashboard, as ours is, which is to Ray Tune's advantage.
 """
 
 from __future__ import annotations
@@ -43,13 +45,23 @@ def mark(config: dict[str, Any], event: str, **more: Any) -> None:
 def main(options: dict[str, Any]) -> None:
     """Run the trials."""
     cwd = Path.cwd()
-    ray.init(address="local", num_cpus=options["cpus"], include_dashboard=False, logging_level="ERROR", log_to_driver=False)
-    callback = MLflowLoggerCallback(tracking_uri=f"sqlite:///{cwd / 'mlflow.db'}", experiment_name="bench")
+    ray.init(
+        address="local",
+        num_cpus=options["cpus"],
+        include_dashboard=False,
+        logging_level="ERROR",
+        log_to_driver=False,
+    )
+    callback = MLflowLoggerCallback(
+        tracking_uri=f"sqlite:///{cwd / 'mlflow.db'}", experiment_name="bench"
+    )
     tuner = tune.Tuner(
         tune.with_resources(train, {"cpu": 1}),
         param_space={**options["config"], "x": tune.grid_search(list(range(options["trials"])))},
         tune_config=tune.TuneConfig(reuse_actors=options["reuse_actors"]),
-        run_config=tune.RunConfig(name="bench", callbacks=[callback], storage_path=str(cwd / "tune_results"), verbose=0),
+        run_config=tune.RunConfig(
+            name="bench", callbacks=[callback], storage_path=str(cwd / "tune_results"), verbose=0
+        ),
     )
     results = tuner.fit()
     ray.shutdown()

@@ -1,8 +1,11 @@
-"""CartPole to a mean return of 150: `python benchmarks/rllib_cartpole.py [A3C A2C ES PPO DQN] [--seeds 3]`.
+"""CartPole to a mean return of 150.
 
-Each algorithm of RLlib's new API stack, with networks of two layers of 64, on a Ray of 2 CPUs. Seconds are those of
-`Algorithm.train()`, from its first call until the mean return of the last 100 episodes (or more: of whole iterations) has
-been reached; building is measured apart. ES counts the episodes of its perturbed policies.
+`python benchmarks/rllib_cartpole.py [A3C A2C ES PPO DQN] [--seeds 3]`.
+
+Each algorithm of RLlib's new API stack, with networks of two layers of 64, on a Ray of 2 CPUs.
+Seconds are those of `Algorithm.train()`, from its first call until the mean return of the last 100
+episodes (or more: of whole iterations) has been reached; building is measured apart. ES counts the
+episodes of its perturbed policies.
 """
 
 from __future__ import annotations
@@ -47,22 +50,35 @@ def es() -> AlgorithmConfig:
 def ppo() -> AlgorithmConfig:
     """In the trial's process, 8 environments at once."""
     config = PPOConfig().env_runners(num_env_runners=0, num_envs_per_env_runner=8)
-    return config.training(lr=1e-3, train_batch_size_per_learner=1024, minibatch_size=128, num_epochs=8, lambda_=0.95)
+    return config.training(
+        lr=1e-3, train_batch_size_per_learner=1024, minibatch_size=128, num_epochs=8, lambda_=0.95
+    )
 
 
 def dqn() -> AlgorithmConfig:
     """In the trial's process."""
     buffer = {"type": "PrioritizedEpisodeReplayBuffer", "capacity": 50_000}
-    config = DQNConfig().training(lr=1e-3, train_batch_size_per_learner=32, replay_buffer_config=buffer)
+    config = DQNConfig().training(
+        lr=1e-3, train_batch_size_per_learner=32, replay_buffer_config=buffer
+    )
     return config.training(epsilon=[(0, 1.0), (5_000, 0.02)], target_network_update_freq=500)
 
 
-CONFIGS: dict[str, Callable[[], AlgorithmConfig]] = {"A3C": a3c, "A2C": a2c, "ES": es, "PPO": ppo, "DQN": dqn}
+CONFIGS: dict[str, Callable[[], AlgorithmConfig]] = {
+    "A3C": a3c,
+    "A2C": a2c,
+    "ES": es,
+    "PPO": ppo,
+    "DQN": dqn,
+}
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training. `reached` says whether it came to the goal within the time; `return_mean` is what it ended with."""
+    """One training. `reached` says whether it came to the goal within the time.
+
+    `return_mean` is what it ended with.
+    """
 
     seed: int
     reached: bool
@@ -74,12 +90,24 @@ class Run:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("algorithms", nargs="*", metavar="ALG", help=f"of {', '.join(CONFIGS)}; all, if none is named")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "algorithms",
+        nargs="*",
+        metavar="ALG",
+        help=f"of {', '.join(CONFIGS)}; all, if none is named",
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--env", default="CartPole-v0")
     parser.add_argument("--goal", type=float, default=150.0)
-    parser.add_argument("--limit", type=float, default=180.0, help="seconds of training after which a run has failed")
+    parser.add_argument(
+        "--limit",
+        type=float,
+        default=180.0,
+        help="seconds of training after which a run has failed",
+    )
     args = parser.parse_args()
     if unknown := set(args.algorithms) - set(CONFIGS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(CONFIGS)}")
@@ -90,8 +118,14 @@ def main() -> None:
         runs = [_run(alg, args.env, seed, args.goal, args.limit) for seed in range(args.seeds)]
         reached = [run for run in runs if run.reached]
         if reached:
-            times, steps = ([getattr(run, name) for run in reached] for name in ("train_s", "steps"))
-            print(f"{alg}: {len(reached)} of {len(runs)}, median {median(times):.1f} s, {median(steps):,.0f} steps", flush=True)
+            times, steps = (
+                [getattr(run, name) for run in reached] for name in ("train_s", "steps")
+            )
+            print(
+                f"{alg}: {len(reached)} of {len(runs)}, median {median(times):.1f} s,"
+                f" {median(steps):,.0f} steps",
+                flush=True,
+            )
 
 
 def _run(alg: str, env: str, seed: int, goal: float, limit_s: float) -> Run:
@@ -129,7 +163,11 @@ def _means(algorithm: Algorithm) -> Iterator[tuple[int, float]]:
         enough = [total >= EPISODES for total in accumulate(count for count, _ in history)]
         recent = history[: enough.index(True) + 1] if any(enough) else history
         episodes = sum(count for count, _ in recent)
-        mean = sum(count * mean for count, mean in recent) / episodes if episodes >= EPISODES else float("-inf")
+        mean = (
+            sum(count * mean for count, mean in recent) / episodes
+            if episodes >= EPISODES
+            else float("-inf")
+        )
         yield int(played["num_env_steps_sampled_lifetime"]), mean
 
 

@@ -1,9 +1,10 @@
 """What a trial adds to RLlib: `python benchmarks/rllib_overhead.py [--iterations 60] [--repeat 3]`.
 
-The same PPO on CartPole-v1 with the same seed, for the same iterations: as a trial of ours, as one of Ray Tune's Tuner with
-its MLflow callback, and by `Algorithm.train()` alone. Seconds from one result to the next, of which the median counts:
-starting and building are left out; reporting, logging and what runs beside it are in. Each has a fresh process, a Ray of
-2 CPUs and one thread for torch. The three take turns, and each ratio is of medians, too.
+The same PPO on CartPole-v1 with the same seed, for the same iterations: as a trial of ours, as one
+of Ray Tune's Tuner with its MLflow callback, and by `Algorithm.train()` alone. Seconds from one
+result to the next, of which the median counts: starting and building are left out; reporting,
+logging and what runs beside it are in. Each has a fresh process, a Ray of 2 CPUs and one thread for
+torch. The three take turns, and each ratio is of medians, too.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ SPEC: dict[str, Any] = {
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--iterations", type=int, default=60)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--side", choices=SIDES, help="(what the benchmark calls itself with)")
@@ -57,7 +60,11 @@ def main() -> None:
 def _seconds(side: str, folder: Path, iterations: int) -> float:
     folder.mkdir(parents=True)
     environment = {"OMP_NUM_THREADS": "1", "PREFECT_HOME": str(folder.parent / "prefect")}
-    timed([sys.executable, __file__, "--side", side, "--iterations", str(iterations)], folder, environment)
+    timed(
+        [sys.executable, __file__, "--side", side, "--iterations", str(iterations)],
+        folder,
+        environment,
+    )
     times = json.loads((folder / "times.json").read_text())
     assert len(times) == iterations, f"{side} has {len(times)} results, expected {iterations}"
     return median(after - before for before, after in itertools.pairwise(times))
@@ -86,21 +93,36 @@ def tuner(iterations: int) -> None:
     class Clock(tune.Callback):
         times: list[float] = []  # noqa: RUF012 - one trial
 
-        def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
+        def on_trial_result(
+            self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+        ) -> None:
             self.times.append(time.time())
 
     ray.init(num_cpus=CPUS, include_dashboard=False, logging_level="ERROR")
-    callbacks = [Clock(), MLflowLoggerCallback(tracking_uri="sqlite:///mlflow.db", experiment_name="bench")]
-    run = tune.RunConfig(stop={"training_iteration": iterations}, callbacks=callbacks, storage_path=str(Path.cwd()))
+    callbacks = [
+        Clock(),
+        MLflowLoggerCallback(tracking_uri="sqlite:///mlflow.db", experiment_name="bench"),
+    ]
+    run = tune.RunConfig(
+        stop={"training_iteration": iterations}, callbacks=callbacks, storage_path=str(Path.cwd())
+    )
     tune.Tuner("PPO", param_space=_settings().to_dict(), run_config=run).fit()
     _write(Clock.times)
 
 
 def ours(iterations: int) -> None:
-    """A spec of ours, with everything that belongs to a sweep: Prefect, MLflow, TensorBoard, `result.json`."""
+    """A spec of ours, with everything that belongs to a sweep.
+
+    Prefect, MLflow, TensorBoard, `result.json`.
+    """
     from tune_tasks import run_experiments
 
-    experiment = {"alg": "PPO", "env": "CartPole-v1", "config": SPEC, "stop": {"training_iteration": iterations}}
+    experiment = {
+        "alg": "PPO",
+        "env": "CartPole-v1",
+        "config": SPEC,
+        "stop": {"training_iteration": iterations},
+    }
     summary = run_experiments({"bench": experiment}, num_cpus=CPUS, display="none")
     (trial,) = summary.trials
     rows = (Path(trial.logdir) / "result.json").read_text().splitlines()
@@ -113,7 +135,9 @@ def _settings() -> Any:
     from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
 
     settings = {
-        name: value for name, value in SPEC.items() if name in ("train_batch_size_per_learner", "minibatch_size", "num_epochs")
+        name: value
+        for name, value in SPEC.items()
+        if name in ("train_batch_size_per_learner", "minibatch_size", "num_epochs")
     }
     config = PPOConfig().environment("CartPole-v1").training(**settings).debugging(seed=0)
     return config.env_runners(num_env_runners=0, num_envs_per_env_runner=8).rl_module(

@@ -1,9 +1,12 @@
-"""What a trial that does nothing costs: `python benchmarks/trial_cost.py [--trials 60] [--repeat 1]`.
+"""What a trial that does nothing costs.
 
-(A sweep of N trials, from its first trial's start to the command's end, less the same of a sweep of 1 trial) / (N − 1).
-Start-up is left out, and how a sweep ends is in both terms; all else that a trial causes is in, also what either side puts
-off until later (we: the last of MLflow's and Prefect's records, which are complete when the command ends). The time from
-the first trial's start to the last one's end stands beside it. Each side has a sweep beforehand that is not counted.
+`python benchmarks/trial_cost.py [--trials 60] [--repeat 1]`.
+
+(A sweep of N trials, from its first trial's start to the command's end, less the same of a sweep of
+1 trial) / (N − 1). Start-up is left out, and how a sweep ends is in both terms; all else that a
+trial causes is in, also what either side puts off until later (we: the last of MLflow's and
+Prefect's records, which are complete when the command ends). The time from the first trial's start
+to the last one's end stands beside it. Each side has a sweep beforehand that is not counted.
 """
 
 from __future__ import annotations
@@ -12,18 +15,31 @@ import argparse
 from pathlib import Path
 from statistics import median
 
-from _side_by_side import Timing, check_points, ours, ray_tune, scratch, show, show_machine, show_ratio
+from _side_by_side import (
+    Timing,
+    check_points,
+    ours,
+    ray_tune,
+    scratch,
+    show,
+    show_machine,
+    show_ratio,
+)
 
 TO_REACH = 8.0
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--trials", type=int, default=60)
     parser.add_argument("--repeat", type=int, default=1, help="the median counts")
     parser.add_argument(
-        "--reuse-actors", action="store_true", help="Ray Tune once more with reuse_actors=True (not its default)"
+        "--reuse-actors",
+        action="store_true",
+        help="Ray Tune once more with reuse_actors=True (not its default)",
     )
     args = parser.parse_args()
     show_machine()
@@ -35,11 +51,21 @@ def main() -> None:
             _run(name, folder / f"warm-up-{side}", 2)
         for number in range(args.repeat):
             for side, name in enumerate(sides):
-                one, many = (_run(name, folder / f"{number}-{side}-{trials}", trials) for trials in (1, args.trials))
-                costs.setdefault(name, []).append((many.from_first_start_s - one.from_first_start_s) / (args.trials - 1))
+                one, many = (
+                    _run(name, folder / f"{number}-{side}-{trials}", trials)
+                    for trials in (1, args.trials)
+                )
+                costs.setdefault(name, []).append(
+                    (many.from_first_start_s - one.from_first_start_s) / (args.trials - 1)
+                )
                 spans.setdefault(name, []).append(many.span_s / args.trials)
                 check_points(many, args.trials, 1)
-    show(f"Seconds a trial: {args.trials} trials to the command's end, less 1 trial to its end", costs, "s", 3)
+    show(
+        f"Seconds a trial: {args.trials} trials to the command's end, less 1 trial to its end",
+        costs,
+        "s",
+        3,
+    )
     ratio = median(costs["Ray Tune"]) / median(costs["ours"])
     show_ratio("Ray Tune / ours", ratio, f">= {TO_REACH:g}", reached=ratio >= TO_REACH)
     show("Seconds a trial: from the first trial's start to the last one's end", spans, "s", 3)

@@ -1,4 +1,7 @@
-"""The work that is measured, as a trial of ours: `reports` reports, and notes of when each part took place."""
+"""The work that is measured, as a trial of ours.
+
+`reports` reports, and notes of when each part took place.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Writes the parts of the documents that follow from the code, and the JSON Schema beside the examples.
+"""Writes the parts of the documents that follow from the code, and the JSON Schema.
 
-`python docs/generate.py` brings them up to date; `--check` changes nothing and exits 1 where one is out of date.
+`python docs/generate.py` brings them up to date. `--check` changes nothing and exits 1 if one is
+out of date.
 """
 
 from __future__ import annotations
@@ -33,7 +34,14 @@ from tune_tasks.trial.trainable import MAX_SCRIPT_BYTES
 DOCS = Path(__file__).parent
 SCHEMA = DOCS.parent / "examples" / "tune-tasks.schema.json"
 SECTION = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", dict: "mapping", type(None): ""}
+WORDS = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    dict: "mapping",
+    type(None): "",
+}
 
 ERRORS = (
     "digits:\n  stopp: {mean_loss: 0.1}",
@@ -43,7 +51,10 @@ ERRORS = (
     "digits:\n  resources: {memory: 2 GBytes}",
     "digits:\n  config:\n    script_file_path: train.py\n    script_entrypoint: tran",
     "digits:\n  config:\n    script_file_path: train.py\n    lr:\n      eval: random.unifrom(0, 1)",
-    "digits:\n  config:\n    script_file_path: train.py\n    a:\n      eval: spec.config.b\n    b:\n      eval: spec.config.a",
+    (
+        "digits:\n  config:\n    script_file_path: train.py\n    a:\n      eval: spec.config.b\n   "
+        " b:\n      eval: spec.config.a"
+    ),
 )
 """Specs with a mistake, whose messages the spec reference shows."""
 
@@ -63,7 +74,12 @@ def config() -> str:
     schema = _properties()["config"]
     words = {"string": "text", "number": "number"}
     rows = (
-        (f"`{name}`", words[key["type"]], f"`{key['default']}`" if "default" in key else "–", key["description"])
+        (
+            f"`{name}`",
+            words[key["type"]],
+            f"`{key['default']}`" if "default" in key else "–",
+            key["description"],
+        )
         for name, key in schema["properties"].items()
     )
     return _table(("key", "type", "default", "meaning"), rows)
@@ -75,8 +91,14 @@ def functions() -> str:
     for name, function in expressions._FUNCTIONS.items():
         module, _, short = name.rpartition(".")
         groups.setdefault(module, []).append(f"`{short}({_signature(function.signature)})`")
-    rows = [(f"`{module}`" if module else "built in", ", ".join(calls)) for module, calls in groups.items()]
-    return _table(("module", "functions"), [*rows, ("constants", ", ".join(f"`{name}`" for name in expressions._CONSTANTS))])
+    rows = [
+        (f"`{module}`" if module else "built in", ", ".join(calls))
+        for module, calls in groups.items()
+    ]
+    return _table(
+        ("module", "functions"),
+        [*rows, ("constants", ", ".join(f"`{name}`" for name in expressions._CONSTANTS))],
+    )
 
 
 def limits() -> str:
@@ -108,7 +130,9 @@ def errors() -> str:
 
 def result() -> str:
     """The fields of a report."""
-    documented = re.findall(r"^    (\w+): (.+)$", inspect.getdoc(TrainingResult) or "", re.MULTILINE)
+    documented = re.findall(
+        r"^    (\w+): (.+)$", inspect.getdoc(TrainingResult) or "", re.MULTILINE
+    )
     if [name for name, _ in documented] != list(TrainingResult._fields):
         raise SystemExit("the docstring of TrainingResult does not list its fields in their order")
     return _table(("field", "meaning"), ((f"`{name}`", text) for name, text in documented))
@@ -131,7 +155,10 @@ def experiment_names() -> str:
     ]
     rows += [("`resources.extra_cpu`, `resources.extra_gpu`", "added to `cpu`, `gpu`")]
     rows += _by_reason(keys_2017.EXPERIMENT_IGNORED, "no effect, with a warning: {}")
-    rows += _by_reason({f"resources.{k}": v for k, v in keys_2017.RESOURCES_IGNORED.items()}, "no effect, with a warning: {}")
+    rows += _by_reason(
+        {f"resources.{k}": v for k, v in keys_2017.RESOURCES_IGNORED.items()},
+        "no effect, with a warning: {}",
+    )
     return _table(("key", "becomes"), rows)
 
 
@@ -141,7 +168,9 @@ def metric_names() -> str:
     for theirs, name in keys_2017.METRICS.items():
         if theirs != name:
             ours.setdefault(name, []).append(f"`{theirs}`")
-    return _table(("RLlib's", "ours"), ((", ".join(names), f"`{name}`") for name, names in ours.items()))
+    return _table(
+        ("RLlib's", "ours"), ((", ".join(names), f"`{name}`") for name, names in ours.items())
+    )
 
 
 def algorithms_gone() -> str:
@@ -149,7 +178,10 @@ def algorithms_gone() -> str:
     instead: dict[str, list[str]] = {}
     for old, new in keys_2017.ALGORITHMS_GONE.items():
         instead.setdefault(f"`{new}`" if new else "–", []).append(f"`{old}`")
-    return _table(("no longer there", "the nearest"), ((", ".join(names), new) for new, names in instead.items()))
+    return _table(
+        ("no longer there", "the nearest"),
+        ((", ".join(names), new) for new, names in instead.items()),
+    )
 
 
 def ignored_keys() -> str:
@@ -159,7 +191,8 @@ def ignored_keys() -> str:
     for place, reasons in inside.items():
         rows += [(f"in `{place}`: {names}", why) for names, why in _by_reason(reasons)]
     rows += [
-        (", ".join(f"`{name}: {value}`" for value in old.values), old.reason) for name, old in keys_2017.OLD_VALUES.items()
+        (", ".join(f"`{name}: {value}`" for value in old.values), old.reason)
+        for name, old in keys_2017.OLD_VALUES.items()
     ]
     return _table(("key", "why"), rows)
 
@@ -168,7 +201,14 @@ def fixed_keys() -> str:
     """Keys with one value left."""
     rows = []
     for name, fixed in keys_2017.FIXED.items():
-        rows.append((f"`{name}`", f"`{json.dumps(fixed.value)}`", ", ".join(fixed.only) or "all", fixed.reason))
+        rows.append(
+            (
+                f"`{name}`",
+                f"`{json.dumps(fixed.value)}`",
+                ", ".join(fixed.only) or "all",
+                fixed.reason,
+            )
+        )
     return _table(("key", "value", "for", "why"), rows)
 
 
@@ -210,7 +250,9 @@ def generated_files() -> Iterator[tuple[Path, str]]:
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 where a file is out of date")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; exit 1 where a file is out of date"
+    )
     check = parser.parse_args(argv).check
     stale = False
     for path, text in generated_files():
@@ -227,7 +269,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _key_table(model: type[BaseModel]) -> str:
-    rows = ((f"`{name}`", _kind(field), _default(field), _meaning(name, field)) for name, field in model.model_fields.items())
+    rows = (
+        (f"`{name}`", _kind(field), _default(field), _meaning(name, field))
+        for name, field in model.model_fields.items()
+    )
     return _table(("key", "type", "default", "meaning"), rows)
 
 
@@ -274,13 +319,19 @@ def _properties() -> dict[str, Any]:
 
 
 def _table(head: Sequence[str], rows: typing.Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    lines = [
+        head,
+        ["---"] * len(head),
+        *([cell.replace("|", "\\|") for cell in row] for row in rows),
+    ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _signature(words: str) -> str:
     """`low? high? size?` as `low, high, size` with the optional ones in brackets."""
-    return ", ".join(f"[{word.rstrip('?')}]" if word.endswith("?") else word for word in words.split())
+    return ", ".join(
+        f"[{word.rstrip('?')}]" if word.endswith("?") else word for word in words.split()
+    )
 
 
 def _message(text: str) -> str:

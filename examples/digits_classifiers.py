@@ -1,4 +1,7 @@
-"""Two classifiers of handwritten digits, one entry point each; digits_classifiers.json tunes both side by side."""
+"""Two classifiers of handwritten digits, one entry point each.
+
+Digits_classifiers.json tunes both side by side.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ from tune_tasks.trial.reporter import StatusReporter
 def train_forest(config: dict[str, Any], status_reporter: StatusReporter) -> None:
     """Grow a random forest; report with every ten trees."""
     images, labels = load_digits(return_X_y=True)
-    train_images, val_images, train_labels, val_labels = train_test_split(images, labels, test_size=0.25, random_state=0)
+    train_images, val_images, train_labels, val_labels = train_test_split(
+        images, labels, test_size=0.25, random_state=0
+    )
     forest = RandomForestClassifier(
         n_estimators=0,
         warm_start=True,
@@ -38,7 +43,10 @@ def train_forest(config: dict[str, Any], status_reporter: StatusReporter) -> Non
 
 
 def train_neighbours(config: dict[str, Any], status_reporter: StatusReporter) -> None:
-    """Cross-validate nearest neighbours; report the mean accuracy so far after each fold, by keywords."""
+    """Cross-validate nearest neighbours.
+
+    Report the mean accuracy so far after each fold, by keywords.
+    """
     images, labels = load_digits(return_X_y=True)
     folds = StratifiedKFold(n_splits=5, shuffle=True, random_state=0)
     accuracies: list[float] = []
@@ -47,5 +55,7 @@ def train_neighbours(config: dict[str, Any], status_reporter: StatusReporter) ->
         model.fit(images[fitted], labels[fitted])
         accuracies.append(model.score(images[held_out], labels[held_out]))
         status_reporter(
-            timesteps_total=fold, mean_validation_accuracy=np.mean(accuracies), worst_fold_accuracy=np.min(accuracies)
+            timesteps_total=fold,
+            mean_validation_accuracy=np.mean(accuracies),
+            worst_fold_accuracy=np.min(accuracies),
         )

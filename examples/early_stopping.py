@@ -1,4 +1,6 @@
-"""Finer control: a scheduler of one's own that chooses which trial starts next and ends hopeless ones early.
+"""Finer control.
+
+A scheduler of one's own that chooses which trial starts next and ends hopeless ones early.
 
 `python examples/early_stopping.py` takes about 40 seconds on two CPUs; it needs torch.
 """
@@ -17,7 +19,7 @@ MNIST_SCRIPT = Path(__file__).with_name("tune_mnist_ray.py")
 
 
 class MedianStopping(tune_tasks.Scheduler):
-    """Ends a trial whose accuracy is below the median of the others', compared at the same number of steps.
+    """Ends a trial whose accuracy is below the others' median at the same number of steps.
 
     Args:
         after_steps: No trial is ended before.
@@ -41,7 +43,10 @@ class MedianStopping(tune_tasks.Scheduler):
         known = [value for value in peers if value is not None]
         if steps < self.after_steps or len(known) < self.min_peers or accuracy >= median(known):
             return None
-        return f"mean_accuracy {accuracy:.3g} below the others' median {median(known):.3g} at {steps} timesteps"
+        return (
+            f"mean_accuracy {accuracy:.3g} below the others' median {median(known):.3g} at {steps}"
+            " timesteps"
+        )
 
     @staticmethod
     def _at(steps: int, curve: list[tuple[int, float]]) -> float | None:

@@ -28,15 +28,21 @@ def train(config: dict[str, Any], status_reporter: StatusReporter) -> None:
     for step in range(1, config["steps"] + 1):
         probability = 1 / (1 + np.exp(-(train_features @ weights + bias)))
         error = probability - train_labels
-        weights -= config["learning_rate"] * (train_features.T @ error / len(error) + config["l2"] * weights)
+        weights -= config["learning_rate"] * (
+            train_features.T @ error / len(error) + config["l2"] * weights
+        )
         bias -= config["learning_rate"] * error.mean()
         if step % 10 == 0:
             status_reporter.report(
                 TrainingResult(
                     timesteps_total=step,
-                    mean_loss=-np.log(np.where(train_labels == 1, probability, 1 - probability)).mean(),
+                    mean_loss=-np.log(
+                        np.where(train_labels == 1, probability, 1 - probability)
+                    ).mean(),
                     mean_accuracy=np.mean((probability > 0.5) == train_labels),
-                    mean_validation_accuracy=np.mean((val_features @ weights + bias > 0) == val_labels),
+                    mean_validation_accuracy=np.mean(
+                        (val_features @ weights + bias > 0) == val_labels
+                    ),
                 )
             )
 
@@ -68,8 +74,18 @@ def main() -> None:
     print(f"best: {best.name}, validation accuracy {best.metric('mean_validation_accuracy'):.4f}")
 
     table = summary.dataframe()
-    columns = ["config/learning_rate", "config/l2", "mean_loss", "mean_validation_accuracy", "stop_reason"]
-    print(table.sort_values("mean_validation_accuracy", ascending=False)[columns].to_string(index=False))
+    columns = [
+        "config/learning_rate",
+        "config/l2",
+        "mean_loss",
+        "mean_validation_accuracy",
+        "stop_reason",
+    ]
+    print(
+        table.sort_values("mean_validation_accuracy", ascending=False)[columns].to_string(
+            index=False
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 Keys of `config`, beside those of the script itself:
 
 - `activation`: `relu`, `elu` or `tanh`.
-- `dataset`: `digits` (default; 1,797 images of 8 x 8, bundled with scikit-learn) or `mnist_784` (70,000 images of 28 x 28,
-  downloaded from OpenML at the first use).
+- `dataset`: `digits` (default; 1,797 images of 8 x 8, bundled with scikit-learn) or `mnist_784`
+  (70,000 images of 28 x 28, downloaded from OpenML at the first use).
 - `learning_rate` (default 0.1), `batch_size` (64), `epochs` (at most so many; 60).
 
 Run by itself (`python examples/tune_mnist_ray.py`) it starts the same sweep from Python.
@@ -61,11 +61,15 @@ def load_data(name: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         images, labels = load_digits(return_X_y=True)
         side, brightest, held_out = 8, 16, 360
     elif name == "mnist_784":
-        images, labels = fetch_openml(name, version=1, return_X_y=True, as_frame=False, parser="liac-arff")
+        images, labels = fetch_openml(
+            name, version=1, return_X_y=True, as_frame=False, parser="liac-arff"
+        )
         side, brightest, held_out = 28, 255, 10_000
     else:
         raise ValueError(f"dataset: expected 'digits' or 'mnist_784', got {name!r}")
-    parts = train_test_split(images / brightest, labels.astype(int), test_size=held_out, random_state=0)
+    parts = train_test_split(
+        images / brightest, labels.astype(int), test_size=held_out, random_state=0
+    )
     train_images, val_images, train_labels, val_labels = map(torch.from_numpy, parts)
     return as_images(train_images, side), train_labels, as_images(val_images, side), val_labels
 
@@ -107,7 +111,10 @@ if __name__ == "__main__":
                 "num_trials": 10,
                 "resources": {"cpu": 1},
                 "stop": {"mean_accuracy": 0.99, "time_total_s": 600},
-                "config": {"script_file_path": __file__, "activation": {"grid_search": ["relu", "elu", "tanh"]}},
+                "config": {
+                    "script_file_path": __file__,
+                    "activation": {"grid_search": ["relu", "elu", "tanh"]},
+                },
             }
         }
     )

@@ -1,1 +1,4 @@
-"""The Prefect flows: what deployments run. Installed as `tune_tasks.flows`; see docs/architecture.md."""
+"""The Prefect flows: what deployments run. Installed as `tune_tasks.flows`.
+
+See docs/architecture.md.
+"""

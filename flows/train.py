@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The flow `train`: reinforcement learning with RLlib's algorithms, as `tune` runs scripts.
 
-Also a script, the same command as `tune-tasks train`: `./flows/train.py --env=CartPole-v1 --alg=PPO`.
+Also a script, the same command as `tune-tasks train`: `./flows/train.py --env=CartPole-v1
+--alg=PPO`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ def train(
     local_dir: str = "tune_results",
     verbose: bool = False,
 ) -> State[Any]:
-    """Train an RLlib algorithm on an environment, in as many trials as wanted; watch them here, compare them in MLflow.
+    """Train an RLlib algorithm on an environment, in as many trials as wanted.
+
+    Watch them here, compare them in MLflow.
 
     Args:
         env: The environment: an id of Gymnasium's, one of 2017's, or `module:Class`.
@@ -47,17 +50,19 @@ def train(
         checkpoint_freq: A checkpoint every so many iterations, and one at the end. Default: none.
         restore: Folder of the checkpoint that every trial goes on from.
         experiment_name: Name of the experiment in MLflow and of its folder.
-        spec_file: Path of a spec file, on the machine that executes the run; in place of all the above, but for
-            `num_trials` and `stop`, which go before its own.
+        spec_file: Path of a spec file, on the machine that executes the run; in place of all the
+            above, but for `num_trials` and `stop`, which go before its own.
         seed: Seed of all randomness, in place of the spec's.
-        address: Address of a Ray cluster to join. Default: `RAY_ADDRESS`, else a local one is started.
+        address: Address of a Ray cluster to join. Default: `RAY_ADDRESS`, else a local one is
+            started.
         num_cpus: CPUs of a local Ray cluster. Default: the machine's.
         num_gpus: GPUs of a local Ray cluster. Default: the machine's.
         local_dir: Folder for the trials' files; a relative one is in the working directory.
         verbose: Show what Ray, RLlib and Prefect say.
 
     Returns:
-        Completed where every trial ended well, Failed where one ended in ERROR, Cancelled where the sweep was interrupted.
+        Completed where every trial ended well, Failed where one ended in ERROR, Cancelled where the
+        sweep was interrupted.
     """
     given: dict[str, Any] = {"env": env, "config": config, "stop": stop, "resources": resources}
     given |= {"checkpoint_freq": checkpoint_freq, "restore": restore}

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""The flow `tune`: a spec is expanded into trials, each runs as a Prefect task on Ray, and a summary is drawn.
+"""The flow `tune`.
+
+A spec is expanded into trials, each runs as a Prefect task on Ray, and a summary is drawn.
 
 Also a script, the same command as `tune-tasks`: `./flows/tune.py -f examples/tune_mnist_ray.yaml`.
 """
@@ -33,18 +35,22 @@ def tune(
 
     Args:
         spec: The spec itself: experiments by name, each as a spec file has it.
-        spec_file: Path of a spec file, YAML or JSON, on the machine that executes the run; takes the place of `spec`.
+        spec_file: Path of a spec file, YAML or JSON, on the machine that executes the run; takes
+            the place of `spec`.
         num_trials: Takes the place of every experiment's `num_trials`; 1 to 1,000,000.
         seed: Takes the place of the spec's seeds; a whole number >= 0.
-        stop: Criteria for every experiment, in place of its own for the same metric, e.g. `{"mean_accuracy": 0.99}`.
-        address: Address of a Ray cluster to join. Default: `RAY_ADDRESS`, else a local one is started.
+        stop: Criteria for every experiment, in place of its own for the same metric, e.g.
+            `{"mean_accuracy": 0.99}`.
+        address: Address of a Ray cluster to join. Default: `RAY_ADDRESS`, else a local one is
+            started.
         num_cpus: CPUs of a local Ray cluster. Default: the machine's.
         num_gpus: GPUs of a local Ray cluster. Default: the machine's.
         local_dir: Folder for the trials' files; a relative one is in the working directory.
         verbose: Show what Ray and Prefect say.
 
     Returns:
-        Completed where every trial ended well, Failed where one ended in ERROR, Cancelled where the sweep was interrupted.
+        Completed where every trial ended well, Failed where one ended in ERROR, Cancelled where the
+        sweep was interrupted.
     """
     return execute(
         Request(

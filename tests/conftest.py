@@ -9,7 +9,8 @@ from tune_tasks.servers import prefect as services
 
 for _name in [n for n in os.environ if n.startswith(("PREFECT_", "MLFLOW_", "RAY_"))]:
     del os.environ[_name]
-# Before anything imports Prefect, which reads its configuration then; in a folder of its own for each run of the tests.
+# Before anything imports Prefect, which reads its configuration then; in a folder of its own for
+# each run of the tests.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="tune-tasks-tests-")
 
 # A server of the user's may answer on Prefect's default address.

@@ -1,4 +1,7 @@
-"""The rules that hold the package together: who imports whom, what is exported, the tree of errors."""
+"""The rules that hold the package together.
+
+Who imports whom, what is exported, the tree of errors.
+"""
 
 import ast
 import inspect
@@ -61,7 +64,13 @@ ORDER = [
         "trial.trainable",
         "trial.reporter",
     ),
-    *("rllib.config.catalog", "rllib.config.hints", "rllib.config.settings", "rllib.config.given", "rllib.config.options"),
+    *(
+        "rllib.config.catalog",
+        "rllib.config.hints",
+        "rllib.config.settings",
+        "rllib.config.given",
+        "rllib.config.options",
+    ),
     *(
         "rllib.data.recorded_data",
         "rllib.config.data_keys",
@@ -74,9 +83,21 @@ ORDER = [
         "rllib.envs.wrappers",
     ),
     *("rllib.envs.env_errors", "rllib.envs.environments"),
-    *("rllib.config.model_keys", "rllib.config.algorithm_config", "rllib.algorithms.actor_critic", "rllib.algorithms.workers"),
+    *(
+        "rllib.config.model_keys",
+        "rllib.config.algorithm_config",
+        "rllib.algorithms.actor_critic",
+        "rllib.algorithms.workers",
+    ),
     *("rllib.algorithms.a3c", "rllib.algorithms.a2c", "rllib.algorithms.es", "rllib.quiet"),
-    *("rllib.shares", "rllib.results", "rllib.callbacks", "rllib.checkpoints", "rllib.trainable", "rllib.evaluate"),
+    *(
+        "rllib.shares",
+        "rllib.results",
+        "rllib.callbacks",
+        "rllib.checkpoints",
+        "rllib.trainable",
+        "rllib.evaluate",
+    ),
     *("rllib.planning", "sweep.plan", "cluster.nodes"),
     *(
         "results.summary",
@@ -91,7 +112,14 @@ ORDER = [
         "recording.protocol",
         "tracking.standing",
     ),
-    *("sweep.records", "tracking.base", "tracking.mlflow", "tracking.tensorboard", "recording.pump", "recording.recorder"),
+    *(
+        "sweep.records",
+        "tracking.base",
+        "tracking.mlflow",
+        "tracking.tensorboard",
+        "recording.pump",
+        "recording.recorder",
+    ),
     *(
         "recording.client",
         "trial.monitor",
@@ -101,7 +129,13 @@ ORDER = [
         "trial.forking",
         "trial.attempt",
     ),
-    *("sweep.status", "sweep.request", "commands.deployment", "servers.prefect", "servers.prefect_main"),
+    *(
+        "sweep.status",
+        "sweep.request",
+        "commands.deployment",
+        "servers.prefect",
+        "servers.prefect_main",
+    ),
     *(
         "cluster.local",
         "cluster.task_runner",
@@ -115,7 +149,17 @@ ORDER = [
         "sweep.driver",
         "sweep.execution",
     ),
-    *("flows", "flows.tune", "flows.train", "sweep.launch", "commands.deploy", "commands.ui", "commands.best", "api", "cli"),
+    *(
+        "flows",
+        "flows.tune",
+        "flows.train",
+        "sweep.launch",
+        "commands.deploy",
+        "commands.ui",
+        "commands.best",
+        "api",
+        "cli",
+    ),
 ]
 UPWARD = {("flows.tune", "cli"), ("flows.train", "cli")}  # a flow's file is a script too
 
@@ -142,7 +186,12 @@ IMPORTED_BY = {
     },
     "pandas": {"results.summary"},
     "rich": {"sweep.status"},
-    "mlflow": {"servers.mlflow_client", "tracking.mlflow_store", "tracking.mlflow", "trial.user_mlflow"},
+    "mlflow": {
+        "servers.mlflow_client",
+        "tracking.mlflow_store",
+        "tracking.mlflow",
+        "trial.user_mlflow",
+    },
     "tensorboardX": {"tracking.tensorboard"},
     "uvicorn": {"servers.prefect_main"},
     "starlette": {"servers.prefect_main"},
@@ -195,7 +244,12 @@ IMPORTED_BY = {
         ),
         *("rllib.evaluate", "rllib.config.algorithm_config"),
     },
-    "torch": {"rllib.algorithms.actor_critic", "rllib.algorithms.a3c", "rllib.algorithms.es", "rllib.data.recorded_data"},
+    "torch": {
+        "rllib.algorithms.actor_critic",
+        "rllib.algorithms.a3c",
+        "rllib.algorithms.es",
+        "rllib.data.recorded_data",
+    },
     "scipy": {"rllib.algorithms.es"},
     "typing_extensions": {"rllib.algorithms.actor_critic", "rllib.algorithms.es"},
     "PIL": {"rllib.envs.wrappers", "rllib.evaluate"},
@@ -211,7 +265,14 @@ IMPORTED_BY = {
             "sweep.driver",
             "sweep.execution",
         ),
-        *("servers.prefect", "servers.prefect_main", "sweep.launch", "commands.deploy", "flows.tune", "flows.train"),
+        *(
+            "servers.prefect",
+            "servers.prefect_main",
+            "sweep.launch",
+            "commands.deploy",
+            "flows.tune",
+            "flows.train",
+        ),
     },
 }
 HEAVY = {"ray", "prefect", "mlflow", "numpy", "torch", "pandas", "rich"}
@@ -229,11 +290,18 @@ FILES = dict(files())
 
 
 def imports(path):
-    """Dotted names that a file imports, at its top and in its functions; not what type checkers alone see."""
+    """Dotted names that a file imports, at its top and in its functions.
+
+    Not what type checkers alone see.
+    """
     pending = [ast.parse(path.read_text())]
     while pending:
         node = pending.pop()
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        if (
+            isinstance(node, ast.If)
+            and isinstance(node.test, ast.Name)
+            and node.test.id == "TYPE_CHECKING"
+        ):
             continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -249,24 +317,44 @@ def test_every_module_has_its_place():
 
 @pytest.mark.parametrize("module", FILES)
 def test_imports_run_downward(module):
-    own = {name.removeprefix("tune_tasks.") for name in imports(FILES[module]) if name.split(".")[0] == "tune_tasks"}
+    own = {
+        name.removeprefix("tune_tasks.")
+        for name in imports(FILES[module])
+        if name.split(".")[0] == "tune_tasks"
+    }
     upward = {name for name in own if ORDER.index(name) >= ORDER.index(module)}
     assert {(module, name) for name in upward} <= UPWARD
 
 
 @pytest.mark.parametrize("module", FILES)
 def test_a_third_party_library_is_imported_where_it_belongs(module):
-    libraries = {name.split(".")[0] for name in imports(FILES[module])} - sys.stdlib_module_names - {"tune_tasks"}
+    libraries = (
+        {name.split(".")[0] for name in imports(FILES[module])}
+        - sys.stdlib_module_names
+        - {"tune_tasks"}
+    )
     assert libraries == {library for library in libraries if module in IMPORTED_BY.get(library, ())}
 
 
 def test_what_is_light_stays_light():
     light = ", ".join(
         f"tune_tasks.{name}"
-        for name in ("spec.schema", "sweep.plan", "trial.reporter", "trial.attempt", "trial.monitor", "cli")
+        for name in (
+            "spec.schema",
+            "sweep.plan",
+            "trial.reporter",
+            "trial.attempt",
+            "trial.monitor",
+            "cli",
+        )
     )
     code = f"import sys, tune_tasks, {light}; print(*{HEAVY} & set(sys.modules))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "\n"
+    )
 
 
 def test_the_exported_names():
@@ -277,16 +365,32 @@ def test_the_exported_names():
 
 
 def test_the_tree_of_errors_is_drawn_as_it_is():
-    classes = dict(inspect.getmembers(errors, lambda c: inspect.isclass(c) and issubclass(c, BaseException)))
+    classes = dict(
+        inspect.getmembers(errors, lambda c: inspect.isclass(c) and issubclass(c, BaseException))
+    )
     for name, error in classes.items():
-        (line,) = [line for line in errors.__doc__.splitlines() if name in line.replace("`", " ").split()[:4]]
+        (line,) = [
+            line
+            for line in errors.__doc__.splitlines()
+            if name in line.replace("`", " ").split()[:4]
+        ]
         (above,) = error.__bases__
         if above in classes.values():
-            (parent,) = [line for line in errors.__doc__.splitlines() if above.__name__ in line.split()[:3]]
+            (parent,) = [
+                line for line in errors.__doc__.splitlines() if above.__name__ in line.split()[:3]
+            ]
             assert line.index("── ") == parent.index(above.__name__) + 1, name
     assert errors.TrialStopped.__bases__ == (BaseException,)
     assert {name for name, error in classes.items() if getattr(error, "exit_code", None) == 2} == {
-        *("BadInputError", "SpecError", "ExpressionError", "UsageError", "ConfigError", "ResourcesError", "TrainableError"),
+        *(
+            "BadInputError",
+            "SpecError",
+            "ExpressionError",
+            "UsageError",
+            "ConfigError",
+            "ResourcesError",
+            "TrainableError",
+        ),
     }
 
 
@@ -299,9 +403,16 @@ def test_an_error_travels_with_its_place(kind):
 
 def test_a_config_error_travels_with_its_key():
     error = pickle.loads(pickle.dumps(errors.ConfigError("bad", ("model", "dim"))))
-    assert (str(error), error.key, error.exit_code) == ("config.model.dim: bad", ("model", "dim"), 2)
+    assert (str(error), error.key, error.exit_code) == (
+        "config.model.dim: bad",
+        ("model", "dim"),
+        2,
+    )
 
 
 def test_did_you_mean():
-    assert errors.did_you_mean("mean_acuracy", ["mean_loss", "mean_accuracy"]) == "; did you mean 'mean_accuracy'?"
+    assert (
+        errors.did_you_mean("mean_acuracy", ["mean_loss", "mean_accuracy"])
+        == "; did you mean 'mean_accuracy'?"
+    )
     assert errors.did_you_mean("zzz", ["mean_loss"]) == ""

@@ -22,7 +22,9 @@ mnist:
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "train.py").write_text("raise SystemExit('executed')\ndef train(config, status_reporter): pass")
+    (tmp_path / "train.py").write_text(
+        "raise SystemExit('executed')\ndef train(config, status_reporter): pass"
+    )
     (tmp_path / "spec.yaml").write_text(SPEC)
     return tmp_path
 
@@ -44,12 +46,14 @@ def test_validate(capsys):
 def test_plan_for_people(capsys):
     assert run(capsys, "plan", "-f", "spec.yaml") == (
         0,
-        "mnist: 4 trials of 0.5 CPUs, 0 GPUs, seed 3\n"
-        "  stop: mean_accuracy >= 0.99, mean_loss < 0.1\n"
-        " - script_digits_0_activation=relu\n"
-        " - script_digits_1_activation=elu\n"
-        " - script_digits_2_activation=relu\n"
-        " - script_digits_3_activation=elu\n",
+        (
+            "mnist: 4 trials of 0.5 CPUs, 0 GPUs, seed 3\n"
+            "  stop: mean_accuracy >= 0.99, mean_loss < 0.1\n"
+            " - script_digits_0_activation=relu\n"
+            " - script_digits_1_activation=elu\n"
+            " - script_digits_2_activation=relu\n"
+            " - script_digits_3_activation=elu\n"
+        ),
         "",
     )
 
@@ -70,8 +74,18 @@ def test_plan_as_json(capsys):
 
 
 def test_stop_beside_the_files_own(capsys):
-    code, out, _ = run(capsys, "plan", "-f", "spec.yaml", "--stop", '{"mean_accuracy": 0.5, "training_iteration": 3}')
-    assert (code, out.splitlines()[1]) == (0, "  stop: mean_accuracy >= 0.5, mean_loss < 0.1, training_iteration >= 3")
+    code, out, _ = run(
+        capsys,
+        "plan",
+        "-f",
+        "spec.yaml",
+        "--stop",
+        '{"mean_accuracy": 0.5, "training_iteration": 3}',
+    )
+    assert (code, out.splitlines()[1]) == (
+        0,
+        "  stop: mean_accuracy >= 0.5, mean_loss < 0.1, training_iteration >= 3",
+    )
 
 
 def test_schema(capsys):
@@ -81,7 +95,18 @@ def test_schema(capsys):
 
 def test_an_experiment_by_flags(capsys):
     config = '{"script_file_path": "train.py", "lr": {"grid_search": [1, 2]}}'
-    args = ("--alg", "script", "--env", "digits", "--config", config, "--stop", '{"mean_loss": 1}', "--resources", '{"cpu": 2}')
+    args = (
+        "--alg",
+        "script",
+        "--env",
+        "digits",
+        "--config",
+        config,
+        "--stop",
+        '{"mean_loss": 1}',
+        "--resources",
+        '{"cpu": 2}',
+    )
     code, out, _ = run(capsys, "plan", *args, "--seed", "1", "--experiment-name", "mine")
     assert (code, out.splitlines()[0]) == (0, "mine: 2 trials of 2 CPUs, 0 GPUs, seed 1")
     code, out, _ = run(capsys, "plan", *args, "--json")
@@ -91,14 +116,26 @@ def test_an_experiment_by_flags(capsys):
 REFUSED = {
     "unknown key": (
         ["validate", "--config", '{"script_file_path": "train.py"}', "--resources", '{"cpus": 1}'],
-        "error: default.resources.cpus: unknown key; did you mean 'cpu'? (known: cpu, gpu, memory)\n",
+        (
+            "error: default.resources.cpus: unknown key; did you mean 'cpu'? (known: cpu, gpu,"
+            " memory)\n"
+        ),
     ),
     "no JSON": (
         ["validate", "--stop", "{mean_loss: 1}"],
-        "--stop: not valid JSON: Expecting property name enclosed in double quotes at character 2 of '{mean_loss: 1}'\n",
+        (
+            "--stop: not valid JSON: Expecting property name enclosed in double quotes at character"
+            " 2 of '{mean_loss: 1}'\n"
+        ),
     ),
-    "no object": (["validate", "--stop", "[1]"], "argument --stop: expected a JSON object such as '{\"key\": 1}', got '[1]'\n"),
-    "no number": (["--num-trials", "0", "-f", "spec.yaml"], "argument --num-trials: expected a whole number >= 1, got '0'\n"),
+    "no object": (
+        ["validate", "--stop", "[1]"],
+        "argument --stop: expected a JSON object such as '{\"key\": 1}', got '[1]'\n",
+    ),
+    "no number": (
+        ["--num-trials", "0", "-f", "spec.yaml"],
+        "argument --num-trials: expected a whole number >= 1, got '0'\n",
+    ),
     "two files": (
         ["validate", "-f", "one.yaml", "-f", "two.yaml"],
         "argument -f/--file: given twice; a file may hold any number of experiments\n",
@@ -113,7 +150,10 @@ REFUSED = {
     ),
     "nothing to train": (
         ["train", "--alg", "PPO"],
-        "error: nothing to train: give --alg and --env (--alg=PPO --env=CartPole-v1), or a spec file (-f spec.yaml)\n",
+        (
+            "error: nothing to train: give --alg and --env (--alg=PPO --env=CartPole-v1), or a spec"
+            " file (-f spec.yaml)\n"
+        ),
     ),
     "a checkpoint's frequency beside a file": (
         ["train", "-f", "spec.yaml", "--checkpoint-freq", "5"],
@@ -121,23 +161,31 @@ REFUSED = {
     ),
     "a misspelt flag": (
         ["-f", "spec.yaml", "--num-trails", "2"],
-        "error: `tune-tasks run` has no argument '--num-trails'; did you mean '--num-trials'? "
-        "(`tune-tasks run --help` lists them)\n",
+        (
+            "error: `tune-tasks run` has no argument '--num-trails'; did you mean '--num-trials'? "
+            "(`tune-tasks run --help` lists them)\n"
+        ),
     ),
     "a misspelt command": (
         ["vaildate", "-f", "spec.yaml"],
-        "error: `tune-tasks` has no command 'vaildate'; did you mean 'validate'? "
-        "(its commands: run, train, validate, plan, best, evaluate, schema, deploy, serve, ui)\n",
+        (
+            "error: `tune-tasks` has no command 'vaildate'; did you mean 'validate'? (its commands:"
+            " run, train, validate, plan, best, evaluate, schema, deploy, serve, ui)\n"
+        ),
     ),
     "a spec without -f": (
         ["sweep.yaml"],
-        "error: `tune-tasks` has no command 'sweep.yaml'; a spec file is given with -f "
-        "(its commands: run, train, validate, plan, best, evaluate, schema, deploy, serve, ui)\n",
+        (
+            "error: `tune-tasks` has no command 'sweep.yaml'; a spec file is given with -f (its"
+            " commands: run, train, validate, plan, best, evaluate, schema, deploy, serve, ui)\n"
+        ),
     ),
     "a spec without -f, of a command": (
         ["plan", "sweep.yaml"],
-        "error: `tune-tasks plan` has no argument 'sweep.yaml'; a spec file is given with -f "
-        "(`tune-tasks plan --help` lists them)\n",
+        (
+            "error: `tune-tasks plan` has no argument 'sweep.yaml'; a spec file is given with -f "
+            "(`tune-tasks plan --help` lists them)\n"
+        ),
     ),
     "results where a file is": (
         ["--config", '{"script_file_path": "os:getpid"}', "--local-dir", "spec.yaml/x"],
@@ -145,7 +193,10 @@ REFUSED = {
     ),
     "neither": (
         ["validate"],
-        "error: nothing to run: give a spec file (-f spec.yaml), or one experiment by --config, --stop, …\n",
+        (
+            "error: nothing to run: give a spec file (-f spec.yaml), or one experiment by --config,"
+            " --stop, …\n"
+        ),
     ),
 }
 
@@ -158,15 +209,18 @@ def test_what_is_refused(capsys, args, message):
     assert "Traceback" not in err
 
 
-def test_a_store_of_mlflow_that_cannot_be_used_is_an_error_before_anything_starts(capsys, folder, monkeypatch):
+def test_a_store_of_mlflow_that_cannot_be_used_is_an_error_before_anything_starts(
+    capsys, folder, monkeypatch
+):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (folder / "mlflow.db").write_text("no database " * 100)
     before = sorted(folder.iterdir())
     for args in (("-f", "spec.yaml"), ("best", "--experiment", "mnist"), ("ui",)):
         code, out, err = run(capsys, *args)
         assert (code, out) == (1, "")
-        assert err == (
-            f"ServiceError: the MLflow store {folder}/mlflow.db cannot be used: file is not a database; move it away, "
-            "or name another store with MLFLOW_TRACKING_URI\n"
+        assert (
+            err
+            == f"ServiceError: the MLflow store {folder}/mlflow.db cannot be used: file is not a"
+            " database; move it away, or name another store with MLFLOW_TRACKING_URI\n"
         )
     assert {*folder.iterdir()} - {*before} == {folder / ".mlflow.db.lock"}

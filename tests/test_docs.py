@@ -10,7 +10,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 13), reason="argparse writes an option's two names otherwise from 3.13 on")
+@pytest.mark.skipif(
+    sys.version_info >= (3, 13),
+    reason="argparse writes an option's two names otherwise from 3.13 on",
+)
 def test_the_generated_parts_are_up_to_date():
     spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
     generate = importlib.util.module_from_spec(spec)

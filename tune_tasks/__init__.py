@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["Experiment", "Scheduler", "Summary", "TrainingResult", "run_experiments"]
 
-_HOMES = {"Experiment": "api", "run_experiments": "api", "Scheduler": "search.scheduler", "Summary": "results.summary"}
+_HOMES = {
+    "Experiment": "api",
+    "run_experiments": "api",
+    "Scheduler": "search.scheduler",
+    "Summary": "results.summary",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -23,12 +23,14 @@ class Experiment:
 
     Attributes:
         name: The experiment's name.
-        trainable: `train(config, status_reporter)`, or the path of a script with a function `train`.
+        trainable: `train(config, status_reporter)`, or the path of a script with a function
+            `train`.
         env: The environment or data set; part of the trials' names.
         num_trials: Number of trials; None: the whole grid once.
         resources: `{"cpu": 1, "gpu": 0, "memory": "2GiB"}` of a trial.
         stop: Metric to bound, a number or a comparison.
-        config: What `train()` receives; values may be `{"grid_search": [...]}` or `{"eval": "..."}`.
+        config: What `train()` receives; values may be `{"grid_search": [...]}` or `{"eval":
+            "..."}`.
         seed: Seed of all randomness, in [0, 2**63); None: drawn.
         metric: What "best" means.
         mode: "max" or "min".
@@ -55,8 +57,14 @@ class Experiment:
 
     def as_spec(self) -> dict[str, Any]:
         """The experiment in the form of a spec file, without its name and a callable."""
-        keys = {key: value for key, value in vars(self).items() if key not in ("name", "trainable") and value is not None}
-        keys = {key: dict(value) if isinstance(value, Mapping) else value for key, value in keys.items()}
+        keys = {
+            key: value
+            for key, value in vars(self).items()
+            if key not in ("name", "trainable") and value is not None
+        }
+        keys = {
+            key: dict(value) if isinstance(value, Mapping) else value for key, value in keys.items()
+        }
         if not callable(self.trainable):
             keys["config"] = {**keys["config"], "script_file_path": fspath(self.trainable)}
         return keys
@@ -81,8 +89,8 @@ def run_experiments(
         spec: The path of a spec file, a dict in the file's form, or experiments.
         seed: Takes the place of the experiments' own seeds, in [0, 2**63).
         num_trials: Takes the place of the experiments' own.
-        address: Of a Ray cluster to join; `RAY_ADDRESS` where it is not given; else a local one is started, or the one
-            that this process is connected to is used.
+        address: Of a Ray cluster to join; `RAY_ADDRESS` where it is not given; else a local one is
+            started, or the one that this process is connected to is used.
         num_cpus: CPUs of a local cluster.
         num_gpus: GPUs of a local cluster.
         local_dir: Where the trials' files go: `<local_dir>/<experiment>/<sweep>/<trial>/`.
@@ -91,8 +99,8 @@ def run_experiments(
         verbose: Show what Ray and Prefect say.
 
     Returns:
-        Every trial's end. A trial that failed raises nothing: see `Summary.failed`. Ctrl-C ends the trials and returns what
-        there is, with `interrupted` set.
+        Every trial's end. A trial that failed raises nothing: see `Summary.failed`. Ctrl-C ends the
+        trials and returns what there is, with `interrupted` set.
 
     Raises:
         BadInputError: If anything in the spec or the arguments is wrong; nothing was started.
@@ -124,8 +132,13 @@ def _parts(spec: object) -> tuple[dict[str, Any] | None, str | None, dict[str, T
     if isinstance(spec, (str, PathLike)):
         return None, fspath(spec), {}
     experiments = [spec] if isinstance(spec, Experiment) else spec
-    if not isinstance(experiments, Sequence) or not all(isinstance(e, Experiment) for e in experiments):
-        raise UsageError(f"expected the path of a spec, a dict, or a list of Experiment, got {type(spec).__name__}")
+    if not isinstance(experiments, Sequence) or not all(
+        isinstance(e, Experiment) for e in experiments
+    ):
+        raise UsageError(
+            "expected the path of a spec, a dict, or a list of Experiment, got"
+            f" {type(spec).__name__}"
+        )
     names = [experiment.name for experiment in experiments]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UsageError(f"two experiments have the name {twice!r}")

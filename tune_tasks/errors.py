@@ -12,7 +12,8 @@
         ├── ReportError           a report that is no valid TrainingResult; raised in the trial
         └── ServiceError          Prefect, Ray or MLflow cannot be started or reached
     BaseException
-    └── TrialStopped              ends `train()`; not an Exception, so that user code does not swallow it
+    └── TrialStopped              ends `train()`; not an Exception, so that user code does not
+    swallow it
 
 Messages finish the sentence: where, what was got, what was expected, the nearest right thing.
 """
@@ -57,11 +58,15 @@ class SpecError(BadInputError):
         others: What else is wrong, each with its own place.
     """
 
-    def __init__(self, message: str, location: Location | None = None, others: tuple[SpecError, ...] = ()) -> None:
+    def __init__(
+        self, message: str, location: Location | None = None, others: tuple[SpecError, ...] = ()
+    ) -> None:
         self.message = message
         self.location = location
         self.others = others
-        super().__init__("\n".join([f"{location}: {message}" if location else message, *map(str, others)]))
+        super().__init__(
+            "\n".join([f"{location}: {message}" if location else message, *map(str, others)])
+        )
 
     @classmethod
     def of(cls, problems: Iterable[SpecError]) -> SpecError:
@@ -75,7 +80,10 @@ class SpecError(BadInputError):
         return (type(self)(self.message, self.location), *self.others)
 
     def within(self, name: str, place: Location | None = None) -> SpecError:
-        """The same error, its message beginning with the experiment's name; `place` is for one that has none."""
+        """The same error, its message beginning with the experiment's name.
+
+        `place` is for one that has none.
+        """
         others = tuple(other.within(name, place) for other in self.others)
         return type(self)(f"{name}.{self.message}", self.location or place, others)
 
@@ -103,7 +111,9 @@ class ConfigError(BadInputError):
         others: What else is wrong with the same `config`.
     """
 
-    def __init__(self, message: str, key: tuple[str, ...], others: tuple[ConfigError, ...] = ()) -> None:
+    def __init__(
+        self, message: str, key: tuple[str, ...], others: tuple[ConfigError, ...] = ()
+    ) -> None:
         self.message = message
         self.key = key
         self.others = others
@@ -136,7 +146,8 @@ class ServiceError(TuneError):
 class TrialStopped(BaseException):
     """Raised inside `train()` when the trial is to end.
 
-    A BaseException, as `KeyboardInterrupt` is: `except Exception` in user code does not swallow it, `finally` blocks run.
+    A BaseException, as `KeyboardInterrupt` is: `except Exception` in user code does not swallow it,
+    `finally` blocks run.
     """
 
 

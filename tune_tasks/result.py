@@ -10,12 +10,15 @@ from typing import Any, NamedTuple
 class TrainingResult(NamedTuple):
     """One report of a training script.
 
-    Only `timesteps_total` is required. The fields of the second group are filled in by the reporter; what a script puts
-    there is overwritten, `neg_mean_loss` without a `mean_loss` excepted. The names are those of Ray Tune's document of 2017.
+    Only `timesteps_total` is required. The fields of the second group are filled in by the
+    reporter; what a script puts there is overwritten, `neg_mean_loss` without a `mean_loss`
+    excepted. The names are those of Ray Tune's document of 2017.
 
     Attributes:
-        timesteps_total: Training steps since the trial began, an integer >= 0. The x axis of every curve.
-        info: Further metrics by name. Numbers are tracked, nested dicts as `outer/inner`; other values stay in `result.json`.
+        timesteps_total: Training steps since the trial began, an integer >= 0. The x axis of every
+            curve.
+        info: Further metrics by name. Numbers are tracked, nested dicts as `outer/inner`; other
+            values stay in `result.json`.
         episode_reward_mean: Mean return of the recent episodes.
         episode_len_mean: Mean length of the recent episodes, in steps.
         mean_accuracy: Training accuracy, a fraction in [0, 1].
@@ -24,7 +27,8 @@ class TrainingResult(NamedTuple):
         experiment_id: Identifies this attempt of the trial, filled in.
         training_iteration: Counts the reports of a trial from 1, filled in.
         timesteps_this_iter: Increase of `timesteps_total` since the last report, filled in.
-        time_this_iter_s: Seconds since the last report (the first: since `train()` began), filled in.
+        time_this_iter_s: Seconds since the last report (the first: since `train()` began), filled
+            in.
         time_total_s: Seconds since `train()` began, filled in.
         pid: Process id of the trial, filled in.
         hostname: Machine of the trial, filled in.
@@ -87,7 +91,8 @@ def metric(row: Mapping[str, Any], name: str) -> float | None:
 
     Args:
         row: A report as it stands in `result.json`.
-        name: A field of TrainingResult, or an entry of `info`: `my_metric`, `info.my_metric`, `info/outer/inner`.
+        name: A field of TrainingResult, or an entry of `info`: `my_metric`, `info.my_metric`,
+            `info/outer/inner`.
     """
     value = row.get(name) if name in TrainingResult._fields else None
     if value is None:
@@ -96,7 +101,10 @@ def metric(row: Mapping[str, Any], name: str) -> float | None:
 
 
 def tracked_name(name: str) -> str:
-    """The name that trackers show for the metric that a spec calls `name`; see `tracked_metrics`."""
+    """The name that trackers show for the metric that a spec calls `name`.
+
+    See `tracked_metrics`.
+    """
     entry = name[5:] if name.startswith(("info.", "info/")) else name
     return f"info/{entry}" if entry != name and entry in TrainingResult._fields else entry
 
@@ -115,8 +123,8 @@ def _info_entry(info: object, name: str) -> object:
 def tracked_metrics(row: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     """Every reported number of a row with the name that trackers show; non-finite values included.
 
-    An entry of `info` goes by its own name; by `info/name` if a field of TrainingResult has that name already, or, for
-    `inner` in `outer`, another entry that is called `outer/inner`.
+    An entry of `info` goes by its own name; by `info/name` if a field of TrainingResult has that
+    name already, or, for `inner` in `outer`, another entry that is called `outer/inner`.
     """
     for name in REPORTED_METRICS:
         if row.get(name) is not None:

@@ -21,7 +21,9 @@ other: {config: {}}
 
 def stored(script="", path="train.py"):
     config = {"script_file_path": path, "lr": 0.25}
-    return StoredTrial("exp", "mean_loss", "min", 0.1, "run", config, SPEC, {"mlflow.source.name": str(script)})
+    return StoredTrial(
+        "exp", "mean_loss", "min", 0.1, "run", config, SPEC, {"mlflow.source.name": str(script)}
+    )
 
 
 def test_the_config_takes_the_place_of_the_search_space(tmp_path):
@@ -67,9 +69,15 @@ def test_the_script_is_found_from_the_working_directory(tmp_path, script, writte
     [
         (
             ["--experiment", "exp"],
-            "no MLflow store {folder}/mlflow.db: no sweep was run in this folder (or set MLFLOW_TRACKING_URI)",
+            (
+                "no MLflow store {folder}/mlflow.db: no sweep was run in this folder (or set"
+                " MLFLOW_TRACKING_URI)"
+            ),
         ),
-        (["--experiment", "exp", "--mode", "min"], "--mode without --metric: name the metric that 'best' goes by"),
+        (
+            ["--experiment", "exp", "--mode", "min"],
+            "--mode without --metric: name the metric that 'best' goes by",
+        ),
         ([], "one of the arguments -f/--file --experiment is required"),
         (["-f", "no.yaml"], "cannot read the spec file 'no.yaml': No such file or directory"),
     ],
@@ -88,13 +96,39 @@ def test_what_is_refused(tmp_path, monkeypatch, capsys, args, message):
 
 
 def test_yaml_reads_back_as_it_was():
-    data = {"a": ["1e-4", "on", "no", "010", "0o17", "1_000", ".5", "5.", "~", "", "null", "<<", "2026-01-01", "x: y", "µ\n"]}
+    data = {
+        "a": [
+            "1e-4",
+            "on",
+            "no",
+            "010",
+            "0o17",
+            "1_000",
+            ".5",
+            "5.",
+            "~",
+            "",
+            "null",
+            "<<",
+            "2026-01-01",
+            "x: y",
+            "µ\n",
+        ]
+    }
     data |= {"b": [1e-4, 1e22, -0.0, 10, True, None, {}, [], {"1": 2}]}
     assert parse_source(dump_yaml(data), "spec.yaml").data == data
 
 
 def test_a_secret_is_to_be_written(tmp_path):
-    tags = {"tune_tasks.trial": "t", "tune_tasks.sweep": "s", "tune_tasks.index": "0", "tune_tasks.seed": "1"}
+    tags = {
+        "tune_tasks.trial": "t",
+        "tune_tasks.sweep": "s",
+        "tune_tasks.index": "0",
+        "tune_tasks.seed": "1",
+    }
     config = {"script_file_path": "m:f", "api_key": "***", "db": {"url": "a://me:***@b"}}
     text = spec_of(replace(stored(), config=config, tags=tags), tmp_path)
-    assert "\n# Secrets are not stored: write yours in place of *** in config.api_key, config.db.url\n" in text
+    assert (
+        "\n# Secrets are not stored: write yours in place of *** in config.api_key, config.db.url\n"
+        in text
+    )

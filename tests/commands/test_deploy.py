@@ -20,7 +20,9 @@ DRAFT = Draft("nightly", "", {"spec": {}}, Timing())
 def answer(status, text=""):
     """Prefect's error of a server's answer."""
     request = httpx.Request("POST", "http://prefect/api/work_pools/filter")
-    error = httpx.HTTPStatusError("", request=request, response=httpx.Response(status, text=text, request=request))
+    error = httpx.HTTPStatusError(
+        "", request=request, response=httpx.Response(status, text=text, request=request)
+    )
     return PrefectHTTPStatusError.from_httpx_error(error)
 
 
@@ -37,7 +39,9 @@ def deploy(monkeypatch):
         def fail(**_):
             raise error
 
-        monkeypatch.setattr(module, "standing_server", lambda: contextlib.nullcontext(PrefectAddress("", "")))
+        monkeypatch.setattr(
+            module, "standing_server", lambda: contextlib.nullcontext(PrefectAddress("", ""))
+        )
         monkeypatch.setattr(module, "get_client", fail)
         return module.deploy(DRAFT, pool=None, working_dir=Path(working_dir))
 
@@ -57,8 +61,14 @@ ERRORS = {
         wrapping(json.JSONDecodeError("no", "<html>", 0), answer(502, "<html>")),
         "the Prefect server answered 502: <html>",
     ),
-    "not there": (httpx.ConnectError("no route"), "the Prefect server cannot be used (ConnectError: no route)"),
-    "its own": (ObjectAlreadyExists(ValueError("x")), "the Prefect server cannot be used (ObjectAlreadyExists: "),
+    "not there": (
+        httpx.ConnectError("no route"),
+        "the Prefect server cannot be used (ConnectError: no route)",
+    ),
+    "its own": (
+        ObjectAlreadyExists(ValueError("x")),
+        "the Prefect server cannot be used (ObjectAlreadyExists: ",
+    ),
 }
 
 
@@ -77,7 +87,9 @@ def test_serve_says_it_the_same_way(monkeypatch):
     address = PrefectAddress("", "")
     monkeypatch.setattr(module, "prefect_server", lambda: contextlib.nullcontext(lambda: address))
     monkeypatch.setattr(module.Runner, "aadd_deployment", refuse)
-    with pytest.raises(ServiceError, match="refused: check PREFECT_API_AUTH_STRING or PREFECT_API_KEY"):
+    with pytest.raises(
+        ServiceError, match="refused: check PREFECT_API_AUTH_STRING or PREFECT_API_KEY"
+    ):
         module.serve(DRAFT)
 
 
@@ -87,7 +99,10 @@ def test_a_mistake_of_ours_is_not_prefects(deploy):
 
 
 def test_the_folder_is_the_workers(deploy):
-    with pytest.raises(UsageError, match="--working-dir: expected an absolute path of the worker's machine, got 'sweeps'"):
+    with pytest.raises(
+        UsageError,
+        match="--working-dir: expected an absolute path of the worker's machine, got 'sweeps'",
+    ):
         deploy(None, "sweeps")
     with pytest.raises(ServiceError):  # one that is not on this machine is not looked for
         deploy(answer(401), "/not/on/this/machine")

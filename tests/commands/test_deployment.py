@@ -27,7 +27,9 @@ def folder(tmp_path, monkeypatch):
 def drafted(timing=None, **given):
     options = {"name": None, "tags": (), "paused": False, **given}
     parameters = parse_parameters(options.pop("parameters", ()))
-    return draft(Request(spec_file="specs/nightly.yaml", **parameters), timing or Timing(), **options)
+    return draft(
+        Request(spec_file="specs/nightly.yaml", **parameters), timing or Timing(), **options
+    )
 
 
 def test_the_specs_content_travels_with_its_scripts_absolute(folder):
@@ -35,7 +37,10 @@ def test_the_specs_content_travels_with_its_scripts_absolute(folder):
         "spec": {
             "digits": {
                 "num_trials": 4,
-                "config": {"script_file_path": f"{folder}/specs/train.py", "lr": {"grid_search": [0.1, 0.01]}},
+                "config": {
+                    "script_file_path": f"{folder}/specs/train.py",
+                    "lr": {"grid_search": [0.1, 0.01]},
+                },
             },
             "module": {"config": {"script_file_path": "package.module:train"}},
         }
@@ -45,8 +50,9 @@ def test_the_specs_content_travels_with_its_scripts_absolute(folder):
 def test_it_is_named_after_the_file_and_describes_what_it_runs():
     assert drafted().name == "nightly"
     assert drafted(name="other").name == "other"
-    assert drafted(parameters=["num_trials=3"]).description == (
-        "Sweep of specs/nightly.yaml. digits: 3 trials, module: 3 trials."
+    assert (
+        drafted(parameters=["num_trials=3"]).description
+        == "Sweep of specs/nightly.yaml. digits: 3 trials, module: 3 trials."
     )
 
 
@@ -58,7 +64,10 @@ def test_given_parameters_stand_beside_the_spec():
 
 
 REFUSED_PARAMETERS = {
-    "num_trails=3": "--param: the flow has no parameter 'num_trails'; did you mean 'num_trials'? (known: num_trials, seed, ",
+    "num_trails=3": (
+        "--param: the flow has no parameter 'num_trails'; did you mean 'num_trials'? (known:"
+        " num_trials, seed, "
+    ),
     "num_trials": "--param num_trials: expected KEY=VALUE, e.g. num_trials=20",
     "num_trials=ten": "--param num_trials: expected a valid integer, got 'ten'",
     "num_trials=0": "--param num_trials: expected greater than or equal to 1, got 0",
@@ -69,7 +78,9 @@ REFUSED_PARAMETERS = {
 }
 
 
-@pytest.mark.parametrize(("setting", "message"), REFUSED_PARAMETERS.items(), ids=lambda text: text[:20])
+@pytest.mark.parametrize(
+    ("setting", "message"), REFUSED_PARAMETERS.items(), ids=lambda text: text[:20]
+)
 def test_a_parameter_that_is_refused(setting, message):
     with pytest.raises(UsageError) as refused:
         parse_parameters([setting])
@@ -77,14 +88,26 @@ def test_a_parameter_that_is_refused(setting, message):
 
 
 REFUSED_TIMINGS = {
-    "two": (Timing("0 2 * * *", 60), "--cron and --interval: a deployment has one schedule; give one of"),
-    "seconds": (Timing("0 0 2 * * *"), "--cron: expected five fields (minute, hour, day, month and weekday), e.g. '0 2"),
+    "two": (
+        Timing("0 2 * * *", 60),
+        "--cron and --interval: a deployment has one schedule; give one of",
+    ),
+    "seconds": (
+        Timing("0 0 2 * * *"),
+        "--cron: expected five fields (minute, hour, day, month and weekday), e.g. '0 2",
+    ),
     "no cron": (Timing(""), "--cron: expected five fields"),
     "words": (Timing("every night"), "--cron: expected five fields"),
-    "a zone alone": (Timing(timezone="UTC"), "--timezone without a schedule; give --cron, --interval or --rrule with it"),
+    "a zone alone": (
+        Timing(timezone="UTC"),
+        "--timezone without a schedule; give --cron, --interval or --rrule with it",
+    ),
     "a zone that is none": (
         Timing("0 2 * * *", timezone="Europe/Berln"),
-        "--timezone: no time zone 'Europe/Berln'; did you mean 'Europe/Berlin'? (expected a name such as",
+        (
+            "--timezone: no time zone 'Europe/Berln'; did you mean 'Europe/Berlin'? (expected a"
+            " name such as"
+        ),
     ),
 }
 
@@ -104,13 +127,20 @@ def test_a_name_that_prefect_would_refuse(name):
 
 def test_a_script_that_is_not_there_is_found_out_here(folder):
     (folder / "specs" / "train.py").unlink()
-    with pytest.raises(Exception, match=r"digits.config.script_file_path: no file 'train.py'; looked at .*/train.py and .*"):
+    with pytest.raises(
+        Exception,
+        match=r"digits.config.script_file_path: no file 'train.py'; looked at .*/train.py and .*",
+    ):
         drafted()
 
 
 def test_what_json_cannot_say(folder):
-    (folder / "specs" / "nightly.yaml").write_text("e: {config: {script_file_path: specs/train.py, x: .nan}}")
-    with pytest.raises(UsageError, match="the spec cannot be a deployment's parameter, which is JSON"):
+    (folder / "specs" / "nightly.yaml").write_text(
+        "e: {config: {script_file_path: specs/train.py, x: .nan}}"
+    )
+    with pytest.raises(
+        UsageError, match="the spec cannot be a deployment's parameter, which is JSON"
+    ):
         drafted()
 
 
@@ -128,17 +158,25 @@ PREFECTS_OWN = {
 
 @pytest.mark.parametrize(("path", "value"), PREFECTS_OWN.items(), ids=PREFECTS_OWN)
 def test_what_prefect_would_replace(folder, path, value):
-    (folder / "specs" / "nightly.yaml").write_text(f"digits: {{config: {{script_file_path: specs/train.py, a: {value}}}}}")
+    (folder / "specs" / "nightly.yaml").write_text(
+        f"digits: {{config: {{script_file_path: specs/train.py, a: {value}}}}}"
+    )
     with pytest.raises(UsageError) as refused:
         drafted()
-    assert str(refused.value).startswith(f"{path}: a deployment's spec cannot have the key '__prefect_kind'")
+    assert str(refused.value).startswith(
+        f"{path}: a deployment's spec cannot have the key '__prefect_kind'"
+    )
 
 
 def test_a_secret_in_a_deployment_is_warned_of(folder):
-    (folder / "specs" / "nightly.yaml").write_text("e: {config: {script_file_path: train.py, api_key: s3cret}}")
+    (folder / "specs" / "nightly.yaml").write_text(
+        "e: {config: {script_file_path: train.py, api_key: s3cret}}"
+    )
     found = drafted()
     assert found.parameters["spec"]["e"]["config"]["api_key"] == "s3cret"
     assert found.warnings == (
-        "e.config.api_key: Prefect stores a deployment's spec with its secrets and shows them on its pages; "
-        "let the script read them from the environment or from a file",
+        (
+            "e.config.api_key: Prefect stores a deployment's spec with its secrets and shows them"
+            " on its pages; let the script read them from the environment or from a file"
+        ),
     )

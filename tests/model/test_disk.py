@@ -29,12 +29,17 @@ def test_where_no_folder_can_be_made(tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to("nowhere")
     for place in ("file", "file/below/it"):
-        message = f"--local-dir: the results cannot be written to '{tmp_path}/{place}': {tmp_path}/file is a file"
+        message = (
+            f"--local-dir: the results cannot be written to '{tmp_path}/{place}': {tmp_path}/file"
+            " is a file"
+        )
         assert refusal(tmp_path / place) == message
     assert refusal(tmp_path / "link" / "x").endswith(f": {tmp_path}/link is a link to nothing")
     assert refusal(tmp_path / ("x" * 300)).endswith(": File name too long")
     assert "embedded null" in refusal(Path("a\0b"))
-    assert refusal(Path("/proc/results")).startswith("--local-dir: the results cannot be written to '/proc/results': ")
+    assert refusal(Path("/proc/results")).startswith(
+        "--local-dir: the results cannot be written to '/proc/results': "
+    )
 
 
 class Disk:
@@ -42,20 +47,34 @@ class Disk:
 
     def __init__(self, monkeypatch, free=100 * MIB, size=1000 * MIB, files=1000):
         self.free, self.size, self.files, self.now, self.said = free, size, files, 0.0, []
-        monkeypatch.setattr(disk.os, "statvfs", lambda _: Statvfs(self.free, 1, self.size, 1000, self.files))
-        self.watch = SpaceWatch(Path("/"), self.said.append, self.said.append, clock=lambda: self.now)
+        monkeypatch.setattr(
+            disk.os, "statvfs", lambda _: Statvfs(self.free, 1, self.size, 1000, self.files)
+        )
+        self.watch = SpaceWatch(
+            Path("/"), self.said.append, self.said.append, clock=lambda: self.now
+        )
 
 
 def test_a_full_disk_is_said_once_and_so_is_that_there_is_room_again(monkeypatch):
     full = Disk(monkeypatch)
     assert full.watch.has_room()
     full.free = 7 * MIB
-    assert [full.watch.has_room(), full.watch.has_room(), full.watch.is_waiting] == [False, False, True]
+    assert [full.watch.has_room(), full.watch.has_room(), full.watch.is_waiting] == [
+        False,
+        False,
+        True,
+    ]
     full.free = 8 * MIB
-    assert [full.watch.has_room(), full.watch.has_room(), full.watch.is_waiting] == [True, True, False]
+    assert [full.watch.has_room(), full.watch.has_room(), full.watch.is_waiting] == [
+        True,
+        True,
+        False,
+    ]
     assert full.said == [
-        "no room for results in / (7.0 MiB and 1,000 files are free): "
-        "no trial is started until there is, for 10 minutes at most",
+        (
+            "no room for results in / (7.0 MiB and 1,000 files are free): "
+            "no trial is started until there is, for 10 minutes at most"
+        ),
         "there is room again in /: the sweep goes on",
     ]
 
@@ -67,7 +86,10 @@ def test_the_waiting_ends(monkeypatch):
     assert (full.watch.has_room(), full.watch.given_up) == (False, None)
     full.now = 600.0
     assert not full.watch.has_room()
-    assert (full.watch.given_up, full.watch.is_waiting) == ("no room for results in / for 10 minutes", False)
+    assert (full.watch.given_up, full.watch.is_waiting) == (
+        "no room for results in / for 10 minutes",
+        False,
+    )
     full.files = 5
     assert not full.watch.has_room()
 
@@ -78,7 +100,10 @@ def test_a_small_disk_may_have_little_free(monkeypatch):
 
 
 def test_a_quota_that_the_disk_does_not_tell_of(monkeypatch):
-    """Attempts find no room though the disk has some: one is tried now and then, and the waiting ends all the same."""
+    """Attempts find no room though the disk has some.
+
+    One is tried now and then, and the waiting ends all the same.
+    """
     full = Disk(monkeypatch)
     for second in range(0, 600, 10):
         full.now = float(second)

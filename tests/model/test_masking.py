@@ -5,17 +5,93 @@ import pytest
 from tune_tasks.model.masking import is_mask, masked, masked_by_path, masked_spec, secrets_in
 
 SECRET = [
-    *("token", "hf_token", "HF_TOKEN", "hftoken", "accessToken", "wandb-token", "auth_token_2", "token_value", "bearer_token"),
-    *("password", "DB_PASSWORD", "dbPassword", "user.password", "passwd", "passphrase", "pwd", "smtp_pwd", "password2"),
-    *("api_key", "apikey", "apiKey", "openai_api_key", "OPENAI_API_KEY", "OpenAIAPIKey", "api_keys", "api_tokens"),
-    *("secret", "client_secret", "aws_secret_access_key", "secret_key", "private_key", "aws_access_key", "credentials"),
+    *(
+        "token",
+        "hf_token",
+        "HF_TOKEN",
+        "hftoken",
+        "accessToken",
+        "wandb-token",
+        "auth_token_2",
+        "token_value",
+        "bearer_token",
+    ),
+    *(
+        "password",
+        "DB_PASSWORD",
+        "dbPassword",
+        "user.password",
+        "passwd",
+        "passphrase",
+        "pwd",
+        "smtp_pwd",
+        "password2",
+    ),
+    *(
+        "api_key",
+        "apikey",
+        "apiKey",
+        "openai_api_key",
+        "OPENAI_API_KEY",
+        "OpenAIAPIKey",
+        "api_keys",
+        "api_tokens",
+    ),
+    *(
+        "secret",
+        "client_secret",
+        "aws_secret_access_key",
+        "secret_key",
+        "private_key",
+        "aws_access_key",
+        "credentials",
+    ),
     *("Authorization", "account_key"),
 ]
 HARMLESS = [
-    *("tokenizer", "tokenizer_name", "tokenization", "token_type", "token_pooling", "token_embedding", "token_mixer"),
-    *("pad_token", "eos_token", "bos_token_id", "padToken", "special_tokens", "stop_tokens", "tokens", "train_tokens"),
-    *("key", "sort_key", "keys", "monkey", "hotkey", "author", "optimizer", "lr", "env", "", "0", "_", "путь"),
-    *("api_key_env", "token_file", "HF_TOKEN_PATH", "password_policy", "token_url", "credentials_file", "secret_name"),
+    *(
+        "tokenizer",
+        "tokenizer_name",
+        "tokenization",
+        "token_type",
+        "token_pooling",
+        "token_embedding",
+        "token_mixer",
+    ),
+    *(
+        "pad_token",
+        "eos_token",
+        "bos_token_id",
+        "padToken",
+        "special_tokens",
+        "stop_tokens",
+        "tokens",
+        "train_tokens",
+    ),
+    *(
+        "key",
+        "sort_key",
+        "keys",
+        "monkey",
+        "hotkey",
+        "author",
+        "optimizer",
+        "lr",
+        "env",
+        "",
+        "0",
+        "_",
+        "путь",
+    ),
+    *(
+        "api_key_env",
+        "token_file",
+        "HF_TOKEN_PATH",
+        "password_policy",
+        "token_url",
+        "credentials_file",
+        "secret_name",
+    ),
 ]
 
 
@@ -31,7 +107,10 @@ def test_other_names_are_no_secrets(name):
     assert list(secrets_in({name: "s3cret"})) == []
 
 
-@pytest.mark.parametrize("name", ["num_tokens", "max_tokens", "token_dim", "token", "max_token", "secret_size", "api_key"])
+@pytest.mark.parametrize(
+    "name",
+    ["num_tokens", "max_tokens", "token_dim", "token", "max_token", "secret_size", "api_key"],
+)
 @pytest.mark.parametrize("value", [64, 0.5, True, None, ""])
 def test_numbers_are_settings(name, value):
     assert masked({name: value}) == {name: value}
@@ -46,9 +125,17 @@ def test_a_number_can_be_a_password():
 
 
 def test_what_is_below_a_secret_name_is_secret_at_any_depth():
-    config = {"model": {"credentials": {"user": "me", "port": 5432, "keys": ["a", {"b": "c"}]}, "layers": [1, 2]}}
+    config = {
+        "model": {
+            "credentials": {"user": "me", "port": 5432, "keys": ["a", {"b": "c"}]},
+            "layers": [1, 2],
+        }
+    }
     assert masked(config) == {
-        "model": {"credentials": {"user": "***", "port": 5432, "keys": ["***", {"b": "***"}]}, "layers": [1, 2]}
+        "model": {
+            "credentials": {"user": "***", "port": 5432, "keys": ["***", {"b": "***"}]},
+            "layers": [1, 2],
+        }
     }
     assert list(secrets_in({"api_key": {"grid_search": ["a", "b"]}})) == [
         ("api_key", "grid_search", 0),
@@ -63,19 +150,36 @@ def test_the_config_itself_is_left_as_it_is():
 
 
 def test_passwords_in_addresses():
-    config = {"database": "postgresql://me:hunter2@db.example/x", "repo": "ssh://git@example.org/x", "page": "http://a/b:c@d"}
+    config = {
+        "database": "postgresql://me:hunter2@db.example/x",
+        "repo": "ssh://git@example.org/x",
+        "page": "http://a/b:c@d",
+    }
     assert masked(config) == {**config, "database": "postgresql://me:***@db.example/x"}
     assert is_mask(masked(config)["database"])
 
 
 def test_values_by_path():
     values = {"model.api_key": "a", "credentials.0": "b", "lr": 0.1, "model": {"token": "c"}}
-    assert masked_by_path(values) == {"model.api_key": "***", "credentials.0": "***", "lr": 0.1, "model": {"token": "***"}}
+    assert masked_by_path(values) == {
+        "model.api_key": "***",
+        "credentials.0": "***",
+        "lr": 0.1,
+        "model": {"token": "***"},
+    }
 
 
 def test_of_a_spec_only_configs_are_masked():
-    spec = {"secret_sauce": {"alg": "script", "config": {"api_key": "a", "lr": 1}}, "b": None, "c": {"env": "x"}}
-    expected = {"secret_sauce": {"alg": "script", "config": {"api_key": "***", "lr": 1}}, "b": None, "c": {"env": "x"}}
+    spec = {
+        "secret_sauce": {"alg": "script", "config": {"api_key": "a", "lr": 1}},
+        "b": None,
+        "c": {"env": "x"},
+    }
+    expected = {
+        "secret_sauce": {"alg": "script", "config": {"api_key": "***", "lr": 1}},
+        "b": None,
+        "c": {"env": "x"},
+    }
     assert masked_spec(spec) == expected
 
 

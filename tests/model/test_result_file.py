@@ -13,7 +13,16 @@ from tune_tasks.result import TrainingResult
 from tune_tasks.trial.reporter import StatusReporter
 
 FOREIGN = [
-    *("the end", "5", "[1]", "{}", '{"loss": 1}', '{"timesteps_total": 1}', '{"timesteps_total": 1, ', "[" * 100_000),
+    *(
+        "the end",
+        "5",
+        "[1]",
+        "{}",
+        '{"loss": 1}',
+        '{"timesteps_total": 1}',
+        '{"timesteps_total": 1, ',
+        "[" * 100_000,
+    ),
     "\ufffd\x00",
 ]
 
@@ -24,7 +33,9 @@ class Rig:
     def __init__(self, folder):
         folder.mkdir(exist_ok=True)
         self.path = folder / "result.json"
-        self.reporter = StatusReporter(Trial("e", 0, "n", "script", {"lr": 0.1}, {}, seed=1), self.path, "id")
+        self.reporter = StatusReporter(
+            Trial("e", 0, "n", "script", {"lr": 0.1}, {}, seed=1), self.path, "id"
+        )
 
     def report(self, *steps):
         for step in steps:
@@ -98,7 +109,11 @@ def replace(path):
     path.with_name("mine").replace(path)
 
 
-OVERWRITTEN = {"dump": dump, "longer than it was": dump_more, "truncated": lambda path: os.truncate(path, 0)}
+OVERWRITTEN = {
+    "dump": dump,
+    "longer than it was": dump_more,
+    "truncated": lambda path: os.truncate(path, 0),
+}
 GONE = {
     "removed": os.remove,
     "replaced": replace,
@@ -116,10 +131,15 @@ def test_reports_that_are_gone_are_noticed_at_the_end(rig, do, message):
     rig.report(1, 2)
     do(rig.path)
     problem = rig.reporter.close()
-    assert problem.startswith(f"result.json {message}, and the reports up to then are gone; have whatever else")
+    assert problem.startswith(
+        f"result.json {message}, and the reports up to then are gone; have whatever else"
+    )
 
 
-@pytest.mark.parametrize(("do", "message"), [case for case in CASES if case[0] not in (GONE["moved"], GONE["folder moved"])])
+@pytest.mark.parametrize(
+    ("do", "message"),
+    [case for case in CASES if case[0] not in (GONE["moved"], GONE["folder moved"])],
+)
 def test_reports_that_are_gone_are_noticed_by_the_next_report(rig, do, message):
     rig.report(1, 2)
     do(rig.path)
@@ -134,7 +154,13 @@ def test_reports_that_are_gone_are_noticed_by_the_next_report(rig, do, message):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("timestamp", None), ("timesteps_total", "1"), ("training_iteration", True), ("mean_loss", "low"), ("info", [1])],
+    [
+        ("timestamp", None),
+        ("timesteps_total", "1"),
+        ("training_iteration", True),
+        ("mean_loss", "low"),
+        ("info", [1]),
+    ],
 )
 def test_a_line_that_only_looks_like_a_report_is_none(rig, key, value):
     rig.report(1)
@@ -143,7 +169,9 @@ def test_a_line_that_only_looks_like_a_report_is_none(rig, key, value):
     assert parse_report((json.dumps(json.loads(line) | {key: value}) + "\n").encode()) is None
 
 
-@pytest.mark.parametrize("make", [lambda path: None, lambda path: path.mkdir()], ids=["absent", "a folder"])
+@pytest.mark.parametrize(
+    "make", [lambda path: None, lambda path: path.mkdir()], ids=["absent", "a folder"]
+)
 def test_a_file_that_is_none_holds_nothing(tmp_path, make):
     make(tmp_path / "result.json")
     assert read_progress(tmp_path / "result.json").reports == 0

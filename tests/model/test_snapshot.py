@@ -18,7 +18,14 @@ from tune_tasks.errors import TrainableError
 from tune_tasks.model import snapshot as module
 from tune_tasks.model.code_version import version_of
 from tune_tasks.model.snapshot import Snapshot
-from tune_tasks.trial.trainable import CallableTrainable, KeptModule, ModuleTrainable, ScriptTrainable, code_of, kept
+from tune_tasks.trial.trainable import (
+    CallableTrainable,
+    KeptModule,
+    ModuleTrainable,
+    ScriptTrainable,
+    code_of,
+    kept,
+)
 
 
 def write(folder, **files):
@@ -72,7 +79,9 @@ def script(tmp_path):
 
 def test_edits_have_no_effect_and_data_are_read_as_they_are(script):
     trainable = keep(script)
-    write(script, s="1 / 0", snap_helper="N = 10", snap_space__late="1 / 0", snap_pkg__more="N = 20")
+    write(
+        script, s="1 / 0", snap_helper="N = 10", snap_space__late="1 / 0", snap_pkg__more="N = 20"
+    )
     (script / "data.txt").write_text("second")
     for _ in range(2):
         assert result_of(trainable) == (1, 2, 3, "second", str(script / "s.py"))
@@ -93,8 +102,9 @@ def test_modules_are_found_by_other_ways_to_the_folder(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     code = (
-        "import sys\nfrom pathlib import Path\nsys.path.insert(0, str(Path(__file__).resolve().parent / 'lib'))\n"
-        "import snap_lib\ndef train(config, reporter): return snap_lib.N"
+        "import sys\nfrom pathlib import Path\nsys.path.insert(0,"
+        " str(Path(__file__).resolve().parent / 'lib'))\nimport snap_lib\ndef train(config,"
+        " reporter): return snap_lib.N"
     )
     write(tmp_path / "real", s=code, lib__snap_lib="N = 1")
     trainable = keep(tmp_path / "link")
@@ -105,8 +115,8 @@ def test_modules_are_found_by_other_ways_to_the_folder(tmp_path):
 def test_what_was_not_there_is_taken_from_the_disk(tmp_path):
     """A script may write a module and import it."""
     code = (
-        "from pathlib import Path\ndef train(config, reporter):\n"
-        "    (Path(__file__).parent / 'snap_made.py').write_text('N = 5')\n    import snap_made\n    return snap_made.N"
+        "from pathlib import Path\ndef train(config, reporter):\n    (Path(__file__).parent /"
+        " 'snap_made.py').write_text('N = 5')\n    import snap_made\n    return snap_made.N"
     )
     write(tmp_path, s=code)
     assert result_of(keep(tmp_path)) == 5
@@ -127,12 +137,18 @@ def test_tracebacks_and_sources_are_of_the_code_that_runs(tmp_path):
         assert inspect.getsource(train).endswith("raise ValueError('kept')\n")
         with pytest.raises(ValueError, match="kept") as caught:
             train({}, None)
-    assert f'"{tmp_path}/s.py", line 2, in train\n    raise ValueError(' in "".join(traceback.format_exception(caught.value))
+    assert f'"{tmp_path}/s.py", line 2, in train\n    raise ValueError(' in "".join(
+        traceback.format_exception(caught.value)
+    )
 
 
 def test_a_package_lists_its_modules(script):
     write(
-        script, s="import pkgutil, snap_pkg\ndef train(c, r): return [m.name for m in pkgutil.iter_modules(snap_pkg.__path__)]"
+        script,
+        s=(
+            "import pkgutil, snap_pkg\ndef train(c, r): return [m.name for m in"
+            " pkgutil.iter_modules(snap_pkg.__path__)]"
+        ),
     )
     assert result_of(keep(script)) == ["inner", "more"]
     assert pkgutil.iter_modules([str(script)]) is not None
@@ -160,7 +176,10 @@ def test_what_is_kept(tmp_path, monkeypatch):
     (tmp_path / "a" / "circle").symlink_to("..")
     (tmp_path / "data.csv").touch()
     taken = Snapshot.take(tmp_path / "s.py")
-    assert (sorted(taken.sources), taken.is_whole) == (["a/b/c.py", "a/d.py", "lib/x.py", "s.py"], True)
+    assert (sorted(taken.sources), taken.is_whole) == (
+        ["a/b/c.py", "a/d.py", "lib/x.py", "s.py"],
+        True,
+    )
     monkeypatch.setattr(module, "_MOST_LOOKED_AT", 3)  # s.py, data.csv, then the nearest
     taken = Snapshot.take(tmp_path / "s.py")
     assert (sorted(taken.sources), taken.is_whole) == (["a/d.py", "s.py"], False)
@@ -187,9 +206,16 @@ def test_a_module_of_ones_own_is_kept_with_its_package(script):
         f"snap_pkg/{name}.py" for name in ("__init__", "inner", "more", "train")
     ]
     write(script, snap_pkg__more="N = 20")
-    assert [result_of(trainable), result_of(trainable), "snap_pkg.train" in sys.modules] == [2, 2, True]
+    assert [result_of(trainable), result_of(trainable), "snap_pkg.train" in sys.modules] == [
+        2,
+        2,
+        True,
+    ]
     assert result_of(kept(ModuleTrainable("snap_pkg.train", "train"))) == 20  # of the next sweep
-    write(script, snap_pkg__train="import snap_helper\ndef train(config, reporter): return snap_helper.N")
+    write(
+        script,
+        snap_pkg__train="import snap_helper\ndef train(config, reporter): return snap_helper.N",
+    )
     trainable = kept(ModuleTrainable("snap_pkg.train", "train"))
     write(script, snap_helper="N = 10")  # beside the package
     assert result_of(trainable) == 1
@@ -198,11 +224,24 @@ def test_a_module_of_ones_own_is_kept_with_its_package(script):
 
 def test_a_callable_is_kept_with_the_folder_of_its_module(script, monkeypatch):
     monkeypatch.syspath_prepend(script)
-    write(script, snap_callable="def train(config, reporter): ...\nclass Train:\n    def __call__(self, config, reporter): ...")
+    write(
+        script,
+        snap_callable=(
+            "def train(config, reporter): ...\nclass Train:\n    def __call__(self, config,"
+            " reporter): ..."
+        ),
+    )
     import snap_callable
 
-    for function in (snap_callable.train, functools.partial(snap_callable.train, a=1), snap_callable.Train()):
-        assert code_of(CallableTrainable(function)).sources.keys() >= {"snap_callable.py", "snap_helper.py"}
+    for function in (
+        snap_callable.train,
+        functools.partial(snap_callable.train, a=1),
+        snap_callable.Train(),
+    ):
+        assert code_of(CallableTrainable(function)).sources.keys() >= {
+            "snap_callable.py",
+            "snap_helper.py",
+        }
     assert code_of(CallableTrainable(os.getpid)) is None
     program = types.FunctionType(snap_callable.train.__code__, {"__name__": "__main__"})
     monkeypatch.setattr(sys.modules["__main__"], "__file__", str(script / "s.py"), raising=False)
@@ -219,7 +258,11 @@ def test_what_is_installed_or_not_there_is_not_kept(script, name):
 
 
 def git(folder, *args):
-    subprocess.run(["git", "-C", folder, "-c", "user.name=a", "-c", "user.email=a@b", *args], check=True, capture_output=True)
+    subprocess.run(
+        ["git", "-C", folder, "-c", "user.name=a", "-c", "user.email=a@b", *args],
+        check=True,
+        capture_output=True,
+    )
 
 
 def test_the_version_of_the_code(tmp_path, monkeypatch):

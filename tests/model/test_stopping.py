@@ -6,10 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tune_tasks.model.stopping import Criterion, first_met, is_loss, never_reported, parse_criterion, time_is_up, time_limit
+from tune_tasks.model.stopping import (
+    Criterion,
+    first_met,
+    is_loss,
+    never_reported,
+    parse_criterion,
+    time_is_up,
+    time_limit,
+)
 
 LOSSES = ["mean_loss", "loss", "val_loss", "info/val/loss", "info.loss"]
-OTHERS = ["mean_accuracy", "neg_mean_loss", "info/neg_loss", "loss_scale", "training_iteration", "gloss"]
+OTHERS = [
+    "mean_accuracy",
+    "neg_mean_loss",
+    "info/neg_loss",
+    "loss_scale",
+    "training_iteration",
+    "gloss",
+]
 
 
 @pytest.mark.parametrize("name", LOSSES + OTHERS)
@@ -20,28 +35,49 @@ def test_a_number_bounds_losses_from_above_and_all_else_from_below(name):
 
 @pytest.mark.parametrize(
     ("text", "op", "bound"),
-    [("<= 0.1", "<=", 0.1), ("> 5", ">", 5), ("<1e-4", "<", 1e-4), (" >=  -2 ", ">=", -2), ("==3", "==", 3)],
+    [
+        ("<= 0.1", "<=", 0.1),
+        ("> 5", ">", 5),
+        ("<1e-4", "<", 1e-4),
+        (" >=  -2 ", ">=", -2),
+        ("==3", "==", 3),
+    ],
 )
 def test_a_comparison_says_it_outright(text, op, bound):
     assert parse_criterion("mean_loss", text) == Criterion("mean_loss", op, bound)
 
 
-@pytest.mark.parametrize("value", ["5", "", "=> 5", "!= 5", "<= ", "<= 1 2", None, True, [1], {"a": 1}])
+@pytest.mark.parametrize(
+    "value", ["5", "", "=> 5", "!= 5", "<= ", "<= 1 2", None, True, [1], {"a": 1}]
+)
 def test_anything_else_is_refused(value):
-    with pytest.raises(ValueError, match=r"^expected a number or a comparison such as '<= 0\.1', got "):
+    with pytest.raises(
+        ValueError, match=r"^expected a number or a comparison such as '<= 0\.1', got "
+    ):
         parse_criterion("a", value)
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 10**400, "<= nan", "> inf", ">= x"])
+@pytest.mark.parametrize(
+    "value", [math.nan, math.inf, -math.inf, 10**400, "<= nan", "> inf", ">= x"]
+)
 def test_a_bound_is_finite(value):
     with pytest.raises(ValueError, match=r"^expected a finite number, got "):
         parse_criterion("a", value)
 
 
-@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False))
+@given(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
 def test_the_operators(value, bound):
     met = {op: Criterion("a", op, bound).met_by(value) for op in (">=", "<=", ">", "<", "==")}
-    assert met == {">=": value >= bound, "<=": value <= bound, ">": value > bound, "<": value < bound, "==": value == bound}
+    assert met == {
+        ">=": value >= bound,
+        "<=": value <= bound,
+        ">": value > bound,
+        "<": value < bound,
+        "==": value == bound,
+    }
 
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf])
@@ -50,7 +86,11 @@ def test_what_is_no_finite_number_never_satisfies(value, op):
     assert not Criterion("a", op, 0).met_by(value)
 
 
-CRITERIA = (parse_criterion("mean_accuracy", 0.99), parse_criterion("mean_loss", 0.1), parse_criterion("val/f1", "> 0.8"))
+CRITERIA = (
+    parse_criterion("mean_accuracy", 0.99),
+    parse_criterion("mean_loss", 0.1),
+    parse_criterion("val/f1", "> 0.8"),
+)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +118,10 @@ def test_large_numbers_are_shown_in_full():
 
 
 def test_time_limit():
-    criteria = [parse_criterion(*c) for c in [("time_total_s", 600), ("time_total_s", "> 30"), ("mean_accuracy", 1)]]
+    criteria = [
+        parse_criterion(*c)
+        for c in [("time_total_s", 600), ("time_total_s", "> 30"), ("mean_accuracy", 1)]
+    ]
     assert time_limit(criteria) == 30
     assert time_limit(criteria[2:]) is None
     assert time_limit([parse_criterion("time_total_s", "< 5")]) is None
@@ -86,6 +129,9 @@ def test_time_limit():
 
 
 def test_never_reported():
-    criteria = [parse_criterion(name, 1) for name in ("mean_accuracy", "my_metric", "time_total_s", "mean_loss")]
+    criteria = [
+        parse_criterion(name, 1)
+        for name in ("mean_accuracy", "my_metric", "time_total_s", "mean_loss")
+    ]
     assert never_reported(criteria, {"mean_loss"}) == ["mean_accuracy", "my_metric"]
     assert never_reported(criteria, {"mean_loss", "mean_accuracy", "my_metric"}) == []

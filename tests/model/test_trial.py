@@ -60,18 +60,26 @@ def test_an_outcome_is_read_as_it_was_written(tmp_path):
     paths = AttemptPaths.of(tmp_path, trial(config={"lr": 0.1}), 1)
     paths.create({"lr": 0.1, "f": print})
     assert paths.read_outcome() is None
-    outcome = Outcome(TrialState.ERROR, EndedBy.ERROR, "error", "Traceback …\nValueError: bad é", reports=3)
+    outcome = Outcome(
+        TrialState.ERROR, EndedBy.ERROR, "error", "Traceback …\nValueError: bad é", reports=3
+    )
     paths.write_outcome(outcome)
     assert paths.read_outcome() == outcome
     assert outcome.error_summary == "ValueError: bad é"
     assert paths.error.read_text(encoding="utf-8") == "Traceback …\nValueError: bad é\n"
     assert json.loads(paths.params.read_text()) == {"lr": 0.1, "f": repr(print)}
-    assert sorted(p.name for p in paths.folder.iterdir()) == ["error.txt", "outcome.json", "params.json"]
+    assert sorted(p.name for p in paths.folder.iterdir()) == [
+        "error.txt",
+        "outcome.json",
+        "params.json",
+    ]
 
 
 def test_an_outcome_can_be_shown_and_sent_whatever_was_raised():
     raised = "Traceback\n  line\nValueError: \ud800 nul \0 \x1b[31mred\x1b[0m " + "x" * 100_000
-    outcome = Outcome(TrialState.ERROR, EndedBy.CRITERION, "m\0\n" + "y" * 5_000 + " 3 >= 2", raised)
+    outcome = Outcome(
+        TrialState.ERROR, EndedBy.CRITERION, "m\0\n" + "y" * 5_000 + " 3 >= 2", raised
+    )
     assert outcome.error == "Traceback\n  line\nValueError: \\ud800 nul \\x00 red " + "x" * 100_000
     assert outcome.error_summary == "ValueError: \\ud800 nul \\x00 red ".ljust(199, "x") + "…"
     assert outcome.stop_reason == "m\\x00\\n".ljust(199, "y") + "…"
@@ -83,7 +91,10 @@ def test_an_outcome_can_be_shown_and_sent_whatever_was_raised():
     [
         ("ValueError('one line')", "ValueError: one line"),
         ("ValueError()", "ValueError"),
-        (r"RuntimeError('state of Net:\n\tsize mismatch\n')", r"RuntimeError: state of Net:\n\tsize mismatch"),
+        (
+            r"RuntimeError('state of Net:\n\tsize mismatch\n')",
+            r"RuntimeError: state of Net:\n\tsize mismatch",
+        ),
         ("exec('x = (')", "SyntaxError: '(' was never closed"),
         (r"ValueError('ray::f()\n  File \"x.py\", line 3, in f\nKeyError: 1')", "KeyError: 1"),
     ],
@@ -117,7 +128,17 @@ def test_each_attempt_has_its_own_folder(tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "{", "[]", "null", "{}", '{"state": "X"}', "\x00", '{"state": "ERROR", "ended_by": "error"}', "[" * 100_000),
+        *(
+            "",
+            "{",
+            "[]",
+            "null",
+            "{}",
+            '{"state": "X"}',
+            "\x00",
+            '{"state": "ERROR", "ended_by": "error"}',
+            "[" * 100_000,
+        ),
         '{"state": "ERROR", "ended_by": "error", "stop_reason": 5}',
         '{"state": "ERROR", "ended_by": "error", "stop_reason": "", "error": ["x"]}',
         '{"state": "ERROR", "ended_by": "error", "stop_reason": "", "reports": "3"}',

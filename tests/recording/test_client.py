@@ -34,7 +34,10 @@ class Link(RayRecorderLink):
 
 @pytest.mark.parametrize("do", [lambda path: None, os.remove, lambda path: os.truncate(path, 0)])
 def test_it_ends_with_what_there_is(tmp_path, monkeypatch, do):
-    monkeypatch.setattr("tune_tasks.recording.client.time.sleep", lambda _: pytest.fail("it waits for bytes that never come"))
+    monkeypatch.setattr(
+        "tune_tasks.recording.client.time.sleep",
+        lambda _: pytest.fail("it waits for bytes that never come"),
+    )
     paths = AttemptPaths(tmp_path)
     reporter, link = StatusReporter(TRIAL, paths.results, "id"), Link(paths)
     reporter.report(TrainingResult(timesteps_total=1))

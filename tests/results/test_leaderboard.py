@@ -8,11 +8,20 @@ from tune_tasks.model.trial import TrialState
 from tune_tasks.results.leaderboard import headline, leaderboard
 from tune_tasks.results.summary import ExperimentSummary, TrialSummary
 
-RUNNING, TERMINATED, ERROR, PENDING = TrialState.RUNNING, TrialState.TERMINATED, TrialState.ERROR, TrialState.PENDING
+RUNNING, TERMINATED, ERROR, PENDING = (
+    TrialState.RUNNING,
+    TrialState.TERMINATED,
+    TrialState.ERROR,
+    TrialState.PENDING,
+)
 
 
 def trial(index, state=TERMINATED, accuracy=None, **fields):
-    row = None if accuracy is None else {"timesteps_total": 10 * index, "mean_accuracy": accuracy, "mean_loss": 1 - accuracy}
+    row = (
+        None
+        if accuracy is None
+        else {"timesteps_total": 10 * index, "mean_accuracy": accuracy, "mean_loss": 1 - accuracy}
+    )
     return TrialSummary("exp", f"trial {index}", index, {}, {}, state, last_result=row, **fields)
 
 
@@ -24,14 +33,23 @@ MIXED = experiment(
     trial(0, ERROR, 0.99, error="Traceback\nValueError: bad"),
     trial(1, PENDING),
     trial(2, RUNNING),
-    trial(3, TERMINATED, 0.5, stop_reason="train() returned", elapsed_s=59.6, mlflow_url="http://mlflow/run"),
+    trial(
+        3,
+        TERMINATED,
+        0.5,
+        stop_reason="train() returned",
+        elapsed_s=59.6,
+        mlflow_url="http://mlflow/run",
+    ),
     trial(4, RUNNING, 0.75, elapsed_s=3700, mlflow_run_id="abc"),
     trial(5),
 )
 
 
 def test_best_first_then_what_runs_waits_ended_without_a_value_and_failed():
-    assert [row["trial"] for row in leaderboard(MIXED).rows] == [f"trial {index}" for index in (4, 3, 2, 1, 5, 0)]
+    assert [row["trial"] for row in leaderboard(MIXED).rows] == [
+        f"trial {index}" for index in (4, 3, 2, 1, 5, 0)
+    ]
     least = ExperimentSummary("exp", MIXED.trials, Path("/logs"), "mean_accuracy", "min")
     assert [row["trial"] for row in leaderboard(least).rows][:2] == ["trial 3", "trial 4"]
 
@@ -50,13 +68,19 @@ def test_a_row():
     }
     assert (rows["trial 4"]["elapsed"], rows["trial 4"]["MLflow"]) == ("1 h 01 min", "abc")
     assert rows["trial 0"]["why it ended"] == "ValueError: bad"
-    assert rows["trial 1"] == dict.fromkeys(rows["trial 1"], "") | {"trial": "trial 1", "state": "PENDING"}
+    assert rows["trial 1"] == dict.fromkeys(rows["trial 1"], "") | {
+        "trial": "trial 1",
+        "state": "PENDING",
+    }
 
 
 def test_texts_of_users_are_cut():
     long = TrialSummary("exp", "x" * 5_000, 7, {}, {}, ERROR, error="ValueError: " + "y" * 5_000)
     row = leaderboard(experiment(long)).rows[0]
-    assert (row["trial"], row["why it ended"]) == ("x" * 197 + "…_7", "ValueError: ".ljust(199, "y") + "…")
+    assert (row["trial"], row["why it ended"]) == (
+        "x" * 197 + "…_7",
+        "ValueError: ".ljust(199, "y") + "…",
+    )
 
 
 def test_one_line_and_progress():
@@ -68,12 +92,19 @@ def test_one_line_and_progress():
 def test_a_long_list_keeps_the_best_what_runs_and_what_failed():
     done = [trial(index, TERMINATED, index / 1000) for index in range(400)]
     rows = leaderboard(
-        experiment(*done, *(trial(i, RUNNING) for i in range(400, 440)), *(trial(i, ERROR) for i in range(440, 500)))
+        experiment(
+            *done,
+            *(trial(i, RUNNING) for i in range(400, 440)),
+            *(trial(i, ERROR) for i in range(440, 500)),
+        )
     ).rows
     names = [row["trial"] for row in rows]
     assert names[:50] == [f"trial {index}" for index in range(399, 349, -1)]
     assert names[50:100] == [f"trial {index}" for index in [*range(400, 425), *range(440, 465)]]
-    assert rows[100:] == [dict.fromkeys(rows[0], "") | {"trial": "… 400 more", "state": "15 RUNNING, 350 TERMINATED, 35 ERROR"}]
+    assert rows[100:] == [
+        dict.fromkeys(rows[0], "")
+        | {"trial": "… 400 more", "state": "15 RUNNING, 350 TERMINATED, 35 ERROR"}
+    ]
 
 
 @pytest.mark.parametrize("count", [1, 100])
@@ -85,4 +116,9 @@ def test_a_metric_takes_no_column_of_ours():
     row = {"timesteps_total": 1, "info": {"state": 3.0, "trial": 7.0}}
     one = TrialSummary("exp", "name", 0, {}, {}, TERMINATED, last_result=row)
     shown = leaderboard(ExperimentSummary("exp", [one], Path("/logs"), "state", "max")).rows[0]
-    assert (shown["trial"], shown["state"], shown["info/state"], shown["info/trial"]) == ("name", "TERMINATED", "3", "7")
+    assert (shown["trial"], shown["state"], shown["info/state"], shown["info/trial"]) == (
+        "name",
+        "TERMINATED",
+        "3",
+        "7",
+    )

@@ -13,14 +13,21 @@ from tune_tasks.results.report import ReportPaths, report_text, with_pictures_in
 from tune_tasks.results.summary import ExperimentSummary, Summary, TrialSummary
 
 TERMINATED, ERROR = TrialState.TERMINATED, TrialState.ERROR
-TITLES = ["Learning curves of the best trials", "The metric against what was searched", "Parallel coordinates"]
+TITLES = [
+    "Learning curves of the best trials",
+    "The metric against what was searched",
+    "Parallel coordinates",
+]
 
 
 def trial(folder, index, accuracy, state=TERMINATED, **searched):
     logdir = folder / str(index)
     logdir.mkdir()
     more = {"training_iteration": 1, "time_total_s": 1.0, "timestamp": 1.0}
-    rows = [{"timesteps_total": step, "mean_accuracy": accuracy * step / 20, **more} for step in range(1, 21)]
+    rows = [
+        {"timesteps_total": step, "mean_accuracy": accuracy * step / 20, **more}
+        for step in range(1, 21)
+    ]
     (logdir / "result.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
     failed = state is ERROR
     return TrialSummary(
@@ -30,7 +37,9 @@ def trial(folder, index, accuracy, state=TERMINATED, **searched):
         config={"fixed": {"a": [1, (2,)]}, "made": object, **searched},
         searched=searched,
         state=state,
-        stop_reason="ValueError" if failed else f"mean_accuracy {accuracy:g} >= 0.3 after 20 timesteps",
+        stop_reason=(
+            "ValueError" if failed else f"mean_accuracy {accuracy:g} >= 0.3 after 20 timesteps"
+        ),
         last_result=rows[-1],
         error="Traceback …\nValueError: bad | worse" if failed else None,
         logdir=str(logdir),
@@ -54,9 +63,17 @@ def text_of(experiment, **fields):
 
 def test_the_text(experiment):
     text = text_of(experiment)
-    assert text.startswith("# exp\n\nSweep `a-sweep`: 4/4 done, best mean_accuracy 0.9, 1 failed.\n")
-    assert "`script_1` with mean_accuracy **0.9**\n\n```yaml\nfixed:\n  a:\n  - 1\n  - - 2\nmade: <class 'object'>\n" in text
-    assert "- 3 × `mean_accuracy >= 0.3`: `script_0`, `script_1`, `script_3`\n- `stop.nowhere` never triggered" in text
+    assert text.startswith(
+        "# exp\n\nSweep `a-sweep`: 4/4 done, best mean_accuracy 0.9, 1 failed.\n"
+    )
+    assert (
+        "`script_1` with mean_accuracy **0.9**\n\n```yaml\nfixed:\n  a:\n  - 1\n  - - 2\nmade:"
+        " <class 'object'>\n" in text
+    )
+    assert (
+        "- 3 × `mean_accuracy >= 0.3`: `script_0`, `script_1`, `script_3`\n- `stop.nowhere` never"
+        " triggered" in text
+    )
     assert "## Failures\n\n- 1 × `ValueError: bad | worse`: `script_2`\n" in text
     assert "| script_2 | ERROR | 0.99 | 20 |  | ValueError: bad \\| worse |  |" in text
     assert "Interrupted" not in text
@@ -92,7 +109,10 @@ def test_an_axis():
     assert log.fractions() == pytest.approx([0, 0.5, 1])
     assert log.ticks() == {0.0: "0.0001", 1.0: "1"}
     words = plots._Axis.of("act", ["relu", None, "tanh", True])
-    assert (words.fractions(), list(words.ticks().values())) == ([2 / 3, 0, 1, 1 / 3], ["None", "True", "relu", "tanh"])
+    assert (words.fractions(), list(words.ticks().values())) == (
+        [2 / 3, 0, 1, 1 / 3],
+        ["None", "True", "relu", "tanh"],
+    )
     assert plots._Axis.of("same", [3, 3]).fractions() == [0.5, 0.5]
 
 
@@ -121,7 +141,10 @@ ODD = {
 @pytest.mark.parametrize("searched", ODD.values(), ids=ODD)
 def test_odd_values_are_drawn(tmp_path, searched):
     ((name, values),) = searched.items()
-    trials = [trial(tmp_path, index, 0.5 + index / 10, **{name: value}) for index, value in enumerate(values)]
+    trials = [
+        trial(tmp_path, index, 0.5 + index / 10, **{name: value})
+        for index, value in enumerate(values)
+    ]
     odd = ExperimentSummary("exp", trials, tmp_path, "mean_accuracy", "max")
     assert list(plots.draw(odd)) == TITLES
     write_report(Summary("a-sweep", [odd]), odd)
@@ -141,7 +164,10 @@ def test_a_number_that_one_trial_lacks_stays_a_number():
 
 
 def test_what_only_some_trials_have_is_an_axis_and_too_many_texts_are_none(tmp_path):
-    trials = [trial(tmp_path, index, 0.5, text=f"t{index}", **({"late": index} if index else {})) for index in range(40)]
+    trials = [
+        trial(tmp_path, index, 0.5, text=f"t{index}", **({"late": index} if index else {}))
+        for index in range(40)
+    ]
     assert [axis.name for axis in plots._axes(trials)] == ["late"]
 
 
@@ -160,7 +186,10 @@ def test_what_looks_like_a_picture_in_an_error_is_none(tmp_path):
 
 
 def test_many_causes_are_folded(tmp_path):
-    trials = [replace(trial(tmp_path, index, 0.5, ERROR), error=f"ValueError: {index}") for index in range(30)]
+    trials = [
+        replace(trial(tmp_path, index, 0.5, ERROR), error=f"ValueError: {index}")
+        for index in range(30)
+    ]
     text = text_of(ExperimentSummary("exp", trials, tmp_path, "mean_accuracy", "max"))
     assert text.count("- 1 × `ValueError: ") == 20
     assert "- 10 × something else\n" in text

@@ -9,13 +9,23 @@ from pathlib import Path
 import pytest
 
 from tune_tasks.model.trial import TrialState
-from tune_tasks.results.summary import ExperimentSummary, Summary, TrialSummary, choose_metric, report_lines
+from tune_tasks.results.summary import (
+    ExperimentSummary,
+    Summary,
+    TrialSummary,
+    choose_metric,
+    report_lines,
+)
 
 TERMINATED, ERROR, PENDING = TrialState.TERMINATED, TrialState.ERROR, TrialState.PENDING
 
 
 def trial(index, state=TERMINATED, *, info=None, **metrics):
-    result = {"timesteps_total": 10, **metrics, **({"info": info} if info else {})} if metrics or info else None
+    result = (
+        {"timesteps_total": 10, **metrics, **({"info": info} if info else {})}
+        if metrics or info
+        else None
+    )
     return TrialSummary(
         experiment="exp",
         name=f"script_{index}_lr={index}",
@@ -61,12 +71,25 @@ def test_the_metric_that_best_goes_by(trials, metric, mode, chosen):
 @pytest.mark.parametrize(
     ("trials", "keys", "best"),
     [
-        ([trial(0, mean_accuracy=0.5), trial(1, mean_accuracy=0.9), trial(2, mean_accuracy=0.7)], {}, 1),
+        (
+            [trial(0, mean_accuracy=0.5), trial(1, mean_accuracy=0.9), trial(2, mean_accuracy=0.7)],
+            {},
+            1,
+        ),
         ([trial(0, mean_loss=0.5), trial(1, mean_loss=0.1), trial(2, mean_loss=0.7)], {}, 1),
         ([trial(0, info={"m": 3}), trial(1, info={"m": 1})], {"metric": "m", "mode": "min"}, 1),
         ([trial(0, mean_loss=1), trial(1, mean_loss=1)], {}, 0),
         ([trial(0, mean_accuracy=1), trial(1, mean_accuracy=1)], {}, 0),
-        ([trial(0, mean_loss=math.nan), trial(1, mean_loss=-math.inf), trial(2, mean_loss=5), trial(3)], {}, 2),
+        (
+            [
+                trial(0, mean_loss=math.nan),
+                trial(1, mean_loss=-math.inf),
+                trial(2, mean_loss=5),
+                trial(3),
+            ],
+            {},
+            2,
+        ),
         ([trial(0, ERROR, mean_loss=0.1), trial(1, mean_loss=5)], {}, 1),
         ([trial(0, ERROR, mean_loss=0.1)], {}, None),
         ([trial(0), trial(1)], {}, None),
@@ -77,7 +100,9 @@ def test_the_metric_that_best_goes_by(trials, metric, mode, chosen):
 def test_best(trials, keys, best):
     made = experiment(*trials, **keys)
     assert (made.best().index if made.best() else None) == best
-    assert summary(made).best() == summary(experiment(name="other"), made).best("exp") == made.best()
+    assert (
+        summary(made).best() == summary(experiment(name="other"), made).best("exp") == made.best()
+    )
     assert summary(made).best("no such") is None
 
 
@@ -113,7 +138,12 @@ def test_the_json_document():
     made = summary(experiment(trial(0, mean_loss=0.5), trial(1, ERROR)))
     document = json.loads(json.dumps(made.as_json()))
     (name, shown), *_ = document["experiments"].items()
-    assert (name, shown["metric"], shown["mode"], shown["best"]) == ("exp", "mean_loss", "min", shown["trials"][0])
+    assert (name, shown["metric"], shown["mode"], shown["best"]) == (
+        "exp",
+        "mean_loss",
+        "min",
+        shown["trials"][0],
+    )
     assert shown["trials"][1] == {
         "name": "script_1_lr=1",
         "index": 1,
@@ -134,10 +164,16 @@ def test_the_json_document():
 
 
 def test_the_table():
-    table = summary(experiment(trial(0, mean_loss=0.5, info={"state": 9, "f1": 0.9}), trial(1, PENDING))).dataframe()
+    table = summary(
+        experiment(trial(0, mean_loss=0.5, info={"state": 9, "f1": 0.9}), trial(1, PENDING))
+    ).dataframe()
     assert list(table.columns[:5]) == ["experiment", "index", "name", "state", "config/lr"]
     assert list(table["state"]) == ["TERMINATED", "PENDING"]
-    assert (table["mean_loss"][0], table["f1"][0], math.isnan(table["mean_loss"][1])) == (0.5, 0.9, True)
+    assert (table["mean_loss"][0], table["f1"][0], math.isnan(table["mean_loss"][1])) == (
+        0.5,
+        0.9,
+        True,
+    )
 
 
 def test_a_summary_travels():
@@ -146,23 +182,46 @@ def test_a_summary_travels():
 
 
 def test_secrets_are_in_the_config_alone():
-    one = replace(trial(0, mean_accuracy=0.9), config={"lr": 0, "token": "s3cret"}, searched={"lr": 0, "token": "s3cret"})
+    one = replace(
+        trial(0, mean_accuracy=0.9),
+        config={"lr": 0, "token": "s3cret"},
+        searched={"lr": 0, "token": "s3cret"},
+    )
     found = summary(experiment(one))
     assert found.best().config["token"] == "s3cret"
-    shown = [repr(found), json.dumps(found.as_json()), found.dataframe().to_csv(), *report_lines(found)]
+    shown = [
+        repr(found),
+        json.dumps(found.as_json()),
+        found.dataframe().to_csv(),
+        *report_lines(found),
+    ]
     assert not [text for text in shown if "s3cret" in text]
     assert found.best().as_json()["config"] == {"lr": 0, "token": "***"}
 
 
 def test_files_that_are_gone_and_lines_that_are_no_reports_are_said():
     lost = replace(trial(0, mean_loss=1), missing=("result.json", "params.json"))
-    lacking, written_into = replace(trial(1), missing=("params.json",)), replace(trial(2), foreign_lines=2)
-    said = replace(trial(3, ERROR), error="result.json was overwritten", missing=("result.json",), foreign_lines=1)
+    lacking, written_into = (
+        replace(trial(1), missing=("params.json",)),
+        replace(trial(2), foreign_lines=2),
+    )
+    said = replace(
+        trial(3, ERROR),
+        error="result.json was overwritten",
+        missing=("result.json",),
+        foreign_lines=1,
+    )
     made = summary(experiment(lost, lacking, written_into, said))
     assert [line for line in report_lines(made) if line.startswith("Warning")] == [
-        "Warning: script_0_lr=0: something else has removed or truncated result.json, params.json in /logs/0",
+        (
+            "Warning: script_0_lr=0: something else has removed or truncated result.json,"
+            " params.json in /logs/0"
+        ),
         "Warning: script_1_lr=1: something else has removed or truncated params.json in /logs/1",
-        "Warning: script_2_lr=2: something else writes into its result.json; skipped 2 lines that are no reports",
+        (
+            "Warning: script_2_lr=2: something else writes into its result.json; skipped 2 lines"
+            " that are no reports"
+        ),
     ]
     assert made.one_line().endswith("; failed: script_3_lr=3; without their reports: script_0_lr=0")
 
@@ -187,7 +246,11 @@ NAN = math.nan
 @pytest.mark.parametrize(
     ("trials", "metric", "why"),
     [
-        ([trial(0, info={"val_loss": NAN}), trial(1, info={"val_loss": math.inf})], "val_loss", "val_loss was never finite"),
+        (
+            [trial(0, info={"val_loss": NAN}), trial(1, info={"val_loss": math.inf})],
+            "val_loss",
+            "val_loss was never finite",
+        ),
         ([trial(0, mean_loss=NAN), trial(1)], None, "mean_loss was never finite"),
         (
             [replace(trial(0, mean_loss=NAN), reports=5, non_finite=1)],

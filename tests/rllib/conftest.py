@@ -1,15 +1,21 @@
-"""What the tests of RLlib share: they are outside of the fast part of the suite, for importing RLlib takes seconds."""
+"""What the tests of RLlib share.
+
+They are outside of the fast part of the suite, for importing RLlib takes seconds.
+"""
 
 from pathlib import Path
 
 import pytest
 
 HERE = Path(__file__).parent
-FAST = {HERE / f"test_{name}.py" for name in ("checkpoints", "results", "shares")}  # they import none of RLlib
+# They import none of RLlib
+FAST = {HERE / f"test_{name}.py" for name in ("checkpoints", "results", "shares")}
 # RLlib's own doing, which we cannot change:
 WARNINGS = [
-    "ignore:.*Overriding environment rllib-:UserWarning",  # its vector environment is registered anew for each env runner
-    "ignore:.*is deprecated:DeprecationWarning:ray.data.context",  # Ray Data, of the settings that it makes for itself
+    # Its vector environment is registered anew for each env runner
+    "ignore:.*Overriding environment rllib-:UserWarning",
+    # Ray Data, of the settings that it makes for itself
+    "ignore:.*is deprecated:DeprecationWarning:ray.data.context",
 ]
 
 

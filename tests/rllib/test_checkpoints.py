@@ -23,7 +23,12 @@ def test_it_is_read_as_it_was_written(tmp_path):
     folder = checkpoints.write(tmp_path, WHAT, save)
     assert folder == tmp_path / "checkpoint_000010"
     read = Checkpoint.read(folder)
-    assert (read.alg, read.env, read.config, read.earlier) == (WHAT.alg, WHAT.env, WHAT.config, WHAT.earlier)
+    assert (read.alg, read.env, read.config, read.earlier) == (
+        WHAT.alg,
+        WHAT.env,
+        WHAT.config,
+        WHAT.earlier,
+    )
     assert read.recent_episodes().fields()["episode_reward_mean"] == 20.0
     assert read.recent_episodes().total == 73
     assert (checkpoints.algorithm_folder(folder) / "weights").read_text() == "w"
@@ -46,7 +51,10 @@ def test_one_that_cannot_be_written_is_not_there(tmp_path):
 
 
 def test_another_folder_is_none(tmp_path):
-    with pytest.raises(UsageError, match=re.escape(f"{tmp_path} is no checkpoint of tune-tasks (expected a folder with")):
+    with pytest.raises(
+        UsageError,
+        match=re.escape(f"{tmp_path} is no checkpoint of tune-tasks (expected a folder with"),
+    ):
         Checkpoint.read(tmp_path)
 
 
@@ -69,7 +77,9 @@ def test_the_search_for_the_nearest_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "_LOOKED_AT", 5)
     checkpoints.write(folders / "0" / "deep" / "deeper", WHAT, save)
     looked.clear()
-    with pytest.raises(UsageError, match=re.escape(f"{tmp_path} is no checkpoint of tune-tasks (expected")):
+    with pytest.raises(
+        UsageError, match=re.escape(f"{tmp_path} is no checkpoint of tune-tasks (expected")
+    ):
         Checkpoint.read(tmp_path)
     assert len(looked) <= 5
 

@@ -14,24 +14,53 @@ from tune_tasks.sweep.plan import make_plan
 
 def test_a_criterion_names_what_rllibs_trials_report(tmp_path):
     def plan(stop):
-        experiment = {"alg": "PPO", "env": "CartPole-v1", "stop": stop, "config": {"num_workers": 0}}
+        experiment = {
+            "alg": "PPO",
+            "env": "CartPole-v1",
+            "stop": stop,
+            "config": {"num_workers": 0},
+        }
         (tmp_path / "spec.json").write_text(json.dumps({"e": experiment}))
         return make_plan(load_spec(tmp_path / "spec.json"), seed=0)
 
-    assert list(plan({**dict.fromkeys(METRICS, 1), "learner/policy_loss": 1, "evaluation/episode_reward_mean": 1}).trials())
-    said = r"e\.stop\.episode_reward_mena: no trial of PPO reports it; did you mean 'episode_reward_mean'\?"
+    assert list(
+        plan(
+            {
+                **dict.fromkeys(METRICS, 1),
+                "learner/policy_loss": 1,
+                "evaluation/episode_reward_mean": 1,
+            }
+        ).trials()
+    )
+    said = (
+        r"e\.stop\.episode_reward_mena: no trial of PPO reports it; did you mean"
+        r" 'episode_reward_mean'\?"
+    )
     with pytest.raises(SpecError, match=said):
         plan({"episode_reward_mena": 1})
 
 
 def planned(**experiment):
     return make_plan(
-        spec_from_data({"e": {"alg": "PPO", "env": "CartPole-v1", "stop": {"training_iteration": 1}, **experiment}})
+        spec_from_data(
+            {
+                "e": {
+                    "alg": "PPO",
+                    "env": "CartPole-v1",
+                    "stop": {"training_iteration": 1},
+                    **experiment,
+                }
+            }
+        )
     )
 
 
 def test_what_rllib_calls_a_metric_is_taken_as_ours():
-    stop = {"sampler_results/episode_reward_mean": 10, "env_runners/num_episodes_lifetime": 5, "num_env_steps_sampled": 9}
+    stop = {
+        "sampler_results/episode_reward_mean": 10,
+        "env_runners/num_episodes_lifetime": 5,
+        "num_env_steps_sampled": 9,
+    }
     made = planned(stop=stop, metric="evaluation/env_runners/episode_return_mean").experiments[0]
     assert list(made.spec.stop) == ["episode_reward_mean", "episodes_total", "timesteps_total"]
     assert [criterion.metric for criterion in made.trials[0].stop] == list(made.spec.stop)
@@ -44,20 +73,25 @@ def test_what_rllib_calls_a_metric_is_taken_as_ours():
 
 
 def test_a_trial_that_never_ends_is_a_warning():
-    assert planned(stop={}).warnings == ["e: no `stop`: a trial of PPO never ends by itself; e.g. stop: {time_total_s: 3600}"]
+    assert planned(stop={}).warnings == [
+        "e: no `stop`: a trial of PPO never ends by itself; e.g. stop: {time_total_s: 3600}"
+    ]
     assert planned().warnings == []
 
 
 OLD_FILES = {
-    "2018": """
+    "2018": (
+        """
         a:
             env: PongDeterministic-v4
             run: PPO
             trial_resources: {cpu: 1, extra_cpu: 2}
             stop: {episode_reward_mean: 21}
             config: {num_workers: 2, num_sgd_iter: 2, devices: ["/gpu:0"], observation_filter: NoFilter}
-        """,
-    "2020": """
+        """
+    ),
+    "2020": (
+        """
         a:
             run: DQN
             num_samples: 2
@@ -68,8 +102,10 @@ OLD_FILES = {
                 monitor: false
                 exploration_config: {epsilon_timesteps: 200, final_epsilon: 0.02}
                 model: {use_lstm: false, custom_model: null, lstm_use_prev_action_reward: false}
-        """,
-    "2021": """
+        """
+    ),
+    "2021": (
+        """
         a:
             env: Pendulum-v1
             run: SAC
@@ -87,8 +123,10 @@ OLD_FILES = {
                 learning_starts: 256
                 metrics_smoothing_episodes: 5
                 num_workers: 0
-        """,
-    "2023": """
+        """
+    ),
+    "2023": (
+        """
         a:
             env: CartPole-v1
             run: APPO
@@ -102,7 +140,8 @@ OLD_FILES = {
                 exploration_config: {}
                 num_workers: 1
                 num_gpus: 1
-        """,
+        """
+    ),
 }
 
 
@@ -141,7 +180,13 @@ c: {env: CartPole-v1, alg: PPO, stop: {done: 1}, config: {lr: {grid_search: [1, 
         ("PPO", {}, {}, 1, 0),  # RLlib's own two share the one CPU
         ("PPO", {"num_workers": 2}, {"cpu": 2}, 2, 0),
         ("PPO", {"num_workers": 2, "num_cpus_per_worker": 0.5}, {}, 2, 0),
-        ("PPO", {"num_workers": 1, "evaluation_num_workers": 2, "evaluation_interval": 1}, {}, 4, 0),
+        (
+            "PPO",
+            {"num_workers": 1, "evaluation_num_workers": 2, "evaluation_interval": 1},
+            {},
+            4,
+            0,
+        ),
         ("PPO", {"num_workers": 1, "evaluation_num_workers": 2}, {}, 2, 0),
         ("IMPALA", {"num_workers": 1, "num_learners": 2}, {}, 4, 0),
         ("PPO", {"num_workers": 1, "num_gpus": 1}, {}, 2, 1),
@@ -163,6 +208,7 @@ def test_more_workers_than_any_machine_has_cpus_are_refused():
     Cluster([Node("a", 16)]).check(made)
     Cluster([Node("a", 8), Node("b", 8)]).check(made)  # a trial may be spread
     with pytest.raises(
-        ResourcesError, match="e: a trial asks for 13 CPUs, 0 GPUs, but no machine of the cluster has that: 4 CPUs"
+        ResourcesError,
+        match="e: a trial asks for 13 CPUs, 0 GPUs, but no machine of the cluster has that: 4 CPUs",
     ):
         Cluster([Node("a", 4)]).check(made)

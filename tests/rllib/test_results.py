@@ -9,7 +9,9 @@ def rllib_result(episodes=(), steps=400.0, learners=None):
     return {
         "num_env_steps_sampled_lifetime": steps,
         "env_runners": {EPISODES: list(episodes), "episode_return_mean": 99.0},
-        "learners": {"default_policy": {"policy_loss": np.float64(0.5)}} if learners is None else learners,
+        "learners": {"default_policy": {"policy_loss": np.float64(0.5)}}
+        if learners is None
+        else learners,
     }
 
 
@@ -17,7 +19,11 @@ def test_the_fields():
     result = training_result(rllib_result([(10.0, 10), (30.0, 20)]), RecentEpisodes())
     assert (result.timesteps_total, result.episodes_total) == (400, 2)
     assert (result.episode_reward_mean, result.episode_len_mean) == (20.0, 15.0)
-    assert result.info == {"episode_reward_min": 10.0, "episode_reward_max": 30.0, "learner": {"policy_loss": 0.5}}
+    assert result.info == {
+        "episode_reward_min": 10.0,
+        "episode_reward_max": 30.0,
+        "learner": {"policy_loss": 0.5},
+    }
     assert type(result.info["learner"]["policy_loss"]) is float
 
 
@@ -34,19 +40,33 @@ def test_an_iteration_in_which_one_episode_ended():
     result = rllib_result()
     result["env_runners"][EPISODES] = (-17.0, 1180)  # as RLlib gives a series of one item
     counted = training_result(result, RecentEpisodes())
-    assert (counted.episodes_total, counted.episode_reward_mean, counted.episode_len_mean) == (1, -17.0, 1180.0)
+    assert (counted.episodes_total, counted.episode_reward_mean, counted.episode_len_mean) == (
+        1,
+        -17.0,
+        1180.0,
+    )
 
 
 def test_what_an_evaluation_has_measured():
-    played = {"episode_return_mean": 20.0, "episode_return_max": float("nan"), EPISODES: float("nan")}
-    result = training_result({**rllib_result(), "evaluation": {"env_runners": played}}, RecentEpisodes())
+    played = {
+        "episode_return_mean": 20.0,
+        "episode_return_max": float("nan"),
+        EPISODES: float("nan"),
+    }
+    result = training_result(
+        {**rllib_result(), "evaluation": {"env_runners": played}}, RecentEpisodes()
+    )
     assert result.info["evaluation"] == {"episode_reward_mean": 20.0}
     assert "evaluation" not in training_result(rllib_result(), RecentEpisodes()).info
 
 
 def test_before_the_first_episode_has_ended_there_is_no_mean():
     result = training_result(rllib_result(), RecentEpisodes())
-    assert (result.episode_reward_mean, result.episodes_total, result.timesteps_total) == (None, 0, 400)
+    assert (result.episode_reward_mean, result.episodes_total, result.timesteps_total) == (
+        None,
+        0,
+        400,
+    )
 
 
 def test_several_modules_keep_their_names_and_statistics_that_are_none_are_left_out():
@@ -65,9 +85,13 @@ def test_what_an_algorithm_on_data_has_trained_on_and_played_in_its_evaluation()
     assert training_result(result, episodes, on_data=True).timesteps_total == 2000
     assert training_result(result, episodes, on_data=True).episodes_total is None
     played = {"episode_return_mean": 20.0, EPISODES: [(15.0, 15), (25.0, 25)]}
-    reported = training_result({**result, "evaluation": {"env_runners": played}}, episodes, on_data=True)
+    reported = training_result(
+        {**result, "evaluation": {"env_runners": played}}, episodes, on_data=True
+    )
     assert (reported.episode_reward_mean, reported.episodes_total) == (20.0, 2)
     repeated = {**result, "evaluation": {"env_runners": {EPISODES: [(99.0, 99)]}}}
     assert training_result(repeated, episodes, on_data=True, evaluated=False).episodes_total == 2
-    none = training_result({**result, "evaluation": {"env_runners": {EPISODES: float("nan")}}}, episodes, on_data=True)
+    none = training_result(
+        {**result, "evaluation": {"env_runners": {EPISODES: float("nan")}}}, episodes, on_data=True
+    )
     assert (none.episode_reward_mean, none.episodes_total) == (20.0, 2)

@@ -13,7 +13,11 @@ SHARES = {
     "the document's": (Resources(8), 8, (Resources(1), *[Resources(0.875)] * 8)),
     "a third has no end": (Resources(2), 3, (Resources(1.0001), *[Resources(0.3333)] * 3)),
     "less than one CPU": (Resources(0.9), 2, (Resources(0.3), *[Resources(0.3)] * 2)),
-    "GPU and memory are its own": (Resources(3, 1, 100), 2, (Resources(1, 1, 100), *[Resources(1)] * 2)),
+    "GPU and memory are its own": (
+        Resources(3, 1, 100),
+        2,
+        (Resources(1, 1, 100), *[Resources(1)] * 2),
+    ),
 }
 
 
@@ -31,12 +35,17 @@ def test_their_sum_is_exact_and_each_has_some(cpu, workers):
 
 
 def test_what_the_config_says_of_a_worker_holds():
-    assert divide(Resources(4, 1), 2, cpu=1, gpu=0.25) == (Resources(2, 0.5), *[Resources(1, 0.25)] * 2)
+    assert divide(Resources(4, 1), 2, cpu=1, gpu=0.25) == (
+        Resources(2, 0.5),
+        *[Resources(1, 0.25)] * 2,
+    )
 
 
 @pytest.mark.parametrize(("cpu", "gpu"), [(2, 0), (1, 1)])
 def test_too_little(cpu, gpu):
-    with pytest.raises(ResourcesError, match=r"^resources: 4 CPUs, 1 GPU do not hold 2 workers of .* each beside"):
+    with pytest.raises(
+        ResourcesError, match=r"^resources: 4 CPUs, 1 GPU do not hold 2 workers of .* each beside"
+    ):
         divide(Resources(4, 1), 2, cpu=cpu, gpu=gpu)
 
 

@@ -21,7 +21,9 @@ def test_workers_are_started_again_only_where_the_config_says_so(config, restart
 
 
 def test_a_workers_share_is_what_rllib_reserves_for_it(tmp_path):
-    settings = RLlibTrainable("PPO", "CartPole-v1", Resources(cpu=8))._settings({"num_workers": 8}, 7, str(tmp_path))
+    settings = RLlibTrainable("PPO", "CartPole-v1", Resources(cpu=8))._settings(
+        {"num_workers": 8}, 7, str(tmp_path)
+    )
     assert settings.num_cpus_per_env_runner == 0.875
 
 
@@ -33,7 +35,9 @@ def test_what_does_without_a_worker_that_has_died(alg, ignored, tmp_path):
 
 def test_what_the_config_says_of_failing_workers_holds(tmp_path):
     trainable = RLlibTrainable("PPO", "CartPole-v1", Resources())
-    assert trainable._settings({"ignore_env_runner_failures": True}, 7, str(tmp_path)).ignore_env_runner_failures
+    assert trainable._settings(
+        {"ignore_env_runner_failures": True}, 7, str(tmp_path)
+    ).ignore_env_runner_failures
 
 
 def test_the_gpu_is_with_the_process_that_learns(tmp_path):
@@ -45,7 +49,9 @@ def test_the_gpu_is_with_the_process_that_learns(tmp_path):
 
 
 def test_each_whole_episode_begins_anew(tmp_path):
-    settings = RLlibTrainable("PPO", "CartPole-v1", Resources())._settings({"num_workers": 0}, 7, str(tmp_path))
+    settings = RLlibTrainable("PPO", "CartPole-v1", Resources())._settings(
+        {"num_workers": 0}, 7, str(tmp_path)
+    )
     runner = SingleAgentEnvRunner(config=settings)
     starts = [tuple(runner.sample(num_episodes=1)[0].get_observations(0)) for _ in range(3)]
     assert len(set(starts)) == 3

@@ -8,7 +8,13 @@ import pytest
 
 from tune_tasks.errors import ServiceError
 from tune_tasks.servers.mlflow_client import expect_usable
-from tune_tasks.servers.mlflow_database import Schema, _revisions, database_of, make_aside, schema_of
+from tune_tasks.servers.mlflow_database import (
+    Schema,
+    _revisions,
+    database_of,
+    make_aside,
+    schema_of,
+)
 
 
 @pytest.fixture
@@ -85,16 +91,33 @@ def in_a_file(database):
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (broken_off, "the making of it was broken off; move it away to have a new one made, or name another store"),
-        (newer, r"a newer MLflow has made it \(schema 0123456789ab\); install that one, or name another store"),
-        (no_database, "file is not a database; move it away, or name another store with MLFLOW_TRACKING_URI"),
+        (
+            broken_off,
+            (
+                "the making of it was broken off; move it away to have a new one made, or name"
+                " another store"
+            ),
+        ),
+        (
+            newer,
+            (
+                r"a newer MLflow has made it \(schema 0123456789ab\); install that one, or name"
+                r" another store"
+            ),
+        ),
+        (
+            no_database,
+            "file is not a database; move it away, or name another store with MLFLOW_TRACKING_URI",
+        ),
         (is_a_folder, "Is a directory"),
         (in_a_file, "Not a directory|is a file"),
     ],
 )
 def test_one_that_cannot_be_used_is_said_in_a_sentence(database, make, reason):
     make(database)
-    with pytest.raises(ServiceError, match=f"the MLflow store {database} cannot be used: .*({reason})"):
+    with pytest.raises(
+        ServiceError, match=f"the MLflow store {database} cannot be used: .*({reason})"
+    ):
         expect_usable(f"sqlite:///{database}")
 
 

@@ -13,7 +13,15 @@ import time
 import pytest
 
 from tune_tasks.servers import prefect_main as prefect_server
-from tune_tasks.servers.prefect import OwnServer, ServerFiles, answers, is_answering, listen, port_of, read_state
+from tune_tasks.servers.prefect import (
+    OwnServer,
+    ServerFiles,
+    answers,
+    is_answering,
+    listen,
+    port_of,
+    read_state,
+)
 
 
 def test_a_server_has_the_port_that_the_last_one_had(tmp_path):
@@ -46,7 +54,9 @@ def own_server(folder):
     files = ServerFiles(folder)
     with files.lease.open("a") as lease:
         fcntl.flock(lease, fcntl.LOCK_SH)
-        process = subprocess.Popen([sys.executable, "-m", "tune_tasks.servers.prefect_main", str(folder)])
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tune_tasks.servers.prefect_main", str(folder)]
+        )
         try:
             deadline = time.monotonic() + 30
             while not (server := read_state(files)) and time.monotonic() < deadline:

@@ -1,4 +1,7 @@
-"""A real Prefect server and a real Ray cluster for the tests of this folder; each test has its own MLflow store."""
+"""A real Prefect server and a real Ray cluster for the tests of this folder.
+
+Each test has its own MLflow store.
+"""
 
 import json
 import os
@@ -17,7 +20,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.services)
-            item.add_marker(pytest.mark.filterwarnings("default"))  # Prefect, Ray and MLflow warn of one another
+            # Prefect, Ray and MLflow warn of one another
+            item.add_marker(pytest.mark.filterwarnings("default"))
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +62,10 @@ def initialised_store(tmp_path_factory):
 
 @pytest.fixture
 def sweep(cluster, folder, initialised_store):
-    """Runs a script, or a function, in this process: `sweep(source, stop=..., config=...)` returns the summary."""
+    """Runs a script, or a function, in this process.
+
+    `sweep(source, stop=..., config=...)` returns the summary.
+    """
     shutil.copy(initialised_store, folder / "mlflow.db")
     from tune_tasks import Experiment, run_experiments
 
@@ -66,20 +73,33 @@ def sweep(cluster, folder, initialised_store):
         if isinstance(trainable, str):
             (folder / "script.py").write_text(textwrap.dedent(trainable))
             trainable = "script.py"
-        return run_experiments(Experiment("exp", trainable, env="env", **fields), display="none", scheduler=scheduler)
+        return run_experiments(
+            Experiment("exp", trainable, env="env", **fields), display="none", scheduler=scheduler
+        )
 
     return run
 
 
 @pytest.fixture
 def command(prefect, folder):
-    """Starts `tune-tasks` in a process of its own, in the working directory; one that is left is killed at the end."""
+    """Starts `tune-tasks` in a process of its own, in the working directory.
+
+    One that is left is killed at the end.
+    """
     started = []
 
     def start(*args, **options):
-        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": folder, **options}
+        options = {
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "text": True,
+            "cwd": folder,
+            **options,
+        }
         env = {**os.environ, **options.pop("env", {})}
-        process = subprocess.Popen([sys.executable, "-m", "tune_tasks.cli", *map(str, args)], env=env, **options)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tune_tasks.cli", *map(str, args)], env=env, **options
+        )
         started.append(process)
         return process
 
@@ -105,11 +125,19 @@ def task_runs(prefect):
 
             def runs():
                 return client.read_task_runs(
-                    flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id])), sort=TaskRunSort.ID_DESC, limit=200
+                    flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id])),
+                    sort=TaskRunSort.ID_DESC,
+                    limit=200,
                 )
 
-            expected = 2 + 2 * sum(trial.attempts for trial in summary.trials)  # parse_spec, summarize; trials, monitors
-            until(lambda: len(runs()) == expected and all(run.state and run.state.is_final() for run in runs()))
+            # Parse_spec, summarize; trials, monitors
+            expected = 2 + 2 * sum(trial.attempts for trial in summary.trials)
+            until(
+                lambda: (
+                    len(runs()) == expected
+                    and all(run.state and run.state.is_final() for run in runs())
+                )
+            )
             return {run.name: run for run in runs()}
 
     return read
@@ -133,4 +161,6 @@ def mlflow_runs(folder):
 @pytest.fixture
 def reports():
     """The reports in a trial's file."""
-    return lambda trial: [json.loads(line) for line in (Path(trial.logdir) / "result.json").read_text().splitlines()]
+    return lambda trial: [
+        json.loads(line) for line in (Path(trial.logdir) / "result.json").read_text().splitlines()
+    ]

@@ -68,10 +68,19 @@ os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "guessed"}
 print(
     json.dumps(
         {
-            "ports": {port: [over_http(int(port)), *over_grpc(int(port))] for port in ports.split(",")},
+            "ports": {
+                port: [over_http(int(port)), *over_grpc(int(port))] for port in ports.split(",")
+            },
             # Where Ray's workers look for the functions to execute.
-            "code": said(lambda: GcsClient(address=address).internal_kv_put(b"intruder", b"code", True, b"fun")),
-            "environments": {process: said(Path(f"/proc/{process}/environ").read_bytes) for process in processes.split(",")},
+            "code": said(
+                lambda: GcsClient(address=address).internal_kv_put(
+                    b"intruder", b"code", True, b"fun"
+                )
+            ),
+            "environments": {
+                process: said(Path(f"/proc/{process}/environ").read_bytes)
+                for process in processes.split(",")
+            },
             "files": said(os.listdir, session),
         }
     )

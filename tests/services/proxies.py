@@ -1,4 +1,7 @@
-"""A proxy in front of a server, as firms have them: it takes no websockets, and some answers are its own."""
+"""A proxy in front of a server, as firms have them.
+
+It takes no websockets, and some answers are its own.
+"""
 
 import contextlib
 import http.client
@@ -34,7 +37,9 @@ def proxy(url, failing=frozenset()):
                 return self.reply(500, {}, b"<html>the proxy is not well</html>")
             connection = http.client.HTTPConnection(urlparse(url).netloc, timeout=60)
             with contextlib.closing(connection):
-                headers = {name: value for name, value in self.headers.items() if name.lower() not in _OWN}
+                headers = {
+                    name: value for name, value in self.headers.items() if name.lower() not in _OWN
+                }
                 connection.request(self.command, self.path, body, headers)
                 answer = connection.getresponse()
                 return self.reply(answer.status, dict(answer.getheaders()), answer.read())

@@ -1,4 +1,7 @@
-"""The command line on real servers: what it prints, its exit codes, and that it leaves nothing behind."""
+"""The command line on real servers.
+
+What it prints, its exit codes, and that it leaves nothing behind.
+"""
 
 import contextlib
 import json
@@ -60,9 +63,15 @@ def test_a_finished_sweep(command, folder):
     block = out.split("== Status ==")[-1]
     assert "Resources used: 0/2 CPUs, 0/0 GPUs\n" in block
     assert f"Tensorboard logdir: {folder}/tune_results/quick/" in block
-    assert " - script_digits_0_x=1:\tTERMINATED, 0 s, 2 ts, nan loss, 0.1 acc, 3 values not finite\n" in block
+    assert (
+        " - script_digits_0_x=1:\tTERMINATED, 0 s, 2 ts, nan loss, 0.1 acc, 3 values not finite\n"
+        in block
+    )
     assert "Best trial: script_digits_1_x=2 with mean_accuracy 0.2\n" in out
-    assert "Warning: spec.yaml:5:12: quick.stop.mean_acuracy: no metric of TrainingResult; did you mean 'mean_accuracy'?" in out
+    assert (
+        "Warning: spec.yaml:5:12: quick.stop.mean_acuracy: no metric of TrainingResult; did you"
+        " mean 'mean_accuracy'?" in out
+    )
     assert "Warning: stop.mean_acuracy never triggered: no trial reported 'mean_acuracy'" in out
     assert "Prefect flow run:   http://127.0.0.1:" in out
     assert f"MLflow experiments: quick in sqlite:///{folder}/mlflow.db" in out
@@ -73,17 +82,34 @@ def test_a_finished_sweep(command, folder):
 
 
 def test_json_stands_alone_on_standard_output(command, folder):
-    process = command("run", "-f", write_spec(folder, QUICK.replace("/ 10", "/ (config['x'] - 1)")), "--json")
+    process = command(
+        "run", "-f", write_spec(folder, QUICK.replace("/ 10", "/ (config['x'] - 1)")), "--json"
+    )
     out, err = process.communicate(timeout=120)
     assert process.returncode == 1
     experiment = json.loads(out)["experiments"]["quick"]
     failed, ended = experiment["trials"]
-    keys = {"name", "index", "config", "state", "stop_reason", "last_result", "reports", "logdir", "mlflow_run_id", "error"}
+    keys = {
+        "name",
+        "index",
+        "config",
+        "state",
+        "stop_reason",
+        "last_result",
+        "reports",
+        "logdir",
+        "mlflow_run_id",
+        "error",
+    }
     assert keys <= failed.keys()
     assert (failed["state"], failed["reports"], failed["last_result"]) == ("ERROR", 0, None)
     assert "ZeroDivisionError" in failed["error"]
     assert (ended["name"], ended["index"], ended["config"]["x"]) == ("script_digits_1_x=2", 1, 2)
-    assert (ended["state"], ended["stop_reason"], ended["reports"]) == ("TERMINATED", "train() returned", 3)
+    assert (ended["state"], ended["stop_reason"], ended["reports"]) == (
+        "TERMINATED",
+        "train() returned",
+        3,
+    )
     assert ended["last_result"]["mean_accuracy"] == 2
     assert Path(ended["logdir"]).is_dir()
     assert experiment["best"]["name"] == ended["name"]
@@ -91,9 +117,21 @@ def test_json_stands_alone_on_standard_output(command, folder):
 
 
 BAD_INPUT = {
-    "no file": (["-f", "absent.yaml"], "error: cannot read the spec file 'absent.yaml': No such file or directory\n"),
-    "nothing": (["run"], "error: nothing to run: give a spec file (-f spec.yaml), or one experiment by --config, --stop, …\n"),
-    "too large": (["-f", "spec.yaml", "--num-cpus", "0"], "error: quick: a trial asks for 1 CPU, 0 GPUs, but no machine"),
+    "no file": (
+        ["-f", "absent.yaml"],
+        "error: cannot read the spec file 'absent.yaml': No such file or directory\n",
+    ),
+    "nothing": (
+        ["run"],
+        (
+            "error: nothing to run: give a spec file (-f spec.yaml), or one experiment by --config,"
+            " --stop, …\n"
+        ),
+    ),
+    "too large": (
+        ["-f", "spec.yaml", "--num-cpus", "0"],
+        "error: quick: a trial asks for 1 CPU, 0 GPUs, but no machine",
+    ),
 }
 
 
@@ -122,7 +160,9 @@ def test_ctrl_c_ends_the_trials_and_closes_every_record(command, folder, mlflow_
     assert process.returncode == 130, err
     trials = json.loads(out)["experiments"]["quick"]["trials"]
     ended, not_started = ("TERMINATED", "interrupted (Ctrl-C)", 1), ("PENDING", None, 0)
-    assert [(t["state"], t["stop_reason"], t["reports"]) for t in trials] == [ended] * 2 + [not_started] * 3
+    assert [(t["state"], t["stop_reason"], t["reports"]) for t in trials] == [ended] * 2 + [
+        not_started
+    ] * 3
     assert len(list(folder.glob("tune_results/quick/*/script_*"))) == 2
     trial_runs, (parent,) = mlflow_runs("quick")
     assert {run.info.status for run in [*trial_runs.values(), parent]} == {"KILLED"}
@@ -139,7 +179,9 @@ def read_flow_run(url):
 
 
 def test_a_killed_driver_leaves_no_process_and_loses_no_report(command, folder):
-    process = command("-f", write_spec(folder, SLEEPS), "--num-cpus", 2, env={"MARKER": str(folder)})
+    process = command(
+        "-f", write_spec(folder, SLEEPS), "--num-cpus", 2, env={"MARKER": str(folder)}
+    )
     wait_for_reports(folder, 2)
     process.kill()
     # Mostly two seconds; Ray's agents try for sixty to tell a server that has died with the driver.
@@ -147,7 +189,9 @@ def test_a_killed_driver_leaves_no_process_and_loses_no_report(command, folder):
     assert len(list(folder.glob("tune_results/quick/*/*/result.json"))) == 2
 
 
-def test_two_sweeps_at_once_share_a_server_that_neither_takes_away(command, folder, tmp_path_factory):
+def test_two_sweeps_at_once_share_a_server_that_neither_takes_away(
+    command, folder, tmp_path_factory
+):
     """With a Prefect home of their own: the server that the other tests use is not in play."""
     home = tmp_path_factory.mktemp("prefect")
     env = {"PREFECT_HOME": str(home), "PREFECT_API_URL": "", "MARKER": str(home)}
@@ -168,7 +212,11 @@ def test_the_flow_file_is_the_same_command(folder, prefect):
     (folder / "flows").mkdir()  # a user's own folder of that name does no harm
     (folder / "flows" / "__init__.py").write_text("raise RuntimeError('the user\\'s own')")
     done = subprocess.run(
-        [flow, "-f", "spec.yaml", "--num-trials", "1"], capture_output=True, text=True, timeout=120, check=False
+        [flow, "-f", "spec.yaml", "--num-trials", "1"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert "1 trials: 1 TERMINATED" in done.stdout

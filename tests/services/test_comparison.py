@@ -1,4 +1,7 @@
-"""What MLflow has of a sweep for comparing it: how it stands, results, saved views; and the best trial, run again."""
+"""What MLflow has of a sweep for comparing it: how it stands, results, saved views.
+
+And the best trial, run again.
+"""
 
 import base64
 import json
@@ -59,29 +62,53 @@ def test_a_sweep_can_be_compared(compared, folder, mlflow_runs, reports, capsys)
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
     trials, (parent,) = mlflow_runs()
     best = compared.best()
-    assert (best.name, best.metric("mean_loss")) == ("script_env_1_lr=3.0_opt={'name': 'sgd', 'momentum': 0.5}", 1.0)
+    assert (best.name, best.metric("mean_loss")) == (
+        "script_env_1_lr=3.0_opt={'name': 'sgd', 'momentum': 0.5}",
+        1.0,
+    )
 
     seen = reports(best)[-1]["info"]  # while the sweep ran
     assert seen == {"done": [1, 1.0], "best": [1, 2.0]}
-    history = [(point.step, point.value) for point in client.get_metric_history(parent.info.run_id, "trials_done")]
+    history = [
+        (point.step, point.value)
+        for point in client.get_metric_history(parent.info.run_id, "trials_done")
+    ]
     assert sorted(set(history)) == [(1, 1), (2, 2), (3, 3), (4, 4)]
     assert parent.data.metrics["best/mean_loss"] == 1.0
-    assert parent.data.params == {"note": "1e-4", "script_file_path": "script.py", "sweep.seed": "1"}
+    assert parent.data.params == {
+        "note": "1e-4",
+        "script_file_path": "script.py",
+        "sweep.seed": "1",
+    }
     tags = parent.data.tags
-    assert (tags["tune_tasks.best_trial"], tags["tune_tasks.best_run_id"]) == (best.name, best.mlflow_run_id)
+    assert (tags["tune_tasks.best_trial"], tags["tune_tasks.best_run_id"]) == (
+        best.name,
+        best.mlflow_run_id,
+    )
     assert f"[Flow run in Prefect]({compared.prefect_url})" in tags["mlflow.note.content"]
     assert "viewStateShareKey=" in tags["mlflow.note.content"]
-    report = (folder / client.download_artifacts(parent.info.run_id, "report", folder)) / "report.md"
-    assert tags["mlflow.note.content"].endswith(report.read_text().partition("## Learning curves")[0].rstrip())
+    report = (
+        folder / client.download_artifacts(parent.info.run_id, "report", folder)
+    ) / "report.md"
+    assert tags["mlflow.note.content"].endswith(
+        report.read_text().partition("## Learning curves")[0].rstrip()
+    )
     assert len(list(report.parent.glob("*.png"))) == 3
     run = trials[best.name]
-    assert f"[Task run in Prefect]({run.data.tags['prefect.url']})" in run.data.tags["mlflow.note.content"]
+    assert (
+        f"[Task run in Prefect]({run.data.tags['prefect.url']})"
+        in run.data.tags["mlflow.note.content"]
+    )
     momenta = [trials[trial.name].data.params["opt.momentum as text"] for trial in compared.trials]
     assert sorted(momenta) == ["(none)"] * 2 + ["=0.5"] * 2
 
-    table = json.loads((folder / client.download_artifacts(parent.info.run_id, "results.json", folder)).read_text())
+    table = json.loads(
+        (folder / client.download_artifacts(parent.info.run_id, "results.json", folder)).read_text()
+    )
     rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
-    assert [(row["name"], row["state"]) for row in rows] == [(trial.name, str(trial.state)) for trial in compared.trials]
+    assert [(row["name"], row["state"]) for row in rows] == [
+        (trial.name, str(trial.state)) for trial in compared.trials
+    ]
     assert [row["mean_loss"] for row in rows] == [2.0, 1.0, 2.0, 1.5]
     assert json.loads(tags["mlflow.loggedArtifacts"]) == [{"path": "results.json", "type": "table"}]
 
@@ -90,19 +117,28 @@ def test_a_sweep_can_be_compared(compared, folder, mlflow_runs, reports, capsys)
     assert experiment["mlflow.experiment.primaryMetric.greaterIsBetter"] == "false"
     state = view(experiment[f"mlflow.sharedViewState.{compared.sweep}"])
     assert (
-        len(client.search_runs([parent.info.experiment_id], state["searchFilter"], order_by=[f"{state['orderByKey']} ASC"]))
+        len(
+            client.search_runs(
+                [parent.info.experiment_id],
+                state["searchFilter"],
+                order_by=[f"{state['orderByKey']} ASC"],
+            )
+        )
         == 4
     )
     (parallel,) = [chart for chart in state["compareRunCharts"] if chart["type"] == "PARALLEL"]
     assert all(set(parallel["selectedParams"]) <= set(run.data.params) for run in trials.values())
     (sweeps,) = client.search_runs(
-        [parent.info.experiment_id], view(experiment["mlflow.sharedViewState.sweeps"])["searchFilter"]
+        [parent.info.experiment_id],
+        view(experiment["mlflow.sharedViewState.sweeps"])["searchFilter"],
     )
     assert sweeps.info.run_id == parent.info.run_id
     best_runs_again(folder, best, capsys)
 
 
-def test_a_best_trial_that_fails_is_none_and_a_new_recorder_tells_nothing_twice(initialised_store, tmp_path):
+def test_a_best_trial_that_fails_is_none_and_a_new_recorder_tells_nothing_twice(
+    initialised_store, tmp_path
+):
     from mlflow.tracking import MlflowClient
 
     uri = f"sqlite:///{shutil.copy(initialised_store, tmp_path / 'mlflow.db')}"
@@ -117,21 +153,35 @@ def test_a_best_trial_that_fails_is_none_and_a_new_recorder_tells_nothing_twice(
         return made
 
     def run(tracker, index, state):
-        info = AttemptInfo(Trial("exp", index, f"trial_{index}", "script", {}, {}, 0), 1, tmp_path / str(index))
+        info = AttemptInfo(
+            Trial("exp", index, f"trial_{index}", "script", {}, {}, 0), 1, tmp_path / str(index)
+        )
         tracker.open_attempt(info)
-        row = {"timestamp": 1.0, "timesteps_total": 1, "mean_loss": index, "training_iteration": 1, "time_total_s": 1.0}
+        row = {
+            "timestamp": 1.0,
+            "timesteps_total": 1,
+            "mean_loss": index,
+            "training_iteration": 1,
+            "time_total_s": 1.0,
+        }
         row["mean_accuracy"] = math.nan if index == 2 else 0.5
         tracker.log(info, [row])
         tracker.close_attempt(info, Outcome(state, EndedBy.RETURNED, "ended"))
 
     def told():
         (parent,) = client.search_runs(["1"], "tags.`tune_tasks.role` = 'sweep'")
-        done = [(p.step, p.value) for p in client.get_metric_history(parent.info.run_id, "trials_done")]
-        best = [(p.step, p.value) for p in client.get_metric_history(parent.info.run_id, "best/mean_loss")]
+        done = [
+            (p.step, p.value) for p in client.get_metric_history(parent.info.run_id, "trials_done")
+        ]
+        best = [
+            (p.step, p.value)
+            for p in client.get_metric_history(parent.info.run_id, "best/mean_loss")
+        ]
         return done, best, parent.data.tags.get("tune_tasks.best_trial")
 
     first = tracker(again=False)
-    assert client.get_experiment("1").tags["mlflow.experiment.primaryMetric.name"] == "mean_loss"  # before any report
+    # Before any report
+    assert client.get_experiment("1").tags["mlflow.experiment.primaryMetric.name"] == "mean_loss"
     run(first, 0, TrialState.ERROR)
     assert told() == ([(1, 1)], [], None)
     run(first, 1, TrialState.TERMINATED)
@@ -143,7 +193,10 @@ def test_a_best_trial_that_fails_is_none_and_a_new_recorder_tells_nothing_twice(
     run(second, 2, TrialState.TERMINATED)
     assert told() == ([(1, 1), (2, 2), (3, 3)], [(2, 1), (3, 1)], "trial_1")
     (diverged,) = client.search_runs(["1"], "tags.`tune_tasks.diverged` LIKE '%'")
-    assert (diverged.info.run_name, diverged.data.tags["tune_tasks.diverged"]) == ("trial_2", "mean_accuracy")
+    assert (diverged.info.run_name, diverged.data.tags["tune_tasks.diverged"]) == (
+        "trial_2",
+        "mean_accuracy",
+    )
     failed = ExperimentSummary("exp", [], tmp_path, "mean_loss", "min")
     second.close_sweep(Summary("sweep", [failed]))
     assert told()[2] == ""
@@ -153,19 +206,33 @@ def test_a_parent_run_that_somebody_deletes_holds_back_no_trial(initialised_stor
     from mlflow.tracking import MlflowClient
 
     uri = f"sqlite:///{shutil.copy(initialised_store, tmp_path / 'mlflow.db')}"
-    infos = {name: ExperimentInfo(name, tmp_path / name, 0, 1, {}, metric="mean_loss") for name in ("lost", "kept")}
+    infos = {
+        name: ExperimentInfo(name, tmp_path / name, 0, 1, {}, metric="mean_loss")
+        for name in ("lost", "kept")
+    }
     client, tracker = MlflowClient(uri), MlflowTracker(uri)
     tracker.begin(SweepInfo("sweep", infos, uri, "{}", tmp_path), again=False)
     tracker.prepare()
-    parents = {run.data.tags["tune_tasks.key"]: run.info.run_id for run in client.search_runs(["1", "2"])}
+    parents = {
+        run.data.tags["tune_tasks.key"]: run.info.run_id for run in client.search_runs(["1", "2"])
+    }
     client.delete_run(parents["lost/parent"])
 
     info = AttemptInfo(Trial("lost", 0, "trial", "script", {}, {}, 0), 1, tmp_path / "lost" / "0")
     run_id = tracker.open_attempt(info)["MLFLOW_RUN_ID"]
-    row = {"timestamp": 1.0, "timesteps_total": 1, "mean_loss": 2.0, "training_iteration": 1, "time_total_s": 1.0}
+    row = {
+        "timestamp": 1.0,
+        "timesteps_total": 1,
+        "mean_loss": 2.0,
+        "training_iteration": 1,
+        "time_total_s": 1.0,
+    }
     tracker.log(info, [row])
     tracker.close_attempt(info, Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "ended"))
-    assert (client.get_run(run_id).info.status, client.get_run(run_id).data.metrics["mean_loss"]) == ("FINISHED", 2.0)
+    assert (
+        client.get_run(run_id).info.status,
+        client.get_run(run_id).data.metrics["mean_loss"],
+    ) == ("FINISHED", 2.0)
 
     experiments = [ExperimentSummary(name, [], tmp_path, "mean_loss", "min") for name in infos]
     with pytest.raises(RuntimeError, match="must be in the 'active' state"):
@@ -174,7 +241,10 @@ def test_a_parent_run_that_somebody_deletes_holds_back_no_trial(initialised_stor
 
 
 def best_runs_again(folder, best, capsys):
-    """`tune-tasks best … > best.yaml && tune-tasks -f best.yaml`, from Python; and what it refuses."""
+    """`tune-tasks best … > best.yaml && tune-tasks -f best.yaml`, from Python.
+
+    And what it refuses.
+    """
     from tune_tasks import run_experiments
 
     assert main(["best", "--experiment", "exp"]) == 0
@@ -183,9 +253,16 @@ def best_runs_again(folder, best, capsys):
     assert best.mlflow_run_id in text
     (folder / "best.yaml").write_text(text)
     (again,) = run_experiments(folder / "best.yaml", display="none").trials
-    assert (again.config, again.state, again.metric("mean_loss")) == (dict(best.config), TrialState.TERMINATED, 1.0)
+    assert (again.config, again.state, again.metric("mean_loss")) == (
+        dict(best.config),
+        TrialState.TERMINATED,
+        1.0,
+    )
 
-    assert main(["best", "--experiment", "exp", "--all", "--metric", "mean_loss", "--mode", "max"]) == 0
+    assert (
+        main(["best", "--experiment", "exp", "--all", "--metric", "mean_loss", "--mode", "max"])
+        == 0
+    )
     assert capsys.readouterr().out.startswith("# script_env_0_lr=4.0")
     refused = {
         ("--experiment", "exq"): "there is no MLflow experiment 'exq'; did you mean 'exp'?",

@@ -1,4 +1,7 @@
-"""Deployments at a real server: run by `serve` and by a worker, on a schedule, with wrong parameters, and cancelled."""
+"""Deployments at a real server.
+
+Run by `serve` and by a worker, on a schedule, with wrong parameters, and cancelled.
+"""
 
 import json
 import os
@@ -32,7 +35,10 @@ def name():
 
 @pytest.fixture
 def start_run(client, name):
-    """Starts a run of the test's deployment as the Custom Run form does; returns a function that reads it."""
+    """Starts a run of the test's deployment as the Custom Run form does.
+
+    Returns a function that reads it.
+    """
 
     def start(**parameters):
         deployment = until(lambda: find_deployment(client, name))
@@ -87,9 +93,16 @@ def expect_a_cancelled_sweep(client, flow_run_id, folder, mlflow_runs):
     assert history(client, flow_run_id) == ["Running", "Cancelling", "Cancelled"]
     trial_runs, (parent,) = mlflow_runs("quick")
     assert {run.info.status for run in [*trial_runs.values(), parent]} == {"KILLED"}
-    outcomes = [json.loads(path.read_text()) for path in folder.glob("tune_results/quick/*/*/outcome.json")]
-    assert [(outcome["ended_by"], outcome["reports"]) for outcome in outcomes] == [("cancelled", 1)] * 2
-    assert task_run_states(client, flow_run_id) == {"run_trial": {"Cancelled"}, "monitor": {"Completed"}}
+    outcomes = [
+        json.loads(path.read_text()) for path in folder.glob("tune_results/quick/*/*/outcome.json")
+    ]
+    assert [(outcome["ended_by"], outcome["reports"]) for outcome in outcomes] == [
+        ("cancelled", 1)
+    ] * 2
+    assert task_run_states(client, flow_run_id) == {
+        "run_trial": {"Cancelled"},
+        "monitor": {"Completed"},
+    }
     assert processes_of(flow_run_id, "PREFECT__FLOW_RUN_ID") == []
 
 
@@ -101,7 +114,10 @@ def task_run_states(client, flow_run_id):
     runs = client.read_task_runs(flow_run_filter=of_run, sort=TaskRunSort.ID_DESC, limit=100)
     trials = [run for run in runs if run.name.startswith("script_")]
     monitors = [run for run in runs if run.name.startswith("monitor ")]
-    return {"run_trial": {run.state.name for run in trials}, "monitor": {run.state.name for run in monitors}}
+    return {
+        "run_trial": {run.state.name for run in trials},
+        "monitor": {run.state.name for run in monitors},
+    }
 
 
 def test_served_runs_complete_or_say_what_is_wrong(command, folder, client, name, start_run):
@@ -110,7 +126,17 @@ def test_served_runs_complete_or_say_what_is_wrong(command, folder, client, name
     from tune_tasks.sweep import execution
 
     served = command(
-        *("serve", "-f", write_spec(folder, QUICK), "--name", name, "--tag", "nightly", "--param", "num_cpus=2"),
+        *(
+            "serve",
+            "-f",
+            write_spec(folder, QUICK),
+            "--name",
+            name,
+            "--tag",
+            "nightly",
+            "--param",
+            "num_cpus=2",
+        ),
         env={"PREFECT_RUNNER_POLL_FREQUENCY": "1", "MARKER": str(folder)},
     )
     until(lambda: find_deployment(client, name))
@@ -138,9 +164,21 @@ def test_served_runs_complete_or_say_what_is_wrong(command, folder, client, name
     assert client.read_deployment_by_name(f"tune/{name}").paused
 
 
-def test_a_schedule_fires_never_beside_itself_and_ends_by_cancel_or_ctrl_c(command, folder, client, name, mlflow_runs):
+def test_a_schedule_fires_never_beside_itself_and_ends_by_cancel_or_ctrl_c(
+    command, folder, client, name, mlflow_runs
+):
     served = command(
-        *("serve", "-f", write_spec(folder, SLEEPS), "--name", name, "--interval", 6, "--param", "num_cpus=2"),
+        *(
+            "serve",
+            "-f",
+            write_spec(folder, SLEEPS),
+            "--name",
+            name,
+            "--interval",
+            6,
+            "--param",
+            "num_cpus=2",
+        ),
         env={"PREFECT_RUNNER_POLL_FREQUENCY": "1", "MARKER": str(folder)},
     )
     wait_for_reports(folder, 2)
@@ -168,7 +206,9 @@ def worker(client, folder, name):
     env = {**os.environ, "MARKER": str(folder), "PREFECT_WORKER_QUERY_SECONDS": "1"}
     arguments = ["-m", "prefect", "worker", "start", "--pool", name, "--type", "process"]
     with (folder / "worker.log").open("w") as log:
-        started = subprocess.Popen([sys.executable, *arguments], cwd="/", env=env, stdout=log, stderr=log)
+        started = subprocess.Popen(
+            [sys.executable, *arguments], cwd="/", env=env, stdout=log, stderr=log
+        )
     yield started
     started.terminate()
     started.wait(60)
@@ -189,10 +229,22 @@ def train(config, status_reporter):
 
 
 def test_a_workers_run_is_cancelled(command, folder, client, name, start_run, worker, mlflow_runs):
-    deployed = command("deploy", "-f", write_spec(folder, ENDS_SLOWLY), "--name", name, "--pool", name, "--param", "num_cpus=2")
+    deployed = command(
+        "deploy",
+        "-f",
+        write_spec(folder, ENDS_SLOWLY),
+        "--name",
+        name,
+        "--pool",
+        name,
+        "--param",
+        "num_cpus=2",
+    )
     out, err = deployed.communicate(timeout=60)
     assert deployed.returncode == 0, err
-    assert out.strip().endswith(f"/deployments/deployment/{client.read_deployment_by_name(f'tune/{name}').id}")
+    assert out.strip().endswith(
+        f"/deployments/deployment/{client.read_deployment_by_name(f'tune/{name}').id}"
+    )
     read = start_run()
     wait_for_reports(folder, 2)
     cancel(client, read().id)
@@ -203,10 +255,19 @@ def test_a_workers_run_is_cancelled(command, folder, client, name, start_run, wo
 
 
 REFUSED = {
-    "cron": (["--cron", "61 * * * *"], "error: --cron: expected minute, hour, day, month and weekday, e.g. '0 2 * * *', got"),
-    "rrule": (["--rrule", "FREQ=NIGHTLY"], "error: --rrule: expected a recurrence rule, e.g. 'FREQ=WEEKLY;BYDAY=MO;BYHOUR"),
+    "cron": (
+        ["--cron", "61 * * * *"],
+        "error: --cron: expected minute, hour, day, month and weekday, e.g. '0 2 * * *', got",
+    ),
+    "rrule": (
+        ["--rrule", "FREQ=NIGHTLY"],
+        "error: --rrule: expected a recurrence rule, e.g. 'FREQ=WEEKLY;BYDAY=MO;BYHOUR",
+    ),
     "pool": (["--pool", "absent"], "error: --pool: no work pool 'absent' (its pools: "),
-    "folder": (["--working-dir", "absent"], "error: --working-dir: expected an absolute path of the worker's machine, got"),
+    "folder": (
+        ["--working-dir", "absent"],
+        "error: --working-dir: expected an absolute path of the worker's machine, got",
+    ),
 }
 
 
@@ -228,7 +289,10 @@ def test_a_server_that_ends_with_a_sweep_is_none_for_a_deployment(prefect):
 
     with (
         temporary_settings(restore_defaults={PREFECT_API_URL}),
-        pytest.raises(UsageError, match="a Prefect server that stays, and the one of a sweep ends with it: start one"),
+        pytest.raises(
+            UsageError,
+            match="a Prefect server that stays, and the one of a sweep ends with it: start one",
+        ),
         services.standing_server(),
     ):
         pass
@@ -264,15 +328,19 @@ def test_resume_and_retry_run_what_is_left(command, folder, client, name, start_
     read = start_run(num_trials=2)
     wait_for_reports(folder, 1)
 
-    paused = client.set_flow_run_state(read().id, Suspended(timeout_seconds=600))  # as the page's Pause does
+    # As the page's Pause does
+    paused = client.set_flow_run_state(read().id, Suspended(timeout_seconds=600))
     assert paused.status.value == "ACCEPT"
     until(lambda: processes_of(read().id, "PREFECT__FLOW_RUN_ID") == [])
     assert read().state.name == "Suspended"
     assert begun(folder) == {"begun_1": 1}
-    (outcome,) = [json.loads(path.read_text()) for path in folder.glob("tune_results/quick/*/*/outcome.json")]
+    (outcome,) = [
+        json.loads(path.read_text()) for path in folder.glob("tune_results/quick/*/*/outcome.json")
+    ]
     assert (outcome["state"], outcome["ended_by"]) == ("TERMINATED", "returned")
     (parent,) = mlflow_runs("quick")[1]
-    assert parent.info.status == "KILLED"  # until it goes on: a suspended run may also be cancelled, by nobody who could tell
+    # Until it goes on: a suspended run may also be cancelled, by nobody who could tell
+    assert parent.info.status == "KILLED"
 
     client.resume_flow_run(read().id)
     assert ended(read).name == "Failed"
@@ -280,12 +348,16 @@ def test_resume_and_retry_run_what_is_left(command, folder, client, name, start_
     assert mlflow_runs("quick")[1][0].info.status == "FAILED"
 
     (folder / "mended").touch()
-    assert client.set_flow_run_state(read().id, AwaitingRetry()).status.value == "ACCEPT"  # as the page's Retry does
+    # As the page's Retry does
+    assert client.set_flow_run_state(read().id, AwaitingRetry()).status.value == "ACCEPT"
     until(lambda: begun(folder)["begun_2"] == 2)
     assert ended(read).name == "Completed", read().state.message
     assert begun(folder) == {"begun_1": 1, "begun_2": 2}
     trials, (parent,) = mlflow_runs("quick")
-    assert (parent.info.run_id, parent.info.status) == (mlflow_runs("quick")[1][0].info.run_id, "FINISHED")
+    assert (parent.info.run_id, parent.info.status) == (
+        mlflow_runs("quick")[1][0].info.run_id,
+        "FINISHED",
+    )
     assert {name.partition("x=")[2]: run.info.status for name, run in trials.items()} == {
         "1": "FINISHED",
         "2": "FAILED",

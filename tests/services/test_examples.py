@@ -11,8 +11,13 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def test_the_main_job(command, folder, task_runs, mlflow_runs):
-    """2017's own example: from the checkout's folder there, from anywhere here, for a spec's folder is looked in, too."""
-    process = command("-f", EXAMPLES / "tune_mnist_ray.yaml", "--json", cwd=EXAMPLES.parent, env=own_store(folder))
+    """2017's own example.
+
+    From the checkout's folder there, from anywhere here, for a spec's folder is looked in, too.
+    """
+    process = command(
+        "-f", EXAMPLES / "tune_mnist_ray.yaml", "--json", cwd=EXAMPLES.parent, env=own_store(folder)
+    )
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     document = json.loads(out)
@@ -40,7 +45,13 @@ def test_specs(command, folder, spec):
 
 @pytest.mark.parametrize("script", ["library.py", "early_stopping.py"])
 def test_scripts(folder, prefect, script):
-    done = subprocess.run([sys.executable, EXAMPLES / script], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / script],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert "TERMINATED" in done.stdout
 

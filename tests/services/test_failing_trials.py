@@ -18,7 +18,11 @@ def train(config, status_reporter):
 
 def test_a_trial_that_raises_is_an_error_and_the_others_go_on(sweep, task_runs, mlflow_runs):
     summary = sweep(ONE_FAILS, config={"x": {"grid_search": [0, 1, 2]}})
-    assert [trial.state for trial in summary.trials] == [TrialState.TERMINATED, TrialState.ERROR, TrialState.TERMINATED]
+    assert [trial.state for trial in summary.trials] == [
+        TrialState.TERMINATED,
+        TrialState.ERROR,
+        TrialState.TERMINATED,
+    ]
     failed = summary.trials[1]
     assert summary.one_line() == "3 trials: 2 TERMINATED, 1 ERROR; failed: script_env_1_x=1"
     assert (failed.reports, failed.last_result["mean_loss"]) == (1, 1)
@@ -29,7 +33,10 @@ def test_a_trial_that_raises_is_an_error_and_the_others_go_on(sweep, task_runs, 
     assert task_runs(summary)[failed.name].state.type.value == "FAILED"
     assert task_runs(summary)[failed.name].state.message == "ValueError: no such thing: é"
     run = mlflow_runs()[0][failed.name]
-    assert (run.info.status, run.data.tags["tune_tasks.error"].rstrip()) == ("FAILED", failed.error.rstrip())
+    assert (run.info.status, run.data.tags["tune_tasks.error"].rstrip()) == (
+        "FAILED",
+        failed.error.rstrip(),
+    )
 
 
 UNSHOWABLE = """
@@ -46,8 +53,16 @@ def test_texts_that_cannot_be_shown_are_escaped_and_every_run_ends(sweep, task_r
     from prefect.client.schemas.filters import LogFilter, LogFilterTaskRunId
 
     long = "a\0b\x1b[31m\n" + "y" * 5_000
-    summary = sweep(UNSHOWABLE, config={"k": {"grid_search": [0, 1, 2]}, "long": {"grid_search": [long]}}, num_trials=3)
-    causes = ["ValueError: half \\ud800", "ValueError: ".ljust(199, "x") + "…", "ValueError: nul \\x00 escape red"]
+    summary = sweep(
+        UNSHOWABLE,
+        config={"k": {"grid_search": [0, 1, 2]}, "long": {"grid_search": [long]}},
+        num_trials=3,
+    )
+    causes = [
+        "ValueError: half \\ud800",
+        "ValueError: ".ljust(199, "x") + "…",
+        "ValueError: nul \\x00 escape red",
+    ]
     assert [trial.error_summary for trial in summary.trials] == causes
     assert summary.trials[1].error.rstrip().endswith("x" * 100_000)
     names = [trial.shown_name for trial in summary.trials]
@@ -57,12 +72,17 @@ def test_texts_that_cannot_be_shown_are_escaped_and_every_run_ends(sweep, task_r
         ("FAILED", cause) for cause in causes
     ]
     assert [mlflow[name].info.status for name in names] == ["FAILED"] * 3
-    assert all(any(path.stat().st_size for path in Path(t.logdir).glob("events.out.*")) for t in summary.trials)
+    assert all(
+        any(path.stat().st_size for path in Path(t.logdir).glob("events.out.*"))
+        for t in summary.trials
+    )
     with get_client(sync_client=True) as client:
         of_runs = LogFilter(task_run_id=LogFilterTaskRunId(any_=[runs[name].id for name in names]))
         messages = [log.message for log in client.read_logs(of_runs, limit=200, offset=0)]
     assert messages.count("printed \\x00 red") == 3
-    tracebacks = sorted(message.rstrip()[-5:] for message in messages if message.startswith("Traceback"))
+    tracebacks = sorted(
+        message.rstrip()[-5:] for message in messages if message.startswith("Traceback")
+    )
     assert tracebacks == ["e red", "ud800", "xxxxx"]
 
 
@@ -87,7 +107,12 @@ def test_a_process_that_dies_is_an_error_once(sweep, reports, task_runs, mlflow_
         """,
     )
     (trial,) = summary.trials
-    assert (trial.state, trial.attempts, trial.reports, len(reports(trial))) == (TrialState.ERROR, 1, 100, 100)
+    assert (trial.state, trial.attempts, trial.reports, len(reports(trial))) == (
+        TrialState.ERROR,
+        1,
+        100,
+        100,
+    )
     assert trial.last_result["mean_loss"] == 99
     assert "the trial's process died" in trial.error
     assert ("Segmentation fault" in trial.error) == ("string_at" in code)
@@ -115,7 +140,8 @@ def test_task_runs_that_prefect_never_heard_of_are_created_with_their_end(prefec
         settle_task_runs(str(flow_run.id), ends, ends)
         runs = [client.read_task_run(run_id) for run_id in ends]
     assert [(run.name, run.state.name, run.state.message, run.flow_run_id) for run in runs] == [
-        (name, "Failed", "the trial's process died", flow_run.id) for name in ("a trial", "monitor a trial")
+        (name, "Failed", "the trial's process died", flow_run.id)
+        for name in ("a trial", "monitor a trial")
     ]
     assert runs[0].tags == ["exp"]
 
@@ -139,13 +165,15 @@ def test_max_failures_gives_further_attempts_each_visible(sweep, task_runs, mlfl
     names = {trial.name, f"{trial.name} (attempt 2)", f"{trial.name} (attempt 3)"}
     assert Path(trial.logdir).name == "attempt_3"
     assert names <= task_runs(summary).keys()
-    assert {name: run.info.status for name, run in mlflow_runs()[0].items()} == dict.fromkeys(names, "FAILED") | {
-        f"{trial.name} (attempt 3)": "FINISHED"
-    }
+    assert {name: run.info.status for name, run in mlflow_runs()[0].items()} == dict.fromkeys(
+        names, "FAILED"
+    ) | {f"{trial.name} (attempt 3)": "FINISHED"}
 
 
 def test_attempts_end(sweep):
-    (trial,) = sweep("def train(config, status_reporter): raise RuntimeError('never')", max_failures=1).trials
+    (trial,) = sweep(
+        "def train(config, status_reporter): raise RuntimeError('never')", max_failures=1
+    ).trials
     assert (trial.state, trial.attempts) == (TrialState.ERROR, 2)
 
 
@@ -187,7 +215,9 @@ def test_what_a_trial_prints_is_in_its_log_and_in_prefects(sweep, task_runs):
     assert printed == "from Python\nfrom a child process\nto standard error\nunfinished line"
     run = task_runs(summary)[trial.name]
     with get_client(sync_client=True) as client:
-        logs = client.read_logs(LogFilter(task_run_id=LogFilterTaskRunId(any_=[run.id])), limit=200, offset=0)
+        logs = client.read_logs(
+            LogFilter(task_run_id=LogFilterTaskRunId(any_=[run.id])), limit=200, offset=0
+        )
     lines = [log.message for log in sorted(logs, key=lambda log: log.timestamp)]
     assert lines[:4] == printed.splitlines()
     assert lines[4].startswith("Traceback (most recent call last):")

@@ -1,4 +1,7 @@
-"""A disk that is full, and folders that cannot be made: the sweep waits, one trial fails, and the others go on."""
+"""A disk that is full, and folders that cannot be made.
+
+The sweep waits, one trial fails, and the others go on.
+"""
 
 import subprocess
 from pathlib import Path
@@ -31,7 +34,12 @@ def small_disk(folder):
     """The results' folder on a disk of 8 MiB of its own."""
     place = folder / "tune_results"
     place.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", place], capture_output=True, text=True, check=False)
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "none", place],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if made.returncode:
         pytest.skip(f"no disk can be mounted here, which takes root: {made.stderr.strip()}")
     yield place
@@ -76,9 +84,12 @@ def test_a_full_disk_is_waited_for(sweep, small_disk, on_warning, task_runs, mlf
     }
 
 
-def test_a_sweep_ends_with_what_is_done_where_the_disk_stays_full(sweep, small_disk, on_warning, monkeypatch, mlflow_runs):
+def test_a_sweep_ends_with_what_is_done_where_the_disk_stays_full(
+    sweep, small_disk, on_warning, monkeypatch, mlflow_runs
+):
     monkeypatch.setattr(disk, "_WAIT_S", 1.0)
-    monkeypatch.setattr("tune_tasks.sweep.driver._PATIENCE_S", 2.0)  # with TensorBoard, which has no room either
+    # With TensorBoard, which has no room either
+    monkeypatch.setattr("tune_tasks.sweep.driver._PATIENCE_S", 2.0)
     summary = sweep(FILLS, config={"x": {"grid_search": [0, 1, 2]}}, max_concurrent_trials=1)
     states = [trial.state for trial in summary.trials]
     assert states == [TrialState.TERMINATED, TrialState.PENDING, TrialState.PENDING]
@@ -86,5 +97,8 @@ def test_a_sweep_ends_with_what_is_done_where_the_disk_stays_full(sweep, small_d
     assert (summary.interrupted, summary.failed) == (False, [])
     assert summary.one_line().endswith(f"; ended early: {summary.ended_early}")
     trial_runs, (parent,) = mlflow_runs()
-    assert ([run.info.status for run in trial_runs.values()], parent.info.status) == (["FINISHED"], "FAILED")
+    assert ([run.info.status for run in trial_runs.values()], parent.info.status) == (
+        ["FINISHED"],
+        "FAILED",
+    )
     assert not Path(small_disk, "exp", summary.sweep, "report", "report.md").exists()

@@ -1,4 +1,7 @@
-"""An installed wheel, where nothing of Prefect is configured and the user has a `flows/` folder; and `tune-tasks ui`."""
+"""An installed wheel, where nothing of Prefect is configured and the user has a `flows/` folder.
+
+And `tune-tasks ui`.
+"""
 
 import base64
 import json
@@ -50,24 +53,41 @@ def test_a_fresh_install_runs_and_shows_its_runs(environment, folder, site):
     (folder / "flows").mkdir()
     (folder / "flows" / "__init__.py").write_text("LOSS = 0.25")
     (folder / "script.py").write_text(SCRIPT)
-    (folder / "spec.json").write_text(json.dumps({"installed": {"config": {"script_file_path": "script.py"}}}))
+    (folder / "spec.json").write_text(
+        json.dumps({"installed": {"config": {"script_file_path": "script.py"}}})
+    )
     where = "import tune_tasks.flows.tune as tune; print(tune.__file__)"
-    found = subprocess.run([sys.executable, "-c", where], env=environment, capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", where], env=environment, capture_output=True, text=True, check=True
+    )
     assert found.stdout.startswith(str(site))
 
     command = [sys.executable, "-m", "tune_tasks.cli"]
     done = subprocess.run(
-        [*command, "-f", "spec.json", "--json"], env=environment, capture_output=True, text=True, timeout=180, check=False
+        [*command, "-f", "spec.json", "--json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     (trial,) = json.loads(done.stdout)["experiments"]["installed"]["trials"]
     assert trial["last_result"]["mean_loss"] == 0.25
-    assert (folder / "home" / ".prefect" / "prefect.db").exists()  # Prefect's own place, for a later `prefect server start`
+    # Prefect's own place, for a later `prefect server start`
+    assert (folder / "home" / ".prefect" / "prefect.db").exists()
 
-    pages = subprocess.Popen([*command, "ui", "--no-browser"], env=environment, stdout=subprocess.PIPE, text=True)
+    pages = subprocess.Popen(
+        [*command, "ui", "--no-browser"], env=environment, stdout=subprocess.PIPE, text=True
+    )
     try:
-        prefect, mlflow = (re.search(r"http://127\.0\.0\.1:\d+", pages.stdout.readline())[0] for _ in range(2))
-        assert pages.stdout.readline() == f"The last sweep: {prefect}/runs/flow-run/{trial_flow_run(done.stdout)}\n"
+        prefect, mlflow = (
+            re.search(r"http://127\.0\.0\.1:\d+", pages.stdout.readline())[0] for _ in range(2)
+        )
+        assert (
+            pages.stdout.readline()
+            == f"The last sweep: {prefect}/runs/flow-run/{trial_flow_run(done.stdout)}\n"
+        )
         assert "<title>Prefect" in page(prefect)
         assert "MLflow" in page(mlflow)
         flow_run = trial_flow_run(done.stdout)
@@ -78,7 +98,11 @@ def test_a_fresh_install_runs_and_shows_its_runs(environment, folder, site):
         pages.send_signal(signal.SIGINT)
         pages.wait(timeout=60)
     assert pages.returncode == 0
-    until(lambda: not any(str(folder) in environ_of(process) for process in Path("/proc").glob("[0-9]*")))
+    until(
+        lambda: (
+            not any(str(folder) in environ_of(process) for process in Path("/proc").glob("[0-9]*"))
+        )
+    )
 
 
 def trial_flow_run(document):
@@ -86,8 +110,16 @@ def trial_flow_run(document):
 
 
 def page(url, auth_string=""):
-    headers = {"Authorization": f"Basic {base64.b64encode(auth_string.encode()).decode()}"} if auth_string else {}
-    return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30).read().decode()
+    headers = (
+        {"Authorization": f"Basic {base64.b64encode(auth_string.encode()).decode()}"}
+        if auth_string
+        else {}
+    )
+    return (
+        urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30)
+        .read()
+        .decode()
+    )
 
 
 def environ_of(process):

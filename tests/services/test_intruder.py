@@ -32,22 +32,37 @@ def processes(token):
     """Those of the cluster, the driver being the first."""
     import psutil  # Ray brings it along
 
-    started = [found.process.pid for kind in ray._private.worker._global_node.all_processes.values() for found in kind]
+    started = [
+        found.process.pid
+        for kind in ray._private.worker._global_node.all_processes.values()
+        for found in kind
+    ]
     own = [psutil.Process(pid) for pid in started]
-    return [psutil.Process(), *own, *(child for process in own for child in process.children(recursive=True))]
+    return [
+        psutil.Process(),
+        *own,
+        *(child for process in own for child in process.children(recursive=True)),
+    ]
 
 
 @pytest.fixture(scope="module")
 def sockets(processes):
     driver, *others = processes
     own = {process.pid for process in processes}
-    foreign = [child for child in driver.children(recursive=True) if child.pid not in own]  # Prefect's server, say
+    # Prefect's server, say
+    foreign = [child for child in driver.children(recursive=True) if child.pid not in own]
     return listening([driver]) - listening(foreign) | listening(others)
 
 
 def listening(processes):
-    connections = [connection for process in processes for connection in process.net_connections("inet")]
-    return {(connection.laddr.ip, connection.laddr.port) for connection in connections if connection.status == "LISTEN"}
+    connections = [
+        connection for process in processes for connection in process.net_connections("inet")
+    ]
+    return {
+        (connection.laddr.ip, connection.laddr.port)
+        for connection in connections
+        if connection.status == "LISTEN"
+    }
 
 
 @pytest.fixture(scope="module")
@@ -57,15 +72,31 @@ def session():
 
 @pytest.fixture(scope="module")
 def intruder(processes, sockets, session):
-    """What somebody else gets: another user if we are root, else only somebody without the token."""
-    ports, pids = (",".join(map(str, found)) for found in ({port for _, port in sockets}, [p.pid for p in processes]))
+    """What somebody else gets.
+
+    Another user if we are root, else only somebody without the token.
+    """
+    ports, pids = (
+        ",".join(map(str, found))
+        for found in ({port for _, port in sockets}, [p.pid for p in processes])
+    )
     script = Path(__file__).with_name("intruder.py")
-    command = [sys.executable, str(script), ray.get_runtime_context().gcs_address, str(session), ports, pids]
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=120).stdout)
+    command = [
+        sys.executable,
+        str(script),
+        ray.get_runtime_context().gcs_address,
+        str(session),
+        ports,
+        pids,
+    ]
+    return json.loads(
+        subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=120).stdout
+    )
 
 
 def test_ray_listens_on_loopback_alone(sockets):
-    assert len(sockets) >= 8  # GCS, two of the raylet, two of an agent, the other agent, the driver and the actor
+    # GCS, two of the raylet, two of an agent, the other agent, the driver and the actor
+    assert len(sockets) >= 8
     for address, _ in sockets:
         found = ipaddress.ip_address(address)
         assert (getattr(found, "ipv4_mapped", None) or found).is_loopback, sockets
@@ -73,13 +104,18 @@ def test_ray_listens_on_loopback_alone(sockets):
 
 def test_every_port_turns_somebody_without_the_token_away(intruder):
     for answers in intruder["ports"].values():
-        assert answers in ([401, "UNAVAILABLE"], [None, "UNAUTHENTICATED", "UNIMPLEMENTED"]), intruder
+        assert answers in ([401, "UNAVAILABLE"], [None, "UNAUTHENTICATED", "UNIMPLEMENTED"]), (
+            intruder
+        )
     assert "InvalidAuthToken" in intruder["code"]
 
 
 @as_root
 def test_another_user_reads_neither_the_token_nor_the_files(intruder):
-    assert all("Permission denied" in said for said in [*intruder["environments"].values(), intruder["files"]]), intruder
+    assert all(
+        "Permission denied" in said
+        for said in [*intruder["environments"].values(), intruder["files"]]
+    ), intruder
 
 
 def test_the_token_stands_in_no_command_line_log_or_environment_of_ours(token, processes, session):

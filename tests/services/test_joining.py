@@ -65,7 +65,9 @@ def test_trials_on_another_node(command, folder, two_nodes, mlflow_runs):
 
 def test_an_address_where_nothing_answers(command, folder):
     (folder / "script.py").write_text(SCRIPT)
-    process = command("run", "--config", '{"script_file_path": "script.py"}', "--address", "127.0.0.1:1")
+    process = command(
+        "run", "--config", '{"script_file_path": "script.py"}', "--address", "127.0.0.1:1"
+    )
     _, err = process.communicate(timeout=180)
     assert process.returncode == 1
     assert "cannot join the Ray cluster at '127.0.0.1:1'" in err
@@ -77,12 +79,14 @@ def test_a_cluster_whose_token_is_missing(command, folder):
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
         clean = {"RAY_AUTH_MODE": "token", "HOME": str(folder)}
-        process = command("run", "--config", '{"script_file_path": "script.py"}', "--address", address, env=clean)
+        process = command(
+            "run", "--config", '{"script_file_path": "script.py"}', "--address", address, env=clean
+        )
         _, err = process.communicate(timeout=180)
     assert process.returncode == 1
     assert (
-        f"cannot join the Ray cluster at '{address}': no token was found; set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH"
-        in err
+        f"cannot join the Ray cluster at '{address}': no token was found; set RAY_AUTH_MODE=token"
+        " and RAY_AUTH_TOKEN_PATH" in err
     )
     assert "Traceback" not in err
 
@@ -93,13 +97,11 @@ def test_a_script_travels_to_other_machines(sweep, folder, monkeypatch):
     monkeypatch.setattr("tune_tasks.cluster.task_runner._cluster", lambda: cluster)
     monkeypatch.setattr("tune_tasks.sweep.execution._check_reach", lambda cluster, info: None)
     (folder / "helper.py").write_text("VALUE = 0.5")
-    (trial,) = sweep(
-        """
+    (trial,) = sweep("""
         import helper, os
         def train(config, status_reporter):
             status_reporter(timesteps_total=1, mean_loss=helper.VALUE, at=os.path.abspath(__file__))
-        """
-    ).trials
+        """).trials
     assert trial.last_result["mean_loss"] == 0.5
     assert not trial.last_result["info"]["at"].startswith(str(folder))
 
@@ -113,9 +115,15 @@ def test_what_other_machines_cannot_reach(prefect, folder):
     def check(tracking_uri):
         _check_reach(remote, SweepInfo("sweep", {}, tracking_uri, "", folder))
 
-    with pytest.raises(UsageError, match=r"cannot reach the local MLflow store sqlite:///mlflow.db: set MLFLOW_TRACKING_URI"):
+    with pytest.raises(
+        UsageError,
+        match=r"cannot reach the local MLflow store sqlite:///mlflow.db: set MLFLOW_TRACKING_URI",
+    ):
         check("sqlite:///mlflow.db")
-    with pytest.raises(UsageError, match=f"cannot reach the Prefect server {re.escape(prefect.api_url)}: set PREFECT_API_URL"):
+    with pytest.raises(
+        UsageError,
+        match=f"cannot reach the Prefect server {re.escape(prefect.api_url)}: set PREFECT_API_URL",
+    ):
         check("http://tracking:5000")
 
 
@@ -123,10 +131,14 @@ def test_gpus_are_shared_by_fractions(command, folder):
     """Ray takes the number as told; what a trial sees of a GPU is CUDA_VISIBLE_DEVICES."""
     (folder / "script.py").write_text(SHOWS_GPU)
     (folder / "spec.yaml").write_text(
-        "exp: {num_trials: 4, resources: {cpu: 0.5, gpu: 0.5}, config: {script_file_path: script.py}}"
+        "exp: {num_trials: 4, resources: {cpu: 0.5, gpu: 0.5}, config: {script_file_path:"
+        " script.py}}"
     )
     process = command("-f", "spec.yaml", "--json", "--num-gpus", 1)
     out, err = process.communicate(timeout=180)
     assert process.returncode == 0, err
-    assert {trial["last_result"]["info"]["gpu"] for trial in json.loads(out)["experiments"]["exp"]["trials"]} == {"0"}
+    assert {
+        trial["last_result"]["info"]["gpu"]
+        for trial in json.loads(out)["experiments"]["exp"]["trials"]
+    } == {"0"}
     assert "/1 GPUs" in err

@@ -1,4 +1,7 @@
-"""A script that is edited or deleted while its sweep runs: every trial runs what there was at the start."""
+"""A script that is edited or deleted while its sweep runs.
+
+Every trial runs what there was at the start.
+"""
 
 import subprocess
 import sys
@@ -28,7 +31,9 @@ def train(config, status_reporter):
 
 def git(folder, *args):
     identity = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main")
-    return subprocess.run(["git", "-C", folder, *identity, *args], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        ["git", "-C", folder, *identity, *args], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def test_every_trial_runs_the_code_of_the_start(sweep, folder, mlflow_runs):
@@ -40,13 +45,22 @@ def test_every_trial_runs_the_code_of_the_start(sweep, folder, mlflow_runs):
     git(folder, "init", "-q")
     git(folder, "add", "*.py")
     git(folder, "commit", "-qm", "code")
-    summary = sweep(SCRIPT, config={"x": {"grid_search": [0, 1, 2]}}, max_concurrent_trials=1, isolate=True)
+    summary = sweep(
+        SCRIPT, config={"x": {"grid_search": [0, 1, 2]}}, max_concurrent_trials=1, isolate=True
+    )
     first, second, third = summary.trials
-    assert [trial.state for trial in summary.trials] == [TrialState.TERMINATED, TrialState.TERMINATED, TrialState.ERROR]
+    assert [trial.state for trial in summary.trials] == [
+        TrialState.TERMINATED,
+        TrialState.TERMINATED,
+        TrialState.ERROR,
+    ]
     info = {"late": 7, "data": 3, "at": str(folder / "script.py")}
     assert (first.last_result["mean_loss"], first.last_result["info"]) == (0.5, info)
     for later in (second, third):  # data are read as they are then
-        assert (later.last_result["mean_loss"], later.last_result["info"]) == (0.5, {**info, "data": 5})
+        assert (later.last_result["mean_loss"], later.last_result["info"]) == (
+            0.5,
+            {**info, "data": 5},
+        )
     assert f'{folder}/script.py", line 17, in train\n    raise ValueError("the end")' in third.error
     assert not (folder / "script.py").exists()
     (experiment,) = summary.experiments
@@ -57,7 +71,10 @@ def test_every_trial_runs_the_code_of_the_start(sweep, folder, mlflow_runs):
     trial_runs, (parent,) = mlflow_runs()
     for run in (parent, *trial_runs.values()):
         tags = run.data.tags
-        assert (tags["tune_tasks.code_sha256"], tags["mlflow.source.git.commit"]) == (code.sha256, commit)
+        assert (tags["tune_tasks.code_sha256"], tags["mlflow.source.git.commit"]) == (
+            code.sha256,
+            commit,
+        )
         assert tags["tune_tasks.git_dirty"] == "false"
     assert Path(artifact(parent, "script.py")).read_text() == SCRIPT
 
@@ -83,7 +100,10 @@ def test_a_function_of_a_module_is_the_one_of_the_start_too(sweep, folder, monke
     finally:
         for name in ("kept_module", "kept_helper"):
             sys.modules.pop(name, None)
-    assert [trial.last_result and trial.last_result["mean_loss"] for trial in summary.trials] == [0.5, 0.5]
+    assert [trial.last_result and trial.last_result["mean_loss"] for trial in summary.trials] == [
+        0.5,
+        0.5,
+    ]
     assert (summary.failed, len(summary.experiments[0].code.sha256)) == ([], 64)
 
 

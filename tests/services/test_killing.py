@@ -22,7 +22,9 @@ def test_prefect_server(command, folder, tmp_path_factory, mlflow_runs):
     home = tmp_path_factory.mktemp("prefect")
     (folder / "script.py").write_text(SCRIPT)
     (folder / "spec.yaml").write_text("exp: {num_trials: 3, config: {script_file_path: script.py}}")
-    process = command("-f", "spec.yaml", "--json", env={"PREFECT_HOME": str(home), "PREFECT_API_URL": ""})
+    process = command(
+        "-f", "spec.yaml", "--json", env={"PREFECT_HOME": str(home), "PREFECT_API_URL": ""}
+    )
     until(lambda: list(folder.glob("tune_results/exp/*/*/result.json")), 120)
     os.kill(server_of(home), signal.SIGKILL)
     (folder / "killed").touch()

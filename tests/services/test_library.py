@@ -9,7 +9,9 @@ from tune_tasks.model.trial import TrialState
 
 def rises(config, status_reporter):
     for step in range(1, 101):
-        status_reporter.report(TrainingResult(timesteps_total=step, mean_accuracy=config["rate"] * step / 100))
+        status_reporter.report(
+            TrainingResult(timesteps_total=step, mean_accuracy=config["rate"] * step / 100)
+        )
 
 
 def test_callables_of_two_experiments_interleaved(cluster, folder):
@@ -19,8 +21,12 @@ def test_callables_of_two_experiments_interleaved(cluster, folder):
         assert len(data) == 5_000_000
         status_reporter(timesteps_total=1, mean_loss=config["loss"], own=3)
 
-    first = Experiment("rises", rises, config={"rate": {"grid_search": [0.5, 1.0]}}, stop={"mean_accuracy": 0.4})
-    second = Experiment("falls", falls, config={"loss": {"eval": "_i + 1"}}, num_trials=3, max_concurrent_trials=1)
+    first = Experiment(
+        "rises", rises, config={"rate": {"grid_search": [0.5, 1.0]}}, stop={"mean_accuracy": 0.4}
+    )
+    second = Experiment(
+        "falls", falls, config={"loss": {"eval": "_i + 1"}}, num_trials=3, max_concurrent_trials=1
+    )
     summary = run_experiments([first, second], seed=3, display="none")
     assert summary.one_line() == "5 trials: 5 TERMINATED"
     assert summary.best("rises").config == {"rate": 0.5}
@@ -28,7 +34,15 @@ def test_callables_of_two_experiments_interleaved(cluster, folder):
     assert summary.best("falls").last_result["mean_loss"] == 1
     frame = summary.dataframe()
     assert len(frame) == 5
-    assert {"experiment", "name", "state", "config/rate", "config/loss", "mean_accuracy", "own"} <= set(frame.columns)
+    assert {
+        "experiment",
+        "name",
+        "state",
+        "config/rate",
+        "config/loss",
+        "mean_accuracy",
+        "own",
+    } <= set(frame.columns)
 
 
 def test_the_same_seed_gives_the_same_reports(cluster, folder):
@@ -40,7 +54,9 @@ def test_the_same_seed_gives_the_same_reports(cluster, folder):
         value = config["x"] + random.random() + np.random.rand()
         status_reporter(timesteps_total=1, mean_loss=value, seed=status_reporter.seed)
 
-    experiment = Experiment("draws", draws, config={"x": {"eval": "random.gauss(0, 1)"}}, num_trials=3)
+    experiment = Experiment(
+        "draws", draws, config={"x": {"eval": "random.gauss(0, 1)"}}, num_trials=3
+    )
     runs = [run_experiments(experiment, seed=seed, display="none") for seed in (1, 1, 2)]
     losses = [[trial.last_result["mean_loss"] for trial in run.trials] for run in runs]
     assert losses[0] == losses[1] != losses[2]
@@ -71,11 +87,17 @@ def waits(config, status_reporter):
 
 def test_a_scheduler_chooses_and_ends_trials(sweep, task_runs, mlflow_runs):
     scheduler = BestFirst()
-    summary = sweep(waits, scheduler, config={"rate": {"grid_search": [1, 2, 3, 4]}}, max_concurrent_trials=1)
+    summary = sweep(
+        waits, scheduler, config={"rate": {"grid_search": [1, 2, 3, 4]}}, max_concurrent_trials=1
+    )
     assert scheduler.ended == [4, 3, 2, 1]
     assert [trial.stop_reason for trial in summary.trials] == ["slow", *["train() returned"] * 3]
     run = task_runs(summary)[summary.trials[0].name]
-    assert (run.state.type.value, run.state.name, run.state.message) == ("COMPLETED", "Stopped", "slow")
+    assert (run.state.type.value, run.state.name, run.state.message) == (
+        "COMPLETED",
+        "Stopped",
+        "slow",
+    )
     assert mlflow_runs()[0][summary.trials[0].name].info.status == "FINISHED"
 
 
@@ -85,7 +107,12 @@ def test_a_scheduler_that_chooses_none_ends_the_sweep(sweep):
             return pending[0] if len(pending) > 2 else None
 
     summary = sweep(rises, Two(), config={"rate": {"grid_search": [1, 2, 3, 4]}})
-    assert [str(trial.state) for trial in summary.trials] == ["TERMINATED", "TERMINATED", "PENDING", "PENDING"]
+    assert [str(trial.state) for trial in summary.trials] == [
+        "TERMINATED",
+        "TERMINATED",
+        "PENDING",
+        "PENDING",
+    ]
 
 
 def test_a_scheduler_that_raises_ends_the_trials_first(sweep, mlflow_runs):
@@ -105,19 +132,25 @@ def test_bad_input_raises_before_anything_is_started(cluster, folder):
     with pytest.raises(UsageError, match="two experiments have the name 'a'"):
         run_experiments([Experiment("a", rises), Experiment("a", rises)], display="none")
     with pytest.raises(
-        ResourcesError, match="a trial asks for 64 CPUs, 0 GPUs, but no machine of the cluster has that: 2 CPUs"
+        ResourcesError,
+        match="a trial asks for 64 CPUs, 0 GPUs, but no machine of the cluster has that: 2 CPUs",
     ):
         run_experiments(Experiment("a", rises, resources={"cpu": 64}), display="none")
     assert not list(folder.glob("tune_results"))
 
 
 def test_fractions_and_memory(sweep):
-    summary = sweep(rises, config={"rate": 1}, num_trials=4, resources={"cpu": 0.5, "memory": "200MiB"})
+    summary = sweep(
+        rises, config={"rate": 1}, num_trials=4, resources={"cpu": 0.5, "memory": "200MiB"}
+    )
     assert {trial.state for trial in summary.trials} == {TrialState.TERMINATED}
 
 
 def test_a_process_holds_its_sweeps_trainables(sweep):
-    """Ray 2.60 may lose an object that a process borrows again just as it lets go of it; the trial would wait for ever."""
+    """Ray 2.60 may lose an object that a process borrows again just as it lets go of it.
+
+    The trial would wait for ever.
+    """
 
     def train(config, reporter):
         from tune_tasks.cluster import task_runner as ray_runner
@@ -125,4 +158,5 @@ def test_a_process_holds_its_sweeps_trainables(sweep):
         reporter(timesteps_total=1, held=len(ray_runner._held_references))
 
     summary = sweep(train, num_trials=4)
-    assert [trial.metric("held") for trial in summary.trials] == [2] * 4  # the function, and the code that it is found in
+    # The function, and the code that it is found in
+    assert [trial.metric("held") for trial in summary.trials] == [2] * 4

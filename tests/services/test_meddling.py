@@ -1,4 +1,7 @@
-"""What something else does to the files of a sweep while it runs: it costs the trial that it concerns, and nothing more."""
+"""What something else does to the files of a sweep while it runs.
+
+It costs the trial that it concerns, and nothing more.
+"""
 
 import json
 from pathlib import Path
@@ -42,8 +45,12 @@ def train(config, status_reporter):
         os.waitpid(child, 0)
 """
 TERMINATED, ERROR = TrialState.TERMINATED, TrialState.ERROR
-OVERWRITTEN, REMOVED = "result.json was overwritten by something", "result.json was removed, moved or replaced by something"
-ENDS = {  # state, reports, foreign lines, steps in MLflow if they cannot be lost, what the error says
+OVERWRITTEN, REMOVED = (
+    "result.json was overwritten by something",
+    "result.json was removed, moved or replaced by something",
+)
+# State, reports, foreign lines, steps in MLflow if they cannot be lost, what the error says
+ENDS = {
     "middle": (TERMINATED, 3, 1, [1, 2, 3], ""),
     "last": (TERMINATED, 2, 1, [1, 2], ""),
     "dump": (ERROR, 2, 3, None, OVERWRITTEN),
@@ -57,20 +64,31 @@ ENDS = {  # state, reports, foreign lines, steps in MLflow if they cannot be los
 }
 
 
-def test_a_trial_alone_pays_for_what_is_done_to_its_files(sweep, mlflow_runs, task_runs, folder, capsys):
+def test_a_trial_alone_pays_for_what_is_done_to_its_files(
+    sweep, mlflow_runs, task_runs, folder, capsys
+):
     from mlflow.tracking import MlflowClient
 
     summary = sweep(MEDDLES, config={"case": {"grid_search": list(ENDS)}})
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
-    runs, states = mlflow_runs()[0], {name: run.state.type.value for name, run in task_runs(summary).items()}
+    runs, states = (
+        mlflow_runs()[0],
+        {name: run.state.type.value for name, run in task_runs(summary).items()},
+    )
     for trial in summary.trials:
         state, reports, foreign_lines, steps, error = ENDS[trial.config["case"]]
-        assert (trial.state, trial.reports, trial.foreign_lines) == (state, reports, foreign_lines), trial.name
+        assert (trial.state, trial.reports, trial.foreign_lines) == (
+            state,
+            reports,
+            foreign_lines,
+        ), trial.name
         assert error in trial.error_summary if error else trial.error is None
         run = runs[trial.name]
         assert run.info.status == ("FAILED" if error else "FINISHED")
         if steps:
-            assert [point.step for point in client.get_metric_history(run.info.run_id, "mean_loss")] == steps
+            assert [
+                point.step for point in client.get_metric_history(run.info.run_id, "mean_loss")
+            ] == steps
         assert (states[trial.name] == "FAILED") == bool(error)
         names = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
         assert {"params.json"} <= names
@@ -78,7 +96,8 @@ def test_a_trial_alone_pays_for_what_is_done_to_its_files(sweep, mlflow_runs, ta
     text = Path(client.download_artifacts(params, "params.json", str(folder))).read_text()
     assert json.loads(text)["case"] == "params"
     forked = next(folder.glob("tune_results/*/*/*fork/trial.log")).read_text()
-    assert forked.count("ReportError: report() was called in process ") == 1  # its child has ended with that
+    # Its child has ended with that
+    assert forked.count("ReportError: report() was called in process ") == 1
     assert "lacks results" not in capsys.readouterr().err
 
 
@@ -108,9 +127,13 @@ def test_results_and_home_deleted_in_mid_sweep(command, folder):
     out, err = process.communicate(timeout=180)
     assert process.returncode == 1, err
     first, second = json.loads(out)["experiments"]["exp"]["trials"]
-    assert (first["state"], first["missing"][0]) == ("TERMINATED", "result.json")  # the others may have been written again
+    # The others may have been written again
+    assert (first["state"], first["missing"][0]) == ("TERMINATED", "result.json")
     assert (second["state"], REMOVED in second["error"]) == ("ERROR", True)
-    assert f"Warning: script_0_index=0: something else has removed or truncated {', '.join(first['missing'])} in " in err
+    assert (
+        "Warning: script_0_index=0: something else has removed or truncated"
+        f" {', '.join(first['missing'])} in " in err
+    )
     assert "without their reports: script_0_index=0\n" in err
     assert "they are in the files" not in err
     assert "Traceback" not in err

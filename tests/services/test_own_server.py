@@ -1,4 +1,7 @@
-"""Our own Prefect server: whom it answers, and that the auth string goes where it is needed and nowhere else."""
+"""Our own Prefect server.
+
+Whom it answers, and that the auth string goes where it is needed and nowhere else.
+"""
 
 import asyncio
 import base64
@@ -39,14 +42,23 @@ def test_only_who_has_the_auth_string_is_answered(prefect, answer):
 
 
 def test_other_names_and_other_pages_are_turned_away(answer):
-    """As a page of the web would ask: under a name of its own that points to this machine, or from its own origin."""
+    """As a page of the web would ask.
+
+    Under a name of its own that points to this machine, or from its own origin.
+    """
     auth_string = os.environ["PREFECT_API_AUTH_STRING"]
     assert answer(*FILTER, auth_string, Host="evil.example:80")[0] == 400
-    asks = {"Access_Control_Request_Method": "POST", "Access_Control_Request_Headers": "authorization"}
+    asks = {
+        "Access_Control_Request_Method": "POST",
+        "Access_Control_Request_Headers": "authorization",
+    }
     refused, headers = answer("OPTIONS", FILTER[1], Origin="http://evil.example", **asks)
     assert refused == 400
     assert "access-control-allow-origin" not in headers
-    assert "access-control-allow-origin" not in answer("GET", "/api/health", Origin="http://evil.example")[1]
+    assert (
+        "access-control-allow-origin"
+        not in answer("GET", "/api/health", Origin="http://evil.example")[1]
+    )
 
 
 def test_events_need_the_auth_string(prefect):
@@ -58,7 +70,10 @@ def test_events_need_the_auth_string(prefect):
             return True
 
     assert asyncio.run(connect())
-    with temporary_settings({PREFECT_API_AUTH_STRING: "tune-tasks:guessed"}), pytest.raises(Exception, match="authenticate"):
+    with (
+        temporary_settings({PREFECT_API_AUTH_STRING: "tune-tasks:guessed"}),
+        pytest.raises(Exception, match="authenticate"),
+    ):
         asyncio.run(connect())
 
 
@@ -79,4 +94,6 @@ def test_a_trial_and_its_files_do_not_hold_the_auth_string(sweep, folder):
         """
     ).trials
     assert trial.last_result["info"]["runs"] == 1, trial.error
-    assert [str(path) for path in folder.rglob("*") if path.is_file() and secret in path.read_bytes()] == []
+    assert [
+        str(path) for path in folder.rglob("*") if path.is_file() and secret in path.read_bytes()
+    ] == []

@@ -1,4 +1,7 @@
-"""RLlib's algorithms as trials, through the flow: how they are placed, stopped, checkpointed, continued and played."""
+"""RLlib's algorithms as trials, through the flow.
+
+How they are placed, stopped, checkpointed, continued and played.
+"""
 
 import itertools
 import json
@@ -23,7 +26,9 @@ def train(cluster, folder):
     from tune_tasks import run_experiments
 
     def run(**experiment):
-        return run_experiments({"exp": {"alg": "PPO", "env": "CartPole-v1", "seed": 1, **experiment}}, display="none")
+        return run_experiments(
+            {"exp": {"alg": "PPO", "env": "CartPole-v1", "seed": 1, **experiment}}, display="none"
+        )
 
     return run
 
@@ -40,8 +45,13 @@ def test_a_trial_reports_what_rllib_measures(train, reports, mlflow_runs, task_r
     assert trial.stop_reason == "training_iteration 3 >= 3 after 600 timesteps"
     rows = reports(trial)
     assert [row["timesteps_total"] for row in rows] == [200, 400, 600]
-    assert rows[-1]["info"]["episode_reward_min"] <= rows[-1]["episode_reward_mean"] <= rows[-1]["info"]["episode_reward_max"]
-    assert rows[-1]["episode_len_mean"] == rows[-1]["episode_reward_mean"]  # CartPole gives 1 for each step
+    assert (
+        rows[-1]["info"]["episode_reward_min"]
+        <= rows[-1]["episode_reward_mean"]
+        <= rows[-1]["info"]["episode_reward_max"]
+    )
+    # CartPole gives 1 for each step
+    assert rows[-1]["episode_len_mean"] == rows[-1]["episode_reward_mean"]
     logged = mlflow_runs()[0][trial.name].data.metrics
     assert logged["episode_reward_mean"] == pytest.approx(rows[-1]["episode_reward_mean"])
     assert {"episode_reward_max", "learner/policy_loss", "learner/entropy"} <= set(logged)
@@ -50,11 +60,20 @@ def test_a_trial_reports_what_rllib_measures(train, reports, mlflow_runs, task_r
 
 
 def test_the_workers_of_a_trial_are_within_its_cpus(train, reports, folder):
-    """Three trials of 2 CPUs with two workers each, on 2 CPUs: one after the other, and nothing of them stays."""
-    summary = train(config={**SMALL, "num_workers": 2}, num_trials=3, resources={"cpu": 2}, stop={"training_iteration": 2})
+    """Three trials of 2 CPUs with two workers each, on 2 CPUs.
+
+    One after the other, and nothing of them stays.
+    """
+    summary = train(
+        config={**SMALL, "num_workers": 2},
+        num_trials=3,
+        resources={"cpu": 2},
+        stop={"training_iteration": 2},
+    )
     assert [trial.state for trial in summary.trials] == [TrialState.TERMINATED] * 3
     spans = sorted(
-        (rows[0]["timestamp"] - rows[0]["time_total_s"], rows[-1]["timestamp"]) for rows in map(reports, summary.trials)
+        (rows[0]["timestamp"] - rows[0]["time_total_s"], rows[-1]["timestamp"])
+        for rows in map(reports, summary.trials)
     )
     assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(spans))
     until(lambda: workers() == [])
@@ -68,7 +87,12 @@ def workers():
 
 
 def test_iterations_in_which_one_episode_ends(train, reports):
-    config = {"train_batch_size_per_learner": 20, "minibatch_size": 20, "num_workers": 0, "horizon": 15}
+    config = {
+        "train_batch_size_per_learner": 20,
+        "minibatch_size": 20,
+        "num_workers": 0,
+        "horizon": 15,
+    }
     trial = only(train(config=config, stop={"training_iteration": 6}))
     assert (trial.state, trial.error) == (TrialState.TERMINATED, None)
     totals = [0, *(row["episodes_total"] for row in reports(trial))]
@@ -76,7 +100,11 @@ def test_iterations_in_which_one_episode_ends(train, reports):
 
 
 def test_time_is_up_in_the_middle_of_an_iteration(train):
-    endless = {"num_workers": 1, "train_batch_size_per_learner": 10**7, "rollout_fragment_length": 200}
+    endless = {
+        "num_workers": 1,
+        "train_batch_size_per_learner": 10**7,
+        "rollout_fragment_length": 200,
+    }
     trial = only(train(config=endless, stop={"time_total_s": 3}))
     assert (trial.state, trial.error) == (TrialState.TERMINATED, None)
     assert re.fullmatch(r"time_total_s 3\.\d+ >= 3", trial.stop_reason)
@@ -102,7 +130,10 @@ class Simulator(gymnasium.Env):
 
 @pytest.fixture
 def simulator(folder, monkeypatch):
-    """Writes a module whose environment does something else after some good steps; returns it as a spec's `env`."""
+    """Writes a module whose environment does something else after some good steps.
+
+    Returns it as a spec's `env`.
+    """
 
     def write(name, **does):
         (folder / f"{name}.py").write_text(SIMULATOR.format(**{"setup_s": 0, **does}))
@@ -113,7 +144,8 @@ def simulator(folder, monkeypatch):
 
 
 def test_what_is_built_is_no_time_of_training(train, simulator, reports):
-    env = simulator("slow_simulator", setup_s=3, good_steps=1_000_000, then="pass")  # made twice: once to be tried
+    # Made twice: once to be tried
+    env = simulator("slow_simulator", setup_s=3, good_steps=1_000_000, then="pass")
     trial = only(train(env=env, config={**SMALL, "num_workers": 0}, stop={"time_total_s": 4}))
     assert trial.stop_reason.startswith("time_total_s 4")
     assert reports(trial)[0]["time_total_s"] < 3
@@ -125,49 +157,89 @@ def test_a_worker_that_plays_for_ever_is_ended_not_waited_for(train, simulator, 
     trial = only(train(env=env, config=config, stop={"time_total_s": 12}, checkpoint_freq=100))
     assert (trial.state, trial.error) == (TrialState.TERMINATED, None)
     assert [path.name for path in Path(trial.logdir).glob("checkpoint_*")] == ["checkpoint_000002"]
-    assert Path(f"/proc/{reports(trial)[-1]['pid']}").exists()  # or the monitor has ended the whole process after the grace
+    # Or the monitor has ended the whole process after the grace
+    assert Path(f"/proc/{reports(trial)[-1]['pid']}").exists()
     until(lambda: workers() == [])
 
 
-@pytest.mark.parametrize("example", ["cartpole-a2c", "cartpole-a3c", "cartpole-bc", "cartpole-es", "cartpole-ppo-drawn"])
+@pytest.mark.parametrize(
+    "example", ["cartpole-a2c", "cartpole-a3c", "cartpole-bc", "cartpole-es", "cartpole-ppo-drawn"]
+)
 def test_an_example_reaches_its_goal(example, cluster, folder):
     """Those that take less than a minute on two cores."""
     from tune_tasks import run_experiments
 
-    summary = run_experiments(ROOT / "examples" / "rllib" / f"{example}.yaml", seed=0, display="none")
-    assert [(trial.state, trial.error) for trial in summary.trials] == [(TrialState.TERMINATED, None)] * len(summary.trials)
-    assert [trial.stop_reason.split()[0] for trial in summary.trials] == ["episode_reward_mean"] * len(summary.trials)
+    summary = run_experiments(
+        ROOT / "examples" / "rllib" / f"{example}.yaml", seed=0, display="none"
+    )
+    assert [(trial.state, trial.error) for trial in summary.trials] == [
+        (TrialState.TERMINATED, None)
+    ] * len(summary.trials)
+    assert [trial.stop_reason.split()[0] for trial in summary.trials] == [
+        "episode_reward_mean"
+    ] * len(summary.trials)
 
 
 @pytest.mark.parametrize("alg", ["PPO", "A3C"])
 def test_a_broken_environment_says_its_own_error(alg, train, simulator):
-    env = simulator("broken_simulator", good_steps=50, then='raise ValueError("the simulator has lost its licence")')
+    env = simulator(
+        "broken_simulator",
+        good_steps=50,
+        then='raise ValueError("the simulator has lost its licence")',
+    )
     config = {**SMALL, "num_workers": 1} if alg == "PPO" else {"num_workers": 2}
-    trial = only(train(alg=alg, env=env, config=config, resources={"cpu": 2}, stop={"training_iteration": 3}))
+    trial = only(
+        train(alg=alg, env=env, config=config, resources={"cpu": 2}, stop={"training_iteration": 3})
+    )
     assert trial.state is TrialState.ERROR
     assert trial.error.strip().endswith("ValueError: the simulator has lost its licence")
 
 
-def test_checkpoints_are_continued_played_recorded_and_learned_from(train, folder, command, reports):
+def test_checkpoints_are_continued_played_recorded_and_learned_from(
+    train, folder, command, reports
+):
     first = only(train(config=SMALL, stop={"training_iteration": 3}, checkpoint_freq=2))
-    assert sorted(path.name for path in Path(first.logdir).glob("checkpoint_*")) == ["checkpoint_000002", "checkpoint_000003"]
+    assert sorted(path.name for path in Path(first.logdir).glob("checkpoint_*")) == [
+        "checkpoint_000002",
+        "checkpoint_000003",
+    ]
     last = str(Path(first.logdir) / "checkpoint_000003")
-    before, row = reports(first)[-1], reports(only(train(config=SMALL, stop={"training_iteration": 4}, restore=last)))[0]
+    before, row = (
+        reports(first)[-1],
+        reports(only(train(config=SMALL, stop={"training_iteration": 4}, restore=last)))[0],
+    )
     assert (row["training_iteration"], row["timesteps_total"]) == (4, 800)
     assert row["episodes_total"] >= before["episodes_total"]
     assert row["time_total_s"] > before["time_total_s"]
 
     files = ("--render", str(folder / "first.gif"), "--record", str(folder / "played.parquet"))
-    played = command("evaluate", "checkpoint_000003", "--episodes", "9", "--seed", "0", "--explore", *files, cwd=first.logdir)
+    played = command(
+        "evaluate",
+        "checkpoint_000003",
+        "--episodes",
+        "9",
+        "--seed",
+        "0",
+        "--explore",
+        *files,
+        cwd=first.logdir,
+    )
     out, err = played.communicate(timeout=120)
     assert played.returncode == 0, err
-    assert re.fullmatch(r"(episode \d: return \d+, \d+ steps\n){9}mean return [\d.]+ of 9 episodes, \d+ to \d+\n", out)
+    assert re.fullmatch(
+        r"(episode \d: return \d+, \d+ steps\n){9}mean return [\d.]+ of 9 episodes, \d+ to \d+\n",
+        out,
+    )
     from PIL import Image
 
     with Image.open(folder / "first.gif") as picture:
         assert picture.n_frames > 5
 
-    config = {"input": "played.parquet", "train_batch_size": 64, "min_train_timesteps_per_iteration": 640}
+    config = {
+        "input": "played.parquet",
+        "train_batch_size": 64,
+        "min_train_timesteps_per_iteration": 640,
+    }
     # All CPUs are the trial's: what would read the data beside it would wait for ever.
     experiment = {"stop": {"training_iteration": 3}, "resources": {"cpu": 2}, "checkpoint_freq": 3}
     trial = only(train(alg="BC", config={**config, "evaluation_interval": 2}, **experiment))
@@ -175,7 +247,9 @@ def test_checkpoints_are_continued_played_recorded_and_learned_from(train, folde
     rows = reports(trial)
     assert [640 <= row["timesteps_this_iter"] < 640 + 64 for row in rows] == [True] * 3
     assert [row.get("episodes_total") for row in rows] == [None, 10, 10]
-    assert rows[1]["episode_reward_mean"] == pytest.approx(rows[1]["info"]["evaluation"]["episode_reward_mean"])
+    assert rows[1]["episode_reward_mean"] == pytest.approx(
+        rows[1]["info"]["evaluation"]["episode_reward_mean"]
+    )
     from tune_tasks.rllib.evaluate import evaluate
 
     ((episode_return, length),) = evaluate(Path(trial.logdir) / "checkpoint_000003", 1)
@@ -190,7 +264,9 @@ def test_a_checkpoint_of_another_algorithm_is_refused(train, folder):
     earlier = {"timesteps_total": 1, "time_total_s": 1.0, "training_iteration": 1}
     what = {"alg": "DQN", "env": "CartPole-v1", "config": {}, "earlier": earlier}
     (checkpoint / "trial.json").write_text(json.dumps(what))
-    with pytest.raises(SpecError, match=r"exp\.restore: the checkpoint .* is of DQN on CartPole-v1"):
+    with pytest.raises(
+        SpecError, match=r"exp\.restore: the checkpoint .* is of DQN on CartPole-v1"
+    ):
         train(restore="checkpoint_000001")
     with pytest.raises(SpecError, match=r"exp\.restore: .*/absent is no checkpoint of tune-tasks"):
         train(restore="absent")
@@ -224,7 +300,11 @@ def test_what_is_wrong_with_an_environment_is_a_sentence(cluster, folder, monkey
     summary = run_experiments(
         {
             "here": {**common, "env": "drifting:Drifting", "config": config},
-            "in a worker": {**common, "env": "drifting:Drifting", "config": {**config, "num_workers": 1}},
+            "in a worker": {
+                **common,
+                "env": "drifting:Drifting",
+                "config": {**config, "num_workers": 1},
+            },
             "old": {**common, "env": "drifting:OfOldGym", "config": config},
             "no end": {**common, "env": "Pendulum-v1", "config": config, "checkpoint_at_end": True},
         },
@@ -232,8 +312,17 @@ def test_what_is_wrong_with_an_environment_is_a_sentence(cluster, folder, monkey
     )
     here, worker, old, endless = summary.trials
     for trial in (here, worker):
-        assert trial.error.strip().endswith("an observation has the shape (4,), but `observation_space` says (3,)")
-    assert "`reset` of drifting:OfOldGym takes no `seed`, as in Gym before 0.26: write" in old.error_summary
+        assert trial.error.strip().endswith(
+            "an observation has the shape (4,), but `observation_space` says (3,)"
+        )
+    assert (
+        "`reset` of drifting:OfOldGym takes no `seed`, as in Gym before 0.26: write"
+        in old.error_summary
+    )
     assert (endless.state, endless.error) == (TrialState.TERMINATED, None)
-    assert [path.name for path in Path(endless.logdir).glob("checkpoint_*")] == ["checkpoint_000001"]
-    assert any(line.startswith("No best trial: no episode has ended") for line in report_lines(summary))
+    assert [path.name for path in Path(endless.logdir).glob("checkpoint_*")] == [
+        "checkpoint_000001"
+    ]
+    assert any(
+        line.startswith("No best trial: no episode has ended") for line in report_lines(summary)
+    )

@@ -1,4 +1,7 @@
-"""What a flow run shows in Prefect: the leaderboard and progress, kept up to date in place, the report, the task runs' tags."""
+"""What a flow run shows in Prefect.
+
+The leaderboard and progress, kept up to date in place, the report, the task runs' tags.
+"""
 
 import json
 import time
@@ -14,8 +17,12 @@ def artifacts(prefect):
 
     def read(summary):
         query = {"flow_runs": {"id": {"any_": [summary.prefect_url.rsplit("/", 1)[-1]]}}}
-        with get_client(sync_client=True) as client:  # whose own method wants a task run of every artifact
-            found = [SimpleNamespace(**artifact) for artifact in client.request("POST", "/artifacts/filter", json=query).json()]
+        # Whose own method wants a task run of every artifact
+        with get_client(sync_client=True) as client:
+            found = [
+                SimpleNamespace(**artifact)
+                for artifact in client.request("POST", "/artifacts/filter", json=query).json()
+            ]
         keys = [artifact.key for artifact in found if artifact.key]
         assert len(set(keys)) == len(keys)
         return {artifact.key: artifact for artifact in found if artifact.key}
@@ -43,17 +50,31 @@ def test_leaderboard_progress_and_report(sweep, artifacts, task_runs):
         ("script_env_0_x=1", "TERMINATED", "0.2"),
         ("script_env_2_x=3", "ERROR", "0.3"),
     ]
-    assert [row["why it ended"] for row in rows] == ["train() returned"] * 2 + ["ValueError: a bad x"]
-    assert board.description == progress.description == report.description == "3/3 done, best mean_accuracy 0.4, 1 failed"
-    assert (board.type, progress.type, progress.data, report.type) == ("table", "progress", 100, "markdown")
+    assert [row["why it ended"] for row in rows] == ["train() returned"] * 2 + [
+        "ValueError: a bad x"
+    ]
+    assert (
+        board.description
+        == progress.description
+        == report.description
+        == "3/3 done, best mean_accuracy 0.4, 1 failed"
+    )
+    assert (board.type, progress.type, progress.data, report.type) == (
+        "table",
+        "progress",
+        100,
+        "markdown",
+    )
     assert board.updated > board.created  # one artifact, kept up to date
 
     assert report.data.startswith("# exp\n")
     assert report.data.count("(data:image/png;base64,") == 3
     assert (summary.experiments[0].logdir / "report" / "report.md").exists()
-    assert {tuple(sorted(run.tags)) for name, run in task_runs(summary).items() if name.startswith("script_")} == {
-        ("exp", "script")
-    }
+    assert {
+        tuple(sorted(run.tags))
+        for name, run in task_runs(summary).items()
+        if name.startswith("script_")
+    } == {("exp", "script")}
 
 
 def test_names_that_prefect_does_not_take_are_told_apart(cluster, folder, artifacts):
@@ -61,6 +82,9 @@ def test_names_that_prefect_does_not_take_are_told_apart(cluster, folder, artifa
 
     names = ["My Ünit", "my-nit", "--"]
     summary = run_experiments(
-        [Experiment(name, lambda config, reporter: reporter(timesteps_total=1)) for name in names], display="none"
+        [Experiment(name, lambda config, reporter: reporter(timesteps_total=1)) for name in names],
+        display="none",
     )
-    assert {"leaderboard-my-nit", "leaderboard-my-nit-2", "leaderboard-experiment"} < set(artifacts(summary))
+    assert {"leaderboard-my-nit", "leaderboard-my-nit-2", "leaderboard-experiment"} < set(
+        artifacts(summary)
+    )

@@ -1,4 +1,7 @@
-"""Scripts as people write them: with processes, logging, a command line, and settings of the whole process."""
+"""Scripts as people write them.
+
+With processes, logging, a command line, and settings of the whole process.
+"""
 
 import json
 import textwrap
@@ -52,8 +55,21 @@ FORKS = """
         status_reporter(timesteps_total=1, info=ends)
 """
 ENDS = {
-    **{"process": 0, "raising": 1, "terminated": -15, "os.fork, exit": 5, "os.fork, text": 1, "os.fork, return": 0},
-    **{"pool": [0, 1, 4], "executor": [0, 1, 4], "joblib": [0, 1, 4], "subprocess": 7, "loader": [28.0, 28.0]},
+    **{
+        "process": 0,
+        "raising": 1,
+        "terminated": -15,
+        "os.fork, exit": 5,
+        "os.fork, text": 1,
+        "os.fork, return": 0,
+    },
+    **{
+        "pool": [0, 1, 4],
+        "executor": [0, 1, 4],
+        "joblib": [0, 1, 4],
+        "subprocess": 7,
+        "loader": [28.0, 28.0],
+    },
 }
 
 DIES = """
@@ -152,13 +168,22 @@ def test_forked_children_end_as_outside_of_a_trial(ended):
 def logged_in_prefect(summary):
     """Messages by the name of their task run."""
     from prefect.client.orchestration import get_client
-    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, LogFilter, LogFilterFlowRunId
+    from prefect.client.schemas.filters import (
+        FlowRunFilter,
+        FlowRunFilterId,
+        LogFilter,
+        LogFilterFlowRunId,
+    )
 
     flow_run_id = summary.prefect_url.rsplit("/", 1)[-1]
     of_run = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
     with get_client(sync_client=True) as client:
-        names = {run.id: run.name for run in client.read_task_runs(flow_run_filter=of_run, limit=200)}
-        logs = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[flow_run_id])), limit=200)
+        names = {
+            run.id: run.name for run in client.read_task_runs(flow_run_filter=of_run, limit=200)
+        }
+        logs = client.read_logs(
+            LogFilter(flow_run_id=LogFilterFlowRunId(any_=[flow_run_id])), limit=200
+        )
     return [(names.get(log.task_run_id), log.message) for log in logs]
 
 
@@ -166,14 +191,21 @@ def test_a_line_of_the_script_is_once_in_its_log_and_once_in_prefect(ended):
     in_prefect = logged_in_prefect(ended[1])
     for trial in ended[0]["logs"]:
         lines = [f"line {i} of trial {trial.config['n']}" for i in range(3)] + ["the end"]
-        assert (Path(trial.logdir) / "trial.log").read_text().splitlines() == lines  # nothing of ours
+        # Nothing of ours
+        assert (Path(trial.logdir) / "trial.log").read_text().splitlines() == lines
         told = Counter(message for name, message in in_prefect if name == trial.name)
-        assert {message: number for message, number in told.items() if "Finished" not in message} == dict.fromkeys(lines, 1)
+        assert {
+            message: number for message, number in told.items() if "Finished" not in message
+        } == dict.fromkeys(lines, 1)
 
 
 def test_prefects_log_has_the_cause_of_a_death_and_what_was_printed_last(ended):
     (trial,) = ended[0]["dies"]
-    (message,) = [message for name, message in logged_in_prefect(ended[1]) if name == trial.name and "died" in message]
+    (message,) = [
+        message
+        for name, message in logged_in_prefect(ended[1])
+        if name == trial.name and "died" in message
+    ]
     assert message == trial.error
     assert "last words" in message
 
@@ -191,8 +223,10 @@ def test_a_script_sees_its_own_path_as_its_command_line(ended, folder_of_all):
 
 def test_what_argparse_says_is_the_error(ended):
     (trial,) = ended[0]["required"]
-    assert trial.error.rstrip().splitlines()[-1] == (
-        "argparse: the following arguments are required: --data (a trial has no command line; its values are in `config`)"
+    assert (
+        trial.error.rstrip().splitlines()[-1]
+        == "argparse: the following arguments are required: --data (a trial has no command line;"
+        " its values are in `config`)"
     )
 
 

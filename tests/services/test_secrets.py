@@ -28,14 +28,20 @@ def test_secrets_are_stored_nowhere(sweep, folder):
     }
     summary = sweep(SCRIPT, config=config)
     assert [trial.metric("mean_accuracy") for trial in summary.trials] == [1, 1]
-    assert [trial.name for trial in summary.trials] == ["script_env_0_api_key=***", "script_env_1_api_key=***"]
+    assert [trial.name for trial in summary.trials] == [
+        "script_env_0_api_key=***",
+        "script_env_1_api_key=***",
+    ]
     shown = json.dumps(summary.as_json()) + repr(summary) + summary.dataframe().to_csv()
     files = [*folder.rglob("*"), *Path(os.environ["PREFECT_HOME"]).rglob("*")]
     for secret in SECRETS:
         assert secret not in shown
         assert [path for path in files if holds(path, secret)] == []
-    for name in ("params.json", "result.json", "mlflow.db", "spec.yaml", "prefect.db"):  # all of them were looked at
-        assert [path for path in files if path.name.startswith(name) and holds(path, "max_tokens")], name
+    # All of them were looked at
+    for name in ("params.json", "result.json", "mlflow.db", "spec.yaml", "prefect.db"):
+        assert [
+            path for path in files if path.name.startswith(name) and holds(path, "max_tokens")
+        ], name
     _best_says_what_is_missing(folder)
 
 
@@ -46,7 +52,12 @@ def _best_says_what_is_missing(folder):
     from tune_tasks.sweep.plan import make_plan
 
     text = best_spec(["exp"], folder)
-    assert "# Secrets are not stored: write yours in place of *** in config.api_key, config.hf_token, config.db.url" in text
+    assert (
+        "# Secrets are not stored: write yours in place of *** in config.api_key, config.hf_token,"
+        " config.db.url" in text
+    )
     (folder / "best.yaml").write_text(text)
-    with pytest.raises(SpecError, match=r"best\.yaml:\d+:\d+: exp\.config\.\S+: '\S+' stands for a secret"):
+    with pytest.raises(
+        SpecError, match=r"best\.yaml:\d+:\d+: exp\.config\.\S+: '\S+' stands for a secret"
+    ):
         make_plan(load_spec(folder / "best.yaml"))

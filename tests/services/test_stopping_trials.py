@@ -27,16 +27,27 @@ def test_report_that_meets_a_criterion_is_the_last(sweep, reports, task_runs, ml
     assert trial.stop_reason == "training_iteration 10 >= 10 after 10 timesteps"
     assert len(reports(trial)) == 10
     run = task_runs(summary)[trial.name]
-    assert (run.state.type.value, run.state.name, run.state.message) == ("COMPLETED", "Stopped", trial.stop_reason)
+    assert (run.state.type.value, run.state.name, run.state.message) == (
+        "COMPLETED",
+        "Stopped",
+        trial.stop_reason,
+    )
     logged = mlflow_runs()[0][trial.name]
-    assert (logged.info.status, logged.data.tags["tune_tasks.stop_reason"]) == ("FINISHED", trial.stop_reason)
+    assert (logged.info.status, logged.data.tags["tune_tasks.stop_reason"]) == (
+        "FINISHED",
+        trial.stop_reason,
+    )
 
 
 BLOCKED = {
     "asleep": "time.sleep(600)",
     "in a loop": "while True: pass",
-    "in native code of Ray's": "import ray; ray.wait([ray.remote(num_cpus=0)(lambda: time.sleep(60)).remote()])",
-    "waiting for a lock": "threading.Lock().acquire(); lock = threading.Lock(); lock.acquire(); lock.acquire()",
+    "in native code of Ray's": (
+        "import ray; ray.wait([ray.remote(num_cpus=0)(lambda: time.sleep(60)).remote()])"
+    ),
+    "waiting for a lock": (
+        "threading.Lock().acquire(); lock = threading.Lock(); lock.acquire(); lock.acquire()"
+    ),
 }
 
 
@@ -76,10 +87,15 @@ def test_time_counts_from_the_beginning_of_train(sweep):
     assert (trial.reports, trial.stop_reason) == (1, "train() returned")
 
 
-@pytest.mark.parametrize("import_", ["time", "itertools"], ids=["swallows BaseException", "holds the GIL in C"])
+@pytest.mark.parametrize(
+    "import_", ["time", "itertools"], ids=["swallows BaseException", "holds the GIL in C"]
+)
 def test_process_that_does_not_end_itself_is_ended(sweep, task_runs, mlflow_runs, import_):
     code = {
-        "time": "\n    while True:\n        try:\n            time.sleep(600)\n        except BaseException:\n            pass",
+        "time": (
+            "\n    while True:\n        try:\n            time.sleep(600)\n        except"
+            " BaseException:\n            pass"
+        ),
         "itertools": "\n    sum(itertools.repeat(1))  # never ends, never lets another thread run",
     }[import_]
     source = f"""
@@ -90,7 +106,11 @@ def train(config, status_reporter):
 """
     summary = sweep(source, stop={"time_total_s": 1}, stop_grace_s=1)
     trial = only(summary)
-    assert (trial.state, trial.reports, trial.last_result["mean_loss"]) == (TrialState.TERMINATED, 1, 0.5)
+    assert (trial.state, trial.reports, trial.last_result["mean_loss"]) == (
+        TrialState.TERMINATED,
+        1,
+        0.5,
+    )
     assert trial.stop_reason.startswith("time_total_s ")
     assert "ended" in trial.stop_reason
     runs = task_runs(summary)

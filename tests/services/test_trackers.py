@@ -42,31 +42,63 @@ def test_mlflow_holds_the_sweep(sweep, folder, client, mlflow_runs):
     assert run.data.params == {"lr": "1.0"}
     history = client().get_metric_history(run.info.run_id, "mean_loss")
     assert [(point.step, point.value) for point in history] == [(10, 1.0), (20, 0.5), (30, 1 / 3)]
-    assert [p.step for p in client().get_metric_history(run.info.run_id, "mean_accuracy")] == [10, 30]  # never NaN
+    # Never NaN
+    assert [p.step for p in client().get_metric_history(run.info.run_id, "mean_accuracy")] == [
+        10,
+        30,
+    ]
     assert run.data.metrics["grad/norm"] == 3
-    assert (run.data.metrics["recall_at_1-e740af"], run.data.metrics["recall_1"]) == (3, -3)  # MLflow takes no `@`
-    assert MlflowStore(f"sqlite:///{folder}/mlflow.db").best_trial("exp", "recall@1", None, all_sweeps=False).value == 3
+    # MLflow takes no `@`
+    assert (run.data.metrics["recall_at_1-e740af"], run.data.metrics["recall_1"]) == (3, -3)
+    assert (
+        MlflowStore(f"sqlite:///{folder}/mlflow.db")
+        .best_trial("exp", "recall@1", None, all_sweeps=False)
+        .value
+        == 3
+    )
     tags = run.data.tags
     assert tags["mlflow.parentRunId"] == parent.info.run_id
-    assert (tags["tune_tasks.sweep"], tags["tune_tasks.trial"], tags["tune_tasks.attempt"]) == (summary.sweep, trial.name, "1")
+    assert (tags["tune_tasks.sweep"], tags["tune_tasks.trial"], tags["tune_tasks.attempt"]) == (
+        summary.sweep,
+        trial.name,
+        "1",
+    )
     assert tags["prefect.flow_run_id"] == summary.prefect_url.rsplit("/", 1)[-1]
-    assert tags["prefect.url"].startswith(summary.prefect_url.split("/runs/")[0] + "/runs/task-run/")
+    assert tags["prefect.url"].startswith(
+        summary.prefect_url.split("/runs/")[0] + "/runs/task-run/"
+    )
     assert int(tags["tune_tasks.seed"]) in range(2**32)
     assert tags["tune_tasks.stop_reason"] == "train() returned"
     names = {artifact.path for artifact in client().list_artifacts(run.info.run_id)}
     assert names == {"params.json"}
-    assert parent.data.params == {"fixed.a": "1", "fixed.b": "x", "script_file_path": "script.py", "sweep.seed": "5"}
+    assert parent.data.params == {
+        "fixed.a": "1",
+        "fixed.b": "x",
+        "script_file_path": "script.py",
+        "sweep.seed": "5",
+    }
     names = {artifact.path for artifact in client().list_artifacts(parent.info.run_id)}
     assert names == {"script.py", "spec.yaml", "results.json", "results.csv", "report"}
-    assert (parent.info.status, parent.data.tags["tune_tasks.best_trial"]) == ("FINISHED", trial.name)
+    assert (parent.info.status, parent.data.tags["tune_tasks.best_trial"]) == (
+        "FINISHED",
+        trial.name,
+    )
     assert trial.non_finite == 1
     assert "tune_tasks.diverged" not in tags  # the last report was finite
 
 
 def test_sweeps_that_begin_together_in_a_fresh_folder_make_one_store(folder):
     uri = f"sqlite:///{folder}/mlflow.db"
-    code = f"from tune_tasks.servers.mlflow_client import connect; print(len(connect({uri!r}).search_experiments()))"
-    started = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(3)]
+    code = (
+        "from tune_tasks.servers.mlflow_client import connect;"
+        f" print(len(connect({uri!r}).search_experiments()))"
+    )
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for _ in range(3)
+    ]
     ended = [(process.communicate(timeout=120), process.returncode) for process in started]
     assert [(out, status) for (out, _), status in ended] == [(b"1\n", 0)] * 3
     assert sorted(path.name for path in folder.iterdir()) == [".mlflow.db.lock", "mlflow.db"]
@@ -78,7 +110,11 @@ def test_tensorboard_reads_the_curves(sweep):
 
     (trial,) = sweep(REPORTS, config={"lr": 1.0}).trials
     events = EventAccumulator(trial.logdir).Reload()
-    assert [(e.step, round(e.value, 3)) for e in events.Scalars("ray/tune/mean_loss")] == [(10, 1.0), (20, 0.5), (30, 0.333)]
+    assert [(e.step, round(e.value, 3)) for e in events.Scalars("ray/tune/mean_loss")] == [
+        (10, 1.0),
+        (20, 0.5),
+        (30, 0.333),
+    ]
     assert "ray/tune/grad/norm" in events.Tags()["scalars"]
 
 
@@ -146,17 +182,28 @@ CASES = ["autolog", "folds", "own_run", "others"]
 
 def test_what_user_code_logs_lands_in_the_trials_run(sweep, folder, client):
     config = {"case": {"grid_search": ["autolog", "folds", "own_run", "others"]}, "bias": True}
-    summary = sweep(LOGS_TO_MLFLOW, config=config, resources={"cpu": 2})  # one after the other, in the same process
+    # One after the other, in the same process
+    summary = sweep(LOGS_TO_MLFLOW, config=config, resources={"cpu": 2})
     assert [trial.error for trial in summary.trials] == [None] * 4
     runs = client().search_runs([e.experiment_id for e in client().search_experiments()])
-    of_trials = {run.data.tags["tune_tasks.index"]: run for run in runs if "tune_tasks.index" in run.data.tags}
+    of_trials = {
+        run.data.tags["tune_tasks.index"]: run
+        for run in runs
+        if "tune_tasks.index" in run.data.tags
+    }
     autolog, folds, own_run, others = (of_trials[index] for index in "0123")
-    assert [run.info.run_name for run in (autolog, folds, own_run, others)] == [trial.name for trial in summary.trials]
+    assert [run.info.run_name for run in (autolog, folds, own_run, others)] == [
+        trial.name for trial in summary.trials
+    ]
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert autolog.data.metrics["training_accuracy_score"] >= 0.5
     assert (autolog.data.params["fit_intercept"], autolog.data.params["bias"]) == ("True", "True")
     assert "training_accuracy_score" not in folds.data.metrics  # autolog ended with its trial
-    assert (own_run.data.metrics["own"], own_run.data.metrics["after"], own_run.data.tags["own"]) == (1, 1, "tag")
+    assert (
+        own_run.data.metrics["own"],
+        own_run.data.metrics["after"],
+        own_run.data.tags["own"],
+    ) == (1, 1, "tag")
     assert others.data.metrics.keys() >= {"Thread", "ForkProcess", "sub"}
     names = {run.info.run_id: run.info.run_name for run in runs}
     assert {
@@ -171,17 +218,25 @@ def test_what_user_code_logs_lands_in_the_trials_run(sweep, folder, client):
     assert client().get_experiment_by_name("elsewhere") is None
     log = (Path(summary.trials[0].logdir) / "trial.log").read_text()
     assert (
-        "mlflow.set_experiment('elsewhere') changes nothing in a trial: what the script logs is in the trial's own run" in log
+        "mlflow.set_experiment('elsewhere') changes nothing in a trial: what the script logs is in"
+        " the trial's own run" in log
     )
     assert "mlflow.set_tracking_uri('sqlite:///elsewhere.db') changes nothing in a trial" in log
 
 
-def test_a_tracking_server_that_goes_away_and_comes_back_gets_everything(sweep, folder, monkeypatch):
+def test_a_tracking_server_that_goes_away_and_comes_back_gets_everything(
+    sweep, folder, monkeypatch
+):
     with listen() as free:
         port = port_of(free)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(port)]
-    command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts")]
+    command += [
+        "--backend-store-uri",
+        f"sqlite:///{folder}/mlflow.db",
+        "--artifacts-destination",
+        str(folder / "artifacts"),
+    ]
     code = f"""
     import subprocess, time, os, signal
     from tune_tasks import TrainingResult
@@ -199,7 +254,11 @@ def test_a_tracking_server_that_goes_away_and_comes_back_gets_everything(sweep, 
 
     def start():
         process = subprocess.Popen(
-            command, env=env, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command,
+            env=env,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         (folder / "server").write_text(str(process.pid))
         return process
@@ -224,12 +283,16 @@ def test_a_tracking_server_that_goes_away_and_comes_back_gets_everything(sweep, 
 
         client = MlflowClient(f"http://127.0.0.1:{port}")
         history = client.get_metric_history(trial.mlflow_run_id, "mean_loss")
-        assert [(point.step, point.value) for point in history] == [(step, step) for step in range(1, 6)]
+        assert [(point.step, point.value) for point in history] == [
+            (step, step) for step in range(1, 6)
+        ]
         run = client.get_run(trial.mlflow_run_id)
         assert run.info.status == "FINISHED"
         page = f"http://127.0.0.1:{port}/#/experiments/{run.info.experiment_id}/runs"
         assert experiment.experiment_url == f"{page}?viewStateShareKey=runs"
-        assert experiment.view_url == f"{page}?viewStateShareKey={summary.sweep}&compareRunsMode=CHART"
+        assert (
+            experiment.view_url == f"{page}?viewStateShareKey={summary.sweep}&compareRunsMode=CHART"
+        )
     finally:
         for server in servers:
             if server.poll() is None:
@@ -278,7 +341,9 @@ def test_a_recorder_that_is_killed_starts_again_from_the_files(sweep, reports, c
     runs = client().search_runs(["1"])
     assert len(runs) == 2  # the parent and the trial: none was made twice
     (parent,) = [run for run in runs if run.info.run_id != trial.mlflow_run_id]
-    assert {(p.step, p.value) for p in client().get_metric_history(parent.info.run_id, "trials_done")} <= {(1, 0), (1, 1)}
+    assert {
+        (p.step, p.value) for p in client().get_metric_history(parent.info.run_id, "trials_done")
+    } <= {(1, 0), (1, 1)}
     assert (parent.data.metrics["trials_done"], parent.data.metrics["best/mean_loss"]) == (1, 20)
     assert trial.last_result["mean_loss"] == 20
     assert {run.info.status for run in runs} == {"FINISHED"}

@@ -15,11 +15,18 @@ from hypothesis import strategies as st
 from tune_tasks.errors import ExpressionError
 from tune_tasks.spec.expressions.language import MAX_SOURCE, Expression
 
-SETTINGS = {("lr",): 0.5, ("layers",): [8, 16, 32], ("model",): {"name": "mlp", "wide": True}, ("model", "name"): "mlp"}
+SETTINGS = {
+    ("lr",): 0.5,
+    ("layers",): [8, 16, 32],
+    ("model",): {"name": "mlp", "wide": True},
+    ("model", "name"): "mlp",
+}
 
 
 def evaluate(source, *, stream="7/exp/3/lr", index=3, settings=SETTINGS):
-    return Expression.parse(source).evaluate(stream=stream, index=index, lookup=lambda path: settings[path])
+    return Expression.parse(source).evaluate(
+        stream=stream, index=index, lookup=lambda path: settings[path]
+    )
 
 
 def refusal(source):
@@ -39,15 +46,24 @@ VALUES = [
     ("2 in [1, 2], 'x' not in 'abc', 'a' in {'a': 1}", [True, True, True]),
     ("0 or [] or 'x', 1 and 0 and 2, not 1", ["x", 0, False]),
     ("'even' if _i % 2 == 0 else 'odd'", "odd"),
-    ("[5, 6][_i > 1], 'abc'[-1], (1, 2, 3)[1:], 'abc'[::-1], {'k': 1}['k']", [6, "c", [2, 3], "cba", 1]),
+    (
+        "[5, 6][_i > 1], 'abc'[-1], (1, 2, 3)[1:], 'abc'[::-1], {'k': 1}['k']",
+        [6, "c", [2, 3], "cba", 1],
+    ),
     ("'a' + 'b' * 3, [0] * 2 + [1], {'a': 1} | {'b': 2}", ["abbb", [0, 0, 1], {"a": 1, "b": 2}]),
     ("[x * y for x in range(3) for y in (1, 2) if x != y]", [0, 0, 2, 2]),
     ("[[a, b] for a, b in zip(range(2), 'xy')]", [[0, "x"], [1, "y"]]),
     ("[[x for x in range(x)] for x in range(3)]", [[], [0], [0, 1]]),
     ("sum(x * x for x in range(10)), max(len(s) for s in ['a', 'bcd'])", [285, 3]),
     ("sum([0.1] * 10)", 0.9999999999999999),  # 1.0 with the sum() of Python 3.12
-    ("min(3, 1), max([1, 2]), min([], default=0), abs(-2), round(2.567, 1), len('abc')", [1, 2, 0, 2, 2.6, 3]),
-    ("int('ff', 16), int(2.9), float('1e3'), str(5), bool(0), pow(2, 3)", [255, 2, 1000.0, "5", False, 8]),
+    (
+        "min(3, 1), max([1, 2]), min([], default=0), abs(-2), round(2.567, 1), len('abc')",
+        [1, 2, 0, 2, 2.6, 3],
+    ),
+    (
+        "int('ff', 16), int(2.9), float('1e3'), str(5), bool(0), pow(2, 3)",
+        [255, 2, 1000.0, "5", False, 8],
+    ),
     (
         "sorted([3, 1, 2], reverse=True), list(range(5))[2], tuple('ab'), any([0, 1]), all([])",
         [[3, 2, 1], 2, ["a", "b"], True, True],
@@ -56,23 +72,44 @@ VALUES = [
     ("math.pi, np.pi, math.tau / 2", [math.pi] * 3),
     ("list(enumerate(['a'], 1))", [[1, "a"]]),
     ("spec.config.lr * 2", 1.0),
-    ("spec.config['layers'][_i - 1], spec.config.layers[-1], spec.config.layers[1:]", [32, 32, [16, 32]]),
+    (
+        "spec.config['layers'][_i - 1], spec.config.layers[-1], spec.config.layers[1:]",
+        [32, 32, [16, 32]],
+    ),
     ("spec.config.model.name + '-' + str(_i)", "mlp-3"),
-    ("np.log10(1000), numpy.sqrt(4), np.power(2, 3), np.abs(-1), np.minimum(1, 2)", [3.0, 2.0, 8, 1, 1]),
+    (
+        "np.log10(1000), numpy.sqrt(4), np.power(2, 3), np.abs(-1), np.minimum(1, 2)",
+        [3.0, 2.0, 8, 1, 1],
+    ),
     (
         "np.linspace(0, 1, 5), np.logspace(-2, 0, num=3), np.geomspace(1, 100, 3)",
         [[0, 0.25, 0.5, 0.75, 1], [0.01, 0.1, 1], [1, 10, 100]],
     ),
     ("np.arange(3), np.arange(0, 1, 0.5), np.arange(1, 3)", [[0, 1, 2], [0.0, 0.5], [1, 2]]),
-    ("np.array([1, 2, 3]) * 2, [1, 2] * np.array(2), np.array([1, 3]) > 2", [[2, 4, 6], [1, 2, 1, 2], [False, True]]),
+    (
+        "np.array([1, 2, 3]) * 2, [1, 2] * np.array(2), np.array([1, 3]) > 2",
+        [[2, 4, 6], [1, 2, 1, 2], [False, True]],
+    ),
     ("np.array([[1, 2], [3, 4]])[:, 0], np.array([[1, 2], [3, 4]])[1][0]", [[1, 3], 3]),
-    ("np.clip([1, 5, 9], 2, 6), np.clip(7, a_min=2, a_max=6), np.round([1.26], decimals=1)", [[2, 5, 6], 6, [1.3]]),
-    ("np.mean([1, 2]), np.std([1, 3]), np.prod([2, 3]), np.max([[1, 2], [3, 4]], axis=0)", [1.5, 1.0, 6, [3, 4]]),
+    (
+        "np.clip([1, 5, 9], 2, 6), np.clip(7, a_min=2, a_max=6), np.round([1.26], decimals=1)",
+        [[2, 5, 6], 6, [1.3]],
+    ),
+    (
+        "np.mean([1, 2]), np.std([1, 3]), np.prod([2, 3]), np.max([[1, 2], [3, 4]], axis=0)",
+        [1.5, 1.0, 6, [3, 4]],
+    ),
     ("np.int64(5) / 2, np.float32(0.5), np.float64([1])", [2.5, 0.5, [1.0]]),
     ("[a for a in np.array([[1], [2]])]", [[1], [2]]),
-    ("random.uniform(1, 1), random.randint(2, 2.0), random.choice([7]), random.sample([1], k=1)", [1.0, 2, 7, [1]]),
     (
-        "np.random.randint(5, 6, size=2), np.random.choice([None]), np.random.choice(['a'], (1, 2))",
+        "random.uniform(1, 1), random.randint(2, 2.0), random.choice([7]), random.sample([1], k=1)",
+        [1.0, 2, 7, [1]],
+    ),
+    (
+        (
+            "np.random.randint(5, 6, size=2), np.random.choice([None]), np.random.choice(['a'],"
+            " (1, 2))"
+        ),
         [[5, 5], None, [["a", "a"]]],
     ),
 ]
@@ -97,12 +134,14 @@ def _plain(value):
     if type(value) is list:
         return all(map(_plain, value))
     if type(value) is dict:
-        return all(type(key) in (str, int, float, bool) and _plain(item) for key, item in value.items())
+        return all(
+            type(key) in (str, int, float, bool) and _plain(item) for key, item in value.items()
+        )
     return value is None or type(value) in (bool, int, float, str)
 
 
-# The streams must not drift between versions of Python and NumPy, nor between platforms; the last bits of what goes
-# through the C library's exp() and log() may differ.
+# The streams must not drift between versions of Python and NumPy, nor between platforms; the last
+# bits of what goes through the C library's exp() and log() may differ.
 PINNED = [
     ("random.random()", 0.9911131084118655, 0.37702549728895995),
     ("random.uniform(1e-4, 1e-3)", 0.000992001797570679, 0.00043932294756006396),
@@ -136,9 +175,10 @@ def test_pinned_streams(source, first, other):
 
 
 NUMPY_DRAWS = (
-    "np.random.beta(1, 2), np.random.gamma(1), np.random.logistic(), np.random.laplace(0, 1), np.random.exponential(2), "
-    "np.random.lognormal(), np.random.standard_normal(), np.random.binomial(10, .5), np.random.geometric(.3), "
-    "np.random.triangular(1, 2, 3), np.random.rand(), np.random.randn(2, 2), np.random.random(3), np.random.random_sample()"
+    "np.random.beta(1, 2), np.random.gamma(1), np.random.logistic(), np.random.laplace(0, 1),"
+    " np.random.exponential(2), np.random.lognormal(), np.random.standard_normal(),"
+    " np.random.binomial(10, .5), np.random.geometric(.3), np.random.triangular(1, 2, 3),"
+    " np.random.rand(), np.random.randn(2, 2), np.random.random(3), np.random.random_sample()"
 )
 
 
@@ -153,10 +193,15 @@ def test_draws_within_one_expression_differ():
     assert first != second
 
 
-@pytest.mark.parametrize("source", ["random.uniform(0, 1)", "np.random.uniform(0, 1)", "np.random.rand()"])
+@pytest.mark.parametrize(
+    "source", ["random.uniform(0, 1)", "np.random.uniform(0, 1)", "np.random.rand()"]
+)
 def test_streams_are_uniform(source):
     expression = Expression.parse(source)
-    draws = [expression.evaluate(stream=f"0/exp/{i}/lr", index=i, lookup=SETTINGS.get) for i in range(500)]
+    draws = [
+        expression.evaluate(stream=f"0/exp/{i}/lr", index=i, lookup=SETTINGS.get)
+        for i in range(500)
+    ]
     assert len(set(draws)) == 500
     assert abs(statistics.mean(draws) - 1 / 2) < 0.06
     assert abs(statistics.pvariance(draws) - 1 / 12) < 0.012
@@ -170,13 +215,18 @@ def test_numpy_choice_and_permutation_draw_what_numpy_draws():
     seed = _Run("s", 0, SETTINGS.get).seed % 2**32
     for source, draw in [
         ("np.random.choice([3, 5, 9], size=6)", lambda r: r.choice([3, 5, 9], size=6)),
-        ("np.random.choice([3, 5, 9], 2, replace=False)", lambda r: r.choice([3, 5, 9], 2, replace=False)),
+        (
+            "np.random.choice([3, 5, 9], 2, replace=False)",
+            lambda r: r.choice([3, 5, 9], 2, replace=False),
+        ),
         ("np.random.choice(3, p=[.2, .3, .5])", lambda r: r.choice(3, p=[0.2, 0.3, 0.5])),
         ("np.random.permutation([3, 5, 9, 1])", lambda r: r.permutation([3, 5, 9, 1])),
         ("np.random.randint(1, 10**6)", lambda r: r.randint(1, 10**6, dtype="int64")),
         ("np.random.randn(2)", lambda r: r.randn(2)),
     ]:
-        assert json.dumps(evaluate(source, stream="s")) == json.dumps(np.asarray(draw(np.random.RandomState(seed))).tolist())
+        assert json.dumps(evaluate(source, stream="s")) == json.dumps(
+            np.asarray(draw(np.random.RandomState(seed))).tolist()
+        )
 
 
 @pytest.mark.parametrize(
@@ -217,18 +267,28 @@ def test_errors_of_lookup_pass_through():
 def test_a_setting_is_looked_up_once():
     calls = []
     source = Expression.parse("[spec.config.lr for _ in range(3)]")
-    assert source.evaluate(stream="", index=0, lookup=lambda path: calls.append(path) or 1) == [1, 1, 1]
+    assert source.evaluate(stream="", index=0, lookup=lambda path: calls.append(path) or 1) == [
+        1,
+        1,
+        1,
+    ]
     assert calls == [("lr",)]
 
 
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("random.unifrom(0, 1)", "random.unifrom is not a function of the eval language; did you mean 'random.uniform'?"),
+        (
+            "random.unifrom(0, 1)",
+            "random.unifrom is not a function of the eval language; did you mean 'random.uniform'?",
+        ),
         ("random.uniform", "random.uniform is a function; call it: random.uniform(...)"),
         (
             "np.random.unform(0, 1)",
-            "np.random.unform is not a function of the eval language; did you mean 'np.random.uniform'?",
+            (
+                "np.random.unform is not a function of the eval language; did you mean"
+                " 'np.random.uniform'?"
+            ),
         ),
         ("lr * 2", "lr is not a name of the eval language; a setting is written spec.config.lr"),
         ("spec.lr", "spec has only settings, written spec.config.<name>"),
@@ -239,7 +299,10 @@ def test_a_setting_is_looked_up_once():
         ("random.uniform(1)", "random.uniform needs the argument 'b'"),
         ("random.uniform(1, 2, 3)", "random.uniform takes at most 2 arguments, got 3"),
         ("random.uniform(1, b=2, b=3)", "random.uniform gets the argument 'b' twice"),
-        ("np.random.normal(sclae=2)", "np.random.normal takes no argument 'sclae'; did you mean 'scale'?"),
+        (
+            "np.random.normal(sclae=2)",
+            "np.random.normal takes no argument 'sclae'; did you mean 'scale'?",
+        ),
         ("1 is None", "the operator 'is' (use ==) is not part of the eval language"),
         ("1 +", "'1 +' is not an expression: invalid syntax"),
         ("1 / 0", "'1 / 0' failed: ZeroDivisionError: division by zero"),
@@ -251,7 +314,10 @@ def test_a_setting_is_looked_up_once():
 )
 def test_messages(source, message):
     got = refusal(source)
-    assert got == (message or f"{source!r} failed: ValueError: expected a finite number of at most 1e+100, got inf")
+    assert got == (
+        message
+        or f"{source!r} failed: ValueError: expected a finite number of at most 1e+100, got inf"
+    )
 
 
 def test_long_expressions_are_shortened_in_messages():
@@ -409,7 +475,10 @@ HOSTILE = {
         "list(range(90000)) + list(range(90000))",
         "sum([[1]] * 10000, [])",
         "(((((((0,) * 99,) * 99,) * 99,) * 99,) * 99,) * 99)",
-        "(((((((0,) * 9,) * 9,) * 9,) * 9,) * 9,) * 9) == (((((((0,) * 9,) * 9,) * 9,) * 9,) * 9,) * 9)",
+        (
+            "(((((((0,) * 9,) * 9,) * 9,) * 9,) * 9,) * 9) == (((((((0,) * 9,) * 9,) * 9,) * 9,) *"
+            " 9,) * 9)"
+        ),
         "[[[x] * 300 for x in range(300)] for y in range(300)]",
         "['a' * 99999 for x in range(100000)]",
         "str([['a' * 1000] * 100] * 100)",
@@ -472,7 +541,8 @@ def test_hostile_expressions_are_refused(group):
     for source in HOSTILE[group]:
         started = time.perf_counter()
         assert refusal(source)
-        assert time.perf_counter() - started < 5, source[:80]  # 0.5 s at worst; the rest is for a busy machine
+        # 0.5 s at worst; the rest is for a busy machine
+        assert time.perf_counter() - started < 5, source[:80]
 
 
 GUARDED = """
@@ -496,7 +566,12 @@ print(json.dumps({"missed": missed, "kib": peak() - before}))
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux only")
 def test_hostile_expressions_stay_small():
     result = subprocess.run(
-        [sys.executable, "-c", GUARDED], input=json.dumps(ALL_HOSTILE), capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", GUARDED],
+        input=json.dumps(ALL_HOSTILE),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     report = json.loads(result.stdout)
     assert report["missed"] == []
@@ -506,10 +581,22 @@ def test_hostile_expressions_stay_small():
 @pytest.mark.parametrize(
     "source",
     [
-        "[random.gammavariate(1e100, 1), random.gammavariate(1e-100, 1), random.gammavariate(1 + 1e-15, 1)]",
-        "[random.betavariate(1e100, 1e-100), random.vonmisesvariate(0, 1e100), random.vonmisesvariate(0, 1.1e-6)]",
-        "np.random.gamma(1e100, size=1000), np.random.gamma(1e-100, size=1000), np.random.beta(1e-100, 1e-100, size=1000)",
-        "np.random.binomial(2 ** 62, .5, size=1000), np.random.poisson(9e18, size=1000), np.random.geometric(1e-9, size=1000)",
+        (
+            "[random.gammavariate(1e100, 1), random.gammavariate(1e-100, 1), random.gammavariate(1"
+            " + 1e-15, 1)]"
+        ),
+        (
+            "[random.betavariate(1e100, 1e-100), random.vonmisesvariate(0, 1e100),"
+            " random.vonmisesvariate(0, 1.1e-6)]"
+        ),
+        (
+            "np.random.gamma(1e100, size=1000), np.random.gamma(1e-100, size=1000),"
+            " np.random.beta(1e-100, 1e-100, size=1000)"
+        ),
+        (
+            "np.random.binomial(2 ** 62, .5, size=1000), np.random.poisson(9e18, size=1000),"
+            " np.random.geometric(1e-9, size=1000)"
+        ),
     ],
 )
 def test_extreme_parameters_end(source):
@@ -556,7 +643,9 @@ TOKENS = [
 
 def _never_another_error(source):
     try:
-        result = Expression.parse(source).evaluate(stream="s", index=1, lookup=lambda path: [1, 2.0, "x"])
+        result = Expression.parse(source).evaluate(
+            stream="s", index=1, lookup=lambda path: [1, 2.0, "x"]
+        )
     except ExpressionError:
         return
     json.dumps(result)

@@ -14,12 +14,24 @@ LOG = "{eval: 'math.exp(random.uniform(math.log(1e-4), math.log(1e-1)))'}"
         ({"values": ["a"]}, "Weights & Biases'", 'write {grid_search: ["a"]}'),
         ({"min": 0.0, "max": 0.1}, "Weights & Biases'", "write {eval: 'random.uniform(0.0, 0.1)'}"),
         ({"min": 1, "max": 5}, "Weights & Biases'", "write {eval: 'random.randint(1, 5)'}"),
-        ({"distribution": "normal", "mu": 0, "sigma": 1}, "Weights & Biases'", "write {grid_search: [...]} or"),
-        ({"distribution": ["x"], "min": 1, "max": 2}, "Weights & Biases'", "write {grid_search: [...]} or"),
+        (
+            {"distribution": "normal", "mu": 0, "sigma": 1},
+            "Weights & Biases'",
+            "write {grid_search: [...]} or",
+        ),
+        (
+            {"distribution": ["x"], "min": 1, "max": 2},
+            "Weights & Biases'",
+            "write {grid_search: [...]} or",
+        ),
         ({"choice": [1, 2]}, "another tool's", "write {grid_search: [1, 2]}"),
         ({"choices": [1, 2]}, "another tool's", "write {grid_search: [...]} or"),
         ({"type": "float", "low": 0, "high": 1}, "another tool's", "write {grid_search: [...]} or"),
-        ({"type": "double", "minval": 0, "maxval": 1}, "Determined's", "write {grid_search: [...]} or"),
+        (
+            {"type": "double", "minval": 0, "maxval": 1},
+            "Determined's",
+            "write {grid_search: [...]} or",
+        ),
         ({"type": "categorical", "vals": [1, 2]}, "Determined's", "write {grid_search: [...]} or"),
         ({"uniform": "0, 1"}, "another tool's", "write {grid_search: [...]} or"),
         ({"sample_from": "lambda spec: 1"}, "another tool's", "write {grid_search: [...]} or"),
@@ -40,10 +52,15 @@ def test_another_tools_words_are_named_with_ours(value, whose, written):
     assert written in message
 
 
-@pytest.mark.parametrize("key", ["grid", "gridsearch", "grid-search", "GridSearch", "grid_serach", "Grid Search"])
+@pytest.mark.parametrize(
+    "key", ["grid", "gridsearch", "grid-search", "GridSearch", "grid_serach", "Grid Search"]
+)
 def test_a_misspelt_grid_search(key):
     ((path, message),) = unsearched({"a": {key: [1, 2]}})
-    assert (path, message) == (("a",), f"nothing is searched here: did you mean 'grid_search' in place of {key!r}?")
+    assert (path, message) == (
+        ("a",),
+        f"nothing is searched here: did you mean 'grid_search' in place of {key!r}?",
+    )
 
 
 def test_an_eval_that_is_not_said_to_be_one():
@@ -87,8 +104,17 @@ def test_a_dollar_that_begins_no_variable(text):
 
 def test_variables():
     found = dict(
-        variables({"num_trials": 2, "config": {"a": ["${X}/b", "$HOME"], "b": {"eval": "'$x'"}, "c": "5$", "d": "^a$"}})
+        variables(
+            {
+                "num_trials": 2,
+                "config": {"a": ["${X}/b", "$HOME"], "b": {"eval": "'$x'"}, "c": "5$", "d": "^a$"},
+            }
+        )
     )
     assert list(found) == [("config", "a", 0), ("config", "a", 1)]
     assert found["config", "a", 0] == "'${X}' stays as it is: variables are not replaced"
-    assert (not_replaced("${X}"), not_replaced(5), not_replaced("x")) == ("; variables are not replaced", "", "")
+    assert (not_replaced("${X}"), not_replaced(5), not_replaced("x")) == (
+        "; variables are not replaced",
+        "",
+        "",
+    )

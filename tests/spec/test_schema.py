@@ -9,7 +9,13 @@ import yaml
 from tune_tasks.errors import SpecError
 from tune_tasks.model.stopping import Criterion
 from tune_tasks.model.trial import Resources
-from tune_tasks.spec.schema import ExperimentSpec, json_schema, load_spec, parse_size, spec_from_data
+from tune_tasks.spec.schema import (
+    ExperimentSpec,
+    json_schema,
+    load_spec,
+    parse_size,
+    spec_from_data,
+)
 
 DOCUMENT = """\
 tune_mnist:
@@ -33,7 +39,11 @@ ALL_KEYS = {
     "num_trials": 4,
     "resources": {"cpu": 0.5, "gpu": 2, "memory": "2GiB"},
     "stop": {"mean_loss": 0.1, "my_metric": "> 5"},
-    "config": {"script_file_path": "a.py", "script_min_iter_time_s": 1, "lr": {"eval": "random.random()"}},
+    "config": {
+        "script_file_path": "a.py",
+        "script_min_iter_time_s": 1,
+        "lr": {"eval": "random.random()"},
+    },
     "seed": 7,
     "metric": "my_metric",
     "mode": "min",
@@ -65,7 +75,10 @@ def test_the_document_of_2017(tmp_path):
     spec = load(tmp_path, DOCUMENT)
     experiment = spec.experiments["tune_mnist"]
     assert (experiment.env, experiment.alg, experiment.num_trials) == ("mnist", "script", 10)
-    assert experiment.criteria() == (Criterion("mean_accuracy", ">=", 0.99), Criterion("time_total_s", ">=", 600))
+    assert experiment.criteria() == (
+        Criterion("mean_accuracy", ">=", 0.99),
+        Criterion("time_total_s", ">=", 600),
+    )
     assert experiment.config["activation"] == {"grid_search": ["relu", "elu", "tanh"]}
     assert spec.folder == tmp_path
 
@@ -73,22 +86,37 @@ def test_the_document_of_2017(tmp_path):
 def test_the_defaults():
     experiment = spec_from_data({"e": {}}).experiments["e"]
     assert experiment.resources.resources() == Resources(cpu=1, gpu=0, memory=0)
-    assert (experiment.alg, experiment.num_trials, experiment.stop, experiment.config) == ("script", None, {}, {})
-    assert (experiment.seed, experiment.metric, experiment.mode, experiment.max_concurrent_trials) == (None,) * 4
+    assert (experiment.alg, experiment.num_trials, experiment.stop, experiment.config) == (
+        "script",
+        None,
+        {},
+        {},
+    )
+    assert (
+        experiment.seed,
+        experiment.metric,
+        experiment.mode,
+        experiment.max_concurrent_trials,
+    ) == (None,) * 4
     assert (experiment.max_failures, experiment.stop_grace_s, experiment.isolate) == (0, 10, False)
 
 
 @pytest.mark.parametrize("name", ["f.yaml", "f.json"])
 def test_every_key_in_either_form(tmp_path, name):
     text = (
-        json.dumps({"a": ALL_KEYS, "b": {}}) if name == "f.json" else yaml.safe_dump({"a": ALL_KEYS, "b": {}}, sort_keys=False)
+        json.dumps({"a": ALL_KEYS, "b": {}})
+        if name == "f.json"
+        else yaml.safe_dump({"a": ALL_KEYS, "b": {}}, sort_keys=False)
     )
     experiments = load(tmp_path, text, name).experiments
     assert list(experiments) == ["a", "b"]
     assert experiments["a"].model_dump() == ALL_KEYS
     assert set(ALL_KEYS) == set(ExperimentSpec.model_fields)
     assert experiments["a"].resources.resources() == Resources(0.5, 2, 2 * 2**30)
-    assert experiments["a"].criteria() == (Criterion("mean_loss", "<=", 0.1), Criterion("my_metric", ">", 5))
+    assert experiments["a"].criteria() == (
+        Criterion("mean_loss", "<=", 0.1),
+        Criterion("my_metric", ">", 5),
+    )
 
 
 @pytest.mark.parametrize(
@@ -151,7 +179,10 @@ def test_long_values_are_shortened_in_messages(tmp_path):
         ({"e": {"config": {"a": 10**4300}}}, "e.config.a: the number has too many digits"),
         ({"e": {"config": {"a": {1: 2}}}}, "e.config.a: a key must be a string, got 1"),
         ({1: {}}, "spec: a key must be a string, got 1"),
-        ({"e": {"config": {"a": ["\ud800"]}}}, r"e.config.a.0: expected text that UTF-8 can hold, got '\ud800'"),
+        (
+            {"e": {"config": {"a": ["\ud800"]}}},
+            r"e.config.a.0: expected text that UTF-8 can hold, got '\ud800'",
+        ),
         ({"\ud800": {}}, r"spec: expected text that UTF-8 can hold, got '\ud800'"),
         ({}, "expected experiments: a mapping of a name to env, stop, config, …"),
         (5, "expected experiments: a mapping of a name to env, stop, config, …"),
@@ -180,7 +211,15 @@ def test_a_dict_is_copied_and_its_tuples_are_lists():
 @pytest.mark.parametrize(
     ("text", "size"),
     [
-        *[(0, 0), (5, 5), ("5", 5), ("2GiB", 2 * 2**30), ("500MB", 500_000_000), ("1.5 kib", 1536), ("2G", 2 * 2**30)],
+        *[
+            (0, 0),
+            (5, 5),
+            ("5", 5),
+            ("2GiB", 2 * 2**30),
+            ("500MB", 500_000_000),
+            ("1.5 kib", 1536),
+            ("2G", 2 * 2**30),
+        ],
         *[("", None), ("-1", None), ("GiB", None), ("2 X", None), (True, None), ("1e3", None)],
     ],
 )
@@ -191,12 +230,26 @@ def test_parse_size(text, size):
 def test_the_schema_takes_what_we_take_and_nothing_else():
     validator = jsonschema.Draft202012Validator(json_schema())
     validator.check_schema(json_schema())
-    good = [ALL_KEYS, yaml.safe_load(DOCUMENT)["tune_mnist"], {"config": {"a": [{"b": {"grid_search": [{"eval": "_i"}]}}]}}]
+    good = [
+        ALL_KEYS,
+        yaml.safe_load(DOCUMENT)["tune_mnist"],
+        {"config": {"a": [{"b": {"grid_search": [{"eval": "_i"}]}}]}},
+    ]
     for experiment in good:
         validator.validate({"e": experiment})
     bad = [
-        *[{"conifg": {}}, {"num_trials": 0}, {"stop": {"a": []}}, {"resources": {"cpus": 1}}, {"mode": "up"}],
-        *[{"config": {"a": {"grid_search": []}}}, {"config": {"a": [{"eval": 5}]}}, {"config": {"a": {"eval": "1", "b": 2}}}],
+        *[
+            {"conifg": {}},
+            {"num_trials": 0},
+            {"stop": {"a": []}},
+            {"resources": {"cpus": 1}},
+            {"mode": "up"},
+        ],
+        *[
+            {"config": {"a": {"grid_search": []}}},
+            {"config": {"a": [{"eval": 5}]}},
+            {"config": {"a": {"eval": "1", "b": 2}}},
+        ],
     ]
     for experiment in bad:
         assert not validator.is_valid({"e": experiment}), experiment
@@ -207,16 +260,23 @@ def test_the_schema_takes_what_we_take_and_nothing_else():
 
 @pytest.mark.parametrize("name", ["_defaults", "x-defaults", ".defaults"])
 def test_templates_are_no_experiments(tmp_path, name):
-    text = f"{name}: &t\n  resources: {{cpu: 2}}\n  nothing: of ours\ne:\n  resources: {{<<: [], cpu: 1}}\n"
+    text = (
+        f"{name}: &t\n  resources: {{cpu: 2}}\n  nothing: of ours\ne:\n  resources: {{<<: [], cpu:"
+        " 1}\n"
+    )
     spec = load(tmp_path, text)
     assert list(spec.experiments) == ["e"]
     assert list(spec.source.data) == ["e"]
     jsonschema.Draft202012Validator(json_schema()).validate({name: {"nothing": 1}, "e": {}})
-    assert refusal(tmp_path, f"{name}: 5") == (
-        "f.yaml:1:1: expected an experiment: keys that begin with '_', 'x-', '.' are templates and do not run"
+    assert (
+        refusal(tmp_path, f"{name}: 5")
+        == "f.yaml:1:1: expected an experiment: keys that begin with '_', 'x-', '.' are templates"
+        " and do not run"
     )
 
 
 def test_a_variable_is_named_where_it_is_an_error(tmp_path):
-    assert refusal(tmp_path, "e: {num_trials: '${N}'}").endswith("got '${N}'; variables are not replaced")
+    assert refusal(tmp_path, "e: {num_trials: '${N}'}").endswith(
+        "got '${N}'; variables are not replaced"
+    )
     assert refusal(tmp_path, "e: {stop: {a: $N}}").endswith("got '$N'; variables are not replaced")

@@ -12,18 +12,30 @@ from tune_tasks.errors import ExpressionError, Location, SpecError
 from tune_tasks.spec.schema import spec_from_data
 from tune_tasks.spec.search_space import SearchSpace, derive_seed, dotted, expand, num_trials
 
-EVALS = ["_i", "random.random()", "np.random.uniform(0, 1)", "[random.randint(1, 9), {'k': _i}]", "'x' * 2"]
-SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from([0.5, "relu", "", "eval"])
+EVALS = [
+    "_i",
+    "random.random()",
+    "np.random.uniform(0, 1)",
+    "[random.randint(1, 9), {'k': _i}]",
+    "'x' * 2",
+]
+SCALARS = (
+    st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from([0.5, "relu", "", "eval"])
+)
 DRAWN = st.sampled_from(EVALS).map(lambda text: {"eval": text})
 OPTIONS = st.recursive(
     SCALARS | DRAWN,
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("xyz"), inner, max_size=2),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("xyz"), inner, max_size=2)
+    ),
     max_leaves=3,
 )
 GRIDS = st.lists(OPTIONS, min_size=1, max_size=3).map(lambda options: {"grid_search": options})
 NODES = st.recursive(
     SCALARS | DRAWN | GRIDS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abcd"), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abcd"), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 CONFIGS = st.dictionaries(st.sampled_from(["lr", "model", "a", "B", "z"]), NODES, max_size=4)
@@ -40,14 +52,24 @@ def configs(config, **keys):
 
 def walk(node, path=()):
     yield path, node
-    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    children = (
+        node.items()
+        if isinstance(node, dict)
+        else enumerate(node)
+        if isinstance(node, list)
+        else ()
+    )
     for key, child in children:
         yield from walk(child, (*path, key))
 
 
 def grids_of(config):
     """Each grid with its dotted path, sorted, looked for without the code under test."""
-    found = [(path, node["grid_search"]) for path, node in walk(config) if isinstance(node, dict) and "grid_search" in node]
+    found = [
+        (path, node["grid_search"])
+        for path, node in walk(config)
+        if isinstance(node, dict) and "grid_search" in node
+    ]
     return sorted(found, key=lambda item: ".".join(map(str, item[0])))
 
 
@@ -59,7 +81,9 @@ def test_num_trials_is_the_exact_count(config, count):
 
 @given(CONFIGS)
 def test_without_num_trials_the_whole_grid_once(config):
-    assert SearchSpace(config).grid_size == math.prod(len(options) for _, options in grids_of(config))
+    assert SearchSpace(config).grid_size == math.prod(
+        len(options) for _, options in grids_of(config)
+    )
 
 
 @given(CONFIGS, st.integers(0, 2**40))
@@ -80,7 +104,11 @@ def test_nothing_unresolved_remains_and_the_input_is_unchanged(config, index):
 
 @given(CONFIGS)
 def test_the_searched_keys_by_dotted_path_sorted(config):
-    marked = [path for path, node in walk(config) if isinstance(node, dict) and node.keys() & {"grid_search", "eval"}]
+    marked = [
+        path
+        for path, node in walk(config)
+        if isinstance(node, dict) and node.keys() & {"grid_search", "eval"}
+    ]
     paths = [path for path in marked if "grid_search" not in path]
     resolved, searched = SearchSpace(config).resolve(3, "s")
     assert list(searched) == sorted(".".join(map(str, path)) for path in paths)
@@ -92,18 +120,29 @@ def test_the_searched_keys_by_dotted_path_sorted(config):
 
 
 @settings(max_examples=50)
-@given(st.dictionaries(st.sampled_from(["b", "a", "Z", "m"]), st.integers(1, 4), min_size=1), st.integers(0, 100))
+@given(
+    st.dictionaries(st.sampled_from(["b", "a", "Z", "m"]), st.integers(1, 4), min_size=1),
+    st.integers(0, 100),
+)
 def test_the_first_path_varies_fastest(sizes, index):
-    config = {key: {"grid_search": [f"{key}{i}" for i in range(size)]} for key, size in sizes.items()}
+    config = {
+        key: {"grid_search": [f"{key}{i}" for i in range(size)]} for key, size in sizes.items()
+    }
     keys = sorted(sizes)
-    columns = itertools.product(*([f"{key}{i}" for i in range(sizes[key])] for key in reversed(keys)))
+    columns = itertools.product(
+        *([f"{key}{i}" for i in range(sizes[key])] for key in reversed(keys))
+    )
     combinations = [dict(zip(reversed(keys), values, strict=True)) for values in columns]
     assert configs(config) == combinations
     assert SearchSpace(config).resolve(index, "s")[0] == combinations[index % len(combinations)]
 
 
 def test_the_sort_is_by_the_dotted_path():
-    config = {"m": {"z": {"grid_search": [1, 2]}}, "l": [0, {"grid_search": [3, 4]}], "m.a": {"grid_search": [5, 6]}}
+    config = {
+        "m": {"z": {"grid_search": [1, 2]}},
+        "l": [0, {"grid_search": [3, 4]}],
+        "m.a": {"grid_search": [5, 6]},
+    }
     assert [(c["l"][1], c["m.a"], c["m"]["z"]) for c in configs(config)][:5] == [
         (3, 5, 1),
         (4, 5, 1),
@@ -143,10 +182,18 @@ def test_the_seeds_do_not_drift():
     ("keys", "config", "name"),
     [
         ({}, {"activation": {"grid_search": ["relu"]}}, "script_mnist_0_activation=relu"),
-        ({}, {"b": {"grid_search": [1]}, "a": {"eval": "2 / 4"}, "c": 3}, "script_mnist_0_a=0.5_b=1"),
+        (
+            {},
+            {"b": {"grid_search": [1]}, "a": {"eval": "2 / 4"}, "c": 3},
+            "script_mnist_0_a=0.5_b=1",
+        ),
         ({}, {"lr": 1}, "script_mnist_0"),
         ({"env": None}, {"lr": {"eval": "1"}}, "script_0_lr=1"),
-        ({"env": "CartPole-v0", "alg": "PPO"}, {"m": {"n": [{"grid_search": [[8, 8]]}]}}, "PPO_CartPole-v0_0_m.n.0=[8, 8]"),
+        (
+            {"env": "CartPole-v0", "alg": "PPO"},
+            {"m": {"n": [{"grid_search": [[8, 8]]}]}},
+            "PPO_CartPole-v0_0_m.n.0=[8, 8]",
+        ),
     ],
 )
 def test_the_name(keys, config, name):
@@ -157,15 +204,27 @@ def test_the_name(keys, config, name):
     ("config", "resolved"),
     [
         ({"a": {"grid_search": [{"eval": "_i * 10"}, "x"]}}, [{"a": 0}, {"a": "x"}]),
-        ({"a": {"eval": "spec.config.b * 2"}, "b": {"grid_search": [1, 2]}}, [{"a": 2, "b": 1}, {"a": 4, "b": 2}]),
-        ({"a": {"eval": "spec.config.b.c[1]"}, "b": {"c": [0, {"eval": "_i + 5"}]}}, [{"a": 5, "b": {"c": [0, 5]}}]),
-        ({"a": {"eval": "spec.config.b + 1"}, "b": {"eval": "spec.config.c + 1"}, "c": 1}, [{"a": 3, "b": 2, "c": 1}]),
+        (
+            {"a": {"eval": "spec.config.b * 2"}, "b": {"grid_search": [1, 2]}},
+            [{"a": 2, "b": 1}, {"a": 4, "b": 2}],
+        ),
+        (
+            {"a": {"eval": "spec.config.b.c[1]"}, "b": {"c": [0, {"eval": "_i + 5"}]}},
+            [{"a": 5, "b": {"c": [0, 5]}}],
+        ),
+        (
+            {"a": {"eval": "spec.config.b + 1"}, "b": {"eval": "spec.config.c + 1"}, "c": 1},
+            [{"a": 3, "b": 2, "c": 1}],
+        ),
         (
             {"a": {"eval": "spec.config.b"}, "b": [{"grid_search": [{"x": {"eval": "3"}}]}]},
             [{"a": [{"x": 3}], "b": [{"x": 3}]}],
         ),
         ({"a": {"grid_search": [{"eval": "spec.config.b"}]}, "b": 2}, [{"a": 2, "b": 2}]),
-        ({"a": [[{"grid_search": [1, 2]}], {"grid_search": [3]}]}, [{"a": [[1], 3]}, {"a": [[2], 3]}]),
+        (
+            {"a": [[{"grid_search": [1, 2]}], {"grid_search": [3]}]},
+            [{"a": [[1], 3]}, {"a": [[2], 3]}],
+        ),
     ],
 )
 def test_references_and_nesting(config, resolved):
@@ -173,8 +232,16 @@ def test_references_and_nesting(config, resolved):
 
 
 def test_a_reference_and_the_setting_itself_are_one_draw():
-    references = ["spec.config.l[-1]", "spec.config.l[2]", "spec.config.l[1:][1]", "spec.config['l'][2]"]
-    config = {"l": [0, 1, {"eval": "random.random()"}], **{f"r{i}": {"eval": text} for i, text in enumerate(references)}}
+    references = [
+        "spec.config.l[-1]",
+        "spec.config.l[2]",
+        "spec.config.l[1:][1]",
+        "spec.config['l'][2]",
+    ]
+    config = {
+        "l": [0, 1, {"eval": "random.random()"}],
+        **{f"r{i}": {"eval": text} for i, text in enumerate(references)},
+    }
     (resolved,) = configs(config)
     assert {resolved[f"r{i}"] for i in range(4)} == {resolved["l"][2]}
 
@@ -182,19 +249,38 @@ def test_a_reference_and_the_setting_itself_are_one_draw():
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"a": {"eval": "spec.config.a"}}, "config.a.eval: it refers to itself: config.a → config.a (trial 0)"),
         (
-            {"a": {"eval": "spec.config.b.x"}, "b": {"x": {"eval": "spec.config.c"}}, "c": {"eval": "spec.config.a"}},
-            "config.c.eval: it refers to itself: config.a → config.b.x → config.c → config.a (trial 0)",
+            {"a": {"eval": "spec.config.a"}},
+            "config.a.eval: it refers to itself: config.a → config.a (trial 0)",
         ),
-        ({"a": {"x": {"eval": "spec.config.a"}}}, "config.a.x.eval: it refers to itself: config.a.x → config.a.x (trial 0)"),
-        ({"a": {"eval": "1 / 0"}}, "config.a.eval: '1 / 0' failed: ZeroDivisionError: division by zero (trial 0)"),
+        (
+            {
+                "a": {"eval": "spec.config.b.x"},
+                "b": {"x": {"eval": "spec.config.c"}},
+                "c": {"eval": "spec.config.a"},
+            },
+            (
+                "config.c.eval: it refers to itself: config.a → config.b.x → config.c → config.a"
+                " (trial 0)"
+            ),
+        ),
+        (
+            {"a": {"x": {"eval": "spec.config.a"}}},
+            "config.a.x.eval: it refers to itself: config.a.x → config.a.x (trial 0)",
+        ),
+        (
+            {"a": {"eval": "1 / 0"}},
+            "config.a.eval: '1 / 0' failed: ZeroDivisionError: division by zero (trial 0)",
+        ),
         (
             {"a": {"eval": "spec.config.b"}, "b": {"eval": "1 / 0"}},
             "config.b.eval: '1 / 0' failed: ZeroDivisionError: division by zero (trial 0)",
         ),
         ({"a": {"eval": "spec.config.zz"}}, "config.a.eval: spec.config has no 'zz' (trial 0)"),
-        ({"a": {"eval": "spec.config.b[5]"}, "b": [1]}, "config.a.eval: spec.config has no '5' (trial 0)"),
+        (
+            {"a": {"eval": "spec.config.b[5]"}, "b": [1]},
+            "config.a.eval: spec.config has no '5' (trial 0)",
+        ),
     ],
 )
 def test_an_eval_that_fails(config, message):
@@ -206,17 +292,35 @@ def test_an_eval_that_fails(config, message):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"grid_search": [1]}, "config: grid_search stands for a value of config, not for config itself"),
-        ({"a": {"grid_search": []}}, "config.a.grid_search: expected a list of at least one value, got []"),
-        ({"a": {"grid_search": 5}}, "config.a.grid_search: expected a list of at least one value, got 5"),
-        ({"a": [{"grid_search": [1], "x": 2}]}, "config.a.0: grid_search stands alone; 'x' beside it is not expected"),
+        (
+            {"grid_search": [1]},
+            "config: grid_search stands for a value of config, not for config itself",
+        ),
+        (
+            {"a": {"grid_search": []}},
+            "config.a.grid_search: expected a list of at least one value, got []",
+        ),
+        (
+            {"a": {"grid_search": 5}},
+            "config.a.grid_search: expected a list of at least one value, got 5",
+        ),
+        (
+            {"a": [{"grid_search": [1], "x": 2}]},
+            "config.a.0: grid_search stands alone; 'x' beside it is not expected",
+        ),
         (
             {"a": {"grid_search": [{"b": {"grid_search": [1]}}]}},
             "config.a.b: a grid_search within the values of another is not supported; use two keys",
         ),
         ({"a": {"eval": 5}}, "config.a.eval: expected an expression as text, got 5"),
-        ({"a": {"eval": "os.system('ls')"}}, "config.a.eval: os.system is not a function of the eval language"),
-        ({"a": {"b": {"eval": "1"}}, "a.b": {"eval": "2"}}, "config.a.b: two searched keys have this name"),
+        (
+            {"a": {"eval": "os.system('ls')"}},
+            "config.a.eval: os.system is not a function of the eval language",
+        ),
+        (
+            {"a": {"b": {"eval": "1"}}, "a.b": {"eval": "2"}},
+            "config.a.b: two searched keys have this name",
+        ),
     ],
 )
 def test_a_malformed_search_space(config, message):
@@ -234,7 +338,13 @@ def test_num_trials():
 
 
 def test_every_trial_carries_its_experiments_settings():
-    keys = {"resources": {"gpu": 0.5}, "stop": {"mean_loss": 1}, "max_failures": 2, "stop_grace_s": 3, "isolate": True}
+    keys = {
+        "resources": {"gpu": 0.5},
+        "stop": {"mean_loss": 1},
+        "max_failures": 2,
+        "stop_grace_s": 3,
+        "isolate": True,
+    }
     (trial,) = trials({}, **keys)
     assert (trial.resources.gpu, str(trial.stop[0])) == (0.5, "mean_loss <= 1")
     assert (trial.max_failures, trial.stop_grace_s, trial.isolate) == (2, 3, True)

@@ -46,8 +46,23 @@ def refusal(text, **kwargs):
             ("0b1", "0b1"),
             ("12:30", "12:30"),
         ],
-        *[("on", "on"), ("yes", "yes"), ("n", "n"), ("true", True), ("FALSE", False), ("2020-01-01", "2020-01-01")],
-        *[("~", None), ("null", None), ("", None), ("'1'", "1"), ("!!str 12", "12"), ("!!float 3", 3.0), ("é😀", "é😀")],
+        *[
+            ("on", "on"),
+            ("yes", "yes"),
+            ("n", "n"),
+            ("true", True),
+            ("FALSE", False),
+            ("2020-01-01", "2020-01-01"),
+        ],
+        *[
+            ("~", None),
+            ("null", None),
+            ("", None),
+            ("'1'", "1"),
+            ("!!str 12", "12"),
+            ("!!float 3", 3.0),
+            ("é😀", "é😀"),
+        ],
     ],
 )
 def test_scalars_are_those_of_yaml_1_2(text, value):
@@ -66,7 +81,10 @@ PLAIN = st.recursive(
     | st.integers()
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text('abc \\"/😀é<', max_size=5), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text('abc \\"/😀é<', max_size=5), inner, max_size=4)
+    ),
     max_leaves=10,
 )
 
@@ -123,23 +141,37 @@ def test_refused_yaml(text, message):
 
 @pytest.mark.parametrize(
     "line",
-    ["{0}: &{0} [*{1}, *{1}, *{1}, *{1}, *{1}, *{1}, *{1}, *{1}]", "{0}: &{0} {{<<: [*{1}, *{1}, *{1}, *{1}, *{1}, *{1}]}}"],
+    [
+        "{0}: &{0} [*{1}, *{1}, *{1}, *{1}, *{1}, *{1}, *{1}, *{1}]",
+        "{0}: &{0} {{<<: [*{1}, *{1}, *{1}, *{1}, *{1}, *{1}]}}",
+    ],
 )
 def test_alias_bombs_end(line):
     bomb = "\n".join(["a: &a {x: 1}", *(line.format(chr(98 + i), chr(97 + i)) for i in range(12))])
-    assert refusal(bomb).endswith("too large: more than 200,000 values or 64 levels, aliases included")
+    assert refusal(bomb).endswith(
+        "too large: more than 200,000 values or 64 levels, aliases included"
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "f.yaml:1:1: not valid JSON: Expecting value"),
-        ('{"a": 1,\n5}', "f.yaml:2:1: not valid JSON: Expecting property name enclosed in double quotes"),
+        (
+            '{"a": 1,\n5}',
+            "f.yaml:2:1: not valid JSON: Expecting property name enclosed in double quotes",
+        ),
         ("a: 1", "f.yaml:1:1: not valid JSON: Expecting value"),
         ('{"a": 1, "a": 2}', "f.yaml:1:10: 'a' is given twice (first at line 1)"),
         ('{"a": NaN}', "f.yaml:1:1: not valid JSON: NaN is no JSON number"),
-        (f'{{"b": 1{"0" * 4300}}}', "f.yaml:1:7: the number 10000000000000000000… has too many digits"),
-        (f'{{"a": {"9" * 5000}}}', "f.yaml:1:7: the number 99999999999999999999… has too many digits"),
+        (
+            f'{{"b": 1{"0" * 4300}}}',
+            "f.yaml:1:7: the number 10000000000000000000… has too many digits",
+        ),
+        (
+            f'{{"a": {"9" * 5000}}}',
+            "f.yaml:1:7: the number 99999999999999999999… has too many digits",
+        ),
         ("[" * 100_000, "f.yaml:1:65: nested more than 64 levels deep"),
     ],
 )
@@ -160,8 +192,13 @@ def test_files(tmp_path):
     assert read("a.json", b'\t{"a":1,"b":[1e-4]}') == {"a": 1, "b": [1e-4]}
     assert read("b.JSON", b"a: 1") == "b.JSON:1:1: not valid JSON: Expecting value"
     assert read("empty.yaml", b"") is None
-    assert read("binary.yaml", b"\x80\x04\x95") == "cannot read the spec file 'binary.yaml': not UTF-8 text"
-    assert read("large.yaml", b"#" * 20_000_001).endswith("'large.yaml': more than 20,000,000 characters")
+    assert (
+        read("binary.yaml", b"\x80\x04\x95")
+        == "cannot read the spec file 'binary.yaml': not UTF-8 text"
+    )
+    assert read("large.yaml", b"#" * 20_000_001).endswith(
+        "'large.yaml': more than 20,000,000 characters"
+    )
 
 
 @pytest.mark.parametrize(
@@ -179,31 +216,64 @@ def test_unreadable_files(tmp_path, name, reason):
 
 
 def test_a_hexadecimal_number_that_no_message_could_show():
-    assert refusal(f"a: 0x{'f' * 4000}") == "f.yaml:1:4: the number 0xffffffffffffffffff… has too many digits"
+    assert (
+        refusal(f"a: 0x{'f' * 4000}")
+        == "f.yaml:1:4: the number 0xffffffffffffffffff… has too many digits"
+    )
     assert parse_source(f"a: 0x{'f' * 3000}", "f").data["a"] > 0
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        *[(word, f"'{word}' is a text in YAML 1.2: write true, or put it in quotes") for word in ("on", "Yes")],
-        *[(word, f"'{word}' is a text in YAML 1.2: write false, or put it in quotes") for word in ("off", "no", "NO")],
-        ("1_000_000", "'1_000_000' is a text in YAML 1.2: write the number without _, or put it in quotes"),
-        ("0b101", "'0b101' is a text in YAML 1.2: write the number in decimal, or put it in quotes"),
-        ("12:30:00", "'12:30:00' is a text in YAML 1.2: write seconds as one number, or put it in quotes"),
+        *[
+            (word, f"'{word}' is a text in YAML 1.2: write true, or put it in quotes")
+            for word in ("on", "Yes")
+        ],
+        *[
+            (word, f"'{word}' is a text in YAML 1.2: write false, or put it in quotes")
+            for word in ("off", "no", "NO")
+        ],
+        (
+            "1_000_000",
+            "'1_000_000' is a text in YAML 1.2: write the number without _, or put it in quotes",
+        ),
+        (
+            "0b101",
+            "'0b101' is a text in YAML 1.2: write the number in decimal, or put it in quotes",
+        ),
+        (
+            "12:30:00",
+            "'12:30:00' is a text in YAML 1.2: write seconds as one number, or put it in quotes",
+        ),
         ("None", "'None' is a text: write null, or put it in quotes"),
         ("-inf", "'-inf' is a text: write .inf, or put it in quotes"),
         ("nan", "'nan' is a text: write .nan, or put it in quotes"),
         ("017", "017 is decimal in YAML 1.2; an octal number is written 0o17"),
         *[
             (text, None)
-            for text in ("'on'", '"1_000"', "|\n  on", "0o17", "08", "~", "1e-4", "true", "a_1", "2020-01-01", "x:1", "none")
+            for text in (
+                "'on'",
+                '"1_000"',
+                "|\n  on",
+                "0o17",
+                "08",
+                "~",
+                "1e-4",
+                "true",
+                "a_1",
+                "2020-01-01",
+                "x:1",
+                "none",
+            )
         ],
     ],
 )
 def test_what_another_reader_would_take_otherwise_is_warned_of(text, message):
     source = parse_source(f"a: &x {text}\nb: *x\n", "f.yaml")
-    assert [f"{place}: {said}" for place, said in source.warnings.items()] == ([f"f.yaml:1:4: {message}"] if message else [])
+    assert [f"{place}: {said}" for place, said in source.warnings.items()] == (
+        [f"f.yaml:1:4: {message}"] if message else []
+    )
     assert parse_source('{"a": "on"}', "f.json", is_json=True).warnings == {}
 
 

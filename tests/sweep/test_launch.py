@@ -12,7 +12,10 @@ SUMMARY = Summary("a-sweep", [])
 
 @pytest.fixture
 def end(monkeypatch, capsys):
-    """Launches a sweep that is over, or not, when something raises; returns the summary and what was printed."""
+    """Launches a sweep that is over, or not, when something raises.
+
+    Returns the summary and what was printed.
+    """
 
     def end(exc, summary=SUMMARY):
         def launched(request, session, flow):
@@ -26,12 +29,16 @@ def end(monkeypatch, capsys):
     return end
 
 
-@pytest.mark.parametrize("exc", [FileNotFoundError("server.alive"), RuntimeError("ray"), KeyboardInterrupt("again")])
+@pytest.mark.parametrize(
+    "exc", [FileNotFoundError("server.alive"), RuntimeError("ray"), KeyboardInterrupt("again")]
+)
 def test_what_fails_after_the_sweep_is_a_warning(end, exc):
     summary, printed = end(exc)
     assert summary is SUMMARY
-    assert printed == (
-        f"Warning: the sweep has ended, and its results stand; what comes after it failed: {type(exc).__name__}: {exc}\n"
+    assert (
+        printed
+        == "Warning: the sweep has ended, and its results stand; what comes after it failed:"
+        f" {type(exc).__name__}: {exc}\n"
     )
 
 

@@ -1,4 +1,7 @@
-"""What a flow run's states mean for the sweep. No server: without a flow run nothing looks at one."""
+"""What a flow run's states mean for the sweep. No server.
+
+Without a flow run nothing looks at one.
+"""
 
 import threading
 

@@ -26,14 +26,24 @@ def plan_file(folder, text, **keys):
 
 def test_a_plan_is_bounded_in_time_and_memory(tmp_path, monkeypatch):
     (tmp_path / "train.py").write_text("def train(config, reporter): pass")
-    text = "b:\n  num_trials: 10000\n  config: {script_file_path: train.py, x: {eval: 'range(5000)'}}\n"
+    text = (
+        "b:\n  num_trials: 10000\n  config: {script_file_path: train.py, x: {eval:"
+        " 'range(5000)'}}\n"
+    )
     monkeypatch.setattr(expressions.Budget.__init__, "__defaults__", (10**9, 20_000))
     with pytest.raises(
-        SpecError, match=r"f.yaml:3:3: b.config: the trials of this spec hold more than 20,000,000 values; ask for fewer"
+        SpecError,
+        match=(
+            r"f.yaml:3:3: b.config: the trials of this spec hold more than 20,000,000 values; ask"
+            r" for fewer"
+        ),
     ):
         plan_file(tmp_path, text)
     monkeypatch.setattr(expressions.Budget.__init__, "__defaults__", (20_000, 10**9))
-    with pytest.raises(SpecError, match=r"b.config: the trials of this spec take more than 50,000,000 steps to plan"):
+    with pytest.raises(
+        SpecError,
+        match=r"b.config: the trials of this spec take more than 50,000,000 steps to plan",
+    ):
         plan_file(tmp_path, text)
 
 
@@ -64,15 +74,23 @@ def test_a_grid_of_astronomical_size():
     config = {f"k{i}": {"grid_search": [1, 2]} for i in range(20_000)}
     with pytest.raises(SpecError, match=r"its grid has more than 1e\+30 combinations"):
         plan({"a": {"config": config}})
-    assert "of the grid's more than 1e+30 combinations" in plan({"a": {"num_trials": 1, "config": config}}).warnings[0]
+    assert (
+        "of the grid's more than 1e+30 combinations"
+        in plan({"a": {"num_trials": 1, "config": config}}).warnings[0]
+    )
 
 
 def test_warnings_have_their_place_and_come_once(tmp_path):
     (tmp_path / "train.py").write_text("def train(config, reporter): pass")
-    text = "_t: &t\n  a: on\n  b: {values: [1]}\n  c: $HOME\ne: {config: {<<: *t, script_file_path: train.py}}\n"
+    text = (
+        "_t: &t\n  a: on\n  b: {values: [1]}\n  c: $HOME\ne: {config: {<<: *t, script_file_path:"
+        " train.py}}\n"
+    )
     warnings = [w.removeprefix(f"{tmp_path}/") for w in plan_file(tmp_path, text).warnings]
     assert [w.partition(": ")[0] for w in warnings] == ["f.yaml:2:6", "f.yaml:3:6", "f.yaml:4:6"]
-    many = plan_file(tmp_path, f"e: {{config: {{script_file_path: train.py, a: [{'$X, ' * 1000}]}}}}").warnings
+    many = plan_file(
+        tmp_path, f"e: {{config: {{script_file_path: train.py, a: [{'$X, ' * 1000}]}}}}"
+    ).warnings
     assert (len(many), many[-1]) == (51, "… 950 more warnings")
 
 
@@ -81,8 +99,19 @@ GRID = {"config": {"a": {"grid_search": [1, 2, 3]}}}
 
 def test_the_experiments_are_interleaved():
     made = plan({"one": GRID, "two": {}, "three": {"num_trials": 2}})
-    assert [trial.key for trial in made.trials()] == ["one/0", "two/0", "three/0", "one/1", "three/1", "one/2"]
-    assert [made.experiment_of(trial).name for trial in made.trials()][:3] == ["one", "two", "three"]
+    assert [trial.key for trial in made.trials()] == [
+        "one/0",
+        "two/0",
+        "three/0",
+        "one/1",
+        "three/1",
+        "one/2",
+    ]
+    assert [made.experiment_of(trial).name for trial in made.trials()][:3] == [
+        "one",
+        "two",
+        "three",
+    ]
 
 
 def test_where_the_seed_comes_from():
@@ -132,36 +161,81 @@ def test_arguments_out_of_range(keys, message):
 
 def test_warnings(tmp_path):
     (tmp_path / "s.py").write_text("def train(config, status_reporter): ...")
-    text = "e:\n  num_trials: 2\n  stop: {mean_acuracy: 1, my_metric: 1, val_loss: 1, mean_loss: 1}\n  config:\n"
+    text = (
+        "e:\n  num_trials: 2\n  stop: {mean_acuracy: 1, my_metric: 1, val_loss: 1, mean_loss: 1}\n "
+        " config:\n"
+    )
     made = plan_file(tmp_path, text + "    script_file_path: s.py\n    a: {grid_search: [1, 2, 3]}")
     file = tmp_path / "f.yaml"
     assert made.warnings == [
         f"{file}:2:15: e.num_trials: 2 of the grid's 3 combinations are tried",
-        f"{file}:3:10: e.stop.mean_acuracy: no metric of TrainingResult; did you mean 'mean_accuracy'?",
+        (
+            f"{file}:3:10: e.stop.mean_acuracy: no metric of TrainingResult; did you mean"
+            " 'mean_accuracy'?"
+        ),
     ]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("e: {alg: scripts}", "f.yaml:1:10: e.alg: no algorithm is named 'scripts'; did you mean 'script'? (known: script"),
-        ("e: {alg: PP0}", "f.yaml:1:10: e.alg: no algorithm is named 'PP0'; did you mean 'PPO'? (known: script, PPO, "),
-        ("e: {alg: PPO}", "f.yaml:1:4: e.env: PPO needs an environment, e.g. CartPole-v1 or module:Class"),
+        (
+            "e: {alg: scripts}",
+            (
+                "f.yaml:1:10: e.alg: no algorithm is named 'scripts'; did you mean 'script'?"
+                " (known: script"
+            ),
+        ),
+        (
+            "e: {alg: PP0}",
+            (
+                "f.yaml:1:10: e.alg: no algorithm is named 'PP0'; did you mean 'PPO'? (known:"
+                " script, PPO, "
+            ),
+        ),
+        (
+            "e: {alg: PPO}",
+            "f.yaml:1:4: e.env: PPO needs an environment, e.g. CartPole-v1 or module:Class",
+        ),
         (
             "e: {config: {script_file_path: s.py}, checkpoint_freq: 5}",
-            "f.yaml:1:39: e.checkpoint_freq: only RLlib's algorithms have checkpoints; a script writes its own",
+            (
+                "f.yaml:1:39: e.checkpoint_freq: only RLlib's algorithms have checkpoints; a script"
+                " writes its own"
+            ),
         ),
-        ("e: {config: {script_file_path: s.py}, restore: x}", "f.yaml:1:39: e.restore: only RLlib's algorithms have checkp"),
-        ("e: {}", "f.yaml:1:4: e.config.script_file_path: expected the path of the training script, got None"),
-        ("e: {config: {script_file_path: [1]}}", "f.yaml:1:32: e.config.script_file_path: expected the path of the training"),
-        ("e: {config: {script_file_path: x.py}}", "f.yaml:1:32: e.config.script_file_path: no file 'x.py'; looked at "),
+        (
+            "e: {config: {script_file_path: s.py}, restore: x}",
+            "f.yaml:1:39: e.restore: only RLlib's algorithms have checkp",
+        ),
+        (
+            "e: {}",
+            (
+                "f.yaml:1:4: e.config.script_file_path: expected the path of the training script,"
+                " got None"
+            ),
+        ),
+        (
+            "e: {config: {script_file_path: [1]}}",
+            "f.yaml:1:32: e.config.script_file_path: expected the path of the training",
+        ),
+        (
+            "e: {config: {script_file_path: x.py}}",
+            "f.yaml:1:32: e.config.script_file_path: no file 'x.py'; looked at ",
+        ),
         (
             "e: {config: {script_file_path: s.py, script_entrypoint: tarin}}",
-            "f.yaml:1:57: e.config.script_entrypoint: s.py has no 'tarin'; did you mean 'train'? (its functions: train)",
+            (
+                "f.yaml:1:57: e.config.script_entrypoint: s.py has no 'tarin'; did you mean"
+                " 'train'? (its functions: train)"
+            ),
         ),
         (
             "e: {config: {script_file_path: s.py, a: {eval: 'random.unifrom(0, 1)'}}}",
-            "f.yaml:1:48: e.config.a.eval: random.unifrom is not a function of the eval language; did you mean 'random.uni",
+            (
+                "f.yaml:1:48: e.config.a.eval: random.unifrom is not a function of the eval"
+                " language; did you mean 'random.uni"
+            ),
         ),
         (
             "e: {config: {script_file_path: s.py, a: {eval: 'spec.config.b'}}}",
@@ -178,9 +252,18 @@ def test_mistakes_are_named_with_their_place(tmp_path, text, message):
 
 def test_a_grid_without_end_is_refused():
     grid = {"grid_search": list(range(100))}
-    with pytest.raises(SpecError, match="config: its grid has 10,000,000,000,000,000 combinations; give num_trials"):
+    with pytest.raises(
+        SpecError, match="config: its grid has 10,000,000,000,000,000 combinations; give num_trials"
+    ):
         plan({"e": {"config": {f"k{i}": grid for i in range(8)}}})
-    assert len(plan({"e": {"num_trials": 3, "config": {f"k{i}": grid for i in range(8)}}}).experiments[0].trials) == 3
+    assert (
+        len(
+            plan({"e": {"num_trials": 3, "config": {f"k{i}": grid for i in range(8)}}})
+            .experiments[0]
+            .trials
+        )
+        == 3
+    )
 
 
 def test_nothing_is_executed(tmp_path):
@@ -196,20 +279,29 @@ def test_the_document_of_2017(tmp_path):
     text = f"tune_mnist: {{env: mnist, num_trials: 10, config: {config}}}"
     names = [trial.name for trial in plan_file(tmp_path, text).trials()]
     cycle = itertools.cycle(["relu", "elu", "tanh"])
-    assert names == [f"script_mnist_{i}_activation={value}" for i, value in zip(range(10), cycle, strict=False)]
+    assert names == [
+        f"script_mnist_{i}_activation={value}" for i, value in zip(range(10), cycle, strict=False)
+    ]
 
 
 def test_secrets_are_in_the_trials_alone():
     made = plan({"e": {"config": {"api_key": {"grid_search": ["one", "two"]}, "max_tokens": 8}}})
     assert [trial.config["api_key"] for trial in made.trials()] == ["one", "two"]
-    assert [trial.name for trial in made.trials()] == ["script_0_api_key=***", "script_1_api_key=***"]
+    assert [trial.name for trial in made.trials()] == [
+        "script_0_api_key=***",
+        "script_1_api_key=***",
+    ]
     assert len({trial.folder for trial in made.trials()}) == 2
-    assert [shown["config"] for shown in made.as_json()] == [{"api_key": "***", "max_tokens": 8}] * 2
+    assert [shown["config"] for shown in made.as_json()] == [
+        {"api_key": "***", "max_tokens": 8}
+    ] * 2
 
 
 def test_what_stands_for_a_secret_is_none(tmp_path):
     text = "e:\n  config:\n    script_file_path: 'm:f'\n    keys: [1, {api_key: '***'}]\n"
-    with pytest.raises(SpecError, match=r"f\.yaml:4:\d+: e\.config\.keys\.1\.api_key: '\*\*\*' stands for a secret") as caught:
+    with pytest.raises(
+        SpecError, match=r"f\.yaml:4:\d+: e\.config\.keys\.1\.api_key: '\*\*\*' stands for a secret"
+    ) as caught:
         plan_file(tmp_path, text)
     assert "write the secret itself" in str(caught.value)
 
@@ -217,4 +309,7 @@ def test_what_stands_for_a_secret_is_none(tmp_path):
 def test_a_message_does_not_show_a_secret():
     with pytest.raises(SpecError) as caught:
         plan({"e": {"config": {"api_key": {"grid_search": "s3cret"}}}})
-    assert str(caught.value) == "e.config.api_key.grid_search: expected a list of at least one value, got '***'"
+    assert (
+        str(caught.value)
+        == "e.config.api_key.grid_search: expected a list of at least one value, got '***'"
+    )

@@ -12,7 +12,16 @@ TRIAL = Trial("exp", 0, "script_exp_0", "script", {"lr": 0.1}, {"lr": 0.1}, seed
 WELL = Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned", reports=2)
 FAILED = Outcome(TrialState.ERROR, EndedBy.ERROR, "failed", error="ValueError: x")
 CANCELLED = Outcome(TrialState.TERMINATED, EndedBy.CANCELLED, "cancelled")
-ROWS = [{"timesteps_total": n, "mean_loss": 1 / n, "training_iteration": n, "time_total_s": n, "timestamp": n} for n in (1, 2)]
+ROWS = [
+    {
+        "timesteps_total": n,
+        "mean_loss": 1 / n,
+        "training_iteration": n,
+        "time_total_s": n,
+        "timestamp": n,
+    }
+    for n in (1, 2)
+]
 BEGUN = BegunSweep("2026-01-01_00-00-00_abcd", 7)
 
 
@@ -21,7 +30,9 @@ def attempted(folder, *outcomes):
     for number, outcome in enumerate(outcomes, 1):
         paths = AttemptPaths.of(folder, TRIAL, number)
         paths.create(TRIAL.config)
-        paths.results.write_text("".join(json.dumps(row | {"config": {}}) + "\n" for row in ROWS) + '{"timesteps_tot')
+        paths.results.write_text(
+            "".join(json.dumps(row | {"config": {}}) + "\n" for row in ROWS) + '{"timesteps_tot'
+        )
         if outcome:
             paths.write_outcome(outcome)
     return record_of(TRIAL, folder)
@@ -70,7 +81,10 @@ def test_only_the_last_attempt_counts(tmp_path):
 
 @pytest.fixture
 def sweep_file(tmp_path, monkeypatch):
-    """Makes drivers' files; they leave them at the test's end, as the end of their processes does."""
+    """Makes drivers' files.
+
+    They leave them at the test's end, as the end of their processes does.
+    """
     monkeypatch.setattr("tune_tasks.sweep.resumption._LOOK_S", 0.01)
     files = []
 
@@ -90,7 +104,10 @@ def test_a_sweep_that_was_begun_is_read(sweep_file):
     assert sweep_file("other").read() is None
 
 
-@pytest.mark.parametrize("text", [None, "", "{", "[]", "1", '{"sweep": "x"}', '{"sweep": "x", "drawn_seed": 1, "more": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    [None, "", "{", "[]", "1", '{"sweep": "x"}', '{"sweep": "x", "drawn_seed": 1, "more": 1}'],
+)
 def test_a_file_that_cannot_be_read_is_none(tmp_path, text):
     (tmp_path / ".sweeps").mkdir()
     if text is not None:

@@ -17,4 +17,9 @@ from tune_tasks.sweep.run_view import _suffixes
     ],
 )
 def test_names_that_prefect_takes_no_two_alike(names, suffixes):
-    assert _suffixes(Summary("a-sweep", [ExperimentSummary(name, [], Path("/logs")) for name in names])) == suffixes
+    assert (
+        _suffixes(
+            Summary("a-sweep", [ExperimentSummary(name, [], Path("/logs")) for name in names])
+        )
+        == suffixes
+    )

@@ -11,7 +11,14 @@ from tune_tasks.model.result_file import Progress
 from tune_tasks.model.trial import AttemptPaths, EndedBy, Outcome, Trial, TrialState
 from tune_tasks.recording.protocol import AttemptInfo, AttemptStatus
 from tune_tasks.sweep.records import Attempt, TrialRecord
-from tune_tasks.sweep.status import ClassicDisplay, LiveDisplay, StatusView, make_display, put, status_lines
+from tune_tasks.sweep.status import (
+    ClassicDisplay,
+    LiveDisplay,
+    StatusView,
+    make_display,
+    put,
+    status_lines,
+)
 
 
 def record(index, row=None, outcome=None, running=False, non_finite=0):
@@ -19,13 +26,22 @@ def record(index, row=None, outcome=None, running=False, non_finite=0):
     made = TrialRecord(trial, outcome=outcome)
     if row or running:
         made.attempt = Attempt(1, AttemptPaths(Path("/logs")), None, None, 0)
-        progress = Progress(1, 10, row and {"time_total_s": 16.4, "timesteps_total": 20, **row}, non_finite)
-        made.status = AttemptStatus(AttemptInfo(trial, 1, Path("/logs"), pid=27708), progress=progress)
+        progress = Progress(
+            1, 10, row and {"time_total_s": 16.4, "timesteps_total": 20, **row}, non_finite
+        )
+        made.status = AttemptStatus(
+            AttemptInfo(trial, 1, Path("/logs"), pid=27708), progress=progress
+        )
     return made
 
 
 def view(*records, metric=None, mode=None):
-    return StatusView(4, 0, {"exp": SimpleNamespace(folder=Path("/tmp/ray/exp"), metric=metric, mode=mode)}, records)
+    return StatusView(
+        4,
+        0,
+        {"exp": SimpleNamespace(folder=Path("/tmp/ray/exp"), metric=metric, mode=mode)},
+        records,
+    )
 
 
 ENDED = Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned")
@@ -56,7 +72,9 @@ def test_the_block_of_2017():
 
 
 def test_a_long_list_is_folded_with_counts():
-    records = [record(i, {}, ENDED) for i in range(30)] + [record(30 + i, {"mean_loss": 1.0}) for i in range(3)]
+    records = [record(i, {}, ENDED) for i in range(30)] + [
+        record(30 + i, {"mean_loss": 1.0}) for i in range(3)
+    ]
     lines = list(status_lines(view(*records, *(record(40 + i) for i in range(30)))))
     assert lines[3].startswith(" - script_mnist_30:\tRUNNING")
     assert lines[-2] == "   … 43 more trials: 13 PENDING, 30 TERMINATED"
@@ -68,7 +86,10 @@ def test_the_block_is_printed_when_something_changed_and_not_too_often():
     for value in (1.0, 2.0, 3.0):
         display.show(view(record(0, {"mean_loss": value})))
     display.close()
-    assert [line.rsplit(", ", 1)[1] for line in out.getvalue().splitlines() if "loss" in line] == ["1 loss", "3 loss"]
+    assert [line.rsplit(", ", 1)[1] for line in out.getvalue().splitlines() if "loss" in line] == [
+        "1 loss",
+        "3 loss",
+    ]
     out = io.StringIO()
     display = ClassicDisplay(out, every_s=0)
     for _ in range(3):
@@ -80,7 +101,9 @@ def test_a_stream_that_cannot_hold_a_text_gets_it_escaped():
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     display = ClassicDisplay(out)
     display.note("é \ud800 \x1b[2J")
-    display.show(view(record(0, outcome=Outcome(TrialState.ERROR, EndedBy.ERROR, "error", "ValueError: ü"))))
+    display.show(
+        view(record(0, outcome=Outcome(TrialState.ERROR, EndedBy.ERROR, "error", "ValueError: ü")))
+    )
     out.seek(0)
     lines = out.read().splitlines()
     assert lines[0] == r"\xe9 \ud800 \x1b[2J"
@@ -122,7 +145,9 @@ def test_the_live_table_has_the_metric_that_the_spec_names_and_goes_best_first(m
     display = LiveDisplay(out)
     display.show(view(*records, metric="mean_validation_accuracy"))
     display.close()
-    head, *rows = [line for line in out.getvalue().splitlines() if "mean_valid" in line or "script_" in line]
+    head, *rows = [
+        line for line in out.getvalue().splitlines() if "mean_valid" in line or "script_" in line
+    ]
     assert "mean_valid" in head
     assert [row.split("script_mnist_")[1][0] for row in rows[:6]] == ["1", "4", "0", "5", "2", "3"]
 
@@ -137,7 +162,12 @@ def test_by_a_loss_the_smallest_is_first():
 
 def test_the_block_has_the_metric_that_the_spec_names():
     block = list(
-        status_lines(view(record(0, {"mean_validation_accuracy": 0.5, "mean_loss": 1.0}), metric="mean_validation_accuracy"))
+        status_lines(
+            view(
+                record(0, {"mean_validation_accuracy": 0.5, "mean_loss": 1.0}),
+                metric="mean_validation_accuracy",
+            )
+        )
     )
     assert block[3].endswith("20 ts, 0.5 mean_validation_accuracy, 1 loss")
 
@@ -147,10 +177,15 @@ def test_auto_is_classic_where_there_is_no_terminal():
 
 
 def test_what_nobody_reads_any_more_fails_nothing():
-    code = "import sys; from tune_tasks import cli; cli.put('x', sys.stdout); cli._drop_unread(sys.stdout); sys.exit(3)"
+    code = (
+        "import sys; from tune_tasks import cli; cli.put('x', sys.stdout);"
+        " cli._drop_unread(sys.stdout); sys.exit(3)"
+    )
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run([sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, text=True, check=False
+    )
     os.close(writer)
     assert (done.returncode, done.stderr) == (3, "")
     closed = io.StringIO()

@@ -39,12 +39,16 @@ SEARCHES = {
     "true and false": [{"bias": True}, {"bias": False}],
     "lists": [{"layers": [64, 64]}, {"layers": [64]}],
     "more texts than an axis takes": [{"name": f"n{i}", "lr": i} for i in range(40)],
-    "more than an axis takes, and missing": [{"a": {"x": i}, "lr": i} for i in range(40)] + [{"a": {}, "lr": 1}],
+    "more than an axis takes, and missing": [{"a": {"x": i}, "lr": i} for i in range(40)]
+    + [{"a": {}, "lr": 1}],
 }
 
 
 def shown(runs, axes):
-    """The runs that MLflow 3.17's parallel coordinates keep: the function `fM` of its module 57990, in Python."""
+    """The runs that MLflow 3.17's parallel coordinates keep.
+
+    The function `fM` of its module 57990, in Python.
+    """
     kept = [run for run in runs if all(axis in run for axis in axes)]
     for axis in axes:
         numbers = [run for run in kept if is_number(run[axis])]
@@ -71,14 +75,19 @@ def test_parallel_coordinates_show_every_trial(searched):
     assert chart["selectedMetrics"] == ["mean_loss"]
     assert chart["selectedParams"]
     assert shown(runs, chart["selectedParams"]) == runs
-    scattered = [chart["xaxis"]["key"] for chart in view["compareRunCharts"] if chart["type"] == "SCATTER"]
+    scattered = [
+        chart["xaxis"]["key"] for chart in view["compareRunCharts"] if chart["type"] == "SCATTER"
+    ]
     assert scattered == chart["selectedParams"]
 
 
 def test_an_uneven_param_has_a_second_one_for_the_charts():
     searched = SEARCHES["missing in one"]
     params = searched_params(searched)
-    assert params == (SearchedParam("opt.name", True, False, 2), SearchedParam("opt.momentum", False, False, 2))
+    assert params == (
+        SearchedParam("opt.name", True, False, 2),
+        SearchedParam("opt.momentum", False, False, 2),
+    )
     extra = [chart_params(params, flat_params(config)) for config in searched]
     assert extra == [{"opt.momentum as text": "=0.9"}, {"opt.momentum as text": "(none)"}]
 
@@ -97,27 +106,51 @@ def decoded(value):
     envelope = json.loads(value)
     kind, _, data = envelope["state"].partition(";")
     assert kind == "deflate"
-    return envelope["name"], envelope["createdAt"], json.loads(zlib.decompress(base64.b64decode(data)))
+    return (
+        envelope["name"],
+        envelope["createdAt"],
+        json.loads(zlib.decompress(base64.b64decode(data))),
+    )
 
 
 def test_the_view_of_a_sweep():
     params = searched_params([{"lr": 0.1, "act": "relu"}, {"lr": 0.2, "act": "elu"}])
     view = sweep_view("2026_a", params, "grad/norm", "min", incomplete=True)
     assert decoded(encode_view("Sweep 2026_a", view, 5)) == ("Sweep 2026_a", 5, view)
-    assert view["searchFilter"] == "tags.`tune_tasks.sweep` = '2026_a' AND tags.`tune_tasks.role` = 'trial'"
+    assert (
+        view["searchFilter"]
+        == "tags.`tune_tasks.sweep` = '2026_a' AND tags.`tune_tasks.role` = 'trial'"
+    )
     assert (view["orderByKey"], view["orderByAsc"]) == ("metrics.`grad/norm`", True)
     assert view["selectedColumns"][:3] == ["metrics.`grad/norm`", "params.`lr`", "params.`act`"]
     charts = view["compareRunCharts"]
-    assert [chart["type"] for chart in charts] == ["LINE", "PARALLEL", "PARALLEL", "SCATTER", "SCATTER"]
+    assert [chart["type"] for chart in charts] == [
+        "LINE",
+        "PARALLEL",
+        "PARALLEL",
+        "SCATTER",
+        "SCATTER",
+    ]
     assert (charts[0]["metricKey"], charts[0]["xAxisKey"]) == ("grad/norm", "step")
     assert (charts[2]["selectedParams"], charts[2]["selectedMetrics"]) == (["lr", "act"], [])
     assert len({chart["uuid"] for chart in charts}) == len(charts)
-    assert {chart["metricSectionId"] for chart in charts} <= {section["uuid"] for section in view["compareRunSections"]}
+    assert {chart["metricSectionId"] for chart in charts} <= {
+        section["uuid"] for section in view["compareRunSections"]
+    }
 
 
 def test_a_view_fits_in_its_tag():
     searched = [{f"a_rather_long_name_of_a_param_{i}": i for i in range(200)}]
-    assert len(encode_view("n", sweep_view("s" * 24, searched_params(searched), "m" * 250, "max", incomplete=True), 0)) < 5000
+    assert (
+        len(
+            encode_view(
+                "n",
+                sweep_view("s" * 24, searched_params(searched), "m" * 250, "max", incomplete=True),
+                0,
+            )
+        )
+        < 5000
+    )
 
 
 def test_the_view_of_all_sweeps():
@@ -133,7 +166,12 @@ def test_the_view_of_sweeps_with_their_trials():
     view = runs_view(searched_params([{"lr": 0.1}]), "mean_loss")
     assert (view["searchFilter"], view["orderByKey"]) == ("", "attributes.start_time")
     assert view["selectedColumns"][:4] == [
-        *("metrics.`best/mean_loss`", "metrics.`trials_done`", "metrics.`mean_loss`", "params.`lr`"),
+        *(
+            "metrics.`best/mean_loss`",
+            "metrics.`trials_done`",
+            "metrics.`mean_loss`",
+            "params.`lr`",
+        ),
     ]
 
 
@@ -152,11 +190,17 @@ def test_the_address_of_the_pages(uri, address):
 
 
 def test_the_path_of_a_view():
-    assert view_path("3", "s_1") == "/#/experiments/3/runs?viewStateShareKey=s_1&compareRunsMode=CHART"
+    assert (
+        view_path("3", "s_1") == "/#/experiments/3/runs?viewStateShareKey=s_1&compareRunsMode=CHART"
+    )
 
 
 def test_the_page_of_a_trials_own_run():
-    names = {"MLFLOW_TRACKING_URI": "http://user:pw@host/ml/", "MLFLOW_EXPERIMENT_ID": "3", "MLFLOW_RUN_ID": "abc"}
+    names = {
+        "MLFLOW_TRACKING_URI": "http://user:pw@host/ml/",
+        "MLFLOW_EXPERIMENT_ID": "3",
+        "MLFLOW_RUN_ID": "abc",
+    }
     assert run_page(names) == "http://host/ml/#/experiments/3/runs/abc"
     assert run_page({**names, "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}) is None
     assert run_page({}) is None
@@ -168,7 +212,9 @@ ODD = [
 ]
 
 
-@pytest.mark.parametrize("name", ["a/b", "recall_1", "f1:macro", "top-5", "学習率", "a.b", "x" * 250])
+@pytest.mark.parametrize(
+    "name", ["a/b", "recall_1", "f1:macro", "top-5", "学習率", "a.b", "x" * 250]
+)
 def test_a_name_that_mlflow_takes_stays(name):
     assert safe_key(name) == name
 
@@ -190,7 +236,15 @@ def test_distinct_names_stay_distinct():
 
 def test_what_is_changed_is_readable_and_told():
     info = {"recall@1": 1, "acc (%)": 1, "f1": 1}
-    trial = TrialSummary("e", "t", 0, {"iou>0.5": 1, "lr": 1}, {"lr": 1}, TrialState.TERMINATED, last_result={"info": info})
+    trial = TrialSummary(
+        "e",
+        "t",
+        0,
+        {"iou>0.5": 1, "lr": 1},
+        {"lr": 1},
+        TrialState.TERMINATED,
+        last_result={"info": info},
+    )
     changed = renamed([trial, trial])
     assert changed == {
         "iou>0.5": "iou_gt_0.5-be1674",
@@ -206,8 +260,16 @@ def test_what_is_changed_is_readable_and_told():
 
 
 def test_params_by_dotted_path():
-    assert flat_params({"a": {"b": 1, "c": {}}, "d": [1, "x"]}) == {"a.b": "1", "a.c": "{}", "d": "[1, 'x']"}
-    assert flat_params({"bias": True, "depth": None, "lr": 1e-5}) == {"bias": "True", "depth": "None", "lr": "1e-05"}
+    assert flat_params({"a": {"b": 1, "c": {}}, "d": [1, "x"]}) == {
+        "a.b": "1",
+        "a.c": "{}",
+        "d": "[1, 'x']",
+    }
+    assert flat_params({"bias": True, "depth": None, "lr": 1e-5}) == {
+        "bias": "True",
+        "depth": "None",
+        "lr": "1e-05",
+    }
 
 
 def test_of_two_params_with_one_path_none_is_lost():

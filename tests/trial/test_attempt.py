@@ -56,14 +56,34 @@ def interrupter(monkeypatch):
 def run(tmp_path, interrupter):
     """Runs a script's text, or a callable, watched, as a Ray worker does; returns the outcome."""
 
-    def run(code, *, stop=None, wanted=None, config=None, seed=1, exit_process=os._exit, cwd=tmp_path, grace_s=60.0):
+    def run(
+        code,
+        *,
+        stop=None,
+        wanted=None,
+        config=None,
+        seed=1,
+        exit_process=os._exit,
+        cwd=tmp_path,
+        grace_s=60.0,
+    ):
         if isinstance(code, str):
             (tmp_path / "s.py").write_text(textwrap.dedent(code))
             trainable = ScriptTrainable(tmp_path / "s.py", "train")
         else:
             trainable = CallableTrainable(code)
         criteria = tuple(parse_criterion(*c) for c in (stop or {}).items())
-        trial = Trial("e", 0, "script_0", "script", config or {}, {}, seed=seed, stop=criteria, stop_grace_s=grace_s)
+        trial = Trial(
+            "e",
+            0,
+            "script_0",
+            "script",
+            config or {},
+            {},
+            seed=seed,
+            stop=criteria,
+            stop_grace_s=grace_s,
+        )
         paths = AttemptPaths(tmp_path / "trial")
         paths.create({})
         paths.results.unlink(missing_ok=True)
@@ -80,7 +100,12 @@ def run(tmp_path, interrupter):
         thread = threading.Thread(target=watch.run)
         thread.start()
         watch.wait_until_ready()
-        outcome = run_train(Assignment(trial, 1, trainable, paths.folder, cwd), reporter, interrupter, watch.environment)
+        outcome = run_train(
+            Assignment(trial, 1, trainable, paths.folder, cwd),
+            reporter,
+            interrupter,
+            watch.environment,
+        )
         watch.finish(outcome)
         thread.join()
         assert outcome.reports == len(paths.results.read_text().splitlines())
@@ -89,13 +114,20 @@ def run(tmp_path, interrupter):
     return run
 
 
-NO_REPORT = "train() returned without a report; call status_reporter.report(TrainingResult(timesteps_total=…, …)) in it"
+NO_REPORT = (
+    "train() returned without a report; call"
+    " status_reporter.report(TrainingResult(timesteps_total=…, …)) in it"
+)
 NOT_PLAIN = (
-    "tune_tasks.errors.TrainableError: train() is a generator or async function and was not executed; expected a plain function"
+    "tune_tasks.errors.TrainableError: train() is a generator or async function and was not"
+    " executed; expected a plain function"
 )
 MET_5 = "training_iteration 5 >= 5 after 2 timesteps"
 ERROR, DONE = (TrialState.ERROR, EndedBy.ERROR), (TrialState.TERMINATED, EndedBy.DONE)
-RETURNED, MET = (TrialState.TERMINATED, EndedBy.RETURNED), (TrialState.TERMINATED, EndedBy.CRITERION)
+RETURNED, MET = (
+    (TrialState.TERMINATED, EndedBy.RETURNED),
+    (TrialState.TERMINATED, EndedBy.CRITERION),
+)
 
 
 @pytest.mark.parametrize(
@@ -138,13 +170,25 @@ def test_an_async_train_is_refused(run):
 def test_a_traceback_begins_in_user_code(run, tmp_path):
     script = tmp_path / "s.py"
     raised = run("def train(c, r):\n    1 / 0").error
-    assert raised.startswith(f'Traceback (most recent call last):\n  File "{script}", line 2, in train\n    1 / 0')
-    top_level = run("def train(c, r): ...\n1 / 0  # of another length: Python may have cached the first one").error
-    assert top_level.startswith(f'Traceback (most recent call last):\n  File "{script}", line 2, in <module>\n    1 / 0')
-    assert run("def train(c): ...").error == "TypeError: train() takes 1 positional argument but 2 were given\n"
+    assert raised.startswith(
+        f'Traceback (most recent call last):\n  File "{script}", line 2, in train\n    1 / 0'
+    )
+    top_level = run(
+        "def train(c, r): ...\n1 / 0  # of another length: Python may have cached the first one"
+    ).error
+    assert top_level.startswith(
+        f'Traceback (most recent call last):\n  File "{script}", line 2, in <module>\n    1 / 0'
+    )
+    assert (
+        run("def train(c): ...").error
+        == "TypeError: train() takes 1 positional argument but 2 were given\n"
+    )
 
 
-@pytest.mark.parametrize(("error", "begins"), [("ValueError", "Traceback"), ("TrainableError", "tune_tasks.errors.Trainable")])
+@pytest.mark.parametrize(
+    ("error", "begins"),
+    [("ValueError", "Traceback"), ("TrainableError", "tune_tasks.errors.Trainable")],
+)
 def test_what_drives_rllib_shows_its_frames_unless_the_error_is_for_users(run, error, begins):
     names = {"TrainableError": TrainableError}
     code = f"def train(config, reporter):\n    raise {error}('so')"
@@ -155,7 +199,8 @@ def test_what_drives_rllib_shows_its_frames_unless_the_error_is_for_users(run, e
 BLOCKED = {
     "sleeping": "import time\ndef train(c, r):\n    r(timesteps_total=1)\n    time.sleep(1e6)",
     "looping": "def train(c, r):\n    r(timesteps_total=1)\n    while True: pass",
-    "waiting for a thread": """
+    "waiting for a thread": (
+        """
         import threading
         def work(c, r):
             r(timesteps_total=1)
@@ -167,16 +212,20 @@ BLOCKED = {
                 thread.join()
             finally:
                 c["gone"].set()
-        """,
-    "swallowing every Exception": """
+        """
+    ),
+    "swallowing every Exception": (
+        """
         import time
         def train(c, r):
             r(timesteps_total=1)
             while True:
                 try: time.sleep(1e6)
                 except Exception: pass
-        """,
-    "reporting from a helper thread": """
+        """
+    ),
+    "reporting from a helper thread": (
+        """
         import threading, time
         def work(c, r):
             try:
@@ -185,8 +234,12 @@ BLOCKED = {
         def train(c, r):
             threading.Thread(target=work, args=[c, r], daemon=True).start()
             time.sleep(1e6)
-        """,
-    "in a subprocess": "import subprocess\ndef train(c, r):\n    r(timesteps_total=1)\n    subprocess.run(['sleep', '1000'])",
+        """
+    ),
+    "in a subprocess": (
+        "import subprocess\ndef train(c, r):\n    r(timesteps_total=1)\n   "
+        " subprocess.run(['sleep', '1000'])"
+    ),
 }
 
 
@@ -194,26 +247,40 @@ BLOCKED = {
 def test_step_two_ends_blocked_code_at_once(run, code):
     wanted = Stop(EndedBy.CANCELLED, "cancelled")
     outcome = run(code, wanted=wanted, config={"gone": threading.Event()})
-    assert (outcome.state, outcome.ended_by, outcome.stop_reason) == (TrialState.TERMINATED, *vars(wanted).values())
+    assert (outcome.state, outcome.ended_by, outcome.stop_reason) == (
+        TrialState.TERMINATED,
+        *vars(wanted).values(),
+    )
 
 
 def test_step_two_when_time_is_up_and_when_another_thread_meets_a_criterion(run):
     outcome = run(BLOCKED["looping"], stop={"time_total_s": 0.05})
-    assert (outcome.ended_by, outcome.stop_reason.startswith("time_total_s 0.")) == (EndedBy.CRITERION, True)
+    assert (outcome.ended_by, outcome.stop_reason.startswith("time_total_s 0.")) == (
+        EndedBy.CRITERION,
+        True,
+    )
     outcome = run(BLOCKED["reporting from a helper thread"], stop={"training_iteration": 3})
-    assert (outcome.reports, outcome.stop_reason) == (3, "training_iteration 3 >= 3 after 1 timesteps")
+    assert (outcome.reports, outcome.stop_reason) == (
+        3,
+        "training_iteration 3 >= 3 after 1 timesteps",
+    )
 
 
 def test_step_two_also_after_user_code_took_the_signal(run):
     code = "import signal\nsignal.signal(signal.SIGUSR1, signal.SIG_IGN)\n"
     assert run(code + BLOCKED["sleeping"], wanted=Stop(EndedBy.CANCELLED, "c")).stop_reason == "c"
-    run("import signal\ndef train(c, r):\n    r(timesteps_total=1)\n    signal.signal(signal.SIGUSR1, signal.SIG_IGN)")
+    run(
+        "import signal\ndef train(c, r):\n    r(timesteps_total=1)\n   "
+        " signal.signal(signal.SIGUSR1, signal.SIG_IGN)"
+    )
     assert run(BLOCKED["sleeping"], wanted=Stop(EndedBy.CANCELLED, "c")).stop_reason == "c"
 
 
 def test_step_two_sends_again_a_signal_that_came_just_before_a_blocking_call(run, monkeypatch):
     kill, lost = signal.pthread_kill, []
-    monkeypatch.setattr(signal, "pthread_kill", lambda *to: lost.append(to) if len(lost) < 6 else kill(*to))
+    monkeypatch.setattr(
+        signal, "pthread_kill", lambda *to: lost.append(to) if len(lost) < 6 else kill(*to)
+    )
     assert run(BLOCKED["sleeping"], wanted=Stop(EndedBy.CANCELLED, "c")).stop_reason == "c"
     assert len(lost) == 6
 
@@ -238,10 +305,18 @@ def test_step_three_ends_the_process_of_code_that_swallows_everything(run, tmp_p
     config, exits = {"gone": threading.Event(), "swallowed": []}, []
 
     def exit_process(code):
-        exits.append((code, json.loads((tmp_path / "trial" / "outcome.json").read_text())["stop_reason"]))
+        exits.append(
+            (code, json.loads((tmp_path / "trial" / "outcome.json").read_text())["stop_reason"])
+        )
         config["gone"].set()
 
-    run(code, wanted=Stop(EndedBy.CANCELLED, "cancelled"), config=config, exit_process=exit_process, grace_s=0.2)
+    run(
+        code,
+        wanted=Stop(EndedBy.CANCELLED, "cancelled"),
+        config=config,
+        exit_process=exit_process,
+        grace_s=0.2,
+    )
     assert config["swallowed"] == [1]
     assert exits[0] == (0, "cancelled; its process was ended 0.2 s later")
 
@@ -252,8 +327,14 @@ def test_a_trial_that_is_to_end_before_train_begins_does_not_begin(tmp_path, int
     reporter = StatusReporter(trial, tmp_path / "result.json", "id")
     reporter.request_stop(Stop(EndedBy.CANCELLED, "cancelled"))
     trainable = CallableTrainable(lambda config, reporter: begun.append(1))
-    outcome = run_train(Assignment(trial, 1, trainable, tmp_path, tmp_path), reporter, interrupter, {})
-    assert (outcome.state, outcome.ended_by, begun) == (TrialState.TERMINATED, EndedBy.CANCELLED, [])
+    outcome = run_train(
+        Assignment(trial, 1, trainable, tmp_path, tmp_path), reporter, interrupter, {}
+    )
+    assert (outcome.state, outcome.ended_by, begun) == (
+        TrialState.TERMINATED,
+        EndedBy.CANCELLED,
+        [],
+    )
 
 
 def test_a_signal_that_comes_late_does_nothing(interrupter):
@@ -322,7 +403,10 @@ def capture(tmp_path, capfd, caplog):
 
     @contextlib.contextmanager
     def capture():
-        with capfd.disabled(), LogCapture(tmp_path / "trial.log", logging.getLogger("trial")) as log:
+        with (
+            capfd.disabled(),
+            LogCapture(tmp_path / "trial.log", logging.getLogger("trial")) as log,
+        ):
             yield log
 
     return capture
@@ -358,7 +442,9 @@ def test_a_flood_is_cut_in_the_loggers_middle_and_whole_in_the_file(capture, tmp
     with capture() as log:
         os.write(1, b"x\n" * 2000 + b"the result\n")
         log.forward()
-    assert caplog.messages == ["x"] * 250 + [f"… 1501 more lines, see {tmp_path}/trial.log"] + ["x"] * 249 + ["the result"]
+    assert caplog.messages == ["x"] * 250 + [f"… 1501 more lines, see {tmp_path}/trial.log"] + [
+        "x"
+    ] * 249 + ["the result"]
     assert (tmp_path / "trial.log").read_text().count("x\n") == 2000
 
 
@@ -390,7 +476,9 @@ AT_ITS_END = """
 """
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 def test_what_happens_at_a_scripts_end_happens_at_its_trials(run, tmp_path, capsys):
     tempfile.TemporaryDirectory().cleanup()  # registers a function of `weakref`, once a process
     registered = atexit._ncallbacks()
@@ -431,8 +519,7 @@ def test_the_log_has_the_umasks_mode(tmp_path, capfd, umask, mode):
 
 
 def test_a_forked_process_that_leaves_train_ends_there(run, tmp_path):
-    outcome = run(
-        f"""
+    outcome = run(f"""
         import os, sys
         def train(config, status_reporter):
             status_reporter(timesteps_total=1)
@@ -448,10 +535,11 @@ def test_a_forked_process_that_leaves_train_ends_there(run, tmp_path):
                     return
                 children.append(os.waitpid(pid, 0)[1])
             status_reporter(timesteps_total=3, codes=[os.waitstatus_to_exitcode(status) for status in children])
-        """
-    )
+        """)
     assert (outcome.state, outcome.reports) == (TrialState.TERMINATED, 2)
-    rows = [json.loads(line) for line in (tmp_path / "trial" / "result.json").read_text().splitlines()]
+    rows = [
+        json.loads(line) for line in (tmp_path / "trial" / "result.json").read_text().splitlines()
+    ]
     assert rows[1]["info"] == {"codes": [0, 1, 0, 5]}
     printed = (tmp_path / "printed").read_text()
     assert "ReportError: report() was called in process " in printed
@@ -459,8 +547,7 @@ def test_a_forked_process_that_leaves_train_ends_there(run, tmp_path):
 
 
 def test_a_forked_process_that_leaves_the_scripts_head_ends_there(run, tmp_path):
-    outcome = run(
-        f"""
+    outcome = run(f"""
         import os, sys
         codes = []
         for way in ("sys.exit(5)", "pass", "1 / 0"):
@@ -472,10 +559,11 @@ def test_a_forked_process_that_leaves_the_scripts_head_ends_there(run, tmp_path)
 
         def train(config, status_reporter):
             status_reporter(timesteps_total=1, codes=codes)
-        """
-    )
+        """)
     assert (outcome.state, outcome.reports) == (TrialState.TERMINATED, 1)
-    (row,) = [json.loads(line) for line in (tmp_path / "trial" / "result.json").read_text().splitlines()]
+    (row,) = [
+        json.loads(line) for line in (tmp_path / "trial" / "result.json").read_text().splitlines()
+    ]
     assert row["info"] == {"codes": [5, 1, 1]}
     assert "ReportError: report() was called in process " in (tmp_path / "printed").read_text()
 
@@ -485,7 +573,9 @@ def test_an_alarm_that_a_script_has_set_ends_with_it(run, interrupter):
     assert signal.alarm(0) == 0
 
 
-@pytest.mark.parametrize("end", ["return", "raise ValueError('own')", "status_reporter(timesteps_total=2)"])
+@pytest.mark.parametrize(
+    "end", ["return", "raise ValueError('own')", "status_reporter(timesteps_total=2)"]
+)
 def test_a_trial_whose_reports_are_gone_is_an_error_however_it_ends(run, tmp_path, end):
     outcome = run(
         f"""
@@ -495,6 +585,10 @@ def test_a_trial_whose_reports_are_gone_is_an_error_however_it_ends(run, tmp_pat
             {end}
         """,
     )
-    assert (outcome.state, outcome.ended_by, outcome.reports) == (TrialState.ERROR, EndedBy.ERROR, 1)
+    assert (outcome.state, outcome.ended_by, outcome.reports) == (
+        TrialState.ERROR,
+        EndedBy.ERROR,
+        1,
+    )
     assert "result.json was overwritten by something else" in outcome.error
     assert "own" in outcome.error_summary or "overwritten" in outcome.error_summary

@@ -22,9 +22,12 @@ class ProcessEndedError(Exception):
 
 
 class Play:
-    """A monitor whose surroundings follow a script: `updates` are done one at each update, the last one for ever.
+    """A monitor whose surroundings follow a script.
 
-    An update is called with the play; what it returns is the sweep's wish. `events` holds what happened, in order.
+    `updates` are done one at each update, the last one for ever.
+
+    An update is called with the play; what it returns is the sweep's wish. `events` holds what
+    happened, in order.
     """
 
     def __init__(self, folder, updates, *, stop=None, on_interrupt=None):
@@ -141,7 +144,9 @@ def report_in_thread(play):
 
 
 @pytest.mark.parametrize(("report", "interrupts"), [(report_in_main, 0), (report_in_thread, 1)])
-def test_no_signal_breaks_into_the_clean_up_of_a_trial_that_report_has_ended(tmp_path, report, interrupts):
+def test_no_signal_breaks_into_the_clean_up_of_a_trial_that_report_has_ended(
+    tmp_path, report, interrupts
+):
     play = Play(tmp_path, [report], stop={"training_iteration": 1})
     with pytest.raises(ProcessEndedError):
         play.monitor.run()
@@ -154,7 +159,9 @@ def test_what_does_not_end_is_ended_with_its_records_closed(tmp_path):
         play.monitor.run()
     assert play.events == ["open", "interrupt", ("close", EndedBy.CANCELLED), ("exit", 0)]
     reason = "cancelled; its process was ended 0 s later"
-    assert play.paths.read_outcome() == Outcome(TrialState.TERMINATED, EndedBy.CANCELLED, reason, reports=1)
+    assert play.paths.read_outcome() == Outcome(
+        TrialState.TERMINATED, EndedBy.CANCELLED, reason, reports=1
+    )
 
 
 def test_the_process_ends_also_where_its_records_cannot_be_written(tmp_path):

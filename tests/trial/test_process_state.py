@@ -27,14 +27,31 @@ def state():
     return {
         "cwd": Path.cwd(),
         "environment": dict(os.environ),
-        "sys": (sys.argv, sys.stdout, sys.excepthook, sys.getrecursionlimit(), threading.excepthook),
+        "sys": (
+            sys.argv,
+            sys.stdout,
+            sys.excepthook,
+            sys.getrecursionlimit(),
+            threading.excepthook,
+        ),
         "warnings": (list(warnings.filters), warnings.showwarning),
-        "logging": (root.level, list(root.handlers), logging.root.manager.disable, logging.getLogRecordFactory()),
+        "logging": (
+            root.level,
+            list(root.handlers),
+            logging.root.manager.disable,
+            logging.getLogRecordFactory(),
+        ),
         "logger": (mine.level, list(mine.handlers), mine.propagate, mine.disabled),
-        "signals": [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM, signal.SIGUSR2)],
+        "signals": [
+            signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM, signal.SIGUSR2)
+        ],
         "alarm": signal.getitimer(signal.ITIMER_REAL)[0],
         "gc": (gc.isenabled(), gc.get_threshold()),
-        "others": (locale.setlocale(locale.LC_ALL), socket.getdefaulttimeout(), decimal.getcontext().prec),
+        "others": (
+            locale.setlocale(locale.LC_ALL),
+            socket.getdefaulttimeout(),
+            decimal.getcontext().prec,
+        ),
         "numpy": (np.geterr(), np.get_printoptions()["precision"]),
         "processes": multiprocessing.get_start_method(allow_none=True),
         "umask": umask(),
@@ -79,7 +96,11 @@ def test_everything_is_as_before(tmp_path, monkeypatch, error):
     monkeypatch.setenv("TO_BE_DELETED", "0")
     logging.getLogger("a_script")
     before = state()
-    with contextlib.suppress(ZeroDivisionError, KeyboardInterrupt), put_back(tmp_path, {"GIVEN": "1"}), alarms_ended():
+    with (
+        contextlib.suppress(ZeroDivisionError, KeyboardInterrupt),
+        put_back(tmp_path, {"GIVEN": "1"}),
+        alarms_ended(),
+    ):
         assert (Path.cwd(), os.environ["GIVEN"], sys.argv) == (tmp_path, "1", [""])
         change_everything(tmp_path)
         assert {name for name, value in state().items() if value == before[name]} == set()
@@ -137,15 +158,21 @@ def test_what_our_own_threads_log_does_not_reach_the_scripts_handlers(tmp_path, 
     thread = threading.Thread(target=http_client)
     thread.start()
     with put_back(tmp_path, {}):
-        logging.basicConfig(format="%(name)s %(message)s", level=logging.DEBUG, force=True, stream=sys.stderr)
+        logging.basicConfig(
+            format="%(name)s %(message)s", level=logging.DEBUG, force=True, stream=sys.stderr
+        )
         say.set()
         said.wait()
         logging.getLogger("httpx").info("the script's own")
-        script = threading.Thread(target=logging.getLogger("a_script").info, args=["from a thread of the script"])
+        script = threading.Thread(
+            target=logging.getLogger("a_script").info, args=["from a thread of the script"]
+        )
         script.start()
         script.join()
     thread.join()
-    assert capsys.readouterr().err == "httpx the script's own\na_script from a thread of the script\n"
+    assert (
+        capsys.readouterr().err == "httpx the script's own\na_script from a thread of the script\n"
+    )
 
 
 def test_a_library_of_another_version_fails_no_trial(tmp_path, monkeypatch):

@@ -22,7 +22,13 @@ from tune_tasks.result import TrainingResult
 from tune_tasks.trial.reporter import Earlier, StatusReporter, Stop
 
 FILLED_IN = {
-    *("experiment_id", "training_iteration", "timesteps_this_iter", "time_this_iter_s", "time_total_s"),
+    *(
+        "experiment_id",
+        "training_iteration",
+        "timesteps_this_iter",
+        "time_this_iter_s",
+        "time_total_s",
+    ),
     *("pid", "hostname", "date", "timestamp", "config"),
 }
 
@@ -41,8 +47,12 @@ class Rig:
         self.file = folder / "result.json"
         self.clock, self.wall = Clock(), Clock()
         criteria = tuple(parse_criterion(*c) for c in (stop or {}).items())
-        trial = Trial("e", 0, "script_0", "script", config or {"lr": 0.1}, {}, seed=42, stop=criteria)
-        self.reporter = StatusReporter(trial, self.file, "an-id", clock=self.clock, wall_clock=self.wall)
+        trial = Trial(
+            "e", 0, "script_0", "script", config or {"lr": 0.1}, {}, seed=42, stop=criteria
+        )
+        self.reporter = StatusReporter(
+            trial, self.file, "an-id", clock=self.clock, wall_clock=self.wall
+        )
 
     def report(self, timesteps=1, **fields):
         """Report; returns the row as it is on the disk when report() returns."""
@@ -117,8 +127,15 @@ def test_the_clock_stands_until_train_begins(rig):
 
 
 def test_what_a_script_puts_into_our_fields_is_overwritten(rig):
-    row = rig.report(1, training_iteration=77, pid=0, config={}, time_total_s=5, mean_loss=1, neg_mean_loss=9)
-    assert (row["training_iteration"], row["pid"], row["config"], row["time_total_s"]) == (1, os.getpid(), {"lr": 0.1}, 0)
+    row = rig.report(
+        1, training_iteration=77, pid=0, config={}, time_total_s=5, mean_loss=1, neg_mean_loss=9
+    )
+    assert (row["training_iteration"], row["pid"], row["config"], row["time_total_s"]) == (
+        1,
+        os.getpid(),
+        {"lr": 0.1},
+        0,
+    )
     assert row["neg_mean_loss"] == -1
     assert rig.report(1, neg_mean_loss=9)["neg_mean_loss"] == 9
 
@@ -134,9 +151,20 @@ def test_every_report_is_kept_and_counted(rig):
 
 
 def test_the_form_of_2018(rig):
-    rig.reporter(timesteps_total=3, mean_loss=0.5, my_metric=7, done=False, info={"lr": 1}, training_iteration=99)
+    rig.reporter(
+        timesteps_total=3,
+        mean_loss=0.5,
+        my_metric=7,
+        done=False,
+        info={"lr": 1},
+        training_iteration=99,
+    )
     (row,) = rig.rows()
-    assert (row["timesteps_total"], row["mean_loss"], row["info"]) == (3, 0.5, {"lr": 1, "my_metric": 7})
+    assert (row["timesteps_total"], row["mean_loss"], row["info"]) == (
+        3,
+        0.5,
+        {"lr": 1, "my_metric": 7},
+    )
     assert row["training_iteration"] == 1
     rig.reporter(timesteps_total=4)
     assert "info" not in rig.rows()[1]
@@ -147,7 +175,10 @@ def test_the_form_of_2018(rig):
     [
         ({"mean_loss": 1}, "timesteps_total is required"),
         ({"timestep_total": 1}, "timesteps_total is required; did you mean 'timestep_total'?"),
-        ({"timesteps_total": 1, "info": 5, "x": 1}, "info: expected a dict of further metrics, got 5"),
+        (
+            {"timesteps_total": 1, "info": 5, "x": 1},
+            "info: expected a dict of further metrics, got 5",
+        ),
     ],
 )
 def test_bad_calls_in_the_form_of_2018(rig, keywords, message):
@@ -157,7 +188,10 @@ def test_bad_calls_in_the_form_of_2018(rig, keywords, message):
 
 
 class Tensor:
-    """As torch's: no number by its type, but `float()` and `tolist()` take one of a single element."""
+    """As torch's.
+
+    No number by its type, but `float()` and `tolist()` take one of a single element.
+    """
 
     def __init__(self, *values):
         self.values = values
@@ -174,8 +208,21 @@ class Tensor:
 @pytest.mark.parametrize(
     ("value", "kept"),
     [
-        *[(1, 1), (0.5, 0.5), (np.float32(0.5), 0.5), (np.float64(0.5), 0.5), (np.int64(3), 3), (np.array(0.5), 0.5)],
-        *[(Tensor(0.5), 0.5), (fractions.Fraction(1, 2), 0.5), (2**70, 2.0**70), (10**400, math.inf), (-(10**400), -math.inf)],
+        *[
+            (1, 1),
+            (0.5, 0.5),
+            (np.float32(0.5), 0.5),
+            (np.float64(0.5), 0.5),
+            (np.int64(3), 3),
+            (np.array(0.5), 0.5),
+        ],
+        *[
+            (Tensor(0.5), 0.5),
+            (fractions.Fraction(1, 2), 0.5),
+            (2**70, 2.0**70),
+            (10**400, math.inf),
+            (-(10**400), -math.inf),
+        ],
     ],
 )
 def test_any_number_will_do(rig, value, kept):
@@ -190,7 +237,12 @@ def test_timesteps_of_any_kind(rig, value, kept):
 
 
 def test_info_of_any_kind(rig):
-    info = {"list": [1, np.float32(0.5)], "deep": {1: {"t": (True, None)}}, "array": np.arange(3), "flag": np.bool_(True)}
+    info = {
+        "list": [1, np.float32(0.5)],
+        "deep": {1: {"t": (True, None)}},
+        "array": np.arange(3),
+        "flag": np.bool_(True),
+    }
     info |= {
         "tensor": Tensor(1, 2),
         "text": np.str_("x"),
@@ -220,7 +272,9 @@ class Unshowable:
 
 def test_a_value_whose_repr_fails(rig):
     assert rig.report(1, info={"x": Unshowable()})["info"]["x"] == "a Unshowable"
-    assert rig.refusal(1, mean_loss=Unshowable()) == "mean_loss: expected a number, got a Unshowable"
+    assert (
+        rig.refusal(1, mean_loss=Unshowable()) == "mean_loss: expected a number, got a Unshowable"
+    )
 
 
 CIRCLE = {}
@@ -262,7 +316,9 @@ def test_only_a_training_result_will_do(rig):
 
 def test_what_is_not_finite_is_kept_and_counted_and_ends_nothing(tmp_path):
     rig = Rig(tmp_path, stop={"mean_loss": 100, "mean_accuracy": 0, "x": "> 0"})
-    row = rig.report(1, mean_loss=math.nan, mean_accuracy=math.inf, info={"x": np.float32("nan"), "y": 1})
+    row = rig.report(
+        1, mean_loss=math.nan, mean_accuracy=math.inf, info={"x": np.float32("nan"), "y": 1}
+    )
     assert math.isnan(row["mean_loss"])
     assert row["mean_accuracy"] == math.inf
     assert rig.reporter.progress.non_finite == 3
@@ -285,10 +341,30 @@ def test_training_iteration_10_gives_exactly_ten(tmp_path):
 @pytest.mark.parametrize(
     ("stop", "fields", "by", "reason"),
     [
-        ({"mean_loss": 0.1}, {"mean_loss": 0.05}, EndedBy.CRITERION, "mean_loss 0.05 <= 0.1 after 5 timesteps"),
-        ({"my_metric": 3}, {"info": {"my_metric": 3}}, EndedBy.CRITERION, "my_metric 3 >= 3 after 5 timesteps"),
-        ({"done_ratio": 1}, {"info": {"done_ratio": 1}}, EndedBy.CRITERION, "done_ratio 1 >= 1 after 5 timesteps"),
-        ({"timesteps_total": 5}, {"done": True}, EndedBy.CRITERION, "timesteps_total 5 >= 5 after 5 timesteps"),
+        (
+            {"mean_loss": 0.1},
+            {"mean_loss": 0.05},
+            EndedBy.CRITERION,
+            "mean_loss 0.05 <= 0.1 after 5 timesteps",
+        ),
+        (
+            {"my_metric": 3},
+            {"info": {"my_metric": 3}},
+            EndedBy.CRITERION,
+            "my_metric 3 >= 3 after 5 timesteps",
+        ),
+        (
+            {"done_ratio": 1},
+            {"info": {"done_ratio": 1}},
+            EndedBy.CRITERION,
+            "done_ratio 1 >= 1 after 5 timesteps",
+        ),
+        (
+            {"timesteps_total": 5},
+            {"done": True},
+            EndedBy.CRITERION,
+            "timesteps_total 5 >= 5 after 5 timesteps",
+        ),
         ({}, {"done": True}, EndedBy.DONE, "done after 5 timesteps"),
         ({}, {"done": np.bool_(True)}, EndedBy.DONE, "done after 5 timesteps"),
     ],
@@ -318,7 +394,8 @@ def test_a_requested_stop_ends_the_next_report_and_the_first_reason_stays(rig):
     assert rig.reporter.interruption() == "cancelled"
     assert rig.ended_by(2) == "cancelled"
     assert len(rig.rows()) == 1
-    assert rig.reporter.interruption() is None  # the main thread has heard of it: no signal may break into its clean-up
+    # The main thread has heard of it: no signal may break into its clean-up
+    assert rig.reporter.interruption() is None
 
 
 def test_unseen_metrics(tmp_path):
@@ -366,7 +443,10 @@ def test_after_close_reports_of_threads_left_behind_end_them(rig):
 
 
 def test_a_config_of_any_values(tmp_path):
-    assert Rig(tmp_path, config={"f": print, "n": {1: (2,)}}).report()["config"] == {"f": repr(print), "n": {"1": [2]}}
+    assert Rig(tmp_path, config={"f": print, "n": {1: (2,)}}).report()["config"] == {
+        "f": repr(print),
+        "n": {"1": [2]},
+    }
 
 
 def test_a_full_disk_leaves_the_file_readable(rig, monkeypatch):
@@ -418,11 +498,17 @@ def test_a_report_in_a_forked_process_says_what_to_do(rig):
     rig.report(1)
     with rig.reporter._lock:  # as another thread may, while this one forks
         message = in_a_fork(rig.report)
-    assert "a child of the trial's own process, which alone can report; have it send the values" in message
+    assert (
+        "a child of the trial's own process, which alone can report; have it send the values"
+        in message
+    )
     assert rig.report(2)["training_iteration"] == 2
     assert len(rig.rows()) == 2
 
 
 def test_a_reporter_cannot_be_sent_to_another_process(rig):
-    with pytest.raises(ReportError, match="cannot be sent to another process: it belongs to the trial's own process"):
+    with pytest.raises(
+        ReportError,
+        match="cannot be sent to another process: it belongs to the trial's own process",
+    ):
         pickle.dumps(rig.reporter)

@@ -10,7 +10,13 @@ import zipfile
 import pytest
 
 from tune_tasks.errors import TrainableError, UsageError
-from tune_tasks.trial.trainable import CallableTrainable, ModuleTrainable, PackedScript, ScriptTrainable, locate
+from tune_tasks.trial.trainable import (
+    CallableTrainable,
+    ModuleTrainable,
+    PackedScript,
+    ScriptTrainable,
+    locate,
+)
 
 
 @pytest.fixture
@@ -35,24 +41,42 @@ def test_the_working_directory_comes_before_the_specs_folder(folder):
     (folder / "s.py").unlink()
     assert locate(config, spec_folder) == ScriptTrainable(spec_folder / "s.py", "train")
     (spec_folder / "s.py").unlink()
-    looked = f"config.script_file_path: no file 's.py'; looked at {folder}/s.py and {spec_folder}/s.py"
+    looked = (
+        f"config.script_file_path: no file 's.py'; looked at {folder}/s.py and {spec_folder}/s.py"
+    )
     assert refusal(config, spec_folder) == looked
     (spec_folder / "sub").mkdir()
     (spec_folder / "sub" / "train_it.py").write_text("def train(c, r): ...")
-    assert refusal({"script_file_path": "sub/trian_it.py"}, spec_folder).endswith("; did you mean 'sub/train_it.py'?")
+    assert refusal({"script_file_path": "sub/trian_it.py"}, spec_folder).endswith(
+        "; did you mean 'sub/train_it.py'?"
+    )
 
 
 @pytest.mark.parametrize("path", ["nobody.py", "~nobody/x.py", "x" * 300, "a\0b", "."])
 def test_any_text_may_be_no_file(folder, path):
-    assert refusal({"script_file_path": path}, folder).startswith(f"config.script_file_path: no file {path!r}; looked at ")
+    assert refusal({"script_file_path": path}, folder).startswith(
+        f"config.script_file_path: no file {path!r}; looked at "
+    )
 
 
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("def tarin(c, r): ...", "config.script_entrypoint: s.py has no 'train'; did you mean 'tarin'? (its functions: tarin)"),
-        ("class T:\n    def train(self): ...", "config.script_entrypoint: s.py has no 'train' (its functions: none)"),
-        ("def make():\n    def train(c, r): ...", "config.script_entrypoint: s.py has no 'train' (its functions: make)"),
+        (
+            "def tarin(c, r): ...",
+            (
+                "config.script_entrypoint: s.py has no 'train'; did you mean 'tarin'? (its"
+                " functions: tarin)"
+            ),
+        ),
+        (
+            "class T:\n    def train(self): ...",
+            "config.script_entrypoint: s.py has no 'train' (its functions: none)",
+        ),
+        (
+            "def make():\n    def train(c, r): ...",
+            "config.script_entrypoint: s.py has no 'train' (its functions: make)",
+        ),
         ("def train(:", "s.py:1:11: the script is not valid Python: invalid syntax"),
         ("x = '\0'", "the script is not valid Python"),
     ],
@@ -65,7 +89,13 @@ def test_a_script_is_checked_without_running_it(folder, code, message):
 @pytest.mark.parametrize(
     "code",
     [
-        *["def train(c, r): ...", "async def train(c, r): ...", "train = print", "from x import y as train", "from x import *"],
+        *[
+            "def train(c, r): ...",
+            "async def train(c, r): ...",
+            "train = print",
+            "from x import y as train",
+            "from x import *",
+        ],
         *[
             "try:\n    from x import train\nexcept ImportError:\n    def train(c, r): ...",
             "import re\nre.compile('\\d')\nclass train: ...",
@@ -105,7 +135,9 @@ def test_a_script_is_loaded_with_fresh_globals_each_time(folder, name):
 
 
 def test_a_script_that_fails_leaves_nothing(folder):
-    (folder / "s.py").write_text("import sys\nsys.path.append('x')\nimport helper_of_test\ndef train(c, r): ...\n1 / 0")
+    (folder / "s.py").write_text(
+        "import sys\nsys.path.append('x')\nimport helper_of_test\ndef train(c, r): ...\n1 / 0"
+    )
     (folder / "helper_of_test.py").write_text("")
     path = list(sys.path)
     with pytest.raises(ZeroDivisionError), locate({"script_file_path": "s.py"}, None).loaded():
@@ -119,8 +151,12 @@ def test_a_packed_script_runs_where_its_folder_is_not(tmp_path):
     for name in ("pkg", ".git", ".venv", "__pycache__"):
         (folder / name).mkdir(parents=True)
         (folder / name / "file.py").write_text("VALUE = 7")
-    (folder / "s.py").write_text("from pkg.file import VALUE\ndef go(config, reporter): return VALUE")
-    packed = pickle.loads(pickle.dumps(PackedScript.pack(ScriptTrainable(folder / "s.py", "go").kept())))
+    (folder / "s.py").write_text(
+        "from pkg.file import VALUE\ndef go(config, reporter): return VALUE"
+    )
+    packed = pickle.loads(
+        pickle.dumps(PackedScript.pack(ScriptTrainable(folder / "s.py", "go").kept()))
+    )
     names = zipfile.ZipFile(io.BytesIO(packed.archive)).namelist()
     shutil.rmtree(folder)
     with packed.loaded() as function:
@@ -132,14 +168,21 @@ def test_a_folder_that_is_too_large_to_travel_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("tune_tasks.trial.trainable._TRAVELLING_BYTES", 2**20)
     (tmp_path / "data").write_bytes(bytes(2**20 + 1))
     (tmp_path / "s.py").touch()
-    with pytest.raises(UsageError, match=r"the script's folder .* is larger than 1 MiB and cannot travel"):
+    with pytest.raises(
+        UsageError, match=r"the script's folder .* is larger than 1 MiB and cannot travel"
+    ):
         PackedScript.pack(ScriptTrainable(tmp_path / "s.py", "go").kept())
 
 
 def test_a_star_import_that_has_no_such_function(folder):
     (folder / "s.py").write_text("from math import *")
     trainable = locate({"script_file_path": "s.py", "script_entrypoint": "sqrrt"}, None)
-    with pytest.raises(TrainableError, match=r"s\.py has no function 'sqrrt'; did you mean 'sqrt'\?"), trainable.loaded():
+    with (
+        pytest.raises(
+            TrainableError, match=r"s\.py has no function 'sqrrt'; did you mean 'sqrt'\?"
+        ),
+        trainable.loaded(),
+    ):
         pass
 
 
@@ -150,7 +193,12 @@ def test_modules_and_callables():
         with each.loaded() as function:
             assert function is sys.modules["os.path"].join
     misspelt = locate({"script_file_path": "os.path:jion"}, None)
-    with pytest.raises(TrainableError, match=r"os\.path has no function 'jion'; did you mean 'join'\?"), misspelt.loaded():
+    with (
+        pytest.raises(
+            TrainableError, match=r"os\.path has no function 'jion'; did you mean 'join'\?"
+        ),
+        misspelt.loaded(),
+    ):
         pass
 
 
@@ -158,9 +206,15 @@ def test_modules_and_callables():
     ("source", "message"),
     [
         (b"a = 1\n\0", "{path}:2: the script is not valid Python: it holds a NUL byte"),
-        (b"# coding: nothing\n", "{path}: the script is not valid Python: unknown encoding: nothing"),
+        (
+            b"# coding: nothing\n",
+            "{path}: the script is not valid Python: unknown encoding: nothing",
+        ),
         (b"def train(:\n", "{path}:1:11: the script is not valid Python: invalid syntax"),
-        (b"#" * 2_000_001, "{path}: the script has more than 2,000,000 bytes; move data into files of its own"),
+        (
+            b"#" * 2_000_001,
+            "{path}: the script has more than 2,000,000 bytes; move data into files of its own",
+        ),
     ],
 )
 def test_a_script_that_cannot_be_parsed_is_one_sentence(source, message, tmp_path):

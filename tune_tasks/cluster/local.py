@@ -1,11 +1,13 @@
 """A local Ray cluster that only its owner can use.
 
-Ray executes whatever it is sent. By itself it listens on all interfaces, keeps its token in a file that the umask may show to
-others, and has its sockets and the code of trials in folders below `/tmp/ray` in which everybody may write. Ours
+Ray executes whatever it is sent. By itself it listens on all interfaces, keeps its token in a file
+that the umask may show to others, and has its sockets and the code of trials in folders below
+`/tmp/ray` in which everybody may write. Ours
 
 - listens on loopback: Ray does that if it knows of no other machines, as on macOS;
-- asks everybody for a token. It is drawn for this one cluster and ends with it. It stands in no file and in no command line,
-  but in the environment of the cluster's processes, which only their owner and root can read;
+- asks everybody for a token. It is drawn for this one cluster and ends with it. It stands in no
+  file and in no command line, but in the environment of the cluster's processes, which only their
+  owner and root can read;
 - has its files in a folder that only the owner can enter;
 - serves no metrics, which Ray would give to everybody without asking for the token.
 """
@@ -30,10 +32,12 @@ from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-d
 
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    # If the driver was killed, Ray's agents look so long for a server to tell it to, before they end themselves.
+    # If the driver was killed, Ray's agents look so long for a server to tell it to, before they
+    # end themselves.
     "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
     "RAY_enable_metrics_collection": "0",
-    "DASHBOARD_METRIC_PORT": "65536",  # there is none: the dashboard notes that in its log, and goes on
+    # There is none: the dashboard notes that in its log, and goes on
+    "DASHBOARD_METRIC_PORT": "65536",
     "RAY_AUTH_MODE": "token",
 }
 _TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
@@ -44,10 +48,15 @@ _SOCKET_BYTES = len("/r/session_2026-01-01_00-00-00_000000_4194304/sockets/plasm
 @contextlib.contextmanager
 def only_for_its_owner() -> Iterator[dict[str, Any]]:
     """Surround `ray.init` of a local cluster with this; yields arguments for it."""
-    arguments = {"include_dashboard": False, "_temp_dir": str(_private_folder(_temporary_folder()) / "r")}
-    # By default the agent's port is the same for all clusters of a machine: the second one waits seconds for it.
-    # The monitor serves metrics; it is there to start and end machines.
-    parameters = functools.partial(parameter.RayParams, dashboard_agent_listen_port=0, no_monitor=True)
+    arguments = {
+        "include_dashboard": False,
+        "_temp_dir": str(_private_folder(_temporary_folder()) / "r"),
+    }
+    # By default the agent's port is the same for all clusters of a machine: the second one waits
+    # seconds for it. The monitor serves metrics; it is there to start and end machines.
+    parameters = functools.partial(
+        parameter.RayParams, dashboard_agent_listen_port=0, no_monitor=True
+    )
     try:
         with environment(_settings()), replaced(ray_constants, "ENABLE_RAY_CLUSTER", False):
             _read_environment_again()
@@ -69,13 +78,19 @@ def _settings() -> dict[str, str]:
 
 
 def _read_environment_again() -> None:
-    """Ray's C++ part has read the settings when it was imported, and keeps the token that it used first."""
+    """Ray's C++ part has read the settings when it was imported.
+
+    And keeps the token that it used first.
+    """
     Config.initialize("")
     AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _temporary_folder() -> Path:
-    """The one that Ray would take; `/tmp` if the addresses of Ray's sockets would become too long in it."""
+    """The one that Ray would take.
+
+    `/tmp` if the addresses of Ray's sockets would become too long in it.
+    """
     parent = Path(utils.get_default_system_temp_dir())
     fits = len(os.fsencode(_own_folder(parent))) + _SOCKET_BYTES <= _ADDRESS_BYTES
     return parent if fits else Path("/tmp")  # noqa: S108 - Ray's own default
@@ -86,10 +101,12 @@ def _own_folder(parent: Path) -> Path:
 
 
 def _private_folder(parent: Path) -> Path:
-    """A folder of the user's that nobody else can enter; the same for all clusters, as `/tmp/ray` would be.
+    """A folder of the user's that nobody else can enter.
 
-    Ray opens its own folder to everybody: ours is the one above. The folder of temporary files is everybody's, so that somebody
-    else may have taken our name in it.
+    The same for all clusters, as `/tmp/ray` would be.
+
+    Ray opens its own folder to everybody: ours is the one above. The folder of temporary files is
+    everybody's, so that somebody else may have taken our name in it.
     """
     folder = _own_folder(parent)
     try:

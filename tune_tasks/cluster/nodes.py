@@ -28,7 +28,11 @@ class Node:
         """How many trials of this size fit at once."""
         if not self.holds(resources):
             return 0
-        limits = [int(has / wants + 1e-9) for wants, has in self._pairs(resources) if wants and has is not None]
+        limits = [
+            int(has / wants + 1e-9)
+            for wants, has in self._pairs(resources)
+            if wants and has is not None
+        ]
         return min(limits, default=int(self.cpu) or 1)
 
     def without(self, resources: Resources) -> Node:
@@ -76,11 +80,14 @@ class Cluster:
             needs = dict.fromkeys((trial.resources, trial.bundles) for trial in experiment.trials)
             asked = next((all_ for all_, bundles in needs if not self._fits(all_, bundles)), None)
             if asked:
-                workers = "" if len(experiment.trials[0].bundles) < 2 else ", or the number of workers,"
+                workers = (
+                    "" if len(experiment.trials[0].bundles) < 2 else ", or the number of workers,"
+                )
                 raise ResourcesError(
-                    f"{experiment.name}: a trial asks for {asked}, but no machine of the cluster has that: "
-                    f"{'; '.join(map(str, self.nodes))}. Lower `resources`{workers} in the spec, or join a larger cluster "
-                    "(--address; a local one: --num-cpus, --num-gpus)"
+                    f"{experiment.name}: a trial asks for {asked}, but no machine of the cluster"
+                    f" has that: {'; '.join(map(str, self.nodes))}. Lower `resources`{workers} in"
+                    " the spec, or join a larger cluster (--address; a local one: --num-cpus,"
+                    " --num-gpus)"
                 )
 
     def _fits(self, resources: Resources, bundles: Sequence[Resources]) -> bool:

@@ -1,4 +1,7 @@
-"""Ray under Prefect: connecting, what the cluster holds, and the task runner, which closes what prefect-ray leaves open."""
+"""Ray under Prefect.
+
+Connecting, what the cluster holds, and the task runner, which closes what prefect-ray leaves open.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,10 @@ _HOW_TO_JOIN = "set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH, as on its machi
 
 @dataclass(frozen=True)
 class RayOptions:
-    """How to reach Ray: an address to join a cluster, or the size of a local one (None: as Ray finds the machine)."""
+    """How to reach Ray: an address to join a cluster, or the size of a local one (None.
+
+    As Ray finds the machine).
+    """
 
     address: str | None = None
     num_cpus: int | None = None
@@ -76,7 +82,10 @@ def connect(options: RayOptions) -> Iterator[Cluster]:
 
 
 def _expect_answer(address: str) -> None:
-    """Raise ServiceError where nothing listens at `host:port`: Ray itself tries for minutes before it says so."""
+    """Raise ServiceError where nothing listens at `host:port`.
+
+    Ray itself tries for minutes before it says so.
+    """
     host, _, port = address.rpartition("://")[2].rpartition(":")
     if not (host and port.isdecimal()):
         return  # "auto", or a form that Ray knows better
@@ -88,15 +97,23 @@ def _expect_answer(address: str) -> None:
 
 def _init(options: RayOptions) -> None:
     level = logging.INFO if options.verbose else logging.ERROR
-    kwargs: dict[str, Any] = {"logging_level": level, "log_to_driver": options.verbose, "namespace": "tune-tasks"}
+    kwargs: dict[str, Any] = {
+        "logging_level": level,
+        "log_to_driver": options.verbose,
+        "namespace": "tune-tasks",
+    }
     guard: AbstractContextManager[dict[str, Any]] = contextlib.nullcontext({})
     if options.address:
         if options.num_cpus is not None or options.num_gpus is not None:
-            raise UsageError("--num-cpus and --num-gpus size a local cluster; a joined one (--address) has its own")
+            raise UsageError(
+                "--num-cpus and --num-gpus size a local cluster; a joined one (--address) has"
+                " its own"
+            )
         if options.address.startswith("ray://"):
             raise UsageError(
-                f"--address {options.address}: Ray's client protocol is not supported, for the recorder must run beside the "
-                "driver; run the sweep on a machine of the cluster, with --address auto or HOST:6379"
+                f"--address {options.address}: Ray's client protocol is not supported, for the"
+                " recorder must run beside the driver; run the sweep on a machine of the cluster,"
+                " with --address auto or HOST:6379"
             )
         _expect_answer(options.address)
         kwargs |= {"address": options.address}
@@ -107,11 +124,21 @@ def _init(options: RayOptions) -> None:
         with _kept_apart(), _signals_kept(), guard as guarded:
             ray.init(**kwargs, **guarded)
     except AuthenticationError as exc:
-        raise ServiceError(f"cannot join the Ray cluster at {options.address!r}: no token was found; {_HOW_TO_JOIN}") from exc
-    except (OSError, RuntimeError, ValueError) as exc:  # a machine out of processes is an OSError, too
+        raise ServiceError(
+            f"cannot join the Ray cluster at {options.address!r}: no token was found;"
+            f" {_HOW_TO_JOIN}"
+        ) from exc
+    except (OSError, RuntimeError, ValueError) as exc:
+        # A machine out of processes is an OSError, too
         if options.address:
-            hint = f" (if it asks for a token: {_HOW_TO_JOIN})" if isinstance(exc, ConnectionError) else ""
-            raise ServiceError(f"cannot join the Ray cluster at {options.address!r}: {exc}{hint}") from exc
+            hint = (
+                f" (if it asks for a token: {_HOW_TO_JOIN})"
+                if isinstance(exc, ConnectionError)
+                else ""
+            )
+            raise ServiceError(
+                f"cannot join the Ray cluster at {options.address!r}: {exc}{hint}"
+            ) from exc
         raise ServiceError(f"cannot start a local Ray cluster: {exc}") from exc
 
 
@@ -119,17 +146,24 @@ def _init(options: RayOptions) -> None:
 def _kept_apart() -> Iterator[None]:
     """Keep this process's signals from Ray, and Ray from this process's signal handlers.
 
-    A Prefect worker cancels a flow run by SIGTERM to its whole process group: Ray has sessions of its own, so that it is
-    there while the trials end. And Ray's own handler would end this process while Ray starts.
+    A Prefect worker cancels a flow run by SIGTERM to its whole process group: Ray has sessions of
+    its own, so that it is there while the trials end. And Ray's own handler would end this process
+    while Ray starts.
     """
     popen = functools.partial(services.ConsolePopen, start_new_session=True)
-    with replaced(services, "ConsolePopen", popen), replaced(utils, "set_sigterm_handler", lambda _handler: None):
+    with (
+        replaced(services, "ConsolePopen", popen),
+        replaced(utils, "set_sigterm_handler", lambda _handler: None),
+    ):
         yield
 
 
 @contextlib.contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Ray replaces the process's SIGTERM handler, Prefect's or ours; its own, in C, aborts the process 3 s after a signal."""
+    """Ray replaces the process's SIGTERM handler, Prefect's or ours.
+
+    Its own, in C, aborts the process 3 s after a signal.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -145,36 +179,45 @@ def _signals_kept() -> Iterator[None]:
 def _cluster() -> Cluster:
     here = ray.util.get_node_ip_address()
     alive = [node for node in ray.nodes() if node["Alive"]]
-    nodes = [Node(node["NodeID"], *(node["Resources"].get(unit, 0) for unit in _UNITS)) for node in alive]
+    nodes = [
+        Node(node["NodeID"], *(node["Resources"].get(unit, 0) for unit in _UNITS)) for node in alive
+    ]
     return Cluster(nodes, is_remote=any(node["NodeManagerAddress"] != here for node in alive))
 
 
 def remote_options(resources: Resources, *, isolate: bool) -> dict[str, Any]:
     """Ray's options for an attempt; for `prefect_ray.context.remote_options`.
 
-    A trial with a GPU ends its process, as with Ray's own default: a warm one would keep the GPU and its memory.
+    A trial with a GPU ends its process, as with Ray's own default: a warm one would keep the GPU
+    and its memory.
     """
     options: dict[str, Any] = {"num_cpus": resources.cpu, "num_gpus": resources.gpu}
     if resources.memory:
         options["memory"] = resources.memory
     if isolate or resources.gpu:
         options["max_calls"] = 1
-    if isolate:  # an environment of its own keeps Ray from giving it a process that others have used
+    # An environment of its own keeps Ray from giving it a process that others have used
+    if isolate:
         options["runtime_env"] = {"env_vars": {"TUNE_TASKS_ISOLATED": "1"}}
     return options
 
 
 def reserve(bundles: Sequence[Resources]) -> Any:
-    """Room for all processes of a trial at once: a placement group, which Ray fills as soon as it can.
+    """Room for all processes of a trial at once.
 
-    A task that waits for its own actors lends its CPUs to others, and actors outside a group may find none for ever.
+    A placement group, which Ray fills as soon as it can.
+
+    A task that waits for its own actors lends its CPUs to others, and actors outside a group may
+    find none for ever.
     """
     return ray.util.placement_group([_ray_resources(bundle) for bundle in bundles], strategy="PACK")
 
 
 def placed_options(placement: Any, own: Resources) -> dict[str, Any]:
     """Ray's options for an attempt in the group's first bundle; its actors go into the others."""
-    strategy = PlacementGroupSchedulingStrategy(placement, 0, placement_group_capture_child_tasks=True)
+    strategy = PlacementGroupSchedulingStrategy(
+        placement, 0, placement_group_capture_child_tasks=True
+    )
     return {"num_cpus": own.cpu, "num_gpus": own.gpu, "scheduling_strategy": strategy}
 
 
@@ -190,12 +233,16 @@ def _ray_resources(resources: Resources) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class StoredTrainable:
-    """A trainable in Ray's object store: a function that carries data travels once, not with every trial.
+    """A trainable in Ray's object store.
+
+    A function that carries data travels once, not with every trial.
 
     Attributes:
         reference: Ray's.
-        search_path: The driver's `sys.path`: what can be imported there can be imported in the trial.
-        code: Ray's, of the code that a callable is found in where it is unpickled; None for other trainables.
+        search_path: The driver's `sys.path`: what can be imported there can be imported in the
+            trial.
+        code: Ray's, of the code that a callable is found in where it is unpickled; None for other
+            trainables.
     """
 
     reference: Any
@@ -214,7 +261,10 @@ class StoredTrainable:
         before = list(sys.path)
         sys.path += [entry for entry in self.search_path if entry not in before]
         try:
-            with self._code_importable(), ray.get(self.reference, timeout=_TRANSFER_S).loaded() as function:
+            with (
+                self._code_importable(),
+                ray.get(self.reference, timeout=_TRANSFER_S).loaded() as function,
+            ):
                 yield function
         finally:
             sys.path[:] = before
@@ -229,11 +279,14 @@ class StoredTrainable:
 class SweepTaskRunner(RayTaskRunner[Any]):
     """prefect-ray's task runner for many short tasks on a Ray that is there already.
 
-    Differences from its base: it starts no Ray (`connect` does); a task whose process died is not executed again in
-    silence (`max_retries=0`); the flow's context is pickled once a flow run, not once a task, and rebuilt once a worker.
+    Differences from its base: it starts no Ray (`connect` does); a task whose process died is not
+    executed again in silence (`max_retries=0`); the flow's context is pickled once a flow run, not
+    once a task, and rebuilt once a worker.
     """
 
-    def __init__(self, address: str | None = None, init_kwargs: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, address: str | None = None, init_kwargs: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(address, init_kwargs)
         self._shared: dict[int, Any] = {}
         self._context: tuple[str, Any] | None = None
@@ -252,7 +305,10 @@ class SweepTaskRunner(RayTaskRunner[Any]):
         wait_for: Iterable[PrefectFuture[Any]] | None = None,
         dependencies: dict[str, Any] | None = None,
     ) -> PrefectRayFuture[Any]:
-        """Submit a task with the options of the `remote_options` context. Its parameters may hold no futures."""
+        """Submit a task with the options of the `remote_options` context.
+
+        Its parameters may hold no futures.
+        """
         if not self._started:
             raise RuntimeError("The task runner must be started before submitting work.")
         task_run_id = uuid4()
@@ -289,7 +345,10 @@ def _isolated_function() -> Any:
 
 @dataclass(frozen=True)
 class _FlowContext:
-    """A flow's context in a worker; `held` are the managers that keep it open, which close it when they are collected."""
+    """A flow's context in a worker.
+
+    `held` are the managers that keep it open, which close it when they are collected.
+    """
 
     variables: contextvars.Context
     held: tuple[AbstractContextManager[Any], ...]
@@ -297,17 +356,24 @@ class _FlowContext:
 
 _flow_contexts: dict[str, _FlowContext] = {}
 _held_references: dict[str, Any] = {}
-"""Of the sweep that this worker works for. Ray 2.60 may lose an object that a trial of the same process is just letting go of
-in another thread (Ray's garbage collector's, say): `ray.get` then waits for ever. What is held is never let go of."""
+"""Of the sweep that this worker works for.
+
+Ray 2.60 may lose an object that a trial of the same process is just letting go of in another thread
+(Ray's garbage collector's, say): `ray.get` then waits for ever. What is held is never let go of.
+"""
 
 
 def _run_in_worker(
-    task: Task[Any, Any], context: Mapping[str, Any], flow_run_id: str, task_run_id: UUID, parameters: dict[str, Any]
+    task: Task[Any, Any],
+    context: Mapping[str, Any],
+    flow_run_id: str,
+    task_run_id: UUID,
+    parameters: dict[str, Any],
 ) -> State[Any]:
     """Run a Prefect task in a Ray worker; returns its final state.
 
-    Rebuilding the settings models and opening the HTTP clients cost more than a short trial: both are kept for the life
-    of the process.
+    Rebuilding the settings models and opening the HTTP clients cost more than a short trial: both
+    are kept for the life of the process.
     """
     if flow_run_id not in _flow_contexts:
         _flow_contexts.clear()
@@ -317,17 +383,26 @@ def _run_in_worker(
             logger.warning("the trial has no task run: %s", exc)
             return cast("State[Any]", task.fn(**parameters))
         _held_references.clear()
-    run = functools.partial(run_task_sync, task, task_run_id=task_run_id, parameters=parameters, return_type="state")
+    run = functools.partial(
+        run_task_sync, task, task_run_id=task_run_id, parameters=parameters, return_type="state"
+    )
     with replaced(task_engine, "_concurrency", _without_slot(task_run_id)):
         return cast("State[Any]", _flow_contexts[flow_run_id].variables.copy().run(run))
 
 
 def _without_slot(task_run_id: UUID) -> Callable[..., AbstractContextManager[Any]]:
-    """Prefect's slots for tags, but none for this task run: a trial must not depend on a server that may be away."""
+    """Prefect's slots for tags, but none for this task run.
+
+    A trial must not depend on a server that may be away.
+    """
     with_slot: Callable[..., AbstractContextManager[Any]] = task_engine._concurrency  # type: ignore[attr-defined]
 
     def concurrency(**options: Any) -> AbstractContextManager[Any]:
-        return contextlib.nullcontext() if options["holder"].id == task_run_id else with_slot(**options)
+        return (
+            contextlib.nullcontext()
+            if options["holder"].id == task_run_id
+            else with_slot(**options)
+        )
 
     return concurrency
 
@@ -339,5 +414,6 @@ def _open_flow_context(context: dict[str, Any]) -> _FlowContext:
         variables.run(manager.__enter__)
     root = logging.getLogger()
     for handler in [h for h in root.handlers if isinstance(h, PrefectConsoleHandler)]:
-        root.removeHandler(handler)  # what the engine says to the console would stand in the trial's log
+        # What the engine says to the console would stand in the trial's log
+        root.removeHandler(handler)
     return _FlowContext(variables, held)

@@ -1,4 +1,7 @@
-"""`tune-tasks best`: the best trial that MLflow has of an experiment, as a spec that runs it again."""
+"""`tune-tasks best`.
+
+The best trial that MLflow has of an experiment, as a spec that runs it again.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,12 @@ from tune_tasks.trial.trainable import is_script_path
 
 
 def best_spec(
-    experiments: Iterable[str], cwd: Path, *, metric: str | None = None, mode: str | None = None, all_sweeps: bool = False
+    experiments: Iterable[str],
+    cwd: Path,
+    *,
+    metric: str | None = None,
+    mode: str | None = None,
+    all_sweeps: bool = False,
 ) -> str:
     """A spec with the best trial of each experiment, YAML with comments.
 
@@ -44,14 +52,20 @@ def spec_of(trial: StoredTrial, cwd: Path) -> str:
 def _comments(trial: StoredTrial) -> Iterator[str]:
     tags = trial.tags
     yield f"{tags['tune_tasks.trial']}: {trial.metric} {trial.value:.6g} ({trial.mode})"
-    yield f"sweep {tags['tune_tasks.sweep']}, its trial {tags['tune_tasks.index']} with the seed {tags['tune_tasks.seed']}"
+    yield (
+        f"sweep {tags['tune_tasks.sweep']}, its trial {tags['tune_tasks.index']} with the seed"
+        f" {tags['tune_tasks.seed']}"
+    )
     yield f"MLflow run {trial.run_id}"
     if task_run := tags.get("prefect.task_run_id"):
         yield f"Prefect task run {task_run}, flow run {tags.get('prefect.flow_run_id', 'unknown')}"
     if "script_file_path" not in trial.config:
         yield "It was a Python function: config.script_file_path is to be added"
     if masks := [dotted(path) for path in secrets_in(trial.config)]:
-        yield f"Secrets are not stored: write yours in place of {MASK} in config.{', config.'.join(masks)}"
+        yield (
+            f"Secrets are not stored: write yours in place of {MASK} in"
+            f" config.{', config.'.join(masks)}"
+        )
 
 
 def experiment_of(trial: StoredTrial, cwd: Path) -> dict[str, Any]:
@@ -65,6 +79,13 @@ def _with_script(trial: StoredTrial, cwd: Path) -> dict[str, Any]:
     """The config; a script that was found beside the spec is named from the working directory."""
     config, script = dict(trial.config), Path(trial.tags.get("mlflow.source.name", ""))
     written = config.get("script_file_path")
-    if isinstance(written, str) and is_script_path(written) and script.is_absolute() and not (cwd / written).is_file():
-        config["script_file_path"] = str(script.relative_to(cwd) if script.is_relative_to(cwd) else script)
+    if (
+        isinstance(written, str)
+        and is_script_path(written)
+        and script.is_absolute()
+        and not (cwd / written).is_file()
+    ):
+        config["script_file_path"] = str(
+            script.relative_to(cwd) if script.is_relative_to(cwd) else script
+        )
     return config

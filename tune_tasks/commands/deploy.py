@@ -1,4 +1,7 @@
-"""`tune-tasks deploy` and `serve`: the flow as a deployment of a Prefect server, run by a worker, or by this process."""
+"""`tune-tasks deploy` and `serve`.
+
+The flow as a deployment of a Prefect server, run by a worker, or by this process.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,17 @@ from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, WorkPool
-from prefect.client.schemas.schedules import SCHEDULE_TYPES, CronSchedule, IntervalSchedule, RRuleSchedule
+from prefect.client.schemas.objects import (
+    ConcurrencyLimitConfig,
+    ConcurrencyLimitStrategy,
+    WorkPool,
+)
+from prefect.client.schemas.schedules import (
+    SCHEDULE_TYPES,
+    CronSchedule,
+    IntervalSchedule,
+    RRuleSchedule,
+)
 from prefect.deployments.runner import DeploymentApplyError, RunnerDeployment
 from prefect.exceptions import PrefectException
 from prefect.runner import Runner
@@ -26,24 +38,36 @@ from tune_tasks import __version__
 from tune_tasks.commands.deployment import Draft, Timing
 from tune_tasks.errors import ServiceError, UsageError, did_you_mean
 from tune_tasks.flows.tune import tune
-from tune_tasks.servers.prefect import PrefectAddress, http_error, prefect_server, refusal, standing_server
+from tune_tasks.servers.prefect import (
+    PrefectAddress,
+    http_error,
+    prefect_server,
+    refusal,
+    standing_server,
+)
 
 _POOL_TYPE = "process"
 _MOST_POOLS = 200  # of one answer of the server
 _MOST_DETAIL = 300  # characters of an answer
 # The last is what an answer that is no JSON, such as a proxy's page, comes to.
 _PREFECTS_ERRORS = (PrefectException, DeploymentApplyError, httpx.HTTPError, json.JSONDecodeError)
-# A sweep that is due while the last one runs is left out: waiting ones would pile up, and start at odd times.
-_ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
+# A sweep that is due while the last one runs is left out: waiting ones would pile up, and start at
+# odd times.
+_ONE_AT_A_TIME = ConcurrencyLimitConfig(
+    limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
+)
 
 
 def deploy(draft: Draft, *, pool: str | None, working_dir: Path) -> str:
-    """Create the deployment, or bring the one of that name up to date; returns the address of its page.
+    """Create the deployment, or bring the one of that name up to date.
+
+    Returns the address of its page.
 
     Args:
         draft: What it holds.
         pool: The process work pool whose workers run it; None: the only one there is.
-        working_dir: Where they run it: an absolute path of the worker's machine, so that nothing looks for it here.
+        working_dir: Where they run it: an absolute path of the worker's machine, so that nothing
+            looks for it here.
 
     Raises:
         UsageError: If the schedule, the pool or the folder is wrong, or no server stays.
@@ -51,15 +75,20 @@ def deploy(draft: Draft, *, pool: str | None, working_dir: Path) -> str:
     """
     schedule = _schedule(draft.timing)
     if not working_dir.is_absolute():
-        raise UsageError(f"--working-dir: expected an absolute path of the worker's machine, got {str(working_dir)!r}")
+        raise UsageError(
+            "--working-dir: expected an absolute path of the worker's machine, got"
+            f" {str(working_dir)!r}"
+        )
     with standing_server() as address, _readable_errors():
         job = {"working_dir": str(working_dir)}
-        deployment = _deployment(draft, schedule, work_pool_name=_process_pool(pool), job_variables=job)
+        deployment = _deployment(
+            draft, schedule, work_pool_name=_process_pool(pool), job_variables=job
+        )
         return _page(address, cast("UUID", deployment.apply()))
 
 
 def serve(draft: Draft) -> None:
-    """Run the deployment's runs in processes of this one's, until Ctrl-C or SIGTERM, which end them.
+    """Run the deployment's runs in child processes, until Ctrl-C or SIGTERM ends them.
 
     Raises:
         UsageError: If the schedule is wrong.
@@ -81,8 +110,14 @@ async def _serve(deployment: RunnerDeployment, address: PrefectAddress) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # after the runner has set its own
         asyncio.get_running_loop().add_signal_handler(number, asked_to_end.set)
     print(f"Deployment: {deployment.full_name}\nIts page:   {_page(address, deployment_id)}")
-    print(f"Start a run there, or by: prefect deployment run {deployment.full_name!r}\nCtrl-C ends it.", flush=True)
-    await asyncio.wait([running, asyncio.create_task(asked_to_end.wait())], return_when=asyncio.FIRST_COMPLETED)
+    print(
+        f"Start a run there, or by: prefect deployment run {deployment.full_name!r}\nCtrl-C"
+        " ends it.",
+        flush=True,
+    )
+    await asyncio.wait(
+        [running, asyncio.create_task(asked_to_end.wait())], return_when=asyncio.FIRST_COMPLETED
+    )
     if not running.done():
         await runner.astop()
     await running
@@ -103,7 +138,11 @@ def _what_went_wrong(error: Exception) -> str:
     status = answered.response.status_code
     if refused := refusal(status):
         return refused
-    detail = str(error) if isinstance(error, DeploymentApplyError) else answered.response.text[:_MOST_DETAIL]
+    detail = (
+        str(error)
+        if isinstance(error, DeploymentApplyError)
+        else answered.response.text[:_MOST_DETAIL]
+    )
     return f"answered {status}: {' '.join(detail.split()) or answered.response.reason_phrase}"
 
 
@@ -114,7 +153,9 @@ def _schedule(timing: Timing) -> SCHEDULE_TYPES | None:
         if timing.rrule is not None:
             return RRuleSchedule(rrule=timing.rrule, timezone=timing.timezone)
         if timing.interval_s is not None:
-            return IntervalSchedule(interval=datetime.timedelta(seconds=timing.interval_s), timezone=timing.timezone)
+            return IntervalSchedule(
+                interval=datetime.timedelta(seconds=timing.interval_s), timezone=timing.timezone
+            )
     except (ValidationError, OverflowError) as exc:
         flag, value, example = _written(timing)
         raise UsageError(f"{flag}: expected {example}, got {value!r}") from exc
@@ -125,7 +166,11 @@ def _written(timing: Timing) -> tuple[str, object, str]:
     if timing.cron is not None:
         return "--cron", timing.cron, "minute, hour, day, month and weekday, e.g. '0 2 * * *'"
     if timing.rrule is not None:
-        return "--rrule", timing.rrule, "a recurrence rule, e.g. 'FREQ=WEEKLY;BYDAY=MO;BYHOUR=2;BYMINUTE=0'"
+        return (
+            "--rrule",
+            timing.rrule,
+            "a recurrence rule, e.g. 'FREQ=WEEKLY;BYDAY=MO;BYHOUR=2;BYMINUTE=0'",
+        )
     return "--interval", timing.interval_s, "a number of seconds"
 
 
@@ -153,11 +198,13 @@ def _process_pool(name: str | None) -> str:
     chosen = next((pool for pool in pools if pool.name == name), None)
     if chosen is None:
         hint = did_you_mean(name, (pool.name for pool in pools))
-        raise UsageError(f"--pool: no work pool {name!r}{hint} {_there_are(pools)}; {_how_to_make(name)}")
+        raise UsageError(
+            f"--pool: no work pool {name!r}{hint} {_there_are(pools)}; {_how_to_make(name)}"
+        )
     if chosen.type != _POOL_TYPE:
         raise UsageError(
-            f"--pool: expected a pool of type {_POOL_TYPE!r}, but {name!r} is of type {chosen.type!r} {_there_are(pools)}; "
-            f"{_how_to_make('NAME')}"
+            f"--pool: expected a pool of type {_POOL_TYPE!r}, but {name!r} is of type"
+            f" {chosen.type!r} {_there_are(pools)}; {_how_to_make('NAME')}"
         )
     return name
 
@@ -171,7 +218,9 @@ def _only(names: Sequence[str], pools: Sequence[WorkPool]) -> str:
 
 
 def _there_are(pools: Sequence[WorkPool]) -> str:
-    return f"(its pools: {', '.join(f'{pool.name} of type {pool.type}' for pool in pools) or 'none'})"
+    return (
+        f"(its pools: {', '.join(f'{pool.name} of type {pool.type}' for pool in pools) or 'none'})"
+    )
 
 
 def _how_to_make(name: str) -> str:

@@ -1,4 +1,7 @@
-"""What a deployment of the flow holds: the spec's content, parameters, a schedule. Checked before anything is created."""
+"""What a deployment of the flow holds: the spec's content, parameters, a schedule.
+
+Checked before anything is created.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,9 @@ _PREFECTS_KEY = "__prefect_kind"
 
 @dataclass(frozen=True)
 class Timing:
-    """When a deployment runs: at most one of cron, interval and rrule; none of them: only when asked to.
+    """When a deployment runs: at most one of cron, interval and rrule; none of them.
+
+    Only when asked to.
 
     Attributes:
         cron: Five fields, e.g. `0 2 * * *`.
@@ -44,21 +49,32 @@ class Timing:
     timezone: str | None = None
 
     def check(self) -> None:
-        """Raise UsageError for more than one schedule, or a timezone that is none; what each says, Prefect checks."""
+        """Raise UsageError for more than one schedule, or a timezone that is none.
+
+        What each says, Prefect checks.
+        """
         given = {"--cron": self.cron, "--interval": self.interval_s, "--rrule": self.rrule}
         flags = [flag for flag, value in given.items() if value is not None]
         if self.cron is not None:
             _check_cron(self.cron)
         if len(flags) > 1:
-            raise UsageError(f"{' and '.join(flags)}: a deployment has one schedule; give one of --cron, --interval, --rrule")
+            raise UsageError(
+                f"{' and '.join(flags)}: a deployment has one schedule; give one of --cron,"
+                " --interval, --rrule"
+            )
         if self.timezone is None:
             return
         if not flags:
-            raise UsageError("--timezone without a schedule; give --cron, --interval or --rrule with it")
+            raise UsageError(
+                "--timezone without a schedule; give --cron, --interval or --rrule with it"
+            )
         zones = zoneinfo.available_timezones()
         if self.timezone not in zones:
             hint = did_you_mean(self.timezone, zones)
-            raise UsageError(f"--timezone: no time zone {self.timezone!r}{hint} (expected a name such as 'Europe/Berlin')")
+            raise UsageError(
+                f"--timezone: no time zone {self.timezone!r}{hint} (expected a name such as"
+                " 'Europe/Berlin')"
+            )
 
 
 def _check_cron(cron: str) -> None:
@@ -88,7 +104,9 @@ class Draft:
     warnings: Sequence[str] = ()
 
 
-def draft(request: Request, timing: Timing, *, name: str | None, tags: Sequence[str], paused: bool) -> Draft:
+def draft(
+    request: Request, timing: Timing, *, name: str | None, tags: Sequence[str], paused: bool
+) -> Draft:
     """A deployment of a request that plans well.
 
     Args:
@@ -104,39 +122,61 @@ def draft(request: Request, timing: Timing, *, name: str | None, tags: Sequence[
     plan = request.plan({})
     name = Path(request.spec_file or "sweep").stem if name is None else name
     if not name.strip() or set(name) & set(_BANNED):
-        raise UsageError(f"--name: expected a name without any of {' '.join(_BANNED)}, got {name!r}")
+        raise UsageError(
+            f"--name: expected a name without any of {' '.join(_BANNED)}, got {name!r}"
+        )
     timing.check()
     parameters = {"spec": spec_content(plan), **_given(request)}
-    return Draft(name, _description(plan, request), parameters, timing, tuple(tags), paused, tuple(_warnings(plan)))
+    return Draft(
+        name,
+        _description(plan, request),
+        parameters,
+        timing,
+        tuple(tags),
+        paused,
+        tuple(_warnings(plan)),
+    )
 
 
 def _warnings(plan: Plan) -> Iterator[str]:
     for experiment in plan.experiments:
         for path in secrets_in(experiment.spec.config):
             yield (
-                f"{experiment.name}.config.{dotted(path)}: Prefect stores a deployment's spec with its secrets and shows them "
-                "on its pages; let the script read them from the environment or from a file"
+                f"{experiment.name}.config.{dotted(path)}: Prefect stores a deployment's spec with"
+                " its secrets and shows them on its pages; let the script read them from the"
+                " environment or from a file"
             )
 
 
 def spec_content(plan: Plan) -> dict[str, Any]:
-    """The spec as it was given, its scripts' paths absolute: a worker looks for them from another folder.
+    """The spec as it was given, its scripts' paths absolute.
+
+    A worker looks for them from another folder.
 
     Raises:
-        UsageError: If the spec holds what JSON cannot, such as NaN, or what Prefect's server would replace.
+        UsageError: If the spec holds what JSON cannot, such as NaN, or what Prefect's server would
+            replace.
     """
     content: dict[str, Any] = copy.deepcopy(dict(plan.given))
     for experiment in plan.experiments:
         if isinstance(experiment.trainable, ScriptTrainable):
-            content[experiment.name]["config"]["script_file_path"] = os.fspath(experiment.trainable.path)
+            content[experiment.name]["config"]["script_file_path"] = os.fspath(
+                experiment.trainable.path
+            )
     try:
         json.dumps(content, allow_nan=False)
     except ValueError as exc:
-        raise UsageError(f"the spec cannot be a deployment's parameter, which is JSON: {exc}") from None
+        raise UsageError(
+            f"the spec cannot be a deployment's parameter, which is JSON: {exc}"
+        ) from None
     for path in _prefects_mappings(content, ()):
-        # Prefect's server would put a template's text, a variable's value or parsed JSON in its place.
+        # Prefect's server would put a template's text, a variable's value or parsed JSON in its
+        # place.
         place = ".".join(path) or "the spec"
-        raise UsageError(f"{place}: a deployment's spec cannot have the key {_PREFECTS_KEY!r}, which Prefect takes for itself")
+        raise UsageError(
+            f"{place}: a deployment's spec cannot have the key {_PREFECTS_KEY!r}, which Prefect"
+            " takes for itself"
+        )
     return content
 
 
@@ -152,13 +192,20 @@ def _prefects_mappings(node: object, path: tuple[str, ...]) -> Iterator[tuple[st
 
 
 def _given(request: Request) -> dict[str, Any]:
-    given = {field.name: getattr(request, field.name) for field in fields(request) if field.name not in _GIVEN_OTHERWISE}
+    given = {
+        field.name: getattr(request, field.name)
+        for field in fields(request)
+        if field.name not in _GIVEN_OTHERWISE
+    }
     defaults = Request()
     return {name: value for name, value in given.items() if value != getattr(defaults, name)}
 
 
 def _description(plan: Plan, request: Request) -> str:
-    counts = ", ".join(f"{one_line(experiment.name)}: {len(experiment.trials)} trials" for experiment in plan.experiments)
+    counts = ", ".join(
+        f"{one_line(experiment.name)}: {len(experiment.trials)} trials"
+        for experiment in plan.experiments
+    )
     return f"Sweep of {request.spec_file}. {counts}."
 
 
@@ -179,7 +226,9 @@ def parse_parameters(settings: Sequence[str]) -> dict[str, Any]:
             raise UsageError(f"--param {name}: the spec is given with -f")
         if name not in known:
             hint = did_you_mean(name, known)
-            raise UsageError(f"--param: the flow has no parameter {name!r}{hint} (known: {', '.join(known)})")
+            raise UsageError(
+                f"--param: the flow has no parameter {name!r}{hint} (known: {', '.join(known)})"
+            )
         parsed[name] = _value(name, text, types[name])
     return parsed
 
@@ -192,5 +241,9 @@ def _value(name: str, text: str, expected: Any) -> Any:
     try:
         return TypeAdapter(expected).validate_python(value, strict=True)
     except ValidationError as exc:
-        message = exc.errors()[0]["msg"].replace("Input should be", "expected").replace("dictionary", "JSON object")
+        message = (
+            exc.errors()[0]["msg"]
+            .replace("Input should be", "expected")
+            .replace("dictionary", "JSON object")
+        )
         raise UsageError(f"--param {name}: {message}, got {value!r}") from None

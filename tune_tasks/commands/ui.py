@@ -1,4 +1,7 @@
-"""`tune-tasks ui`: Prefect's and MLflow's pages on what the runs wrote, on loopback, until Ctrl-C."""
+"""`tune-tasks ui`.
+
+Prefect's and MLflow's pages on what the runs wrote, on loopback, until Ctrl-C.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,20 @@ from pathlib import Path
 
 from tune_tasks.errors import ServiceError
 from tune_tasks.model.trial import write_aside
-from tune_tasks.servers.mlflow_client import default_tracking_uri, expect_usable, is_local_store, without_password
-from tune_tasks.servers.prefect import PrefectAddress, latest_flow_run_url, listen, own_server_files, port_of, prefect_server
+from tune_tasks.servers.mlflow_client import (
+    default_tracking_uri,
+    expect_usable,
+    is_local_store,
+    without_password,
+)
+from tune_tasks.servers.prefect import (
+    PrefectAddress,
+    latest_flow_run_url,
+    listen,
+    own_server_files,
+    port_of,
+    prefect_server,
+)
 from tune_tasks.tracking.mlflow_store import MlflowStore
 from tune_tasks.tracking.mlflow_view import web_address
 
@@ -31,7 +46,8 @@ def serve(*, open_browser: bool) -> None:
     Raises:
         ServiceError: If one cannot be started.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, and so the servers with it
+    # Ends as Ctrl-C does, and so the servers with it
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     uri = default_tracking_uri(Path.cwd())
     expect_usable(uri)
     with prefect_server() as wait_for_prefect, _mlflow_server(uri) as mlflow_url:
@@ -39,10 +55,17 @@ def serve(*, open_browser: bool) -> None:
         lines = [f"Prefect: {prefect.ui_url}", f"MLflow:  {mlflow_url}"]
         if last := _last_sweep():
             lines.append(f"The last sweep: {last}")
-        lines += [f"The last trials of {name}, compared: {mlflow_url}{path}" for name, path in _last_views(uri).items()]
-        with contextlib.suppress(KeyboardInterrupt):  # from the first line that a user sees, Ctrl-C is the way out
+        lines += [
+            f"The last trials of {name}, compared: {mlflow_url}{path}"
+            for name, path in _last_views(uri).items()
+        ]
+        # From the first line that a user sees, Ctrl-C is the way out
+        with contextlib.suppress(KeyboardInterrupt):
             if prefect.sign_in_url:
-                lines.append(f"Another browser signs in to Prefect, once, by (keep it to yourself): {prefect.sign_in_url}")
+                lines.append(
+                    "Another browser signs in to Prefect, once, by (keep it to yourself):"
+                    f" {prefect.sign_in_url}"
+                )
             print(*lines, "Ctrl-C ends them.", sep="\n", flush=True)
             for url in (_page_to_open(prefect), mlflow_url) if open_browser else ():
                 webbrowser.open(url)
@@ -51,11 +74,16 @@ def serve(*, open_browser: bool) -> None:
 
 
 def _page_to_open(prefect: PrefectAddress) -> str:
-    """Prefect's pages, or a file that sends a browser there to sign in: what it is started with, all users can see."""
+    """Prefect's pages, or a file that sends a browser there to sign in.
+
+    What it is started with, all users can see.
+    """
     if not prefect.sign_in_url:
         return prefect.ui_url
     file = own_server_files().sign_in
-    write_aside(file, f"<!doctype html><script>location.replace({json.dumps(prefect.sign_in_url)})</script>")
+    write_aside(
+        file, f"<!doctype html><script>location.replace({json.dumps(prefect.sign_in_url)})</script>"
+    )
     return file.as_uri()
 
 
@@ -80,13 +108,18 @@ def _mlflow_server(uri: str) -> Iterator[str]:
         return
     with listen() as listener:
         url = f"http://127.0.0.1:{port_of(listener)}"
-        # The listening socket goes along as its standard input: nothing else can answer at the address meanwhile.
+        # The listening socket goes along as its standard input: nothing else can answer at the
+        # address meanwhile.
         command = [sys.executable, "-m", "mlflow", "server", "--uvicorn-opts", "--fd 0"]
         command += ["--backend-store-uri", uri, "--workers", "1"]
         # With its defaults MLflow is 15 processes and 2.3 GB.
         env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         process = subprocess.Popen(  # noqa: S603 - MLflow's own command
-            command, env=env, stdin=listener.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command,
+            env=env,
+            stdin=listener.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
     try:
         _wait_until_up(process, url)
@@ -102,7 +135,11 @@ def _mlflow_server(uri: str) -> Iterator[str]:
 def _wait_until_up(process: subprocess.Popen[bytes], url: str) -> None:
     deadline = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/health", timeout=2):  # noqa: S310 - loopback
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(f"{url}/health", timeout=2).close()  # noqa: S310 - loopback
             return
         time.sleep(0.1)
-    raise ServiceError(f"the MLflow server does not start (exit code {process.poll()}); try `mlflow ui` for its messages")
+    raise ServiceError(
+        f"the MLflow server does not start (exit code {process.poll()}); try `mlflow ui` for its"
+        " messages"
+    )

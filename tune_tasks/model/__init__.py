@@ -1,1 +1,4 @@
-"""What a trial is: its config, states, stop criteria, reports and files. Pure; every other room stands on it."""
+"""What a trial is: its config, states, stop criteria, reports and files. Pure.
+
+Every other room stands on it.
+"""

@@ -1,4 +1,7 @@
-"""Which version of the code a sweep runs: what was kept of it, and the commit that it comes from."""
+"""Which version of the code a sweep runs.
+
+What was kept of it, and the commit that it comes from.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from pathlib import Path
 from tune_tasks.model.snapshot import Snapshot
 
 _GIT_S = 10.0
-_OF_ANOTHER_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")  # as a hook of git's has them
+# As a hook of git's has them
+_OF_ANOTHER_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,8 @@ class CodeVersion:
     Attributes:
         sha256: Of the script and the Python files beside it and below, their paths and contents.
         git_commit: The commit that was checked out; None outside of a repository.
-        git_dirty: Whether the Python files are not those of the commit; None where that is not known.
+        git_dirty: Whether the Python files are not those of the commit; None where that is not
+            known.
     """
 
     sha256: str
@@ -34,18 +39,28 @@ def version_of(snapshot: Snapshot) -> CodeVersion:
     if not commit:
         return CodeVersion(snapshot.digest)
     scripts = [f":(literal){name}" for name in snapshot.sources if not name.endswith(".py")]
-    changes = _git(snapshot.folder, "status", "--porcelain", "--untracked-files=all", "--", "*.py", *scripts)
+    changes = _git(
+        snapshot.folder, "status", "--porcelain", "--untracked-files=all", "--", "*.py", *scripts
+    )
     return CodeVersion(snapshot.digest, commit, None if changes is None else bool(changes))
 
 
 def _git(folder: Path, *args: str) -> str | None:
     """What git answers; None where there is none, or no repository."""
-    environment = {name: value for name, value in os.environ.items() if name not in _OF_ANOTHER_REPOSITORY}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in _OF_ANOTHER_REPOSITORY
+    }
     environment["GIT_OPTIONAL_LOCKS"] = "0"
     command = ["git", "-C", str(folder), *args]
     try:
         done = subprocess.run(  # noqa: S603 - nothing of it is the user's but the folder
-            command, capture_output=True, text=True, errors="replace", timeout=_GIT_S, env=environment, check=False
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_GIT_S,
+            env=environment,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

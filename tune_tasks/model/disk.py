@@ -1,4 +1,7 @@
-"""The disk that the results are written to: whether it can be written at all, and whether it has room for another trial."""
+"""The disk that the results are written to.
+
+Whether it can be written at all, and whether it has room for another trial.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,9 @@ def expect_writable(folder: Path) -> None:
             pass
     except (OSError, ValueError) as exc:  # a NUL in the path is a ValueError
         reason = (exc.strerror or str(exc)) if isinstance(exc, OSError) else str(exc)
-        raise UsageError(f"--local-dir: the results cannot be written to {str(folder)!r}: {reason}") from exc
+        raise UsageError(
+            f"--local-dir: the results cannot be written to {str(folder)!r}: {reason}"
+        ) from exc
 
 
 def _nearest_existing(folder: Path) -> Path:
@@ -80,7 +85,10 @@ class SpaceWatch:
         return self._full_since is not None and self.given_up is None
 
     def has_room(self) -> bool:
-        """Whether a trial can be started now; not once the waiting was given up, of which `given_up` is the reason."""
+        """Whether a trial can be started now.
+
+        Not once the waiting was given up, of which `given_up` is the reason.
+        """
         now = self._clock()
         if self.given_up or now < self._not_before:
             return False
@@ -93,13 +101,18 @@ class SpaceWatch:
         return False
 
     def found_full(self, reason: str) -> None:
-        """An attempt found no room, whatever the disk says of itself: a user's quota does not show there."""
+        """An attempt found no room, whatever the disk says of itself.
+
+        A user's quota does not show there.
+        """
         now = self._clock()
         self._not_before, self._doubted_at = now + _AGAIN_S, now
         self._wait(now, reason)
 
     def found_room(self, submitted_ago_s: float) -> None:
-        """An attempt could write its files; one that was submitted before the last one that could not tells nothing.
+        """An attempt could write its files.
+
+        One that was submitted before the last one that could not tells nothing.
 
         Args:
             submitted_ago_s: How long ago it was submitted, in seconds.
@@ -112,7 +125,8 @@ class SpaceWatch:
         if self._full_since is None:
             self._full_since = now
             self._warn(
-                f"no room for results in {self._folder} ({reason}): no trial is started until there is, for {minutes} at most"
+                f"no room for results in {self._folder} ({reason}): no trial is started until there"
+                f" is, for {minutes} at most"
             )
         elif now - self._full_since >= _WAIT_S:
             self.given_up = f"no room for results in {self._folder} for {minutes}"

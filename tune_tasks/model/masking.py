@@ -1,8 +1,11 @@
-"""Secrets in a config: known by their usual names, and masked wherever a config is shown, stored or sent. Pure.
+"""Secrets in a config.
 
-`train()` gets the values; nothing else of ours does. A secret is a text that has a name such as `api_key`, `hf_token`,
-`clientSecret` or `DB_PASSWORD`, every text below such a name (`credentials: {user: …, key: …}`), and the password of an address
-(`postgresql://me:…@host`). A number is one only if it is called a password: `max_tokens` and `token_dim` are settings.
+Known by their usual names, and masked wherever a config is shown, stored or sent. Pure.
+
+`train()` gets the values; nothing else of ours does. A secret is a text that has a name such as
+`api_key`, `hf_token`, `clientSecret` or `DB_PASSWORD`, every text below such a name (`credentials:
+{user: …, key: …}`), and the password of an address (`postgresql://me:…@host`). A number is one only
+if it is called a password: `max_tokens` and `token_dim` are settings.
 """
 
 from __future__ import annotations
@@ -17,17 +20,46 @@ MASK = "***"
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _PASSWORDS = ("password", "passwd", "passphrase", "pwd")
 _SECRETS = ("password", "passwd", "passphrase", "secret", "credential", "authorization")
-_KEYS = re.compile("(access|account|api|auth|encryption|license|private|service|signing|ssh|storage|subscription)keys?$")
+_KEYS = re.compile(
+    "(access|account|api|auth|encryption|license|private|service|signing|ssh|storage|subscription)keys?$"
+)
 # A name that ends so says where the secret is, or what it has to be like.
 _ABOUT = {
     *("dir", "endpoint", "env", "file", "folder", "path", "uri", "url", "var", "variable"),
     *("length", "name", "policy", "type"),
 }
-# A token is a piece of text, too. Such are named by what they stand for; in the plural they usually are counted or listed.
+# A token is a piece of text, too. Such are named by what they stand for; in the plural they usually
+# are counted or listed.
 _PIECES = {
     *("begin", "bos", "end", "eod", "eos", "eot", "first", "last", "next", "sos", "start", "stop"),
-    *("blank", "class", "cls", "delimiter", "mask", "oov", "pad", "per", "sep", "separator", "special", "think", "unk"),
-    *("audio", "image", "input", "output", "placeholder", "prompt", "query", "sentinel", "target", "text", "video"),
+    *(
+        "blank",
+        "class",
+        "cls",
+        "delimiter",
+        "mask",
+        "oov",
+        "pad",
+        "per",
+        "sep",
+        "separator",
+        "special",
+        "think",
+        "unk",
+    ),
+    *(
+        "audio",
+        "image",
+        "input",
+        "output",
+        "placeholder",
+        "prompt",
+        "query",
+        "sentinel",
+        "target",
+        "text",
+        "video",
+    ),
 }
 _GRANTS = {"access", "api", "auth", "bearer", "hf", "id", "refresh", "session"}
 _ITSELF = {"id", "key", "string", "value"}
@@ -61,7 +93,9 @@ def secrets_in(config: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[
     elif isinstance(config, (list, tuple)):
         for index, value in enumerate(config):
             yield from secrets_in(value, (*path, index))
-    elif _is_secret(config, _hidden(path)) or (isinstance(config, str) and _IN_ADDRESS.search(config)):
+    elif _is_secret(config, _hidden(path)) or (
+        isinstance(config, str) and _IN_ADDRESS.search(config)
+    ):
         yield path
 
 
@@ -111,11 +145,18 @@ def _names_secret(words: list[str]) -> bool:
     if not words or words[-1] in _ABOUT:
         return False
     joined = "".join(words)
-    return any(part in joined for part in _SECRETS) or "pwd" in words or bool(_KEYS.search(joined)) or _names_token(words)
+    return (
+        any(part in joined for part in _SECRETS)
+        or "pwd" in words
+        or bool(_KEYS.search(joined))
+        or _names_token(words)
+    )
 
 
 def _names_token(words: list[str]) -> bool:
     while words and (words[-1] in _ITSELF or words[-1].isdigit()):
         words = words[:-1]
     *_, before, last = ["", "", *words]
-    return (last.endswith("token") and before not in _PIECES) or (last == "tokens" and before in _GRANTS)
+    return (last.endswith("token") and before not in _PIECES) or (
+        last == "tokens" and before in _GRANTS
+    )

@@ -1,7 +1,8 @@
 """An attempt's `result.json` on the disk: its one writer, and its readers.
 
-Nothing keeps a script from writing a `result.json` of its own, or a person from removing it. Lines that are no reports are
-skipped and counted. Reports that are gone cannot be brought back: the writer says so, and the trial is an error.
+Nothing keeps a script from writing a `result.json` of its own, or a person from removing it. Lines
+that are no reports are skipped and counted. Reports that are gone cannot be brought back: the
+writer says so, and the trial is an error.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ _REQUIRED = ("timesteps_total", "timestamp", *PROGRESS_METRICS)
 _RECENT = 100
 _READ_BYTES = 4_000_000
 _NOT_THERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
-_GONE = "and the reports up to then are gone; have whatever else writes into the trial's folder use another name"
+_GONE = (
+    "and the reports up to then are gone; have whatever else writes into the trial's folder use"
+    " another name"
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,8 @@ class Progress:
         size: Bytes of `result.json`, up to the end of the last report.
         last: The last report as it stands in `result.json`, without `config`.
         non_finite: Number of values so far that were NaN or infinite.
-        foreign_lines: Lines of `result.json` that are no reports: something else has written them. Known to readers only.
+        foreign_lines: Lines of `result.json` that are no reports: something else has written them.
+            Known to readers only.
     """
 
     reports: int = 0
@@ -64,7 +69,8 @@ class ResultFile:
 
     Attributes:
         size: The end of the last report in the file.
-        problem: Why there can be no more reports: those that were kept are gone. None while all is well.
+        problem: Why there can be no more reports: those that were kept are gone. None while all is
+            well.
     """
 
     def __init__(self, path: Path) -> None:
@@ -78,7 +84,8 @@ class ResultFile:
         """Write a report, a line with its end.
 
         Raises:
-            ReportError: If the earlier reports are gone: the file was overwritten, truncated or removed.
+            ReportError: If the earlier reports are gone: the file was overwritten, truncated or
+                removed.
             OSError: If the line cannot be written.
         """
         before = os.fstat(self._file)
@@ -87,14 +94,22 @@ class ResultFile:
             if before.st_size and os.pread(self._file, 1, before.st_size - 1) != b"\n":
                 line = b"\n" + line  # something else has written half a line
         written = os.write(self._file, line)
-        if written < len(line):  # a full disk: take the half line back, so that the file stays readable
+        # A full disk: take the half line back, so that the file stays readable
+        if written < len(line):
             os.ftruncate(self._file, before.st_size)
-            raise OSError(f"only {written} of {len(line)} bytes of the report could be written: is the disk full?")
+            raise OSError(
+                f"only {written} of {len(line)} bytes of the report could be written: is the disk"
+                " full?"
+            )
         self.size, self._last = os.lseek(self._file, 0, os.SEEK_CUR), line
 
     def close(self) -> None:
-        """Look a last time whether every report is there, which `problem` tells, and close the file."""
-        with contextlib.suppress(ReportError, OSError):  # a script may have closed every file that it finds open
+        """Look a last time whether every report is there, which `problem` tells.
+
+        And close the file.
+        """
+        # A script may have closed every file that it finds open
+        with contextlib.suppress(ReportError, OSError):
             self._check(os.fstat(self._file), is_last=True)
         with contextlib.suppress(OSError):
             os.close(self._file)
@@ -127,7 +142,9 @@ def parse_report(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     has_numbers = all(_is_number(row.get(name)) for name in _REQUIRED)
-    has_numbers = has_numbers and all(_is_number(row[name]) for name in REPORTED_METRICS if row.get(name) is not None)
+    has_numbers = has_numbers and all(
+        _is_number(row[name]) for name in REPORTED_METRICS if row.get(name) is not None
+    )
     return row if has_numbers and isinstance(row.get("info", {}), dict) else None
 
 
@@ -149,13 +166,16 @@ def read_rows(path: Path, offset: int, size: int, limit: int) -> ReadRows:
     except _NOT_THERE:
         return ReadRows([], offset)
     lines = data.splitlines(keepends=True)[:limit]
-    return ReadRows([row for line in lines if (row := parse_report(line))], offset + sum(map(len, lines)))
+    return ReadRows(
+        [row for line in lines if (row := parse_report(line))], offset + sum(map(len, lines))
+    )
 
 
 def read_progress(path: Path) -> Progress:
     """What a `result.json` holds; a line that a dying process did not finish is left out."""
     reports = foreign = size = end = 0
-    recent: deque[bytes] = deque(maxlen=_RECENT)  # every line is looked at, few are parsed: there may be millions
+    # Every line is looked at, few are parsed: there may be millions
+    recent: deque[bytes] = deque(maxlen=_RECENT)
     try:
         with path.open("rb") as file:
             for line in file:
@@ -163,7 +183,9 @@ def read_progress(path: Path) -> Progress:
                 if _is_like_a_report(line):
                     reports, size = reports + 1, end
                     recent.append(line)
-                elif not line.isspace() and not (line.startswith(_BEGINNING) and not line.endswith(b"\n")):
+                elif not line.isspace() and not (
+                    line.startswith(_BEGINNING) and not line.endswith(b"\n")
+                ):
                     foreign += 1
     except OSError:
         return Progress()

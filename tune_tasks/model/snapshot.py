@@ -1,8 +1,11 @@
-"""The code of a script's folder as it was when the sweep began: what every trial runs, whatever happens to the files meanwhile.
+"""The code of a script's folder as it was when the sweep began.
 
-Only code is kept, in memory, and imported from there under its own paths. So `__file__` is where it always was, and what a
-script reads beside itself, its data and its own settings, it reads from the disk, as it is then. A process that a trial starts
-anew (`subprocess`, `spawn`) knows nothing of the snapshot and imports what is on the disk.
+What every trial runs, whatever happens to the files meanwhile.
+
+Only code is kept, in memory, and imported from there under its own paths. So `__file__` is where it
+always was, and what a script reads beside itself, its data and its own settings, it reads from the
+disk, as it is then. A process that a trial starts anew (`subprocess`, `spawn`) knows nothing of the
+snapshot and imports what is on the disk.
 """
 
 from __future__ import annotations
@@ -35,7 +38,14 @@ from types import CodeType, ModuleType
 
 _MOST_BYTES = 20 * 2**20
 _MOST_LOOKED_AT = 50_000
-_STAY_BEHIND = ("__pycache__", "site-packages", "node_modules", "tune_results", "mlruns", "mlartifacts")
+_STAY_BEHIND = (
+    "__pycache__",
+    "site-packages",
+    "node_modules",
+    "tune_results",
+    "mlruns",
+    "mlartifacts",
+)
 _ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
 _LOADERS = (
     (ExtensionFileLoader, EXTENSION_SUFFIXES),
@@ -65,14 +75,17 @@ class Snapshot:
         Raises:
             OSError: If the script cannot be read.
         """
-        return cls._collect({script.name: script.read_bytes()}, script.parent, files_below(script.parent))
+        return cls._collect(
+            {script.name: script.read_bytes()}, script.parent, files_below(script.parent)
+        )
 
     @classmethod
     def of_module(cls, module: str) -> Snapshot | None:
         """Read a module's package and what is beside it, without executing anything of it.
 
         Returns:
-            None if it is installed, which nobody edits, built in, or not found: importing it says so better.
+            None if it is installed, which nobody edits, built in, or not found: importing it says
+            so better.
         """
         spec = PathFinder.find_spec(module.partition(".")[0])
         if spec is None or spec.origin is None or not spec.has_location:
@@ -87,7 +100,10 @@ class Snapshot:
 
     @classmethod
     def of_program(cls) -> Snapshot | None:
-        """Read the file that this process runs, and those beside it; None if it is installed, or there is none."""
+        """Read the file that this process runs, and those beside it.
+
+        None if it is installed, or there is none.
+        """
         file = getattr(sys.modules["__main__"], "__file__", None)
         if not file or not os.path.isfile(file) or _is_installed(Path(file).absolute()):  # noqa: PTH113 - `<stdin>` is none
             return None
@@ -112,7 +128,11 @@ class Snapshot:
     def modules(self) -> set[str]:
         """The names of the imported modules that were kept here."""
         files = {str(self.folder / name) for name in self.sources}
-        return {name for name, module in list(sys.modules.items()) if getattr(module, "__file__", None) in files}
+        return {
+            name
+            for name, module in list(sys.modules.items())
+            if getattr(module, "__file__", None) in files
+        }
 
     @functools.cached_property
     def digest(self) -> str:
@@ -125,7 +145,10 @@ class Snapshot:
 
     @contextlib.contextmanager
     def importable(self) -> Iterator[None]:
-        """Have imports from the folder, for the time of the context, find what was kept before what is on the disk."""
+        """Have imports from the folder, for the time of the context.
+
+        Find what was kept before what is on the disk.
+        """
         roots = {os.path.join(root, "") for root in (self.folder, os.path.realpath(self.folder))}  # noqa: PTH118
         folders = {str(parent) for name in self.sources for parent in PurePosixPath(name).parents}
 
@@ -155,7 +178,10 @@ class Snapshot:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """The files of a folder and of those below it, the nearest first; hidden ones, virtual environments, caches left out."""
+    """The files of a folder and of those below it, the nearest first.
+
+    Hidden ones, virtual environments, caches left out.
+    """
     pending, seen = deque([folder]), set()
     while pending:
         folder = pending.popleft()
@@ -173,7 +199,10 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
     """What is in a folder, Python files first."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: (not entry.name.endswith(tuple(SOURCE_SUFFIXES)), entry.name))
+            return sorted(
+                entries,
+                key=lambda entry: (not entry.name.endswith(tuple(SOURCE_SUFFIXES)), entry.name),
+            )
     except OSError:
         return []
 
@@ -186,7 +215,9 @@ def _stays_behind(folder: Path) -> bool:
 def _is_installed(file: Path) -> bool:
     """Whether a file is a part of Python or of an installed package."""
     places = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")]
-    return {"site-packages", "dist-packages"} & set(file.parts) != set() or any(file.is_relative_to(p) for p in places)
+    return {"site-packages", "dist-packages"} & set(file.parts) != set() or any(
+        file.is_relative_to(p) for p in places
+    )
 
 
 def _forget_finders(roots: set[str]) -> None:
@@ -199,7 +230,9 @@ def _forget_finders(roots: set[str]) -> None:
 def _spec(name: str, path: Path, source: bytes, package: str | None = None) -> ModuleSpec:
     loader = _KeptLoader(name, str(path), source)
     locations = None if package is None else [package]
-    spec = importlib.util.spec_from_file_location(name, path, loader=loader, submodule_search_locations=locations)
+    spec = importlib.util.spec_from_file_location(
+        name, path, loader=loader, submodule_search_locations=locations
+    )
     assert spec is not None
     return spec
 
@@ -214,7 +247,9 @@ class _Finder(FileFinder):
         inner: Its path within the snapshot's folder; `.` for that one itself.
     """
 
-    def __init__(self, sources: Mapping[str, bytes], folders: Set[str], folder: str, inner: str) -> None:
+    def __init__(
+        self, sources: Mapping[str, bytes], folders: Set[str], folder: str, inner: str
+    ) -> None:
         super().__init__(folder, *_LOADERS)
         self._sources, self._folders = sources, folders
         self._folder = Path(folder)
@@ -223,7 +258,8 @@ class _Finder(FileFinder):
     def find_spec(self, fullname: str, target: ModuleType | None = None) -> ModuleSpec | None:
         """See `importlib.abc.PathEntryFinder`."""
         on_disk = super().find_spec(fullname, target)
-        if on_disk and isinstance(on_disk.loader, ExtensionFileLoader):  # which Python takes before a source of that name
+        # Which Python takes before a source of that name
+        if on_disk and isinstance(on_disk.loader, ExtensionFileLoader):
             return on_disk
         return self._kept(fullname) or on_disk
 
@@ -254,11 +290,17 @@ class _KeptLoader(SourceFileLoader):
         return self._source if path == self.path else super().get_data(path)
 
     def get_code(self, fullname: str) -> CodeType:
-        """See `importlib.abc.InspectLoader`; compiled once a process, and never written to `__pycache__`."""
+        """See `importlib.abc.InspectLoader`.
+
+        Compiled once a process, and never written to `__pycache__`.
+        """
         return _compiled(self.path, self._source)
 
     def exec_module(self, module: ModuleType) -> None:
-        """See `importlib.abc.Loader`; tracebacks and `inspect` show the lines that run, not those on the disk."""
+        """See `importlib.abc.Loader`.
+
+        Tracebacks and `inspect` show the lines that run, not those on the disk.
+        """
         # Without a time of change the lines are never looked up again.
         linecache.cache[self.path] = (len(self._source), None, _lines(self._source), self.path)
         super().exec_module(module)

@@ -1,4 +1,7 @@
-"""Stop criteria: when a trial has reached what it was started for. Pure; the clock is a parameter."""
+"""Stop criteria: when a trial has reached what it was started for. Pure.
+
+The clock is a parameter.
+"""
 
 from __future__ import annotations
 
@@ -41,8 +44,8 @@ class Criterion:
 def parse_criterion(name: str, value: object) -> Criterion:
     """A criterion from its form in a spec: a number, or a comparison such as `"<= 0.1"`.
 
-    A plain number means `>=`, as in 2017; for a loss, a name whose last word is `loss` (`mean_loss`, `val_loss`;
-    `neg_mean_loss` is none), it means `<=`.
+    A plain number means `>=`, as in 2017; for a loss, a name whose last word is `loss`
+    (`mean_loss`, `val_loss`; `neg_mean_loss` is none), it means `<=`.
 
     Raises:
         ValueError: If `value` is neither; the message says what was expected.
@@ -91,8 +94,13 @@ def first_met(criteria: Iterable[Criterion], row: Mapping[str, Any]) -> str | No
 
 
 def time_limit(criteria: Iterable[Criterion]) -> float | None:
-    """Seconds after which a trial is to end without any report, or None: the smallest bound on `time_total_s`."""
-    return min((c.bound for c in criteria if c.metric == _TIME and c.op in (">=", ">")), default=None)
+    """Seconds after which a trial is to end without any report, or None.
+
+    The smallest bound on `time_total_s`.
+    """
+    return min(
+        (c.bound for c in criteria if c.metric == _TIME and c.op in (">=", ">")), default=None
+    )
 
 
 def time_is_up(limit_s: float, elapsed_s: float) -> str:
@@ -101,5 +109,8 @@ def time_is_up(limit_s: float, elapsed_s: float) -> str:
 
 
 def never_reported(criteria: Iterable[Criterion], seen: set[str]) -> list[str]:
-    """The metrics that criteria name and that no report had; `seen` holds the criteria's metrics that were reported."""
+    """The metrics that criteria name and that no report had.
+
+    `seen` holds the criteria's metrics that were reported.
+    """
     return sorted({c.metric for c in criteria if c.metric not in seen and c.metric != _TIME})

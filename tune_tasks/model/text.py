@@ -1,7 +1,9 @@
-"""Users' text as it may be shown and sent: no control characters, nothing that UTF-8 cannot hold, no longer than its place.
+"""Users' text as it may be shown and sent.
 
-A NUL makes PostgreSQL refuse a whole batch of Prefect's logs, half a surrogate pair is refused by every JSON client, an ESC
-moves the cursor of a terminal.
+No control characters, nothing that UTF-8 cannot hold, no longer than its place.
+
+A NUL makes PostgreSQL refuse a whole batch of Prefect's logs, half a surrogate pair is refused by
+every JSON client, an ESC moves the cursor of a terminal.
 """
 
 from __future__ import annotations
@@ -13,14 +15,19 @@ ONE_LINE = 200
 _MOST = 200_000
 """Characters of a text in many lines, at most: it travels with a trial's outcome."""
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
-# Control characters but tab and newline, separators of lines that are none in a file, marks that turn the direction of
-# writing, halves of surrogate pairs.
-_UNSHOWABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# Control characters but tab and newline, separators of lines that are none in a file, marks that
+# turn the direction of writing, halves of surrogate pairs.
+_UNSHOWABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _OF_LINES = re.compile("[\t\n]")
 
 
 def showable(text: str) -> str:
-    """The text with its lines: without terminal colours, what cannot be shown escaped, its middle cut if it is huge."""
+    """The text with its lines.
+
+    Without terminal colours, what cannot be shown escaped, its middle cut if it is huge.
+    """
     if len(text) > _MOST:
         half = _MOST // 2
         text = f"{text[:half]}\n… {len(text) - 2 * half:,} characters left out …\n{text[-half:]}"
@@ -29,7 +36,8 @@ def showable(text: str) -> str:
 
 def escaped(text: str) -> str:
     """The text in one line: the same, and the ends of its lines are escaped."""
-    if text.isascii() and text.isprintable():  # nearly every text: the names of many trials are made by this
+    # Nearly every text: the names of many trials are made by this
+    if text.isascii() and text.isprintable():
         return text
     return _OF_LINES.sub(_escaped, _UNSHOWABLE.sub(_escaped, _COLOUR.sub("", text)))
 
@@ -41,7 +49,10 @@ def one_line(text: str, length: int = ONE_LINE) -> str:
 
 
 def cut_lines(text: str, length: int = 1_000) -> str:
-    """The text with each of its lines cut: a warning or an error may quote a name or a value of any length."""
+    """The text with each of its lines cut.
+
+    A warning or an error may quote a name or a value of any length.
+    """
     return "\n".join(one_line(line, length) for line in text.split("\n"))
 
 

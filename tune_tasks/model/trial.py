@@ -76,11 +76,13 @@ class Trial:
     Attributes:
         experiment: The experiment's name.
         index: Counts the experiment's trials from 0.
-        name: `{alg}_{env}_{index}_{key=value}…`, in full and without control characters; see `shown_name`.
+        name: `{alg}_{env}_{index}_{key=value}…`, in full and without control characters; see
+            `shown_name`.
         config: What `train()` receives, without any `grid_search` or `eval`.
         searched: The searched part of it: dotted path to value, sorted by path.
         seed: In [0, 2**32), derived from the spec's seed, the experiment's name and the index.
-        bundles: How `resources` are shared by the trial's processes, its own first; empty where it has no other.
+        bundles: How `resources` are shared by the trial's processes, its own first; empty where it
+            has no other.
     """
 
     experiment: str
@@ -104,14 +106,24 @@ class Trial:
 
     @property
     def folder(self) -> str:
-        """The name as a folder's: safe on every file system, at most 100 bytes, unique by the index in it."""
+        """The name as a folder's.
+
+        Safe on every file system, at most 100 bytes, unique by the index in it.
+        """
         safe = safe_name(self.name)
         # A name that was cut may have lost its index.
-        return safe if len(self.name) <= _FOLDER_NAME_LENGTH else f"{safe[: -len(f'_{self.index}')]}_{self.index}"
+        return (
+            safe
+            if len(self.name) <= _FOLDER_NAME_LENGTH
+            else f"{safe[: -len(f'_{self.index}')]}_{self.index}"
+        )
 
 
 def shown_name(name: str, index: int) -> str:
-    """A trial's name as it is shown: one that is too long ends with the trial's index, which it may have lost."""
+    """A trial's name as it is shown.
+
+    One that is too long ends with the trial's index, which it may have lost.
+    """
     if len(name) <= ONE_LINE:
         return one_line(name)
     ending = f"…_{index}"
@@ -125,7 +137,10 @@ def attempt_name(trial: Trial, attempt: int) -> str:
 
 
 def safe_name(name: str) -> str:
-    """`name` with all but letters, digits and `._=,+-` replaced, cut to 100 characters, never `.` or `..`."""
+    """`name` with all but letters, digits and `._=,+-` replaced, cut to 100 characters.
+
+    Never `.` or `..`.
+    """
     safe = re.sub(r"[^A-Za-z0-9._=,+-]", "_", name)[:_FOLDER_NAME_LENGTH]
     return safe if safe.strip(".") else "_"
 
@@ -134,7 +149,8 @@ def safe_name(name: str) -> str:
 class Outcome:
     """How an attempt ended; `outcome.json` of the attempt's folder.
 
-    Its texts, which may hold anything that user code raised, are made such that they can be shown and sent everywhere.
+    Its texts, which may hold anything that user code raised, are made such that they can be shown
+    and sent everywhere.
 
     Attributes:
         state: TERMINATED or ERROR.
@@ -170,9 +186,18 @@ class Outcome:
         try:
             data = json.loads(text)
             texts = (data["stop_reason"], data.get("error") or "")
-            if not (all(isinstance(text, str) for text in texts) and isinstance(data.get("reports", 0), int)):
+            if not (
+                all(isinstance(text, str) for text in texts)
+                and isinstance(data.get("reports", 0), int)
+            ):
                 raise ValueError("no outcome: not every value has its type")
-            return cls(**{**data, "state": TrialState(data["state"]), "ended_by": EndedBy(data["ended_by"])})
+            return cls(
+                **{
+                    **data,
+                    "state": TrialState(data["state"]),
+                    "ended_by": EndedBy(data["ended_by"]),
+                }
+            )
         except (AttributeError, KeyError, TypeError, RecursionError) as exc:
             raise ValueError(f"no outcome: {exc}") from exc
 
@@ -182,7 +207,10 @@ class Outcome:
 
 
 def last_line(text: str) -> str:
-    """The last line that is not blank, as it is shown; of a traceback, the exception itself, whose text may have more lines."""
+    """The last line that is not blank, as it is shown.
+
+    Of a traceback, the exception itself, whose text may have more lines.
+    """
     text = text.strip()
     if text.startswith(_TRACEBACK):
         after_frames = text[text.rfind(_FRAME) :].partition("\n")[2]
@@ -256,7 +284,11 @@ def write_aside(path: Path, content: str | bytes) -> None:
     """Write a file under another name and rename it: readers see all of it or nothing."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        aside.write_bytes(content.encode("utf-8", errors="backslashreplace") if isinstance(content, str) else content)
+        aside.write_bytes(
+            content.encode("utf-8", errors="backslashreplace")
+            if isinstance(content, str)
+            else content
+        )
         aside.replace(path)
     except OSError:  # a full disk: half a file would only fill it further
         aside.unlink(missing_ok=True)

@@ -19,9 +19,12 @@ _PAUSE_S = 0.05
 
 
 class RayRecorderLink:
-    """The monitor's line to the recorder's actor; see `monitor.RecorderLink`. Used from the monitor's thread alone.
+    """The monitor's line to the recorder's actor; see `monitor.RecorderLink`.
 
-    Ray lends out a task's CPUs while its main thread waits in `ray.get`, not while another thread does.
+    Used from the monitor's thread alone.
+
+    Ray lends out a task's CPUs while its main thread waits in `ray.get`, not while another thread
+    does.
     """
 
     def __init__(self, handle: Any, paths: AttemptPaths) -> None:
@@ -45,7 +48,9 @@ class RayRecorderLink:
         assert self._info is not None
         progress = reporter.progress
         data = self._unsent(progress.size) if self._wants_bytes else b""
-        word = Word(progress, tuple(sorted(reporter.unseen_metrics)), reporter.began_s(), reporter.stop)
+        word = Word(
+            progress, tuple(sorted(reporter.unseen_metrics)), reporter.began_s(), reporter.stop
+        )
         updated = self._call("update", self._info.key, word, self._received, data)
         if updated is None:
             self._was_unknown = False
@@ -65,8 +70,11 @@ class RayRecorderLink:
         while True:
             before = self._received
             self.update(reporter)
-            is_all = not self._wants_bytes or self._received >= min(reporter.progress.size, self._size())
-            # A recorder that was just started anew has heard who we are, and not yet what was reported.
+            is_all = not self._wants_bytes or self._received >= min(
+                reporter.progress.size, self._size()
+            )
+            # A recorder that was just started anew has heard who we are, and not yet what was
+            # reported.
             if (is_all and not self._was_unknown) or time.monotonic() > deadline:
                 break
             if self._received == before:

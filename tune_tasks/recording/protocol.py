@@ -67,7 +67,8 @@ class AttemptInfo:
     """One attempt of a trial, as its process announces it.
 
     Attributes:
-        folder: The attempt's folder, the same path on the driver's machine and in the trial's process.
+        folder: The attempt's folder, the same path on the driver's machine and in the trial's
+            process.
         node: Ray's id of the machine that it runs on.
         started_at: Seconds since the epoch.
     """
@@ -94,7 +95,8 @@ class AttemptStatus:
 
     Attributes:
         heard_at: When its monitor last spoke, in seconds since the epoch, on the recorder's clock.
-        opened_at: When the trackers had opened it, and its process could go on, on the same clock; None before.
+        opened_at: When the trackers had opened it, and its process could go on, on the same clock;
+            None before.
         began_at: When `train()` began, on the same clock; None where its monitor could not tell.
         stop: The decision to end it, once it is taken, and since when.
         run_id: Its MLflow run, once there is one.

@@ -1,4 +1,7 @@
-"""Feeds one tracker from the attempts' files. Runs in the recorder's process, one thread a tracker."""
+"""Feeds one tracker from the attempts' files.
+
+Runs in the recorder's process, one thread a tracker.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,10 @@ class _Cursor:
 
 
 class Pump(threading.Thread):
-    """Feeds one tracker from the attempts' files, in a thread of its own: a tracker that is away delays no other."""
+    """Feeds one tracker from the attempts' files, in a thread of its own.
+
+    A tracker that is away delays no other.
+    """
 
     def __init__(self, tracker: Tracker, attempts: Mapping[str, AttemptStatus]) -> None:
         super().__init__(name=f"pump-{tracker.name}", daemon=True)
@@ -50,10 +56,15 @@ class Pump(threading.Thread):
         self._wake.set()
 
     def environment(self, key: str, timeout_s: float) -> dict[str, str]:
-        """What the tracker gives to user code; empty where it could not open the attempt in time."""
+        """What the tracker gives to user code.
+
+        Empty where it could not open the attempt in time.
+        """
         with self._opened:
             cursor = self._cursor(key)
-            self._opened.wait_for(lambda: cursor.environment is not None or cursor.error is not None, timeout_s)
+            self._opened.wait_for(
+                lambda: cursor.environment is not None or cursor.error is not None, timeout_s
+            )
             return cursor.environment or {}
 
     def behind(self) -> list[str]:
@@ -80,10 +91,19 @@ class Pump(threading.Thread):
         return self._cursors.setdefault(key, _Cursor())
 
     def _serve_all(self) -> bool:
-        """One round over the attempts, those not opened yet first; returns whether there was anything to do."""
+        """One round over the attempts, those not opened yet first.
+
+        Returns whether there was anything to do.
+        """
         worked = False
-        open_ones = [(key, status) for key, status in list(self._attempts.items()) if not self._cursor(key).closed]
-        for key, status in sorted(open_ones, key=lambda item: self._cursor(item[0]).environment is not None):
+        open_ones = [
+            (key, status)
+            for key, status in list(self._attempts.items())
+            if not self._cursor(key).closed
+        ]
+        for key, status in sorted(
+            open_ones, key=lambda item: self._cursor(item[0]).environment is not None
+        ):
             cursor = self._cursor(key)
             if cursor.not_before <= time.monotonic():
                 worked = self._serve(status, cursor) or worked
@@ -123,10 +143,17 @@ class Pump(threading.Thread):
 
     def _log_next(self, status: AttemptStatus, cursor: _Cursor) -> bool:
         size = status.progress.size
-        due = status.outcome or cursor.offset == 0 or time.monotonic() - cursor.flushed_at >= FLUSH_S
+        due = (
+            status.outcome or cursor.offset == 0 or time.monotonic() - cursor.flushed_at >= FLUSH_S
+        )
         if size <= cursor.offset or not due:
             return False
-        read = read_rows(AttemptPaths(status.info.folder).results, cursor.offset, size, self.tracker.rows_per_call)
+        read = read_rows(
+            AttemptPaths(status.info.folder).results,
+            cursor.offset,
+            size,
+            self.tracker.rows_per_call,
+        )
         if read.rows:
             self.tracker.log(status.info, read.rows)
         elif read.end == cursor.offset:  # the file was removed or truncated

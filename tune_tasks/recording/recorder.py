@@ -1,8 +1,11 @@
-"""The recorder: one Ray actor a sweep that knows every attempt's latest state and alone feeds the trackers.
+"""The recorder.
 
-It reads the reports from the attempts' files, never from memory: the file is the buffer while a tracker is slow or away,
-and a recorder that died starts again from the files. Trials on another machine send their bytes, which it writes to a
-copy at the same path on its own machine, the driver's.
+One Ray actor a sweep that knows every attempt's latest state and alone feeds the trackers.
+
+It reads the reports from the attempts' files, never from memory: the file is the buffer while a
+tracker is slow or away, and a recorder that died starts again from the files. Trials on another
+machine send their bytes, which it writes to a copy at the same path on its own machine, the
+driver's.
 """
 
 from __future__ import annotations
@@ -18,7 +21,15 @@ from typing import Any
 
 from tune_tasks.model.result_file import Progress
 from tune_tasks.model.trial import AttemptPaths, Outcome
-from tune_tasks.recording.protocol import AttemptInfo, AttemptStatus, News, Opened, SweepInfo, Updated, Word
+from tune_tasks.recording.protocol import (
+    AttemptInfo,
+    AttemptStatus,
+    News,
+    Opened,
+    SweepInfo,
+    Updated,
+    Word,
+)
 from tune_tasks.recording.pump import Pump
 from tune_tasks.results.summary import Summary
 from tune_tasks.servers.mlflow_client import without_password
@@ -68,7 +79,10 @@ class Recorder:
         self._lock = threading.RLock()
         self._begun = threading.Event()
         self._mlflow = MlflowTracker(tracking_uri)
-        self._pumps = [Pump(self._mlflow, self._attempts), Pump(TensorBoardTracker(), self._attempts)]
+        self._pumps = [
+            Pump(self._mlflow, self._attempts),
+            Pump(TensorBoardTracker(), self._attempts),
+        ]
         threading.Thread(target=self._start, daemon=True).start()
 
     def begin(self, sweep: SweepInfo, *, again: bool = False) -> None:
@@ -90,7 +104,10 @@ class Recorder:
             logger.warning("MLflow: %s", without_password(str(exc)))
 
     def open(self, info: AttemptInfo) -> Opened:
-        """A new attempt begins, or is announced again. Waits until MLflow has its run, or is known to be away."""
+        """A new attempt begins, or is announced again.
+
+        Waits until MLflow has its run, or is known to be away.
+        """
         with self._lock:
             status = self._attempts.get(info.key) or AttemptStatus(info)
             self._set(replace(status, heard_at=time.time()))
@@ -103,12 +120,19 @@ class Recorder:
         return Opened(environment, info.node != self._node)
 
     def update(self, key: str, word: Word, offset: int = 0, data: bytes = b"") -> Updated:
-        """Progress of an attempt; from another machine with the bytes of its `result.json` from `offset` on."""
+        """Progress of an attempt.
+
+        From another machine with the bytes of its `result.json` from `offset` on.
+        """
         with self._lock:
             status = self._attempts.get(key)
             if status is None:
                 return Updated(known=False, stop=self._stop_of(key))
-            received = self._take(status.info, offset, data) if status.info.node != self._node else word.progress.size
+            received = (
+                self._take(status.info, offset, data)
+                if status.info.node != self._node
+                else word.progress.size
+            )
             first = status.progress.reports == 0 and word.progress.reports > 0
             self._set(_after(word, status, received))
         if first:
@@ -120,28 +144,51 @@ class Recorder:
         with self._lock:
             status = self._attempts[key]
             if status.outcome is None:
-                self._set(replace(status, state=outcome.state, outcome=outcome, heard_at=time.time()))
+                self._set(
+                    replace(status, state=outcome.state, outcome=outcome, heard_at=time.time())
+                )
         self._notify()
 
     def restore(self, info: AttemptInfo, progress: Progress, outcome: Outcome) -> None:
-        """An attempt that this recorder does not know or did not hear the end of, as the driver knows it from the files."""
+        """An attempt that this recorder does not know or did not hear the end of.
+
+        As the driver knows it from the files.
+        """
         with self._lock:
             known = self._attempts.get(info.key)
             if known is None or known.outcome is None:
                 info = known.info if known else info
                 unseen = known.unseen_metrics if known else ()
-                progress = replace(progress, non_finite=known.progress.non_finite) if known else progress
-                self._set(AttemptStatus(info, outcome.state, progress, outcome, heard_at=time.time(), unseen_metrics=unseen))
+                progress = (
+                    replace(progress, non_finite=known.progress.non_finite) if known else progress
+                )
+                self._set(
+                    AttemptStatus(
+                        info,
+                        outcome.state,
+                        progress,
+                        outcome,
+                        heard_at=time.time(),
+                        unseen_metrics=unseen,
+                    )
+                )
         self._notify()
 
     def news(self, since: int) -> News:
         """The attempts that changed after version `since`."""
         with self._lock:
             changed = [key for key, version in self._changed.items() if version > since]
-            return News(self._version, [self._with_run(self._attempts[key]) for key in changed], self._begun.is_set())
+            return News(
+                self._version,
+                [self._with_run(self._attempts[key]) for key in changed],
+                self._begun.is_set(),
+            )
 
     def request_stop(self, stop: Stop, keys: Sequence[str] | None = None) -> None:
-        """Have these attempts end, or all of them, those to come included; each hears of it with its next update."""
+        """Have these attempts end, or all of them, those to come included.
+
+        Each hears of it with its next update.
+        """
         if keys is None:
             self._stop = stop
         else:
@@ -151,13 +198,16 @@ class Recorder:
         return self._stop or self._stops.get(key)
 
     def drain(self, patience_s: float) -> dict[str, str] | None:
-        """Look whether the trackers have everything of the attempts that have ended; wait a little where they have not.
+        """Look whether the trackers have everything of the attempts that have ended.
+
+        Wait a little where they have not.
 
         Args:
             patience_s: Seconds without any progress after which the trackers are given up.
 
         Returns:
-            None while they are still at it; else tracker to what is missing, for those that did not take everything.
+            None while they are still at it; else tracker to what is missing, for those that did not
+            take everything.
         """
         self._notify()
         deadline = time.monotonic() + _DRAIN_CALL_S
@@ -170,11 +220,18 @@ class Recorder:
             if time.monotonic() > deadline:
                 return None
             time.sleep(0.05)
-        return {p.tracker.name: f"{len(p.behind())} trials; {p.error()}" for p in self._pumps if p.behind()}
+        return {
+            p.tracker.name: f"{len(p.behind())} trials; {p.error()}"
+            for p in self._pumps
+            if p.behind()
+        }
 
     def close_sweep(self, summary: Summary) -> Summary:
         """End the parent runs; returns the summary with MLflow's run ids and pages."""
-        summary = replace(summary, experiments=[self._mlflow.located(experiment) for experiment in summary.experiments])
+        summary = replace(
+            summary,
+            experiments=[self._mlflow.located(experiment) for experiment in summary.experiments],
+        )
         for pump in self._pumps:
             try:
                 pump.tracker.close_sweep(summary)
@@ -183,7 +240,10 @@ class Recorder:
         return summary
 
     def _take(self, info: AttemptInfo, offset: int, data: bytes) -> int:
-        """Write an attempt's bytes to the copy; returns how many it has, which is where to go on."""
+        """Write an attempt's bytes to the copy.
+
+        Returns how many it has, which is where to go on.
+        """
         path = AttemptPaths(info.folder).results
         path.parent.mkdir(parents=True, exist_ok=True)
         size = path.stat().st_size if path.exists() else 0
@@ -199,7 +259,11 @@ class Recorder:
         self._changed[status.info.key] = self._version
 
     def _with_run(self, status: AttemptStatus) -> AttemptStatus:
-        return replace(status, run_id=self._mlflow.run_id(status.info.key), run_url=self._mlflow.run_url(status.info))
+        return replace(
+            status,
+            run_id=self._mlflow.run_id(status.info.key),
+            run_url=self._mlflow.run_url(status.info),
+        )
 
     def _notify(self) -> None:
         for pump in self._pumps:
@@ -207,9 +271,12 @@ class Recorder:
 
 
 def start_recorder(tracking_uri: str, cwd: Path, *, cpus: float) -> Any:
-    """Start the recorder's actor on this machine; it is started again if it dies. Returns its handle.
+    """Start the recorder's actor on this machine; it is started again if it dies.
 
-    `begin` follows once the sweep is known: opening a store takes seconds, in which other things can start.
+    Returns its handle.
+
+    `begin` follows once the sweep is known: opening a store takes seconds, in which other things
+    can start.
     """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -218,7 +285,8 @@ def start_recorder(tracking_uri: str, cwd: Path, *, cpus: float) -> Any:
     actor = ray.remote(RecorderActor).options(
         num_cpus=0,
         max_restarts=-1,
-        # `open` may wait. Each is a thread that Ray starts at once: as many as trials can run together, and some.
+        # `open` may wait. Each is a thread that Ray starts at once: as many as trials can run
+        # together, and some.
         max_concurrency=min(_THREADS + int(4 * cpus), 1000),
         scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
     )

@@ -1,4 +1,7 @@
-"""The leaderboard of an experiment: its trials, best first, with one line that sums them up. Pure."""
+"""The leaderboard of an experiment: its trials, best first, with one line that sums them up.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from tune_tasks.result import tracked_metrics
 from tune_tasks.results.summary import ExperimentSummary, TrialSummary
 
 _LISTED = 100
-_BEST, _OTHERS = 50, 25  # of a longer list: the best, and as many again of those that run and of those that failed
+# Of a longer list: the best, and as many again of those that run and of those that failed
+_BEST, _OTHERS = 50, 25
 _METRICS = 3
 _COLUMNS = ("trial", "state", "timesteps", "elapsed", "why it ended", "MLflow")
 
@@ -32,7 +36,10 @@ class Leaderboard:
 
 
 def leaderboard(experiment: ExperimentSummary) -> Leaderboard:
-    """The leaderboard of an experiment that runs or has ended; of more than a hundred trials the ones that matter most."""
+    """The leaderboard of an experiment that runs or has ended.
+
+    Of more than a hundred trials the ones that matter most.
+    """
     ranking = experiment.ranking()
     listed = _listed(ranking)
     metrics = _metrics(experiment.metric, listed)
@@ -60,19 +67,27 @@ _WORDS = {TrialState.RUNNING: "running", TrialState.ERROR: "failed"}
 def _listed(ranking: Sequence[TrialSummary]) -> list[TrialSummary]:
     if len(ranking) <= _LISTED:
         return list(ranking)
-    running, failed = ([t for t in ranking if t.state is state] for state in (TrialState.RUNNING, TrialState.ERROR))
+    running, failed = (
+        [t for t in ranking if t.state is state] for state in (TrialState.RUNNING, TrialState.ERROR)
+    )
     kept = {id(trial) for trial in (*ranking[:_BEST], *running[:_OTHERS], *failed[:_OTHERS])}
     return [trial for trial in ranking if id(trial) in kept]
 
 
 def _metrics(primary: str | None, trials: Sequence[TrialSummary]) -> list[str]:
-    """The metrics that get a column: what 'best' goes by, and the first others that a trial reported."""
+    """The metrics that get a column.
+
+    What 'best' goes by, and the first others that a trial reported.
+    """
     reported = (name for trial in trials for name, _ in tracked_metrics(trial.last_result or {}))
     return list(dict.fromkeys([*([primary] if primary else []), *reported]))[:_METRICS]
 
 
 def _row(trial: TrialSummary, metrics: Sequence[str]) -> dict[str, Any]:
-    values = {f"info/{name}" if name in _COLUMNS else one_line(name): _shown(trial.metric(name)) for name in metrics}
+    values = {
+        f"info/{name}" if name in _COLUMNS else one_line(name): _shown(trial.metric(name))
+        for name in metrics
+    }
     why = trial.error_summary if trial.state is TrialState.ERROR else trial.stop_reason
     return {
         "trial": trial.shown_name,
@@ -100,4 +115,10 @@ def _duration(seconds: float | None) -> str:
         return ""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+    return (
+        f"{hours} h {minutes:02} min"
+        if hours
+        else f"{minutes} min {rest:02} s"
+        if minutes
+        else f"{rest} s"
+    )

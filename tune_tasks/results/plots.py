@@ -1,4 +1,7 @@
-"""Pictures of an experiment, as PNG: learning curves, the metric against what was searched, parallel coordinates."""
+"""Pictures of an experiment, as PNG.
+
+Learning curves, the metric against what was searched, parallel coordinates.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,9 @@ _DPI = 100
 
 
 def draw(experiment: ExperimentSummary) -> dict[str, bytes]:
-    """The pictures that the experiment's trials give, by title; none where no trial has a value of the metric.
+    """The pictures that the experiment's trials give, by title.
+
+    None where no trial has a value of the metric.
 
     Reads the trials' `result.json`; runs in the driver.
     """
@@ -44,7 +49,9 @@ def draw(experiment: ExperimentSummary) -> dict[str, bytes]:
     }
     if (axes := _axes(trials)) and len(trials) > 1:
         pictures["The metric against what was searched"] = lambda: _against(axes, scores, metric)
-        pictures["Parallel coordinates"] = lambda: _parallel([*axes, _Axis.of(metric, scores)], scores, metric)
+        pictures["Parallel coordinates"] = lambda: _parallel(
+            [*axes, _Axis.of(metric, scores)], scores, metric
+        )
     drawn = {title: _png(make) for title, make in pictures.items()}
     return {title: png for title, png in drawn.items() if png}
 
@@ -75,13 +82,24 @@ class _Axis:
     @classmethod
     def of(cls, name: str, values: Sequence[Any]) -> _Axis:
         positions = [math.nan if value is None else _number(value) for value in values]
-        numbers = [position for position in positions if position is not None and math.isfinite(position)]
+        numbers = [
+            position for position in positions if position is not None and math.isfinite(position)
+        ]
         if numbers and None not in positions:
             is_log = min(numbers) > 0 and max(numbers) > 100 * min(numbers)
-            return cls(name, [math.nan if p is None or not math.isfinite(p) else p for p in positions], {}, is_log)
+            return cls(
+                name,
+                [math.nan if p is None or not math.isfinite(p) else p for p in positions],
+                {},
+                is_log,
+            )
         texts = [str(value) for value in values]
         order = {text: position for position, text in enumerate(sorted(set(texts)))}
-        return cls(name, [order[text] for text in texts], {position: _short(text, 12) for text, position in order.items()})
+        return cls(
+            name,
+            [order[text] for text in texts],
+            {position: _short(text, 12) for text, position in order.items()},
+        )
 
     def fractions(self) -> list[float]:
         """The positions between 0 and 1; where they are all one, in the middle."""
@@ -116,22 +134,34 @@ def _learning_curves(trials: Sequence[TrialSummary], metric: str) -> Figure:
     for trial in reversed(trials):  # the best on top
         points = list(_curve(trial, metric))
         marker = "o" if len(points) == 1 else ""
-        axes.plot(*zip(*points, strict=True), marker=marker, label=_short(trial.name, _NAME_LENGTH), linewidth=1.3)
+        axes.plot(
+            *zip(*points, strict=True),
+            marker=marker,
+            label=_short(trial.name, _NAME_LENGTH),
+            linewidth=1.3,
+        )
     handles, labels = axes.get_legend_handles_labels()
-    axes.legend(handles[::-1], labels[::-1], fontsize=7, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    axes.legend(
+        handles[::-1], labels[::-1], fontsize=7, loc="center left", bbox_to_anchor=(1.01, 0.5)
+    )
     axes.set(xlabel="timesteps", ylabel=_short(metric, _NAME_LENGTH))
     return figure
 
 
 def _curve(trial: TrialSummary, metric: str) -> Iterator[tuple[int, float]]:
-    """The metric over timesteps from the trial's file, thinned out; its last report where the file has gone."""
+    """The metric over timesteps from the trial's file, thinned out.
+
+    Its last report where the file has gone.
+    """
     points = list(_points(AttemptPaths(Path(trial.logdir or "")).results, metric))
     yield from points or [((trial.last_result or {})["timesteps_total"], _score(trial, metric))]
 
 
 def _points(path: Path, metric: str) -> Iterator[tuple[int, float]]:
     try:
-        lines = [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+        lines = [
+            line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")
+        ]
     except OSError:
         return
     step = max(1, len(lines) // _POINTS)
@@ -151,7 +181,11 @@ def _against(axes: Sequence[_Axis], scores: Sequence[float], metric: str) -> Fig
     for number, axis in enumerate(axes, 1):
         plot = figure.add_subplot(rows, columns, number)
         plot.scatter(axis.positions, scores, c=scores, cmap="viridis", s=18)
-        plot.set(xlabel=_short(axis.name, 40), ylabel=_short(metric, 40), xscale="log" if axis.is_log else "linear")
+        plot.set(
+            xlabel=_short(axis.name, 40),
+            ylabel=_short(metric, 40),
+            xscale="log" if axis.is_log else "linear",
+        )
         if axis.labels:
             plot.set_xticks(list(axis.labels), list(axis.labels.values()))
     return figure
@@ -180,18 +214,24 @@ def _parallel(axes: Sequence[_Axis], scores: Sequence[float], metric: str) -> Fi
 def _draw_axis(plot: Axes, position: int, axis: _Axis) -> None:
     plot.axvline(position, 0.1, 0.9, color="grey", linewidth=0.8)
     for fraction, text in axis.ticks().items():
-        plot.annotate(text, (position, fraction), (3, 0), textcoords="offset points", va="center", fontsize=7)
+        plot.annotate(
+            text, (position, fraction), (3, 0), textcoords="offset points", va="center", fontsize=7
+        )
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    from matplotlib.figure import Figure  # not pyplot, which is for one thread and keeps every figure
+    # Not pyplot, which is for one thread and keeps every figure
+    from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.add_subplot()
 
 
 def _png(make: Callable[[], Figure]) -> bytes | None:
-    """The picture; None where its library cannot draw it, as with values at the limits of a float."""
+    """The picture.
+
+    None where its library cannot draw it, as with values at the limits of a float.
+    """
     buffer = io.BytesIO()
     try:
         make().savefig(buffer, format="png", dpi=_DPI)
@@ -208,5 +248,8 @@ def _score(trial: TrialSummary, metric: str) -> float:
 
 
 def _short(text: str, length: int) -> str:
-    """The text as a label: not longer than that, printable, and no formula, which is what two dollar signs make of it."""
+    """The text as a label.
+
+    Not longer than that, printable, and no formula, which is what two dollar signs make of it.
+    """
     return one_line(text, length).replace("$", r"\$")

@@ -1,6 +1,9 @@
-"""The report of an experiment at its sweep's end, in Markdown: the best trial, what stopped what, what failed, pictures.
+"""The report of an experiment at its sweep's end, in Markdown.
 
-Written into the experiment's folder by the driver; the trackers and Prefect's run view show its text.
+The best trial, what stopped what, what failed, pictures.
+
+Written into the experiment's folder by the driver; the trackers and Prefect's run view show its
+text.
 """
 
 from __future__ import annotations
@@ -83,7 +86,12 @@ def without_pictures(paths: ReportPaths) -> str:
 
 def report_text(summary: Summary, experiment: ExperimentSummary) -> Iterator[str]:
     """The report without its pictures, line by line."""
-    yield from (f"# {one_line(experiment.name)}", "", f"Sweep `{summary.sweep}`: {headline(experiment)}.", "")
+    yield from (
+        f"# {one_line(experiment.name)}",
+        "",
+        f"Sweep `{summary.sweep}`: {headline(experiment)}.",
+        "",
+    )
     if summary.interrupted:
         yield from ("**Interrupted** before every trial had ended.", "")
     if summary.ended_early:
@@ -103,7 +111,10 @@ def _best(experiment: ExperimentSummary) -> Iterator[str]:
     yield from (
         "## Best trial",
         "",
-        f"`{best.shown_name}` with {one_line(experiment.metric)} **{best.metric(experiment.metric):.6g}**{link}",
+        (
+            f"`{best.shown_name}` with {one_line(experiment.metric)}"
+            f" **{best.metric(experiment.metric):.6g}**{link}"
+        ),
         "",
     )
     yield from ("```yaml", dump_yaml(best.shown_config).rstrip(), "```", "")
@@ -114,12 +125,17 @@ def _trials(experiment: ExperimentSummary) -> Iterator[str]:
     yield from ("## Trials", "", _table_line(rows[0]), _table_line(["---"] * len(rows[0])))
     yield from (_table_line(row.values()) for row in rows[:_LISTED])
     if len(experiment.trials) > _LISTED:
-        yield from ("", f"The first {_LISTED} of {len(experiment.trials)}; the leaderboard has more.")
+        yield from (
+            "",
+            f"The first {_LISTED} of {len(experiment.trials)}; the leaderboard has more.",
+        )
     yield ""
 
 
 def _table_line(cells: Sequence[Any] | Any) -> str:
-    return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+    return (
+        "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+    )
 
 
 def _stopped(experiment: ExperimentSummary) -> Iterator[str]:
@@ -144,7 +160,11 @@ def _failures(experiment: ExperimentSummary) -> Iterator[str]:
         return
     yield from ("## Failures", "")
     yield from _grouped([(f"`{trial.error_summary}`", trial) for trial in failed])
-    yield from ("", f"The tracebacks are in `error.txt` of the trials' folders, under `{experiment.logdir}`.", "")
+    yield from (
+        "",
+        f"The tracebacks are in `error.txt` of the trials' folders, under `{experiment.logdir}`.",
+        "",
+    )
 
 
 def _grouped(pairs: Sequence[tuple[str, TrialSummary]]) -> Iterator[str]:
@@ -153,7 +173,9 @@ def _grouped(pairs: Sequence[tuple[str, TrialSummary]]) -> Iterator[str]:
         groups[cause].append(trial)
     ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
     for cause, trials in ordered[:_GROUPS]:
-        names = ", ".join(f"`{trial.shown_name}`" for trial in trials[:_NAMED]) + (", …" if len(trials) > _NAMED else "")
+        names = ", ".join(f"`{trial.shown_name}`" for trial in trials[:_NAMED]) + (
+            ", …" if len(trials) > _NAMED else ""
+        )
         yield f"- {len(trials)} × {cause}: {names}"
     if rest := sum(len(trials) for _, trials in ordered[_GROUPS:]):
         yield f"- {rest} × something else"

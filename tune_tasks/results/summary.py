@@ -1,4 +1,7 @@
-"""What a sweep came to: every trial's end, the best of each experiment, and the texts that say so."""
+"""What a sweep came to.
+
+Every trial's end, the best of each experiment, and the texts that say so.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +33,13 @@ class TrialSummary:
     """One trial at the sweep's end.
 
     Attributes:
-        config: What `train()` received, its secrets too; `shown_config` is for all that is printed, stored or sent.
+        config: What `train()` received, its secrets too; `shown_config` is for all that is printed,
+            stored or sent.
         searched: The searched part of it by dotted path; likewise `shown_searched`.
         state: PENDING where it never started.
         stop_reason: Why its last attempt ended; None while it has not.
-        last_result: Its last report as it stands in `result.json`, without `config`; None without a report.
+        last_result: Its last report as it stands in `result.json`, without `config`; None without a
+            report.
         reports: Number of reports of the last attempt.
         non_finite: Number of reported values that were NaN or infinite.
         logdir: Folder of the last attempt.
@@ -44,7 +49,8 @@ class TrialSummary:
         elapsed_s: Seconds of `train()`, until its last report or, where it runs, until now.
         mlflow_url: Page of its MLflow run, where the tracking server has one.
         foreign_lines: Lines of its `result.json` that are no reports; they were skipped.
-        missing: Files of its last attempt that something else had removed, or truncated, by the sweep's end.
+        missing: Files of its last attempt that something else had removed, or truncated, by the
+            sweep's end.
     """
 
     experiment: str
@@ -100,10 +106,30 @@ class TrialSummary:
     def as_json(self) -> dict[str, Any]:
         """The trial as `--json` prints it."""
         keys = [
-            *("name", "index", "config", "state", "stop_reason", "last_result", "reports", "non_finite"),
-            *("logdir", "mlflow_run_id", "error", "attempts", "cancelled", "foreign_lines", "missing"),
+            *(
+                "name",
+                "index",
+                "config",
+                "state",
+                "stop_reason",
+                "last_result",
+                "reports",
+                "non_finite",
+            ),
+            *(
+                "logdir",
+                "mlflow_run_id",
+                "error",
+                "attempts",
+                "cancelled",
+                "foreign_lines",
+                "missing",
+            ),
         ]
-        return {key: getattr(self, key) for key in keys} | {"config": self.shown_config, "state": str(self.state)}
+        return {key: getattr(self, key) for key in keys} | {
+            "config": self.shown_config,
+            "state": str(self.state),
+        }
 
 
 @dataclass(frozen=True)
@@ -114,9 +140,11 @@ class ExperimentSummary:
         metric: What 'best' goes by, with its mode; None where no trial reported a metric to go by.
         unmet: Criteria's metrics that no trial ever reported.
         mlflow_run_id: The sweep's parent run.
-        experiment_url: MLflow's page of the experiment; None where the tracking URI is no web address.
+        experiment_url: MLflow's page of the experiment; None where the tracking URI is no web
+            address.
         code: Which version of the code ran, where it was in files.
-        view_url: The page that compares the sweep's trials, ready made; None where no metric was reported, too.
+        view_url: The page that compares the sweep's trials, ready made; None where no metric was
+            reported, too.
     """
 
     name: str
@@ -148,7 +176,9 @@ class ExperimentSummary:
     @property
     def done(self) -> int:
         """How many trials have ended."""
-        return sum(trial.state in (TrialState.TERMINATED, TrialState.ERROR) for trial in self.trials)
+        return sum(
+            trial.state in (TrialState.TERMINATED, TrialState.ERROR) for trial in self.trials
+        )
 
     def best(self) -> TrialSummary | None:
         """The trial whose last report has the best value of the metric; None where none has one."""
@@ -156,10 +186,15 @@ class ExperimentSummary:
 
     def scored(self) -> list[TrialSummary]:
         """The trials that have a value of the metric and did not fail, best first."""
-        return ranked((t for t in self.trials if t.state is not TrialState.ERROR), self.metric, self.mode)
+        return ranked(
+            (t for t in self.trials if t.state is not TrialState.ERROR), self.metric, self.mode
+        )
 
     def ranking(self) -> list[TrialSummary]:
-        """Every trial: those with a value, best first, then those that run, wait, have ended without one, failed."""
+        """Every trial.
+
+        Those with a value, best first, then those that run, wait, have ended without one, failed.
+        """
         scored = self.scored()
         indices = {trial.index for trial in scored}
         others = [trial for trial in self.trials if trial.index not in indices]
@@ -178,7 +213,8 @@ class Summary:
         sweep: The sweep's id.
         experiments: In the spec's order.
         interrupted: Whether it was cancelled before all trials had ended.
-        ended_early: Why trials were left that never began, though nobody cancelled it; None if none were.
+        ended_early: Why trials were left that never began, though nobody cancelled it; None if none
+            were.
         prefect_url: Page of the flow run.
         tracking_uri: MLflow's.
     """
@@ -203,7 +239,10 @@ class Summary:
     @property
     def ended_well(self) -> bool:
         """Whether no trial failed, none was left out, and the reports of all are on the disk."""
-        return not (self.ended_early or any(experiment.failed or experiment.lost for experiment in self.experiments))
+        return not (
+            self.ended_early
+            or any(experiment.failed or experiment.lost for experiment in self.experiments)
+        )
 
     def best(self, experiment: str | None = None) -> TrialSummary | None:
         """The best trial of an experiment; of the only one, or the first, where none is named."""
@@ -211,7 +250,10 @@ class Summary:
         return chosen[0].best() if chosen else None
 
     def dataframe(self) -> pd.DataFrame:
-        """One row a trial: what was searched as `config/<path>`, the numbers of the last report, state and reason."""
+        """One row a trial.
+
+        What was searched as `config/<path>`, the numbers of the last report, state and reason.
+        """
         return _dataframe(self.trials)
 
     def as_json(self) -> dict[str, Any]:
@@ -229,11 +271,17 @@ class Summary:
         """`10 trials: 9 TERMINATED, 1 ERROR`, and which failed."""
         counts = {state: sum(t.state is state for t in self.trials) for state in TrialState}
         parts = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-        names = ", ".join(trial.shown_name for trial in self.failed[:5]) + (", …" if len(self.failed) > 5 else "")
+        names = ", ".join(trial.shown_name for trial in self.failed[:5]) + (
+            ", …" if len(self.failed) > 5 else ""
+        )
         failed = f"; failed: {names}" if self.failed else ""
         early = f"; ended early: {self.ended_early}" if self.ended_early else ""
         lost = [trial.shown_name for experiment in self.experiments for trial in experiment.lost]
-        gone = f"; without their reports: {', '.join(lost[:5])}{', …' if len(lost) > 5 else ''}" if lost else ""
+        gone = (
+            f"; without their reports: {', '.join(lost[:5])}{', …' if len(lost) > 5 else ''}"
+            if lost
+            else ""
+        )
         return f"{len(self.trials)} trials: {parts}{failed}{gone}{early}"
 
 
@@ -259,29 +307,61 @@ def _dataframe(trials: Iterable[TrialSummary]) -> pd.DataFrame:
 
 def _table_row(trial: TrialSummary) -> dict[str, Any]:
     searched = {f"config/{path}": value for path, value in trial.shown_searched.items()}
-    numbers = {k: v for k, v in (trial.last_result or {}).items() if isinstance(v, (int, float)) and k != "pid"}
-    info = {k: v for k, v in ((trial.last_result or {}).get("info") or {}).items() if isinstance(v, (int, float))}
-    first = {"experiment": trial.experiment, "index": trial.index, "name": trial.name, "state": str(trial.state)}
+    numbers = {
+        k: v
+        for k, v in (trial.last_result or {}).items()
+        if isinstance(v, (int, float)) and k != "pid"
+    }
+    info = {
+        k: v
+        for k, v in ((trial.last_result or {}).get("info") or {}).items()
+        if isinstance(v, (int, float))
+    }
+    first = {
+        "experiment": trial.experiment,
+        "index": trial.index,
+        "name": trial.name,
+        "state": str(trial.state),
+    }
     # `first` comes first, and wins over an entry of `info` that has one of its names.
-    return {**first, **searched, **info, **numbers, **first, "stop_reason": trial.stop_reason, "logdir": trial.logdir}
+    return {
+        **first,
+        **searched,
+        **info,
+        **numbers,
+        **first,
+        "stop_reason": trial.stop_reason,
+        "logdir": trial.logdir,
+    }
 
 
-def choose_metric(name: str | None, mode: str | None, trials: list[TrialSummary]) -> tuple[str | None, str]:
-    """The metric and mode that 'best' goes by: the spec's, or the first default that a trial reported.
+def choose_metric(
+    name: str | None, mode: str | None, trials: list[TrialSummary]
+) -> tuple[str | None, str]:
+    """The metric and mode that 'best' goes by.
+
+    The spec's, or the first default that a trial reported.
 
     Args:
         name: The spec's `metric`, or None.
         mode: The spec's `mode`; without it `min` for a loss, else `max`.
         trials: The experiment's trials.
     """
-    return metric_to_go_by(name, mode, lambda default: any(trial.metric(default) is not None for trial in trials))
+    return metric_to_go_by(
+        name, mode, lambda default: any(trial.metric(default) is not None for trial in trials)
+    )
 
 
-def metric_to_go_by(name: str | None, mode: str | None, is_reported: Callable[[str], bool]) -> tuple[str | None, str]:
+def metric_to_go_by(
+    name: str | None, mode: str | None, is_reported: Callable[[str], bool]
+) -> tuple[str | None, str]:
     """The same where not the trials are at hand, but whether a metric was reported."""
     if name:
         return name, mode or ("min" if is_loss(name) else "max")
-    return next(((default, best) for default, best in DEFAULT_METRICS if is_reported(default)), (None, "max"))
+    return next(
+        ((default, best) for default, best in DEFAULT_METRICS if is_reported(default)),
+        (None, "max"),
+    )
 
 
 class Scored(Protocol):
@@ -300,18 +380,26 @@ _Scored = TypeVar("_Scored", bound=Scored)
 
 def ranked(trials: Iterable[_Scored], metric: str | None, mode: str) -> list[_Scored]:
     """The trials that have a value of the metric, best first; none where there is no metric."""
-    scored = [(value, trial) for trial in trials if metric and (value := trial.metric(metric)) is not None]
+    scored = [
+        (value, trial) for trial in trials if metric and (value := trial.metric(metric)) is not None
+    ]
     sign = -1 if mode == "max" else 1
     return [trial for _, trial in sorted(scored, key=lambda pair: (sign * pair[0], pair[1].index))]
 
 
 def best_of(trials: Iterable[_Scored], metric: str | None, mode: str) -> _Scored | None:
-    """The trial with the best value of the metric; None where there is no metric, or no trial has a value."""
+    """The trial with the best value of the metric.
+
+    None where there is no metric, or no trial has a value.
+    """
     return next(iter(ranked(trials, metric, mode)), None)
 
 
 def report_lines(summary: Summary) -> Iterator[str]:
-    """The end of a sweep for people: per experiment the best trial with its config, why the trials stopped, what failed."""
+    """The end of a sweep for people.
+
+    Per experiment the best trial with its config, why the trials stopped, what failed.
+    """
     for experiment in summary.experiments:
         yield f"== {one_line(experiment.name)} =="
         yield from _best_lines(experiment)
@@ -319,7 +407,10 @@ def report_lines(summary: Summary) -> Iterator[str]:
         yield from _failed_lines(experiment)
         yield from _file_lines(experiment)
         for name in experiment.unmet:
-            yield f"Warning: stop.{one_line(name)} never triggered: no trial reported {one_line(name)!r}"
+            yield (
+                f"Warning: stop.{one_line(name)} never triggered: no trial reported"
+                f" {one_line(name)!r}"
+            )
 
 
 def _best_lines(experiment: ExperimentSummary) -> Iterator[str]:
@@ -327,7 +418,10 @@ def _best_lines(experiment: ExperimentSummary) -> Iterator[str]:
     if best is None or experiment.metric is None:
         yield f"No best trial: {why_no_best(experiment)}"
         return
-    yield f"Best trial: {best.shown_name} with {one_line(experiment.metric)} {best.metric(experiment.metric):.6g}"
+    yield (
+        f"Best trial: {best.shown_name} with {one_line(experiment.metric)}"
+        f" {best.metric(experiment.metric):.6g}"
+    )
     yield f"  config: {one_line(str(best.shown_searched or best.shown_config), _CONFIG_LENGTH)}"
 
 
@@ -335,12 +429,22 @@ def why_no_best(experiment: ExperimentSummary) -> str:
     """Why no trial of an experiment is the best, for people."""
     reported = [trial.last_result for trial in experiment.trials if trial.last_result]
     if reported and all(row.get("episodes_total") == 0 for row in reported):
-        return "no episode has ended: let the trials go on for longer, or bound their episodes (`horizon` in `config`)"
+        return (
+            "no episode has ended: let the trials go on for longer, or bound their episodes"
+            " (`horizon` in `config`)"
+        )
     for name in [experiment.metric] if experiment.metric else [name for name, _ in DEFAULT_METRICS]:
-        with_it = [trial for trial in experiment.trials if metric_of(trial.last_result or {}, name) is not None]
+        with_it = [
+            trial
+            for trial in experiment.trials
+            if metric_of(trial.last_result or {}, name) is not None
+        ]
         if with_it and all(trial.metric(name) is None for trial in with_it):
             never = all(trial.non_finite >= trial.reports for trial in with_it)
-            return f"{one_line(name)} was {'never finite' if never else 'not finite in the last report of any trial'}"
+            return (
+                f"{one_line(name)} was"
+                f" {'never finite' if never else 'not finite in the last report of any trial'}"
+            )
         if with_it and all(trial.state is TrialState.ERROR for trial in with_it):
             return f"every trial that reported {one_line(name)} failed"
     if experiment.metric:
@@ -368,7 +472,10 @@ def _failed_lines(experiment: ExperimentSummary) -> Iterator[str]:
 
 
 def _file_lines(experiment: ExperimentSummary) -> Iterator[str]:
-    """What something else has done to the trials' files, where that is not the very error of the trial."""
+    """What something else has done to the trials' files.
+
+    Where that is not the very error of the trial.
+    """
     trials = [trial for trial in experiment.trials if RESULTS not in trial.error_summary]
     lacking = [trial for trial in trials if trial.missing]
     for trial in lacking[:_LISTED]:
@@ -379,7 +486,10 @@ def _file_lines(experiment: ExperimentSummary) -> Iterator[str]:
     written_into = [trial for trial in trials if trial.foreign_lines]
     for trial in written_into[:_LISTED]:
         lines = "1 line" if trial.foreign_lines == 1 else f"{trial.foreign_lines} lines"
-        yield f"Warning: {trial.shown_name}: something else writes into its {RESULTS}; skipped {lines} that are no reports"
+        yield (
+            f"Warning: {trial.shown_name}: something else writes into its {RESULTS}; skipped"
+            f" {lines} that are no reports"
+        )
     if len(written_into) > _LISTED:
         yield f"   … {len(written_into) - _LISTED} more with such lines"
 
@@ -388,10 +498,16 @@ def where_to_look(summary: Summary) -> Iterator[str]:
     """The addresses of a sweep's three views."""
     if summary.prefect_url:
         yield f"Prefect flow run:   {summary.prefect_url}"
-    yield f"MLflow experiments: {', '.join(one_line(e.name) for e in summary.experiments)} in {summary.tracking_uri}"
+    yield (
+        f"MLflow experiments: {', '.join(one_line(e.name) for e in summary.experiments)} in"
+        f" {summary.tracking_uri}"
+    )
     for experiment in summary.experiments:
         if experiment.page:
             yield f"MLflow, compared:   {experiment.page}"
     for experiment in summary.experiments:
         yield f"TensorBoard:        tensorboard --logdir {experiment.logdir}"
-    yield "`tune-tasks ui` shows Prefect's and MLflow's pages again: a server that the sweep started has ended with it."
+    yield (
+        "`tune-tasks ui` shows Prefect's and MLflow's pages again: a server that the sweep started"
+        " has ended with it."
+    )

@@ -1,1 +1,4 @@
-"""RLlib as 2017's Ray Tune knew it: algorithm names, config keys and environments, on RLlib's new API stack."""
+"""RLlib as 2017's Ray Tune knew it.
+
+Algorithm names, config keys and environments, on RLlib's new API stack.
+"""

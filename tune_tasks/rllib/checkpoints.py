@@ -1,4 +1,6 @@
-"""Checkpoints of RLlib trials: RLlib's own files, and beside them what the trial was and how far it had come.
+"""Checkpoints of RLlib trials.
+
+RLlib's own files, and beside them what the trial was and how far it had come.
 
 <attempt's folder>/checkpoint_000010/
 trial.json     alg, env, config, timesteps, time, iteration and the last episodes
@@ -79,7 +81,9 @@ def algorithm_folder(checkpoint: Path) -> Path:
 
 
 def write(folder: Path, checkpoint: Checkpoint, save: Callable[[str], object]) -> Path:
-    """Write a checkpoint into the attempt's folder, aside first: a killed process leaves no half one.
+    """Write a checkpoint into the attempt's folder, aside first.
+
+    A killed process leaves no half one.
 
     Args:
         folder: The attempt's.
@@ -102,13 +106,19 @@ def write(folder: Path, checkpoint: Checkpoint, save: Callable[[str], object]) -
 def _no_checkpoint(folder: Path) -> str:
     below = _checkpoints_below(folder)
     hint = f"; did you mean {below[-1]}?" if below else ""
-    return f"{folder} is no checkpoint of tune-tasks{hint} (expected a folder with {_TRIAL} and {_ALGORITHM}/ in it)"
+    return (
+        f"{folder} is no checkpoint of tune-tasks{hint} (expected a folder with {_TRIAL} and"
+        f" {_ALGORITHM}/ in it)"
+    )
 
 
 def _checkpoints_below(folder: Path) -> list[Path]:
-    """The checkpoints below a folder, as far as a moment's search finds them: it is for a hint, in whatever folder was named.
+    """The checkpoints below a folder, as far as a moment's search finds them.
 
-    The nearest folders are looked at first, links are not followed, and a folder that cannot be read holds none.
+    It is for a hint, in whatever folder was named.
+
+    The nearest folders are looked at first, links are not followed, and a folder that cannot be
+    read holds none.
     """
     found: list[Path] = []
     pending, left = deque([folder]), _LOOKED_AT

@@ -1,4 +1,7 @@
-"""`tune-tasks evaluate`: plays episodes with the policy of a checkpoint. Runs in the calling process, on a Ray of its own."""
+"""`tune-tasks evaluate`: plays episodes with the policy of a checkpoint.
+
+Runs in the calling process, on a Ray of its own.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,8 @@ def evaluate(
         folder: The checkpoint's.
         episodes: How many, >= 1.
         seed: Of the environment.
-        explore: Whether actions are drawn, as in training; else each is the policy's most likely one.
+        explore: Whether actions are drawn, as in training; else each is the policy's most likely
+            one.
         render: Where to write the first episode as an animated picture.
         record: Where to write all episodes as data to learn from.
 
@@ -63,7 +67,11 @@ def evaluate(
             runner = _runner(algorithm)
             frames: list[Image] = []
             for number in range(episodes):
-                with _filming(runner.env, frames) if render and not number else contextlib.nullcontext():
+                with (
+                    _filming(runner.env, frames)
+                    if render and not number
+                    else contextlib.nullcontext()
+                ):
                     episode = _play(runner, explore)
                 played.append((float(episode.get_return()), len(episode)))
                 recorded += [episode] if record else []
@@ -81,10 +89,15 @@ def check(folder: Path, render: Path | None, record: Path | None) -> None:
     """Raise UsageError for what can be seen to be wrong without starting anything."""
     checkpoint = Checkpoint.read(folder)
     if record and checkpoint.config.get("observation_filter", "NoFilter") != "NoFilter":
-        raise UsageError("--record: this policy sees filtered observations, from which no other could learn")
+        raise UsageError(
+            "--record: this policy sees filtered observations, from which no other could learn"
+        )
     for option, file, kinds in (("--render", render, _PICTURES), ("--record", record, _DATA)):
         if file and file.suffix not in kinds:
-            raise UsageError(f"{option}: expected a file that ends with one of {', '.join(kinds)}, got {str(file)!r}")
+            raise UsageError(
+                f"{option}: expected a file that ends with one of {', '.join(kinds)}, got"
+                f" {str(file)!r}"
+            )
         if file and not file.absolute().parent.is_dir():
             raise UsageError(f"{option}: there is no folder {file.absolute().parent}")
 
@@ -94,13 +107,20 @@ def _settings(checkpoint: Checkpoint, seed: int | None, is_filmed: bool) -> Algo
     settings = algorithm_config(checkpoint.alg, checkpoint.env, checkpoint.config)
     settings.env_runners(num_env_runners=0, num_envs_per_env_runner=1, create_local_env_runner=True)
     settings.learners(num_learners=0, num_gpus_per_learner=0)
-    settings.evaluation(evaluation_interval=None, evaluation_num_env_runners=0, evaluation_parallel_to_training=False)
-    if checkpoint.alg in ON_DATA:  # which has a player in its evaluation alone; the data may be gone
+    settings.evaluation(
+        evaluation_interval=None,
+        evaluation_num_env_runners=0,
+        evaluation_parallel_to_training=False,
+    )
+    # Which has a player in its evaluation alone; the data may be gone
+    if checkpoint.alg in ON_DATA:
         settings.evaluation(evaluation_interval=1)
         settings.offline_data(input_="sampler")
-        settings.environment(observation_space=None, action_space=None)  # the player's are its environment's
+        # The player's are its environment's
+        settings.environment(observation_space=None, action_space=None)
     if checkpoint.alg == "CQL":
-        settings.training(replay_buffer_config={"type": "EpisodeReplayBuffer"})  # RLlib wants one without data
+        # RLlib wants one without data
+        settings.training(replay_buffer_config={"type": "EpisodeReplayBuffer"})
     settings.debugging(seed=seed)
     settings.env_config["search_path"] = [str(Path.cwd())]  # as where the trial was started
     if is_filmed:
@@ -119,7 +139,9 @@ def _try_filmed(settings: AlgorithmConfig) -> None:
     except TypeError as error:
         if "render_mode" not in str(error):
             raise
-        raise UsageError(f"--render: {settings.env_config['env']} takes no `render_mode`, as Gymnasium gives it") from error
+        raise UsageError(
+            f"--render: {settings.env_config['env']} takes no `render_mode`, as Gymnasium gives it"
+        ) from error
 
 
 def _runner(algorithm: Algorithm) -> Any:
@@ -133,7 +155,10 @@ def _runner(algorithm: Algorithm) -> Any:
 
 
 def _bounds(runner: Any) -> tuple[Any, Any] | None:
-    """Between which actions are clipped before the environment takes them, in the policy's units."""
+    """Between which actions are clipped before the environment takes them.
+
+    In the policy's units.
+    """
     space = runner.env.single_action_space
     if not isinstance(space, gymnasium.spaces.Box):
         return None

@@ -1,4 +1,7 @@
-"""An experiment of RLlib's, checked before anything starts: algorithm, environment, every config key, the processes' shares."""
+"""An experiment of RLlib's, checked before anything starts.
+
+Algorithm, environment, every config key, the processes' shares.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,14 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from tune_tasks.errors import BadInputError, Location, ResourcesError, SpecError, UsageError, did_you_mean
+from tune_tasks.errors import (
+    BadInputError,
+    Location,
+    ResourcesError,
+    SpecError,
+    UsageError,
+    did_you_mean,
+)
 from tune_tasks.model.trial import Resources, Trial
 from tune_tasks.rllib.checkpoints import Checkpoint
 from tune_tasks.rllib.config.algorithm_config import ConfigError, algorithm_config, ignored_keys
@@ -20,8 +30,21 @@ from tune_tasks.spec.schema import ExperimentSpec
 
 #: What a trial reports beside `learner/…` and `evaluation/…`.
 METRICS = (
-    *("training_iteration", "timesteps_total", "timesteps_this_iter", "time_total_s", "time_this_iter_s", "timestamp"),
-    *("episode_reward_mean", "episode_reward_min", "episode_reward_max", "episode_len_mean", "episodes_total"),
+    *(
+        "training_iteration",
+        "timesteps_total",
+        "timesteps_this_iter",
+        "time_total_s",
+        "time_this_iter_s",
+        "timestamp",
+    ),
+    *(
+        "episode_reward_mean",
+        "episode_reward_min",
+        "episode_reward_max",
+        "episode_len_mean",
+        "episodes_total",
+    ),
 )
 _GROUPS = ("learner/", "evaluation/", "custom")
 _MOST_PROBLEMS = 20
@@ -39,7 +62,10 @@ def in_our_names(experiment: ExperimentSpec, at: Locator) -> ExperimentSpec:
     for name, bound in experiment.stop.items():
         ours = OUR_NAMES.get(name, name)
         if ours in stop:
-            raise SpecError(f"stop.{name}: sets the same as another name of {ours!r}; give one of them", at(("stop", name)))
+            raise SpecError(
+                f"stop.{name}: sets the same as another name of {ours!r}; give one of them",
+                at(("stop", name)),
+            )
         stop[ours] = bound
     metric = OUR_NAMES.get(experiment.metric or "", experiment.metric)
     return experiment.model_copy(update={"stop": stop, "metric": metric})
@@ -48,17 +74,18 @@ def in_our_names(experiment: ExperimentSpec, at: Locator) -> ExperimentSpec:
 def rllib_plan(
     experiment: ExperimentSpec, trials: Sequence[Trial], folder: Path | None, at: Locator
 ) -> tuple[RLlibTrainable, list[Trial]]:
-    """What an experiment's trials call, and the trials with their processes' shares of their resources.
+    """What an experiment's trials call, and the trials with the shares of their processes.
 
     Args:
         experiment: With an `alg` that is not `script`.
         trials: Its trials.
-        folder: The spec's; a relative `restore` or `input_` is looked for in the working directory, then here.
+        folder: The spec's; a relative `restore` or `input_` is looked for in the working
+            directory, then here.
         at: The place of a part of it.
 
     Raises:
-        SpecError: If the algorithm is none; or for everything else that is wrong at once: the environment, a criterion, the
-            checkpoint, the config of a trial, its resources.
+        SpecError: If the algorithm does not exist; or else for everything that is wrong at once:
+            the environment, a criterion, the checkpoint, the config of a trial, its resources.
     """
     try:
         config_class(experiment.alg)
@@ -101,16 +128,23 @@ def _noting(problems: list[SpecError], place: Location | None) -> Iterator[None]
 
 def _check_env(experiment: ExperimentSpec) -> None:
     if experiment.env is None:
-        raise UsageError(f"env: {experiment.alg} needs an environment, e.g. CartPole-v1 or module:Class")
-    from tune_tasks.rllib.envs.environments import check_environment  # and Gymnasium, which scripts need not have
+        raise UsageError(
+            f"env: {experiment.alg} needs an environment, e.g. CartPole-v1 or module:Class"
+        )
+    # And Gymnasium, which scripts need not have
+    from tune_tasks.rllib.envs.environments import check_environment
 
     check_environment(experiment.env)
 
 
 def _check_metric(alg: str, name: str) -> None:
-    if name not in METRICS and not name.removeprefix("info/").removeprefix("info.").startswith(_GROUPS):
+    if name not in METRICS and not name.removeprefix("info/").removeprefix("info.").startswith(
+        _GROUPS
+    ):
         known = f"known: {', '.join(METRICS)}, learner/…, evaluation/…"
-        raise UsageError(f"stop.{name}: no trial of {alg} reports it{did_you_mean(name, METRICS)} ({known})")
+        raise UsageError(
+            f"stop.{name}: no trial of {alg} reports it{did_you_mean(name, METRICS)} ({known})"
+        )
 
 
 def _folders(of_spec: Path | None) -> tuple[Path, ...]:
@@ -119,7 +153,11 @@ def _folders(of_spec: Path | None) -> tuple[Path, ...]:
 
 def _restored(experiment: ExperimentSpec, folder: Path | None) -> Path | None:
     try:
-        return None if experiment.restore is None else _checkpoint(Path(experiment.restore), experiment, folder)
+        return (
+            None
+            if experiment.restore is None
+            else _checkpoint(Path(experiment.restore), experiment, folder)
+        )
     except UsageError as exc:
         raise UsageError(f"restore: {exc}") from None
 
@@ -135,9 +173,15 @@ def _checkpoint(restore: Path, experiment: ExperimentSpec, folder: Path | None) 
 
 
 def _placed(
-    trials: Sequence[Trial], trainable: RLlibTrainable, env: str | None, problems: list[SpecError], at: Locator
+    trials: Sequence[Trial],
+    trainable: RLlibTrainable,
+    env: str | None,
+    problems: list[SpecError],
+    at: Locator,
 ) -> Iterator[Trial]:
-    """The trials with their processes' shares; each config is built once, as RLlib is going to see it.
+    """The trials with their processes' shares.
+
+    Each config is built once, as RLlib is going to see it.
 
     What is wrong goes to `problems`; with many of them the rest of the trials is not looked at.
     """
@@ -153,7 +197,10 @@ def _placed(
                 known[key] = _bundles(trial, trainable, env)
             except ConfigError as exc:
                 new = [problem for problem in exc.each() if str(problem) not in said]
-                problems += [SpecError(_of_trial(problem, trial), at(("config", *problem.key))) for problem in new]
+                problems += [
+                    SpecError(_of_trial(problem, trial), at(("config", *problem.key)))
+                    for problem in new
+                ]
                 said |= set(map(str, new))
             except ResourcesError as exc:
                 problems.append(SpecError(_of_trial(exc, trial), at(("resources",))))
@@ -171,7 +218,9 @@ def _with_shares(trial: Trial, bundles: tuple[Resources, ...], trainable: RLlibT
     if trainable.unset:
         cpu, gpu = (sum(getattr(bundle, name) for bundle in bundles) for name in ("cpu", "gpu"))
         resources = dataclasses.replace(resources, cpu=cpu, gpu=gpu)
-    return dataclasses.replace(trial, resources=resources, bundles=bundles if len(bundles) > 1 else ())
+    return dataclasses.replace(
+        trial, resources=resources, bundles=bundles if len(bundles) > 1 else ()
+    )
 
 
 def _of_trial(error: BadInputError, trial: Trial) -> str:

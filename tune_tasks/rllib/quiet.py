@@ -12,7 +12,10 @@ _TALKATIVE = ("ray.rllib", "ray.tune", "ray._common.deprecation", "gymnasium")
 
 @contextlib.contextmanager
 def quiet(*, verbose: bool = False) -> Iterator[None]:
-    """For the time of the context only RLlib's errors are logged, and no Python warning is shown; `verbose` changes nothing."""
+    """For the time of the context only RLlib's errors are logged, and no Python warning is shown.
+
+    `verbose` changes nothing.
+    """
     if verbose:
         yield
         return

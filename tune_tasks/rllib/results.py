@@ -12,10 +12,14 @@ from typing import Any
 from tune_tasks.result import TrainingResult
 
 EPISODES = "tune_tasks_episodes"
-"""The key under `env_runners` for the (return, length) of every episode that ended in one `train()` call."""
+"""The key under `env_runners` for the (return.
+
+Length) of every episode that ended in one `train()` call.
+"""
 
 _RECENT_EPISODES = 100
-_NO_STATISTICS = ("num_trainable_parameters", "num_non_trainable_parameters")  # NaN from the second iteration on, in RLlib 2.60
+# NaN from the second iteration on, in RLlib 2.60
+_NO_STATISTICS = ("num_trainable_parameters", "num_non_trainable_parameters")
 _EVALUATION = {
     "episode_return_mean": "episode_reward_mean",
     "episode_return_min": "episode_reward_min",
@@ -44,7 +48,10 @@ class RecentEpisodes:
             self.total += 1
 
     def fields(self) -> dict[str, Any]:
-        """The fields of TrainingResult that speak of episodes; no means before the first has ended."""
+        """The fields of TrainingResult that speak of episodes.
+
+        No means before the first has ended.
+        """
         if not self.recent:
             return {"episodes_total": self.total}
         returns, lengths = zip(*self.recent, strict=True)
@@ -57,20 +64,25 @@ class RecentEpisodes:
 
 
 def training_result(
-    result: Mapping[str, Any], episodes: RecentEpisodes, *, on_data: bool = False, evaluated: bool = True
+    result: Mapping[str, Any],
+    episodes: RecentEpisodes,
+    *,
+    on_data: bool = False,
+    evaluated: bool = True,
 ) -> TrainingResult:
     """What one `Algorithm.train()` came to.
 
     Args:
         result: What it returned.
         episodes: The trial's, which those of the result are added to.
-        on_data: Whether the algorithm learns from recorded data: its episodes are those of its evaluation, and its timesteps
-            the recorded ones that it has trained on.
-        evaluated: Whether what the result says of an evaluation is new; RLlib repeats it until the next.
+        on_data: Whether the algorithm learns from recorded data: its episodes are those of its
+            evaluation, and its timesteps the recorded ones that it has trained on.
+        evaluated: Whether what the result says of an evaluation is new; RLlib repeats it until the
+            next.
 
     Returns:
-        With `timesteps_total` the environment steps since the trial began, and the learner's statistics in `info` as
-        `learner/<name>`.
+        With `timesteps_total` the environment steps since the trial began, and the learner's
+        statistics in `info` as `learner/<name>`.
     """
     evaluation = result.get("evaluation", {}).get("env_runners", {})
     played = evaluation if on_data else result.get("env_runners", {})
@@ -87,7 +99,10 @@ def training_result(
 
 
 def _evaluation(played: Mapping[str, Any]) -> dict[str, float]:
-    """What RLlib's evaluation has measured, in our words; nothing where no episode has ended in it."""
+    """What RLlib's evaluation has measured, in our words.
+
+    Nothing where no episode has ended in it.
+    """
     means = {ours: float(played.get(theirs, math.nan)) for theirs, ours in _EVALUATION.items()}
     return {name: value for name, value in means.items() if math.isfinite(value)}
 

@@ -1,4 +1,7 @@
-"""An RLlib algorithm as a trainable: built, trained and reported iteration by iteration, in the trial's process."""
+"""An RLlib algorithm as a trainable.
+
+Built, trained and reported iteration by iteration, in the trial's process.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,11 @@ if TYPE_CHECKING:
 
 _WORKERS_CPU = {"num_cpus_per_env_runner", "num_cpus_per_worker"}
 _WORKERS = {
-    *{old for old, place in KEYS.items() if place.name in ("num_env_runners", "num_learners", "evaluation_num_env_runners")},
+    *{
+        old
+        for old, place in KEYS.items()
+        if place.name in ("num_env_runners", "num_learners", "evaluation_num_env_runners")
+    },
     *("num_env_runners", "num_learners", "evaluation_num_env_runners"),
 }
 """What a config calls the number of its workers."""
@@ -101,21 +108,29 @@ class RLlibTrainable:
 
 
 def _try_environment(settings: AlgorithmConfig) -> None:
-    """One step of the environment in this process: what is wrong with it from the start is raised as it is.
+    """One step of the environment in this process.
 
-    An algorithm that learns from data alone, for which RLlib makes no environment, is told what one observes and does.
+    What is wrong with it from the start is raised as it is.
+
+    An algorithm that learns from data alone, for which RLlib makes no environment, is told what one
+    observes and does.
     """
     from tune_tasks.rllib.envs.environments import try_environment
 
     given = settings.env_config
     with contextlib.closing(try_environment(given["env"], given["options"], settings.seed)) as env:
         if settings.is_offline:
-            settings.environment(observation_space=env.observation_space, action_space=env.action_space)
+            settings.environment(
+                observation_space=env.observation_space, action_space=env.action_space
+            )
 
 
 @contextlib.contextmanager
 def _own_errors(settings: AlgorithmConfig) -> Iterator[None]:
-    """In place of what RLlib makes of an environment's error, the error; in place of an error without a word, its cause."""
+    """In place of what RLlib makes of an environment's error, the error.
+
+    In place of an error without a word, its cause.
+    """
     try:
         yield
     except Exception as exc:  # noqa: BLE001 - it or its cause is raised again
@@ -135,7 +150,10 @@ def _raise_own_error(settings: AlgorithmConfig) -> None:
 
 @contextlib.contextmanager
 def built(settings: AlgorithmConfig, restore: Path | None) -> Iterator[Algorithm]:
-    """The algorithm, as it was where RLlib's files of a checkpoint are given, until the context ends."""
+    """The algorithm, as it was where RLlib's files of a checkpoint are given.
+
+    Until the context ends.
+    """
     from ray.rllib.utils.checkpoints import Checkpointable
 
     from tune_tasks.rllib.algorithms.workers import end
@@ -145,11 +163,14 @@ def built(settings: AlgorithmConfig, restore: Path | None) -> Iterator[Algorithm
         try:
             if restore and algorithm.env_runner_group:
                 algorithm.restore_from_path(str(restore))
-            elif restore:  # one that learns from data alone has no group, which RLlib's own method asks for
+            elif restore:
+                # One that learns from data alone has no group, which RLlib's own method asks for
                 Checkpointable.restore_from_path(algorithm, str(restore))
             yield algorithm
         finally:
-            for group in filter(None, (algorithm.env_runner_group, algorithm.eval_env_runner_group)):
+            for group in filter(
+                None, (algorithm.env_runner_group, algorithm.eval_env_runner_group)
+            ):
                 end(group)
             algorithm.stop()
 
@@ -170,16 +191,21 @@ def _working_folder() -> Iterator[None]:
 
 
 def place(
-    settings: AlgorithmConfig, config: Mapping[str, Any], resources: Resources, unset: Collection[str] = ()
+    settings: AlgorithmConfig,
+    config: Mapping[str, Any],
+    resources: Resources,
+    unset: Collection[str] = (),
 ) -> tuple[Resources, ...]:
-    """Give a trial's processes their shares of its resources; returns the bundles, the trial's own process's first.
+    """Give a trial's processes their shares of its resources.
+
+    Returns the bundles, the trial's own process's first.
 
     Args:
         settings: RLlib's, which are told of the shares.
         config: The spec's; where it says what a worker has, that holds.
         resources: The whole trial's.
-        unset: Those of `cpu` and `gpu` that nobody has named. A CPU is the trial's own and one each worker's, if `config`
-            says how many workers there are; GPUs are what `config` asks for.
+        unset: Those of `cpu` and `gpu` that nobody has named. A CPU is the trial's own and one each
+            worker's, if `config` says how many workers there are; GPUs are what `config` asks for.
 
     Raises:
         ResourcesError: If they do not suffice.
@@ -191,8 +217,12 @@ def place(
         resources = dataclasses.replace(resources, gpu=gpu)
     if resources.gpu and settings.num_learners:
         if "num_learners" in config:
-            raise ResourcesError("resources: a trial's GPUs are its own process's: with `gpu`, `num_learners` must be 0")
-        settings.learners(num_learners=0)  # IMPALA's and APPO's default is 1, which would have no GPU
+            raise ResourcesError(
+                "resources: a trial's GPUs are its own process's: with `gpu`, `num_learners` must"
+                " be 0"
+            )
+        # IMPALA's and APPO's default is 1, which would have no GPU
+        settings.learners(num_learners=0)
     workers = settings.num_env_runners + evaluators + settings.num_learners
     cpu = settings.num_cpus_per_env_runner if _WORKERS_CPU & config.keys() else None
     if "cpu" in unset and _WORKERS & config.keys():
@@ -200,7 +230,10 @@ def place(
     bundles = divide(resources, workers, cpu=cpu, gpu=settings.num_gpus_per_env_runner)
     own = bundles[0]
     if settings.num_gpus_per_learner > own.gpu and not settings.num_learners:
-        raise ResourcesError(f"resources: config asks for {settings.num_gpus_per_learner:g} GPUs, the trial has {own.gpu:g}")
+        raise ResourcesError(
+            f"resources: config asks for {settings.num_gpus_per_learner:g} GPUs, the trial has"
+            f" {own.gpu:g}"
+        )
     if workers:
         each: Any = bundles[1].cpu  # a fraction, too, whatever RLlib's annotation says
         settings.env_runners(num_cpus_per_env_runner=each)
@@ -230,10 +263,19 @@ class _Training:
         try:
             while True:
                 result = self._algorithm.train()
-                if self._trainable.alg in _GO_ON and not self._algorithm.config.restart_failed_env_runners:
-                    _raise_own_error(self._algorithm.config)  # its worker has been left out in silence
-                on_data, evaluated = self._trainable.alg in ON_DATA, self._is_evaluated(result["training_iteration"])
-                self._reporter.report(training_result(result, self._episodes, on_data=on_data, evaluated=evaluated))
+                if (
+                    self._trainable.alg in _GO_ON
+                    and not self._algorithm.config.restart_failed_env_runners
+                ):
+                    # Its worker has been left out in silence
+                    _raise_own_error(self._algorithm.config)
+                on_data, evaluated = (
+                    self._trainable.alg in ON_DATA,
+                    self._is_evaluated(result["training_iteration"]),
+                )
+                self._reporter.report(
+                    training_result(result, self._episodes, on_data=on_data, evaluated=evaluated)
+                )
                 if every and self._iteration % every == 0:
                     self._save()
         finally:

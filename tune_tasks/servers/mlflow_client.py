@@ -10,14 +10,21 @@ from urllib.parse import urlparse
 
 from tune_tasks.errors import ServiceError
 from tune_tasks.model.text import one_line
-from tune_tasks.servers.mlflow_database import Schema, alone_with, database_of, make_aside, schema_of
+from tune_tasks.servers.mlflow_database import (
+    Schema,
+    alone_with,
+    database_of,
+    make_aside,
+    schema_of,
+)
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 _USER = re.compile(r"://[^/\s]*@(?=[^/\s@])")
 _CLIENT_SETTINGS = {
-    # One default call to a server that is away blocks for 246 s; we back off ourselves, and a repeated create_run makes ghosts.
+    # One default call to a server that is away blocks for 246 s; we back off ourselves, and a
+    # repeated create_run makes ghosts.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -25,7 +32,10 @@ _CLIENT_SETTINGS = {
 
 
 def default_tracking_uri(cwd: Path) -> str:
-    """`MLFLOW_TRACKING_URI`, or SQLite `mlflow.db` in the working directory; local paths made absolute."""
+    """`MLFLOW_TRACKING_URI`, or SQLite `mlflow.db` in the working directory.
+
+    Local paths made absolute.
+    """
     return absolute_uri(os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db", cwd)
 
 
@@ -43,12 +53,18 @@ def is_local_store(uri: str) -> bool:
 
 
 def without_password(text: str) -> str:
-    """A URI, or any text with URIs in it such as an error's, as it may be shown: without users and passwords."""
+    """A URI, or any text with URIs in it such as an error's, as it may be shown.
+
+    Without users and passwords.
+    """
     return _USER.sub("://***@", text)
 
 
 def connect(uri: str) -> MlflowClient:
-    """A client that gives up soon; a local store is initialised where it is new, which takes seconds."""
+    """A client that gives up soon.
+
+    A local store is initialised where it is new, which takes seconds.
+    """
     for name, value in _CLIENT_SETTINGS.items():
         os.environ.setdefault(name, value)
     from mlflow.tracking import MlflowClient
@@ -63,12 +79,17 @@ def connect(uri: str) -> MlflowClient:
 
 
 def _open(client: MlflowClient) -> None:
-    """Have the store opened, and its migrations run, which the client alone puts off for some stores."""
+    """Have the store opened, and its migrations run.
+
+    Which the client alone puts off for some stores.
+    """
     client.search_experiments(max_results=1)
 
 
 def expect_usable(uri: str, *, writes: bool = True) -> None:
-    """Look whether a local store can be used, in milliseconds. A tracking server may come back, and is not asked.
+    """Look whether a local store can be used, in milliseconds.
+
+    A tracking server may come back, and is not asked.
 
     Raises:
         ServiceError: If it cannot; says why and what to do.
@@ -82,6 +103,9 @@ def expect_usable(uri: str, *, writes: bool = True) -> None:
         reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else exc
         raise ServiceError(f"the MLflow store {database} cannot be used: {reason}") from exc
     except Exception as exc:
-        hint = f"take a copy of it and run `mlflow db upgrade {uri}`; if that fails, move it away or set MLFLOW_TRACKING_URI"
+        hint = (
+            f"take a copy of it and run `mlflow db upgrade {uri}`; if that fails, move it away or"
+            " set MLFLOW_TRACKING_URI"
+        )
         reason = one_line(next(iter(str(exc).splitlines()), type(exc).__name__))
         raise ServiceError(f"the MLflow store {database} cannot be used: {reason}; {hint}") from exc

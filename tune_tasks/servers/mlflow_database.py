@@ -1,4 +1,7 @@
-"""The SQLite file of a local MLflow store: one process at a time makes it, and whether it can be used is seen beforehand."""
+"""The SQLite file of a local MLflow store.
+
+One process at a time makes it, and whether it can be used is seen beforehand.
+"""
 
 from __future__ import annotations
 
@@ -27,16 +30,22 @@ def database_of(uri: str) -> Path | None:
 
 @contextlib.contextmanager
 def alone_with(database: Path) -> Iterator[None]:
-    """Have the file for oneself among our processes: MLflow's migrations, several at once, ruin it."""
+    """Have the file for oneself among our processes.
+
+    MLflow's migrations, several at once, ruin it.
+    """
     with contextlib.ExitStack() as stack:
-        with contextlib.suppress(OSError):  # a folder that cannot be written: nobody makes anything in it
+        # A folder that cannot be written: nobody makes anything in it
+        with contextlib.suppress(OSError):
             lock = stack.enter_context(database.with_name(f".{database.name}.lock").open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def make_aside(database: Path, make: Callable[[str], None]) -> None:
-    """Make the file if there is none: aside and then renamed, for the migrations of one that was left halfway never end.
+    """Make the file if there is none.
+
+    Aside and then renamed, for the migrations of one that was left halfway never end.
 
     Args:
         database: The file.
@@ -81,9 +90,13 @@ def schema_of(database: Path, *, writes: bool) -> Schema:
     if not tables & {"experiments", "runs"} or revision == newest or not known:
         return Schema.USABLE
     if not revision:
-        raise ValueError(f"the making of it was broken off; move it away to have a new one made, {_ELSEWHERE}")
+        raise ValueError(
+            f"the making of it was broken off; move it away to have a new one made, {_ELSEWHERE}"
+        )
     if revision not in known:
-        raise ValueError(f"a newer MLflow has made it (schema {revision}); install that one, {_ELSEWHERE}")
+        raise ValueError(
+            f"a newer MLflow has made it (schema {revision}); install that one, {_ELSEWHERE}"
+        )
     return Schema.OLDER
 
 
@@ -99,14 +112,22 @@ def _expect_folder(folder: Path) -> None:
 def _content(database: Path) -> tuple[set[str], str | None]:
     """The names of its tables, and the revision of MLflow's schema."""
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)) as connection:
-            tables = {str(name) for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        with contextlib.closing(
+            sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)
+        ) as connection:
+            tables = {
+                str(name)
+                for (name,) in connection.execute(
+                    "SELECT name FROM sqlite_master WHERE type = 'table'"
+                )
+            }
             row = (
                 connection.execute("SELECT version_num FROM alembic_version").fetchone()
                 if "alembic_version" in tables
                 else None
             )
-    except sqlite3.OperationalError:  # somebody writes just now, or has left a journal: MLflow itself sees to that
+    except sqlite3.OperationalError:
+        # Somebody writes just now, or has left a journal: MLflow itself sees to that
         return set(), None
     except sqlite3.DatabaseError as exc:
         raise ValueError(f"{exc}; move it away, {_ELSEWHERE}") from exc
@@ -114,7 +135,10 @@ def _content(database: Path) -> tuple[set[str], str | None]:
 
 
 def _revisions() -> tuple[set[str], str | None]:
-    """The revisions of MLflow's schema that the installed one knows, and the newest; none if they are not where they were."""
+    """The revisions of MLflow's schema that the installed one knows, and the newest.
+
+    None if they are not where they were.
+    """
     spec = importlib.util.find_spec("mlflow")
     revisions, older = set[str](), set[str]()
     for folder in (spec.submodule_search_locations if spec else None) or ():

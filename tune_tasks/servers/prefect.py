@@ -1,11 +1,15 @@
-"""Which Prefect server a sweep uses: the configured one, one that answers on the default address, or our own.
+"""Which Prefect server a sweep uses.
 
-Our own is a real `prefect server` on a free loopback port and on Prefect's own database. All sweeps of a user share it:
-each holds a lease (a shared lock on a file under `PREFECT_HOME`), and the server ends itself once nobody does. A lease ends
-with its process, however that ends, so that no sweep takes the server from another and none leaves it behind.
+The configured one, one that answers on the default address, or our own.
 
-It has its port before it says so in the file that sweeps read, and it answers with an identity that is in that file: what else
-answers on a port is never taken for it. Who has no auth string, which only the user can read, is turned away.
+Our own is a real `prefect server` on a free loopback port and on Prefect's own database. All sweeps
+of a user share it: each holds a lease (a shared lock on a file under `PREFECT_HOME`), and the
+server ends itself once nobody does. A lease ends with its process, however that ends, so that no
+sweep takes the server from another and none leaves it behind.
+
+It has its port before it says so in the file that sweeps read, and it answers with an identity that
+is in that file: what else answers on a port is never taken for it. Who has no auth string, which
+only the user can read, is turned away.
 """
 
 from __future__ import annotations
@@ -54,7 +58,8 @@ class PrefectAddress:
     Attributes:
         api_url: Of its API.
         ui_url: Of its pages.
-        sign_in_url: Of the page that signs a browser in, with the auth string in it; None if the server is not our own.
+        sign_in_url: Of the page that signs a browser in, with the auth string in it; None if the
+            server is not our own.
     """
 
     api_url: str
@@ -83,13 +88,16 @@ class OwnServer:
 
 
 class ServerFiles:
-    """The files by which sweeps and their common server find one another; their folder is the user's alone.
+    """The files by which sweeps and their common server find one another.
+
+    Their folder is the user's alone.
 
     Attributes:
         lease: Locked shared by each sweep; exclusively by the server once it ends.
         start: Locked by the sweep that looks for the server, or starts it.
         alive: Locked by the server for its life.
-        state: JSON, `{"url": …, "identity": …}`, written by the server; absent while there is none to use.
+        state: JSON, `{"url": …, "identity": …}`, written by the server; absent while there is none
+            to use.
         auth: The auth string, which stays the same: browsers keep it.
         port: The port that the last server had.
         log: What the server prints.
@@ -98,8 +106,14 @@ class ServerFiles:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.lease, self.start, self.alive = (folder / f"server.{name}" for name in ("lease", "start", "alive"))
-        self.state, self.port, self.log = folder / "server.json", folder / "server.port", folder / "server.log"
+        self.lease, self.start, self.alive = (
+            folder / f"server.{name}" for name in ("lease", "start", "alive")
+        )
+        self.state, self.port, self.log = (
+            folder / "server.json",
+            folder / "server.port",
+            folder / "server.log",
+        )
         self.auth, self.sign_in = folder / "server.auth", folder / "sign-in.html"
 
 
@@ -108,15 +122,19 @@ def _to_stderr(text: str) -> None:
 
 
 @contextlib.contextmanager
-def prefect_server(warn: Callable[[str], None] = _to_stderr) -> Iterator[Callable[[], PrefectAddress]]:
-    """A Prefect server for the time of the context; this process's settings, and so its children's, point to it.
+def prefect_server(
+    warn: Callable[[str], None] = _to_stderr,
+) -> Iterator[Callable[[], PrefectAddress]]:
+    """A Prefect server for the time of the context.
+
+    This process's settings, and so its children's, point to it.
 
     Args:
         warn: Told of a configured server that does not answer at once.
 
     Yields:
-        A function that waits until the server answers, so that other things can start meanwhile. It raises ServiceError
-        if the configured server does not answer, or ours does not start.
+        A function that waits until the server answers, so that other things can start meanwhile. It
+        raises ServiceError if the configured server does not answer, or ours does not start.
     """
     from prefect.settings import get_current_settings
 
@@ -134,7 +152,9 @@ def prefect_server(warn: Callable[[str], None] = _to_stderr) -> Iterator[Callabl
 
 @contextlib.contextmanager
 def standing_server() -> Iterator[PrefectAddress]:
-    """The Prefect server that is there also when no sweep runs: the configured one, else one on the default address.
+    """The Prefect server that is there also when no sweep runs.
+
+    The configured one, else one on the default address.
 
     Raises:
         UsageError: If there is none.
@@ -149,13 +169,17 @@ def standing_server() -> Iterator[PrefectAddress]:
             yield _address()
     else:
         raise UsageError(
-            "a deployment needs a Prefect server that stays, and the one of a sweep ends with it: start one "
-            "(prefect server start), or set PREFECT_API_URL to yours; `tune-tasks serve` needs none"
+            "a deployment needs a Prefect server that stays, and the one of a sweep ends with it:"
+            " start one (prefect server start), or set PREFECT_API_URL to yours; `tune-tasks serve`"
+            " needs none"
         )
 
 
 def own_server_files() -> ServerFiles:
-    """The files of our own server. A home that machines share has one for each: they listen on loopback."""
+    """The files of our own server. A home that machines share has one for each.
+
+    They listen on loopback.
+    """
     from prefect.settings import get_current_settings
 
     return ServerFiles(get_current_settings().home / "tune-tasks" / socket.gethostname())
@@ -167,7 +191,10 @@ def answers(api_url: str) -> bool:
 
 
 def is_answering(server: OwnServer) -> bool:
-    """Whether our own server answers, and not something else that has come to listen on its port."""
+    """Whether our own server answers.
+
+    And not something else that has come to listen on its port.
+    """
     return _answer(f"{server.url}{IDENTITY_PATH}") == server.identity
 
 
@@ -181,15 +208,26 @@ def _answer(url: str) -> object:
 
 
 def latest_flow_run_url(*flows: str) -> str | None:
-    """The page of the flows' latest run at the server that this process's settings point to, if it has run there."""
+    """The page of the flows' latest run at the server that this process's settings point to.
+
+    If it has run there.
+    """
     from prefect.client.orchestration import get_client
-    from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter, FlowRunFilterStartTime
+    from prefect.client.schemas.filters import (
+        FlowFilter,
+        FlowFilterName,
+        FlowRunFilter,
+        FlowRunFilterStartTime,
+    )
     from prefect.client.schemas.sorting import FlowRunSort
 
     by_name = FlowFilter(name=FlowFilterName(any_=list(flows)))
-    begun = FlowRunFilter(start_time=FlowRunFilterStartTime(is_null_=False))  # a schedule's runs are there beforehand
+    # A schedule's runs are there beforehand
+    begun = FlowRunFilter(start_time=FlowRunFilterStartTime(is_null_=False))
     with get_client(sync_client=True) as client:
-        runs = client.read_flow_runs(flow_filter=by_name, flow_run_filter=begun, sort=FlowRunSort.START_TIME_DESC, limit=1)
+        runs = client.read_flow_runs(
+            flow_filter=by_name, flow_run_filter=begun, sort=FlowRunSort.START_TIME_DESC, limit=1
+        )
     return f"{_address().ui_url}/runs/flow-run/{runs[0].id}" if runs else None
 
 
@@ -200,22 +238,35 @@ def is_loopback(url: str) -> bool:
 
 
 def _configured_server(warn: Callable[[str], None]) -> PrefectAddress:
-    """The configured server, once it answers: one that is being started again, or a proxy's bad moment, fails no sweep."""
-    from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+    """The configured server, once it answers.
+
+    One that is being started again, or a proxy's bad moment, fails no sweep.
+    """
+    from prefect.settings import (
+        PREFECT_API_REQUEST_TIMEOUT,
+        PREFECT_CLIENT_MAX_RETRIES,
+        temporary_settings,
+    )
 
     address = _address()
     deadline = time.monotonic() + CONFIGURED_TIMEOUT_S
-    with temporary_settings({PREFECT_API_REQUEST_TIMEOUT: _REQUEST_TIMEOUT_S, PREFECT_CLIENT_MAX_RETRIES: 0}):
+    with temporary_settings(
+        {PREFECT_API_REQUEST_TIMEOUT: _REQUEST_TIMEOUT_S, PREFECT_CLIENT_MAX_RETRIES: 0}
+    ):
         problem = _problem_with_the_configured()
         if problem:
-            warn(f"the Prefect server {address.api_url} does not answer ({problem}); trying for {CONFIGURED_TIMEOUT_S:g} s")
+            warn(
+                f"the Prefect server {address.api_url} does not answer ({problem}); trying for"
+                f" {CONFIGURED_TIMEOUT_S:g} s"
+            )
         while problem and time.monotonic() < deadline:
             time.sleep(_PAUSE_S)
             problem = _problem_with_the_configured()
     if problem:
         raise ServiceError(
-            f"the configured Prefect server {address.api_url} did not answer within {CONFIGURED_TIMEOUT_S:g} s ({problem}); "
-            "start it, or unset PREFECT_API_URL to have one started for the sweep"
+            f"the configured Prefect server {address.api_url} did not answer within"
+            f" {CONFIGURED_TIMEOUT_S:g} s ({problem}); start it, or unset PREFECT_API_URL to have"
+            " one started for the sweep"
         )
     return address
 
@@ -243,7 +294,10 @@ def _problem_with_the_configured() -> str | None:
     status = answered.response.status_code
     if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR or status in _PASSING:
         return f"it answered {status}"
-    raise ServiceError(f"the configured Prefect server {_address().api_url} {refusal(status) or f'answered {status}'}")
+    raise ServiceError(
+        f"the configured Prefect server {_address().api_url}"
+        f" {refusal(status) or f'answered {status}'}"
+    )
 
 
 def http_error(error: BaseException | None) -> httpx.HTTPStatusError | None:
@@ -272,7 +326,9 @@ def _address() -> PrefectAddress:
 def _pointing_to(api_url: str, auth_string: str | None = None) -> Iterator[None]:
     from prefect.context import refresh_global_settings_context
 
-    added = {"PREFECT_API_URL": api_url} | ({"PREFECT_API_AUTH_STRING": auth_string} if auth_string else {})
+    added = {"PREFECT_API_URL": api_url} | (
+        {"PREFECT_API_AUTH_STRING": auth_string} if auth_string else {}
+    )
     before = {name: os.environ.get(name) for name in added}
     os.environ.update(added)
     refresh_global_settings_context()
@@ -294,7 +350,8 @@ def _shared_server(files: ServerFiles) -> Iterator[OwnServer]:
     with files.lease.open("a") as lease:
         fcntl.flock(lease, fcntl.LOCK_SH)  # waits only while a server that nobody used is ending
         yield _find_or_start(files)
-    with contextlib.suppress(OSError):  # its files were removed meanwhile: there is nothing to wait for
+    # Its files were removed meanwhile: there is nothing to wait for
+    with contextlib.suppress(OSError):
         _wait_for_end(files)
 
 
@@ -314,7 +371,12 @@ def _start(files: ServerFiles) -> OwnServer:
     command = [sys.executable, "-m", "tune_tasks.servers.prefect_main", str(files.folder)]
     with files.log.open("w") as log:
         process = subprocess.Popen(  # noqa: S603 - our own module
-            command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            command,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     deadline = time.monotonic() + _START_TIMEOUT_S
     while process.poll() is None and time.monotonic() < deadline:
@@ -330,14 +392,21 @@ def _wait_for_start(files: ServerFiles, server: OwnServer) -> PrefectAddress:
         if _can_lock(files.alive):
             raise ServiceError(f"the Prefect server ended at its start; see {files.log}")
         if time.monotonic() > deadline:
-            raise ServiceError(f"the Prefect server did not answer within {_START_TIMEOUT_S:g} s; see {files.log}")
+            raise ServiceError(
+                f"the Prefect server did not answer within {_START_TIMEOUT_S:g} s; see {files.log}"
+            )
         time.sleep(0.05)
     # Behind the number sign: what a browser keeps to itself.
-    return PrefectAddress(server.api_url, server.url, f"{server.url}{SIGN_IN_PATH}#{server.auth_string}")
+    return PrefectAddress(
+        server.api_url, server.url, f"{server.url}{SIGN_IN_PATH}#{server.auth_string}"
+    )
 
 
 def _wait_for_end(files: ServerFiles) -> None:
-    """Wait until the server has ended, if it is about to: where another sweep holds a lease, it is not."""
+    """Wait until the server has ended, if it is about to.
+
+    Where another sweep holds a lease, it is not.
+    """
     deadline = time.monotonic() + _END_TIMEOUT_S
     while time.monotonic() < deadline and not _can_lock(files.alive):
         if files.state.exists() and not _can_lock(files.lease):
@@ -372,7 +441,8 @@ def listen(port_file: Path | None = None) -> socket.socket:
     """Listen on the loopback address, so that nothing else can have the port from now on.
 
     Args:
-        port_file: Holds the port to have if it is free; else another is noted there: what links to it stays right.
+        port_file: Holds the port to have if it is free; else another is noted there: what links to
+            it stays right.
     """
     port = _noted_port(port_file)
     listener = _listen_on(port) if port else None
@@ -399,9 +469,11 @@ def _listen_on(port: int) -> socket.socket | None:
     """A socket that listens on the port (0: on any that is free), or None if that is not free."""
     listener = socket.socket()
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that have just ended do no harm
+        # Connections that have just ended do no harm
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
-        listener.listen(_BACKLOG)  # a port that is only bound can be taken by whoever listens on it first
+        # A port that is only bound can be taken by whoever listens on it first
+        listener.listen(_BACKLOG)
     except (OSError, OverflowError):
         listener.close()
         if port == 0:

@@ -1,1 +1,4 @@
-"""What a spec file may say, and the trials that it stands for. Pure: nothing of a spec is executed here."""
+"""What a spec file may say, and the trials that it stands for. Pure.
+
+Nothing of a spec is executed here.
+"""

@@ -1,4 +1,7 @@
-"""What a spec holds that another program would replace, and we do not: other tools' words for a search, variables. Pure."""
+"""What a spec holds that another program would replace, and we do not.
+
+Other tools' words for a search, variables. Pure.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,10 @@ _LONGEST = 60  # characters of a value that a message repeats
 
 
 def unsearched(config: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    """The values that look like a search and are none: the path within `config`, and what to write."""
+    """The values that look like a search and are none.
+
+    The path within `config`, and what to write.
+    """
     for path, value in _walk(config, ()):
         if path and (message := _mapping(value) if isinstance(value, Mapping) else _text(value)):
             yield path, message
@@ -58,8 +64,13 @@ def variables(experiment: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
 
 
 def not_replaced(value: object) -> str:
-    """What to add to an error that arises from a text with a variable in it; empty for any other."""
-    return "; variables are not replaced" if isinstance(value, str) and _VARIABLE.search(value) else ""
+    """What to add to an error that arises from a text with a variable in it.
+
+    Empty for any other.
+    """
+    return (
+        "; variables are not replaced" if isinstance(value, str) and _VARIABLE.search(value) else ""
+    )
 
 
 def _walk(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
@@ -80,14 +91,28 @@ def _mapping(value: Mapping[str, Any]) -> str | None:
     if keys & set(_MARKERS) or not keys:
         return None
     if whose := _owner(keys, value):
-        return _nothing(", ".join(map(repr, value)), whose, _of_wandb(value) if whose is _WANDBS else None)
+        return _nothing(
+            ", ".join(map(repr, value)), whose, _of_wandb(value) if whose is _WANDBS else None
+        )
     if len(keys) > 1:
         return None
     ((key, item),) = value.items()
-    if key in _RAY_YAML and (isinstance(item, list) or (isinstance(item, str) and _SEVERAL.search(item))):
-        return _nothing(repr(key), "another tool's", _written(key, list(map(repr, item))) if isinstance(item, list) else None)
+    if key in _RAY_YAML and (
+        isinstance(item, list) or (isinstance(item, str) and _SEVERAL.search(item))
+    ):
+        return _nothing(
+            repr(key),
+            "another tool's",
+            _written(key, list(map(repr, item))) if isinstance(item, list) else None,
+        )
     plain = re.sub(r"[^a-z]", "", key.lower())
-    marker = "eval" if plain == "eval" else "grid_search" if plain == "grid" or nearest(plain, ["gridsearch"]) else None
+    marker = (
+        "eval"
+        if plain == "eval"
+        else "grid_search"
+        if plain == "grid" or nearest(plain, ["gridsearch"])
+        else None
+    )
     if marker and isinstance(item, _MARKERS[marker]):
         return f"nothing is searched here: did you mean {marker!r} in place of {key!r}?"
     return None
@@ -96,9 +121,15 @@ def _mapping(value: Mapping[str, Any]) -> str | None:
 def _owner(keys: set[str], value: Mapping[str, Any]) -> str | None:
     """Whose form of a domain a mapping has; None if it is nobody's."""
     is_range = {"min", "max"} <= keys and "value" not in keys
-    if keys <= _WANDB and ("distribution" in keys or is_range or isinstance(value.get("values"), list)):
+    if keys <= _WANDB and (
+        "distribution" in keys or is_range or isinstance(value.get("values"), list)
+    ):
         return _WANDBS
-    if keys <= _DETERMINED and "type" in keys and ({"minval", "maxval"} <= keys or isinstance(value.get("vals"), list)):
+    if (
+        keys <= _DETERMINED
+        and "type" in keys
+        and ({"minval", "maxval"} <= keys or isinstance(value.get("vals"), list))
+    ):
         return "Determined's"
     return "another tool's" if keys <= _LOW_HIGH and {"type", "low", "high"} <= keys else None
 
@@ -109,9 +140,15 @@ def _of_wandb(value: Mapping[str, Any]) -> str | None:
     ends = [value.get("min"), value.get("max")]
     if any(isinstance(end, bool) or not isinstance(end, (int, float)) for end in ends):
         return None
-    distribution = value.get("distribution", "int_uniform" if all(isinstance(end, int) for end in ends) else "uniform")
+    distribution = value.get(
+        "distribution", "int_uniform" if all(isinstance(end, int) for end in ends) else "uniform"
+    )
     forms = {"uniform": _UNIFORM, "int_uniform": _WHOLE, "log_uniform_values": _LOG}
-    return forms[distribution].format(*ends) if isinstance(distribution, str) and distribution in forms else None
+    return (
+        forms[distribution].format(*ends)
+        if isinstance(distribution, str) and distribution in forms
+        else None
+    )
 
 
 def _text(value: Any) -> str | None:
@@ -123,10 +160,19 @@ def _text(value: Any) -> str | None:
         return None
     tool = _TOOLS.get(found["tool"])
     if tool is None:  # our own functions, of which only the `eval` is missing
-        return f"nothing is drawn here: {_short(value)} is a text; write {{eval: '{_short(value.strip(), quoted=False)}'}}"
+        return (
+            f"nothing is drawn here: {_short(value)} is a text; write {{eval:"
+            f" '{_short(value.strip(), quoted=False)}'}}"
+        )
     arguments = [part.strip() for part in found["arguments"].split(",")]
-    whole = [found["arguments"].strip()] if found["arguments"].strip().startswith("[") else arguments
-    return _nothing(_short(value), tool, None if found["tool"] in ("hp", "trial") else _written(found["function"], whole))
+    whole = (
+        [found["arguments"].strip()] if found["arguments"].strip().startswith("[") else arguments
+    )
+    return _nothing(
+        _short(value),
+        tool,
+        None if found["tool"] in ("hp", "trial") else _written(found["function"], whole),
+    )
 
 
 def _written(function: str, arguments: list[str]) -> str | None:

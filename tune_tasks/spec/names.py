@@ -1,4 +1,7 @@
-"""Experiments in the words of Ray Tune, 2017 to 2023, in ours: renamed before they are checked. Pure."""
+"""Experiments in the words of Ray Tune, 2017 to 2023, in ours: renamed before they are checked.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -8,33 +11,50 @@ from dataclasses import replace
 from typing import Any
 
 from tune_tasks.errors import SpecError
-from tune_tasks.rllib.config.keys_2017 import CHECKPOINT_KEYS, EXPERIMENT_IGNORED, EXPERIMENT_KEYS, RESOURCES_IGNORED
+from tune_tasks.rllib.config.keys_2017 import (
+    CHECKPOINT_KEYS,
+    EXPERIMENT_IGNORED,
+    EXPERIMENT_KEYS,
+    RESOURCES_IGNORED,
+)
 from tune_tasks.spec.source import NodePath, Source
 
 _SCRIPT = "script"
 _EXTRA = {"extra_cpu": "cpu", "extra_gpu": "gpu"}
-"""Ray Tune's CPUs and GPUs of a trial's workers, which were reserved beside those of its own process."""
+"""Ray Tune's CPUs and GPUs of a trial's workers.
+
+Which were reserved beside those of its own process.
+"""
 
 
 def in_todays_words(source: Source) -> tuple[Source, list[str]]:
-    """The spec with today's keys, each at its old place, and warnings of what is taken without effect.
+    """The spec with today's keys, each at its old place, and warnings of what has no effect.
 
     Args:
         source: A mapping of experiments; what is none is left for the check of its type.
 
     Raises:
-        SpecError: If an experiment says the same thing twice, under an old name and today's, or one that is made of a grid of
-            environments has another's name.
+        SpecError: If an experiment says the same thing twice, under an old name and today's, or
+            if one that is made of a grid of environments has another's name.
     """
     warnings: list[str] = []
-    experiments = {name: _Experiment(source, name, given) for name, given in source.data.items() if isinstance(given, dict)}
+    experiments = {
+        name: _Experiment(source, name, given)
+        for name, given in source.data.items()
+        if isinstance(given, dict)
+    }
     for experiment in experiments.values():
         warnings += experiment.translate()
     data: dict[str, Any] = {}
     for name, given in source.data.items():
         made = experiments[name].each() if name in experiments else {name: given}
-        if taken := next((one for one in made if one in data or (one != name and one in source.data)), None):
-            raise SpecError(f"{name}.env: {taken!r} is another experiment, too; rename one of them", source.at((name, "env")))
+        if taken := next(
+            (one for one in made if one in data or (one != name and one in source.data)), None
+        ):
+            raise SpecError(
+                f"{name}.env: {taken!r} is another experiment, too; rename one of them",
+                source.at((name, "env")),
+            )
         data.update(made)
     moved = [experiment for experiment in experiments.values() if experiment.is_moved]
     places = _places(source, {e.name: e for e in moved}) if moved else source.places
@@ -107,7 +127,10 @@ class _Experiment:
 
     def _expect_absent(self, key: str, other: NodePath) -> None:
         if key in self._keys:
-            said = f"{'.'.join(map(str, (self.name, *other)))}: says the same as `{key}`; give one of them"
+            said = (
+                f"{'.'.join(map(str, (self.name, *other)))}: says the same as `{key}`; give one of"
+                " them"
+            )
             raise SpecError(said, self._source.at((self.name, *other), key=True))
 
     def _checkpoints(self) -> Iterator[str]:
@@ -128,12 +151,16 @@ class _Experiment:
         given = self._keys.get("resources")
         if not isinstance(given, dict):
             return
-        key = next((old for old, new in self._moves.items() if new == ("resources",)), ("resources",))
+        key = next(
+            (old for old, new in self._moves.items() if new == ("resources",)), ("resources",)
+        )
         resources = {name: value for name, value in given.items() if name not in RESOURCES_IGNORED}
         for name in [name for name in given if name in RESOURCES_IGNORED]:
             yield self._said((*key, name), RESOURCES_IGNORED[name])
         for extra, name in _EXTRA.items():
-            if isinstance(resources.get(extra), (int, float)) and isinstance(resources.get(name, 0), (int, float)):
+            if isinstance(resources.get(extra), (int, float)) and isinstance(
+                resources.get(name, 0), (int, float)
+            ):
                 resources[name] = resources.get(name, 0) + resources.pop(extra)
         self._keys["resources"] = resources
 
@@ -148,7 +175,11 @@ class _Experiment:
     def _environments(self) -> Iterator[str]:
         env = self._keys.get("env")
         options = env.get("grid_search") if isinstance(env, dict) and len(env) == 1 else None
-        if isinstance(options, list) and options and all(isinstance(option, str) for option in options):
+        if (
+            isinstance(options, list)
+            and options
+            and all(isinstance(option, str) for option in options)
+        ):
             self._names = {f"{self.name}-{option}".replace("/", "-"): option for option in options}
             key = ("config", "env") if ("config", "env") in self._moves else ("env",)
             yield self._said(key, f"one experiment for each environment: {', '.join(self._names)}")
@@ -157,18 +188,26 @@ class _Experiment:
         """`num_samples` counts how often the whole grid is tried; `num_trials` counts trials."""
         if "num_samples" not in self._keys:
             return
-        old = next((old for old, new in self._moves.items() if new == ("num_samples",)), ("num_samples",))
+        old = next(
+            (old for old, new in self._moves.items() if new == ("num_samples",)), ("num_samples",)
+        )
         self._rename("num_samples", "num_trials")
         samples, combinations = self._keys["num_trials"], _grid_size(self._keys.get("config"))
         if combinations > 1 and isinstance(samples, int) and samples > 0:
             self._keys["num_trials"] = samples * combinations
             yield self._said(
-                old, f"each of the grid's {combinations:,} combinations {samples:,} times: {samples * combinations:,} trials"
+                old,
+                f"each of the grid's {combinations:,} combinations {samples:,} times:"
+                f" {samples * combinations:,} trials",
             )
 
 
 def _grid_size(node: Any) -> int:
     if isinstance(node, dict):
         options = node.get("grid_search")
-        return len(options) or 1 if isinstance(options, list) else math.prod(map(_grid_size, node.values()))
+        return (
+            len(options) or 1
+            if isinstance(options, list)
+            else math.prod(map(_grid_size, node.values()))
+        )
     return math.prod(map(_grid_size, node)) if isinstance(node, list) else 1

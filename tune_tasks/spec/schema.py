@@ -1,4 +1,7 @@
-"""The spec: what an experiment file may say. `load_spec` and `spec_from_data` check it; nothing of it is executed."""
+"""The spec: what an experiment file may say. `load_spec` and `spec_from_data` check it.
+
+Nothing of it is executed.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    RootModel,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from tune_tasks.errors import SpecError, did_you_mean
@@ -22,12 +33,23 @@ from tune_tasks.spec.names import in_todays_words
 from tune_tasks.spec.source import MAX_DEPTH, NodePath, Source, check_digits, read_source
 
 TEMPLATES = ("_", "x-", ".")
-"""How the keys at the top begin that are no experiments: what they hold is there for anchors, and may be anything."""
+"""How the keys at the top begin that are no experiments.
+
+What they hold is there for anchors, and may be anything.
+"""
 MAX_TRIALS = 1_000_000
 """Of one experiment."""
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40, "K": 2**10, "M": 2**20, "G": 2**30}
+_UNITS |= {
+    "KIB": 2**10,
+    "MIB": 2**20,
+    "GIB": 2**30,
+    "TIB": 2**40,
+    "K": 2**10,
+    "M": 2**20,
+    "G": 2**30,
+}
 _MAX_MEMORY = 2**63 - 1
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
 
@@ -41,13 +63,22 @@ _WORDS = {
 
 _CONFIG_SCHEMA: dict[str, Any] = {
     "type": "object",
-    "description": "What train() receives. At any depth a value may be {grid_search: [...]} or {eval: '...'}.",
+    "description": (
+        "What train() receives. At any depth a value may be {grid_search: [...]} or {eval: '...'}."
+    ),
     "properties": {
         "script_file_path": {
             "type": "string",
-            "description": "The script, from the working directory, else the spec's folder; or package.module:function.",
+            "description": (
+                "The script, from the working directory, else the spec's folder; or"
+                " package.module:function."
+            ),
         },
-        "script_entrypoint": {"type": "string", "default": "train", "description": "The function in the script."},
+        "script_entrypoint": {
+            "type": "string",
+            "default": "train",
+            "description": "The function in the script.",
+        },
         "script_min_iter_time_s": {
             "type": "number",
             "description": "Accepted for files of 2017 and without effect: every report is kept.",
@@ -63,7 +94,10 @@ _VALUE_SCHEMA: dict[str, Any] = {
             "description": "Every value is tried.",
             "items": {"$ref": "#/$defs/Value"},
         },
-        "eval": {"type": "string", "description": "An expression, e.g. random.uniform(1e-4, 1e-3)."},
+        "eval": {
+            "type": "string",
+            "description": "An expression, e.g. random.uniform(1e-4, 1e-3).",
+        },
     },
     "dependentSchemas": {"grid_search": {"maxProperties": 1}, "eval": {"maxProperties": 1}},
     "additionalProperties": {"$ref": "#/$defs/Value"},
@@ -76,9 +110,18 @@ class ResourcesSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    cpu: float = Field(1, ge=0, allow_inf_nan=False, description="CPUs of a trial; fractions allowed.")
-    gpu: float = Field(0, ge=0, allow_inf_nan=False, description="GPUs of a trial; fractions up to 1, or whole numbers.")
-    memory: int | str = Field(0, description="Memory that Ray reserves for a trial: bytes, or a text such as '2GiB'.")
+    cpu: float = Field(
+        1, ge=0, allow_inf_nan=False, description="CPUs of a trial; fractions allowed."
+    )
+    gpu: float = Field(
+        0,
+        ge=0,
+        allow_inf_nan=False,
+        description="GPUs of a trial; fractions up to 1, or whole numbers.",
+    )
+    memory: int | str = Field(
+        0, description="Memory that Ray reserves for a trial: bytes, or a text such as '2GiB'."
+    )
 
     @field_validator("gpu")
     @classmethod
@@ -91,7 +134,9 @@ class ResourcesSpec(BaseModel):
     @classmethod
     def _readable_size(cls, memory: object) -> object:
         if not isinstance(memory, (int, str)) or parse_size(memory) is None:
-            raise PydanticCustomError("memory", "expected bytes or a size such as '2GiB' or '500MB', below 8 EiB")
+            raise PydanticCustomError(
+                "memory", "expected bytes or a size such as '2GiB' or '500MB', below 8 EiB"
+            )
         return memory
 
     def resources(self) -> Resources:
@@ -100,7 +145,10 @@ class ResourcesSpec(BaseModel):
 
 
 def parse_size(value: int | str) -> int | None:
-    """Bytes from a number or a text such as `2GiB` or `500MB`; None if it is neither, or more than any machine has."""
+    """Bytes from a number or a text such as `2GiB` or `500MB`.
+
+    None if it is neither, or more than any machine has.
+    """
     match = _SIZE.fullmatch(str(value))
     if match is None or match[2].upper() not in _UNITS:
         return None
@@ -113,33 +161,71 @@ class ExperimentSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    env: str | None = Field(None, description="The environment or data set; part of the trials' names.")
-    alg: str = Field("script", description="'script': the trials run config.script_file_path; or an algorithm of RLlib's: PPO.")
-    num_trials: int | None = Field(None, ge=1, le=MAX_TRIALS, description="Number of trials; default: the whole grid once.")
-    resources: ResourcesSpec = Field(default_factory=ResourcesSpec, description="What each trial occupies.")
+    env: str | None = Field(
+        None, description="The environment or data set; part of the trials' names."
+    )
+    alg: str = Field(
+        "script",
+        description=(
+            "'script': the trials run config.script_file_path; or an algorithm of RLlib's: PPO."
+        ),
+    )
+    num_trials: int | None = Field(
+        None, ge=1, le=MAX_TRIALS, description="Number of trials; default: the whole grid once."
+    )
+    resources: ResourcesSpec = Field(
+        default_factory=ResourcesSpec, description="What each trial occupies."
+    )
     stop: dict[str, float | str] = Field(
-        default_factory=dict, description="Metric to bound: a number (>=; for losses <=) or a comparison such as '<= 0.1'."
+        default_factory=dict,
+        description=(
+            "Metric to bound: a number (>=; for losses <=) or a comparison such as '<= 0.1'."
+        ),
     )
     config: dict[str, Any] = Field(default_factory=dict)
-    seed: int | None = Field(None, ge=0, lt=2**63, description="Seed of all randomness; default: drawn, printed and kept.")
+    seed: int | None = Field(
+        None,
+        ge=0,
+        lt=2**63,
+        description="Seed of all randomness; default: drawn, printed and kept.",
+    )
     metric: str | None = Field(None, description="The metric that 'best' goes by.")
-    mode: Literal["max", "min"] | None = Field(None, description="Whether the metric's best value is its max or min.")
-    max_concurrent_trials: int | None = Field(None, ge=1, description="At most so many trials at once.")
-    max_failures: int = Field(0, ge=0, le=1000, description="Further attempts of a trial that failed.")
+    mode: Literal["max", "min"] | None = Field(
+        None, description="Whether the metric's best value is its max or min."
+    )
+    max_concurrent_trials: int | None = Field(
+        None, ge=1, description="At most so many trials at once."
+    )
+    max_failures: int = Field(
+        0, ge=0, le=1000, description="Further attempts of a trial that failed."
+    )
     stop_grace_s: float = Field(
         10.0,
         ge=0,
         allow_inf_nan=False,
-        description="Seconds a trial has to end itself once it is to stop, before its process is ended.",
+        description=(
+            "Seconds a trial has to end itself once it is to stop, before its process is ended."
+        ),
     )
     checkpoint_freq: int = Field(
-        0, ge=0, description="RLlib: a checkpoint every so many iterations, and one at the end; default: none."
+        0,
+        ge=0,
+        description=(
+            "RLlib: a checkpoint every so many iterations, and one at the end; default: none."
+        ),
     )
     checkpoint_at_end: bool = Field(
-        False, description="RLlib: a checkpoint at the end; with `checkpoint_freq` there is one in any case."
+        False,
+        description=(
+            "RLlib: a checkpoint at the end; with `checkpoint_freq` there is one in any case."
+        ),
     )
-    restore: str | None = Field(None, description="RLlib: the folder of the checkpoint that every trial goes on from.")
-    isolate: bool = Field(False, description="A fresh process for each trial; default: warm processes are used again.")
+    restore: str | None = Field(
+        None, description="RLlib: the folder of the checkpoint that every trial goes on from."
+    )
+    isolate: bool = Field(
+        False, description="A fresh process for each trial; default: warm processes are used again."
+    )
 
     @field_validator("stop", mode="before")
     @classmethod
@@ -148,13 +234,17 @@ class ExperimentSpec(BaseModel):
             try:
                 parse_criterion(name, bound)
             except ValueError as exc:
-                raise PydanticCustomError("criterion", "{reason}", {"reason": str(exc), "at": name}) from None
+                raise PydanticCustomError(
+                    "criterion", "{reason}", {"reason": str(exc), "at": name}
+                ) from None
         return stop
 
     @model_validator(mode="after")
     def _mode_has_metric(self) -> ExperimentSpec:
         if self.mode and not self.metric:
-            raise PydanticCustomError("mode", "mode without metric: name the metric that 'best' goes by", {"at": "mode"})
+            raise PydanticCustomError(
+                "mode", "mode without metric: name the metric that 'best' goes by", {"at": "mode"}
+            )
         return self
 
     def criteria(self) -> tuple[Criterion, ...]:
@@ -173,7 +263,8 @@ class Spec:
     Attributes:
         experiments: By name, in the file's order.
         source: The data as given, with the place of every part.
-        folder: Where a relative script path is looked for after the working directory; None for data without a file.
+        folder: Where a relative script path is looked for after the working directory; None for
+            data without a file.
         warnings: What it says in old words without effect.
     """
 
@@ -225,11 +316,17 @@ def _plain_data(value: Any, path: NodePath) -> Any:
 
 
 def _expect_text(text: str, path: NodePath) -> None:
-    """Raise SpecError for what no file, tracker or server could hold; a file with it is not read at all."""
+    """Raise SpecError for what no file, tracker or server could hold.
+
+    A file with it is not read at all.
+    """
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise SpecError(f"{escaped(_dotted(path))}: expected text that UTF-8 can hold, got {one_line(repr(text))}") from None
+        raise SpecError(
+            f"{escaped(_dotted(path))}: expected text that UTF-8 can hold, got"
+            f" {one_line(repr(text))}"
+        ) from None
 
 
 def _dotted(path: NodePath) -> str:
@@ -241,17 +338,31 @@ def json_schema() -> dict[str, Any]:
     schema = _File.model_json_schema()
     schema["$defs"]["Value"] = _VALUE_SCHEMA
     schema["$defs"]["ExperimentSpec"]["properties"]["config"] = _CONFIG_SCHEMA
-    schema["patternProperties"] = {"^(_|x-|\\.)": {"description": "A template for anchors; no experiment."}}
-    return {**schema, "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "tune-tasks spec"}
+    schema["patternProperties"] = {
+        "^(_|x-|\\.)": {"description": "A template for anchors; no experiment."}
+    }
+    return {
+        **schema,
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "tune-tasks spec",
+    }
 
 
 def _checked(source: Source, folder: Path | None) -> Spec:
     if not isinstance(source.data, dict) or not source.data:
-        raise SpecError("expected experiments: a mapping of a name to env, stop, config, …", source.at(()))
-    source = replace(source, data={name: given for name, given in source.data.items() if not name.startswith(TEMPLATES)})
+        raise SpecError(
+            "expected experiments: a mapping of a name to env, stop, config, …", source.at(())
+        )
+    source = replace(
+        source,
+        data={name: given for name, given in source.data.items() if not name.startswith(TEMPLATES)},
+    )
     if not source.data:
         starts = ", ".join(map(repr, TEMPLATES))
-        raise SpecError(f"expected an experiment: keys that begin with {starts} are templates and do not run", source.at(()))
+        raise SpecError(
+            f"expected an experiment: keys that begin with {starts} are templates and do not run",
+            source.at(()),
+        )
     source, warnings = in_todays_words(source)
     try:
         experiments = _File.model_validate(source.data).root
@@ -267,15 +378,23 @@ def _check_names(source: Source, experiments: Mapping[str, ExperimentSpec]) -> N
         if not name.strip():
             raise SpecError("an experiment needs a name", source.at((name,), key=True))
         if escaped(name) != name:
-            raise SpecError(f"an experiment's name has no control characters, got {name!r}", source.at((name,), key=True))
+            raise SpecError(
+                f"an experiment's name has no control characters, got {name!r}",
+                source.at((name,), key=True),
+            )
         other = folders.setdefault(safe_name(name), name)
         if other != name:
-            raise SpecError(f"{name!r} and {other!r} would share the folder {safe_name(name)!r}", source.at((name,), key=True))
+            raise SpecError(
+                f"{name!r} and {other!r} would share the folder {safe_name(name)!r}",
+                source.at((name,), key=True),
+            )
 
 
 def _spec_error(source: Source, exc: ValidationError) -> SpecError:
     """One error that names every problem, first the first in the file."""
-    return SpecError.of(SpecError(message, place) for message, place in _problems(source, exc.errors()))
+    return SpecError.of(
+        SpecError(message, place) for message, place in _problems(source, exc.errors())
+    )
 
 
 def _problems(source: Source, errors: list[ErrorDetails]) -> Iterator[tuple[str, Any]]:
@@ -292,7 +411,10 @@ def _problems(source: Source, errors: list[ErrorDetails]) -> Iterator[tuple[str,
 
 
 def _path_in_data(loc: tuple[str | int, ...], data: Any) -> NodePath:
-    """The part of pydantic's location that exists in the data: the names of union branches left out."""
+    """The part of pydantic's location that exists in the data.
+
+    The names of union branches left out.
+    """
     path: list[str | int] = []
     for part in loc:
         try:
@@ -308,7 +430,10 @@ def _explain(error: ErrorDetails, path: NodePath) -> str:
         known = (ExperimentSpec if len(path) == 2 else ResourcesSpec).model_fields
         return f"unknown key{did_you_mean(str(path[-1]), known)} (known: {', '.join(known)})"
     if len(path) == 1 and error["type"] in ("model_type", "model_attributes_type"):
-        return f"expected an experiment: a mapping with env, stop, config, …; got {reprlib.repr(error['input'])}"
+        return (
+            "expected an experiment: a mapping with env, stop, config, …; got"
+            f" {reprlib.repr(error['input'])}"
+        )
     if error["type"] == "criterion":
         return f"{error['msg']}{not_replaced(error['input'].get(path[-1]))}"
     if error["type"] == "mode":

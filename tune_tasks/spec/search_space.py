@@ -1,4 +1,7 @@
-"""Search space to trials: `grid_search` and `eval` resolved. Pure: the same spec and seed give the same trials."""
+"""Search space to trials: `grid_search` and `eval` resolved. Pure.
+
+The same spec and seed give the same trials.
+"""
 
 from __future__ import annotations
 
@@ -66,12 +69,16 @@ class SearchSpace:
             size *= len(grid.options)
         return size
 
-    def resolve(self, index: int, stream: str, budget: Budget | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+    def resolve(
+        self, index: int, stream: str, budget: Budget | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The config of trial `index`, and its searched part by dotted path.
 
         Args:
-            index: Any integer >= 0; the grid combination is `index` modulo the grid's size, the first path varying fastest.
-            stream: Names the stream of random numbers; each `eval` draws from one of its own below it.
+            index: Any integer >= 0; the grid combination is `index` modulo the grid's size, the
+                first path varying fastest.
+            stream: Names the stream of random numbers; each `eval` draws from one of its own below
+                it.
             budget: Of the plan.
 
         Raises:
@@ -93,26 +100,37 @@ class SearchSpace:
     def _expect_distinct_names(self) -> None:
         for one, other in pairwise(self._searched):
             if dotted(one) == dotted(other):
-                raise SpecError(f"config.{dotted(one)}: two searched keys have this name", self._locate(other))
+                raise SpecError(
+                    f"config.{dotted(one)}: two searched keys have this name", self._locate(other)
+                )
 
     def _parse(self, node: Any, path: NodePath, *, in_grid: bool) -> Any:
         if isinstance(node, Mapping):
             marker = next((m for m in _MARKERS if m in node), None)
             if marker:
                 return self._parse_marker(marker, node, path, in_grid=in_grid)
-            return {key: self._parse(value, (*path, key), in_grid=in_grid) for key, value in node.items()}
+            return {
+                key: self._parse(value, (*path, key), in_grid=in_grid)
+                for key, value in node.items()
+            }
         if isinstance(node, list):
             return [self._parse(value, (*path, i), in_grid=in_grid) for i, value in enumerate(node)]
         return node
 
-    def _parse_marker(self, marker: str, node: Mapping[str, Any], path: NodePath, *, in_grid: bool) -> _Grid | _Eval:
+    def _parse_marker(
+        self, marker: str, node: Mapping[str, Any], path: NodePath, *, in_grid: bool
+    ) -> _Grid | _Eval:
         place = self._locate(path)
         name = f"config.{dotted(path)}" if path else "config"
         if not path:
-            raise SpecError(f"config: {marker} stands for a value of config, not for config itself", place)
+            raise SpecError(
+                f"config: {marker} stands for a value of config, not for config itself", place
+            )
         if len(node) > 1:
             extra = next(key for key in node if key != marker)
-            raise SpecError(f"{name}: {marker} stands alone; {extra!r} beside it is not expected", place)
+            raise SpecError(
+                f"{name}: {marker} stands alone; {extra!r} beside it is not expected", place
+            )
         if not in_grid:
             self._searched.append(path)
         if marker == "eval":
@@ -122,7 +140,9 @@ class SearchSpace:
     def _parse_eval(self, source: object, path: NodePath, name: str) -> _Eval:
         place = self._locate((*path, "eval"))
         if not isinstance(source, str):
-            raise SpecError(f"{name}.eval: expected an expression as text, got {_shown(source, path)}", place)
+            raise SpecError(
+                f"{name}.eval: expected an expression as text, got {_shown(source, path)}", place
+            )
         try:
             return _Eval(Expression.parse(source), place)
         except ExpressionError as exc:
@@ -131,9 +151,17 @@ class SearchSpace:
     def _parse_grid(self, options: object, path: NodePath, name: str, *, in_grid: bool) -> _Grid:
         place = self._locate((*path, "grid_search"))
         if in_grid:
-            raise SpecError(f"{name}: a grid_search within the values of another is not supported; use two keys", place)
+            raise SpecError(
+                f"{name}: a grid_search within the values of another is not supported; use two"
+                " keys",
+                place,
+            )
         if not isinstance(options, list) or not options:
-            raise SpecError(f"{name}.grid_search: expected a list of at least one value, got {_shown(options, path)}", place)
+            raise SpecError(
+                f"{name}.grid_search: expected a list of at least one value, got"
+                f" {_shown(options, path)}",
+                place,
+            )
         grid = _Grid(tuple(self._parse(option, path, in_grid=True) for option in options))
         self._grids[path] = grid
         return grid
@@ -146,10 +174,18 @@ def _shown(value: object, path: NodePath) -> str:
 
 
 class _Resolution:
-    """The resolving of one trial: each `eval` once, on demand, so that they may refer to one another."""
+    """The resolving of one trial.
+
+    Each `eval` once, on demand, so that they may refer to one another.
+    """
 
     def __init__(
-        self, tree: Any, choices: Mapping[NodePath, Any], index: int, stream: str, budget: Budget | None = None
+        self,
+        tree: Any,
+        choices: Mapping[NodePath, Any],
+        index: int,
+        stream: str,
+        budget: Budget | None = None,
     ) -> None:
         self.copied = 0
         self._tree = tree
@@ -178,17 +214,23 @@ class _Resolution:
         if path in self._values:
             return self._values[path]
         if path in self._open:
-            ring = " → ".join(f"config.{dotted(p)}" for p in [*self._open[self._open.index(path) :], path])
+            ring = " → ".join(
+                f"config.{dotted(p)}" for p in [*self._open[self._open.index(path) :], path]
+            )
             raise ExpressionError(f"it refers to itself: {ring}")
         self._open.append(path)
         try:
             stream = f"{self._stream}/{dotted(path)}"
-            value = node.expression.evaluate(stream=stream, index=self._index, lookup=self._lookup, budget=self._budget)
+            value = node.expression.evaluate(
+                stream=stream, index=self._index, lookup=self._lookup, budget=self._budget
+            )
         except ExpressionError as exc:
             if self._blamed:  # an `eval` that this one refers to
                 raise
             self._blamed = True
-            raise ExpressionError(f"config.{dotted(path)}.eval: {exc.message} (trial {self._index})", node.place) from None
+            raise ExpressionError(
+                f"config.{dotted(path)}.eval: {exc.message} (trial {self._index})", node.place
+            ) from None
         finally:
             self._open.pop()
         self._values[path] = value
@@ -206,7 +248,10 @@ class _Resolution:
 
 
 def _from_start(value: Any, part: str | int) -> str | int:
-    """One path for each place, `-1` in a list of three being `2`: its random numbers go by the path."""
+    """One path for each place, `-1` in a list of three being `2`.
+
+    Its random numbers go by the path.
+    """
     return part + len(value) if isinstance(part, int) and part < 0 else part
 
 
@@ -235,7 +280,11 @@ def num_trials(spec: ExperimentSpec, space: SearchSpace) -> int:
 
 
 def expand(
-    experiment: str, spec: ExperimentSpec, space: SearchSpace, seed: int, budget: Budget | None = None
+    experiment: str,
+    spec: ExperimentSpec,
+    space: SearchSpace,
+    seed: int,
+    budget: Budget | None = None,
 ) -> Iterator[Trial]:
     """The trials of an experiment, in order.
 
@@ -272,5 +321,10 @@ def expand(
 
 
 def _trial_name(spec: ExperimentSpec, index: int, searched: Mapping[str, Any]) -> str:
-    parts = [spec.alg, spec.env, str(index), *(f"{key}={value}" for key, value in masked_by_path(searched).items())]
+    parts = [
+        spec.alg,
+        spec.env,
+        str(index),
+        *(f"{key}={value}" for key, value in masked_by_path(searched).items()),
+    ]
     return escaped("_".join(part for part in parts if part))

@@ -1,4 +1,7 @@
-"""Spec text to plain data with the place of every node: YAML 1.2's core schema, JSON included. Executes nothing."""
+"""Spec text to plain data with the place of every node: YAML 1.2's core schema, JSON included.
+
+Executes nothing.
+"""
 
 from __future__ import annotations
 
@@ -37,22 +40,32 @@ _ESCAPE = re.compile(r"\\(?:(u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Parses with libyaml where it is there; resolves plain scalars by YAML 1.2, where PyYAML does it by 1.1."""
+    """Parses with libyaml where it is there.
+
+    Resolves plain scalars by YAML 1.2, where PyYAML does it by 1.1.
+    """
 
     yaml_implicit_resolvers: dict[str | None, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own form
 
 
 _PATTERNS = {kind: re.compile(pattern) for kind, pattern, _ in _CORE_SCHEMA}
 for _kind, _, _first in _CORE_SCHEMA:
-    _Loader.add_implicit_resolver(_TAG + _kind, _PATTERNS[_kind], ["" if c == "\0" else c for c in _first])
+    _Loader.add_implicit_resolver(
+        _TAG + _kind, _PATTERNS[_kind], ["" if c == "\0" else c for c in _first]
+    )
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what is a text by YAML 1.1 or 1.2 and would not be one without quotes: `1e-4`, `on`."""
+    """Quotes what is a text by YAML 1.1 or 1.2 and would not be one without quotes.
+
+    `1e-4`, `on`.
+    """
 
 
 for _kind, _, _first in _CORE_SCHEMA:
-    _Dumper.add_implicit_resolver(_TAG + _kind, _PATTERNS[_kind], ["" if c == "\0" else c for c in _first])
+    _Dumper.add_implicit_resolver(
+        _TAG + _kind, _PATTERNS[_kind], ["" if c == "\0" else c for c in _first]
+    )
 
 
 @dataclass
@@ -72,7 +85,10 @@ class Source:
     warnings: dict[Location, str] = field(default_factory=dict)
 
     def at(self, path: NodePath, *, key: bool = False) -> Location | None:
-        """Where the value (or the key) at `path` was written; its nearest parent where that is unknown."""
+        """Where the value (or the key) at `path` was written.
+
+        Its nearest parent where that is unknown.
+        """
         if key and (place := self.places.get((*path, KEY))):
             return place
         while path and path not in self.places:
@@ -96,7 +112,9 @@ def read_source(path: Path, name: str | None = None) -> Source:
         reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8 text"
         raise SpecError(f"cannot read the spec file {str(path)!r}: {reason}") from exc
     if len(text) > _MAX_CHARACTERS:
-        raise SpecError(f"cannot read the spec file {str(path)!r}: more than {_MAX_CHARACTERS:,} characters")
+        raise SpecError(
+            f"cannot read the spec file {str(path)!r}: more than {_MAX_CHARACTERS:,} characters"
+        )
     return parse_source(text, name or str(path), is_json=path.suffix.lower() == ".json")
 
 
@@ -110,7 +128,9 @@ def parse_source(text: str, name: str, *, is_json: bool = False) -> Source:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as exc:
         problem = ", ".join(part for part in (exc.context, exc.problem) if part)
-        raise SpecError(f"not valid YAML: {problem}", _location(name, exc.problem_mark or exc.context_mark)) from exc
+        raise SpecError(
+            f"not valid YAML: {problem}", _location(name, exc.problem_mark or exc.context_mark)
+        ) from exc
     except yaml.reader.ReaderError as exc:
         before = text.encode()[: exc.position].decode(errors="ignore")  # libyaml counts bytes
         place = Location(name, before.count("\n") + 1, len(before) - before.rfind("\n"))
@@ -122,18 +142,28 @@ def parse_source(text: str, name: str, *, is_json: bool = False) -> Source:
 
 
 def dump_yaml(data: Any) -> str:
-    """Plain data as YAML that `parse_source` reads back as the same; anything else in it as its `repr`."""
+    """Plain data as YAML that `parse_source` reads back as the same.
+
+    Anything else in it as its `repr`.
+    """
     plain = json.loads(json.dumps(data, default=repr))
     return str(yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
 
 
 def _check_depth(text: str, name: str) -> None:
-    """Refuse deep nesting before it is composed: libyaml does that by recursion, without a bound."""
+    """Refuse deep nesting before it is composed.
+
+    Libyaml does that by recursion, without a bound.
+    """
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(
+            event, yaml.CollectionEndEvent
+        )
         if depth > MAX_DEPTH:
-            raise SpecError(f"nested more than {MAX_DEPTH} levels deep", _location(name, event.start_mark))
+            raise SpecError(
+                f"nested more than {MAX_DEPTH} levels deep", _location(name, event.start_mark)
+            )
 
 
 def _location(name: str, mark: Any) -> Location:
@@ -144,14 +174,18 @@ def _checked_json(text: str, name: str) -> str:
     try:
         json.loads(text, parse_int=str, parse_constant=_refuse_constant)
     except json.JSONDecodeError as exc:
-        raise SpecError(f"not valid JSON: {exc.msg}", Location(name, exc.lineno, exc.colno)) from exc
+        raise SpecError(
+            f"not valid JSON: {exc.msg}", Location(name, exc.lineno, exc.colno)
+        ) from exc
     except ValueError as exc:
         raise SpecError(f"not valid JSON: {exc}", Location(name, 1, 1)) from exc
     except RecursionError:  # said better, with its place, by what comes next
         pass
-    # A tab is white space in JSON but not in YAML; valid JSON has none inside strings. A character beyond the basic
-    # plane is written as two escapes in JSON, which are an error in YAML.
-    return _ESCAPE.sub(lambda match: json.loads(f'"{match[0]}"') if match[1] else match[0], text.replace("\t", " "))
+    # A tab is white space in JSON but not in YAML; valid JSON has none inside strings. A character
+    # beyond the basic plane is written as two escapes in JSON, which are an error in YAML.
+    return _ESCAPE.sub(
+        lambda match: json.loads(f'"{match[0]}"') if match[1] else match[0], text.replace("\t", " ")
+    )
 
 
 _OCTAL_OF_OLD = re.compile(r"[-+]?0[0-7]+")
@@ -163,7 +197,10 @@ _TEXTS = (
         "is a text in YAML 1.2: write the number without _",
     ),
     (re.compile(r"[-+]?0b[01_]+"), "is a text in YAML 1.2: write the number in decimal"),
-    (re.compile(r"[-+]?[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9]*)?"), "is a text in YAML 1.2: write seconds as one number"),
+    (
+        re.compile(r"[-+]?[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9]*)?"),
+        "is a text in YAML 1.2: write seconds as one number",
+    ),
     (re.compile(r"None"), "is a text: write null"),
     (re.compile(r"[-+]?(?:inf|Inf|infinity|Infinity)"), "is a text: write .inf"),
     (re.compile(r"nan|NaN|NAN"), "is a text: write .nan"),
@@ -172,7 +209,11 @@ _TEXTS = (
 
 
 def _meant(text: str) -> str | None:
-    return next((meant for pattern, meant in _TEXTS if pattern.fullmatch(text)), None) if len(text) < 100 else None
+    return (
+        next((meant for pattern, meant in _TEXTS if pattern.fullmatch(text)), None)
+        if len(text) < 100
+        else None
+    )
 
 
 def _whole(text: str) -> int:
@@ -183,7 +224,10 @@ def _whole(text: str) -> int:
 
 
 def check_digits(number: int) -> None:
-    """Raise ValueError for a whole number with more digits than Python writes, in messages and JSON."""
+    """Raise ValueError for a whole number with more digits than Python writes.
+
+    In messages and JSON.
+    """
     if number.bit_length() > _MAX_BITS:
         raise ValueError("too many digits")
 
@@ -193,7 +237,10 @@ def _refuse_constant(name: str) -> None:
 
 
 class _Construction:
-    """Builds plain data from YAML nodes, noting each place; bounded, so that aliases cannot grow without end."""
+    """Builds plain data from YAML nodes, noting each place.
+
+    Bounded, so that aliases cannot grow without end.
+    """
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -213,7 +260,11 @@ class _Construction:
     def _count(self, depth: int, place: Location) -> None:
         self.nodes += 1
         if self.nodes > _MAX_NODES or depth > MAX_DEPTH:
-            raise SpecError(f"too large: more than {_MAX_NODES:,} values or {MAX_DEPTH} levels, aliases included", place)
+            raise SpecError(
+                f"too large: more than {_MAX_NODES:,} values or {MAX_DEPTH} levels, aliases"
+                " included",
+                place,
+            )
 
     def _mapping(self, node: yaml.MappingNode, path: NodePath, depth: int) -> dict[str, Any]:
         self._expect_tag(node, "map")
@@ -226,7 +277,9 @@ class _Construction:
             key = self._key(key_node)
             if key in own:
                 first = self.source.places[(*path, key, KEY)]
-                raise SpecError(f"{key!r} is given twice (first at line {first.line})", self._place(key_node))
+                raise SpecError(
+                    f"{key!r} is given twice (first at line {first.line})", self._place(key_node)
+                )
             own[key] = self.value(value_node, (*path, key), depth + 1)
             self.source.places[(*path, key, KEY)] = self._place(key_node)
         return {**merged, **own}
@@ -246,19 +299,23 @@ class _Construction:
             raise SpecError("a key must be a string", self._place(node))
         key = self._scalar(node, self._place(node), is_key=True)
         if not isinstance(key, str):
-            raise SpecError(f'a key must be a string; write "{node.value}" in quotes', self._place(node))
+            raise SpecError(
+                f'a key must be a string; write "{node.value}" in quotes', self._place(node)
+            )
         return key
 
     def _scalar(self, node: yaml.ScalarNode, place: Location, *, is_key: bool = False) -> Any:
         text: str = node.value
         kind = node.tag.removeprefix(_TAG)
-        if kind in _PATTERNS and not _PATTERNS[kind].match(text):  # only where the tag is written out
+        # Only where the tag is written out
+        if kind in _PATTERNS and not _PATTERNS[kind].match(text):
             raise SpecError(f"expected {_KINDS[kind]}, got {text[:40]!r}", place)
         try:
             if kind == "int":
                 if _OCTAL_OF_OLD.fullmatch(text):
                     self.source.warnings[place] = (
-                        f"{text[:40]} is decimal in YAML 1.2; an octal number is written 0o{text.lstrip('+-0')[:40]}"
+                        f"{text[:40]} is decimal in YAML 1.2; an octal number is written"
+                        f" 0o{text.lstrip('+-0')[:40]}"
                     )
                 return _whole(text)
             if kind == "float":
@@ -276,7 +333,9 @@ class _Construction:
 
     def _expect_tag(self, node: yaml.Node, kind: str) -> None:
         if node.tag != f"{_TAG}{kind}":
-            raise SpecError(f"the tag {node.tag!r} is not supported; a spec is plain data", self._place(node))
+            raise SpecError(
+                f"the tag {node.tag!r} is not supported; a spec is plain data", self._place(node)
+            )
 
     def _place(self, node: yaml.Node) -> Location:
         return _location(self.source.name, node.start_mark)

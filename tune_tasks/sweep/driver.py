@@ -1,4 +1,7 @@
-"""The driver's loop: submits attempts, hears how they do, ends those that cannot end themselves, tries failed ones again."""
+"""The driver's loop.
+
+Submits attempts, hears how they do, ends those that cannot end themselves, tries failed ones again.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,15 @@ from tune_tasks.model.disk import SpaceWatch
 from tune_tasks.model.result_file import Progress, read_progress
 from tune_tasks.model.stopping import never_reported, time_is_up, time_limit
 from tune_tasks.model.text import one_line
-from tune_tasks.model.trial import RESULTS, AttemptPaths, EndedBy, Outcome, Trial, TrialState, attempt_name
+from tune_tasks.model.trial import (
+    RESULTS,
+    AttemptPaths,
+    EndedBy,
+    Outcome,
+    Trial,
+    TrialState,
+    attempt_name,
+)
 from tune_tasks.recording.protocol import AttemptInfo, AttemptStatus, SweepInfo
 from tune_tasks.results.report import write_report
 from tune_tasks.results.summary import ExperimentSummary, Summary, TrialSummary, choose_metric
@@ -99,7 +110,12 @@ class Sweep:
     ) -> None:
         self._plan, self._info, self._cluster, self._recorder = plan, info, cluster, recorder
         self._pause, self._space = pause, space
-        self._launches, self._scheduler, self._display, self._run_view = launches, scheduler, display, run_view
+        self._launches, self._scheduler, self._display, self._run_view = (
+            launches,
+            scheduler,
+            display,
+            run_view,
+        )
         self._interruption = interruption
         self._records = {record.trial.key: record for record in records}
         self._pending = [record for record in records if record.outcome is None]
@@ -110,14 +126,17 @@ class Sweep:
         self._lost: dict[UUID, TaskRunEnd] = {}
         self._stop_reason: str | None = None
         self._stop_by, self._close_by = 0.0, float("inf")
-        self._slots = max(cluster.slots(resources) for resources in {trial.resources for trial in plan.trials()})
+        self._slots = max(
+            cluster.slots(resources) for resources in {trial.resources for trial in plan.trials()}
+        )
 
     def run(self) -> Summary:
         """Run every trial to its end, or until `stop`.
 
         Raises:
-            BaseException: What the scheduler raised, a disk that is full, or Prefect's CancelledError where it cannot keep the
-                run's concurrency slot; the running trials are ended first.
+            BaseException: What the scheduler raised, a disk that is full, or Prefect's
+                CancelledError where it cannot keep the run's concurrency slot; the running trials
+                are ended first.
         """
         with self._interruption.calling(self.stop):
             try:
@@ -161,7 +180,10 @@ class Sweep:
         return bool(not waits or self._pause.suspended or not self._pending or self._stop_reason)
 
     def stop(self, reason: str) -> None:
-        """Have every running trial end and start none any more; called again, do not wait for their grace."""
+        """Have every running trial end and start none any more.
+
+        Called again, do not wait for their grace.
+        """
         if self._stop_reason is None:
             self._stop_reason = reason
             grace = max((r.trial.stop_grace_s for r in self._active.values()), default=0.0)
@@ -170,10 +192,14 @@ class Sweep:
         else:
             self._stop_by = time.time()
 
-    # ── submitting ───────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── submitting ─────
 
     def _submit(self) -> None:
-        while not self._stop_reason and not self._pause.is_on and len(self._active) < self._slots + _LOOKAHEAD:
+        while (
+            not self._stop_reason
+            and not self._pause.is_on
+            and len(self._active) < self._slots + _LOOKAHEAD
+        ):
             if not self._pending or not self._space.has_room():
                 return
             candidates = [record.trial for record in self._pending if self._may_start(record.trial)]
@@ -186,7 +212,10 @@ class Sweep:
 
     def _may_start(self, trial: Trial) -> bool:
         limit = self._plan.experiment_of(trial).spec.max_concurrent_trials
-        return limit is None or sum(r.trial.experiment == trial.experiment for r in self._active.values()) < limit
+        return (
+            limit is None
+            or sum(r.trial.experiment == trial.experiment for r in self._active.values()) < limit
+        )
 
     def _start(self, record: TrialRecord) -> None:
         trial, number = record.trial, record.attempts + 1
@@ -194,14 +223,27 @@ class Sweep:
         launch = self._launches[trial.experiment]
         assignment = Assignment(trial, number, launch.trainable, paths.folder, self._info.cwd)
         placement = reserve(trial.bundles) if trial.bundles else None
-        placed = placed_options(placement, trial.bundles[0]) if placement else {"num_cpus": trial.resources.cpu}
+        placed = (
+            placed_options(placement, trial.bundles[0])
+            if placement
+            else {"num_cpus": trial.resources.cpu}
+        )
         with prefect_remote_options(**{**launch.options, **placed}):
-            future: Any = launch.task.submit(name=attempt_name(trial, number), assignment=assignment, recorder=self._recorder)
+            future: Any = launch.task.submit(
+                name=attempt_name(trial, number), assignment=assignment, recorder=self._recorder
+            )
         record.status, record.outcome, record.wanted, record.told = None, None, None, 0
-        record.attempt = Attempt(number, paths, future.wrapped_future, future.task_run_id, time.time(), placement=placement)
+        record.attempt = Attempt(
+            number,
+            paths,
+            future.wrapped_future,
+            future.task_run_id,
+            time.time(),
+            placement=placement,
+        )
         self._active[future.wrapped_future] = record
 
-    # ── hearing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── hearing ─────
 
     def _await_ends(self) -> None:
         references = list(self._active)
@@ -240,11 +282,13 @@ class Sweep:
         self._ends |= ends
         progress = read_progress(attempt.paths.results)
         record.foreign_lines = progress.foreign_lines
-        self._tell(record, max(progress, record.progress, key=lambda known: known.reports))  # the file may have been removed
+        # The file may have been removed
+        self._tell(record, max(progress, record.progress, key=lambda known: known.reports))
         self._scheduler.on_end(record.trial, outcome)
         record.outcome = outcome
         failed = outcome.state is TrialState.ERROR and attempt.number <= record.trial.max_failures
-        if (failed or outcome.ended_by is EndedBy.CANCELLED) and not self._stop_reason:  # cancelled without that by a pause
+        # Cancelled without that by a pause
+        if (failed or outcome.ended_by is EndedBy.CANCELLED) and not self._stop_reason:
             self._pending.insert(0, record)
 
     def _take_back(self, record: TrialRecord, attempt: Attempt, ending: Stop) -> None:
@@ -256,19 +300,30 @@ class Sweep:
         self._pend_again(record, attempt)
 
     def _pend_again(self, record: TrialRecord, attempt: Attempt) -> None:
-        record.attempt = attempt.before(self._info.experiments[record.trial.experiment].folder, record.trial)
+        record.attempt = attempt.before(
+            self._info.experiments[record.trial.experiment].folder, record.trial
+        )
         self._pending.insert(0, record)
 
-    def _task_run_ends(self, record: TrialRecord, attempt: Attempt, outcome: Outcome) -> dict[UUID, TaskRunEnd]:
+    def _task_run_ends(
+        self, record: TrialRecord, attempt: Attempt, outcome: Outcome
+    ) -> dict[UUID, TaskRunEnd]:
         task = self._launches[record.trial.experiment].task
-        return task_run_ends(attempt_name(record.trial, attempt.number), task, attempt.task_run_id, outcome)
+        return task_run_ends(
+            attempt_name(record.trial, attempt.number), task, attempt.task_run_id, outcome
+        )
 
     def _restore(self, record: TrialRecord, outcome: Outcome) -> None:
         attempt = record.attempt
         assert attempt is not None
-        info = record.info or AttemptInfo(record.trial, attempt.number, attempt.paths.folder, started_at=attempt.submitted_at)
+        info = record.info or AttemptInfo(
+            record.trial, attempt.number, attempt.paths.folder, started_at=attempt.submitted_at
+        )
         with contextlib.suppress(Exception):  # a recorder that is away never fails a trial
-            ray.get(self._recorder.restore.remote(info, read_progress(attempt.paths.results), outcome), timeout=_CALL_TIMEOUT_S)
+            ray.get(
+                self._recorder.restore.remote(info, read_progress(attempt.paths.results), outcome),
+                timeout=_CALL_TIMEOUT_S,
+            )
 
     def _hear(self) -> None:
         for status in self._hearing.news():
@@ -292,7 +347,7 @@ class Sweep:
             self._recorder.request_stop.remote(Stop(EndedBy.SCHEDULER, reason), [record.info.key])
             record.wanted = record.wanted or (Stop(EndedBy.SCHEDULER, reason), time.time())
 
-    # ── ending what cannot end itself: the fourth step ───────────────────────────────────────────────────────────────
+    # ── ending what cannot end itself: the fourth step ─────
 
     def _end_stuck(self) -> None:
         if self._pause.is_cancelled and not self._stop_reason:
@@ -307,7 +362,10 @@ class Sweep:
                 ray.cancel(reference, force=True)
 
     def _overdue(self, record: TrialRecord, now: float) -> Stop | None:
-        """Why an attempt must be ended from outside: it is to end, its grace is over, and its monitor is silent."""
+        """Why an attempt must be ended from outside.
+
+        It is to end, its grace is over, and its monitor is silent.
+        """
         if self._stop_reason and (record.status is None or now > self._stop_by):
             return Stop(EndedBy.CANCELLED, self._stop_reason)
         if self._pause.is_on and record.status is None and record.attempts == 1:
@@ -317,16 +375,19 @@ class Sweep:
         stop, since = _due(record, record.status, now)
         if stop is None or now < since + record.trial.stop_grace_s + SILENCE_S:
             return None
-        return Stop(stop.ended_by, f"{stop.reason}; its process did not answer any more and was ended")
+        return Stop(
+            stop.ended_by, f"{stop.reason}; its process did not answer any more and was ended"
+        )
 
-    # ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the end ─────
 
     def _close(self) -> Summary:
         was_stopped = self._stop_reason is not None
         missing: Mapping[str, str] = {}
         with self._survived():
             missing = self._close_records(was_stopped=was_stopped)
-        # Nobody ends the records of a suspended run that is cancelled: they are ended now, and open again where it goes on.
+        # Nobody ends the records of a suspended run that is cancelled: they are ended now, and open
+        # again where it goes on.
         summary = self._summary(interrupted=was_stopped or self.is_suspended, at_end=True)
         with self._survived():
             summary = self._end_records(summary)
@@ -348,7 +409,8 @@ class Sweep:
         """Have Prefect and the trackers know of every end; returns what the trackers lack."""
         settle_task_runs(self._info.flow_run_id, self._ends, self._lost)
         self._hear_the_last()
-        for record in self._records.values():  # what the recorder did not hear from a trial's process
+        # What the recorder did not hear from a trial's process
+        for record in self._records.values():
             if record.attempt and record.outcome and not (record.status and record.status.outcome):
                 self._restore(record, record.outcome)
         missing = self._drain(was_stopped=was_stopped)
@@ -373,15 +435,25 @@ class Sweep:
             try:
                 write_report(summary, experiment)
             except Exception as exc:  # noqa: BLE001 - the sweep's results stand without it
-                self._display.warn(f"{one_line(experiment.name)}: no report was written: {type(exc).__name__}: {exc}")
+                self._display.warn(
+                    f"{one_line(experiment.name)}: no report was written: {type(exc).__name__}:"
+                    f" {exc}"
+                )
 
     def _drain(self, *, was_stopped: bool) -> Mapping[str, str]:
-        """Wait for the trackers as long as they get on; Ctrl-C ends the waiting. Returns what they lack."""
+        """Wait for the trackers as long as they get on; Ctrl-C ends the waiting.
+
+        Returns what they lack.
+        """
         while True:
-            gives_up = (self._stop_reason is not None and not was_stopped) or time.time() > self._close_by
+            gives_up = (
+                self._stop_reason is not None and not was_stopped
+            ) or time.time() > self._close_by
             patience_s = self._patience_s()
             try:
-                lacking = ray.get(self._recorder.drain.remote(0 if gives_up else patience_s), timeout=patience_s)
+                lacking = ray.get(
+                    self._recorder.drain.remote(0 if gives_up else patience_s), timeout=patience_s
+                )
             except Exception as exc:  # noqa: BLE001 - a recorder that is away never fails a sweep
                 return {"the recorder": f"{type(exc).__name__}: {exc}"}
             if lacking is not None:
@@ -398,7 +470,10 @@ class Sweep:
             time.sleep(_POLL_S)
 
     def _patience_s(self) -> float:
-        """Seconds to wait for a tracker or the recorder, at most; few where Prefect is about to kill this process."""
+        """Seconds to wait for a tracker or the recorder, at most.
+
+        Few where Prefect is about to kill this process.
+        """
         return max(1.0, min(_PATIENCE_S, self._close_by - time.time()))
 
     def _show(self) -> None:
@@ -417,10 +492,17 @@ class Sweep:
         return ", ".join(str(experiment.folder) for experiment in self._info.experiments.values())
 
     def _view(self) -> StatusView:
-        return StatusView(self._cluster.cpu, self._cluster.gpu, dict(self._info.experiments), list(self._records.values()))
+        return StatusView(
+            self._cluster.cpu,
+            self._cluster.gpu,
+            dict(self._info.experiments),
+            list(self._records.values()),
+        )
 
     def _summary(self, *, interrupted: bool, at_end: bool = False) -> Summary:
-        experiments = [self._experiment_summary(name, at_end=at_end) for name in self._info.experiments]
+        experiments = [
+            self._experiment_summary(name, at_end=at_end) for name in self._info.experiments
+        ]
         return Summary(
             self._info.sweep,
             experiments,
@@ -437,7 +519,12 @@ class Sweep:
         trials = [_trial_summary(record, record.missing() if at_end else ()) for record in records]
         metric, mode = choose_metric(spec.metric, spec.mode, trials)
         named = {criterion.metric for criterion in spec.criteria()}
-        seen = {m for r in records if r.status and r.progress.reports for m in named - set(r.status.unseen_metrics)}
+        seen = {
+            m
+            for r in records
+            if r.status and r.progress.reports
+            for m in named - set(r.status.unseen_metrics)
+        }
         has_reports = any(record.progress.reports for record in records)
         unmet = never_reported(spec.criteria(), seen) if has_reports else []
         info = self._info.experiments[name]

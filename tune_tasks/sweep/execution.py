@@ -1,4 +1,7 @@
-"""What the flow `tune` does: plan, connect, run the sweep, summarize. Runs in the driver, inside the flow run."""
+"""What the flow `tune` does: plan, connect, run the sweep, summarize.
+
+Runs in the driver, inside the flow run.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,14 @@ from tune_tasks.sweep.run_view import RunView
 from tune_tasks.sweep.status import Display, StatusView, make_display
 from tune_tasks.tracking.mlflow_view import renamed, renaming_note, searched_params
 from tune_tasks.trial.task import parse_spec, run_trial, summarize
-from tune_tasks.trial.trainable import CallableTrainable, KeptScript, PackedScript, Trainable, code_of, kept
+from tune_tasks.trial.trainable import (
+    CallableTrainable,
+    KeptScript,
+    PackedScript,
+    Trainable,
+    code_of,
+    kept,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +89,10 @@ def execute(request: Request) -> State[Any]:
 
 
 class _Logged(Display):
-    """A display whose notes and warnings are in the flow run's logs, too: of a deployment's run nobody sees the console."""
+    """A display whose notes and warnings are in the flow run's logs, too.
+
+    Of a deployment's run nobody sees the console.
+    """
 
     def __init__(self, display: Display) -> None:
         self._display = display
@@ -103,7 +116,9 @@ class _Logged(Display):
 def _cancelled(summary: Summary | None, interruption: Interruption) -> State[Any]:
     if interruption.is_supervised and _is_cancelling():
         raise Abort("the run is cancelled: its worker or runner sets the final state")
-    return Cancelled(message=f"Interrupted: {summary.one_line() if summary else 'no trial was started'}")
+    return Cancelled(
+        message=f"Interrupted: {summary.one_line() if summary else 'no trial was started'}"
+    )
 
 
 def _is_cancelling() -> bool:
@@ -117,7 +132,11 @@ def _is_cancelling() -> bool:
 
 
 def _state(summary: Summary) -> State[Any]:
-    return Completed(message=summary.one_line()) if summary.ended_well else Failed(message=summary.one_line())
+    return (
+        Completed(message=summary.one_line())
+        if summary.ended_well
+        else Failed(message=summary.one_line())
+    )
 
 
 def _run(request: Request, session: Session, interruption: Interruption) -> Summary | None:
@@ -139,13 +158,19 @@ def _swept(request: Request, session: Session, interruption: Interruption) -> Su
         )
     expect_writable(request.results)
     expect_usable(default_tracking_uri(Path.cwd()))
-    file = SweepFile(request.results, _flow_run_id()) if _is_deployed() else None  # others cannot be retried or paused
+    # Others cannot be retried or paused
+    file = SweepFile(request.results, _flow_run_id()) if _is_deployed() else None
     earlier = file.read() if file else None
-    begun = earlier or BegunSweep(f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{secrets.token_hex(2)}", secrets.randbelow(2**31))
+    begun = earlier or BegunSweep(
+        f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{secrets.token_hex(2)}", secrets.randbelow(2**31)
+    )
     plan = _parsed(request, session, begun.drawn_seed)
     code = {experiment.name: _Kept.of(experiment.trainable) for experiment in plan.experiments}
     _announce(plan, code, session)
-    with connect(ray_options(request)) as cluster, closing(PauseWatch(_flow_run_id() if file else "")) as pause:
+    with (
+        connect(ray_options(request)) as cluster,
+        closing(PauseWatch(_flow_run_id() if file else "")) as pause,
+    ):
         cluster.check(plan)
         if interruption.reason or (file and not file.take(begun, lambda: interruption.reason)):
             session.error = KeyboardInterrupt()
@@ -153,7 +178,10 @@ def _swept(request: Request, session: Session, interruption: Interruption) -> Su
         info = _sweep_info(plan, code, request, begun.sweep)
         _check_reach(cluster, info)
         _name_flow_run(info)
-        launches = {e.name: _launch(e, code[e.name], cluster, verbose=request.verbose) for e in plan.experiments}
+        launches = {
+            e.name: _launch(e, code[e.name], cluster, verbose=request.verbose)
+            for e in plan.experiments
+        }
         recorder = session.recorder or start_recorder(info.tracking_uri, info.cwd, cpus=cluster.cpu)
         recorder.begin.remote(info, again=earlier is not None)
         sweep = Sweep(
@@ -173,7 +201,11 @@ def _swept(request: Request, session: Session, interruption: Interruption) -> Su
         session.summary = sweep.run()
         if sweep.is_suspended:
             raise Pause(state=pause.suspended)
-    changed = {name: key for experiment in session.summary.experiments for name, key in renamed(experiment.trials).items()}
+    changed = {
+        name: key
+        for experiment in session.summary.experiments
+        for name, key in renamed(experiment.trials).items()
+    }
     if changed:
         session.display.note(renaming_note(changed))
     summarize(session.summary)
@@ -182,7 +214,10 @@ def _swept(request: Request, session: Session, interruption: Interruption) -> Su
 
 @dataclass(frozen=True)
 class _Kept:
-    """A trainable with its code as it is at the start, as far as that is in files which somebody may edit."""
+    """A trainable with its code as it is at the start.
+
+    As far as that is in files which somebody may edit.
+    """
 
     trainable: Trainable
     snapshot: Snapshot | None
@@ -194,7 +229,10 @@ class _Kept:
 
 
 def _records(plan: Plan, info: SweepInfo, *, is_begun: bool) -> list[TrialRecord]:
-    """Of every trial; the folders are looked at only where an earlier execution may have left something."""
+    """Of every trial.
+
+    The folders are looked at only where an earlier execution may have left something.
+    """
     if not is_begun:
         return [TrialRecord(trial) for trial in plan.trials()]
     return [record_of(trial, info.experiments[trial.experiment].folder) for trial in plan.trials()]
@@ -218,19 +256,26 @@ def _announce(plan: Plan, code: Mapping[str, _Kept], session: Session) -> None:
     for name, own in code.items():
         if own.snapshot and not own.snapshot.is_whole:
             session.display.warn(
-                f"{one_line(name)}: {own.snapshot.folder} has more Python files than a sweep keeps; "
-                "edits to those farthest from the script take effect while it runs"
+                f"{one_line(name)}: {own.snapshot.folder} has more Python files than a sweep keeps;"
+                " edits to those farthest from the script take effect while it runs"
             )
     for experiment in plan.experiments:
-        drawn = "" if experiment.seed == experiment.spec.seed else " (give it as `seed` to repeat the sweep)"
-        session.display.note(f"{one_line(experiment.name)}: {len(experiment.trials)} trials, seed {experiment.seed}{drawn}")
+        drawn = (
+            ""
+            if experiment.seed == experiment.spec.seed
+            else " (give it as `seed` to repeat the sweep)"
+        )
+        session.display.note(
+            f"{one_line(experiment.name)}: {len(experiment.trials)} trials, seed"
+            f" {experiment.seed}{drawn}"
+        )
 
 
 def _check_reach(cluster: Cluster, info: SweepInfo) -> None:
     if cluster.is_remote and is_local_store(info.tracking_uri):
         raise UsageError(
-            f"the cluster has other machines, which cannot reach the local MLflow store {info.tracking_uri}: "
-            "set MLFLOW_TRACKING_URI to a tracking server that they reach"
+            "the cluster has other machines, which cannot reach the local MLflow store"
+            f" {info.tracking_uri}: set MLFLOW_TRACKING_URI to a tracking server that they reach"
         )
     api_url = PREFECT_API_URL.value() or ""
     if cluster.is_remote and is_loopback(api_url):
@@ -250,7 +295,9 @@ def _name_flow_run(info: SweepInfo) -> None:
         logger.warning("Prefect: cannot name the flow run: %s", exc)
 
 
-def _launch(experiment: PlannedExperiment, code: _Kept, cluster: Cluster, *, verbose: bool) -> Launch:
+def _launch(
+    experiment: PlannedExperiment, code: _Kept, cluster: Cluster, *, verbose: bool
+) -> Launch:
     trainable = code.trainable
     if isinstance(trainable, RLlibTrainable):
         trainable = replace(trainable, verbose=verbose)
@@ -258,7 +305,8 @@ def _launch(experiment: PlannedExperiment, code: _Kept, cluster: Cluster, *, ver
         trainable = PackedScript.pack(trainable)
     options = remote_options(experiment.spec.resources.resources(), isolate=experiment.spec.isolate)
     task = run_trial.with_options(tags=[one_line(experiment.name), experiment.spec.alg])
-    of_callable = code.snapshot if isinstance(trainable, CallableTrainable) else None  # the others have theirs with them
+    # The others have theirs with them
+    of_callable = code.snapshot if isinstance(trainable, CallableTrainable) else None
     return Launch(StoredTrainable.put(trainable, of_callable), options, task)
 
 
@@ -268,7 +316,10 @@ def _sweep_info(plan: Plan, code: Mapping[str, _Kept], request: Request, sweep: 
     ui = PREFECT_UI_URL.value()
     return SweepInfo(
         sweep=sweep,
-        experiments={e.name: _experiment_info(e, code[e.name], root / safe_name(e.name) / sweep) for e in plan.experiments},
+        experiments={
+            e.name: _experiment_info(e, code[e.name], root / safe_name(e.name) / sweep)
+            for e in plan.experiments
+        },
         tracking_uri=default_tracking_uri(cwd),
         spec_text=dump_yaml(masked_spec(plan.source)),
         cwd=cwd,

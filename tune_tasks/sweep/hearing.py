@@ -60,12 +60,18 @@ class Hearing:
         ray.wait([self._asked], timeout=_CALL_TIMEOUT_S)
 
     def recorder_is_new(self) -> bool:
-        """Whether the recorder was started anew since the last call: it is to be told of the attempts that had ended."""
+        """Whether the recorder was started anew since the last call.
+
+        It is to be told of the attempts that had ended.
+        """
         was_new, self._is_new = self._is_new, False
         return was_new
 
     def last_word_from(self, status: AttemptStatus) -> float:
-        """When an attempt was last heard of, at the earliest; now, while the recorder itself is silent."""
+        """When an attempt was last heard of, at the earliest.
+
+        Now, while the recorder itself is silent.
+        """
         if self._answered_at < time.time() - SILENCE_S:
             return time.time()
         return max(status.heard_at, self._contact_since)

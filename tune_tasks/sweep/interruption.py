@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM as a wish of the sweep's, from before Ray is there to the end; Prefect cancels by SIGTERM."""
+"""Ctrl-C and SIGTERM as a wish of the sweep's, from before Ray is there to the end.
+
+Prefect cancels by SIGTERM.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +22,22 @@ class Interruption:
 
     Attributes:
         reason: Why; None while nobody asked.
-        is_supervised: Whether a worker or runner of Prefect's started this process, and sets the state of a run it cancels.
-        patience_s: Seconds the trials have, at most, whatever their own grace. A supervised process is killed 30 s after the
-            wish: its records must be closed by then.
+        is_supervised: Whether a worker or runner of Prefect's started this process, and sets the
+            state of a run it cancels.
+        patience_s: Seconds the trials have, at most, whatever their own grace. A supervised process
+            is killed 30 s after the wish: its records must be closed by then.
         close_within_s: Seconds from the wish until the records must be closed.
     """
 
     def __init__(self) -> None:
         self.reason: str | None = None
-        self.is_supervised = os.environ.get("PREFECT__ENABLE_CANCELLATION_AND_CRASHED_HOOKS") == "false"
+        self.is_supervised = (
+            os.environ.get("PREFECT__ENABLE_CANCELLATION_AND_CRASHED_HOOKS") == "false"
+        )
         self.patience_s = _PREFECT_PATIENCE_S if self.is_supervised else float("inf")
-        self.close_within_s = _PREFECT_KILLS_S - _CLOSE_MARGIN_S if self.is_supervised else float("inf")
+        self.close_within_s = (
+            _PREFECT_KILLS_S - _CLOSE_MARGIN_S if self.is_supervised else float("inf")
+        )
         self._listener: Callable[[str], None] | None = None
 
     @contextlib.contextmanager
@@ -44,7 +52,10 @@ class Interruption:
             self._listener = None
 
     def on_signal(self, number: int, _frame: object) -> None:
-        """The handler of both signals. Only Ctrl-C is impatient: who cancels by SIGTERM sends it with Ctrl-C, or twice."""
+        """The handler of both signals. Only Ctrl-C is impatient.
+
+        Who cancels by SIGTERM sends it with Ctrl-C, or twice.
+        """
         if self.reason and number == signal.SIGTERM:
             return
         self.reason = self.reason or _NAMES[signal.Signals(number)]

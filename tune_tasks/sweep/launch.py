@@ -1,4 +1,7 @@
-"""From a request to a summary, in this process: Prefect's server, Ray and the imports side by side, then the flow."""
+"""From a request to a summary, in this process.
+
+Prefect's server, Ray and the imports side by side, then the flow.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,9 @@ _BAD_MOMENTS = {HTTPStatus.INTERNAL_SERVER_ERROR.value, HTTPStatus.GATEWAY_TIMEO
 
 
 def launch(request: Request, session: Session, *, flow: str = "tune") -> Summary:
-    """Run a sweep as a flow run of this process. What can be checked beforehand is, before anything is started.
+    """Run a sweep as a flow run of this process.
+
+    What can be checked beforehand is, before anything is started.
 
     Args:
         request: What to run.
@@ -80,7 +85,10 @@ def _launched(request: Request, session: Session, flow: str) -> str | None:
 
 
 def _run_flow(name: str, request: Request) -> str | None:
-    """Run the flow; returns what hindered it, where it was neither the sweep itself nor its trials."""
+    """Run the flow.
+
+    Returns what hindered it, where it was neither the sweep itself nor its trials.
+    """
     from tune_tasks.flows.train import train
     from tune_tasks.flows.tune import tune
 
@@ -90,10 +98,15 @@ def _run_flow(name: str, request: Request) -> str | None:
 
 
 def _problem_of(flow: Flow[..., Any], parameters: dict[str, Any]) -> str | None:
-    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, PREFECT_CLIENT_RETRY_EXTRA_CODES, temporary_settings
+    from prefect.settings import (
+        PREFECT_CLIENT_MAX_RETRIES,
+        PREFECT_CLIENT_RETRY_EXTRA_CODES,
+        temporary_settings,
+    )
 
-    # Trials and driver alike give a Prefect that is away seconds, not the minute that is its default; and one bad answer, which
-    # may be a proxy's, is no end of a sweep: Prefect itself asks again after a 502 or a 503 only.
+    # Trials and driver alike give a Prefect that is away seconds, not the minute that is its
+    # default; and one bad answer, which may be a proxy's, is no end of a sweep: Prefect itself asks
+    # again after a 502 or a 503 only.
     patience = {
         PREFECT_CLIENT_MAX_RETRIES: _RETRIES,
         PREFECT_CLIENT_RETRY_EXTRA_CODES: PREFECT_CLIENT_RETRY_EXTRA_CODES.value() | _BAD_MOMENTS,
@@ -117,7 +130,10 @@ def check(request: Request, session: Session) -> None:
 
 
 def _send_what_is_left() -> None:
-    """Prefect sends logs and events from threads of its own, at the process's end too, when our server has gone."""
+    """Prefect sends logs and events from threads of its own, at the process's end too.
+
+    When our server has gone.
+    """
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
 
@@ -132,7 +148,10 @@ def _quiet_prefect(verbose: bool) -> Iterator[None]:
     from prefect.logging.handlers import PrefectConsoleHandler
 
     ensure_logging_setup()
-    loggers = [logging.getLogger(), *(x for x in logging.Logger.manager.loggerDict.values() if isinstance(x, logging.Logger))]
+    loggers = [
+        logging.getLogger(),
+        *(x for x in logging.Logger.manager.loggerDict.values() if isinstance(x, logging.Logger)),
+    ]
     handlers = {h for x in loggers for h in x.handlers if isinstance(h, PrefectConsoleHandler)}
     levels = {handler: handler.level for handler in handlers}
     for handler in handlers if not verbose else ():

@@ -22,8 +22,8 @@ class PauseWatch:
         flow_run_id: The flow run; empty where nobody can pause it, and then nothing is looked at.
 
     Attributes:
-        suspended: The state of a run that was paused on its page, from then on: Resume starts another process, so that this one
-            is to end once its trials have ended.
+        suspended: The state of a run that was paused on its page, from then on: Resume starts
+            another process, so that this one is to end once its trials have ended.
     """
 
     def __init__(self, flow_run_id: str) -> None:

@@ -1,4 +1,7 @@
-"""A checked spec to what would run: seeds drawn, scripts located, every trial resolved. Starts nothing."""
+"""A checked spec to what would run: seeds drawn, scripts located, every trial resolved.
+
+Starts nothing.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,8 @@ class Plan:
     Attributes:
         experiments: In the spec's order.
         given: The spec as plain data, as it was given.
-        source: The spec as plain data, as it runs: with `seed`, `num_trials` and `stop` as they were given beside it.
+        source: The spec as plain data, as it runs: with `seed`, `num_trials` and `stop` as they
+            were given beside it.
         warnings: What is allowed but hardly meant.
     """
 
@@ -122,7 +126,11 @@ def make_plan(
     said: set[tuple[Location, str]] = set()
     budget = Budget()
     for name, given in spec.experiments.items():
-        merged = {"num_trials": num_trials, "seed": seed, "stop": {**given.stop, **stop} if stop else None}
+        merged = {
+            "num_trials": num_trials,
+            "seed": seed,
+            "stop": {**given.stop, **stop} if stop else None,
+        }
         overrides = {key: value for key, value in merged.items() if value is not None}
         experiment = given.model_copy(update=overrides)
         source[name] = {**(spec.source.data[name] or {}), **overrides}
@@ -137,7 +145,9 @@ def make_plan(
             else:
                 experiment = in_our_names(experiment, partial(_at, spec, name))
                 trials = list(expand(name, experiment, space, own_seed, budget))
-                trainable, trials = rllib_plan(experiment, trials, spec.folder, partial(_at, spec, name))
+                trainable, trials = rllib_plan(
+                    experiment, trials, spec.folder, partial(_at, spec, name)
+                )
                 experiment = _with_the_most(experiment, trials)
         except SpecError as exc:
             problems += _unsaid(exc, name, said, spec.source.at((name, "config"), key=True))
@@ -146,17 +156,24 @@ def make_plan(
         warnings += _warnings(spec, name, experiment, space)
     if problems:
         raise SpecError.of(problems)
-    warnings = [*(f"{place}: {text}" for place, text in spec.source.warnings.items()), *dict.fromkeys(warnings)]
+    warnings = [
+        *(f"{place}: {text}" for place, text in spec.source.warnings.items()),
+        *dict.fromkeys(warnings),
+    ]
     if len(warnings) > _MOST_WARNINGS:
         warnings = [*warnings[:_MOST_WARNINGS], f"… {len(warnings) - _MOST_WARNINGS} more warnings"]
     return Plan(planned, spec.source.data, source, warnings)
 
 
-def _check_arguments(seed: int | None, num_trials: int | None, stop: Mapping[str, float | str]) -> None:
+def _check_arguments(
+    seed: int | None, num_trials: int | None, stop: Mapping[str, float | str]
+) -> None:
     if seed is not None and not 0 <= seed < 2**63:
         raise UsageError(f"seed: expected a whole number from 0 to 2**63 - 1, got {seed}")
     if num_trials is not None and not 1 <= num_trials <= MAX_TRIALS:
-        raise UsageError(f"num_trials: expected a whole number from 1 to {MAX_TRIALS:,}, got {num_trials}")
+        raise UsageError(
+            f"num_trials: expected a whole number from 1 to {MAX_TRIALS:,}, got {num_trials}"
+        )
     for metric, bound in stop.items():
         try:
             parse_criterion(metric, bound)
@@ -165,30 +182,46 @@ def _check_arguments(seed: int | None, num_trials: int | None, stop: Mapping[str
 
 
 def _expect_no_mask(spec: Spec, name: str, experiment: ExperimentSpec) -> None:
-    """A spec that `best` or MLflow gave has no secrets: a trial would fail by it, late and in other words."""
+    """A spec that `best` or MLflow gave has no secrets.
+
+    A trial would fail by it, late and in other words.
+    """
     for path in secrets_in(experiment.config):
         value = reduce(getitem, path, experiment.config)  # type: ignore[arg-type]
         if is_mask(value):
-            message = f"config.{dotted(path)}: {value!r} stands for a secret, which was not stored; write the secret itself"
+            message = (
+                f"config.{dotted(path)}: {value!r} stands for a secret, which was not stored; write"
+                " the secret itself"
+            )
             raise SpecError(message, spec.source.at((name, "config", *path)))
 
 
 def _check_size(spec: Spec, name: str, experiment: ExperimentSpec, space: SearchSpace) -> None:
     if (count := num_trials(experiment, space)) > MAX_TRIALS:
         place = spec.source.at((name,), key=True)
-        raise SpecError(f"config: its grid has {_shown(count)} combinations; give num_trials, at most {MAX_TRIALS:,}", place)
+        raise SpecError(
+            f"config: its grid has {_shown(count)} combinations; give num_trials, at most"
+            f" {MAX_TRIALS:,}",
+            place,
+        )
 
 
 def _shown(count: int) -> str:
-    return f"{count:,}" if count < _COUNTABLE else f"more than {_COUNTABLE:.0e}"  # Python writes 4,300 digits at most
+    # Python writes 4,300 digits at most
+    return f"{count:,}" if count < _COUNTABLE else f"more than {_COUNTABLE:.0e}"
 
 
 def _locator(spec: Spec, name: str) -> Callable[[NodePath], Location | None]:
     return lambda path: spec.source.at((name, "config", *path))
 
 
-def _unsaid(error: SpecError, name: str, said: set[tuple[Location, str]], otherwise: Location | None) -> Iterator[SpecError]:
-    """The problems that no other experiment has from the same place of the file, as those that share an anchor do."""
+def _unsaid(
+    error: SpecError, name: str, said: set[tuple[Location, str]], otherwise: Location | None
+) -> Iterator[SpecError]:
+    """The problems that no other experiment has from the same place of the file.
+
+    As those that share an anchor do.
+    """
     for problem in error.each():
         if problem.location is None or (problem.location, problem.message) not in said:
             yield problem.within(name, otherwise)
@@ -201,16 +234,24 @@ def _at(spec: Spec, name: str, path: NodePath, *, key: bool = False) -> Location
 
 
 def _with_the_most(experiment: ExperimentSpec, trials: Sequence[Trial]) -> ExperimentSpec:
-    """The experiment with the resources of its largest trial, where they follow from the trials' configs."""
+    """The experiment with the resources of its largest trial.
+
+    Where they follow from the trials' configs.
+    """
     cpu, gpu = (max(getattr(trial.resources, name) for trial in trials) for name in ("cpu", "gpu"))
     resources = experiment.resources.model_copy(update={"cpu": cpu, "gpu": gpu})
     return experiment.model_copy(update={"resources": resources})
 
 
-def _script(spec: Spec, name: str, experiment: ExperimentSpec, callables: Mapping[str, TrainFunction]) -> Trainable:
+def _script(
+    spec: Spec, name: str, experiment: ExperimentSpec, callables: Mapping[str, TrainFunction]
+) -> Trainable:
     if only_rllib := next((key for key in _ONLY_RLLIB if getattr(experiment, key)), None):
         place = spec.source.at((name, only_rllib), key=True)
-        raise SpecError(f"{only_rllib}: only RLlib's algorithms have checkpoints; a script writes its own", place)
+        raise SpecError(
+            f"{only_rllib}: only RLlib's algorithms have checkpoints; a script writes its own",
+            place,
+        )
     if name in callables:
         return CallableTrainable(callables[name])
     try:
@@ -220,25 +261,40 @@ def _script(spec: Spec, name: str, experiment: ExperimentSpec, callables: Mappin
         raise SpecError(str(exc), spec.source.at((name, "config", key))) from exc
 
 
-def _warnings(spec: Spec, name: str, experiment: ExperimentSpec, space: SearchSpace) -> Iterator[str]:
+def _warnings(
+    spec: Spec, name: str, experiment: ExperimentSpec, space: SearchSpace
+) -> Iterator[str]:
     if num_trials(experiment, space) < space.grid_size:
         place = spec.source.at((name, "num_trials"))
         size = _shown(space.grid_size)
-        yield _placed(place, f"{name}.num_trials: {experiment.num_trials} of the grid's {size} combinations are tried")
+        yield _placed(
+            place,
+            f"{name}.num_trials: {experiment.num_trials} of the grid's {size} combinations are"
+            " tried",
+        )
     if experiment.alg != _SCRIPT and not experiment.stop:
-        said = f"{name}: no `stop`: a trial of {experiment.alg} never ends by itself; e.g. stop: {{time_total_s: 3600}}"
+        said = (
+            f"{name}: no `stop`: a trial of {experiment.alg} never ends by itself; e.g. stop:"
+            " {time_total_s: 3600}"
+        )
         yield _placed(spec.source.at((name,), key=True), said)
     for path, reason in unsearched(experiment.config):
-        yield _placed(spec.source.at((name, "config", *path)), f"{name}.config.{dotted(path)}: {reason}")
+        yield _placed(
+            spec.source.at((name, "config", *path)), f"{name}.config.{dotted(path)}: {reason}"
+        )
     for path, reason in variables(spec.source.data[name] or {}):
         yield _placed(spec.source.at((name, *path)), f"{name}.{dotted(path)}: {reason}")
     for key, reason in ignored(experiment):
-        yield _placed(spec.source.at((name, "config", key), key=True), f"{name}.config.{key}: {reason}")
+        yield _placed(
+            spec.source.at((name, "config", key), key=True), f"{name}.config.{key}: {reason}"
+        )
     for metric in experiment.stop:
         meant = nearest(metric, STOP_METRICS)
         if metric not in STOP_METRICS and meant and _is_near(metric, meant):
             place = spec.source.at((name, "stop", metric), key=True)
-            yield _placed(place, f"{name}.stop.{metric}: no metric of TrainingResult; did you mean {meant!r}?")
+            yield _placed(
+                place, f"{name}.stop.{metric}: no metric of TrainingResult; did you mean {meant!r}?"
+            )
 
 
 def _placed(place: object, message: str) -> str:
@@ -246,4 +302,6 @@ def _placed(place: object, message: str) -> str:
 
 
 def _is_near(name: str, meant: str) -> bool:
-    return abs(len(name) - len(meant)) <= 2 and nearest(name, [meant]) == meant and name[0] == meant[0]
+    return (
+        abs(len(name) - len(meant)) <= 2 and nearest(name, [meant]) == meant and name[0] == meant[0]
+    )

@@ -1,4 +1,7 @@
-"""How an attempt ended, as the driver finds it, and closing the records of one whose process can no longer do so."""
+"""How an attempt ended, as the driver finds it.
+
+And closing the records of one whose process can no longer do so.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,8 @@ _UNKNOWN = "killed from outside, out of memory, or os._exit()"
 def outcome_of(record: TrialRecord, attempt: Attempt) -> tuple[Outcome, bool]:
     """How a finished attempt ended, and whether its process closed its records itself.
 
-    A process that ended itself, by the monitor's third step, has left its outcome with the recorder or in its file.
+    A process that ended itself, by the monitor's third step, has left its outcome with the recorder
+    or in its file.
     """
     try:
         state: State[dict[str, str]] = ray.get(attempt.reference)
@@ -72,7 +76,9 @@ def _outcome_of_dead(record: TrialRecord, attempt: Attempt, exc: Exception) -> O
         return known
     if attempt.ending:
         reports = read_progress(attempt.paths.results).reports
-        return Outcome(TrialState.TERMINATED, attempt.ending.ended_by, attempt.ending.reason, reports=reports)
+        return Outcome(
+            TrialState.TERMINATED, attempt.ending.ended_by, attempt.ending.reason, reports=reports
+        )
     if isinstance(exc, OutOfMemoryError):
         return _error(attempt, f"out of memory: {exc}")
     if not isinstance(exc, WorkerCrashedError):
@@ -82,7 +88,13 @@ def _outcome_of_dead(record: TrialRecord, attempt: Attempt, exc: Exception) -> O
 
 
 def _error(attempt: Attempt, cause: str) -> Outcome:
-    return Outcome(TrialState.ERROR, EndedBy.ERROR, "error", cause, read_progress(attempt.paths.results).reports)
+    return Outcome(
+        TrialState.ERROR,
+        EndedBy.ERROR,
+        "error",
+        cause,
+        read_progress(attempt.paths.results).reports,
+    )
 
 
 def _log_tail(paths: AttemptPaths) -> str:
@@ -95,13 +107,15 @@ def _log_tail(paths: AttemptPaths) -> str:
 
 
 def _fatal_error(log: str) -> str:
-    """The line that Python's faulthandler, which Ray enables, writes for a signal such as SIGSEGV."""
+    """The line that Python's faulthandler writes for a signal such as SIGSEGV; Ray enables it."""
     return next((line for line in log.splitlines() if line.startswith("Fatal Python error: ")), "")
 
 
 @dataclass(frozen=True)
 class TaskRunEnd:
-    """How a task run of an attempt ended, and what it takes to create it where its process died before Prefect heard of it.
+    """How a task run of an attempt ended, and what it takes to create it.
+
+    It is created if its process died before Prefect heard of it.
 
     Attributes:
         task: Prefect's task.
@@ -114,7 +128,9 @@ class TaskRunEnd:
     parent: UUID | None = None
 
 
-def task_run_ends(name: str, task: Any, task_run_id: UUID, outcome: Outcome) -> dict[UUID, TaskRunEnd]:
+def task_run_ends(
+    name: str, task: Any, task_run_id: UUID, outcome: Outcome
+) -> dict[UUID, TaskRunEnd]:
     """An attempt's task runs, the trial's and its monitor's, with how they ended."""
     return {
         task_run_id: TaskRunEnd(name, task, outcome),
@@ -127,7 +143,8 @@ def close_task_runs(ends: Mapping[UUID, TaskRunEnd], *, create_in: str | None = 
 
     Args:
         ends: By the task run's id.
-        create_in: The flow run in which those that Prefect does not know are created; None: they are left out.
+        create_in: The flow run in which those that Prefect does not know are created; None: they
+            are left out.
     """
     try:
         with _client() as client:
@@ -135,7 +152,8 @@ def close_task_runs(ends: Mapping[UUID, TaskRunEnd], *, create_in: str | None = 
                 state = final_state(end.outcome)
                 state.data = None
                 if _set_state(client, run_id, state):
-                    client.set_task_run_name(run_id, end.name)  # a process that died at once has left it one of Prefect's own
+                    # A process that died at once has left it one of Prefect's own
+                    client.set_task_run_name(run_id, end.name)
                 elif create_in:
                     _create(client, create_in, run_id, end)
                     _set_state(client, run_id, state)
@@ -144,7 +162,10 @@ def close_task_runs(ends: Mapping[UUID, TaskRunEnd], *, create_in: str | None = 
 
 
 def log_cause(flow_run_id: str, task_run_id: UUID, outcome: Outcome) -> None:
-    """Tell Prefect's log of a trial why its process died, with the end of what it printed, which died with it."""
+    """Tell Prefect's log of a trial why its process died, with the end of what it printed.
+
+    Which died with it.
+    """
     entry = LogCreate(
         name="prefect.task_runs",
         level=logging.ERROR,
@@ -165,33 +186,52 @@ def _set_state(client: SyncPrefectClient, run_id: UUID, state: State[Any]) -> bo
     try:
         client.set_task_run_state(run_id, state, force=True)
     except (ObjectNotFound, PrefectHTTPStatusError) as exc:
-        if isinstance(exc, PrefectHTTPStatusError) and exc.response.status_code != HTTPStatus.NOT_FOUND:
+        if (
+            isinstance(exc, PrefectHTTPStatusError)
+            and exc.response.status_code != HTTPStatus.NOT_FOUND
+        ):
             raise
         return False
     return True
 
 
 def _create(client: SyncPrefectClient, flow_run_id: str, run_id: UUID, end: TaskRunEnd) -> None:
-    inputs: dict[str, list[Any]] = {"__parents__": [TaskRunResult(id=end.parent)]} if end.parent else {}
+    inputs: dict[str, list[Any]] = (
+        {"__parents__": [TaskRunResult(id=end.parent)]} if end.parent else {}
+    )
     client.create_task_run(
-        end.task, UUID(flow_run_id), dynamic_key=str(run_id), id=run_id, name=end.name, state=Pending(), task_inputs=inputs
+        end.task,
+        UUID(flow_run_id),
+        dynamic_key=str(run_id),
+        id=run_id,
+        name=end.name,
+        state=Pending(),
+        task_inputs=inputs,
     )
 
 
 @contextlib.contextmanager
 def _client() -> Iterator[SyncPrefectClient]:
     """A client that gives up at once: the sweep must not wait for a server that is away."""
-    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
+    with (
+        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+        get_client(sync_client=True) as client,
+    ):
         yield client
 
 
-def settle_task_runs(flow_run_id: str, ends: Mapping[UUID, TaskRunEnd], lost: Mapping[UUID, TaskRunEnd]) -> None:
-    """Wait until the server has every task run's end, which it learns from events; then set what is still missing.
+def settle_task_runs(
+    flow_run_id: str, ends: Mapping[UUID, TaskRunEnd], lost: Mapping[UUID, TaskRunEnd]
+) -> None:
+    """Wait until the server has every task run's end, which it learns from events.
+
+    Then set what is still missing.
 
     Args:
         flow_run_id: The flow run.
         ends: Of every task run.
-        lost: Of those whose process died. What it told Prefect last, in the background, may still be on the way, or lost.
+        lost: Of those whose process died. What it told Prefect last, in the background, may still
+            be on the way, or lost.
     """
     for _ in range(_TRIES if lost else 0):
         time.sleep(_RECORDER_S)
@@ -202,14 +242,19 @@ def settle_task_runs(flow_run_id: str, ends: Mapping[UUID, TaskRunEnd], lost: Ma
 
 
 def _not_final(ends: Mapping[UUID, TaskRunEnd]) -> dict[UUID, TaskRunEnd]:
-    """Those that are not in a final state at the server, or not known there; none where it does not answer."""
+    """Those that are not in a final state at the server, or not known there.
+
+    None where it does not answer.
+    """
     final: set[UUID] = set()
     ids = list(ends)
     try:
         with _client() as client:
             for start in range(0, len(ids), _PAGE):
                 of_page = TaskRunFilter(id=TaskRunFilterId(any_=ids[start : start + _PAGE]))
-                found = client.read_task_runs(task_run_filter=of_page, sort=TaskRunSort.ID_DESC, limit=_PAGE)
+                found = client.read_task_runs(
+                    task_run_filter=of_page, sort=TaskRunSort.ID_DESC, limit=_PAGE
+                )
                 final |= {run.id for run in found if run.state and run.state.is_final()}
     except Exception as exc:  # noqa: BLE001 - a server that is away never fails a sweep
         logger.warning("Prefect: cannot look after the task runs: %s", exc)
@@ -220,7 +265,9 @@ def _not_final(ends: Mapping[UUID, TaskRunEnd]) -> dict[UUID, TaskRunEnd]:
 def _settle(flow_run_id: str, ends: Mapping[UUID, TaskRunEnd]) -> None:
     deadline = time.monotonic() + _SETTLE_S
     try:
-        while (missing := _open_task_runs(flow_run_id) & ends.keys()) and time.monotonic() < deadline:
+        while (
+            missing := _open_task_runs(flow_run_id) & ends.keys()
+        ) and time.monotonic() < deadline:
             time.sleep(0.05)
         while missing:  # page by page
             close_task_runs({run_id: ends[run_id] for run_id in missing})
@@ -243,7 +290,9 @@ def _open_task_runs(flow_run_id: str) -> set[UUID]:
     return {task_run.id for task_run in found}
 
 
-def create_absent_task_runs(flow_run_id: str, ends: Mapping[UUID, TaskRunEnd], patience_s: float) -> str | None:
+def create_absent_task_runs(
+    flow_run_id: str, ends: Mapping[UUID, TaskRunEnd], patience_s: float
+) -> str | None:
     """Create the task runs that the server has not heard of, with how they ended.
 
     It hears of them by a websocket, which not every proxy lets through.
@@ -268,8 +317,9 @@ def create_absent_task_runs(flow_run_id: str, ends: Mapping[UUID, TaskRunEnd], p
         created += 1
     lacks = f"; it lacks {len(absent) - created} still" if created < len(absent) else ""
     return (
-        f"Prefect had not heard of {len(absent)} of {len(ends)} task runs, and was told at the sweep's end how they "
-        f"ended{lacks} (a proxy that takes no websockets keeps Prefect's events from its server)"
+        f"Prefect had not heard of {len(absent)} of {len(ends)} task runs, and was told at the"
+        f" sweep's end how they ended{lacks} (a proxy that takes no websockets keeps Prefect's"
+        " events from its server)"
     )
 
 

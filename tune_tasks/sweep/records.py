@@ -36,14 +36,20 @@ class Attempt:
     placement: Any = None
 
     def before(self, folder: Path, trial: Trial) -> Attempt | None:
-        """The trial's attempt before this one, which has not begun; None if this was to be its first."""
+        """The trial's attempt before this one, which has not begun.
+
+        None if this was to be its first.
+        """
         if self.number == 1:
             return None
         paths = AttemptPaths.of(folder, trial, self.number - 1)
         return Attempt(self.number - 1, paths, None, self.task_run_id, self.submitted_at)
 
     def keep(self, trial: Trial, outcome: Outcome) -> None:
-        """Have the attempt's files here, too, where its process died before it wrote them or ran on another machine."""
+        """Have the attempt's files here, too.
+
+        Where its process died before it wrote them or ran on another machine.
+        """
         try:
             if not self.paths.params.exists():
                 self.paths.create(trial.config)
@@ -97,12 +103,19 @@ class TrialRecord:
         return self.attempt.number if self.attempt else 0
 
     def missing(self) -> tuple[str, ...]:
-        """The files of its ended attempt that are gone by now; of the reports also if some of them are."""
+        """The files of its ended attempt that are gone by now.
+
+        Of the reports also if some of them are.
+        """
         if self.attempt is None or self.outcome is None:
             return ()
         paths, size = self.attempt.paths, self.progress.size
         files = {paths.results: size} if size else {}
-        return tuple(path.name for path, least in {**files, paths.params: 0, paths.outcome: 0}.items() if _size(path) < least)
+        return tuple(
+            path.name
+            for path, least in {**files, paths.params: 0, paths.outcome: 0}.items()
+            if _size(path) < least
+        )
 
     @property
     def cancelled(self) -> bool:

@@ -1,4 +1,7 @@
-"""What a sweep is asked for: what a flow run's parameters can carry, and what its caller in the same process adds."""
+"""What a sweep is asked for.
+
+What a flow run's parameters can carry, and what its caller in the same process adds.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,10 @@ class Request:
         return Path.cwd() / os.path.expanduser(self.local_dir)  # noqa: PTH111 - Path's raises where there is no such user
 
     def parameters(self) -> dict[str, Any]:
-        """As the flow `tune` takes them, the spec's secrets masked: Prefect stores and shows them."""
+        """As the flow `tune` takes them, the spec's secrets masked.
+
+        Prefect stores and shows them.
+        """
         return {**asdict(self), "spec": None if self.spec is None else masked_spec(self.spec)}
 
     def train_parameters(self) -> dict[str, Any]:
@@ -74,7 +80,12 @@ class Request:
         """
         spec = load_spec(self.spec_file) if self.spec_file else spec_from_data(self.spec or {})
         return make_plan(
-            spec, seed=self.seed, num_trials=self.num_trials, stop=self.stop, callables=callables, drawn_seed=drawn_seed
+            spec,
+            seed=self.seed,
+            num_trials=self.num_trials,
+            stop=self.stop,
+            callables=callables,
+            drawn_seed=drawn_seed,
         )
 
 
@@ -86,7 +97,8 @@ class Session:
         callables: Functions by experiment name, for experiments that name no script.
         scheduler: Decides which trial is next.
         display: Shown the status.
-        request: The whole request; the flow run's parameters, which Prefect stores, have the spec's secrets masked.
+        request: The whole request; the flow run's parameters, which Prefect stores, have the spec's
+            secrets masked.
         recorder: Handle of the sweep's recorder, where it was started beforehand.
         summary: Set by the flow at its end.
         error: Set by the flow where it could not begin or go on.
@@ -107,4 +119,7 @@ session_of_flow: ContextVar[Session] = ContextVar("session_of_flow")
 
 def after_the_sweep(exc: BaseException) -> str:
     """The warning for what fails once there is a summary, which stands, whatever comes after it."""
-    return f"the sweep has ended, and its results stand; what comes after it failed: {type(exc).__name__}: {exc}"
+    return (
+        "the sweep has ended, and its results stand; what comes after it failed:"
+        f" {type(exc).__name__}: {exc}"
+    )

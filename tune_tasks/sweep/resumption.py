@@ -1,7 +1,10 @@
-"""A sweep that goes on in a later execution of its flow run: after Prefect's Retry, or after Pause and Resume.
+"""A sweep that goes on in a later execution of its flow run.
 
-What has ended well is taken as it is; what was interrupted, failed or never began is run. A file under the results' folder,
-named after the flow run, says which sweep it is, and is locked while a driver has the sweep in hand.
+After Prefect's Retry, or after Pause and Resume.
+
+What has ended well is taken as it is; what was interrupted, failed or never began is run. A file
+under the results' folder, named after the flow run, says which sweep it is, and is locked while a
+driver has the sweep in hand.
 """
 
 from __future__ import annotations
@@ -58,7 +61,9 @@ class SweepFile:
             return None
 
     def take(self, begun: BegunSweep, is_given_up: Callable[[], object]) -> bool:
-        """Write the file and have the sweep in hand until the process ends; waits for an earlier driver that still has it.
+        """Write the file and have the sweep in hand until the process ends.
+
+        Waits for an earlier driver that still has it.
 
         Returns:
             False where the waiting was given up.
@@ -108,6 +113,9 @@ def _stands(outcome: Outcome) -> bool:
 def _is_same(trial: Trial, paths: AttemptPaths) -> bool:
     """Whether the attempt ran what the trial is now: a spec file may have changed in between."""
     try:
-        return bool(json.loads(paths.params.read_text()) == json.loads(json.dumps(masked(trial.config), default=repr)))
+        return bool(
+            json.loads(paths.params.read_text())
+            == json.loads(json.dumps(masked(trial.config), default=repr))
+        )
     except (OSError, ValueError):
         return False

@@ -1,6 +1,9 @@
-"""Prefect's run view of a sweep: a leaderboard and the progress while it runs, a report at its end, as artifacts.
+"""Prefect's run view of a sweep.
 
-The keys carry the experiment's name and nothing of the sweep, so that the runs of many nights line up under one key.
+A leaderboard and the progress while it runs, a report at its end, as artifacts.
+
+The keys carry the experiment's name and nothing of the sweep, so that the runs of many nights line
+up under one key.
 """
 
 from __future__ import annotations
@@ -31,12 +34,15 @@ _KEY_LENGTH = 150  # PostgreSQL indexes no texts of thousands of characters
 
 
 class RunView:
-    """Keeps the artifacts of a running sweep up to date, in place. A Prefect that is slow or away delays nothing.
+    """Keeps the artifacts of a running sweep up to date, in place.
+
+    A Prefect that is slow or away delays nothing.
 
     Lives in the driver; a thread of its own sends.
 
     Args:
-        flow_run_id: The flow run that the artifacts belong to; empty where there is none, and then nothing is sent.
+        flow_run_id: The flow run that the artifacts belong to; empty where there is none, and then
+            nothing is sent.
     """
 
     def __init__(self, flow_run_id: str) -> None:
@@ -49,7 +55,10 @@ class RunView:
         self._thread.start()
 
     def offer(self, make: Callable[[], Summary]) -> None:
-        """Show how the sweep stands, if that is due: `make` is called at most every five seconds."""
+        """Show how the sweep stands, if that is due.
+
+        `make` is called at most every five seconds.
+        """
         if time.monotonic() >= self._next_at and self._waiting.empty():
             self._next_at = time.monotonic() + _EVERY_S
             self._waiting.put(make())
@@ -76,20 +85,35 @@ class RunView:
                     self._put(client, key, kind, data, description)
                     self._sent[key] = (data, description)
 
-    def _put(self, client: SyncPrefectClient, key: str, kind: str, data: Any, description: str) -> None:
+    def _put(
+        self, client: SyncPrefectClient, key: str, kind: str, data: Any, description: str
+    ) -> None:
         if key in self._ids:
-            client.update_artifact(self._ids[key], ArtifactUpdate(data=data, description=description))
+            client.update_artifact(
+                self._ids[key], ArtifactUpdate(data=data, description=description)
+            )
         else:
-            new = ArtifactCreate(key=key, type=kind, data=data, description=description, flow_run_id=self._flow_run_id)
+            new = ArtifactCreate(
+                key=key,
+                type=kind,
+                data=data,
+                description=description,
+                flow_run_id=self._flow_run_id,
+            )
             self._ids[key] = client.create_artifact(new).id
 
 
 def publish_report(summary: Summary) -> None:
-    """Show the written reports. Runs in the driver, in the task or flow run that they then belong to."""
+    """Show the written reports.
+
+    Runs in the driver, in the task or flow run that they then belong to.
+    """
     for experiment, suffix in zip(summary.experiments, _suffixes(summary), strict=True):
         paths = ReportPaths(experiment.logdir)
         try:
-            create_markdown_artifact(with_pictures_inside(paths), f"report-{suffix}", _description(experiment))
+            create_markdown_artifact(
+                with_pictures_inside(paths), f"report-{suffix}", _description(experiment)
+            )
         except Exception as exc:  # noqa: BLE001 - a report that is not shown is no reason to fail
             logger.warning("%s: no report is shown: %s", one_line(experiment.name), exc)
 
@@ -108,10 +132,16 @@ def _description(experiment: ExperimentSummary) -> str:
 
 
 def _suffixes(summary: Summary) -> list[str]:
-    """The experiments' names as Prefect's keys take them: few small letters, digits and dashes; no two alike."""
+    """The experiments' names as Prefect's keys take them: few small letters, digits and dashes.
+
+    No two alike.
+    """
     suffixes: list[str] = []
     for experiment in summary.experiments:
-        suffix = re.sub(r"[^a-z0-9]+", "-", experiment.name[:_KEY_LENGTH].lower()).strip("-") or "experiment"
+        suffix = (
+            re.sub(r"[^a-z0-9]+", "-", experiment.name[:_KEY_LENGTH].lower()).strip("-")
+            or "experiment"
+        )
         free = (suffix, *(f"{suffix}-{number}" for number in range(2, len(suffixes) + 3)))
         suffixes.append(next(name for name in free if name not in suffixes))
     return suffixes

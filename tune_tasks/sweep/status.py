@@ -1,4 +1,7 @@
-"""The sweep's status for people: a live table on a terminal, else the `== Status ==` block of 2017."""
+"""The sweep's status for people.
+
+A live table on a terminal, else the `== Status ==` block of 2017.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,9 @@ class StatusView:
     def metric(self, experiment: str) -> tuple[str | None, str]:
         """The metric and mode that an experiment's 'best' goes by so far."""
         info, records = self.experiments[experiment], self._of(experiment)
-        return metric_to_go_by(info.metric, info.mode, lambda name: any(_finite(r, name) is not None for r in records))
+        return metric_to_go_by(
+            info.metric, info.mode, lambda name: any(_finite(r, name) is not None for r in records)
+        )
 
     def best_first(self, experiment: str) -> tuple[list[TrialRecord], str]:
         """The same by the metric, best first; those that have no value, or failed, come after."""
@@ -70,8 +75,13 @@ class StatusView:
         return [record for record in self.records if record.trial.experiment == experiment]
 
     def listed(self, experiment: str) -> tuple[list[TrialRecord], str]:
-        """The trials of an experiment to show, running ones first, and the rest in one line of counts."""
-        records, rest = _folded(sorted(self._of(experiment), key=lambda r: (_ORDER.index(r.state), r.trial.index)))
+        """The trials of an experiment to show, running ones first.
+
+        And the rest in one line of counts.
+        """
+        records, rest = _folded(
+            sorted(self._of(experiment), key=lambda r: (_ORDER.index(r.state), r.trial.index))
+        )
         if rest:
             return records, rest
         return sorted(records, key=lambda r: (r.state is not TrialState.RUNNING, r.trial.index)), ""
@@ -99,7 +109,8 @@ def status_lines(view: StatusView) -> Iterator[str]:
         yield f"Tensorboard logdir: {experiment.folder}"
         listed, rest = view.listed(name)
         yield from (
-            f" - {shown_name(record.trial.name, record.trial.index)}:\t{progress_text(record, experiment.metric)}"
+            f" - {shown_name(record.trial.name, record.trial.index)}:\t"
+            f"{progress_text(record, experiment.metric)}"
             for record in listed
         )
         if rest:
@@ -111,7 +122,11 @@ def progress_text(record: TrialRecord, named: str | None = None) -> str:
     """`RUNNING [pid=27708], 16 s, 20 ts, 0.46 acc`; with the metric that the spec names."""
     row, parts = record.progress.last, [_state_text(record)]
     if row:
-        parts += [f"{row['time_total_s']:.0f} s", f"{row['timesteps_total']} ts", *_metric_texts(record, row, named)]
+        parts += [
+            f"{row['time_total_s']:.0f} s",
+            f"{row['timesteps_total']} ts",
+            *_metric_texts(record, row, named),
+        ]
     if record.attempts > 1:
         parts.append(f"attempt {record.attempts}")
     if record.outcome and record.outcome.error:
@@ -140,13 +155,19 @@ def _metric_texts(record: TrialRecord, row: Mapping[str, Any], named: str | None
 
 
 def put(text: str, out: TextIO) -> None:
-    """Print a text. Whoever read it may have gone, or the disk behind it be full: the sweep goes on."""
+    """Print a text. Whoever read it may have gone, or the disk behind it be full.
+
+    The sweep goes on.
+    """
     with contextlib.suppress(OSError, ValueError):
         print(printed(text, out.encoding), file=out, flush=True)
 
 
 class Display(ABC):
-    """Shows how a sweep does. Called in the driver, several times a second; decides itself how often to show anything."""
+    """Shows how a sweep does. Called in the driver, several times a second.
+
+    Decides itself how often to show anything.
+    """
 
     @abstractmethod
     def show(self, view: StatusView) -> None:
@@ -204,7 +225,12 @@ class LiveDisplay(Display):
         from rich.console import Console
         from rich.live import Live
 
-        self._live = Live(console=Console(file=out), auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
+        self._live = Live(
+            console=Console(file=out),
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
         self._shown_at = float("-inf")
         self._last: StatusView | None = None
 
@@ -245,10 +271,17 @@ class NoDisplay(Display):
 
 
 def make_display(kind: str, out: TextIO) -> Display:
-    """The display of a kind: `live`, `classic`, `none`, or `auto`, which is live on a terminal and else classic."""
+    """The display of a kind.
+
+    `live`, `classic`, `none`, or `auto`, which is live on a terminal and else classic.
+    """
     if kind == "none":
         return NoDisplay()
-    return LiveDisplay(out) if kind == "live" or (kind == "auto" and out.isatty()) else ClassicDisplay(out)
+    return (
+        LiveDisplay(out)
+        if kind == "live" or (kind == "auto" and out.isatty())
+        else ClassicDisplay(out)
+    )
 
 
 def _table(view: StatusView) -> Any:
@@ -266,21 +299,48 @@ def _experiment_table(view: StatusView, name: str) -> Any:
 
     listed, rest = view.best_first(name)
     by, _ = view.metric(name)
-    metrics = [m for m in _METRICS if m != by and any((r.progress.last or {}).get(m) is not None for r in listed)]
+    metrics = [
+        m
+        for m in _METRICS
+        if m != by and any((r.progress.last or {}).get(m) is not None for r in listed)
+    ]
     metrics = [by, *metrics] if by else metrics
     records = [r for r in view.records if r.trial.experiment == name]
     counts = Counter(r.state for r in records)
     states = ", ".join(f"{counts[state]} {state}" for state in _ORDER if counts[state])
     title = Text(f"{one_line(name)}: {states}", style="table.title")  # as a str it would be markup
-    table = Table(title=title, title_justify="left", caption=rest or None, caption_justify="left", expand=False)
-    for column in ("trial", "state", "pid", "time", "timesteps", *(one_line(m, _UNIT_LENGTH) for m in metrics), ""):
-        table.add_column(column, justify="left" if column in ("trial", "state", "") else "right", overflow="fold")
+    table = Table(
+        title=title,
+        title_justify="left",
+        caption=rest or None,
+        caption_justify="left",
+        expand=False,
+    )
+    for column in (
+        "trial",
+        "state",
+        "pid",
+        "time",
+        "timesteps",
+        *(one_line(m, _UNIT_LENGTH) for m in metrics),
+        "",
+    ):
+        table.add_column(
+            column, justify="left" if column in ("trial", "state", "") else "right", overflow="fold"
+        )
     for record in listed:
-        table.add_row(*(Text(cell) for cell in _cells(record, metrics)), style=_STYLES[record.state])
+        table.add_row(
+            *(Text(cell) for cell in _cells(record, metrics)), style=_STYLES[record.state]
+        )
     return table
 
 
-_STYLES = {TrialState.RUNNING: "bold", TrialState.ERROR: "red", TrialState.PENDING: "dim", TrialState.TERMINATED: "green"}
+_STYLES = {
+    TrialState.RUNNING: "bold",
+    TrialState.ERROR: "red",
+    TrialState.PENDING: "dim",
+    TrialState.TERMINATED: "green",
+}
 
 
 def _cells(record: TrialRecord, metrics: Sequence[str]) -> list[str]:

@@ -17,8 +17,9 @@ Row = Mapping[str, Any]
 class Tracker(ABC):
     """Follows the attempts of one sweep.
 
-    Calls for attempts come from one thread of the recorder's process, for one attempt in the order open, log…, close; a
-    call that raises is made again later with the same arguments. `close_sweep` comes once, from another thread, after them.
+    Calls for attempts come from one thread of the recorder's process, for one attempt in the order
+    open, log…, close; a call that raises is made again later with the same arguments. `close_sweep`
+    comes once, from another thread, after them.
     """
 
     name: str
@@ -31,7 +32,10 @@ class Tracker(ABC):
 
     @abstractmethod
     def log(self, info: AttemptInfo, rows: Sequence[Row]) -> None:
-        """Take the next reports of an attempt, in order. Values that are not finite are left out."""
+        """Take the next reports of an attempt, in order.
+
+        Values that are not finite are left out.
+        """
 
     @abstractmethod
     def close_attempt(self, info: AttemptInfo, outcome: Outcome) -> None:

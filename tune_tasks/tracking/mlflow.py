@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any
 from tune_tasks.model.code_version import CodeVersion
 from tune_tasks.model.masking import masked_by_path
 from tune_tasks.model.text import showable
-from tune_tasks.model.trial import AttemptPaths, EndedBy, Outcome, TrialState, attempt_name, params_text
+from tune_tasks.model.trial import (
+    AttemptPaths,
+    EndedBy,
+    Outcome,
+    TrialState,
+    attempt_name,
+    params_text,
+)
 from tune_tasks.recording.protocol import AttemptInfo, ExperimentInfo, SweepInfo
 from tune_tasks.result import (
     PROGRESS_METRICS,
@@ -107,7 +114,8 @@ class MlflowTracker(Tracker):
         self._uncertain: set[str] = set()
         self._parents: dict[str, _Parent] = {}
         self._runs: dict[str, str] = {}
-        self._diverged: dict[str, str] = {}  # the metrics that were not finite in an attempt's last report
+        # The metrics that were not finite in an attempt's last report
+        self._diverged: dict[str, str] = {}
         self._made_client: MlflowClient | None = None
 
     @property
@@ -147,7 +155,10 @@ class MlflowTracker(Tracker):
             )
         run_id = self._runs[info.key]
         params = flat_params(masked_by_path(info.trial.searched))
-        self._log_params(run_id, params | chart_params(self._sweep.experiments[info.trial.experiment].params, params))
+        self._log_params(
+            run_id,
+            params | chart_params(self._sweep.experiments[info.trial.experiment].params, params),
+        )
         return {
             "MLFLOW_TRACKING_URI": self._uri,
             "MLFLOW_EXPERIMENT_ID": parent.experiment_id,
@@ -162,30 +173,46 @@ class MlflowTracker(Tracker):
         """The page of an attempt's run, once there is one and where MLflow has a web address."""
         address, parent = web_address(self._uri), self._parents.get(info.trial.experiment)
         run_id = self._runs.get(info.key)
-        return address + run_path(parent.experiment_id, run_id) if address and parent and run_id else None
+        return (
+            address + run_path(parent.experiment_id, run_id)
+            if address and parent and run_id
+            else None
+        )
 
     def located(self, experiment: ExperimentSummary) -> ExperimentSummary:
         """The experiment with its parent run and its pages, as far as there are any."""
         parent = self._parents.get(experiment.name)
         if parent is None:
             return experiment
-        experiment, address = replace(experiment, mlflow_run_id=parent.run_id), web_address(self._uri)
+        experiment, address = (
+            replace(experiment, mlflow_run_id=parent.run_id),
+            web_address(self._uri),
+        )
         if address is None:
             return experiment
         if experiment.metric is None:
-            return replace(experiment, experiment_url=address + experiment_path(parent.experiment_id))
+            return replace(
+                experiment, experiment_url=address + experiment_path(parent.experiment_id)
+            )
         page = address + list_path(parent.experiment_id, ALL_RUNS)
-        return replace(experiment, experiment_url=page, view_url=address + view_path(parent.experiment_id, self._sweep.sweep))
+        return replace(
+            experiment,
+            experiment_url=page,
+            view_url=address + view_path(parent.experiment_id, self._sweep.sweep),
+        )
 
     def log(self, info: AttemptInfo, rows: Sequence[Row]) -> None:
         """Log every reported metric of the rows, and of the last one how far the trial is.
 
-        A metric's timestamp, step and value are the trial's own, so that sending a row twice makes one point.
+        A metric's timestamp, step and value are the trial's own, so that sending a row twice makes
+        one point.
         """
         parent = self._parent(info.trial.experiment)
         metrics = list(_metrics(rows, self._sweep.experiments[info.trial.experiment].metric))
         for start in range(0, len(metrics), _METRICS_PER_CALL):
-            self._client.log_batch(self._runs[info.key], metrics=metrics[start : start + _METRICS_PER_CALL])
+            self._client.log_batch(
+                self._runs[info.key], metrics=metrics[start : start + _METRICS_PER_CALL]
+            )
         if rows:
             self._diverged[info.key] = ", ".join(non_finite_metrics(rows[-1]))
             parent.standing.report(info, rows[-1])
@@ -194,7 +221,10 @@ class MlflowTracker(Tracker):
     def close_attempt(self, info: AttemptInfo, outcome: Outcome) -> None:
         """Set the run's end: tags, files, status."""
         run_id = self._runs[info.key]
-        tags = {"tune_tasks.stop_reason": outcome.stop_reason, "tune_tasks.state": str(outcome.state)}
+        tags = {
+            "tune_tasks.stop_reason": outcome.stop_reason,
+            "tune_tasks.state": str(outcome.state),
+        }
         # A subprocess of the script may have begun the run again, under another name.
         tags["mlflow.runName"] = attempt_name(info.trial, info.attempt)[:_NAME_LENGTH]
         if diverged := self._diverged.pop(info.key, ""):
@@ -215,7 +245,9 @@ class MlflowTracker(Tracker):
         self._tell(info.trial.experiment, parent)
 
     def close_sweep(self, summary: Summary) -> None:
-        """End the parent runs; each gets its experiment's report, the table of results and the final view.
+        """End the parent runs.
+
+        Each gets its experiment's report, the table of results and the final view.
 
         Raises:
             RuntimeError: What failed, each of which kept nothing else from being done.
@@ -224,7 +256,12 @@ class MlflowTracker(Tracker):
         for experiment in summary.experiments:
             is_lacking = experiment.failed or experiment.lost or summary.ended_early
             status = "KILLED" if summary.interrupted else "FAILED" if is_lacking else "FINISHED"
-            for step in (self._tell_end, self._log_results, self._log_report, partial(self._terminate, status)):
+            for step in (
+                self._tell_end,
+                self._log_results,
+                self._log_report,
+                partial(self._terminate, status),
+            ):
                 try:
                     step(self._parent(experiment.name), experiment)
                 except Exception as exc:  # noqa: BLE001 - the next step stands alone
@@ -240,11 +277,16 @@ class MlflowTracker(Tracker):
             self._client.log_artifacts(parent.run_id, str(report.folder), _REPORT)
 
     def _tell(self, name: str, parent: _Parent) -> None:
-        """Tell MLflow how the sweep stands. A trial's data do not depend on it: what fails is told with the next call."""
+        """Tell MLflow how the sweep stands. A trial's data do not depend on it.
+
+        What fails is told with the next call.
+        """
         try:
             self._tell_standing(name, parent)
         except Exception as exc:  # noqa: BLE001
-            logger.warning("MLflow: cannot tell how the sweep stands: %s", without_password(str(exc)))
+            logger.warning(
+                "MLflow: cannot tell how the sweep stands: %s", without_password(str(exc))
+            )
 
     def _tell_standing(self, name: str, parent: _Parent) -> None:
         """At each trial's end, and now and then where it got better."""
@@ -254,7 +296,9 @@ class MlflowTracker(Tracker):
             self._go_by(name, parent, chosen, mode)
         best = standing.best()
         value = best.metric(chosen) if best and chosen else None
-        is_due = time.monotonic() - parent.told_at >= _TELL_S and _is_better(value, parent.best, mode)
+        is_due = time.monotonic() - parent.told_at >= _TELL_S and _is_better(
+            value, parent.best, mode
+        )
         # A recorder that was started again hears of every end once more: nothing is told again.
         if standing.done > parent.done or (standing.done == parent.done and is_due):
             run_id = self._runs.get(best.key) if best else None
@@ -264,11 +308,18 @@ class MlflowTracker(Tracker):
         best, chosen = experiment.best(), experiment.metric
         value = best.metric(chosen) if best and chosen else None
         if chosen:
-            lacking = any(t.state is TrialState.TERMINATED and t.metric(chosen) is None for t in experiment.trials)
+            lacking = any(
+                t.state is TrialState.TERMINATED and t.metric(chosen) is None
+                for t in experiment.trials
+            )
             self._go_by(experiment.name, parent, chosen, experiment.mode, incomplete=lacking)
         if (experiment.done, value) != (parent.done, parent.best):
-            self._log_standing(parent, experiment.done, chosen, value, best, best.mlflow_run_id if best else None)
-        self._log_tags(parent.run_id, {"mlflow.note.content": _sweep_note(self._sweep, parent, experiment)})
+            self._log_standing(
+                parent, experiment.done, chosen, value, best, best.mlflow_run_id if best else None
+            )
+        self._log_tags(
+            parent.run_id, {"mlflow.note.content": _sweep_note(self._sweep, parent, experiment)}
+        )
 
     def _log_standing(
         self,
@@ -292,14 +343,25 @@ class MlflowTracker(Tracker):
         self._client.log_batch(parent.run_id, metrics=metrics, tags=entities)
         parent.done, parent.best, parent.told_at = done, value, time.monotonic()
 
-    def _go_by(self, name: str, parent: _Parent, chosen: str, mode: str, *, incomplete: bool = False) -> None:
+    def _go_by(
+        self, name: str, parent: _Parent, chosen: str, mode: str, *, incomplete: bool = False
+    ) -> None:
         """Have MLflow's pages of the experiment go by a metric."""
         shown, greater = safe_key(tracked_name(chosen)), str(mode == "max").lower()
-        self._client.set_experiment_tag(parent.experiment_id, "mlflow.experiment.primaryMetric.name", shown)
-        self._client.set_experiment_tag(parent.experiment_id, "mlflow.experiment.primaryMetric.greaterIsBetter", greater)
+        self._client.set_experiment_tag(
+            parent.experiment_id, "mlflow.experiment.primaryMetric.name", shown
+        )
+        self._client.set_experiment_tag(
+            parent.experiment_id, "mlflow.experiment.primaryMetric.greaterIsBetter", greater
+        )
         self._log_tags(parent.run_id, {"tune_tasks.metric": chosen, "tune_tasks.mode": mode})
         sweep, params = self._sweep.sweep, self._sweep.experiments[name].params
-        self._save_view(parent, sweep, f"Sweep {sweep}", sweep_view(sweep, params, shown, mode, incomplete=incomplete))
+        self._save_view(
+            parent,
+            sweep,
+            f"Sweep {sweep}",
+            sweep_view(sweep, params, shown, mode, incomplete=incomplete),
+        )
         self._save_view(parent, ALL_SWEEPS, "All sweeps", sweeps_view(shown, mode))
         self._save_view(parent, ALL_RUNS, "Sweeps and their trials", runs_view(params, shown))
         if parent.metric != (chosen, mode):
@@ -311,16 +373,25 @@ class MlflowTracker(Tracker):
         tag = encode_view(name, view, _milliseconds(time.time()))
         try:
             self._client.set_experiment_tag(parent.experiment_id, f"{VIEW_TAG}{view_id}", tag)
-        except MlflowException as exc:  # an older server takes shorter tags: no reason to hold back the results
+        except MlflowException as exc:
+            # An older server takes shorter tags: no reason to hold back the results
             logger.warning("MLflow: cannot save the view %r: %s", name, exc)
 
     def _log_results(self, parent: _Parent, experiment: ExperimentSummary) -> None:
         """The table of results, as MLflow's pages show one, and as CSV."""
-        run_id, table = parent.run_id, experiment.dataframe().map(_encodable).rename(columns=showable)
+        run_id, table = (
+            parent.run_id,
+            experiment.dataframe().map(_encodable).rename(columns=showable),
+        )
         # Not by `log_table`: that appends to a table that is there already.
-        self._client.log_text(run_id, table.to_json(orient="split", index=False, default_handler=str), "results.json")
+        self._client.log_text(
+            run_id, table.to_json(orient="split", index=False, default_handler=str), "results.json"
+        )
         self._client.log_text(run_id, table.to_csv(index=False), "results.csv")
-        self._log_tags(run_id, {"mlflow.loggedArtifacts": json.dumps([{"path": "results.json", "type": "table"}])})
+        self._log_tags(
+            run_id,
+            {"mlflow.loggedArtifacts": json.dumps([{"path": "results.json", "type": "table"}])},
+        )
 
     def _parent(self, name: str) -> _Parent:
         """An experiment and its sweep's parent run, created at the first call."""
@@ -328,14 +399,18 @@ class MlflowTracker(Tracker):
             info = self._sweep.experiments[name]
             experiment_id = self._experiment(name)
             tags = _sweep_tags(self._sweep, info)
-            run_id = self._find_or_create(experiment_id, f"{name}/parent", self._sweep.sweep, tags, time.time())
+            run_id = self._find_or_create(
+                experiment_id, f"{name}/parent", self._sweep.sweep, tags, time.time()
+            )
             self._log_params(run_id, flat_params(info.constants) | {"sweep.seed": str(info.seed)})
             self._client.log_text(run_id, self._sweep.spec_text, "spec.yaml")
             if info.script:
                 self._log_script(run_id, info.script.name, info.script_source)
             if self._look_first:  # an earlier execution of the flow run has ended it
                 self._client.update_run(run_id, status="RUNNING")
-            self._parents[name] = self._as_told(_Parent(experiment_id, run_id, Standing(info.metric, info.mode)))
+            self._parents[name] = self._as_told(
+                _Parent(experiment_id, run_id, Standing(info.metric, info.mode))
+            )
         return self._parents[name]
 
     def _log_script(self, run_id: str, name: str, source: bytes) -> None:
@@ -349,7 +424,9 @@ class MlflowTracker(Tracker):
         if not self._look_first:
             return parent
         data = self._client.get_run(parent.run_id).data
-        if (chosen := data.tags.get("tune_tasks.metric")) and (mode := data.tags.get("tune_tasks.mode")):
+        if (chosen := data.tags.get("tune_tasks.metric")) and (
+            mode := data.tags.get("tune_tasks.mode")
+        ):
             parent.metric, parent.best = (chosen, mode), data.metrics.get(best_key(chosen))
         parent.done = int(data.metrics.get("trials_done", 0))
         return parent
@@ -361,7 +438,9 @@ class MlflowTracker(Tracker):
         found = self._client.get_experiment_by_name(name)
         if found is None:
             try:
-                return self._client.create_experiment(name, tags={"mlflow.experimentKind": "custom_model_development"})
+                return self._client.create_experiment(
+                    name, tags={"mlflow.experimentKind": "custom_model_development"}
+                )
             except MlflowException:  # another sweep was faster
                 found = self._client.get_experiment_by_name(name)
                 if found is None:
@@ -370,16 +449,26 @@ class MlflowTracker(Tracker):
             self._client.restore_experiment(found.experiment_id)
         return str(found.experiment_id)
 
-    def _find_or_create(self, experiment_id: str, key: str, name: str, tags: Mapping[str, str], started_at: float) -> str:
-        """The run with our own key; a create_run whose answer was lost leaves one that is found at the next call."""
+    def _find_or_create(
+        self, experiment_id: str, key: str, name: str, tags: Mapping[str, str], started_at: float
+    ) -> str:
+        """The run with our own key.
+
+        A create_run whose answer was lost leaves one that is found at the next call.
+        """
         if self._look_first or key in self._uncertain:
-            query = f"tags.`tune_tasks.sweep` = '{self._sweep.sweep}' AND tags.`tune_tasks.key` = '{_quoted(key)}'"
+            query = (
+                f"tags.`tune_tasks.sweep` = '{self._sweep.sweep}' AND tags.`tune_tasks.key` ="
+                f" '{_quoted(key)}'"
+            )
             found = self._client.search_runs([experiment_id], query, max_results=1)
             if found:
                 return str(found[0].info.run_id)
         self._uncertain.add(key)
         tags = {**tags, "tune_tasks.sweep": self._sweep.sweep, "tune_tasks.key": _quoted(key)}
-        run = self._client.create_run(experiment_id, _milliseconds(started_at), _trimmed(tags), name[:_NAME_LENGTH])
+        run = self._client.create_run(
+            experiment_id, _milliseconds(started_at), _trimmed(tags), name[:_NAME_LENGTH]
+        )
         self._uncertain.discard(key)
         return str(run.info.run_id)
 
@@ -393,21 +482,33 @@ class MlflowTracker(Tracker):
     def _log_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
 
-        self._client.log_batch(run_id, tags=[RunTag(key, value) for key, value in _trimmed(tags).items()])
+        self._client.log_batch(
+            run_id, tags=[RunTag(key, value) for key, value in _trimmed(tags).items()]
+        )
 
 
 def _metrics(rows: Sequence[Row], chosen: str | None) -> Iterator[Any]:
     from mlflow.entities import Metric
 
-    untracked = chosen if chosen in STOP_METRICS and chosen not in (*REPORTED_METRICS, *PROGRESS_METRICS) else None
+    untracked = (
+        chosen
+        if chosen in STOP_METRICS and chosen not in (*REPORTED_METRICS, *PROGRESS_METRICS)
+        else None
+    )
     for row in rows:
         stamp, step = _milliseconds(row["timestamp"]), row["timesteps_total"]
-        more = [(untracked, value)] if untracked and (value := metric(row, untracked)) is not None else []
+        more = (
+            [(untracked, value)]
+            if untracked and (value := metric(row, untracked)) is not None
+            else []
+        )
         for name, value in (*tracked_metrics(row), *more):
             if math.isfinite(value):
                 yield Metric(safe_key(name), value, stamp, step)
     for name in PROGRESS_METRICS if rows else ():
-        yield Metric(name, rows[-1][name], _milliseconds(rows[-1]["timestamp"]), rows[-1]["timesteps_total"])
+        yield Metric(
+            name, rows[-1][name], _milliseconds(rows[-1]["timestamp"]), rows[-1]["timesteps_total"]
+        )
 
 
 def _sweep_tags(sweep: SweepInfo, info: ExperimentInfo) -> dict[str, str]:
@@ -430,7 +531,11 @@ def _code_tags(code: CodeVersion | None) -> dict[str, str]:
     if code is None:
         return {}
     is_dirty = {"tune_tasks.git_dirty": str(code.git_dirty).lower()} if code.git_commit else {}
-    return {"tune_tasks.code_sha256": code.sha256, "mlflow.source.git.commit": code.git_commit or "", **is_dirty}
+    return {
+        "tune_tasks.code_sha256": code.sha256,
+        "mlflow.source.git.commit": code.git_commit or "",
+        **is_dirty,
+    }
 
 
 def _attempt_tags(sweep: SweepInfo, info: AttemptInfo, parent: _Parent) -> dict[str, str]:
@@ -480,7 +585,10 @@ def _cut(text: str, ending: str) -> str:
 
 
 def _links(links: Mapping[str, str]) -> str:
-    """Links in Markdown, in one line. An address that begins with `#` is a page of the same MLflow."""
+    """Links in Markdown, in one line.
+
+    An address that begins with `#` is a page of the same MLflow.
+    """
     return " · ".join(f"[{text}]({url})" for text, url in links.items() if url)
 
 

@@ -54,12 +54,17 @@ class MlflowStore:
     def __init__(self, uri: str) -> None:
         database = uri.removeprefix("sqlite:///")
         if database != uri and not Path(database).exists():
-            raise UsageError(f"no MLflow store {database}: no sweep was run in this folder (or set MLFLOW_TRACKING_URI)")
+            raise UsageError(
+                f"no MLflow store {database}: no sweep was run in this folder (or set"
+                " MLFLOW_TRACKING_URI)"
+            )
         expect_usable(uri, writes=False)
         self._uri = uri
         self._client = connect(uri)
 
-    def best_trial(self, experiment: str, metric: str | None, mode: str | None, *, all_sweeps: bool) -> StoredTrial:
+    def best_trial(
+        self, experiment: str, metric: str | None, mode: str | None, *, all_sweeps: bool
+    ) -> StoredTrial:
         """The best trial of an experiment's last sweep, or of all its sweeps.
 
         Args:
@@ -90,12 +95,22 @@ class MlflowStore:
             raise ServiceError(f"MLflow at {without_password(f'{self._uri}: {exc}')}") from exc
 
     def last_views(self) -> dict[str, str]:
-        """Of the last sweep: its experiments' names, each with the path of the page that compares its trials."""
+        """Of the last sweep.
+
+        Its experiments' names, each with the path of the page that compares its trials.
+        """
         experiments = {e.experiment_id: e.name for e in self._client.search_experiments()}
         sweeps = self._sweeps(list(experiments))
         last = sweeps[0].data.tags["tune_tasks.sweep"] if sweeps else None
-        parents = [run for run in sweeps if run.data.tags["tune_tasks.sweep"] == last and "tune_tasks.metric" in run.data.tags]
-        return {experiments[run.info.experiment_id]: view_path(run.info.experiment_id, str(last)) for run in parents}
+        parents = [
+            run
+            for run in sweeps
+            if run.data.tags["tune_tasks.sweep"] == last and "tune_tasks.metric" in run.data.tags
+        ]
+        return {
+            experiments[run.info.experiment_id]: view_path(run.info.experiment_id, str(last))
+            for run in parents
+        }
 
     def _experiment_id(self, name: str) -> str:
         found = self._client.get_experiment_by_name(mlflow_name(name))
@@ -111,23 +126,43 @@ class MlflowStore:
         """The parent runs of the last 1,000 sweeps, the latest first."""
         return list(
             self._client.search_runs(
-                experiment_ids, "tags.`tune_tasks.role` = 'sweep'", max_results=1000, order_by=["attributes.start_time DESC"]
+                experiment_ids,
+                "tags.`tune_tasks.role` = 'sweep'",
+                max_results=1000,
+                order_by=["attributes.start_time DESC"],
             )
         )
 
     def _best_as_told(self, experiment: str, sweeps: Sequence[Run]) -> tuple[str, str, Run]:
-        """The best of the trials that the sweeps themselves called the best, by the metric of the latest."""
+        """The best of the trials that the sweeps themselves called the best.
+
+        By the metric of the latest.
+        """
         told = [(run, run.data.tags) for run in sweeps if _told_value(run) is not None]
         if not told:
-            which = f"sweep {sweeps[0].data.tags['tune_tasks.sweep']}" if len(sweeps) == 1 else f"{len(sweeps)} sweeps"
-            raise UsageError(f"no trial of {experiment!r} ({which}) has a metric to go by; name one with --metric")
+            which = (
+                f"sweep {sweeps[0].data.tags['tune_tasks.sweep']}"
+                if len(sweeps) == 1
+                else f"{len(sweeps)} sweeps"
+            )
+            raise UsageError(
+                f"no trial of {experiment!r} ({which}) has a metric to go by; name one with"
+                " --metric"
+            )
         chosen, mode = told[0][1]["tune_tasks.metric"], told[0][1]["tune_tasks.mode"]
-        values = {tags["tune_tasks.best_run_id"]: run.data.metrics.get(best_key(chosen)) for run, tags in told}
+        values = {
+            tags["tune_tasks.best_run_id"]: run.data.metrics.get(best_key(chosen))
+            for run, tags in told
+        }
         sign = 1 if mode == "max" else -1
-        run_id = max((sign * value, run_id) for run_id, value in values.items() if value is not None)[1]
+        run_id = max(
+            (sign * value, run_id) for run_id, value in values.items() if value is not None
+        )[1]
         return chosen, mode, self._client.get_run(run_id)
 
-    def _best_by(self, experiment: str, experiment_id: str, sweeps: Sequence[Run], chosen: str, mode: str) -> Run:
+    def _best_by(
+        self, experiment: str, experiment_id: str, sweeps: Sequence[Run], chosen: str, mode: str
+    ) -> Run:
         key = safe_key(tracked_name(chosen))
         query = "tags.`tune_tasks.role` = 'trial' AND attributes.status != 'FAILED'"
         if len(sweeps) == 1:
@@ -137,7 +172,10 @@ class MlflowStore:
         if not runs or key not in runs[0].data.metrics:
             names = sorted({name for run in runs for name in run.data.metrics})
             has = f"it has: {', '.join(names)}" if names else "no trial ended well"
-            raise UsageError(f"no trial of {experiment!r} has the metric {chosen!r}{did_you_mean(chosen, names)} ({has})")
+            raise UsageError(
+                f"no trial of {experiment!r} has the metric {chosen!r}{did_you_mean(chosen, names)}"
+                f" ({has})"
+            )
         return runs[0]
 
     def _stored(self, experiment: str, chosen: str, mode: str, run: Run) -> StoredTrial:
@@ -149,7 +187,9 @@ class MlflowStore:
 
     def _artifact(self, run_id: str, name: str) -> str:
         with tempfile.TemporaryDirectory() as folder:
-            return Path(self._client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
+            return Path(self._client.download_artifacts(run_id, name, folder)).read_text(
+                encoding="utf-8"
+            )
 
 
 def _told_value(sweep: Run) -> float | None:

@@ -1,7 +1,8 @@
 """What MLflow's pages show of a sweep: names of params and metrics, saved views, addresses. Pure.
 
-A saved view is an experiment tag `mlflow.sharedViewState.<id>` (MLflow 3.16 and later), which an address with
-`viewStateShareKey=<id>` opens: which runs are listed, in which order, with which columns and charts.
+A saved view is an experiment tag `mlflow.sharedViewState.<id>` (MLflow 3.16 and later), which an
+address with `viewStateShareKey=<id>` opens: which runs are listed, in which order, with which
+columns and charts.
 """
 
 from __future__ import annotations
@@ -35,7 +36,17 @@ _SHOWN_NAMES = 10
 _SHOWN_NAME = 60
 _SAFE = re.compile(r"[\w\-. :/]+")
 _UNSAFE = re.compile(r"[^\w\-. :/]")
-_SPELLED = {"@": "at", "<": "lt", ">": "gt", "=": "eq", "%": "percent", "+": "plus", "&": "and", "*": "star", "#": "number"}
+_SPELLED = {
+    "@": "at",
+    "<": "lt",
+    ">": "gt",
+    "=": "eq",
+    "%": "percent",
+    "+": "plus",
+    "&": "and",
+    "*": "star",
+    "#": "number",
+}
 _EXPERIMENT_LENGTH = 500
 _AS_TEXT = " as text"
 _AXIS_TEXTS = 30  # MLflow's parallel coordinates drop the runs with further texts
@@ -44,7 +55,8 @@ _SCATTERS = 4
 _CARDS = {"columns": 2, "cardHeight": 400}
 # What JavaScript's Number() takes for one: MLflow's charts go by it.
 _NUMBER = re.compile(
-    r"\s*([-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?Infinity|0[xX][\da-fA-F]+|0[oO][0-7]+|0[bB][01]+)?\s*", re.ASCII
+    r"\s*([-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?Infinity|0[xX][\da-fA-F]+|0[oO][0-7]+|0[bB][01]+)?\s*",
+    re.ASCII,
 )
 
 
@@ -52,8 +64,8 @@ _NUMBER = re.compile(
 class SearchedParam:
     """Something searched, as MLflow's charts have to take it.
 
-    Parallel coordinates drop every run that lacks a param, that has a text where most have a number or the other way
-    round, and that has a text beyond the 30th.
+    Parallel coordinates drop every run that lacks a param, that has a text where most have a number
+    or the other way round, and that has a text beyond the 30th.
 
     Attributes:
         name: The param's name in MLflow.
@@ -69,7 +81,10 @@ class SearchedParam:
 
     @property
     def chart_name(self) -> str:
-        """The param for the charts: itself, or where it is uneven a second one, with a text for every trial."""
+        """The param for the charts.
+
+        Itself, or where it is uneven a second one, with a text for every trial.
+        """
         return self.name if self.is_even else safe_key(f"{self.name}{_AS_TEXT}")
 
     @property
@@ -88,7 +103,10 @@ def searched_params(searched: Iterable[Mapping[str, Any]]) -> tuple[SearchedPara
             numbers[name] = numbers.get(name, 0) + is_number(value)
             if len(seen := texts.setdefault(name, set())) <= _AXIS_TEXTS:
                 seen.add(value)
-    return tuple(_searched_param(name, trials, counts[name], numbers[name], len(texts[name])) for name in counts)
+    return tuple(
+        _searched_param(name, trials, counts[name], numbers[name], len(texts[name]))
+        for name in counts
+    )
 
 
 def _searched_param(name: str, trials: int, count: int, numbers: int, texts: int) -> SearchedParam:
@@ -98,13 +116,19 @@ def _searched_param(name: str, trials: int, count: int, numbers: int, texts: int
 
 
 def chart_params(params: Sequence[SearchedParam], values: Mapping[str, str]) -> dict[str, str]:
-    """The params that a trial needs beside its own, so that the charts show it: one for each uneven param.
+    """The params that a trial needs beside its own, so that the charts show it.
+
+    One for each uneven param.
 
     Args:
         params: What was searched.
         values: The trial's own, as `flat_params` gives them.
     """
-    return {p.chart_name: f"={values[p.name]}" if p.name in values else "(none)" for p in params if not p.is_even}
+    return {
+        p.chart_name: f"={values[p.name]}" if p.name in values else "(none)"
+        for p in params
+        if not p.is_even
+    }
 
 
 def is_number(text: str) -> bool:
@@ -115,8 +139,9 @@ def is_number(text: str) -> bool:
 def flat_params(config: Mapping[str, Any]) -> dict[str, str]:
     """Params as MLflow takes them: `{"a": {"b": 1}}` as `{"a.b": "1"}`; lists are one value.
 
-    Values are written as `mlflow.log_params(config)` in a script writes them: MLflow refuses a second, other value. Of two
-    keys with one path (`{"a.b": 1, "a": {"b": 2}}`) the nested one has it as its name, the other one a name of its own.
+    Values are written as `mlflow.log_params(config)` in a script writes them: MLflow refuses a
+    second, other value. Of two keys with one path (`{"a.b": 1, "a": {"b": 2}}`) the nested one has
+    it as its name, the other one a name of its own.
     """
     leaves = dict(_leaves(config))
     return {key: str(leaves[path]) for path, key in _param_keys(leaves).items()}
@@ -125,12 +150,18 @@ def flat_params(config: Mapping[str, Any]) -> dict[str, str]:
 def _param_keys(paths: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
     """MLflow's name of each param, by its path in the config."""
     paths = list(paths)
-    owners = {".".join(path): path for path in sorted(paths, key=len)}  # the deepest path comes last and so has the name
+    # The deepest path comes last and so has the name
+    owners = {".".join(path): path for path in sorted(paths, key=len)}
     keys = {path: safe_key(".".join(path)) for path in paths}
-    return {path: key if owners[".".join(path)] == path else _marked(key, repr(path)) for path, key in keys.items()}
+    return {
+        path: key if owners[".".join(path)] == path else _marked(key, repr(path))
+        for path, key in keys.items()
+    }
 
 
-def _leaves(config: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _leaves(
+    config: Mapping[str, Any], path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any]]:
     for key, value in config.items():
         if isinstance(value, Mapping) and value:
             yield from _leaves(value, (*path, str(key)))
@@ -146,8 +177,9 @@ def mlflow_name(experiment: str) -> str:
 def safe_key(name: str) -> str:
     """A metric's or param's name as MLflow takes it; the name itself if MLflow does.
 
-    Any other gets a mark of its own, so that distinct names stay distinct: `recall@1` becomes `recall_at_1-e740af`. What a
-    name becomes depends on nothing else, so that trials and sweeps can be compared.
+    Any other gets a mark of its own, so that distinct names stay distinct: `recall@1` becomes
+    `recall_at_1-e740af`. What a name becomes depends on nothing else, so that trials and sweeps can
+    be compared.
     """
     if _SAFE.fullmatch(name) and _is_path(name) and len(name) <= _KEY_LENGTH:
         return name
@@ -167,16 +199,26 @@ def _marked(readable: str, name: str) -> str:
 
 
 def renamed(trials: Sequence[TrialSummary]) -> dict[str, str]:
-    """Of an experiment's params and metrics those whose names MLflow does not take, each with its name there."""
+    """Of an experiment's params and metrics those whose names MLflow does not take.
+
+    Each with its name there.
+    """
     constants = (".".join(path) for trial in trials[:1] for path, _ in _leaves(trial.config))
     searched = (path for trial in trials for path in trial.searched)
     metrics = (name for trial in trials for name, _ in tracked_metrics(trial.last_result or {}))
-    return {name: key for name in dict.fromkeys((*constants, *searched, *metrics)) if (key := safe_key(name)) != name}
+    return {
+        name: key
+        for name in dict.fromkeys((*constants, *searched, *metrics))
+        if (key := safe_key(name)) != name
+    }
 
 
 def renaming_note(changed: Mapping[str, str]) -> str:
     """What `renamed` found, in a sentence."""
-    shown = [f"{one_line(name, _SHOWN_NAME)!r} is {one_line(key, _SHOWN_NAME)!r}" for name, key in changed.items()]
+    shown = [
+        f"{one_line(name, _SHOWN_NAME)!r} is {one_line(key, _SHOWN_NAME)!r}"
+        for name, key in changed.items()
+    ]
     more = f", and {len(shown) - _SHOWN_NAMES} more" if len(shown) > _SHOWN_NAMES else ""
     return f"MLflow does not take some names; there, {', '.join(shown[:_SHOWN_NAMES])}{more}"
 
@@ -196,7 +238,8 @@ def sweep_view(
         params: What was searched.
         metric: MLflow's name of the metric that 'best' goes by.
         mode: `max` or `min`.
-        incomplete: Whether a trial has no value of the metric; parallel coordinates without it then show that one, too.
+        incomplete: Whether a trial has no value of the metric; parallel coordinates without it then
+            show that one, too.
     """
     axes = [param.chart_name for param in params if param.fits_axis][:_COLUMNS]
     charts = [_curves(metric)]
@@ -204,7 +247,11 @@ def sweep_view(
         charts.append(_parallel("parallel", f"What was searched, and {metric}", axes, [metric]))
     if axes and incomplete:
         others = [] if len(axes) > 1 else ["training_iteration"]
-        charts.append(_parallel("parallel-all", f"The same with the trials that have no {metric}", axes, others))
+        charts.append(
+            _parallel(
+                "parallel-all", f"The same with the trials that have no {metric}", axes, others
+            )
+        )
     charts += [_scatter(axis, metric) for axis in axes[:_SCATTERS]]
     columns = [*_searched_columns(metric, params), *_columns("attributes", ["Duration"])]
     runs = f"tags.`tune_tasks.sweep` = '{sweep}' AND tags.`tune_tasks.role` = 'trial'"
@@ -212,16 +259,35 @@ def sweep_view(
 
 
 def sweeps_view(metric: str, mode: str) -> dict[str, Any]:
-    """The view of an experiment's sweeps beside one another: the best of each, over the number of trials done."""
+    """The view of an experiment's sweeps beside one another.
+
+    The best of each, over the number of trials done.
+    """
     best = safe_key(f"best/{metric}")
-    charts = [_card(kind, f"best-{kind}", best, metricKey=best, selectedMetricKeys=[best]) for kind in ("LINE", "BAR")]
-    columns = [*_columns("metrics", [best, "trials_done"]), *_columns("tags", ["tune_tasks.best_trial"])]
+    charts = [
+        _card(kind, f"best-{kind}", best, metricKey=best, selectedMetricKeys=[best])
+        for kind in ("LINE", "BAR")
+    ]
+    columns = [
+        *_columns("metrics", [best, "trials_done"]),
+        *_columns("tags", ["tune_tasks.best_trial"]),
+    ]
     columns += _columns("attributes", ["Duration"])
-    return _view("tags.`tune_tasks.role` = 'sweep'", f"metrics.`{best}`", mode == "min", columns, "Sweeps", charts)
+    return _view(
+        "tags.`tune_tasks.role` = 'sweep'",
+        f"metrics.`{best}`",
+        mode == "min",
+        columns,
+        "Sweeps",
+        charts,
+    )
 
 
 def runs_view(params: Sequence[SearchedParam], metric: str) -> dict[str, Any]:
-    """The view of an experiment's sweeps, the latest first, each of which opens to its trials, with what was searched."""
+    """The view of an experiment's sweeps, the latest first, each of which opens to its trials.
+
+    With what was searched.
+    """
     best = [safe_key(f"best/{metric}"), "trials_done"]
     columns = [*_columns("metrics", best), *_searched_columns(metric, params)]
     # By the date of the start alone MLflow puts the trials beneath their sweep.
@@ -229,9 +295,15 @@ def runs_view(params: Sequence[SearchedParam], metric: str) -> dict[str, Any]:
 
 
 def _view(
-    runs: str, order_by: str, ascending: bool, columns: list[str], section: str, charts: list[dict[str, Any]]
+    runs: str,
+    order_by: str,
+    ascending: bool,
+    columns: list[str],
+    section: str,
+    charts: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    names = {"best": section, "others": "Model metrics"}  # the second is where MLflow puts the charts that it adds itself
+    # The second is where MLflow puts the charts that it adds itself
+    names = {"best": section, "others": "Model metrics"}
     return {
         "searchFilter": runs,
         "orderByKey": order_by,
@@ -239,7 +311,15 @@ def _view(
         "selectedColumns": columns,
         "runsHiddenMode": "SHOW_ALL",  # else the charts have the first ten runs
         "compareRunSections": [
-            {"uuid": uuid, "name": name, "display": True, "isReordered": True, "deleted": False, "isGenerated": False, **_CARDS}
+            {
+                "uuid": uuid,
+                "name": name,
+                "display": True,
+                "isReordered": True,
+                "deleted": False,
+                "isGenerated": False,
+                **_CARDS,
+            }
             for uuid, name in names.items()
         ],
         "compareRunCharts": charts,
@@ -248,16 +328,27 @@ def _view(
 
 
 def _curves(metric: str) -> dict[str, Any]:
-    return _card("LINE", "curves", metric, metricKey=metric, selectedMetricKeys=[metric], xAxisKey="step")
+    return _card(
+        "LINE", "curves", metric, metricKey=metric, selectedMetricKeys=[metric], xAxisKey="step"
+    )
 
 
 def _card(kind: str, uuid: str, title: str, **keys: Any) -> dict[str, Any]:
     first = {"type": kind, "uuid": uuid, "metricSectionId": "best", "displayName": title}
-    return {**first, "deleted": False, "isGenerated": False, "useGlobalXaxisKey": True, "useGlobalLineSmoothing": True, **keys}
+    return {
+        **first,
+        "deleted": False,
+        "isGenerated": False,
+        "useGlobalXaxisKey": True,
+        "useGlobalLineSmoothing": True,
+        **keys,
+    }
 
 
 def _parallel(uuid: str, title: str, params: list[str], metrics: list[str]) -> dict[str, Any]:
-    return _card("PARALLEL", uuid, title, selectedParams=params, selectedMetrics=metrics, showAllRuns=False)
+    return _card(
+        "PARALLEL", uuid, title, selectedParams=params, selectedMetrics=metrics, showAllRuns=False
+    )
 
 
 def _scatter(param: str, metric: str) -> dict[str, Any]:
@@ -267,7 +358,11 @@ def _scatter(param: str, metric: str) -> dict[str, Any]:
 
 def _searched_columns(metric: str, params: Sequence[SearchedParam]) -> list[str]:
     names = [param.name for param in params][:_COLUMNS]
-    return [*_columns("metrics", [metric]), *_columns("params", names), *_columns("tags", ["tune_tasks.stop_reason"])]
+    return [
+        *_columns("metrics", [metric]),
+        *_columns("params", names),
+        *_columns("tags", ["tune_tasks.stop_reason"]),
+    ]
 
 
 def _columns(kind: str, names: Iterable[str]) -> list[str]:
@@ -275,13 +370,21 @@ def _columns(kind: str, names: Iterable[str]) -> list[str]:
 
 
 def encode_view(name: str, view: Mapping[str, Any], milliseconds: int) -> str:
-    """The value of a view's tag: the name in MLflow's menu, when it was made, and the state, deflated."""
+    """The value of a view's tag.
+
+    The name in MLflow's menu, when it was made, and the state, deflated.
+    """
     state = "deflate;" + base64.b64encode(zlib.compress(json.dumps(view).encode())).decode()
-    return json.dumps({"name": name, "createdAt": milliseconds, "updatedAt": milliseconds, "state": state})
+    return json.dumps(
+        {"name": name, "createdAt": milliseconds, "updatedAt": milliseconds, "state": state}
+    )
 
 
 def web_address(tracking_uri: str) -> str | None:
-    """The address of MLflow's pages, without a password; None where the tracking URI is no web address."""
+    """The address of MLflow's pages, without a password.
+
+    None where the tracking URI is no web address.
+    """
     parsed = urlparse(tracking_uri)
     if parsed.scheme not in ("http", "https"):
         return None
@@ -304,10 +407,17 @@ def experiment_path(experiment_id: str) -> str:
 
 
 def run_page(environment: Mapping[str, str]) -> str | None:
-    """The page of the run that MLflow's environment variables name; None where it has no web address."""
+    """The page of the run that MLflow's environment variables name.
+
+    None where it has no web address.
+    """
     address = web_address(environment.get("MLFLOW_TRACKING_URI", ""))
     run_id = environment.get("MLFLOW_RUN_ID")
-    return address + run_path(environment["MLFLOW_EXPERIMENT_ID"], run_id) if address and run_id else None
+    return (
+        address + run_path(environment["MLFLOW_EXPERIMENT_ID"], run_id)
+        if address and run_id
+        else None
+    )
 
 
 def run_path(experiment_id: str, run_id: str) -> str:

@@ -1,4 +1,7 @@
-"""How an experiment stands while its sweep runs: how many trials are done, which is the best so far. Pure."""
+"""How an experiment stands while its sweep runs.
+
+How many trials are done, which is the best so far. Pure.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,11 @@ class Standing:
     def report(self, info: AttemptInfo, row: Mapping[str, object]) -> None:
         """Take an attempt's latest report."""
         found = {name: metric_of(row, name) for name in self._names}
-        values = {name: value for name, value in found.items() if value is not None and math.isfinite(value)}
+        values = {
+            name: value
+            for name, value in found.items()
+            if value is not None and math.isfinite(value)
+        }
         self._reported |= values.keys()
         self._running[info.key] = Contender(info.trial.index, info.trial.name, info.key, values)
 

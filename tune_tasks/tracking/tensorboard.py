@@ -1,4 +1,7 @@
-"""TensorBoard event files in each attempt's folder: `ray/tune/<metric>` over timesteps, as in 2017."""
+"""TensorBoard event files in each attempt's folder.
+
+`ray/tune/<metric>` over timesteps, as in 2017.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,8 @@ from tune_tasks.tracking.base import Row, Tracker
 class TensorBoardTracker(Tracker):
     """Writes one event file an attempt.
 
-    An attempt that is opened anew, after the recorder died, gets its reports again from the first one: the older event
-    file is removed, so that no point is there twice.
+    An attempt that is opened anew, after the recorder died, gets its reports again from the first
+    one: the older event file is removed, so that no point is there twice.
     """
 
     name = "TensorBoard"
@@ -44,7 +47,11 @@ class TensorBoardTracker(Tracker):
             self._files[info.key] = _EventFile(self._formats, info.folder)
         for row in rows:
             progress = ((name, row[name]) for name in PROGRESS_METRICS)
-            values = {name: value for name, value in (*tracked_metrics(row), *progress) if math.isfinite(value)}
+            values = {
+                name: value
+                for name, value in (*tracked_metrics(row), *progress)
+                if math.isfinite(value)
+            }
             self._files[info.key].write(values, row["timesteps_total"], row["timestamp"])
         self._files[info.key].flush()
 
@@ -56,7 +63,10 @@ class TensorBoardTracker(Tracker):
 
 @dataclass(frozen=True)
 class _Formats:
-    """The parts of tensorboardX in use; its SummaryWriter has a thread and a queue for each file, which we need not."""
+    """The parts of tensorboardX in use.
+
+    Its SummaryWriter has a thread and a queue for each file, which we need not.
+    """
 
     events_writer: Any
     event: Any
@@ -64,7 +74,10 @@ class _Formats:
 
     @classmethod
     def load(cls) -> _Formats:
-        """Import them. tensorboardX imports torch where it finds it, to accept tensors: 2 CPU seconds for nothing here."""
+        """Import them. tensorboardX imports torch where it finds it, to accept tensors.
+
+        2 CPU seconds for nothing here.
+        """
         had_torch = "torch" in sys.modules
         if not had_torch:
             sys.modules["torch"] = None  # type: ignore[assignment]
@@ -88,8 +101,13 @@ class _EventFile:
     def write(self, values: Mapping[str, float], step: int, wall_time: float) -> None:
         """One point of each metric, in one event."""
         summary = self._formats.summary
-        points = [summary.Value(tag=f"ray/tune/{escaped(name)}", simple_value=value) for name, value in values.items()]
-        self._writer.write_event(self._formats.event(wall_time=wall_time, step=step, summary=summary(value=points)))
+        points = [
+            summary.Value(tag=f"ray/tune/{escaped(name)}", simple_value=value)
+            for name, value in values.items()
+        ]
+        self._writer.write_event(
+            self._formats.event(wall_time=wall_time, step=step, summary=summary(value=points))
+        )
 
     def flush(self) -> None:
         """Have everything in the file."""

@@ -1,1 +1,4 @@
-"""The world of one trial's process: it runs `train()`, watches it and reports. It imports nothing of the driver."""
+"""The world of one trial's process: it runs `train()`, watches it and reports.
+
+It imports nothing of the driver.
+"""

@@ -1,4 +1,7 @@
-"""One attempt of a trial in its own process: load the user's function, run it in the main thread, say how it ended."""
+"""One attempt of a trial in its own process.
+
+Load the user's function, run it in the main thread, say how it ended.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,12 @@ from tune_tasks.trial.user_mlflow import trial_run_active
 _INTERRUPT = signal.SIGUSR1
 _RESEND_AFTER_S = (0.001, 0.01, 0.05, 0.1)
 _LOG_LINES_PER_CALL = 500
-_OWN_FILES = (str(Path(__file__).parents[1]) + os.sep, contextlib.__file__, importlib.__file__, "<frozen ")
+_OWN_FILES = (
+    str(Path(__file__).parents[1]) + os.sep,
+    contextlib.__file__,
+    importlib.__file__,
+    "<frozen ",
+)
 _RLLIB_FILES = (str(Path(__file__).parents[1] / "rllib") + os.sep,)
 
 
@@ -54,16 +62,27 @@ class Assignment:
 
 
 def run_train(
-    assignment: Assignment, reporter: StatusReporter, interrupter: Interrupter, environment: Mapping[str, str]
+    assignment: Assignment,
+    reporter: StatusReporter,
+    interrupter: Interrupter,
+    environment: Mapping[str, str],
 ) -> Outcome:
-    """Call the user's function and say how it ended. Runs in the process's main thread; raises nothing.
+    """Call the user's function and say how it ended. Runs in the process's main thread.
 
-    What `train()` sets for the whole process is as before afterwards (see `process_state`), the folder's modules are forgotten.
+    Raises nothing.
+
+    What `train()` sets for the whole process is as before afterwards (see `process_state`), the
+    folder's modules are forgotten.
     """
     error, ended_in_time = None, ""
     try:
         reporter.raise_if_stopped()
-        with put_back(assignment.cwd, environment), trial_run_active(environment), children_as_outside(), garbage_collected():
+        with (
+            put_back(assignment.cwd, environment),
+            trial_run_active(environment),
+            children_as_outside(),
+            garbage_collected(),
+        ):
             _load_and_call(assignment, reporter, interrupter)
     except TrialStopped:
         pass
@@ -80,18 +99,29 @@ def run_train(
     if stop:
         if error:
             sys.stderr.write(error)
-        return Outcome(TrialState.TERMINATED, stop.ended_by, stop.reason + (ended_in_time if error else ""), reports=reports)
+        return Outcome(
+            TrialState.TERMINATED,
+            stop.ended_by,
+            stop.reason + (ended_in_time if error else ""),
+            reports=reports,
+        )
     if error is None and reports == 0:
-        error = "train() returned without a report; call status_reporter.report(TrainingResult(timesteps_total=…, …)) in it"
+        error = (
+            "train() returned without a report; call"
+            " status_reporter.report(TrainingResult(timesteps_total=…, …)) in it"
+        )
     if error:
         return Outcome(TrialState.ERROR, EndedBy.ERROR, "error", error, reports)
     return Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned", reports=reports)
 
 
-def _load_and_call(assignment: Assignment, reporter: StatusReporter, interrupter: Interrupter) -> None:
+def _load_and_call(
+    assignment: Assignment, reporter: StatusReporter, interrupter: Interrupter
+) -> None:
     trial = assignment.trial
     seed_everything(trial.seed)
-    # Loading executes user code, too; within `loaded()` a child of train() would end by removing what was unpacked.
+    # Loading executes user code, too; within `loaded()` a child of train() would end by removing
+    # what was unpacked.
     with alarms_ended(), children_end_here(_user_traceback), assignment.trainable.loaded() as train:
         seed_everything(trial.seed)
         reporter.begin()
@@ -104,26 +134,42 @@ def _check_result(result: object) -> None:
     if inspect.iscoroutine(result) or inspect.isgenerator(result) or inspect.isasyncgen(result):
         with contextlib.suppress(AttributeError):
             result.close()  # type: ignore[union-attr]
-        raise TrainableError("train() is a generator or async function and was not executed; expected a plain function")
+        raise TrainableError(
+            "train() is a generator or async function and was not executed; expected a plain"
+            " function"
+        )
 
 
 def _user_traceback(exc: BaseException) -> str:
-    """The traceback from user code on: the frames above it, ours, say nothing to the user. The message where all are ours.
+    """The traceback from user code on: the frames above it, ours, say nothing to the user.
 
-    What drives RLlib stands where a user's `train()` would: its frames are shown, except for errors that are written for users.
+    The message where all are ours.
+
+    What drives RLlib stands where a user's `train()` would: its frames are shown, except for errors
+    that are written for users.
     """
     frames = exc.__traceback__
     shown = () if isinstance(exc, TuneError) else _RLLIB_FILES
-    while frames and (file := frames.tb_frame.f_code.co_filename).startswith(_OWN_FILES) and not file.startswith(shown):
+    while (
+        frames
+        and (file := frames.tb_frame.f_code.co_filename).startswith(_OWN_FILES)
+        and not file.startswith(shown)
+    ):
         frames = frames.tb_next
     return "".join(traceback.format_exception(type(exc), exc, frames))
 
 
 def _argparse_message(exc: SystemExit) -> str:
-    """What argparse had to say of a script's command line; it prints that, and exits with a 2 that says nothing."""
+    """What argparse had to say of a script's command line.
+
+    It prints that, and exits with a 2 that says nothing.
+    """
     for frame, _ in traceback.walk_tb(exc.__traceback__):
         if frame.f_code is argparse.ArgumentParser.error.__code__:
-            return f"argparse: {frame.f_locals['message']} (a trial has no command line; its values are in `config`)\n"
+            return (
+                f"argparse: {frame.f_locals['message']} (a trial has no command line; its values"
+                " are in `config`)\n"
+            )
     return ""
 
 
@@ -140,15 +186,16 @@ def seed_everything(seed: int) -> None:
 class _Interruption(TrialStopped, KeyboardInterrupt):
     """TrialStopped out of a signal.
 
-    Where that breaks into Ray's native code (`ray.get`), only a KeyboardInterrupt comes out, and that as a plain one; all else
-    is lost there, or ends the process.
+    Where that breaks into Ray's native code (`ray.get`), only a KeyboardInterrupt comes out, and
+    that as a plain one; all else is lost there, or ends the process.
     """
 
 
 class Interrupter:
-    """Raises TrialStopped in the main thread from another thread, at once, also out of `time.sleep` and endless loops.
+    """Raises TrialStopped in the main thread from another thread.
 
-    A signal does it; the handler stays installed for the life of the process, for a late signal would end it otherwise.
+    It does so at once, also out of `time.sleep` and endless loops, by a signal. The handler stays
+    installed for the life of the process, because a late signal would end it otherwise.
 
     Attributes:
         has_raised: Whether it has since it was armed.
@@ -161,8 +208,12 @@ class Interrupter:
 
     @contextlib.contextmanager
     def armed(self, reason: Callable[[], str | None]) -> Iterator[None]:
-        """While user code runs: from here on `interrupt()` has an effect, as long as `reason` gives one."""
-        signal.signal(_INTERRUPT, self._raise)  # the user code of an earlier trial may have installed its own
+        """While user code runs.
+
+        From here on `interrupt()` has an effect, as long as `reason` gives one.
+        """
+        # The user code of an earlier trial may have installed its own
+        signal.signal(_INTERRUPT, self._raise)
         self._reason = reason
         self.has_raised = False
         self._armed = True
@@ -174,7 +225,8 @@ class Interrupter:
     def interrupt(self) -> None:
         """Signal the main thread if user code runs in it that was not interrupted yet.
 
-        A signal that arrives just before a blocking call begins ends nothing, so that it is sent a few times.
+        A signal that arrives just before a blocking call begins ends nothing, so that it is sent a
+        few times.
         """
         for pause_s in _RESEND_AFTER_S:
             if not self._armed or self.has_raised:
@@ -189,7 +241,9 @@ class Interrupter:
 
 
 class LogCapture:
-    """Sends file descriptors 1 and 2 to the trial's log: what Python, C code and child processes print.
+    """Sends file descriptors 1 and 2 to the trial's log.
+
+    What Python, C code and child processes print.
 
     `forward` hands complete new lines on to a logger.
     """
@@ -219,7 +273,10 @@ class LogCapture:
         _flush()
         data = self._new_data()
         end = len(data) if last else data.rfind(b"\n") + 1
-        lines = [_as_on_a_terminal(line) for line in data[:end].decode(errors="replace").removesuffix("\n").split("\n")]
+        lines = [
+            _as_on_a_terminal(line)
+            for line in data[:end].decode(errors="replace").removesuffix("\n").split("\n")
+        ]
         self._forwarded += end
         if end:
             self.lines += len(lines)
@@ -241,7 +298,10 @@ def _as_on_a_terminal(line: str) -> str:
 
 
 def _shortened(lines: list[str], path: Path) -> list[str]:
-    """The lines of one call; of too many the first and the last ones, for what a burst comes to stands at its end."""
+    """The lines of one call.
+
+    Of too many the first and the last ones, for what a burst comes to stands at its end.
+    """
     if len(lines) <= _LOG_LINES_PER_CALL:
         return lines
     half = _LOG_LINES_PER_CALL // 2

@@ -1,10 +1,10 @@
-"""A child that user code forks (`multiprocessing`, a DataLoader, `os.fork`) ends as it would outside of a trial.
+"""Children that user code forks (`multiprocessing`, a DataLoader, `os.fork`) end as outside of Ray.
 
-It inherits what Ray and Prefect have set up for the trial's own process, which is wrong in a child that has none of their
-threads:
+A child inherits what Ray and Prefect have set up for the trial's own process. That is wrong in a
+child, which has none of their threads:
 
-- Prefect's services ask their threads to finish when `threading` shuts down. In the child that is a failed assertion of
-  theirs (3.8.8), and the exit code 1.
+- Prefect's services ask their threads to finish when `threading` shuts down. In the child that is a
+  failed assertion of theirs (3.8.8), and the exit code 1.
 - Ray's handler of SIGTERM makes `Process.terminate()` an exit with 1.
 - A child of `os.fork()` that comes back from `train()` would go on as a second trial.
 """
@@ -29,7 +29,10 @@ _masks: dict[int, set[int]] = {}
 
 @contextlib.contextmanager
 def children_as_outside() -> Iterator[None]:
-    """While user code runs, have its forked children begin as if there were no Ray and no Prefect in this process."""
+    """While user code runs.
+
+    Have its forked children begin as if there were no Ray and no Prefect in this process.
+    """
     _register()
     _ours.update({number: signal.getsignal(number) for number in _SIGNALS})
     try:
@@ -40,7 +43,9 @@ def children_as_outside() -> Iterator[None]:
 
 @contextlib.contextmanager
 def children_end_here(describe: Callable[[BaseException], str]) -> Iterator[None]:
-    """Around the call of user code: a forked child that comes to its end ends the process, as a script's end does.
+    """Around the call of user code.
+
+    A forked child that comes to its end ends the process, as a script's end does.
 
     Args:
         describe: The text for an exception that nobody has caught.
@@ -63,7 +68,10 @@ def _register() -> None:
 
 
 def _block() -> None:
-    """A signal that hits a child before it has its own handlers would be lost in Ray's: `Pool.terminate()` would hang."""
+    """A signal that hits a child before it has its own handlers would be lost in Ray's.
+
+    `Pool.terminate()` would hang.
+    """
     if _ours:  # forked by user code
         _masks[threading.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
 

@@ -1,4 +1,7 @@
-"""Acting as soon as a library was imported, without importing it: user code may, and what it costs nobody else should pay."""
+"""Acting as soon as a library was imported, without importing it.
+
+User code may, and what it costs nobody else should pay.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from types import ModuleType
 
 @contextlib.contextmanager
 def after_import(name: str, action: Callable[[], None]) -> Iterator[None]:
-    """Do something as soon as a module was imported: now if it is there, else when that happens within this block."""
+    """Do something as soon as a module was imported.
+
+    Now if it is there, else when that happens within this block.
+    """
     if name in sys.modules:
         action()
         yield
@@ -28,7 +34,8 @@ def after_import(name: str, action: Callable[[], None]) -> Iterator[None]:
 class _Watcher(importlib.abc.MetaPathFinder):
     """Finds one module as the other finders do, and acts once it has been executed.
 
-    To be found is not to be imported: `importlib.util.find_spec` is how libraries ask whether there is another one.
+    To be found is not to be imported: `importlib.util.find_spec` is how libraries ask whether there
+    is another one.
     """
 
     def __init__(self, name: str, action: Callable[[], None]) -> None:
@@ -44,7 +51,9 @@ class _Watcher(importlib.abc.MetaPathFinder):
         if fullname != self._name:
             return None
         others = [finder for finder in sys.meta_path if finder is not self]
-        spec = next((spec for finder in others if (spec := finder.find_spec(fullname, path, target))), None)
+        spec = next(
+            (spec for finder in others if (spec := finder.find_spec(fullname, path, target))), None
+        )
         if spec and spec.loader:
             execute = spec.loader.exec_module
 

@@ -1,11 +1,14 @@
-"""The monitor of a trial: watches it from a second thread of its process, and ends it when it is to end.
+"""The monitor of a trial.
+
+Watches it from a second thread of its process, and ends it when it is to end.
 
 Four steps end a trial, each only where the one before did not:
 
 1. `report()` raises TrialStopped in the very report that meets a criterion (`reporter.py`).
-2. The monitor signals the main thread, for what no report can tell: time is up, cancelled, reported from another thread.
-3. After `stop_grace_s` the monitor writes the outcome, tells the recorder, and ends the process.
-4. Where even the monitor cannot run (a C call holds the GIL), the driver hears nothing and has Ray end it (`sweep.py`).
+2. The monitor signals the main thread, for what no report can tell: time is up, cancelled, reported
+from another thread. 3. After `stop_grace_s` the monitor writes the outcome, tells the recorder, and
+ends the process. 4. Where even the monitor cannot run (a C call holds the GIL), the driver hears
+nothing and has Ray end it (`sweep.py`).
 """
 
 from __future__ import annotations
@@ -24,14 +27,23 @@ from tune_tasks.trial.reporter import StatusReporter, Stop
 
 TICK_S = 1.0
 LOADING_S = 60.0
-"""Seconds that importing a script may take at least, whatever the limit on `time_total_s`, which counts from `train()` on."""
+"""Seconds that importing a script may take at least, whatever the limit on `time_total_s`.
+
+Which counts from `train()` on.
+"""
 
 
 class RecorderLink(Protocol):
-    """The monitor's line to the recorder. No call raises: a recorder that is away never fails a trial."""
+    """The monitor's line to the recorder. No call raises.
+
+    A recorder that is away never fails a trial.
+    """
 
     def open(self, info: AttemptInfo) -> dict[str, str]:
-        """Announce the attempt; returns environment variables for user code, empty where no tracker is there."""
+        """Announce the attempt.
+
+        Returns environment variables for user code, empty where no tracker is there.
+        """
 
     def update(self, reporter: StatusReporter) -> Stop | None:
         """Tell what was reported; returns why the sweep wants the trial to end, or None."""
@@ -41,14 +53,17 @@ class RecorderLink(Protocol):
 
 
 class Monitor:
-    """Watches one attempt. `run()` is the thread's body; the other methods belong to the main thread.
+    """Watches one attempt. `run()` is the thread's body.
+
+    The other methods belong to the main thread.
 
     Args:
         info: The attempt.
         reporter: Its reporter.
         paths: Its files.
         link: Its line to the recorder.
-        interrupt: Raises TrialStopped in the main thread, at once, if user code runs there; once, however often called.
+        interrupt: Raises TrialStopped in the main thread, at once, if user code runs there; once,
+            however often called.
         forward_log: Sends on what the trial has printed since the last call.
         exit_process: Ends the process.
     """
@@ -65,7 +80,11 @@ class Monitor:
         exit_process: Callable[[int], Any] = os._exit,
     ) -> None:
         self._info, self._reporter, self._paths, self._link = info, reporter, paths, link
-        self._interrupt, self._forward_log, self._exit_process = interrupt, forward_log, exit_process
+        self._interrupt, self._forward_log, self._exit_process = (
+            interrupt,
+            forward_log,
+            exit_process,
+        )
         self.name = attempt_name(info.trial, info.attempt)
         self._limit_s = time_limit(info.trial.stop)
         self._ready = threading.Event()
@@ -124,7 +143,11 @@ class Monitor:
         if began_s is None:  # the script is still being imported
             loading_s = time.monotonic() - self._opened_at
             if loading_s >= max(limit_s, LOADING_S):
-                self._reporter.request_stop(Stop(EndedBy.CRITERION, f"{time_is_up(limit_s, loading_s)}, before train() began"))
+                self._reporter.request_stop(
+                    Stop(
+                        EndedBy.CRITERION, f"{time_is_up(limit_s, loading_s)}, before train() began"
+                    )
+                )
         elif began_s >= limit_s:
             self._reporter.request_stop(Stop(EndedBy.CRITERION, time_is_up(limit_s, began_s)))
 
@@ -142,13 +165,16 @@ class Monitor:
             self._end_process(stop)
 
     def _interrupt_user_code(self) -> None:
-        # Where report() raised in the main thread, user code is cleaning up already: a signal would break into that.
+        # Where report() raised in the main thread, user code is cleaning up already: a signal would
+        # break into that.
         if self._outcome is None and not self._reporter.raised_in_main:
             self._interrupt()
 
     def _end_process(self, stop: Stop) -> None:
         reason = f"{stop.reason}; its process was ended {self._info.trial.stop_grace_s:g} s later"
-        outcome = Outcome(TrialState.TERMINATED, stop.ended_by, reason, reports=self._reporter.progress.reports)
+        outcome = Outcome(
+            TrialState.TERMINATED, stop.ended_by, reason, reports=self._reporter.progress.reports
+        )
         try:
             with contextlib.suppress(OSError):  # the recorder tells the same
                 self._paths.write_outcome(outcome)

@@ -1,11 +1,12 @@
 """What a script sets for its whole process is as before when the next trial begins there.
 
-A worker runs many trials, of several experiments. Each finds the process as the first one did, whatever the others have
-done to it: the working directory, environment variables, `sys`'s hooks and streams, warnings, logging, signal handlers, the
-locale, and the settings of the libraries that scripts configure.
+A worker runs many trials, of several experiments. Each finds the process as the first one did,
+whatever the others have done to it: the working directory, environment variables, `sys`'s hooks and
+streams, warnings, logging, signal handlers, the locale, and the settings of the libraries that
+scripts configure.
 
-What cannot be put back: threads and processes that a script leaves behind, functions that it has replaced in a library
-(`isolate: true` gives a trial a process of its own).
+What cannot be put back: threads and processes that a script leaves behind, functions that it has
+replaced in a library (`isolate: true` gives a trial a process of its own).
 """
 
 from __future__ import annotations
@@ -31,13 +32,24 @@ from tune_tasks.trial.script_end import end_joblib
 
 Undo = Callable[[], None]
 
-_SYS_NAMES = ("argv", "stdin", "stdout", "stderr", "excepthook", "displayhook", "unraisablehook", "dont_write_bytecode")
+_SYS_NAMES = (
+    "argv",
+    "stdin",
+    "stdout",
+    "stderr",
+    "excepthook",
+    "displayhook",
+    "unraisablehook",
+    "dont_write_bytecode",
+)
 _INFRASTRUCTURE = ("prefect", "ray", "tune_tasks")
 
 
 @contextlib.contextmanager
 def put_back(cwd: Path, environment: Mapping[str, str]) -> Iterator[None]:
-    """Run user code in the driver's working directory; afterwards the process is as before. For the main thread.
+    """Run user code in the driver's working directory; afterwards the process is as before.
+
+    For the main thread.
 
     Args:
         cwd: The driver's working directory; taken if it exists.
@@ -87,14 +99,19 @@ def _interpreter() -> Iterator[None]:
             stack.callback(snapshot())
         stack.enter_context(warnings.catch_warnings())
         stack.enter_context(decimal.localcontext())
-        stack.callback(logging.captureWarnings, False)  # it keeps a function of `warnings`, which is about to be put back
-        sys.argv = [""]  # Ray's own arguments are no business of a script that parses its command line
+        # It keeps a function of `warnings`, which is about to be put back
+        stack.callback(logging.captureWarnings, False)
+        # Ray's own arguments are no business of a script that parses its command line
+        sys.argv = [""]
         yield
 
 
 @contextlib.contextmanager
 def alarms_ended() -> Iterator[None]:
-    """Around user code: an alarm that is still to come would hit what follows, or the next trial."""
+    """Around user code.
+
+    An alarm that is still to come would hit what follows, or the next trial.
+    """
     try:
         yield
     finally:
@@ -119,11 +136,14 @@ def _sys() -> Undo:
 
 def _signals() -> Undo:
     # torch's DataLoader sets a handler of SIGCHLD once a process, and calls the one before it.
-    before = {number: signal.getsignal(number) for number in signal.valid_signals() - {signal.SIGCHLD}}
+    before = {
+        number: signal.getsignal(number) for number in signal.valid_signals() - {signal.SIGCHLD}
+    }
 
     def undo() -> None:
         for number, handler in before.items():
-            if handler is not None and signal.getsignal(number) != handler:  # None: not set from Python
+            # None: not set from Python
+            if handler is not None and signal.getsignal(number) != handler:
                 signal.signal(number, handler)
 
     return undo
@@ -161,18 +181,28 @@ def _quietly(step: Callable[[], object]) -> None:
 
 @contextlib.contextmanager
 def _logging() -> Iterator[None]:
-    """Loggers, handlers and levels, as they were; meanwhile what our own threads log stays out of the script's handlers."""
+    """Loggers, handlers and levels, as they were.
+
+    Meanwhile what our own threads log stays out of the script's handlers.
+    """
     before = {logger: _LoggerState(logger) for logger in _loggers()}
     disabled = logging.root.manager.disable
     factory, logger_class = logging.getLogRecordFactory(), logging.getLoggerClass()
-    ours = set(threading.enumerate()) - {threading.main_thread()}  # not their idents, which are given out again
+    # Not their idents, which are given out again
+    ours = set(threading.enumerate()) - {threading.main_thread()}
     handlers = {handler for state in before.values() for handler in state.handlers}
     call_handlers = logging.Logger.callHandlers
 
     def call_some(self: logging.Logger, record: logging.LogRecord) -> None:
-        """With `basicConfig(level=DEBUG)` in a script, Prefect's HTTP client would fill the trial's log."""
+        """With `basicConfig(level=DEBUG)` in a script.
+
+        Prefect's HTTP client would fill the trial's log.
+        """
         thread = threading.current_thread()
-        is_infrastructure = record.name.partition(".")[0] in _INFRASTRUCTURE and thread is not threading.main_thread()
+        is_infrastructure = (
+            record.name.partition(".")[0] in _INFRASTRUCTURE
+            and thread is not threading.main_thread()
+        )
         if thread in ours or is_infrastructure:
             _call_handlers_among(handlers, self, record)
         else:
@@ -189,7 +219,8 @@ def _logging() -> Iterator[None]:
         for logger in _loggers():
             if logger in before:
                 before[logger].restore()
-            elif logger.name.partition(".")[0] not in sys.modules:  # a library that stays imported keeps what it has set up
+            elif logger.name.partition(".")[0] not in sys.modules:
+                # A library that stays imported keeps what it has set up
                 _LoggerState(logging.Logger(logger.name), logger).restore()
 
 
@@ -199,7 +230,11 @@ class _LoggerState:
     def __init__(self, source: logging.Logger, target: logging.Logger | None = None) -> None:
         self._logger = target or source
         self.handlers, self._filters = list(source.handlers), list(source.filters)
-        self._level, self._propagate, self._disabled = source.level, source.propagate, source.disabled
+        self._level, self._propagate, self._disabled = (
+            source.level,
+            source.propagate,
+            source.disabled,
+        )
 
     def restore(self) -> None:
         for handler in self._logger.handlers:
@@ -215,7 +250,9 @@ def _loggers() -> list[logging.Logger]:
     return [logging.root, *(logger for logger in named if isinstance(logger, logging.Logger))]
 
 
-def _call_handlers_among(handlers: set[logging.Handler], logger: logging.Logger, record: logging.LogRecord) -> None:
+def _call_handlers_among(
+    handlers: set[logging.Handler], logger: logging.Logger, record: logging.LogRecord
+) -> None:
     """`Logger.callHandlers` for some of them."""
     at: logging.Logger | None = logger
     while at:
@@ -227,7 +264,10 @@ def _call_handlers_among(handlers: set[logging.Handler], logger: logging.Logger,
 
 @contextlib.contextmanager
 def _library(name: str, snapshot: Callable[[], Undo]) -> Iterator[None]:
-    """The settings of a library as they are now, or as they are when the script has just imported it."""
+    """The settings of a library as they are now.
+
+    Or as they are when the script has just imported it.
+    """
     undo: list[Undo] = []
     try:
         # Another version than we know may lack what we ask for: no reason for a trial to fail.
@@ -252,10 +292,17 @@ def _numpy() -> Undo:
 
 def _torch() -> Undo:
     torch: Any = sys.modules["torch"]
-    dtype, threads, precision = torch.get_default_dtype(), torch.get_num_threads(), torch.get_float32_matmul_precision()
+    dtype, threads, precision = (
+        torch.get_default_dtype(),
+        torch.get_num_threads(),
+        torch.get_float32_matmul_precision(),
+    )
     grad, deterministic = torch.is_grad_enabled(), torch.are_deterministic_algorithms_enabled()
     anomaly, device = torch.is_anomaly_enabled(), torch.get_default_device()
-    cudnn = {name: getattr(torch.backends.cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
+    cudnn = {
+        name: getattr(torch.backends.cudnn, name)
+        for name in ("enabled", "benchmark", "deterministic")
+    }
 
     def undo() -> None:
         torch.set_default_dtype(dtype)

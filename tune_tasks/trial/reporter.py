@@ -1,4 +1,7 @@
-"""`StatusReporter`: what user code reports through. Lives in the trial's process; safe to use from any of its threads."""
+"""`StatusReporter`: what user code reports through. Lives in the trial's process.
+
+Safe to use from any of its threads.
+"""
 
 from __future__ import annotations
 
@@ -51,10 +54,12 @@ class Earlier:
 class StatusReporter:
     """Passed to `train(config, status_reporter)`.
 
-    A report is checked, completed and in the trial's `result.json` before `report()` returns; it waits for no network.
+    A report is checked, completed and in the trial's `result.json` before `report()` returns; it
+    waits for no network.
 
     Attributes:
-        seed: The trial's own seed, in [0, 2**32), derived from the spec's seed and the trial's index.
+        seed: The trial's own seed, in [0, 2**32), derived from the spec's seed and the trial's
+            index.
         logdir: The folder of this attempt's files, for checkpoints and whatever else is to be kept.
         progress: What has been reported so far.
         stop: The decision to end the trial, once it is taken.
@@ -87,9 +92,15 @@ class StatusReporter:
         self._started = self._last_time = clock()
         self._last_timesteps = self._earlier_iterations = 0
         self._date = (0, "")
-        self._constant = {"experiment_id": experiment_id, "pid": self._pid, "hostname": socket.gethostname()}
+        self._constant = {
+            "experiment_id": experiment_id,
+            "pid": self._pid,
+            "hostname": socket.gethostname(),
+        }
         # The config is the same in every report: it is encoded once.
-        self._tail = (', "config": ' + json.dumps(masked(trial.config), default=repr) + "}\n").encode()
+        self._tail = (
+            ', "config": ' + json.dumps(masked(trial.config), default=repr) + "}\n"
+        ).encode()
 
     def report(self, result: TrainingResult) -> None:
         """Report training status.
@@ -98,14 +109,18 @@ class StatusReporter:
             result: With `timesteps_total`; the other fields as far as they apply.
 
         Raises:
-            ReportError: If the result is no valid TrainingResult; says which field, and what was expected. Or if the earlier
-                reports are gone, for something else has overwritten or removed `result.json`. Or in another process than the
-                trial's.
-            TrialStopped: If this report meets a stop criterion (it is kept), or the trial was to end already (it is not).
+            ReportError: If the result is no valid TrainingResult; says which field, and what was
+                expected. Or if the earlier reports are gone, for something else has overwritten or
+                removed `result.json`. Or in another process than the trial's.
+            TrialStopped: If this report meets a stop criterion (it is kept), or the trial was to
+                end already (it is not).
             OSError: If the report cannot be written to the disk.
         """
-        if os.getpid() != self._pid:  # before the lock, which may have been held while the process forked
-            raise ReportError(_elsewhere(f"report() was called in process {os.getpid()}, a child of"))
+        # Before the lock, which may have been held while the process forked
+        if os.getpid() != self._pid:
+            raise ReportError(
+                _elsewhere(f"report() was called in process {os.getpid()}, a child of")
+            )
         if not isinstance(result, TrainingResult):
             raise ReportError(f"report() expects a TrainingResult, got {type(result).__name__}")
         with self._lock:
@@ -123,9 +138,12 @@ class StatusReporter:
             self._raise(stop)
 
     def __call__(self, **metrics: Any) -> None:
-        """Report by keywords, as in Ray Tune of 2018: `status_reporter(timesteps_total=…, mean_loss=…, my_metric=…)`.
+        """Report by keywords, as in Ray Tune of 2018.
 
-        Keywords that are no fields of TrainingResult become entries of `info`. Raises what `report()` raises.
+        `status_reporter(timesteps_total=…, mean_loss=…, my_metric=…)`.
+
+        Keywords that are no fields of TrainingResult become entries of `info`. Raises what
+        `report()` raises.
         """
         if "timesteps_total" not in metrics:
             raise ReportError(f"timesteps_total is required{_hint(metrics)}")
@@ -135,7 +153,10 @@ class StatusReporter:
         self.report(TrainingResult(**fields))
 
     def request_stop(self, stop: Stop) -> None:
-        """End the trial for a reason that no report can tell; every later report raises TrialStopped."""
+        """End the trial for a reason that no report can tell.
+
+        Every later report raises TrialStopped.
+        """
         with self._lock:
             self.stop = self.stop or stop
 
@@ -161,14 +182,22 @@ class StatusReporter:
         self._has_begun = True
         self._last_time = self._clock()
         self._started = self._last_time - earlier.time_total_s
-        self._last_timesteps, self._earlier_iterations = earlier.timesteps_total, earlier.training_iteration
+        self._last_timesteps, self._earlier_iterations = (
+            earlier.timesteps_total,
+            earlier.training_iteration,
+        )
 
     def prepare(self) -> None:
-        """`train()` prepares itself, which is no time of training: it has not begun until `begin()` is called again."""
+        """`train()` prepares itself, which is no time of training.
+
+        It has not begun until `begin()` is called again.
+        """
         self._has_begun = False
 
     def close(self) -> str | None:
-        """Close the file. Later reports, from threads that `train()` left behind, raise TrialStopped.
+        """Close the file.
+
+        Later reports, from threads that `train()` left behind, raise TrialStopped.
 
         Returns:
             What has become of the file, if its reports are gone; else None.
@@ -179,11 +208,16 @@ class StatusReporter:
             return self._file.problem
 
     def interruption(self) -> str | None:
-        """Why user code in the main thread is to be interrupted; None where it is not, or where a report there has raised."""
+        """Why user code in the main thread is to be interrupted.
+
+        None where it is not, or where a report there has raised.
+        """
         return self.stop.reason if self.stop and not self.raised_in_main else None
 
     def __reduce__(self) -> NoReturn:
-        raise ReportError(_elsewhere("status_reporter cannot be sent to another process: it belongs to"))
+        raise ReportError(
+            _elsewhere("status_reporter cannot be sent to another process: it belongs to")
+        )
 
     def _decided(self, row: Mapping[str, Any]) -> Stop | None:
         if reason := first_met(self._criteria, row):
@@ -231,15 +265,19 @@ class StatusReporter:
         broken = len(non_finite_metrics(row))
         self._last_timesteps = row["timesteps_total"]
         if self.unseen_metrics:
-            self.unseen_metrics -= {name for name in self.unseen_metrics if metric(row, name) is not None}
+            self.unseen_metrics -= {
+                name for name in self.unseen_metrics if metric(row, name) is not None
+            }
         before = self.progress
-        self.progress = Progress(before.reports + 1, self._file.size, row, before.non_finite + broken)
+        self.progress = Progress(
+            before.reports + 1, self._file.size, row, before.non_finite + broken
+        )
 
 
 def _elsewhere(what: str) -> str:
     return (
-        f"{what} the trial's own process, which alone can report; have it send the values to that process "
-        "(return them, or put them into a multiprocessing.Queue), and report them there"
+        f"{what} the trial's own process, which alone can report; have it send the values to that"
+        " process (return them, or put them into a multiprocessing.Queue), and report them there"
     )
 
 
@@ -263,7 +301,10 @@ def _number(name: str, value: Any) -> int | float:
 
 
 def _integer(value: int) -> int | float:
-    """The same; as a float, if need be an infinite one, where 64 bits do not hold it: no tracker could take it."""
+    """The same; as a float, if need be an infinite one, where 64 bits do not hold it.
+
+    No tracker could take it.
+    """
     if -(2**63) <= value < 2**63:
         return value
     try:

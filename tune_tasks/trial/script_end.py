@@ -1,7 +1,9 @@
-"""The end of a script in a process that goes on: what would happen at the process's end happens at the trial's.
+"""The end of a script in a process that goes on.
 
-Files that are still open are closed, and so written; functions that the script has registered by `atexit` run; workers of
-joblib end, with their shared memory.
+What would happen at the process's end happens at the trial's.
+
+Files that are still open are closed, and so written; functions that the script has registered by
+`atexit` run; workers of joblib end, with their shared memory.
 """
 
 from __future__ import annotations
@@ -19,9 +21,12 @@ from typing import Any
 
 @contextlib.contextmanager
 def garbage_collected() -> Iterator[None]:
-    """Have what was made in this block end with it, objects in circles included: a script's globals are such.
+    """Have what was made in this block end with it, objects in circles included.
 
-    What was there before is kept out of the search, which takes a tenth of a second for Ray's and Prefect's objects alone.
+    A script's globals are such.
+
+    What was there before is kept out of the search, which takes a tenth of a second for Ray's and
+    Prefect's objects alone.
     """
     gc.freeze()
     try:
@@ -33,7 +38,7 @@ def garbage_collected() -> Iterator[None]:
 
 
 def _flush_files() -> None:
-    """The collector may close the file below a buffer before the buffer is written (CPython's issue 62052)."""
+    """Write buffers: the collector may close the file below one first (CPython's issue 62052)."""
     for thing in gc.get_objects():  # without what is frozen
         if issubclass(type(thing), io.IOBase):
             with contextlib.suppress(Exception):
@@ -42,14 +47,16 @@ def _flush_files() -> None:
 
 @contextlib.contextmanager
 def exit_functions_run(folder: str) -> Iterator[None]:
-    """Functions that code below the folder registers by `atexit` run at the end of this block, the last one first.
+    """Run what code below the folder registers by `atexit` when this block ends, last one first.
 
     Those of libraries, which stay imported, wait for the process's end as always.
     """
     registered: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = []
     register, unregister = atexit.register, atexit.unregister
 
-    def register_here(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
+    def register_here(
+        function: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Callable[..., Any]:
         if not _is_below(folder, sys._getframe(1).f_code.co_filename):
             return register(function, *args, **kwargs)
         registered.append((function, args, kwargs))
@@ -76,7 +83,10 @@ def _is_below(folder: str, file: str) -> bool:
 
 
 def end_joblib() -> None:
-    """End the processes that joblib keeps for the next call; they have shared memory that nobody else removes."""
+    """End the processes that joblib keeps for the next call.
+
+    They have shared memory that nobody else removes.
+    """
     loky = sys.modules.get("joblib.externals.loky.reusable_executor")
     if executor := getattr(loky, "_executor", None):
         getattr(executor, "terminate", executor.shutdown)(kill_workers=True)

@@ -49,7 +49,9 @@ _WARM_WORKERS = 8
 
 
 @task(name="parse_spec", cache_policy=NO_CACHE)
-def parse_spec(request: Request, callables: Mapping[str, TrainFunction], drawn_seed: int) -> Plan | State[Any]:
+def parse_spec(
+    request: Request, callables: Mapping[str, TrainFunction], drawn_seed: int
+) -> Plan | State[Any]:
     """Check the spec and resolve every trial. Runs in the driver.
 
     Args:
@@ -62,13 +64,16 @@ def parse_spec(request: Request, callables: Mapping[str, TrainFunction], drawn_s
     """
     try:
         return request.plan(callables, drawn_seed)
-    except BadInputError as exc:  # returned, not raised: the user's mistake, which needs no traceback of ours
+    except BadInputError as exc:
+        # Returned, not raised: the user's mistake, which needs no traceback of ours
         return Failed(message=showable(str(exc)), data=exc)
 
 
 @task(name="run_trial", task_run_name="{name}", cache_policy=NO_CACHE, retries=0)
 def run_trial(name: str, assignment: Assignment, recorder: Any) -> State[dict[str, Any]]:
-    """Run one attempt of a trial. Runs in a Ray worker: `train()` in its main thread, the monitor in a second one.
+    """Run one attempt of a trial. Runs in a Ray worker.
+
+    `train()` in its main thread, the monitor in a second one.
 
     Args:
         name: The trial's name; the task run's.
@@ -76,8 +81,8 @@ def run_trial(name: str, assignment: Assignment, recorder: Any) -> State[dict[st
         recorder: Handle of the sweep's recorder.
 
     Returns:
-        Completed, named "Stopped" where a criterion ended the trial; Cancelled; or Failed. The message is the reason; the
-        data are the Outcome's attributes.
+        Completed, named "Stopped" where a criterion ended the trial; Cancelled; or Failed. The
+        message is the reason; the data are the Outcome's attributes.
     """
     paths = AttemptPaths(assignment.folder)
     logger = _logger()
@@ -89,7 +94,9 @@ def run_trial(name: str, assignment: Assignment, recorder: Any) -> State[dict[st
         except OSError as exc:
             return unbegun_state(paths, exc)
         info = _announcement(assignment)
-        outcome = _run_watched(assignment, info, reporter, paths, RayRecorderLink(recorder, paths), log)
+        outcome = _run_watched(
+            assignment, info, reporter, paths, RayRecorderLink(recorder, paths), log
+        )
         log.forward(last=True)
     if outcome.error:
         logger.error("%s", outcome.error)
@@ -107,9 +114,14 @@ def _run_watched(
     log: LogCapture,
 ) -> Outcome:
     interrupter = _interrupter()
-    watch = Monitor(info, reporter, paths, link, interrupt=interrupter.interrupt, forward_log=log.forward)
+    watch = Monitor(
+        info, reporter, paths, link, interrupt=interrupter.interrupt, forward_log=log.forward
+    )
     thread = threading.Thread(
-        target=contextvars.copy_context().run, args=(_watch, watch, info.task_run_id), name="monitor", daemon=True
+        target=contextvars.copy_context().run,
+        args=(_watch, watch, info.task_run_id),
+        name="monitor",
+        daemon=True,
     )
     thread.start()
     watch.wait_until_ready()
@@ -126,11 +138,16 @@ def _run_watched(
 
 
 def _watch(watch: Monitor, task_run_id: str) -> None:
-    """The monitor's thread. A Prefect that cannot run it as a task run is no reason to leave a trial unwatched."""
+    """The monitor's thread.
+
+    A Prefect that cannot run it as a task run is no reason to leave a trial unwatched.
+    """
     try:
         if task_run_id:
             run_task_sync(
-                monitor, task_run_id=monitor_id(uuid.UUID(task_run_id)), parameters={"name": watch.name, "watch": watch}
+                monitor,
+                task_run_id=monitor_id(uuid.UUID(task_run_id)),
+                parameters={"name": watch.name, "watch": watch},
             )
     except Exception as exc:  # noqa: BLE001
         logging.getLogger(__name__).warning("the monitor runs without a task run: %s", exc)
@@ -139,7 +156,10 @@ def _watch(watch: Monitor, task_run_id: str) -> None:
 
 
 def warm_up(cluster: Cluster) -> None:
-    """Have the workers of a local cluster import what a trial needs, while Prefect's server is still starting."""
+    """Have the workers of a local cluster import what a trial needs.
+
+    While Prefect's server is still starting.
+    """
     import ray
 
     if not cluster.is_remote:
@@ -152,13 +172,19 @@ def _import_this_module() -> None:
 
 
 def monitor_id(task_run_id: uuid.UUID) -> uuid.UUID:
-    """The id of the monitor's task run, which the driver must know where the trial's process dies."""
+    """The id of the monitor's task run.
+
+    Which the driver must know where the trial's process dies.
+    """
     return uuid.uuid5(task_run_id, "monitor")
 
 
 @task(name="monitor", task_run_name="monitor {name}", cache_policy=NO_CACHE, retries=0)
 def monitor(name: str, watch: Monitor) -> State[None]:
-    """Enforce the stop criteria of one attempt. Runs in the trial's process, in a thread beside `train()`."""
+    """Enforce the stop criteria of one attempt.
+
+    Runs in the trial's process, in a thread beside `train()`.
+    """
     return Completed(message=watch.run())
 
 
@@ -183,11 +209,17 @@ def final_state(outcome: Outcome) -> State[dict[str, Any]]:
 
 
 def unbegun_state(paths: AttemptPaths, problem: OSError) -> State[dict[str, Any]]:
-    """The Prefect state of an attempt whose files could not be made; nobody has watched it or told the recorder of it."""
+    """The Prefect state of an attempt whose files could not be made.
+
+    Nobody has watched it or told the recorder of it.
+    """
     cause = f"the trial's files cannot be made in {paths.folder}: {problem.strerror or problem}"
     if problem.errno in NO_SPACE:
         outcome = Outcome(TrialState.ERROR, EndedBy.NO_SPACE, cause, cause)
-        return Cancelled(message=f"{outcome.error_summary}; it is started again", data={"outcome": outcome.to_json()})
+        return Cancelled(
+            message=f"{outcome.error_summary}; it is started again",
+            data={"outcome": outcome.to_json()},
+        )
     outcome = Outcome(TrialState.ERROR, EndedBy.ERROR, "error", cause)
     return Failed(message=outcome.error_summary, data={"unbegun": outcome.to_json()})
 
@@ -220,8 +252,9 @@ def _interrupter() -> Interrupter:
 def _logger() -> logging.LoggerAdapter[Any]:
     """The task run's, apart from the tree of loggers; one that is silent where Prefect is away.
 
-    It tells Prefect what the script has printed. A script that logs to the console would print that once more, and so on
-    without end; and one that configures logging may disable every logger that is there.
+    It tells Prefect what the script has printed. A script that logs to the console would print that
+    once more, and so on without end; and one that configures logging may disable every logger that
+    is there.
     """
     apart = logging.Logger("prefect.task_runs", logging.INFO)
     try:
@@ -234,6 +267,9 @@ def _logger() -> logging.LoggerAdapter[Any]:
 
 
 def _flush_logs() -> None:
-    """Send the trial's lines before its task run ends: Ray ends a worker without asking what is left in it."""
+    """Send the trial's lines before its task run ends.
+
+    Ray ends a worker without asking what is left in it.
+    """
     with contextlib.suppress(Exception):
         APILogWorker.drain_all(timeout=_LOG_FLUSH_S, at_exit=False)

@@ -1,4 +1,6 @@
-"""What a trial calls: `train(config, status_reporter)` of a script, of an importable module, or a Python callable.
+"""What a trial calls.
+
+`train(config, status_reporter)` of a script, of an importable module, or a Python callable.
 
 Located and checked in the driver without executing anything; loaded in the trial's process.
 """
@@ -92,14 +94,16 @@ class KeptScript:
     def loaded(self) -> Iterator[TrainFunction]:
         """The function, with the script's folder first on `sys.path`.
 
-        The script is executed anew for every trial; it and the modules of its folder are forgotten afterwards, so that a
-        warm process shows each trial fresh globals, and two scripts with a `model.py` each do not mix.
+        The script is executed anew for every trial; it and the modules of its folder are forgotten
+        afterwards, so that a warm process shows each trial fresh globals, and two scripts with a
+        `model.py` each do not mix.
         """
         folder = str(self.snapshot.folder)
         before, old_path, old_argv = set(sys.modules), list(sys.path), sys.argv
         sys.path.insert(0, folder)
         sys.argv = [str(self.snapshot.folder / self.name)]  # as for `python script.py`
-        # Under its own name other modules of the folder, and pickles, find it; never in the place of a module already there.
+        # Under its own name other modules of the folder, and pickles, find it; never in the place
+        # of a module already there.
         stem = Path(self.name).stem
         name = stem if stem not in sys.modules else f"tune_script_{stem}"
         try:
@@ -140,8 +144,9 @@ class PackedScript:
                 size += path.stat().st_size
                 if size > _TRAVELLING_BYTES:
                     raise UsageError(
-                        f"the script's folder {folder} is larger than {_TRAVELLING_BYTES >> 20} MiB and cannot travel to the "
-                        "cluster: move the script to a folder of its own, and data to where every machine reaches it"
+                        f"the script's folder {folder} is larger than {_TRAVELLING_BYTES >> 20} MiB"
+                        " and cannot travel to the cluster: move the script to a folder of its"
+                        " own, and data to where every machine reaches it"
                     )
                 archive.write(path, path.relative_to(folder))
         return cls(buffer.getvalue(), script)
@@ -164,7 +169,9 @@ class ModuleTrainable:
     function: str
 
     def kept(self) -> KeptModule | ModuleTrainable:
-        """The function with its package as it is now; itself if the package is installed, which nobody edits.
+        """The function with its package as it is now.
+
+        Itself if the package is installed, which nobody edits.
 
         Raises:
             TrainableError: If the package cannot be read.
@@ -187,7 +194,10 @@ _imported: dict[Path, Snapshot] = {}
 
 @contextlib.contextmanager
 def staying_imported(snapshot: Snapshot) -> Iterator[None]:
-    """Have imports find what was kept. It stays imported until another sweep of the process has another snapshot of it."""
+    """Have imports find what was kept.
+
+    It stays imported until another sweep of the process has another snapshot of it.
+    """
     folder = snapshot.folder
     if (earlier := _imported.get(folder)) and earlier.digest != snapshot.digest:
         for name in earlier.modules():
@@ -219,16 +229,21 @@ class KeptModule:
 
 
 def kept(trainable: Trainable) -> Trainable:
-    """The trainable with its code as it is now, so far as the code is in files that somebody may edit.
+    """The trainable with its code as it is now, if that is in files that somebody may edit.
 
     Raises:
         TrainableError: If a file cannot be read any more.
     """
-    return trainable.kept() if isinstance(trainable, (ScriptTrainable, ModuleTrainable)) else trainable
+    return (
+        trainable.kept() if isinstance(trainable, (ScriptTrainable, ModuleTrainable)) else trainable
+    )
 
 
 def code_of(trainable: Trainable) -> Snapshot | None:
-    """What was kept of a trainable's code; of a callable what there is now. None if nobody edits it, or it is in no file."""
+    """What was kept of a trainable's code; of a callable what there is now.
+
+    None if nobody edits it, or it is in no file.
+    """
     if isinstance(trainable, (KeptScript, KeptModule)):
         return trainable.snapshot
     return trainable.code() if isinstance(trainable, CallableTrainable) else None
@@ -236,12 +251,18 @@ def code_of(trainable: Trainable) -> Snapshot | None:
 
 @dataclass(frozen=True)
 class CallableTrainable:
-    """A Python callable given to the library; travels pickled by value or by reference, as cloudpickle decides."""
+    """A Python callable given to the library.
+
+    Travels pickled by value or by reference, as cloudpickle decides.
+    """
 
     function: TrainFunction
 
     def code(self) -> Snapshot | None:
-        """The folder of the program, or of the module, that the callable was defined in; None if it is in no file."""
+        """The folder of the program, or of the module, that the callable was defined in.
+
+        None if it is in no file.
+        """
         function: Any = self.function
         while isinstance(function, functools.partial):
             function = function.func
@@ -261,17 +282,23 @@ def locate(config: Mapping[str, Any], folder: Path | None) -> ScriptTrainable | 
 
     Args:
         config: With `script_file_path`, and `script_entrypoint` where it is not `train`.
-        folder: The spec's folder; a relative path is looked for in the working directory, then here.
+        folder: The spec's folder; a relative path is looked for in the working directory, then
+            here.
 
     Raises:
-        TrainableError: If there is no such file, or no such function in it; names the places looked at.
+        TrainableError: If there is no such file, or no such function in it; names the places looked
+            at.
     """
     written = config.get("script_file_path")
     entrypoint = config.get("script_entrypoint", "train")
     if not isinstance(written, str) or not written:
-        raise TrainableError(f"config.script_file_path: expected the path of the training script, got {written!r}")
+        raise TrainableError(
+            f"config.script_file_path: expected the path of the training script, got {written!r}"
+        )
     if not isinstance(entrypoint, str) or not entrypoint.isidentifier():
-        raise TrainableError(f"config.script_entrypoint: expected a function's name, got {entrypoint!r}")
+        raise TrainableError(
+            f"config.script_entrypoint: expected a function's name, got {entrypoint!r}"
+        )
     if _MODULE_REFERENCE.fullmatch(written):
         module, _, function = written.partition(":")
         return ModuleTrainable(module, function)
@@ -293,8 +320,13 @@ def _find(written: str, folder: Path | None) -> Path:
         if os.path.isfile(place):  # noqa: PTH113
             return Path(place)
     looked = " and ".join(places)
-    hint = did_you_mean(written, (candidate for f in folders for candidate in _siblings(written, f)))
-    raise TrainableError(f"config.script_file_path: no file {written!r}; looked at {looked}{hint}{not_replaced(written)}")
+    hint = did_you_mean(
+        written, (candidate for f in folders for candidate in _siblings(written, f))
+    )
+    raise TrainableError(
+        f"config.script_file_path: no file {written!r}; looked at"
+        f" {looked}{hint}{not_replaced(written)}"
+    )
 
 
 def _siblings(written: str, folder: Path) -> Iterator[str]:
@@ -314,37 +346,52 @@ def _check_script(path: Path, entrypoint: str) -> None:
         raise TrainableError(f"config.script_file_path: {exc}") from exc
     names = set(bound_names(tree))
     if entrypoint not in names and "*" not in names:
-        functions = ", ".join(sorted(n.name for n in tree.body if isinstance(n, ast.FunctionDef))) or "none"
+        functions = (
+            ", ".join(sorted(n.name for n in tree.body if isinstance(n, ast.FunctionDef))) or "none"
+        )
         hint = did_you_mean(entrypoint, names)
-        raise TrainableError(f"config.script_entrypoint: {path} has no {entrypoint!r}{hint} (its functions: {functions})")
+        raise TrainableError(
+            f"config.script_entrypoint: {path} has no {entrypoint!r}{hint} (its functions:"
+            f" {functions})"
+        )
 
 
 def parsed(path: Path) -> ast.Module:
     """A script's syntax tree; nothing of it is executed.
 
     Raises:
-        ValueError: If it is not Python, is too large or cannot be read; the message names the file and the line.
+        ValueError: If it is not Python, is too large or cannot be read; the message names the file
+            and the line.
     """
     try:
         with path.open("rb") as file:
             source = file.read(MAX_SCRIPT_BYTES + 1)
         if len(source) > MAX_SCRIPT_BYTES:
-            raise ValueError(f"{path}: the script has more than {MAX_SCRIPT_BYTES:,} bytes; move data into files of its own")
+            raise ValueError(
+                f"{path}: the script has more than {MAX_SCRIPT_BYTES:,} bytes; move data into files"
+                " of its own"
+            )
         if (nul := source.find(0)) >= 0:
             line = source.count(b"\n", 0, nul) + 1
             raise ValueError(f"{path}:{line}: the script is not valid Python: it holds a NUL byte")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what Python has to say about the code, it says when it runs
+            # What Python has to say about the code, it says when it runs
+            warnings.simplefilter("ignore")
             return ast.parse(source, str(path))
     except SyntaxError as exc:
-        place = "".join(f":{number}" for number in (exc.lineno, exc.offset) if number and number > 0)
+        place = "".join(
+            f":{number}" for number in (exc.lineno, exc.offset) if number and number > 0
+        )
         raise ValueError(f"{path}{place}: the script is not valid Python: {exc.msg}") from exc
     except (OSError, RecursionError, MemoryError) as exc:
         raise ValueError(f"cannot read the script {path}: {exc}") from exc
 
 
 def bound_names(tree: ast.Module) -> Iterator[str]:
-    """The names that the module's own statements bind, those in `if` and `try` included; "*" for a star import."""
+    """The names that the module's own statements bind, those in `if` and `try` included.
+
+    "*" for a star import.
+    """
     pending: list[ast.AST] = [tree]
     while pending:
         node = pending.pop()
@@ -368,7 +415,13 @@ def _function_of(module: ModuleType, name: str, where: str) -> TrainFunction:
 def _forget_modules(before: set[str], folder: str) -> None:
     for name in set(sys.modules) - before:
         file = getattr(sys.modules[name], "__file__", None)
-        # Extension modules cannot be imported twice; what is installed below the folder (a .venv, ourselves) stays warm.
+        # Extension modules cannot be imported twice; what is installed below the folder (a .venv,
+        # ourselves) stays warm.
         installed = name.partition(".")[0] == "tune_tasks" or "site-packages" in (file or "")
-        if file and file.startswith(folder + os.sep) and not file.endswith(_EXTENSIONS) and not installed:
+        if (
+            file
+            and file.startswith(folder + os.sep)
+            and not file.endswith(_EXTENSIONS)
+            and not installed
+        ):
             del sys.modules[name]

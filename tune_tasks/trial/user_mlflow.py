@@ -1,18 +1,24 @@
-"""MLflow in the user's script: the trial's run is the active one, and the next trial in the process finds nothing of it.
+"""MLflow in the user's script.
 
-A trial's process does not import MLflow unless the script does, which costs seconds and 200 MB. So all of this happens when
-the script's own import of MLflow has ended, or at the trial's start if an earlier trial in the process has imported it.
+The trial's run is the active one, and the next trial in the process finds nothing of it.
 
-What the script calls keeps MLflow's own meaning as far as it can. The exceptions are the calls that would lead away from
-the trial's run:
+A trial's process does not import MLflow unless the script does, which costs seconds and 200 MB. So
+all of this happens when the script's own import of MLflow has ended, or at the trial's start if an
+earlier trial in the process has imported it.
 
-- In every thread and forked child the trial's run is the active one to begin with. `start_run()` without `nested` gives it
-  out (again); with `nested` it makes a child of it. Ending it takes it from MLflow's stack of active runs, but not from
-  its state RUNNING: the recorder ends it, once it has sent what was reported.
-- `set_experiment` and `set_tracking_uri` change nothing, since a run stays where it is. A note says so.
+What the script calls keeps MLflow's own meaning as far as it can. The exceptions are the calls that
+would lead away from the trial's run:
 
-MLflow offers no hook for any of this, so that a few of its functions are wrapped. The wrappers stay for the life of the
-process (whoever did `from mlflow import start_run` keeps one) and step aside between trials.
+- In every thread and forked child the trial's run is the active one to begin with. `start_run()`
+  without `nested` gives it out (again); with `nested` it makes a child of it. Ending it takes it
+  from MLflow's stack of active runs, but not from its state RUNNING: the recorder ends it, once it
+  has sent what was reported.
+- `set_experiment` and `set_tracking_uri` change nothing, since a run stays where it is. A note says
+  so.
+
+MLflow offers no hook for any of this, so that a few of its functions are wrapped. The wrappers stay
+for the life of the process (whoever did `from mlflow import start_run` keeps one) and step aside
+between trials.
 """
 
 from __future__ import annotations
@@ -52,7 +58,10 @@ class _TrialRun:
 
     def note(self, call: str, where: str) -> None:
         """Say in the trial's log that a call does not lead away from the trial's run."""
-        text = f"tune-tasks: {call} changes nothing in a trial: what the script logs is in the trial's own run ({where})"
+        text = (
+            f"tune-tasks: {call} changes nothing in a trial: what the script logs is in the trial's"
+            f" own run ({where})"
+        )
         if text not in self.notes:
             self.notes.add(text)
             print(text, file=sys.stderr, flush=True)
@@ -73,8 +82,8 @@ def trial_run_active(environment: Mapping[str, str]) -> Iterator[None]:
     """While user code runs, have it log to the trial's run. Afterwards MLflow is as before.
 
     Args:
-        environment: MLflow's variables, which name the run. Without them the script's calls go where they would anywhere, but
-            leave nothing behind either.
+        environment: MLflow's variables, which name the run. Without them the script's calls go
+            where they would anywhere, but leave nothing behind either.
     """
     _Process.trial = _named_in(environment)
     leave: list[Callable[[str], None]] = []
@@ -93,20 +102,30 @@ def trial_run_active(environment: Mapping[str, str]) -> Iterator[None]:
 
 def _named_in(environment: Mapping[str, str]) -> _TrialRun | None:
     try:
-        return _TrialRun(environment["MLFLOW_TRACKING_URI"], environment["MLFLOW_EXPERIMENT_ID"], environment[_RUN_ID])
+        return _TrialRun(
+            environment["MLFLOW_TRACKING_URI"],
+            environment["MLFLOW_EXPERIMENT_ID"],
+            environment[_RUN_ID],
+        )
     except KeyError:
         return None
 
 
 def _enter(run: _TrialRun | None) -> Callable[[str], None]:
-    """Make the run MLflow's active one. Returns what undoes that and all that the script did to MLflow."""
+    """Make the run MLflow's active one.
+
+    Returns what undoes that and all that the script did to MLflow.
+    """
     try:
         _wrap_functions()
         before = _State.now()
         if run:
             _activate(run)
     except Exception as exc:  # noqa: BLE001 - another MLflow than we know: a tracker never fails a trial
-        print(f"tune-tasks: MLflow's active run could not be set: {type(exc).__name__}: {exc}", file=sys.stderr)
+        print(
+            f"tune-tasks: MLflow's active run could not be set: {type(exc).__name__}: {exc}",
+            file=sys.stderr,
+        )
         return lambda _: None
     return before.restore
 
@@ -143,10 +162,12 @@ def _activate(run: _TrialRun) -> None:
         except Exception:  # noqa: BLE001 - MLflow is away: the script's own call says so, or it comes back before
             return []
 
-    _service()._tracking_uri = run.uri  # the environment says the same, as long as the script does not change it
+    # The environment says the same, as long as the script does not change it
+    _service()._tracking_uri = run.uri
     _service().reset()  # where traces go: that goes by the URI
     fluent._active_run_stack.reset()
-    fluent._active_run_stack.default_factory = stack  # in each thread and forked child, at its first use
+    # In each thread and forked child, at its first use
+    fluent._active_run_stack.default_factory = stack
 
 
 @dataclass(frozen=True)
@@ -155,7 +176,8 @@ class _State:
 
     Attributes:
         variables: Module and name of each, with its value.
-        hooks: What is to be done when a library is imported, by its name; autolog's way to reach libraries that come later.
+        hooks: What is to be done when a library is imported, by its name; autolog's way to reach
+            libraries that come later.
         autologs: Autolog's settings by library.
         stack: Makes the stack of active runs of a thread.
     """
@@ -170,11 +192,18 @@ class _State:
         from mlflow.tracking._model_registry import utils as registry
         from mlflow.utils.import_hooks import _post_import_hooks
 
-        names = ((_service(), "_tracking_uri"), (registry, "_registry_uri"), (_fluent(), "_active_experiment_id"))
+        names = (
+            (_service(), "_tracking_uri"),
+            (registry, "_registry_uri"),
+            (_fluent(), "_active_experiment_id"),
+        )
         return cls(
             {(module, name): getattr(module, name) for module, name in names},
             {name: list(hooks) for name, hooks in _post_import_hooks.items()},
-            {name: dict(settings) for name, settings in _autologging().AUTOLOGGING_INTEGRATIONS.items()},
+            {
+                name: dict(settings)
+                for name, settings in _autologging().AUTOLOGGING_INTEGRATIONS.items()
+            },
             _fluent()._active_run_stack.default_factory,
         )
 
@@ -189,7 +218,10 @@ class _State:
             try:
                 step()
             except Exception as exc:  # noqa: BLE001 - the trial has ended as it has
-                print(f"tune-tasks: MLflow could not be set back: {type(exc).__name__}: {exc}", file=sys.stderr)
+                print(
+                    f"tune-tasks: MLflow could not be set back: {type(exc).__name__}: {exc}",
+                    file=sys.stderr,
+                )
 
     def _restore_autologs(self) -> None:
         from mlflow.utils.import_hooks import _post_import_hooks
@@ -199,7 +231,8 @@ class _State:
             if settings != (before := dict(self.autologs.get(name, {}))):
                 _autologging().revert_patches(name)
                 integrations[name] = before
-        for name in [name for name, hooks in _post_import_hooks.items() if hooks]:  # without any, it was imported
+        # Without any, it was imported
+        for name in [name for name, hooks in _post_import_hooks.items() if hooks]:
             if name in self.hooks:
                 _post_import_hooks[name] = list(self.hooks[name])
             else:
@@ -210,7 +243,12 @@ class _State:
         for (module, name), value in self.variables.items():
             setattr(module, name, value)
         fluent._active_run_stack.default_factory = self.stack
-        for name in ("_active_run_stack", "_last_active_run_id", "_last_logged_model_id", "_ACTIVE_MODEL_CONTEXT"):
+        for name in (
+            "_active_run_stack",
+            "_last_active_run_id",
+            "_last_logged_model_id",
+            "_ACTIVE_MODEL_CONTEXT",
+        ):
             if variable := getattr(fluent, name, None):
                 variable.reset()
         _service().reset()
@@ -223,7 +261,8 @@ def _end_open_runs(status: str) -> None:
     with _environment(_WITHOUT_PATIENCE):
         for stack in fluent._active_run_stack.get_all_thread_values().values():
             for run in reversed(stack):
-                with contextlib.suppress(Exception):  # the trial has ended, whether MLflow hears of it or not
+                # The trial has ended, whether MLflow hears of it or not
+                with contextlib.suppress(Exception):
                     MlflowClient().set_terminated(run.info.run_id, status)
         for run_id in list(fluent.run_id_to_system_metrics_monitor):
             with contextlib.suppress(Exception):
@@ -268,13 +307,18 @@ def _start_run(original: Callable[..., Any]) -> Callable[..., Any]:
         if not nested and not run_id and not parent_run_id:
             run_id = trial.run_id
             if experiment_id is not None and str(experiment_id) != trial.experiment_id:
-                trial.note(f"mlflow.start_run(experiment_id={experiment_id!r})", f"experiment {trial.experiment_id}")
+                trial.note(
+                    f"mlflow.start_run(experiment_id={experiment_id!r})",
+                    f"experiment {trial.experiment_id}",
+                )
         if run_id == trial.run_id:
-            experiment_id = run_name = None  # the trial's run has a name, which leads back to the trial
+            # The trial's run has a name, which leads back to the trial
+            experiment_id = run_name = None
         elif not run_id:
             experiment_id = experiment_id or trial.experiment_id
             parent_run_id = parent_run_id or (None if active else trial.run_id)
-        with _environment({}, without=_RUN_ID):  # it would be taken for the run that is to be resumed
+        # It would be taken for the run that is to be resumed
+        with _environment({}, without=_RUN_ID):
             return original(run_id, experiment_id, run_name, nested, parent_run_id, **others)
 
     return start_run
@@ -283,23 +327,34 @@ def _start_run(original: Callable[..., Any]) -> Callable[..., Any]:
 def _end_run(original: Callable[..., Any]) -> Callable[..., Any]:
     def end_run(status: str = "FINISHED") -> None:
         if _Process.trial and status == "FAILED" and isinstance(sys.exc_info()[1], TrialStopped):
-            status = "FINISHED"  # `with start_run(nested=True)` in a trial that was ended by a criterion
-        with _environment({}):  # it takes the run's variable away, which subprocesses of the script need
+            # `with start_run(nested=True)` in a trial that was ended by a criterion
+            status = "FINISHED"
+        # It takes the run's variable away, which subprocesses of the script need
+        with _environment({}):
             original(status)
 
     return end_run
 
 
 def _set_experiment(original: Callable[..., Any]) -> Callable[..., Any]:
-    def set_experiment(experiment_name: str | None = None, experiment_id: str | None = None, **others: Any) -> Any:
+    def set_experiment(
+        experiment_name: str | None = None, experiment_id: str | None = None, **others: Any
+    ) -> Any:
         from mlflow.tracking import MlflowClient
 
         trial = _Process.trial
-        if trial is None or (experiment_name is None) == (experiment_id is None):  # the latter is MLflow's error
+        # The latter is MLflow's error
+        if trial is None or (experiment_name is None) == (experiment_id is None):
             return original(experiment_name, experiment_id, **others)
         experiment = MlflowClient().get_experiment(trial.experiment_id)
-        if experiment_name not in (None, experiment.name) or experiment_id not in (None, trial.experiment_id):
-            trial.note(f"mlflow.set_experiment({experiment_name or experiment_id!r})", f"experiment {experiment.name!r}")
+        if experiment_name not in (None, experiment.name) or experiment_id not in (
+            None,
+            trial.experiment_id,
+        ):
+            trial.note(
+                f"mlflow.set_experiment({experiment_name or experiment_id!r})",
+                f"experiment {experiment.name!r}",
+            )
             trial.other_names.add(str(experiment_name))
         return experiment
 
@@ -313,7 +368,10 @@ def _set_tracking_uri(original: Callable[..., Any]) -> Callable[..., Any]:
             original(uri)
         elif absolute_uri(str(uri), Path.cwd()) != trial.uri.rstrip("/"):
             shown, own = without_password(str(uri)), without_password(trial.uri)
-            trial.note(f"mlflow.set_tracking_uri({shown!r})", f"in {own}; MLFLOW_TRACKING_URI says where a sweep's results go")
+            trial.note(
+                f"mlflow.set_tracking_uri({shown!r})",
+                f"in {own}; MLFLOW_TRACKING_URI says where a sweep's results go",
+            )
 
     return set_tracking_uri
 
@@ -330,7 +388,11 @@ def _get_experiment_by_name(original: Callable[..., Any]) -> Callable[..., Any]:
     def get_experiment_by_name(self: Any, name: str) -> Any:
         """The script's usual next step after `set_experiment(name)`."""
         found, trial = original(self, name), _Process.trial
-        return self.get_experiment(trial.experiment_id) if found is None and trial and name in trial.other_names else found
+        return (
+            self.get_experiment(trial.experiment_id)
+            if found is None and trial and name in trial.other_names
+            else found
+        )
 
     return get_experiment_by_name
 

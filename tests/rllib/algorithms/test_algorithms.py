@@ -1,4 +1,7 @@
-"""The exam of an algorithm, ours and RLlib's own: results, checkpoints, seeds, inference, evaluation, the end of its actors."""
+"""The exam of an algorithm, ours and RLlib's own.
+
+Results, checkpoints, seeds, inference, evaluation, the end of its actors.
+"""
 
 import math
 import os
@@ -28,9 +31,15 @@ OBSERVATIONS = torch.tensor(np.random.default_rng(0).normal(size=(64, 4)), dtype
 
 CONFIGS = {
     "A3C": lambda: A3CConfig().reporting(min_sample_timesteps_per_iteration=400),
-    "A2C": lambda: A2CConfig().training(train_batch_size_per_learner=200).reporting(min_sample_timesteps_per_iteration=400),
+    "A2C": lambda: (
+        A2CConfig()
+        .training(train_batch_size_per_learner=200)
+        .reporting(min_sample_timesteps_per_iteration=400)
+    ),
     "ES": lambda: ESConfig().training(episodes_per_batch=6),
-    "PPO": lambda: PPOConfig().training(train_batch_size_per_learner=400, minibatch_size=100, num_epochs=2),
+    "PPO": lambda: PPOConfig().training(
+        train_batch_size_per_learner=400, minibatch_size=100, num_epochs=2
+    ),
     "DQN": lambda: (
         DQNConfig()
         .training(num_steps_sampled_before_learning_starts=100)
@@ -43,7 +52,12 @@ CONFIGS = {
 def small(alg, *, workers=0, seed=1, env="CartPole-v1", **model):
     """A configuration whose iterations take a moment, and in which several episodes end."""
     network = DefaultModelConfig(**{"fcnet_hiddens": [16], "vf_share_layers": False, **model})
-    config = CONFIGS[alg]().environment(env).env_runners(num_env_runners=workers).rl_module(model_config=network)
+    config = (
+        CONFIGS[alg]()
+        .environment(env)
+        .env_runners(num_env_runners=workers)
+        .rl_module(model_config=network)
+    )
     return config.evaluation(evaluation_duration=2).debugging(seed=seed)
 
 
@@ -73,7 +87,9 @@ def weights(algorithm):
 
 
 def same(one, other):
-    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
+    return one.keys() == other.keys() and all(
+        np.array_equal(one[name], other[name]) for name in one
+    )
 
 
 def actions(algorithm):
@@ -90,7 +106,11 @@ def actions(algorithm):
 def test_results_have_the_standard_keys(trained):
     _, result = trained
     played = result["env_runners"]
-    assert played["episode_return_min"] <= played["episode_return_mean"] <= played["episode_return_max"]
+    assert (
+        played["episode_return_min"]
+        <= played["episode_return_mean"]
+        <= played["episode_return_max"]
+    )
     assert played["episode_len_mean"] == played["episode_return_mean"]  # CartPole gives 1 a step
     assert played[STEPS] > 0
     assert played["num_episodes"] > 1
@@ -112,7 +132,10 @@ def test_a_checkpoint_goes_on_where_it_was(trained, tmp_path):
     assert same(weights(clone), weights(algorithm))
     assert actions(clone) == actions(algorithm)
     after = clone.train()
-    assert after["env_runners"][STEPS] == result["env_runners"][STEPS] + after["env_runners"]["num_env_steps_sampled"]
+    assert (
+        after["env_runners"][STEPS]
+        == result["env_runners"][STEPS] + after["env_runners"]["num_env_steps_sampled"]
+    )
     assert after["training_iteration"] == 2
     clone.stop()
 
@@ -144,13 +167,19 @@ def test_the_same_seed_has_the_same_first_results(alg, trained):
 
 
 def episodes(result):
-    return {name: result["env_runners"][name] for name in ("num_episodes", "episode_return_mean", STEPS)}
+    return {
+        name: result["env_runners"][name] for name in ("num_episodes", "episode_return_mean", STEPS)
+    }
 
 
 def learned(result):
     """What the learner reports, less what the clock has a part in."""
     metrics = result["learners"][DEFAULT_MODULE_ID].items()
-    return {name: value for name, value in metrics if np.isscalar(value) and not np.isnan(value) and "throughput" not in name}
+    return {
+        name: value
+        for name, value in metrics
+        if np.isscalar(value) and not np.isnan(value) and "throughput" not in name
+    }
 
 
 def test_evaluation_plays_the_policy(trained):
@@ -162,7 +191,9 @@ def test_evaluation_plays_the_policy(trained):
 
 def test_workers_train_and_end_with_stop(alg):
     algorithm = small(alg, workers=1).build_algo()
-    processes = algorithm.env_runner_group.foreach_env_runner(lambda _: os.getpid(), local_env_runner=False)
+    processes = algorithm.env_runner_group.foreach_env_runner(
+        lambda _: os.getpid(), local_env_runner=False
+    )
     before = weights(algorithm)
     assert algorithm.train()["env_runners"][STEPS] > 0
     assert not same(before, weights(algorithm))
@@ -181,7 +212,9 @@ def alive(process):
 
 def test_a3c_goes_on_without_a_worker_that_dies_and_not_without_any():
     algorithm = small("A3C", workers=2).build_algo()
-    behind = algorithm.train()["learners"][DEFAULT_MODULE_ID]["diff_num_grad_updates_vs_sampler_policy"]
+    behind = algorithm.train()["learners"][DEFAULT_MODULE_ID][
+        "diff_num_grad_updates_vs_sampler_policy"
+    ]
     assert behind > 0  # the other worker's gradients came in between: no barrier
     kill(algorithm, 1)
     played = [algorithm.train()["env_runners"][STEPS] for _ in range(2)]
@@ -202,7 +235,8 @@ def test_a3cs_workers_share_what_their_filters_have_seen(steps):
         played.append(algorithm.train()["env_runners"][STEPS])
         (found,) = algorithm.env_runner._env_to_module[MergedMeanStdFilter]
         seen.append(tree.flatten(found._filters[None].running_stats)[0].n)
-    assert seen[0] < seen[-1] <= 1.2 * played[-1]  # the first observation of each episode counts, too
+    # The first observation of each episode counts, too
+    assert seen[0] < seen[-1] <= 1.2 * played[-1]
     algorithm.stop()
 
 
@@ -258,9 +292,20 @@ class Images(gymnasium.Env):
 gymnasium.register("Images-v0", Images)
 MODELS = {
     "LSTM": {"use_lstm": True, "lstm_cell_size": 8, "max_seq_len": 5},
-    "LSTM, shared": {"use_lstm": True, "lstm_cell_size": 8, "max_seq_len": 30, "vf_share_layers": True},
+    "LSTM, shared": {
+        "use_lstm": True,
+        "lstm_cell_size": 8,
+        "max_seq_len": 30,
+        "vf_share_layers": True,
+    },
     "CNN": {"env": "Images-v0", "conv_filters": [[4, 4, 2], [8, 4, 2]], "head_fcnet_hiddens": [8]},
-    "CNN and LSTM": {"env": "Images-v0", "conv_filters": [[4, 4, 2]], "use_lstm": True, "lstm_cell_size": 8, "max_seq_len": 20},
+    "CNN and LSTM": {
+        "env": "Images-v0",
+        "conv_filters": [[4, 4, 2]],
+        "use_lstm": True,
+        "lstm_cell_size": 8,
+        "max_seq_len": 20,
+    },
 }
 
 
@@ -271,13 +316,19 @@ def test_networks_with_memory_and_for_images_are_trained_whole(actor_critic, mod
     module = algorithm.learner_group._learner.module[DEFAULT_MODULE_ID]
     before = {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
     algorithm.train()
-    assert [name for name, parameter in module.named_parameters() if torch.equal(before[name], parameter)] == []
+    assert [
+        name
+        for name, parameter in module.named_parameters()
+        if torch.equal(before[name], parameter)
+    ] == []
     algorithm.stop()
 
 
 @pytest.mark.parametrize("lambda_", [1.0, 0.7])
 def test_a3c_computes_the_gradient_of_the_papers_loss(lambda_):
-    config = small("A3C").training(lambda_=lambda_, gamma=0.9, vf_loss_coeff=0.3, entropy_coeff=0.02, grad_clip=None)
+    config = small("A3C").training(
+        lambda_=lambda_, gamma=0.9, vf_loss_coeff=0.3, entropy_coeff=0.02, grad_clip=None
+    )
     algorithm = config.build_algo()
     worker = algorithm.env_runner
     played = []
@@ -290,7 +341,9 @@ def test_a3c_computes_the_gradient_of_the_papers_loss(lambda_):
     losses.mean().backward()
     assert len(losses) == 20
     for name, parameter in module.named_parameters():
-        np.testing.assert_allclose(gradients[name], parameter.grad, rtol=1e-3, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(
+            gradients[name], parameter.grad, rtol=1e-3, atol=1e-5, err_msg=name
+        )
     algorithm.stop()
 
 
@@ -336,12 +389,21 @@ def test_es_seeds_are_drawn_anew_for_each_step_and_again_after_a_restore():
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (A3CConfig().training(entropy_coeff=-0.01), "`entropy_coeff` must be at least 0, got -0.01"),
+        (
+            A3CConfig().training(entropy_coeff=-0.01),
+            "`entropy_coeff` must be at least 0, got -0.01",
+        ),
         (A2CConfig().training(lambda_=1.5), r"`lambda_` must lie in \[0, 1\], got 1.5"),
         (A3CConfig().learners(num_learners=2), "`num_learners` must be 0, got 2"),
-        (A2CConfig().training(num_epochs=3), "expected num_epochs=1, minibatch_size=None, got num_epochs=3"),
+        (
+            A2CConfig().training(num_epochs=3),
+            "expected num_epochs=1, minibatch_size=None, got num_epochs=3",
+        ),
         (ESConfig().training(noise_stdev=0.0), "`noise_stdev` must be more than 0, got 0.0"),
-        (ESConfig().env_runners(num_envs_per_env_runner=8), "`num_envs_per_env_runner` must be 1 for ES, got 8"),
+        (
+            ESConfig().env_runners(num_envs_per_env_runner=8),
+            "`num_envs_per_env_runner` must be 1 for ES, got 8",
+        ),
     ],
 )
 def test_settings_out_of_range_are_refused(config, message):

@@ -25,7 +25,11 @@ def test_merged_statistics_are_those_of_all_that_was_observed(workers):
         for one in filters:
             for observation in rng.normal((5.0, -3.0), (1.0, 0.1), size=(200, 2)):
                 one(
-                    rl_module=None, batch={}, episodes=[SingleAgentEpisode(observations=[observation], observation_space=SPACE)]
+                    rl_module=None,
+                    batch={},
+                    episodes=[
+                        SingleAgentEpisode(observations=[observation], observation_space=SPACE)
+                    ],
                 )
                 seen.append(observation)
         merged = driver.merge_states([one.get_state() for one in filters])

@@ -1,4 +1,7 @@
-"""Every key of `config`: that it arrives in what uses it, or is refused with a sentence. Nothing is trained."""
+"""Every key of `config`: that it arrives in what uses it, or is refused with a sentence.
+
+Nothing is trained.
+"""
 
 from dataclasses import fields
 from pathlib import Path
@@ -42,12 +45,16 @@ def environment(config):
 
 def module(config):
     env = environment(config)
-    return config.get_rl_module_spec(spaces={"default_policy": (env.observation_space, env.action_space)}).build()
+    return config.get_rl_module_spec(
+        spaces={"default_policy": (env.observation_space, env.action_space)}
+    ).build()
 
 
 def learner(config):
     env = environment(config)
-    made = config.build_learner(spaces={"default_policy": (env.observation_space, env.action_space)})
+    made = config.build_learner(
+        spaces={"default_policy": (env.observation_space, env.action_space)}
+    )
     made.build()
     return made
 
@@ -116,11 +123,29 @@ SETTINGS = [
     ("num_cpus_per_trainer_worker", "PPO", 2, "num_cpus_per_learner", 2),
     ("num_gpus_per_trainer_worker", "PPO", 1, "num_gpus_per_learner", 1),
     ("num_cpus_for_local_worker", "PPO", 2, "num_cpus_for_main_process", 2),
-    ("max_sample_requests_in_flight_per_worker", "APPO", 3, "max_requests_in_flight_per_env_runner", 3),
-    ("max_requests_in_flight_per_sampler_worker", "PPO", 3, "max_requests_in_flight_per_env_runner", 3),
+    (
+        "max_sample_requests_in_flight_per_worker",
+        "APPO",
+        3,
+        "max_requests_in_flight_per_env_runner",
+        3,
+    ),
+    (
+        "max_requests_in_flight_per_sampler_worker",
+        "PPO",
+        3,
+        "max_requests_in_flight_per_env_runner",
+        3,
+    ),
     ("custom_resources_per_worker", "PPO", {"a": 1}, "custom_resources_per_env_runner", {"a": 1}),
     ("lr_schedule", "PPO", [[0, 1e-3], [1000, 1e-4]], "lr", [[0, 1e-3], [1000, 1e-4]]),
-    ("entropy_coeff_schedule", "PPO", [[0, 0.01], [1000, 0.0]], "entropy_coeff", [[0, 0.01], [1000, 0.0]]),
+    (
+        "entropy_coeff_schedule",
+        "PPO",
+        [[0, 0.01], [1000, 0.0]],
+        "entropy_coeff",
+        [[0, 0.01], [1000, 0.0]],
+    ),
     ("timesteps_per_iteration", "SAC", 500, "min_sample_timesteps_per_iteration", 500),
     ("min_sample_timesteps_per_reporting", "PPO", 500, "min_sample_timesteps_per_iteration", 500),
     ("min_train_timesteps_per_reporting", "PPO", 500, "min_train_timesteps_per_iteration", 500),
@@ -128,10 +153,22 @@ SETTINGS = [
     ("metrics_smoothing_episodes", "SAC", 5, "metrics_num_episodes_for_smoothing", 5),
     ("max_num_worker_restarts", "PPO", 5, "max_num_env_runner_restarts", 5),
     ("delay_between_worker_restarts_s", "PPO", 5.0, "delay_between_env_runner_restarts_s", 5.0),
-    ("num_consecutive_worker_failures_tolerance", "PPO", 5, "num_consecutive_env_runner_failures_tolerance", 5),
+    (
+        "num_consecutive_worker_failures_tolerance",
+        "PPO",
+        5,
+        "num_consecutive_env_runner_failures_tolerance",
+        5,
+    ),
     ("worker_health_probe_timeout_s", "PPO", 5.0, "env_runner_health_probe_timeout_s", 5.0),
     ("worker_restore_timeout_s", "PPO", 5.0, "env_runner_restore_timeout_s", 5.0),
-    ("validate_workers_after_construction", "PPO", False, "validate_env_runners_after_construction", False),
+    (
+        "validate_workers_after_construction",
+        "PPO",
+        False,
+        "validate_env_runners_after_construction",
+        False,
+    ),
     ("target_update_frequency", "APPO", 3, "target_network_update_freq", 3),
     # the same name in 2017 and today
     ("lr", "PPO", [[0, 1e-3], [1000, 1e-4]], "lr", [[0, 1e-3], [1000, 1e-4]]),
@@ -154,7 +191,9 @@ SETTINGS = [
 @pytest.mark.parametrize(("key", "alg", "value", "attribute", "then"), SETTINGS)
 def test_a_setting_arrives(key, alg, value, attribute, then):
     default = getattr(config_class(alg)(), attribute)
-    assert default != then or attribute == "num_gpus_per_env_runner", "the test would pass without the key"
+    assert default != then or attribute == "num_gpus_per_env_runner", (
+        "the test would pass without the key"
+    )
     assert getattr(built(alg, {key: value}), attribute) == then
 
 
@@ -166,9 +205,13 @@ def test_recorded_data_are_read_for_the_environments_spaces():
 
 
 def test_lr_lambda_and_gamma_reach_the_learner():
-    made = learner(built("PPO", {"sgd_stepsize": 0.0123, "lambda": 0.77, "gamma": 0.66, "grad_clip": 3.0}))
+    made = learner(
+        built("PPO", {"sgd_stepsize": 0.0123, "lambda": 0.77, "gamma": 0.66, "grad_clip": 3.0})
+    )
     assert [group["lr"] for group in made.get_optimizer().param_groups] == [pytest.approx(0.0123)]
-    estimate = next(piece for piece in made._learner_connector.connectors if hasattr(piece, "lambda_"))
+    estimate = next(
+        piece for piece in made._learner_connector.connectors if hasattr(piece, "lambda_")
+    )
     assert (estimate.lambda_, estimate.gamma) == (0.77, 0.66)
 
 
@@ -190,11 +233,25 @@ REPLAY = [
     ({"prioritized_replay": True}, ("PrioritizedEpisodeReplayBuffer", 50_000, 0.6, 0.4)),
     ({"prioritized_replay": False}, ("EpisodeReplayBuffer", 50_000, None, None)),
     ({"prioritized_replay": False, "buffer_size": 700}, ("EpisodeReplayBuffer", 700, None, None)),
-    ({"replay_buffer_config": {"capacity": 9, "beta": 0.5}}, ("PrioritizedEpisodeReplayBuffer", 9, 0.6, 0.5)),
-    ({"replay_buffer_config": {"type": "EpisodeReplayBuffer"}}, ("EpisodeReplayBuffer", 50_000, None, None)),
-    ({"replay_buffer_config": {"type": "MultiAgentReplayBuffer"}}, ("EpisodeReplayBuffer", 50_000, None, None)),
     (
-        {"replay_buffer_config": {"type": "MultiAgentPrioritizedReplayBuffer", "prioritized_replay_alpha": 0.5}},
+        {"replay_buffer_config": {"capacity": 9, "beta": 0.5}},
+        ("PrioritizedEpisodeReplayBuffer", 9, 0.6, 0.5),
+    ),
+    (
+        {"replay_buffer_config": {"type": "EpisodeReplayBuffer"}},
+        ("EpisodeReplayBuffer", 50_000, None, None),
+    ),
+    (
+        {"replay_buffer_config": {"type": "MultiAgentReplayBuffer"}},
+        ("EpisodeReplayBuffer", 50_000, None, None),
+    ),
+    (
+        {
+            "replay_buffer_config": {
+                "type": "MultiAgentPrioritizedReplayBuffer",
+                "prioritized_replay_alpha": 0.5,
+            }
+        },
         ("PrioritizedEpisodeReplayBuffer", 50_000, 0.5, 0.4),
     ),
 ]
@@ -212,10 +269,19 @@ EXPLORATION = [
     ({"schedule_max_timesteps": 5_000}, [[0, 1.0], [500, 0.02]]),
     ({"exploration_fraction": 0.5}, [[0, 1.0], [50_000, 0.02]]),
     ({"exploration_final_eps": 0.1}, [[0, 1.0], [10_000, 0.1]]),
-    ({"schedule_max_timesteps": 1_000, "exploration_fraction": 0.29, "exploration_final_eps": 0}, [[0, 1.0], [290, 0]]),
+    (
+        {"schedule_max_timesteps": 1_000, "exploration_fraction": 0.29, "exploration_final_eps": 0},
+        [[0, 1.0], [290, 0]],
+    ),
     ({"epsilon": 0.3}, 0.3),
-    ({"exploration_config": {"epsilon_timesteps": 500, "final_epsilon": 0.1}}, [[0, 1.0], [500, 0.1]]),
-    ({"exploration_config": {"type": "EpsilonGreedy", "initial_epsilon": 0.5}}, [[0, 0.5], [10_000, 0.02]]),
+    (
+        {"exploration_config": {"epsilon_timesteps": 500, "final_epsilon": 0.1}},
+        [[0, 1.0], [500, 0.1]],
+    ),
+    (
+        {"exploration_config": {"type": "EpsilonGreedy", "initial_epsilon": 0.5}},
+        [[0, 0.5], [10_000, 0.02]],
+    ),
 ]
 
 
@@ -224,13 +290,21 @@ def test_the_schedule_of_random_actions_reaches_the_network(config, then):
     made = module(built("DQN", config))
     schedule = made.epsilon_schedule
     points = [(0, then)] if isinstance(then, float) else then
-    assert [schedule.update(timestep) for timestep, _ in points] == pytest.approx([value for _, value in points])
+    assert [schedule.update(timestep) for timestep, _ in points] == pytest.approx(
+        [value for _, value in points]
+    )
 
 
 def test_the_rest_of_the_nested_configs():
-    config = built("DQN", {"replay_buffer_config": {"min_size_for_sampling": 77, "storage_unit": "timesteps"}})
+    config = built(
+        "DQN", {"replay_buffer_config": {"min_size_for_sampling": 77, "storage_unit": "timesteps"}}
+    )
     assert config.num_steps_sampled_before_learning_starts == 77
-    rates = {"actor_learning_rate": 1e-4, "critic_learning_rate": 2e-4, "entropy_learning_rate": 3e-4}
+    rates = {
+        "actor_learning_rate": 1e-4,
+        "critic_learning_rate": 2e-4,
+        "entropy_learning_rate": 3e-4,
+    }
     config = built("SAC", {"optimization": rates}, "Pendulum-v1")
     assert (config.actor_lr, config.critic_lr, config.alpha_lr) == (1e-4, 2e-4, 3e-4)
 
@@ -238,7 +312,9 @@ def test_the_rest_of_the_nested_configs():
 # --- networks
 
 
-@pytest.mark.parametrize("names", [("Q_model", "policy_model"), ("q_model_config", "policy_model_config")])
+@pytest.mark.parametrize(
+    "names", [("Q_model", "policy_model"), ("q_model_config", "policy_model_config")]
+)
 def test_sacs_two_models_of_old_are_one(names):
     model = {"hidden_layer_sizes": [24], "hidden_activation": "tanh"}
     made = module(built("SAC", dict.fromkeys(names, model), "Pendulum-v1"))
@@ -247,11 +323,20 @@ def test_sacs_two_models_of_old_are_one(names):
 
 
 def test_fully_connected_layers():
-    model = {"fcnet_hiddens": [24, 12], "fcnet_activation": "relu", "post_fcnet_hiddens": [7], "post_fcnet_activation": "elu"}
+    model = {
+        "fcnet_hiddens": [24, 12],
+        "fcnet_activation": "relu",
+        "post_fcnet_hiddens": [7],
+        "post_fcnet_activation": "elu",
+    }
     made = module(built("PPO", {"model": model}))
     assert widths(made.encoder.actor_encoder) == [24, 12]
     assert widths(made.pi) == [7, 2]
-    assert ("ReLU" in kinds(made.encoder), "Tanh" in kinds(made.encoder), "ELU" in kinds(made.pi)) == (True, False, True)
+    assert (
+        "ReLU" in kinds(made.encoder),
+        "Tanh" in kinds(made.encoder),
+        "ELU" in kinds(made.pi),
+    ) == (True, False, True)
 
 
 def test_without_a_model_an_algorithm_keeps_its_own():
@@ -261,17 +346,23 @@ def test_without_a_model_an_algorithm_keeps_its_own():
 
 
 def test_one_key_of_the_model_changes_no_other():
-    assert widths(module(built("PPO", {"model": {"fcnet_activation": "relu"}})).encoder) == [256] * 4
+    assert (
+        widths(module(built("PPO", {"model": {"fcnet_activation": "relu"}})).encoder) == [256] * 4
+    )
     assert widths(module(built("PPO", {"model": {"vf_share_layers": True}})).encoder) == [256] * 2
 
 
 def test_hiddens_of_dqn_are_its_heads():
-    made = module(built("DQN", {"hiddens": [33], "model": {"fcnet_hiddens": [20]}, "dueling": True}))
+    made = module(
+        built("DQN", {"hiddens": [33], "model": {"fcnet_hiddens": [20]}, "dueling": True})
+    )
     assert (widths(made.encoder), widths(made.af), widths(made.vf)) == ([20], [33, 2], [33, 1])
     assert not hasattr(module(built("DQN", {"dueling": False})), "vf")
 
 
-@pytest.mark.parametrize("config", [{"use_lstm": True, "model": {"lstm_cell_size": 17}}, {"model": {"use_lstm": True}}])
+@pytest.mark.parametrize(
+    "config", [{"use_lstm": True, "model": {"lstm_cell_size": 17}}, {"model": {"use_lstm": True}}]
+)
 def test_an_lstm(config):
     made = module(built("PPO", config))
     cells = [layer.hidden_size for layer in made.modules() if isinstance(layer, torch.nn.LSTM)]
@@ -280,11 +371,19 @@ def test_an_lstm(config):
 
 
 def test_max_seq_len():
-    assert module(built("PPO", {"use_lstm": True, "model": {"max_seq_len": 7}})).model_config["max_seq_len"] == 7
+    assert (
+        module(built("PPO", {"use_lstm": True, "model": {"max_seq_len": 7}})).model_config[
+            "max_seq_len"
+        ]
+        == 7
+    )
 
 
 def test_free_log_std():
-    of = {free: module(built("PPO", {"model": {"free_log_std": free}}, "Pendulum-v1")).pi for free in (True, False)}
+    of = {
+        free: module(built("PPO", {"model": {"free_log_std": free}}, "Pendulum-v1")).pi
+        for free in (True, False)
+    }
     assert (widths(of[True]), widths(of[False])) == ([1], [2])
     assert kinds(of[True]) != kinds(of[False])
 
@@ -292,8 +391,13 @@ def test_free_log_std():
 @pytest.mark.parametrize("old", ["weights", "kernel", "bias"])
 @pytest.mark.parametrize(("part", "network"), [("fcnet", "encoder"), ("post_fcnet", "af")])
 def test_initial_weights(part, network, old):
-    model = {f"{part}_{old}_initializer": "constant_", f"{part}_{old}_initializer_config": {"val": 0.25}}
-    layers = getattr(module(built("DQN", {"model": model | {f"{part}_hiddens": [5]}})), network).modules()
+    model = {
+        f"{part}_{old}_initializer": "constant_",
+        f"{part}_{old}_initializer_config": {"val": 0.25},
+    }
+    layers = getattr(
+        module(built("DQN", {"model": model | {f"{part}_hiddens": [5]}})), network
+    ).modules()
     first = next(layer for layer in layers if isinstance(layer, torch.nn.Linear))
     assert torch.all((first.bias if old == "bias" else first.weight) == 0.25)
 
@@ -301,7 +405,10 @@ def test_initial_weights(part, network, old):
 @pytest.mark.parametrize("old", ["weights", "kernel", "bias"])
 @pytest.mark.parametrize("part", ["conv", "lstm"])
 def test_initial_weights_of_images_and_memory(part, old):
-    model = {f"{part}_{old}_initializer": "constant_", f"{part}_{old}_initializer_config": {"val": 0.25}}
+    model = {
+        f"{part}_{old}_initializer": "constant_",
+        f"{part}_{old}_initializer_config": {"val": 0.25},
+    }
     made = module(built("PPO", {"model": model, "use_lstm": True}, PONG))
     layer = {"conv": torch.nn.Conv2d, "lstm": torch.nn.LSTM}[part]
     first = next(x for x in made.modules() if isinstance(x, layer))
@@ -314,7 +421,11 @@ def test_initial_weights_of_images_and_memory(part, old):
 
 def test_an_atari_game_has_networks_that_a_cpu_can_train():
     made = module(built("PPO", {}, PONG))
-    convolutions = [(x.in_channels, x.out_channels, x.stride) for x in made.modules() if isinstance(x, torch.nn.Conv2d)]
+    convolutions = [
+        (x.in_channels, x.out_channels, x.stride)
+        for x in made.modules()
+        if isinstance(x, torch.nn.Conv2d)
+    ]
     assert convolutions == [(4, 32, (2, 2))] + [(32, 32, (2, 2))] * 3  # shared by policy and value
     assert sum(p.numel() for p in made.parameters()) < 250_000
     assert actions_of(made, (42, 42, 4))[Columns.ACTION_DIST_INPUTS].shape == (1, 6)
@@ -328,9 +439,13 @@ def test_images_of_any_size_have_a_network(dim):
 
 def test_conv_filters_of_2017():
     filters = [[16, [8, 8], 4], [32, [4, 4], 2]]
-    made = module(built("PPO", {"model": {"conv_filters": filters, "conv_activation": "elu"}}, PONG))
+    made = module(
+        built("PPO", {"model": {"conv_filters": filters, "conv_activation": "elu"}}, PONG)
+    )
     layers = [layer for layer in made.modules() if isinstance(layer, torch.nn.Conv2d)]
-    assert [[layer.out_channels, list(layer.kernel_size), layer.stride[0]] for layer in layers] == filters
+    assert [
+        [layer.out_channels, list(layer.kernel_size), layer.stride[0]] for layer in layers
+    ] == filters
     assert "ELU" in kinds(made)
 
 
@@ -350,7 +465,9 @@ WRAPPED = [
 
 @pytest.mark.parametrize(("config", "env", "shape", "bounds"), WRAPPED)
 def test_the_images(config, env, shape, bounds):
-    assert environment(built("PPO", config, env)).observation_space == gymnasium.spaces.Box(*bounds, shape, np.float32)
+    assert environment(built("PPO", config, env)).observation_space == gymnasium.spaces.Box(
+        *bounds, shape, np.float32
+    )
 
 
 @pytest.mark.parametrize(
@@ -376,7 +493,9 @@ def test_env_config():
 def test_rllib_makes_the_environment_and_plays_in_it():
     from ray.rllib.env.single_agent_env_runner import SingleAgentEnvRunner
 
-    config = built("PPO", {"horizon": 5, "rollout_batchsize": 2, "observation_filter": "MeanStdFilter"})
+    config = built(
+        "PPO", {"horizon": 5, "rollout_batchsize": 2, "observation_filter": "MeanStdFilter"}
+    )
     runner = SingleAgentEnvRunner(config=config)
     episodes = runner.sample(num_timesteps=40, random_actions=False)
     assert max(len(episode) for episode in episodes) == 5
@@ -391,7 +510,9 @@ def test_the_environment_is_found_from_another_process():
     def elsewhere(context):
         from ray.tune.registry import ENV_CREATOR, _global_registry
 
-        return _global_registry.get(ENV_CREATOR, environments.REGISTERED_AS)(context).observation_space.shape
+        return _global_registry.get(ENV_CREATOR, environments.REGISTERED_AS)(
+            context
+        ).observation_space.shape
 
     config = built("PPO", {}, PONG)
     with ray.init(num_cpus=1, include_dashboard=False, logging_level="error", log_to_driver=False):
@@ -404,16 +525,35 @@ def test_observation_filter(name):
     env = environment(config)
     spaces = dict.fromkeys(("__env__", "__env_single__"), (env.observation_space, env.action_space))
     pipeline = config.build_env_to_module_connector(spaces=spaces)
-    filters = [piece for piece in pipeline.connectors if type(piece).__name__ == "MergedMeanStdFilter"]
+    filters = [
+        piece for piece in pipeline.connectors if type(piece).__name__ == "MergedMeanStdFilter"
+    ]
     assert len(filters) == (1 if name and "Mean" in name else 0)
 
 
 # --- nothing is forgotten
 
-_TESTED = {key for key, *_ in SETTINGS} | {key for config, _ in (*REPLAY, *EXPLORATION) for key in config}
-_TESTED |= {"n_step", "input", "hiddens", "use_lstm", "horizon", "extra_frameskip", "observation_filter"}
-_TESTED_MODEL = {key for config, *_ in WRAPPED for key in config.get("model", ())} | {"extra_frameskip"}
-_TESTED_MODEL |= {"post_fcnet_hiddens", "post_fcnet_activation", "hidden_layer_sizes", "hidden_activation"} | {
+_TESTED = {key for key, *_ in SETTINGS} | {
+    key for config, _ in (*REPLAY, *EXPLORATION) for key in config
+}
+_TESTED |= {
+    "n_step",
+    "input",
+    "hiddens",
+    "use_lstm",
+    "horizon",
+    "extra_frameskip",
+    "observation_filter",
+}
+_TESTED_MODEL = {key for config, *_ in WRAPPED for key in config.get("model", ())} | {
+    "extra_frameskip"
+}
+_TESTED_MODEL |= {
+    "post_fcnet_hiddens",
+    "post_fcnet_activation",
+    "hidden_layer_sizes",
+    "hidden_activation",
+} | {
     f"{part}_{old}_initializer{end}"
     for part in ("fcnet", "post_fcnet", "conv", "lstm")
     for old in ("weights", "kernel", "bias")
@@ -428,21 +568,31 @@ def test_every_mapped_key_is_tested_for_its_effect():
 
 DEFAULTS_2017 = {  # ray 0.2.2
     "A3C": "num_workers num_batches_per_iteration batch_size use_lstm model",
-    "PPO": "gamma horizon use_gae lambda kl_coeff num_sgd_iter sgd_stepsize devices tf_session_args rollout_batchsize "
-    "sgd_batchsize vf_loss_coeff entropy_coeff clip_param kl_target model observation_filter extra_frameskip "
-    "timesteps_per_batch min_steps_per_task num_workers full_trace_nth_sgd_batch full_trace_data_load tf_debug_iteration "
-    "tf_debug_inf_or_nan write_logs",
-    "DQN": "dueling double_q hiddens model gamma schedule_max_timesteps timesteps_per_iteration exploration_fraction "
-    "exploration_final_eps learning_starts target_network_update_freq buffer_size prioritized_replay "
-    "prioritized_replay_alpha prioritized_replay_beta0 prioritized_replay_beta_iters prioritized_replay_eps lr "
-    "sample_batch_size train_batch_size sgd_batch_size grad_norm_clipping tf_session_args num_workers use_gpu_for_workers "
-    "async_updates multi_gpu_optimize devices",
-    "ES": "l2coeff noise_stdev episodes_per_batch timesteps_per_batch calc_obstat_prob eval_prob snapshot_freq "
-    "return_proc_mode episode_cutoff_mode num_workers stepsize",
+    "PPO": (
+        "gamma horizon use_gae lambda kl_coeff num_sgd_iter sgd_stepsize devices tf_session_args"
+        " rollout_batchsize sgd_batchsize vf_loss_coeff entropy_coeff clip_param kl_target model"
+        " observation_filter extra_frameskip timesteps_per_batch min_steps_per_task num_workers"
+        " full_trace_nth_sgd_batch full_trace_data_load tf_debug_iteration tf_debug_inf_or_nan"
+        " write_logs"
+    ),
+    "DQN": (
+        "dueling double_q hiddens model gamma schedule_max_timesteps timesteps_per_iteration"
+        " exploration_fraction exploration_final_eps learning_starts target_network_update_freq"
+        " buffer_size prioritized_replay prioritized_replay_alpha prioritized_replay_beta0"
+        " prioritized_replay_beta_iters prioritized_replay_eps lr sample_batch_size"
+        " train_batch_size sgd_batch_size grad_norm_clipping tf_session_args num_workers"
+        " use_gpu_for_workers async_updates multi_gpu_optimize devices"
+    ),
+    "ES": (
+        "l2coeff noise_stdev episodes_per_batch timesteps_per_batch calc_obstat_prob eval_prob"
+        " snapshot_freq return_proc_mode episode_cutoff_mode num_workers stepsize"
+    ),
 }
 
 
-@pytest.mark.parametrize(("alg", "key"), [(alg, key) for alg, keys in DEFAULTS_2017.items() for key in keys.split()])
+@pytest.mark.parametrize(
+    ("alg", "key"), [(alg, key) for alg, keys in DEFAULTS_2017.items() for key in keys.split()]
+)
 def test_every_default_of_2017_is_known(alg, key):
     known = set(settings_of(config_class(alg))) | set(KEYS) | set(IGNORED) | set(FIXED) | {"model"}
     assert key in known
@@ -450,7 +600,9 @@ def test_every_default_of_2017_is_known(alg, key):
     assert places is None or not places.only or alg in places.only
 
 
-@pytest.mark.parametrize("key", ["conv_filters", "dim", "grayscale", "zero_mean", "extra_frameskip", "fcnet_activation"])
+@pytest.mark.parametrize(
+    "key", ["conv_filters", "dim", "grayscale", "zero_mean", "extra_frameskip", "fcnet_activation"]
+)
 def test_every_model_key_of_2017_is_known(key):
     assert key in MODEL_KEYS or key in {field.name for field in fields(DefaultModelConfig)}
 
@@ -487,7 +639,14 @@ def test_another_framework_is_ignored(value):
 
 @pytest.mark.parametrize("value", [None, False])
 def test_what_asks_for_nothing_is_no_mistake(value):
-    built("PPO", {"callbacks": value, "model": {"use_attention": value, "custom_model": value}, "lr_schedule": None})
+    built(
+        "PPO",
+        {
+            "callbacks": value,
+            "model": {"use_attention": value, "custom_model": value},
+            "lr_schedule": None,
+        },
+    )
     built("APPO", {"vtrace": True, "exploration_config": {}, "Q_model": None})
 
 
@@ -506,10 +665,24 @@ def refused(alg, config, env="CartPole-v0"):
 
 
 WRONG = [
-    ("PPO", {"lr": "fast"}, "config.lr: expected a number, or a schedule such as [[0, 0.001], [100000, 0.0001]], got 'fast'"),
+    (
+        "PPO",
+        {"lr": "fast"},
+        (
+            "config.lr: expected a number, or a schedule such as [[0, 0.001], [100000, 0.0001]],"
+            " got 'fast'"
+        ),
+    ),
     ("PPO", {"lr": 0}, "config.lr: expected more than 0, got 0"),
     ("PPO", {"lr": -1e-3}, "config.lr: expected more than 0, got -0.001"),
-    ("PPO", {"lr": True}, "config.lr: expected a number, or a schedule such as [[0, 0.001], [100000, 0.0001]], got True"),
+    (
+        "PPO",
+        {"lr": True},
+        (
+            "config.lr: expected a number, or a schedule such as [[0, 0.001], [100000, 0.0001]],"
+            " got True"
+        ),
+    ),
     ("PPO", {"sgd_stepsize": "1e-3"}, "config.sgd_stepsize: expected a number, or a schedule"),
     ("PPO", {"gamma": 1.5}, "config.gamma: expected 0 to 1, got 1.5"),
     ("PPO", {"gamma": float("nan")}, "config.gamma: expected 0 to 1, got nan"),
@@ -519,27 +692,63 @@ WRONG = [
     ("PPO", {"num_workers": None}, "config.num_workers: expected a whole number, got null"),
     ("PPO", {"gamma": None}, "config.gamma: expected a number, got null"),
     ("IMPALA", {"num_learners": None}, "config.num_learners: expected a whole number, got null"),
-    ("DQN", {"evaluation_config": {"explore": None}}, "config.evaluation_config.explore: expected true or false, got null"),
+    (
+        "DQN",
+        {"evaluation_config": {"explore": None}},
+        "config.evaluation_config.explore: expected true or false, got null",
+    ),
     ("PPO", {"num_sgd_iter": "3"}, "config.num_sgd_iter: expected a whole number, got '3'"),
     ("PPO", {"rollout_batchsize": 0}, "config.rollout_batchsize: expected 1 or more, got 0"),
     ("PPO", {"entropy_coeff": "much"}, "config.entropy_coeff: expected a number, or a schedule"),
     ("PPO", {"use_kl_loss": 1}, "config.use_kl_loss: expected true or false, got 1"),
-    ("PPO", {"batch_mode": "whole"}, "config.batch_mode: expected 'truncate_episodes' or 'complete_episodes', got 'whole'"),
+    (
+        "PPO",
+        {"batch_mode": "whole"},
+        "config.batch_mode: expected 'truncate_episodes' or 'complete_episodes', got 'whole'",
+    ),
     ("PPO", {"framework": "jax"}, "config.framework: expected 'torch', got 'jax'"),
     ("PPO", {"horizon": 0}, "config.horizon: expected 1 or more, got 0"),
     ("PPO", {"env_config": 3}, "config.env_config: expected a mapping, got 3"),
     ("PPO", {"model": []}, "config.model: expected a mapping, got []"),
-    ("PPO", {"model": {"fcnet_hiddens": 64}}, "config.model.fcnet_hiddens: expected a list, got 64"),
-    ("PPO", {"model": {"fcnet_hiddens": [0]}}, "config.model.fcnet_hiddens: expected 1 or more, got [0]"),
-    ("PPO", {"model": {"fcnet_activation": "rleu"}}, "config.model.fcnet_activation: expected an activation such as 'tanh'"),
-    ("PPO", {"observation_filter": "Mean"}, "config.observation_filter: expected 'NoFilter' or 'MeanStdFilter', got 'Mean'"),
+    (
+        "PPO",
+        {"model": {"fcnet_hiddens": 64}},
+        "config.model.fcnet_hiddens: expected a list, got 64",
+    ),
+    (
+        "PPO",
+        {"model": {"fcnet_hiddens": [0]}},
+        "config.model.fcnet_hiddens: expected 1 or more, got [0]",
+    ),
+    (
+        "PPO",
+        {"model": {"fcnet_activation": "rleu"}},
+        "config.model.fcnet_activation: expected an activation such as 'tanh'",
+    ),
+    (
+        "PPO",
+        {"observation_filter": "Mean"},
+        "config.observation_filter: expected 'NoFilter' or 'MeanStdFilter', got 'Mean'",
+    ),
     ("PPO", {"num_gpus": 2}, "config.num_gpus: expected 0 to 1, got 2"),
     ("DQN", {"buffer_size": 0}, "config.buffer_size: expected 1 or more, got 0"),
-    ("DQN", {"prioritized_replay": "no"}, "config.prioritized_replay: expected true or false, got 'no'"),
+    (
+        "DQN",
+        {"prioritized_replay": "no"},
+        "config.prioritized_replay: expected true or false, got 'no'",
+    ),
     ("DQN", {"exploration_final_eps": 2}, "config.exploration_final_eps: expected 0 to 1, got 2"),
-    ("DQN", {"exploration_fraction": "a"}, "config.exploration_fraction: expected a number, got 'a'"),
+    (
+        "DQN",
+        {"exploration_fraction": "a"},
+        "config.exploration_fraction: expected a number, got 'a'",
+    ),
     ("DQN", {"hiddens": 256}, "config.hiddens: expected a list, got 256"),
-    ("DQN", {"td_error_loss_fn": "abs"}, "config.td_error_loss_fn: expected 'huber' or 'mse', got 'abs'"),
+    (
+        "DQN",
+        {"td_error_loss_fn": "abs"},
+        "config.td_error_loss_fn: expected 'huber' or 'mse', got 'abs'",
+    ),
     # unknown
     ("PPO", {"num_worker": 2}, "config.num_worker: unknown key; did you mean 'num_workers'?"),
     ("PPO", {"sgd_batchsiz": 2}, "config.sgd_batchsiz: unknown key; did you mean 'sgd_batchsize'?"),
@@ -547,15 +756,43 @@ WRONG = [
     ("PPO", {"zzz": 2}, "config.zzz: unknown key"),
     ("PPO", {"_validate_config": False}, "config._validate_config: unknown key"),
     ("PPO", {"dueling": True}, "config.dueling: is a setting of DQN only"),
-    ("DQN", {"model": {"fcnet_hidden": [3]}}, "config.model.fcnet_hidden: unknown key; did you mean 'fcnet_hiddens'?"),
+    (
+        "DQN",
+        {"model": {"fcnet_hidden": [3]}},
+        "config.model.fcnet_hidden: unknown key; did you mean 'fcnet_hiddens'?",
+    ),
     ("DQN", {"replay_buffer_config": {"size": 3}}, "config.replay_buffer_config.size: unknown key"),
     # two spellings
-    ("PPO", {"num_sgd_iter": 1, "num_epochs": 1}, "config.num_epochs: sets the same as config.num_sgd_iter; give one of them"),
-    ("PPO", {"lr": 1.0, "sgd_stepsize": 1.0}, "config.sgd_stepsize: sets the same as config.lr; give one of them"),
-    ("PPO", {"use_lstm": True, "model": {"use_lstm": True}}, "config.model.use_lstm: sets the same as config.use_lstm"),
-    ("DQN", {"hiddens": [1], "model": {"head_fcnet_hiddens": [1]}}, "config.model.head_fcnet_hiddens: sets the same as"),
-    ("DQN", {"epsilon": 0.1, "exploration_final_eps": 0.1}, "config.exploration_final_eps: sets the same as config.epsilon"),
-    ("DQN", {"buffer_size": 9, "replay_buffer_config": {"capacity": 9}}, "config.replay_buffer_config.capacity: sets"),
+    (
+        "PPO",
+        {"num_sgd_iter": 1, "num_epochs": 1},
+        "config.num_epochs: sets the same as config.num_sgd_iter; give one of them",
+    ),
+    (
+        "PPO",
+        {"lr": 1.0, "sgd_stepsize": 1.0},
+        "config.sgd_stepsize: sets the same as config.lr; give one of them",
+    ),
+    (
+        "PPO",
+        {"use_lstm": True, "model": {"use_lstm": True}},
+        "config.model.use_lstm: sets the same as config.use_lstm",
+    ),
+    (
+        "DQN",
+        {"hiddens": [1], "model": {"head_fcnet_hiddens": [1]}},
+        "config.model.head_fcnet_hiddens: sets the same as",
+    ),
+    (
+        "DQN",
+        {"epsilon": 0.1, "exploration_final_eps": 0.1},
+        "config.exploration_final_eps: sets the same as config.epsilon",
+    ),
+    (
+        "DQN",
+        {"buffer_size": 9, "replay_buffer_config": {"capacity": 9}},
+        "config.replay_buffer_config.capacity: sets",
+    ),
     (
         "DQN",
         {"prioritized_replay": True, "replay_buffer_config": {"type": "EpisodeReplayBuffer"}},
@@ -567,38 +804,96 @@ WRONG = [
         {"num_sgd_iter": 3},
         "config.num_sgd_iter: has no effect on DQN: it is for algorithms that go over",
     ),
-    ("DQN", {"lambda": 0.9}, "config.lambda: has no effect on DQN, which has no `lambda_` in RLlib"),
-    ("PPO", {"timesteps_per_iteration": 9}, "config.timesteps_per_iteration: has no effect on PPO; it is a setting of DQN"),
-    ("PPO", {"buffer_size": 9}, "config.buffer_size: has no effect: this algorithm has no replay buffer"),
-    ("PPO", {"exploration_fraction": 0.1}, "config.exploration_fraction: has no effect on PPO; it is a setting of DQN"),
+    (
+        "DQN",
+        {"lambda": 0.9},
+        "config.lambda: has no effect on DQN, which has no `lambda_` in RLlib",
+    ),
+    (
+        "PPO",
+        {"timesteps_per_iteration": 9},
+        "config.timesteps_per_iteration: has no effect on PPO; it is a setting of DQN",
+    ),
+    (
+        "PPO",
+        {"buffer_size": 9},
+        "config.buffer_size: has no effect: this algorithm has no replay buffer",
+    ),
+    (
+        "PPO",
+        {"exploration_fraction": 0.1},
+        "config.exploration_fraction: has no effect on PPO; it is a setting of DQN",
+    ),
     ("PPO", {"hiddens": [9]}, "config.hiddens: has no effect on PPO; it is a setting of DQN"),
     ("PPO", {"batch_size": 9}, "config.batch_size: has no effect on PPO; it is a setting of A3C"),
-    ("IMPALA", {"epsilon": 0.1}, "config.epsilon: has no effect on IMPALA: it is the share of random actions (DQN)"),
+    (
+        "IMPALA",
+        {"epsilon": 0.1},
+        "config.epsilon: has no effect on IMPALA: it is the share of random actions (DQN)",
+    ),
     (
         "IMPALA",
         {"num_aggregator_actors_per_learner": 1},
-        "config.num_aggregator_actors_per_learner: its processes have no place in a trial's `resources`",
+        (
+            "config.num_aggregator_actors_per_learner: its processes have no place in a trial's"
+            " `resources`"
+        ),
     ),
     ("SAC", {"lr": 0.1}, "config.lr: SAC takes actor_lr, critic_lr and alpha_lr"),
     ("A3C", {"train_batch_size": 9}, "config.train_batch_size: A3C has no train batch"),
     ("A2C", {"sgd_batchsize": 9}, "config.sgd_batchsize: has no effect on A2C"),
     ("ES", {"gamma": 0.9}, "config.gamma: ES ranks whole episodes"),
-    ("DreamerV3", {"model": {"fcnet_hiddens": [9]}}, "config.model.fcnet_hiddens: has no effect on DreamerV3, whose networks"),
+    (
+        "DreamerV3",
+        {"model": {"fcnet_hiddens": [9]}},
+        "config.model.fcnet_hiddens: has no effect on DreamerV3, whose networks",
+    ),
     # of another environment
-    ("PPO", {"model": {"dim": 84}}, "config.model.dim: has no effect on CartPole-v0, which is no Atari game"),
+    (
+        "PPO",
+        {"model": {"dim": 84}},
+        "config.model.dim: has no effect on CartPole-v0, which is no Atari game",
+    ),
     # without effect on the new stack
-    ("PPO", {"use_gae": False}, "config.use_gae: expected True, got False: RLlib estimates advantages always so"),
+    (
+        "PPO",
+        {"use_gae": False},
+        "config.use_gae: expected True, got False: RLlib estimates advantages always so",
+    ),
     ("DQN", {"adam_epsilon": 1e-4}, "config.adam_epsilon: belongs to RLlib's old API stack"),
-    ("DQN", {"exploration_config": {"type": "SoftQ"}}, "config.exploration_config: belongs to RLlib's old API stack"),
-    ("DQN", {"exploration_config": {"epsilon": 1}}, "config.exploration_config.epsilon: unknown key; did you mean"),
-    ("PPO", {"exploration_config": {"type": "RND"}}, "config.exploration_config: belongs to RLlib's old API stack"),
-    ("PPO", {"clip_rewards": True}, "config.clip_rewards: expected False, got True: RLlib's new API stack does not clip"),
-    ("APPO", {"vtrace": False}, "config.vtrace: expected True, got False: RLlib corrects by V-trace always"),
+    (
+        "DQN",
+        {"exploration_config": {"type": "SoftQ"}},
+        "config.exploration_config: belongs to RLlib's old API stack",
+    ),
+    (
+        "DQN",
+        {"exploration_config": {"epsilon": 1}},
+        "config.exploration_config.epsilon: unknown key; did you mean",
+    ),
+    (
+        "PPO",
+        {"exploration_config": {"type": "RND"}},
+        "config.exploration_config: belongs to RLlib's old API stack",
+    ),
+    (
+        "PPO",
+        {"clip_rewards": True},
+        "config.clip_rewards: expected False, got True: RLlib's new API stack does not clip",
+    ),
+    (
+        "APPO",
+        {"vtrace": False},
+        "config.vtrace: expected True, got False: RLlib corrects by V-trace always",
+    ),
     ("PPO", {"Q_model": {}}, "config.Q_model: has no effect on PPO; it is a setting of SAC, CQL"),
     (
         "SAC",
         {"Q_model": {"fcnet_hiddens": [2]}, "policy_model": {"fcnet_hiddens": [3]}},
-        "config.policy_model.fcnet_hiddens: the networks have one `model` today, and this differs: [3] here, [2] in Q_model",
+        (
+            "config.policy_model.fcnet_hiddens: the networks have one `model` today, and this"
+            " differs: [3] here, [2] in Q_model"
+        ),
     ),
     # what RLlib's own checks trip over
     (
@@ -606,22 +901,54 @@ WRONG = [
         {"n_step": 3, "rollout_fragment_length": 1},
         "config.rollout_fragment_length: expected `n_step` (3) or more steps, or 'auto', got 1",
     ),
-    ("DQN", {"n_step": [2, 5], "rollout_fragment_length": 8}, "config.rollout_fragment_length: expected 'auto': RLlib's DQN"),
-    ("DQN", {"n_step": [2, 5, 7]}, "config.n_step: expected a whole number or a list, got [2, 5, 7]"),
-    ("DQN", {"prioritized_replay": False, "prioritized_replay_alpha": 1}, "config.prioritized_replay_alpha: has no effect"),
-    ("PPO", {"model": {"post_fcnet_weights_initializer": "ones_"}}, "config.model.post_fcnet_weights_initializer: has no"),
+    (
+        "DQN",
+        {"n_step": [2, 5], "rollout_fragment_length": 8},
+        "config.rollout_fragment_length: expected 'auto': RLlib's DQN",
+    ),
+    (
+        "DQN",
+        {"n_step": [2, 5, 7]},
+        "config.n_step: expected a whole number or a list, got [2, 5, 7]",
+    ),
+    (
+        "DQN",
+        {"prioritized_replay": False, "prioritized_replay_alpha": 1},
+        "config.prioritized_replay_alpha: has no effect",
+    ),
+    (
+        "PPO",
+        {"model": {"post_fcnet_weights_initializer": "ones_"}},
+        "config.model.post_fcnet_weights_initializer: has no",
+    ),
     (
         "DQN",
         {"model": {"free_log_std": True}},
         "config.model.free_log_std: has no effect on the networks of DQN; on",
     ),
     ("DQN", {"async_updates": True}, "config.async_updates: expected False, got True"),
-    ("DQN", {"prioritized_replay_beta_iters": 9}, "config.prioritized_replay_beta_iters: expected None, got 9"),
+    (
+        "DQN",
+        {"prioritized_replay_beta_iters": 9},
+        "config.prioritized_replay_beta_iters: expected None, got 9",
+    ),
     ("PPO", {"reward_filter": "MeanStdFilter"}, "config.reward_filter: expected 'NoFilter'"),
     # evaluation
-    ("PPO", {"evaluation_config": {"explor": False}}, "config.evaluation_config.explor: unknown key; did you mean 'explore'?"),
-    ("PPO", {"evaluation_config": {"explore": "no"}}, "config.evaluation_config.explore: expected true or false, got 'no'"),
-    ("PPO", {"evaluation_config": {"horizon": 9}}, "config.evaluation_config.horizon: cannot differ in evaluation"),
+    (
+        "PPO",
+        {"evaluation_config": {"explor": False}},
+        "config.evaluation_config.explor: unknown key; did you mean 'explore'?",
+    ),
+    (
+        "PPO",
+        {"evaluation_config": {"explore": "no"}},
+        "config.evaluation_config.explore: expected true or false, got 'no'",
+    ),
+    (
+        "PPO",
+        {"evaluation_config": {"horizon": 9}},
+        "config.evaluation_config.horizon: cannot differ in evaluation",
+    ),
     # what RLlib says of settings together
     ("PPO", {"sgd_batchsize": 8_000}, "config.sgd_batchsize: `minibatch_size` (8000) must be <="),
     (
@@ -632,7 +959,8 @@ WRONG = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore:.*WARN:UserWarning")  # importing DreamerV3 makes an environment with a slip in it
+# Importing DreamerV3 makes an environment with a slip in it
+@pytest.mark.filterwarnings("ignore:.*WARN:UserWarning")
 @pytest.mark.parametrize(("alg", "config", "message"), WRONG)
 def test_a_wrong_key_or_value_is_one_sentence(alg, config, message):
     said, key = refused(alg, config)
@@ -651,7 +979,10 @@ def test_everything_that_is_wrong_is_said_at_once():
     with pytest.raises(ConfigError) as error:
         algorithm_config("PPO", "CartPole-v0", config)
     keys = {("lr",), ("zzz",), ("gamma",), ("model", "fcnet_hiddens"), ("model", "dim")}
-    assert {problem.key for problem in error.value.each()} == keys | {("evaluation_config", "a"), ("evaluation_config", "lr")}
+    assert {problem.key for problem in error.value.each()} == keys | {
+        ("evaluation_config", "a"),
+        ("evaluation_config", "lr"),
+    }
     assert len(str(error.value).splitlines()) == 7
 
 
@@ -671,7 +1002,10 @@ def test_whatever_rllibs_own_checks_raise_is_a_sentence_at_the_key_to_blame(monk
 def test_an_algorithm_that_is_no_more(alg):
     instead = ALGORITHMS_GONE[alg]
     assert not instead or instead in ALGORITHMS
-    with pytest.raises(BadInputError, match=f"alg: RLlib no longer has '{alg}'{f'; {instead} is the' if instead else ''}"):
+    with pytest.raises(
+        BadInputError,
+        match=f"alg: RLlib no longer has '{alg}'{f'; {instead} is the' if instead else ''}",
+    ):
         algorithm_config(alg, "CartPole-v1", {})
 
 
@@ -682,17 +1016,31 @@ def test_a_key_that_is_no_more(key):
 
 @pytest.mark.parametrize("key", MODEL_REFUSED)
 def test_a_model_key_that_is_no_more(key):
-    assert refused("PPO", {"model": {key: 1}}) == (f"config.model.{key}: {MODEL_REFUSED[key]}", ("model", key))
+    assert refused("PPO", {"model": {key: 1}}) == (
+        f"config.model.{key}: {MODEL_REFUSED[key]}",
+        ("model", key),
+    )
 
 
 def test_null_where_it_means_something():
-    config = {"grad_clip": None, "seed": None, "train_batch_size": 64, "minibatch_size": None, "evaluation_interval": None}
+    config = {
+        "grad_clip": None,
+        "seed": None,
+        "train_batch_size": 64,
+        "minibatch_size": None,
+        "evaluation_interval": None,
+    }
     assert algorithm_config("IMPALA", "CartPole-v1", config).grad_clip is None
 
 
 def test_evaluation_differs_as_it_is_told():
-    config = built("DQN", {"evaluation_config": {"explore": True, "gamma": 0.5}, "evaluation_interval": 1})
-    assert (config.get_evaluation_config_object().explore, config.get_evaluation_config_object().gamma) == (True, 0.5)
+    config = built(
+        "DQN", {"evaluation_config": {"explore": True, "gamma": 0.5}, "evaluation_interval": 1}
+    )
+    assert (
+        config.get_evaluation_config_object().explore,
+        config.get_evaluation_config_object().gamma,
+    ) == (True, 0.5)
     assert config.gamma == 0.99
 
 
@@ -739,8 +1087,16 @@ def test_every_default_of_rllib_could_be_given(alg):
 
 def test_the_documents_experiment():
     config = built("PPO", {"num_workers": 4, "num_sgd_iter": 4, "sgd_batchsize": 256, "lr": 5e-4})
-    assert (config.num_env_runners, config.num_epochs, config.minibatch_size, config.lr) == (4, 4, 256, 5e-4)
-    assert (config.enable_rl_module_and_learner, config.enable_env_runner_and_connector_v2) == (True, True)
+    assert (config.num_env_runners, config.num_epochs, config.minibatch_size, config.lr) == (
+        4,
+        4,
+        256,
+        5e-4,
+    )
+    assert (config.enable_rl_module_and_learner, config.enable_env_runner_and_connector_v2) == (
+        True,
+        True,
+    )
 
 
 @pytest.mark.parametrize("names", [KEYS, MODEL_KEYS])  # the others are generated

@@ -18,7 +18,8 @@ def test_all_that_rllib_registers_and_2017s():
     assert list(ALGORITHMS)[:5] == ["PPO", "DQN", "A3C", "A2C", "ES"]
 
 
-@pytest.mark.filterwarnings("ignore:.*WARN:UserWarning")  # importing DreamerV3 makes an environment with a slip in it
+# Importing DreamerV3 makes an environment with a slip in it
+@pytest.mark.filterwarnings("ignore:.*WARN:UserWarning")
 @pytest.mark.parametrize("alg", RLLIB)
 def test_the_class_is_the_one_that_rllib_registers(alg):
     from ray.rllib.algorithms.registry import ALGORITHMS as REGISTERED
@@ -27,7 +28,9 @@ def test_the_class_is_the_one_that_rllib_registers(alg):
 
 
 def test_an_unknown_name_is_told_the_nearest_and_all():
-    with pytest.raises(UsageError, match=r"no algorithm is named 'ppo'; did you mean 'PPO'\?.*A3C.*DreamerV3"):
+    with pytest.raises(
+        UsageError, match=r"no algorithm is named 'ppo'; did you mean 'PPO'\?.*A3C.*DreamerV3"
+    ):
         check_algorithm("ppo")
     with pytest.raises(UsageError, match=r"'DreamerV2'; did you mean 'DreamerV3'"):
         config_class("DreamerV2")
@@ -50,4 +53,9 @@ def test_names_are_known_without_importing_anything():
         check_algorithm("PPO"), ignored_keys("PPO", {"devices": []})
         print({"ray", "torch", "gymnasium"} & set(sys.modules))
     """
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "set()\n"
+    )

@@ -1,4 +1,7 @@
-"""Recorded data: what BC, MARWIL, CQL and IQL read, in which batches, and that they learn from it without Ray Data."""
+"""Recorded data.
+
+What BC, MARWIL, CQL and IQL read, in which batches, and that they learn from it without Ray Data.
+"""
 
 import contextlib
 import json
@@ -46,7 +49,11 @@ def played(env, episodes, steps=30):
         seen, _ = made.reset(seed=number)
         episode, over = SingleAgentEpisode(observations=[seen]), False
         while not over:
-            action = int(seen[2] > 0) if env == "CartPole-v1" else rng.uniform(-1, 1, 1).astype(np.float32)
+            action = (
+                int(seen[2] > 0)
+                if env == "CartPole-v1"
+                else rng.uniform(-1, 1, 1).astype(np.float32)
+            )
             seen, reward, terminated, truncated, _ = made.step(action)
             episode.add_env_step(seen, action, reward, terminated=terminated, truncated=truncated)
             over = terminated or truncated
@@ -130,7 +137,9 @@ def test_actions_are_recorded_as_the_environment_took_them(tmp_path):
 
 
 def test_filtered_observations_are_not_recorded(tmp_path):
-    what = Checkpoint("PPO", "CartPole-v1", {"observation_filter": "MeanStdFilter"}, Earlier(1, 1.0, 1))
+    what = Checkpoint(
+        "PPO", "CartPole-v1", {"observation_filter": "MeanStdFilter"}, Earlier(1, 1.0, 1)
+    )
     folder = write(tmp_path, what, os.mkdir)
     with pytest.raises(UsageError, match="--record: this policy sees filtered observations"):
         evaluate(folder, 1, record=tmp_path / "x.parquet")
@@ -138,7 +147,10 @@ def test_filtered_observations_are_not_recorded(tmp_path):
 
 @pytest.mark.parametrize("alg", ["CQL", "IQL"])
 def test_discrete_actions_are_not_for_all(alg):
-    with pytest.raises(ConfigError, match=rf"{alg} is for continuous actions, those of CartPole-v1 are Discrete\(2\)"):
+    with pytest.raises(
+        ConfigError,
+        match=rf"{alg} is for continuous actions, those of CartPole-v1 are Discrete\(2\)",
+    ):
         algorithm_config(alg, "CartPole-v1", {"input_": "s3://b/f"})
 
 
@@ -148,7 +160,12 @@ def test_an_environment_that_cannot_be_filmed(algorithm, tmp_path, monkeypatch):
         "class Unfilmed(CartPoleEnv):\n    def __init__(self):\n        super().__init__()\n"
     )
     monkeypatch.chdir(tmp_path)
-    what = Checkpoint("BC", "unfilmed:Unfilmed", {"input_": "x", "model": {"fcnet_hiddens": [16]}}, Earlier(1, 1.0, 1))
+    what = Checkpoint(
+        "BC",
+        "unfilmed:Unfilmed",
+        {"input_": "x", "model": {"fcnet_hiddens": [16]}},
+        Earlier(1, 1.0, 1),
+    )
     folder = write(tmp_path, what, algorithm("BC").save_to_path)
     assert len(evaluate(folder, 1)) == 1
     with pytest.raises(UsageError, match="--render: unfilmed:Unfilmed takes no `render_mode`"):
@@ -163,7 +180,9 @@ def test_what_was_done_is_learned(algorithm, folder):
 
     def right():
         with torch.no_grad():
-            out = trained.learner_group._learner.module[DEFAULT_MODULE_ID].forward_inference({"obs": seen})
+            out = trained.learner_group._learner.module[DEFAULT_MODULE_ID].forward_inference(
+                {"obs": seen}
+            )
         return float((out["action_dist_inputs"].argmax(dim=1) == done).float().mean())
 
     trained.train()
@@ -205,10 +224,14 @@ def test_each_algorithm_gets_shuffled_batches_one_after_the_other(alg, algorithm
     given = data.sample(32)
     if alg == "CQL":
         batches = given[0].iter_torch_batches(batch_size=32, device="cpu")
-        seen = [next(batches)[OBS].numpy() for _ in range(2 * (-(-recordings["Pendulum-v1"] // 32)))]
+        seen = [
+            next(batches)[OBS].numpy() for _ in range(2 * (-(-recordings["Pendulum-v1"] // 32)))
+        ]
     else:
         count = 2 * (-(-recordings[ENVS.get(alg, "CartPole-v1")] // 32))
-        seen = [given[DEFAULT_MODULE_ID]["obs"]] + [data.sample(32)[DEFAULT_MODULE_ID]["obs"] for _ in range(count - 1)]
+        seen = [given[DEFAULT_MODULE_ID]["obs"]] + [
+            data.sample(32)[DEFAULT_MODULE_ID]["obs"] for _ in range(count - 1)
+        ]
     half = len(seen) // 2
     first, second = np.concatenate(seen[:half]), np.concatenate(seen[half:])
     assert np.array_equal(np.sort(first, axis=0), np.sort(second, axis=0))
@@ -235,10 +258,15 @@ def test_advantages_follow_the_value_function(algorithm):
 
 @pytest.mark.parametrize("alg", ["BC", "MARWIL"])
 def test_whole_episodes_of_rllibs_recorder(alg, algorithm, folder):
-    packed = [msgpack.packb(episode.get_state(), default=msgpack_numpy.encode) for episode in played("CartPole-v1", 5)]
+    packed = [
+        msgpack.packb(episode.get_state(), default=msgpack_numpy.encode)
+        for episode in played("CartPole-v1", 5)
+    ]
     pa.parquet.write_table(pa.table({"item": packed}), folder / "episodes.parquet")
     data = algorithm(alg, input_="episodes.parquet", input_read_episodes=True).offline_data
-    recorded = np.concatenate([np.asarray(episode.get_observations())[:-1] for episode in played("CartPole-v1", 5)])
+    recorded = np.concatenate(
+        [np.asarray(episode.get_observations())[:-1] for episode in played("CartPole-v1", 5)]
+    )
     assert np.array_equal(rows(data.epoch(32)), recorded)
 
 
@@ -248,7 +276,10 @@ def test_sample_batches_in_json_lines(algorithm, folder):
         seen = np.asarray(episode.get_observations())
         ends = [False] * (len(episode) - 1) + [True]
         columns = {"obs": seen[:-1].tolist(), "new_obs": seen[1:].tolist(), "terminateds": ends}
-        done = {"actions": list(map(int, episode.get_actions())), "rewards": list(map(float, episode.get_rewards()))}
+        done = {
+            "actions": list(map(int, episode.get_actions())),
+            "rewards": list(map(float, episode.get_rewards())),
+        }
         lines.append(json.dumps({**columns, **done, "eps_id": [number] * len(episode)}))
     (folder / "batches.json").write_text("\n".join(lines))
     how = {"input_read_method": "read_json", "input_read_sample_batches": True}
@@ -260,20 +291,37 @@ def test_steps_in_json_lines_with_names_of_their_own(algorithm, folder):
     (episode,) = played("CartPole-v1", 1)
     seen = np.asarray(episode.get_observations()).tolist()
     done = [int(action) for action in episode.get_actions()]
-    steps = [{"o": seen[t], "a": done[t], "r": 1.0, "o2": seen[t + 1], "end": False} for t in range(len(episode))]
+    steps = [
+        {"o": seen[t], "a": done[t], "r": 1.0, "o2": seen[t + 1], "end": False}
+        for t in range(len(episode))
+    ]
     (folder / "steps.json").write_text("\n".join(map(json.dumps, steps)))
     names = {"obs": "o", "actions": "a", "rewards": "r", "new_obs": "o2", "terminateds": "end"}
-    data = algorithm("BC", input_=["steps.json"], input_read_method="read_json", input_read_schema=names).offline_data
+    data = algorithm(
+        "BC", input_=["steps.json"], input_read_method="read_json", input_read_schema=names
+    ).offline_data
     assert rows(data.epoch(32)).shape == (len(episode), 4)
 
 
 def test_images_as_nested_lists_and_of_another_shape(algorithm, folder):
     (episode,) = played("CartPole-v1", 1)
     seen = np.asarray(episode.get_observations()).tolist()
-    columns = {"actions": [0, 1], "rewards": [1.0, 1.0], "terminateds": [False, True], "comment": ["a", "b"]}
-    nested = {**columns, "obs": [[row] for row in seen[:2]], "new_obs": [[row] for row in seen[1:3]]}
+    columns = {
+        "actions": [0, 1],
+        "rewards": [1.0, 1.0],
+        "terminateds": [False, True],
+        "comment": ["a", "b"],
+    }
+    nested = {
+        **columns,
+        "obs": [[row] for row in seen[:2]],
+        "new_obs": [[row] for row in seen[1:3]],
+    }
     pa.parquet.write_table(pa.table(nested), folder / "nested.parquet")
-    with pytest.raises(TrainableError, match=r"observations of the shape \(1, 4\); those of the environment have \(4,\)"):
+    with pytest.raises(
+        TrainableError,
+        match=r"observations of the shape \(1, 4\); those of the environment have \(4,\)",
+    ):
         algorithm("BC", input_="nested.parquet").train()
     flat = {**columns, "obs": seen[:2], "new_obs": seen[1:3]}
     pa.parquet.write_table(pa.table(flat), folder / "flat.parquet")
@@ -283,7 +331,9 @@ def test_images_as_nested_lists_and_of_another_shape(algorithm, folder):
 @pytest.mark.parametrize("alg", sorted(ON_DATA))
 def test_too_few_steps_for_a_batch_are_an_error_not_a_loop(alg, algorithm):
     few = algorithm(alg, train_batch_size=5000, iter_batches_kwargs={"drop_last": True})
-    with pytest.raises(TrainableError, match=r"holds fewer than 5000 steps, of which `drop_last` leaves none"):
+    with pytest.raises(
+        TrainableError, match=r"holds fewer than 5000 steps, of which `drop_last` leaves none"
+    ):
         few.train()
 
 
@@ -302,17 +352,42 @@ def test_no_rows_are_an_error_not_a_loop(algorithm, folder):
         ("BC", {"input": []}, ("input",), "expected a file or a folder"),
         ("BC", {"input": ""}, ("input",), "expected a file or a folder"),
         ("BC", {"input_": 3}, ("input_",), "expected a text or a list, got 3"),
-        ("BC", {"input_": "text.parquet"}, ("input_",), "{folder}/text.parquet cannot be read as parquet: "),
+        (
+            "BC",
+            {"input_": "text.parquet"},
+            ("input_",),
+            "{folder}/text.parquet cannot be read as parquet: ",
+        ),
         (
             "BC",
             {"input_": "other.parquet"},
             ("input_",),
             "{folder}/other.parquet has no column obs, actions, rewards, new_obs, terminateds",
         ),
-        ("BC", {"input_": "other.parquet", "input_read_episodes": True}, ("input_",), "has no column item (its"),
-        ("PPO", {"input_": "other.parquet"}, ("input_",), "has no effect on PPO: it is for algorithms that learn"),
-        ("PPO", {"output": "x"}, ("output",), "`tune-tasks evaluate CHECKPOINT --record FILE` records"),
-        ("BC", {"input_": "s3://b/f", "num_learners": 1}, ("num_learners",), "it reads its data in the trial's own process"),
+        (
+            "BC",
+            {"input_": "other.parquet", "input_read_episodes": True},
+            ("input_",),
+            "has no column item (its",
+        ),
+        (
+            "PPO",
+            {"input_": "other.parquet"},
+            ("input_",),
+            "has no effect on PPO: it is for algorithms that learn",
+        ),
+        (
+            "PPO",
+            {"output": "x"},
+            ("output",),
+            "`tune-tasks evaluate CHECKPOINT --record FILE` records",
+        ),
+        (
+            "BC",
+            {"input_": "s3://b/f", "num_learners": 1},
+            ("num_learners",),
+            "it reads its data in the trial's own process",
+        ),
         ("BC", {"input_": "s3://b/f", "num_workers": 1}, ("num_workers",), "it learns from data"),
         (
             "BC",
@@ -320,25 +395,65 @@ def test_no_rows_are_an_error_not_a_loop(algorithm, folder):
             ("observation_filter",),
             "which is taken as it is",
         ),
-        ("BC", {"input_": "s3://b/f", "input_read_method": "read_csv"}, ("input_read_method",), "expected 'read_parquet' or"),
+        (
+            "BC",
+            {"input_": "s3://b/f", "input_read_method": "read_csv"},
+            ("input_read_method",),
+            "expected 'read_parquet' or",
+        ),
         (
             "BC",
             {"input_": "s3://b/f", "dataset_num_iters_per_learner": 9},
             ("dataset_num_iters_per_learner",),
             "expected 1, got 9",
         ),
-        ("BC", {"input_": "s3://b/f", "model": {"use_lstm": True}}, ("model", "use_lstm"), "learns from single steps"),
-        ("BC", {"input_": "s3://b/f", "offline_data_class": None}, ("offline_data_class",), "is a Python object"),
-        ("BC", {"input_": "s3://b/f", "input_read_schema": None}, ("input_read_schema",), "expected a mapping, got None"),
-        ("BC", {"input_": "s3://b/f", "input_read_schema": {"obs": 3}}, ("input_read_schema", "obs"), "expected a text, got 3"),
-        ("BC", {"input_": "s3://b/f", "input_read_schema": {"ob": "o"}}, ("input_read_schema", "ob"), "did you mean 'obs'?"),
+        (
+            "BC",
+            {"input_": "s3://b/f", "model": {"use_lstm": True}},
+            ("model", "use_lstm"),
+            "learns from single steps",
+        ),
+        (
+            "BC",
+            {"input_": "s3://b/f", "offline_data_class": None},
+            ("offline_data_class",),
+            "is a Python object",
+        ),
+        (
+            "BC",
+            {"input_": "s3://b/f", "input_read_schema": None},
+            ("input_read_schema",),
+            "expected a mapping, got None",
+        ),
+        (
+            "BC",
+            {"input_": "s3://b/f", "input_read_schema": {"obs": 3}},
+            ("input_read_schema", "obs"),
+            "expected a text, got 3",
+        ),
+        (
+            "BC",
+            {"input_": "s3://b/f", "input_read_schema": {"ob": "o"}},
+            ("input_read_schema", "ob"),
+            "did you mean 'obs'?",
+        ),
         ("BC", {"input_": "nothing"}, ("input_",), "{folder}/nothing holds no files"),
         ("BC", {"input_": "mixed"}, ("input_",), "{folder}/mixed has no column rewards"),
         ("BC", {"input_": "~nobody-here/x"}, ("input_",), "there is no {folder}/~nobody-here/x"),
         ("BC", {"input_": "s3://b/f", "gamma": 0.9}, ("gamma",), "BC imitates"),
-        ("MARWIL", {"input_": "s3://b/f", "ignore_final_observation": True}, ("ignore_final_observation",), "the others learn"),
+        (
+            "MARWIL",
+            {"input_": "s3://b/f", "ignore_final_observation": True},
+            ("ignore_final_observation",),
+            "the others learn",
+        ),
         ("CQL", {"input_": "s3://b/f", "buffer_size": 5}, ("buffer_size",), "has no replay buffer"),
-        ("CQL", {"input_": "s3://b/f", "actor_lr": [[0, 0.1], [9, 0.01]]}, ("actor_lr",), "does not count steps"),
+        (
+            "CQL",
+            {"input_": "s3://b/f", "actor_lr": [[0, 0.1], [9, 0.01]]},
+            ("actor_lr",),
+            "does not count steps",
+        ),
         (
             "BC",
             {"input_": "s3://b/f", "input_read_episodes": True, "input_read_schema": {"obs": "o"}},
@@ -351,7 +466,12 @@ def test_no_rows_are_an_error_not_a_loop(algorithm, folder):
             ("evaluation_config", "input_"),
             "cannot differ in evaluation",
         ),
-        ("BC", {"input_": "pickled.parquet"}, ("input_",), "pickled.parquet cannot be read as parquet: This file contains"),
+        (
+            "BC",
+            {"input_": "pickled.parquet"},
+            ("input_",),
+            "pickled.parquet cannot be read as parquet: This file contains",
+        ),
         (
             "BC",
             {"input_": "s3://b/f", "iter_batches_kwargs": {"local_shuffle_bufer_size": 3}},
@@ -371,11 +491,19 @@ def test_what_cannot_be_read_is_said_before_anything_starts(alg, config, key, me
     pa.parquet.write_table(pa.table({"state": [1, 2]}), folder / "other.parquet")
     (folder / "nothing").mkdir(exist_ok=True)
     (folder / "mixed").mkdir(exist_ok=True)
-    whole = {"obs": [[0.0] * 4], "new_obs": [[0.0] * 4], "actions": [0], "rewards": [1.0], "terminateds": [True]}
+    whole = {
+        "obs": [[0.0] * 4],
+        "new_obs": [[0.0] * 4],
+        "actions": [0],
+        "rewards": [1.0],
+        "terminateds": [True],
+    }
     pa.parquet.write_table(pa.table(whole), folder / "mixed" / "a.parquet")
     pa.parquet.write_table(pa.table(whole).drop_columns("rewards"), folder / "mixed" / "b.parquet")
     objects = np.array([pathlib.Path("x"), pathlib.Path("y")], dtype=object)
-    pa.parquet.write_table(BlockAccessor.batch_to_block({"obs": objects}), folder / "pickled.parquet")
+    pa.parquet.write_table(
+        BlockAccessor.batch_to_block({"obs": objects}), folder / "pickled.parquet"
+    )
     with pytest.raises(ConfigError) as error:
         algorithm_config(alg, ENVS.get(alg, "CartPole-v1"), config, [folder])
     assert message.format(folder=folder) in str(error.value)

@@ -12,7 +12,12 @@ from gymnasium import spaces
 
 from tune_tasks.errors import UsageError
 from tune_tasks.rllib.config.options import EnvironmentOptions
-from tune_tasks.rllib.envs.environments import check_environment, is_atari, make_environment, try_environment
+from tune_tasks.rllib.envs.environments import (
+    check_environment,
+    is_atari,
+    make_environment,
+    try_environment,
+)
 
 PLAIN = EnvironmentOptions()
 STAY = 1  # in MountainCar: no force, for ever
@@ -35,7 +40,10 @@ def length(env):
 # which there are
 
 
-@pytest.mark.parametrize("env", ["CartPole-v0", "CartPole-v1", "Pendulum-v1", "ALE/Pong-v5", "ale_py:ALE/Pong-v5", "Pong-v4"])
+@pytest.mark.parametrize(
+    "env",
+    ["CartPole-v0", "CartPole-v1", "Pendulum-v1", "ALE/Pong-v5", "ale_py:ALE/Pong-v5", "Pong-v4"],
+)
 def test_ids_of_gymnasium(env):
     check_environment(env)
     make_environment(env, PLAIN).reset(seed=1)
@@ -44,7 +52,13 @@ def test_ids_of_gymnasium(env):
 @pytest.mark.parametrize(
     ("env", "message"),
     [
-        ("Pendulum-v0", r"'Pendulum-v0' does not exist \(any more\); the newest version in Gymnasium 1\.\S+ is 'Pendulum-v1'"),
+        (
+            "Pendulum-v0",
+            (
+                r"'Pendulum-v0' does not exist \(any more\); the newest version in Gymnasium 1\.\S+"
+                r" is 'Pendulum-v1'"
+            ),
+        ),
         ("Walker2d-v1", r"the newest version .* is 'Walker2d-v5'"),
         ("Ant-v3", r"'Ant-v3' does not exist \(any more\); .* is 'Ant-v5'"),
         ("CartPole", r"'CartPole' names no version; .* is 'CartPole-v1'"),
@@ -60,10 +74,14 @@ def test_an_unknown_id_is_told_the_nearest(env, message):
         make_environment(env, PLAIN)
 
 
-@pytest.mark.parametrize(("env", "module"), [("Ant-v5", "mujoco"), ("LunarLander-v3", "Box2D"), ("Pong-v4", "PIL")])
+@pytest.mark.parametrize(
+    ("env", "module"), [("Ant-v5", "mujoco"), ("LunarLander-v3", "Box2D"), ("Pong-v4", "PIL")]
+)
 def test_a_missing_library_is_named_with_its_installation(env, module, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(UsageError, match=rf"env: '{env}' needs {module}, which is not installed: pip install '"):
+    with pytest.raises(
+        UsageError, match=rf"env: '{env}' needs {module}, which is not installed: pip install '"
+    ):
         check_environment(env)
 
 
@@ -72,14 +90,28 @@ def test_a_missing_library_is_named_with_its_installation(env, module, monkeypat
 
 def test_every_classic_game_has_the_ids_of_2017():
     check_environment("Pong-v4")
-    games = [env.removesuffix("NoFrameskip-v4") for env in gymnasium.registry if env.endswith("NoFrameskip-v4")]
+    games = [
+        env.removesuffix("NoFrameskip-v4")
+        for env in gymnasium.registry
+        if env.endswith("NoFrameskip-v4")
+    ]
     games = [game for game in games if not game.endswith("-ram")]
     assert len(games) > 55
     for game in games:
         for version, sticky in {"v0": 0.25, "v4": 0.0}.items():
-            for kind in ("Deterministic", "NoFrameskip", "", "-ram", "-ramDeterministic", "-ramNoFrameskip"):
+            for kind in (
+                "Deterministic",
+                "NoFrameskip",
+                "",
+                "-ram",
+                "-ramDeterministic",
+                "-ramNoFrameskip",
+            ):
                 kwargs = gymnasium.spec(f"{game}{kind}-{version}").kwargs
-                assert (kwargs["repeat_action_probability"], kwargs["full_action_space"]) == (sticky, False)
+                assert (kwargs["repeat_action_probability"], kwargs["full_action_space"]) == (
+                    sticky,
+                    False,
+                )
                 assert is_atari(f"{game}{kind}-{version}") == ("-ram" not in kind)
 
 
@@ -119,8 +151,11 @@ def test_the_images_by_default():
     image, _ = env.reset(seed=1)
     assert image.dtype == np.float32
     assert env.observation_space.contains(image)
-    screen = ale_of(env).getScreenGrayscale().astype(np.float32) / 255  # 210 × 160: five lines are one pixel
-    np.testing.assert_allclose(image[:, :, -1].mean(axis=1), screen.reshape(42, 5, 160).mean(axis=(1, 2)), atol=0.005)
+    # 210 × 160: five lines are one pixel
+    screen = ale_of(env).getScreenGrayscale().astype(np.float32) / 255
+    np.testing.assert_allclose(
+        image[:, :, -1].mean(axis=1), screen.reshape(42, 5, 160).mean(axis=(1, 2)), atol=0.005
+    )
 
 
 def test_the_last_images_are_in_the_channels_the_newest_last():
@@ -165,7 +200,9 @@ def test_the_memory_of_the_console_lies_around_zero():
 
 
 def test_frame_repeat_shows_sprites_that_are_drawn_on_every_second_frame():
-    env = make_environment("SpaceInvadersNoFrameskip-v4", replace(PLAIN, frame_repeat=4, framestack=1))
+    env = make_environment(
+        "SpaceInvadersNoFrameskip-v4", replace(PLAIN, frame_repeat=4, framestack=1)
+    )
     env.reset(seed=1)
     before = ale_of(env).getFrameNumber()
     step(env)
@@ -190,10 +227,14 @@ def test_repeated_actions_sum_their_rewards_and_end_with_the_episode():
 
 
 def test_a_horizon_counts_actions():
-    assert length(make_environment("MountainCar-v0", replace(PLAIN, frame_repeat=5, horizon=8))) == 8
+    assert (
+        length(make_environment("MountainCar-v0", replace(PLAIN, frame_repeat=5, horizon=8))) == 8
+    )
 
 
-@pytest.mark.parametrize(("env", "size"), [("FrozenLake-v1", 16), ("Taxi-v3", 500), ("Blackjack-v1", 32 + 11 + 2)])
+@pytest.mark.parametrize(
+    ("env", "size"), [("FrozenLake-v1", 16), ("Taxi-v3", 500), ("Blackjack-v1", 32 + 11 + 2)]
+)
 def test_what_is_no_vector_becomes_one(env, size):
     made = make_environment(env, PLAIN)
     assert made.observation_space == spaces.Box(0, 1, (size,), np.float32)
@@ -204,7 +245,9 @@ def test_what_is_no_vector_becomes_one(env, size):
 
 
 def test_arguments_reach_the_environment():
-    env = make_environment("Pendulum-v1", replace(PLAIN, arguments={"g": 1.5, "render_mode": "rgb_array"}))
+    env = make_environment(
+        "Pendulum-v1", replace(PLAIN, arguments={"g": 1.5, "render_mode": "rgb_array"})
+    )
     assert (env.unwrapped.g, env.render_mode) == (1.5, "rgb_array")
 
 
@@ -243,7 +286,9 @@ def test_packages_around_a_module_are_not_executed_either(tmp_path, monkeypatch)
 
 
 def test_a_module_with_an_error_in_its_syntax(module):
-    with pytest.raises(UsageError, match=r"my_environments\.py:1:\d+: the script is not valid Python"):
+    with pytest.raises(
+        UsageError, match=r"my_environments\.py:1:\d+: the script is not valid Python"
+    ):
         check_environment(f"{module('class Walk(')}:Walk")
 
 
@@ -253,8 +298,12 @@ def test_an_id_that_a_module_registers(module):
         check_environment("nowhere:Walk-v0")
 
 
-@pytest.mark.parametrize("signature", ["self, config", "self, env_config=None", "self, *, size, slippery=False"])
-def test_a_class_gets_env_config_in_rllibs_way_or_in_gymnasiums(module, signature, monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    "signature", ["self, config", "self, env_config=None", "self, *, size, slippery=False"]
+)
+def test_a_class_gets_env_config_in_rllibs_way_or_in_gymnasiums(
+    module, signature, monkeypatch, tmp_path
+):
     monkeypatch.syspath_prepend(tmp_path)
     name = module(f"""
         import gymnasium
@@ -288,7 +337,9 @@ def test_a_process_that_plays_says_nothing_of_ale_or_of_old_ids():
             make_environment(env, EnvironmentOptions()).reset()
     """
     said = subprocess.run(
-        [sys.executable, "-Walways::DeprecationWarning:gymnasium", "-c", code], capture_output=True, check=True
+        [sys.executable, "-Walways::DeprecationWarning:gymnasium", "-c", code],
+        capture_output=True,
+        check=True,
     )
     assert (said.stdout, said.stderr) == (b"", b"")
 
@@ -308,15 +359,27 @@ HEAD = """
 WRONG = {
     "reset without a seed": (
         "class Walk(Base):\n    def reset(self):\n        return numpy.zeros(3)",
-        "`reset` of m:Walk takes no `seed`, as in Gym before 0.26: write `def reset(self, *, seed=None, options=None)`, which",
+        (
+            "`reset` of m:Walk takes no `seed`, as in Gym before 0.26: write `def reset(self, *,"
+            " seed=None, options=None)`, which"
+        ),
     ),
     "reset without an info": (
         "class Walk(Base):\n    def reset(self, **_):\n        return numpy.zeros(3)",
-        "`reset` of m:Walk returns the observation alone, as in Gym before 0.26: write `def reset(self, *, seed=None,",
+        (
+            "`reset` of m:Walk returns the observation alone, as in Gym before 0.26: write `def"
+            " reset(self, *, seed=None,"
+        ),
     ),
     "a step of four values": (
-        "class Walk(Base):\n    def step(self, action):\n        return numpy.zeros(3), 1.0, False, {}",
-        "`step` of m:Walk returns 4 values, as in Gym before 0.26: return `observation, reward, terminated, truncated, info`",
+        (
+            "class Walk(Base):\n    def step(self, action):\n        return numpy.zeros(3), 1.0,"
+            " False, {}"
+        ),
+        (
+            "`step` of m:Walk returns 4 values, as in Gym before 0.26: return `observation, reward,"
+            " terminated, truncated, info`"
+        ),
     ),
     "another shape at the start": (
         "class Walk(Base):\n    def reset(self, **_):\n        return numpy.zeros(4), {}",
@@ -326,13 +389,18 @@ WRONG = {
         "class MultiAgentEnv(Base): pass\nclass Walk(MultiAgentEnv): pass",
         "m:Walk is for several agents; the environments here have one, as a gymnasium.Env has",
     ),
-    "no space": ("class Walk(gymnasium.Env): pass", "m:Walk has no `observation_space`: set a space of gymnasium.spaces"),
+    "no space": (
+        "class Walk(gymnasium.Env): pass",
+        "m:Walk has no `observation_space`: set a space of gymnasium.spaces",
+    ),
     "no environment": ("class Walk: pass", "expected a gymnasium.Env, m:Walk is of Walk"),
 }
 
 
 @pytest.mark.parametrize(("text", "message"), WRONG.values(), ids=WRONG)
-def test_what_is_not_as_gymnasium_wants_it_is_told_what_to_write(module, text, message, monkeypatch, tmp_path):
+def test_what_is_not_as_gymnasium_wants_it_is_told_what_to_write(
+    module, text, message, monkeypatch, tmp_path
+):
     monkeypatch.syspath_prepend(tmp_path)
     module(textwrap.dedent(HEAD) + text + "\n", "m")
     with pytest.raises(UsageError) as error:
@@ -345,7 +413,10 @@ def test_an_environment_of_old_gym_is_told_so(module, monkeypatch, tmp_path):
     module("class Env: pass\n", "gym")
     module("import gym\nclass Walk(gym.Env): pass\n", "m")
     with pytest.raises(
-        UsageError, match="env: m:Walk is made for Gym, which Gymnasium has replaced: `import gymnasium as gym`"
+        UsageError,
+        match=(
+            "env: m:Walk is made for Gym, which Gymnasium has replaced: `import gymnasium as gym`"
+        ),
     ):
         try_environment("m:Walk", PLAIN, 1)
     monkeypatch.delitem(sys.modules, "gym")
@@ -356,7 +427,10 @@ def test_an_id_of_ones_own_package(module, monkeypatch, tmp_path):
     register = "gymnasium.register('mine/Walk-v0', entry_point=Base)\n"
     module(textwrap.dedent(HEAD) + register, "m")
     try_environment("m:mine/Walk-v0", PLAIN, 1).close()
-    with pytest.raises(UsageError, match=r"env: m does not register it: 'mine/Walk-v1' does not exist .* is 'mine/Walk-v0'"):
+    with pytest.raises(
+        UsageError,
+        match=r"env: m does not register it: 'mine/Walk-v1' does not exist .* is 'mine/Walk-v0'",
+    ):
         make_environment("m:mine/Walk-v1", PLAIN)
     del gymnasium.registry["mine/Walk-v0"]
 
@@ -364,10 +438,16 @@ def test_an_id_of_ones_own_package(module, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("env", "message"),
     [
-        ("my_pkg.envs.MyEnv", "env: a class is written `module:Class`: my_pkg.envs:MyEnv; got 'my_pkg.envs.MyEnv'"),
+        (
+            "my_pkg.envs.MyEnv",
+            "env: a class is written `module:Class`: my_pkg.envs:MyEnv; got 'my_pkg.envs.MyEnv'",
+        ),
         (
             "my_pkg/MyEnv-v0",
-            "an id that a package of yours registers is written with the package before it: `package:my_pkg/MyEnv-v0`",
+            (
+                "an id that a package of yours registers is written with the package before it:"
+                " `package:my_pkg/MyEnv-v0`"
+            ),
         ),
     ],
 )

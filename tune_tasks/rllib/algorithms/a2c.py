@@ -10,10 +10,13 @@ from tune_tasks.rllib.algorithms.actor_critic import ActorCriticConfig, ActorCri
 
 
 class A2CConfig(ActorCriticConfig):
-    """Advantage actor-critic: the synchronous variant of A3C (Mnih et al. 2016), as OpenAI Baselines described it in 2017.
+    """Advantage actor-critic: the synchronous variant of A3C (Mnih et al.
 
-    All env runners play with the same weights; when `train_batch_size_per_learner` steps are together, one gradient is taken
-    from all of them. In RLlib's terms: PPO with one epoch over the full batch and the plain actor-critic loss.
+    2016), as OpenAI Baselines described it in 2017.
+
+    All env runners play with the same weights; when `train_batch_size_per_learner` steps are
+    together, one gradient is taken from all of them. In RLlib's terms: PPO with one epoch over the
+    full batch and the plain actor-critic loss.
 
     | paper | setting |
     |---|---|
@@ -21,12 +24,14 @@ class A2CConfig(ActorCriticConfig):
     | γ | `gamma` |
     | β | `entropy_coeff` |
     | η, with Adam | `lr`, a number or a schedule over environment steps |
-    | θ, θ_v | `rl_module(model_config=…)`: fully connected, convolutional, `use_lstm`; `vf_share_layers` |
+    | θ, θ_v | `rl_module(model_config=…)`: fully connected, convolutional, `use_lstm`;
+    `vf_share_layers` |
 
     Beyond the paper: `use_gae` with `lambda_`, `grad_clip`, Adam in place of RMSProp.
 
-    Not claimed: the figures of Baselines; several agents. There are no minibatches and no second epoch: both would make the
-    gradient one of weights that no longer played the steps, which is what PPO's clipping is for.
+    Not claimed: the figures of Baselines; several agents. There are no minibatches and no second
+    epoch: both would make the gradient one of weights that no longer played the steps, which is
+    what PPO's clipping is for.
     """
 
     def __init__(self, algo_class: type | None = None) -> None:
@@ -51,7 +56,10 @@ class A2CConfig(ActorCriticConfig):
         self.validate_train_batch_size_vs_rollout_fragment_length()
         if self.num_epochs != 1 or self.minibatch_size is not None:
             got = f"num_epochs={self.num_epochs}, minibatch_size={self.minibatch_size}"
-            self._value_error(f"A2C takes one step on each full batch: expected num_epochs=1, minibatch_size=None, got {got}")
+            self._value_error(
+                "A2C takes one step on each full batch: expected num_epochs=1,"
+                f" minibatch_size=None, got {got}"
+            )
 
 
 class A2C(PPO):

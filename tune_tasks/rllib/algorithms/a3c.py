@@ -32,31 +32,35 @@ _ORDER = "gradients"
 
 
 class A3CConfig(ActorCriticConfig):
-    """Asynchronous advantage actor-critic: Mnih et al. 2016, "Asynchronous Methods for Deep Reinforcement Learning".
+    """Asynchronous advantage actor-critic: Mnih et al.
 
-    Each env runner has its own copy of the networks. It plays `rollout_fragment_length` steps, computes one gradient from
-    them alone and sends it; the driver applies each gradient as it comes to the shared networks, with one shared optimiser,
-    and sends that worker alone the new weights with its next order. Nothing waits for all workers. Gradients are therefore
-    computed with weights that others have changed meanwhile: by how many gradients stands in
+    2016, "Asynchronous Methods for Deep Reinforcement Learning".
+
+    Each env runner has its own copy of the networks. It plays `rollout_fragment_length` steps,
+    computes one gradient from them alone and sends it; the driver applies each gradient as it comes
+    to the shared networks, with one shared optimiser, and sends that worker alone the new weights
+    with its next order. Nothing waits for all workers. Gradients are therefore computed with
+    weights that others have changed meanwhile: by how many gradients stands in
     `learners/default_policy/diff_num_grad_updates_vs_sampler_policy`.
 
     | paper | setting |
     |---|---|
     | actor-learner threads | `num_env_runners`: processes here; 0 is one worker inside the trial |
-    | t_max | `rollout_fragment_length`; with `num_envs_per_env_runner` n, a gradient is from n such rollouts |
-    | T_max | the stop criterion |
-    | γ | `gamma` |
-    | β | `entropy_coeff` |
-    | η, with shared RMSProp, α = 0.99 | `lr`, a number or a schedule over environment steps |
-    | θ, θ_v | `rl_module(model_config=…)`: fully connected, convolutional, `use_lstm`; `vf_share_layers` |
+    | t_max | `rollout_fragment_length`; with `num_envs_per_env_runner` n, a gradient is from n such
+    rollouts | | T_max | the stop criterion | | γ | `gamma` | | β | `entropy_coeff` | | η, with
+    shared RMSProp, α = 0.99 | `lr`, a number or a schedule over environment steps | | θ, θ_v |
+    `rl_module(model_config=…)`: fully connected, convolutional, `use_lstm`; `vf_share_layers` |
 
-    Beyond the paper: `use_gae` with `lambda_`, `grad_clip`. A rollout goes on over an episode's end into the next one, each
-    piece with returns of its own. The loss is a mean over the rollout's steps, where the paper has the sum.
+    Beyond the paper: `use_gae` with `lambda_`, `grad_clip`. A rollout goes on over an episode's end
+    into the next one, each piece with returns of its own. The loss is a mean over the rollout's
+    steps, where the paper has the sum.
 
-    A worker that dies is left out; where RLlib may restart it (`restart_failed_env_runners`), it is taken in again.
+    A worker that dies is left out; where RLlib may restart it (`restart_failed_env_runners`), it is
+    taken in again.
 
-    Not claimed: lock-free updates of memory that threads share (gradients travel through Ray, one process applies them);
-    the paper's figures; several agents, or learners of their own (`num_learners` must be 0).
+    Not claimed: lock-free updates of memory that threads share (gradients travel through Ray, one
+    process applies them); the paper's figures; several agents, or learners of their own
+    (`num_learners` must be 0).
     """
 
     def __init__(self, algo_class: type | None = None) -> None:
@@ -80,13 +84,21 @@ class A3CConfig(ActorCriticConfig):
         """Check the settings, each and together.
 
         Raises:
-            ValueError: If there are to be several learners, or an env runner that computes no gradients.
+            ValueError: If there are to be several learners, or an env runner that computes no
+                gradients.
         """
         super().validate()
         if self.num_learners:
-            self._value_error(f"A3C applies gradients in one place: `num_learners` must be 0, got {self.num_learners}")
-        if not (isinstance(self.env_runner_cls, type) and issubclass(self.env_runner_cls, A3CEnvRunner)):
-            self._value_error(f"`env_runner_cls` must be an A3CEnvRunner, got {self.env_runner_cls!r}")
+            self._value_error(
+                "A3C applies gradients in one place: `num_learners` must be 0, got"
+                f" {self.num_learners}"
+            )
+        if not (
+            isinstance(self.env_runner_cls, type) and issubclass(self.env_runner_cls, A3CEnvRunner)
+        ):
+            self._value_error(
+                f"`env_runner_cls` must be an A3CEnvRunner, got {self.env_runner_cls!r}"
+            )
 
 
 @dataclass(frozen=True)
@@ -111,33 +123,50 @@ class Gradients:
 class A3CLearner(ActorCriticLearner):
     """The shared networks and their optimiser, in the trial's process."""
 
-    def configure_optimizers_for_module(self, module_id: str, config: AlgorithmConfig | None = None) -> None:
+    def configure_optimizers_for_module(
+        self, module_id: str, config: AlgorithmConfig | None = None
+    ) -> None:
         """RMSProp, whose moving average of squared gradients all workers share."""
         assert config is not None
         params = self.get_parameters(self.module[module_id])
         optimizer = torch.optim.RMSprop(params, alpha=0.99, eps=1e-5)
-        self.register_optimizer(module_id=module_id, optimizer=optimizer, params=params, lr_or_lr_schedule=config.lr)
+        self.register_optimizer(
+            module_id=module_id, optimizer=optimizer, params=params, lr_or_lr_schedule=config.lr
+        )
 
     def apply(self, gradients: Gradients, *, timesteps: int) -> None:
         """One step of the optimiser along a worker's gradients."""
         named = dict(self.module[DEFAULT_MODULE_ID].named_parameters())
         arrays = gradients.by_parameter.items()
-        self.apply_gradients({named[name]: torch.tensor(array, device=self.device) for name, array in arrays})
+        self.apply_gradients(
+            {named[name]: torch.tensor(array, device=self.device) for name, array in arrays}
+        )
         behind = self._weights_seq_no - gradients.weights_seq_no
-        self.metrics.log_value((DEFAULT_MODULE_ID, DIFF_NUM_GRAD_UPDATES_VS_SAMPLER_POLICY), behind, window=100)
+        self.metrics.log_value(
+            (DEFAULT_MODULE_ID, DIFF_NUM_GRAD_UPDATES_VS_SAMPLER_POLICY), behind, window=100
+        )
         self._weights_seq_no += 1
         self.after_gradient_based_update(timesteps={NUM_ENV_STEPS_SAMPLED_LIFETIME: timesteps})
 
 
 class WorkerLearner(ActorCriticLearner):
-    """A worker's copy of the networks: an update ends with the gradients, which are kept and not applied."""
+    """A worker's copy of the networks.
+
+    An update ends with the gradients, which are kept and not applied.
+    """
 
     gradients: dict[str, NDArray[np.float32]]
 
     def apply_gradients(self, gradients_dict: dict[torch.nn.Parameter, torch.Tensor]) -> None:
         """Keep the gradients of what the loss depends on."""
-        names = {parameter: name for name, parameter in self.module[DEFAULT_MODULE_ID].named_parameters()}
-        present = ((names[parameter], grad) for parameter, grad in gradients_dict.items() if grad is not None)
+        names = {
+            parameter: name for name, parameter in self.module[DEFAULT_MODULE_ID].named_parameters()
+        }
+        present = (
+            (names[parameter], grad)
+            for parameter, grad in gradients_dict.items()
+            if grad is not None
+        )
         self.gradients = {name: grad.cpu().numpy() for name, grad in present}
 
     def _compute_off_policyness(self, batch: dict[str, Any]) -> None:
@@ -145,12 +174,17 @@ class WorkerLearner(ActorCriticLearner):
 
 
 class A3CEnvRunner(SingleAgentEnvRunner):
-    """A worker: RLlib's env runner, whose module is that of a learner of its own. Runs in an actor, or in the trial."""
+    """A worker: RLlib's env runner, whose module is that of a learner of its own.
+
+    Runs in an actor, or in the trial.
+    """
 
     def make_module(self) -> None:
         """Make the learner, and take its module for playing."""
         env = self.env.unwrapped if self.env is not None else None
-        spec = self.config.get_rl_module_spec(env=env, spaces=self.get_spaces(), inference_only=False)
+        spec = self.config.get_rl_module_spec(
+            env=env, spaces=self.get_spaces(), inference_only=False
+        )
         gpus = self.config.num_gpus_per_env_runner if self.worker_index else 0
         config = self.config.copy(copy_frozen=False).learners(num_gpus_per_learner=gpus)
         self.learner = WorkerLearner(config=config, module_spec=spec.as_multi_rl_module_spec())
@@ -162,7 +196,8 @@ class A3CEnvRunner(SingleAgentEnvRunner):
     def sample_gradients(self, state: dict[str, Any]) -> Gradients:
         """Play one rollout with these weights, and compute its gradient."""
         self.set_state(state)
-        # The learner's connectors lengthen and rename episodes, of which the env runner still counts the length.
+        # The learner's connectors lengthen and rename episodes, of which the env runner still
+        # counts the length.
         episodes = copy.deepcopy(self.sample())
         timesteps = {NUM_ENV_STEPS_SAMPLED_LIFETIME: self.num_env_steps_sampled_lifetime}
         learner_metrics = self.learner.update(episodes=episodes, timesteps=timesteps)
@@ -176,7 +211,10 @@ class A3CEnvRunner(SingleAgentEnvRunner):
 
 
 class A3C(Algorithm):
-    """The driver of A3C, in the trial's process: orders gradients, applies them. See `A3CConfig`."""
+    """The driver of A3C, in the trial's process: orders gradients, applies them.
+
+    See `A3CConfig`.
+    """
 
     def setup(self, config: AlgorithmConfig) -> None:
         """Start the workers."""
@@ -190,7 +228,9 @@ class A3C(Algorithm):
         return A3CConfig()
 
     def training_step(self) -> None:
-        """Apply each gradient that has come, the first of them waited for; and order the next from its worker alone.
+        """Apply each gradient that has come, the first of them waited for.
+
+        And order the next from its worker alone.
 
         Raises:
             RuntimeError: If no worker is left.
@@ -209,7 +249,11 @@ class A3C(Algorithm):
             self._order([worker])
 
     def step(self) -> dict[str, Any]:
-        """One iteration; after it, the trial's own env runner has the new weights, and all have what filters have seen."""
+        """One iteration.
+
+        After it, the trial's own env runner has the new weights, and all have what filters have
+        seen.
+        """
         result: dict[str, Any] = super().step()
         self.env_runner_group.sync_env_runner_states(
             config=self.config,
@@ -228,17 +272,23 @@ class A3C(Algorithm):
         # RLlib's own call waits for all workers or polls: here the first one is enough.
         calls, _, _ = self.env_runner_group._worker_manager._filter_calls_by_tag(_ORDER)
         ray.wait(calls, num_returns=1)
-        arrived: list[tuple[int, Gradients]] = self.env_runner_group.fetch_ready_async_reqs(tags=_ORDER)
+        arrived: list[tuple[int, Gradients]] = self.env_runner_group.fetch_ready_async_reqs(
+            tags=_ORDER
+        )
         return arrived
 
     def _order(self, workers: list[int]) -> None:
         """An order to each of these workers that has none, with the present weights."""
         self.env_runner_group.foreach_env_runner_async(
-            "sample_gradients", tag=_ORDER, kwargs={"state": self._state()}, remote_worker_ids=workers
+            "sample_gradients",
+            tag=_ORDER,
+            kwargs={"state": self._state()},
+            remote_worker_ids=workers,
         )
 
     def _apply(self, worker: int, gradients: Gradients) -> None:
-        if worker in self._outdated:  # ordered before the filters were merged: what it tells of them has been told
+        # Ordered before the filters were merged: what it tells of them has been told
+        if worker in self._outdated:
             self._outdated.remove(worker)
         else:
             self._connectors[worker] = gradients.connectors
@@ -251,7 +301,9 @@ class A3C(Algorithm):
         return {**weights(self._learner), NUM_ENV_STEPS_SAMPLED_LIFETIME: self._timesteps()}
 
     def _timesteps(self) -> int:
-        return int(self.metrics.peek((ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME), default=0))
+        return int(
+            self.metrics.peek((ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME), default=0)
+        )
 
     @property
     def _learner(self) -> A3CLearner:

@@ -38,15 +38,22 @@ class ActorCriticConfig(AlgorithmConfig):
         """Set how the networks are trained.
 
         Args:
-            use_gae: Whether advantages are estimated with `lambda_`; without, they are the returns of as many steps as there
-                are until the episode's or the rollout's end, which is `lambda_=1`.
+            use_gae: Whether advantages are estimated with `lambda_`; without, they are the returns
+                of as many steps as there are until the episode's or the rollout's end, which is
+                `lambda_=1`.
             lambda_: λ of generalised advantage estimation (Schulman et al. 2016), in [0, 1].
             vf_loss_coeff: Weight of the value function's squared error, at least 0.
-            entropy_coeff: β, the weight of the policy's entropy, at least 0: it is added to what is maximised.
+            entropy_coeff: β, the weight of the policy's entropy, at least 0: it is added to what is
+                maximised.
             **kwargs: What every algorithm of RLlib has.
         """
         super().training(**kwargs)
-        given = {"use_gae": use_gae, "lambda_": lambda_, "vf_loss_coeff": vf_loss_coeff, "entropy_coeff": entropy_coeff}
+        given = {
+            "use_gae": use_gae,
+            "lambda_": lambda_,
+            "vf_loss_coeff": vf_loss_coeff,
+            "entropy_coeff": entropy_coeff,
+        }
         for name, value in given.items():
             if value is not NotProvided:
                 setattr(self, name, value)
@@ -65,10 +72,15 @@ class ActorCriticConfig(AlgorithmConfig):
         if not 0 <= self.lambda_ <= 1:
             self._value_error(f"`lambda_` must lie in [0, 1], got {self.lambda_!r}")
         if self.is_multi_agent:
-            self._value_error(f"{self.algo_class.__name__} trains one agent; PPO and IMPALA train several")
+            self._value_error(
+                f"{self.algo_class.__name__} trains one agent; PPO and IMPALA train several"
+            )
 
     def get_default_rl_module_spec(self) -> RLModuleSpec:
-        """RLlib's networks for a policy and a value function: fully connected, convolutional or with an LSTM."""
+        """RLlib's networks for a policy and a value function.
+
+        Fully connected, convolutional or with an LSTM.
+        """
         return RLModuleSpec(module_class=DefaultPPOTorchRLModule)
 
     @property
@@ -79,17 +91,23 @@ class ActorCriticConfig(AlgorithmConfig):
 class ActorCriticLearner(TorchLearner):
     """−log π(a|s)·A − β·H(π) + c·(R − V)², the mean over a batch's steps.
 
-    The advantages A = R − V are not standardised: RLlib's connector estimates the returns R (and standardises advantages
-    of its own, which are not used); V are the values under the very weights that the gradient is for.
+    The advantages A = R − V are not standardised: RLlib's connector estimates the returns R (and
+    standardises advantages of its own, which are not used); V are the values under the very weights
+    that the gradient is for.
     """
 
     def build(self) -> None:
         """Make the module, and the connectors that estimate returns."""
         super().build()
-        if self._learner_connector is not None and self.config.add_default_connectors_to_learner_pipeline:
+        if (
+            self._learner_connector is not None
+            and self.config.add_default_connectors_to_learner_pipeline
+        ):
             lambda_ = self.config.lambda_ if self.config.use_gae else 1.0
             self._learner_connector.prepend(AddOneTsToEpisodesAndTruncate())
-            self._learner_connector.append(GeneralAdvantageEstimation(gamma=self.config.gamma, lambda_=lambda_))
+            self._learner_connector.append(
+                GeneralAdvantageEstimation(gamma=self.config.gamma, lambda_=lambda_)
+            )
 
     @classmethod
     def rl_module_required_apis(cls) -> list[type]:
@@ -97,7 +115,12 @@ class ActorCriticLearner(TorchLearner):
         return [ValueFunctionAPI]
 
     def compute_loss_for_module(
-        self, *, module_id: str, config: ActorCriticConfig, batch: dict[str, Any], fwd_out: dict[str, Any]
+        self,
+        *,
+        module_id: str,
+        config: ActorCriticConfig,
+        batch: dict[str, Any],
+        fwd_out: dict[str, Any],
     ) -> torch.Tensor:
         """The loss of a batch, over the steps that are no padding."""
         module = self.module[module_id].unwrapped()
@@ -110,5 +133,7 @@ class ActorCriticLearner(TorchLearner):
         vf_loss = errors[mask].square().mean()
         losses = {POLICY_LOSS_KEY: policy_loss, VF_LOSS_KEY: vf_loss, ENTROPY_KEY: entropy}
         self.metrics.log_dict(losses, key=module_id, window=1)
-        loss: torch.Tensor = policy_loss + config.vf_loss_coeff * vf_loss - config.entropy_coeff * entropy
+        loss: torch.Tensor = (
+            policy_loss + config.vf_loss_coeff * vf_loss - config.entropy_coeff * entropy
+        )
         return loss

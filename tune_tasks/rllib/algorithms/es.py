@@ -1,4 +1,7 @@
-"""Evolution strategies, which RLlib had until 2.10: parameters perturbed at random, and moved towards what scored."""
+"""Evolution strategies, which RLlib had until 2.10.
+
+Parameters perturbed at random, and moved towards what scored.
+"""
 
 from __future__ import annotations
 
@@ -35,30 +38,35 @@ from tune_tasks.rllib.algorithms.workers import living, weights
 
 
 class ESConfig(AlgorithmConfig):
-    """Evolution strategies: Salimans et al. 2017, "Evolution Strategies as a Scalable Alternative to Reinforcement Learning".
+    """Evolution strategies: Salimans et al.
 
-    In each iteration the env runners play one whole episode with θ + σε and one with θ − σε, for each of many random ε
-    (mirrored sampling). Returns are replaced by their ranks, from −0.5 to 0.5, equal returns by their mean rank; θ moves
-    along the ε, weighted by these. An ε never travels: a worker gets a seed, and the driver draws the same ε from it again.
-    The policy acts as `explore=False` has it: the likeliest action, or the mean.
+    2017, "Evolution Strategies as a Scalable Alternative to Reinforcement Learning".
+
+    In each iteration the env runners play one whole episode with θ + σε and one with θ − σε, for
+    each of many random ε (mirrored sampling). Returns are replaced by their ranks, from −0.5 to
+    0.5, equal returns by their mean rank; θ moves along the ε, weighted by these. An ε never
+    travels: a worker gets a seed, and the driver draws the same ε from it again. The policy acts as
+    `explore=False` has it: the likeliest action, or the mean.
 
     | paper | setting |
     |---|---|
     | α, with Adam | `lr`, a number or a schedule over environment steps |
     | σ | `noise_stdev` |
-    | n | `episodes_per_batch`, both signs counted, and at least `train_batch_size_per_learner` steps |
-    | workers | `num_env_runners`: processes; 0 is one worker inside the trial |
-    | weight decay | `l2_coeff` |
-    | θ | all parameters of the module: `rl_module(model_config=…)` |
+    | n | `episodes_per_batch`, both signs counted, and at least `train_batch_size_per_learner`
+    steps | | workers | `num_env_runners`: processes; 0 is one worker inside the trial | | weight
+    decay | `l2_coeff` | | θ | all parameters of the module: `rl_module(model_config=…)` |
 
-    As in the authors' code, the factor 1/σ of the estimated gradient is left out: Adam takes no notice of it.
+    As in the authors' code, the factor 1/σ of the estimated gradient is left out: Adam takes no
+    notice of it.
 
-    `env_runners/episode_return_mean` is that of the perturbed policies: what is maximised. RLlib's evaluation
-    (`evaluation_interval`) plays θ itself. Observation filters work as for every algorithm of RLlib, as connectors.
-    A worker that dies is left out; its episodes are played by the others.
+    `env_runners/episode_return_mean` is that of the perturbed policies: what is maximised. RLlib's
+    evaluation (`evaluation_interval`) plays θ itself. Observation filters work as for every
+    algorithm of RLlib, as connectors. A worker that dies is left out; its episodes are played by
+    the others.
 
-    Not claimed: the paper's figures; virtual batch normalisation, action noise, novelty search; several agents; several
-    environments a worker (`num_envs_per_env_runner` must be 1: each episode has a policy of its own).
+    Not claimed: the paper's figures; virtual batch normalisation, action noise, novelty search;
+    several agents; several environments a worker (`num_envs_per_env_runner` must be 1: each episode
+    has a policy of its own).
     """
 
     def __init__(self, algo_class: type | None = None) -> None:
@@ -82,14 +90,19 @@ class ESConfig(AlgorithmConfig):
         """Set how the policy is moved.
 
         Args:
-            noise_stdev: σ, the standard deviation of the perturbation of each parameter, more than 0.
+            noise_stdev: σ, the standard deviation of the perturbation of each parameter, more than
+                0.
             l2_coeff: Weight decay, at least 0: this part of θ is taken from the gradient.
             episodes_per_batch: Episodes for one step, at least 2; an odd number is rounded up.
-            **kwargs: What every algorithm of RLlib has. `train_batch_size_per_learner` is the least number of environment
-                steps for one step; `grad_clip` bounds the estimated gradient.
+            **kwargs: What every algorithm of RLlib has. `train_batch_size_per_learner` is the least
+                number of environment steps for one step; `grad_clip` bounds the estimated gradient.
         """
         super().training(**kwargs)
-        given = {"noise_stdev": noise_stdev, "l2_coeff": l2_coeff, "episodes_per_batch": episodes_per_batch}
+        given = {
+            "noise_stdev": noise_stdev,
+            "l2_coeff": l2_coeff,
+            "episodes_per_batch": episodes_per_batch,
+        }
         for name, value in given.items():
             if value is not NotProvided:
                 setattr(self, name, value)
@@ -103,9 +116,13 @@ class ESConfig(AlgorithmConfig):
         """
         super().validate()
         wrong = {
-            "`noise_stdev` must be more than 0": self.noise_stdev if not self.noise_stdev > 0 else None,
+            "`noise_stdev` must be more than 0": (
+                self.noise_stdev if not self.noise_stdev > 0 else None
+            ),
             "`l2_coeff` must be at least 0": self.l2_coeff if not self.l2_coeff >= 0 else None,
-            "`episodes_per_batch` must be at least 2": self.episodes_per_batch if self.episodes_per_batch < 2 else None,
+            "`episodes_per_batch` must be at least 2": (
+                self.episodes_per_batch if self.episodes_per_batch < 2 else None
+            ),
             "`num_learners` must be 0 for ES": self.num_learners or None,
             "`num_envs_per_env_runner` must be 1 for ES": (
                 self.num_envs_per_env_runner if self.num_envs_per_env_runner != 1 else None
@@ -162,24 +179,34 @@ def estimated_gradient(pairs: Sequence[Pair], size: int) -> NDArray[np.float32]:
 
 
 class ESLearner(TorchLearner):
-    """θ and its Adam, in the trial's process. The loss is −g·θ + l2/2·‖θ‖², whose gradient is what Adam is to descend."""
+    """θ and its Adam, in the trial's process.
+
+    The loss is −g·θ + l2/2·‖θ‖², whose gradient is what Adam is to descend.
+    """
 
     def step(self, pairs: Sequence[Pair], *, timesteps: int) -> Any:
         """Move θ once; returns RLlib's metrics of it."""
         size = sum(parameter.numel() for parameter in self.module[DEFAULT_MODULE_ID].parameters())
         gradient = torch.from_numpy(estimated_gradient(pairs, size)).to(self.device)
-        losses = self.compute_losses(fwd_out={DEFAULT_MODULE_ID: {}}, batch={DEFAULT_MODULE_ID: {"gradient": gradient}})
+        losses = self.compute_losses(
+            fwd_out={DEFAULT_MODULE_ID: {}}, batch={DEFAULT_MODULE_ID: {"gradient": gradient}}
+        )
         self.apply_gradients(self.postprocess_gradients(self.compute_gradients(losses)))
         self._weights_seq_no += 1
         self.after_gradient_based_update(timesteps={NUM_ENV_STEPS_SAMPLED_LIFETIME: timesteps})
         steps = sum(pair.steps for pair in pairs)
-        self.metrics.log_value((ALL_MODULES, NUM_ENV_STEPS_TRAINED_LIFETIME), steps, reduce="lifetime_sum")
+        self.metrics.log_value(
+            (ALL_MODULES, NUM_ENV_STEPS_TRAINED_LIFETIME), steps, reduce="lifetime_sum"
+        )
         return self.metrics.reduce()
 
     def compute_loss_for_module(
         self, *, module_id: str, config: ESConfig, batch: dict[str, Any], fwd_out: dict[str, Any]
     ) -> torch.Tensor:
-        """The loss for an estimated gradient, `batch["gradient"]`, over all parameters in their order."""
+        """The loss for an estimated gradient, `batch["gradient"]`.
+
+        Over all parameters in their order.
+        """
         theta = parameters_to_vector(self.module[module_id].parameters())
         norms = {"gradient_norm": batch["gradient"].norm(), "weights_norm": theta.detach().norm()}
         self.metrics.log_dict(norms, key=module_id, window=1)
@@ -196,7 +223,10 @@ class ESEnvRunner(SingleAgentEnvRunner):
     """A worker: plays episodes with perturbed policies. Runs in an actor, or in the trial."""
 
     def play(self, state: dict[str, Any], seeds: Sequence[int]) -> tuple[list[Pair], Any]:
-        """Score a pair for each seed, around the θ of this state; returns them and RLlib's metrics."""
+        """Score a pair for each seed, around the θ of this state.
+
+        Returns them and RLlib's metrics.
+        """
         self.set_state(state)
         theta = parameters_to_vector(self.module.parameters()).detach()
         pairs = [self._pair(theta, seed) for seed in seeds]
@@ -204,7 +234,9 @@ class ESEnvRunner(SingleAgentEnvRunner):
         return pairs, self.get_metrics()
 
     def _pair(self, theta: torch.Tensor, seed: int) -> Pair:
-        offset = self.config.noise_stdev * torch.from_numpy(noise(seed, theta.numel())).to(theta.device)
+        offset = self.config.noise_stdev * torch.from_numpy(noise(seed, theta.numel())).to(
+            theta.device
+        )
         better, worse = self._episode(theta + offset), self._episode(theta - offset)
         return Pair(seed, (better[0], worse[0]), better[1] + worse[1])
 
@@ -216,7 +248,10 @@ class ESEnvRunner(SingleAgentEnvRunner):
 
 
 class ES(Algorithm):
-    """The driver of ES, in the trial's process: hands out seeds, gathers scores, moves θ. See `ESConfig`."""
+    """The driver of ES, in the trial's process: hands out seeds, gathers scores, moves θ.
+
+    See `ESConfig`.
+    """
 
     @classmethod
     def get_default_config(cls) -> ESConfig:
@@ -229,7 +264,9 @@ class ES(Algorithm):
             pairs = self._played()
         with self.metrics.log_time((TIMERS, LEARNER_UPDATE_TIMER)):
             timesteps = int(self.metrics.peek((ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME)))
-            self.metrics.aggregate([self._learner.step(pairs, timesteps=timesteps)], key=LEARNER_RESULTS)
+            self.metrics.aggregate(
+                [self._learner.step(pairs, timesteps=timesteps)], key=LEARNER_RESULTS
+            )
         if self.env_runner:
             self.env_runner.set_state(weights(self._learner))
 
@@ -250,10 +287,16 @@ class ES(Algorithm):
         if len(pairs) < wanted:
             return wanted - len(pairs)
         few_steps = sum(pair.steps for pair in pairs) < self.config.total_train_batch_size
-        return max(1, int(self.env_runner_group.num_healthy_remote_env_runners())) if few_steps else 0
+        return (
+            max(1, int(self.env_runner_group.num_healthy_remote_env_runners())) if few_steps else 0
+        )
 
-    def _play(self, state: dict[str, Any], seeds: Sequence[int]) -> Iterable[tuple[list[Pair], Any]]:
-        """Have these seeds played by all workers, as many by each; what a dying worker had is missing.
+    def _play(
+        self, state: dict[str, Any], seeds: Sequence[int]
+    ) -> Iterable[tuple[list[Pair], Any]]:
+        """Have these seeds played by all workers, as many by each.
+
+        What a dying worker had is missing.
 
         Raises:
             RuntimeError: If no worker is left.
@@ -270,7 +313,9 @@ class ES(Algorithm):
         return played
 
     def _seeds(self) -> Iterator[int]:
-        rng = np.random.default_rng(None if self.config.seed is None else [self.config.seed, self._learner.updates])
+        rng = np.random.default_rng(
+            None if self.config.seed is None else [self.config.seed, self._learner.updates]
+        )
         while True:
             yield int(rng.integers(2**63))
 

@@ -18,7 +18,9 @@ _PING_S = 5.0
 
 
 def living(group: EnvRunnerGroup) -> list[int]:
-    """The numbers of the workers that can be given work; where none is, waits up to a minute for one that Ray restarts.
+    """The numbers of the workers that can be given work.
+
+    Where none is, waits up to a minute for one that Ray restarts.
 
     Raises:
         RuntimeError: If none is left.
@@ -33,15 +35,25 @@ def living(group: EnvRunnerGroup) -> list[int]:
 
 
 def _restarting(group: EnvRunnerGroup) -> bool:
-    """Whether a worker has come back, or may yet; those that have are healthy for RLlib from now on."""
-    answers = group._worker_manager.foreach_actor("ping", healthy_only=False, timeout_seconds=_PING_S, mark_healthy=True)
+    """Whether a worker has come back, or may yet.
+
+    Those that have are healthy for RLlib from now on.
+    """
+    answers = group._worker_manager.foreach_actor(
+        "ping", healthy_only=False, timeout_seconds=_PING_S, mark_healthy=True
+    )
     return not answers or any(not isinstance(answer.get(), ActorDiedError) for answer in answers)
 
 
 def end(group: EnvRunnerGroup) -> None:
-    """End the workers' processes; their environments have a moment to close. RLlib's `stop()` waits for whatever they play."""
+    """End the workers' processes; their environments have a moment to close.
+
+    RLlib's `stop()` waits for whatever they play.
+    """
     with contextlib.suppress(RayError):  # of one that has died
-        group.foreach_env_runner("stop", local_env_runner=False, healthy_only=False, timeout_seconds=_CLOSE_S)
+        group.foreach_env_runner(
+            "stop", local_env_runner=False, healthy_only=False, timeout_seconds=_CLOSE_S
+        )
     group._worker_manager.clear()
 
 

@@ -1,4 +1,7 @@
-"""From the `config` of a spec, in 2017's words or today's, to one of RLlib's configs. Every key is checked or refused."""
+"""From the `config` of a spec, in 2017's words or today's, to one of RLlib's configs.
+
+Every key is checked or refused.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,24 @@ from tune_tasks.rllib.config.catalog import check_algorithm, config_class
 from tune_tasks.rllib.config.data_keys import check_data, set_data_defaults
 from tune_tasks.rllib.config.given import Entry, Given, Sorter
 from tune_tasks.rllib.config.hints import fits
-from tune_tasks.rllib.config.keys_2017 import IGNORED, MODEL_IGNORED, OLD_VALUES, REPLAY_IGNORED, Part
+from tune_tasks.rllib.config.keys_2017 import (
+    IGNORED,
+    MODEL_IGNORED,
+    OLD_VALUES,
+    REPLAY_IGNORED,
+    Part,
+)
 from tune_tasks.rllib.config.options import EnvironmentOptions
 from tune_tasks.rllib.config.replay_keys import set_exploration, set_replay
-from tune_tasks.rllib.config.settings import ON_DATA, Setting, check_hint, check_null, check_use, check_value, settings_of
+from tune_tasks.rllib.config.settings import (
+    ON_DATA,
+    Setting,
+    check_hint,
+    check_null,
+    check_use,
+    check_value,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
@@ -29,7 +46,9 @@ _INSIDE = {"model": MODEL_IGNORED, "replay_buffer_config": REPLAY_IGNORED}
 
 
 def ignored_keys(alg: str, config: Mapping[str, Any]) -> dict[str, str]:
-    """The keys that `algorithm_config` accepts without effect -> why; a key inside `model` as `model.key`. Imports nothing.
+    """The keys that `algorithm_config` accepts without effect -> why.
+
+    A key inside `model` as `model.key`. Imports nothing.
 
     Raises:
         UsageError: If `alg` names no algorithm.
@@ -39,10 +58,14 @@ def ignored_keys(alg: str, config: Mapping[str, Any]) -> dict[str, str]:
     for key, value in config.items():
         if key in IGNORED:
             found[key] = IGNORED[key]
-        elif key in OLD_VALUES and any(option in OLD_VALUES[key].values for option in _options(value)):
+        elif key in OLD_VALUES and any(
+            option in OLD_VALUES[key].values for option in _options(value)
+        ):
             found[key] = OLD_VALUES[key].reason
         elif key in _INSIDE and isinstance(value, Mapping):
-            found |= {f"{key}.{inner}": _INSIDE[key][inner] for inner in value if inner in _INSIDE[key]}
+            found |= {
+                f"{key}.{inner}": _INSIDE[key][inner] for inner in value if inner in _INSIDE[key]
+            }
     return found
 
 
@@ -55,18 +78,20 @@ def _options(value: Any) -> Sequence[Any]:
 def algorithm_config(
     alg: str, env: str | None, config: Mapping[str, Any], folders: Sequence[Path] | None = None
 ) -> AlgorithmConfig:
-    """The config of an algorithm on RLlib's new API stack, with its environment; checked, ready to be built.
+    """The config of an algorithm on RLlib's new API stack, with its environment.
+
+    Checked, ready to be built.
 
     Args:
         alg: The algorithm's name, one of `catalog.ALGORITHMS`.
-        env: The environment, as in a spec: see `environments.check_environment`; None: one that is known to be wrong, of which
-            nothing is said.
+        env: The environment, as in a spec: see `environments.check_environment`; None: one that is
+            known to be wrong, of which nothing is said.
         config: The spec's `config`, its search parameters resolved.
         folders: Where recorded data (`input_`) is looked for; None: it is not.
 
     Raises:
-        ConfigError: If a key is unknown, is given twice under two names, has no effect on this algorithm, or has a value that
-            cannot be used; one error for all that is wrong.
+        ConfigError: If a key is unknown, is given twice under two names, has no effect on this
+            algorithm, or has a value that cannot be used; one error for all that is wrong.
         BadInputError: If there is no such algorithm or environment, or RLlib is not installed.
     """
     from tune_tasks.rllib.config.model_keys import environment_options, set_model
@@ -97,7 +122,9 @@ def algorithm_config(
             if env is not None:
                 _spaces(alg, built, env, options)
             environments.register()
-            built.environment(env=environments.REGISTERED_AS, env_config={"env": env, "options": options})
+            built.environment(
+                env=environments.REGISTERED_AS, env_config={"env": env, "options": options}
+            )
             if env is not None or not built.is_offline:
                 _validate(built, given)
     with given.noting():
@@ -128,7 +155,10 @@ def _settings(alg: str, built: AlgorithmConfig, given: Given) -> None:
 
 @contextlib.contextmanager
 def _rllibs_own(names: Iterable[str], entries: Mapping[str, Entry]) -> Iterator[None]:
-    """What RLlib's own checks say, as a ConfigError at the first key that they name, whatever they raise."""
+    """What RLlib's own checks say, as a ConfigError at the first key that they name.
+
+    Whatever they raise.
+    """
     try:
         yield
     except ConfigError:
@@ -148,7 +178,10 @@ def _check_together(alg: str, entries: Mapping[str, Entry], given: Given) -> Non
         return
     if alg == "DQN" and isinstance(steps.value, tuple) and fits(fragment.value, int):
         with given.noting():
-            raise ConfigError("expected 'auto': RLlib's DQN takes no other with two values of `n_step`", fragment.key)
+            raise ConfigError(
+                "expected 'auto': RLlib's DQN takes no other with two values of `n_step`",
+                fragment.key,
+            )
         return
     longest = steps.value[-1] if isinstance(steps.value, tuple) else steps.value
     if fits(longest, int) and fits(fragment.value, int) and fragment.value < longest:
@@ -178,12 +211,17 @@ def _filter(alg: str, built: AlgorithmConfig, given: Given) -> None:
     if entry.value not in ("MeanStdFilter", "ConcurrentMeanStdFilter"):
         raise ConfigError(f"expected 'NoFilter' or 'MeanStdFilter', got {entry.value!r}", entry.key)
     if alg in ON_DATA:
-        raise ConfigError(f"has no effect on the data that {alg} learns from, which is taken as it is", entry.key)
+        raise ConfigError(
+            f"has no effect on the data that {alg} learns from, which is taken as it is", entry.key
+        )
     built.env_runners(env_to_module_connector=mean_std_filter)
 
 
 def _evaluation(alg: str, built: AlgorithmConfig, given: Given) -> None:
-    """RLlib would set anything that `evaluation_config` says, in silence: each key is checked as it is outside."""
+    """RLlib would set anything that `evaluation_config` says, in silence.
+
+    Each key is checked as it is outside.
+    """
     entry = given.parts[Part.EVALUATION].get("evaluation_config")
     if entry is None:
         return
@@ -191,8 +229,12 @@ def _evaluation(alg: str, built: AlgorithmConfig, given: Given) -> None:
     with inner.noting():
         _only_settings(inner, settings_of(type(built)))
     _settings(alg, type(built)(), inner)
-    given.problems += [ConfigError(problem.message, (*entry.key, *problem.key)) for problem in inner.problems]
-    built.evaluation(evaluation_config={name: e.value for name, e in inner.parts[Part.SETTING].items()})
+    given.problems += [
+        ConfigError(problem.message, (*entry.key, *problem.key)) for problem in inner.problems
+    ]
+    built.evaluation(
+        evaluation_config={name: e.value for name, e in inner.parts[Part.SETTING].items()}
+    )
 
 
 def _only_settings(given: Given, settings: Mapping[str, Setting]) -> None:
@@ -203,9 +245,12 @@ def _only_settings(given: Given, settings: Mapping[str, Setting]) -> None:
 
 
 def _spaces(alg: str, built: AlgorithmConfig, env: str, options: EnvironmentOptions) -> None:
-    """RLlib learns from recorded data without an environment: it has to be told what one observes and does.
+    """RLlib learns from recorded data without an environment.
 
-    What a user's module makes is told by the trial, which may import it; until then RLlib gets something.
+    It has to be told what one observes and does.
+
+    What a user's module makes is told by the trial, which may import it; until then RLlib gets
+    something.
     """
     if not built.is_offline:
         return
@@ -221,7 +266,9 @@ def _spaces(alg: str, built: AlgorithmConfig, env: str, options: EnvironmentOpti
     built.environment(observation_space=made.observation_space, action_space=made.action_space)
     made.close()
     if alg in _CONTINUOUS and not isinstance(made.action_space, spaces.Box):
-        raise ConfigError(f"{alg} is for continuous actions, those of {env} are {made.action_space}", ())
+        raise ConfigError(
+            f"{alg} is for continuous actions, those of {env} are {made.action_space}", ()
+        )
 
 
 def _validate(built: AlgorithmConfig, given: Given) -> None:

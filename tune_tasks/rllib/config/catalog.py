@@ -1,4 +1,7 @@
-"""Which algorithms there are. Pure: neither Ray nor RLlib is imported before `config_class` is called."""
+"""Which algorithms there are. Pure.
+
+Neither Ray nor RLlib is imported before `config_class` is called.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from tune_tasks.rllib.config.keys_2017 import ALGORITHMS_GONE
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
-#: The name in a spec's `alg` -> `module:ConfigClass`. First 2017's, then what RLlib 2.60 registers beyond them.
+# : The name in a spec's `alg` -> `module:ConfigClass`. First 2017's, then what RLlib 2.60 registers
+# beyond them.
 ALGORITHMS: Mapping[str, str] = MappingProxyType(
     {
         "PPO": "ray.rllib.algorithms.ppo:PPOConfig",
@@ -34,16 +38,23 @@ ALGORITHMS: Mapping[str, str] = MappingProxyType(
 
 
 def check_algorithm(alg: str) -> None:
-    """Raise UsageError unless `alg` names an algorithm; the message has the list and the nearest name. Imports nothing."""
+    """Raise UsageError unless `alg` names an algorithm.
+
+    The message has the list and the nearest name. Imports nothing.
+    """
     if alg in ALGORITHMS_GONE:
         instead = ALGORITHMS_GONE[alg]
         hint = f"; {instead} is the nearest there is" if instead else ""
-        raise UsageError(f"alg: RLlib no longer has {alg!r}{hint} (known: script, {', '.join(ALGORITHMS)})")
+        raise UsageError(
+            f"alg: RLlib no longer has {alg!r}{hint} (known: script, {', '.join(ALGORITHMS)})"
+        )
     if alg not in ALGORITHMS:
         by_lower = {name.lower(): name for name in ("script", *ALGORITHMS)}
         match = nearest(alg.lower(), by_lower)
         hint = f"; did you mean {by_lower[match]!r}?" if match else ""
-        raise UsageError(f"alg: no algorithm is named {alg!r}{hint} (known: script, {', '.join(ALGORITHMS)})")
+        raise UsageError(
+            f"alg: no algorithm is named {alg!r}{hint} (known: script, {', '.join(ALGORITHMS)})"
+        )
 
 
 def config_class(alg: str) -> type[AlgorithmConfig]:
@@ -64,5 +75,6 @@ def _require_rllib(alg: str) -> None:
         importlib.import_module("ray.rllib.algorithms.algorithm_config")
     except ImportError as error:
         raise UsageError(
-            f"alg: {alg!r} runs on RLlib, which is not installed whole ({error}); install it: pip install 'tune-tasks[rllib]'"
+            f"alg: {alg!r} runs on RLlib, which is not installed whole ({error}); install it: pip"
+            " install 'tune-tasks[rllib]'"
         ) from error

@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
 _UPDATES = 100
 _UPDATES_OF_CQL = 10  # each with 10 samples of actions for every step
-_SHUFFLING: Mapping[str, Any] = {"local_shuffle_buffer_size": int, "local_shuffle_seed": int, "drop_last": bool}
+_SHUFFLING: Mapping[str, Any] = {
+    "local_shuffle_buffer_size": int,
+    "local_shuffle_seed": int,
+    "drop_last": bool,
+}
 _OF_ROWS = ("input_read_schema", "input_compress_columns", "ignore_final_observation")
 
 
 def set_data_defaults(alg: str, built: AlgorithmConfig, given: Given) -> None:
-    """Have the trial read its data itself, with what suits the data where the config does not say otherwise.
+    """Have the trial read its data itself, with settings that suit the data.
 
     Raises:
         ConfigError: If there is no data to learn from.
@@ -32,7 +36,9 @@ def set_data_defaults(alg: str, built: AlgorithmConfig, given: Given) -> None:
     from tune_tasks.rllib.data.recorded_data import RecordedData
 
     if "input_" not in given.parts[Part.SETTING]:
-        raise ConfigError(f"{alg} learns from recorded data: expected `input`, a file or a folder", ())
+        raise ConfigError(
+            f"{alg} learns from recorded data: expected `input`, a file or a folder", ()
+        )
     memory = given.parts[Part.MODEL].get("use_lstm")
     if memory and memory.value:
         raise ConfigError(f"{alg} learns from single steps here, not from sequences", memory.key)
@@ -48,14 +54,19 @@ def set_data_defaults(alg: str, built: AlgorithmConfig, given: Given) -> None:
     built.reporting(min_time_s_per_iteration=0)
 
 
-def check_data(alg: str, built: AlgorithmConfig, given: Given, folders: Sequence[Path] | None) -> None:
-    """Check what the settings say together, and look at the data; a relative path becomes an absolute one.
+def check_data(
+    alg: str, built: AlgorithmConfig, given: Given, folders: Sequence[Path] | None
+) -> None:
+    """Check what the settings say together, and look at the data.
+
+    A relative path becomes an absolute one.
 
     Args:
         alg: The algorithm's name.
         built: With all settings.
         given: The config's entries.
-        folders: Where a relative path is looked for, in this order; None: the data is not looked at.
+        folders: Where a relative path is looked for, in this order; None: the data is not looked
+            at.
 
     Raises:
         ConfigError: If the data is not there, or lacks a column.
@@ -81,24 +92,33 @@ def _check_together(alg: str, built: AlgorithmConfig, settings: Mapping[str, Ent
     if built.input_read_episodes:
         for name in _OF_ROWS:
             if name in settings:
-                raise ConfigError("has no effect on whole episodes (`input_read_episodes`)", settings[name].key)
+                raise ConfigError(
+                    "has no effect on whole episodes (`input_read_episodes`)", settings[name].key
+                )
     from ray.rllib.offline.offline_prelearner import SCHEMA
 
     for column, name in built.input_read_schema.items():
         if column not in SCHEMA:
             key = (*settings["input_read_schema"].key, column)
-            raise ConfigError(f"unknown key{did_you_mean(column, SCHEMA)} (known: {', '.join(SCHEMA)})", key)
+            raise ConfigError(
+                f"unknown key{did_you_mean(column, SCHEMA)} (known: {', '.join(SCHEMA)})", key
+            )
         check_hint(str, name, (*settings["input_read_schema"].key, column))
     for name in ("actor_lr", "critic_lr", "alpha_lr"):
         if alg == "CQL" and name in settings and isinstance(settings[name].value, list):
-            raise ConfigError("expected a number: RLlib's CQL does not count steps for a schedule", settings[name].key)
+            raise ConfigError(
+                "expected a number: RLlib's CQL does not count steps for a schedule",
+                settings[name].key,
+            )
 
 
 def _check_shuffling(entry: Entry) -> None:
     for name, value in entry.value.items():
         key = (*entry.key, name)
         if name not in _SHUFFLING:
-            raise ConfigError(f"unknown key{did_you_mean(name, _SHUFFLING)} (known: {', '.join(_SHUFFLING)})", key)
+            raise ConfigError(
+                f"unknown key{did_you_mean(name, _SHUFFLING)} (known: {', '.join(_SHUFFLING)})", key
+            )
         check_hint(_SHUFFLING[name], value, key)
         check_range(name, value, key)
 
@@ -137,5 +157,12 @@ def _check_columns(built: AlgorithmConfig, source: str | list[str], entry: Entry
     if not files.files:
         raise ConfigError(f"{source} holds no files", entry.key)
     if missing := missing_columns(built, names):
-        hint = "" if built.input_read_episodes else "; `input_read_schema` says what they are called there"
-        raise ConfigError(f"{source} has no column {', '.join(missing)} (its columns: {', '.join(names)}){hint}", entry.key)
+        hint = (
+            ""
+            if built.input_read_episodes
+            else "; `input_read_schema` says what they are called there"
+        )
+        raise ConfigError(
+            f"{source} has no column {', '.join(missing)} (its columns: {', '.join(names)}){hint}",
+            entry.key,
+        )

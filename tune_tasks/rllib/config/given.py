@@ -1,4 +1,7 @@
-"""Which part of an algorithm each key of `config` sets: sorts, and refuses what has no place. Pure but for RLlib's classes."""
+"""Which part of an algorithm each key of `config` sets: sorts, and refuses what has no place.
+
+Pure but for RLlib's classes.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,14 @@ _MODELS = ("model", "model_config")
 #: SAC's names of 2020 for the models of its networks, and those that RLlib gave them later.
 _TWO_MODELS = ("Q_model", "policy_model", "q_model_config", "policy_model_config")
 _NESTED = (
-    *(*_MODELS, *_TWO_MODELS, "env_config", "replay_buffer_config", "evaluation_config", "optimization"),
+    *(
+        *_MODELS,
+        *_TWO_MODELS,
+        "env_config",
+        "replay_buffer_config",
+        "evaluation_config",
+        "optimization",
+    ),
     "exploration_config",
 )
 _SCHEDULES = ("lr_schedule", "entropy_coeff_schedule")
@@ -69,7 +79,9 @@ class Given:
         try:
             yield
         except ConfigError as error:
-            self.problems += [problem for problem in error.each() if str(problem) not in map(str, self.problems)]
+            self.problems += [
+                problem for problem in error.each() if str(problem) not in map(str, self.problems)
+            ]
 
     def check(self) -> None:
         """Raise one ConfigError for everything that was found to be wrong."""
@@ -81,7 +93,9 @@ class Given:
         """Enter a value. Raise ConfigError if the same thing was given under another key."""
         other = self.parts[part].get(name)
         if other is not None:
-            raise ConfigError(f"sets the same as config.{'.'.join(other.key)}; give one of them", entry.key)
+            raise ConfigError(
+                f"sets the same as config.{'.'.join(other.key)}; give one of them", entry.key
+            )
         self.parts[part][name] = entry
 
 
@@ -137,13 +151,20 @@ class Sorter:
     def __init__(self, alg: str, settings: Iterable[str], model: Iterable[str]) -> None:
         self._alg, self._given = alg, Given()
         self._config = Vocabulary(Part.SETTING, frozenset(settings), KEYS, IGNORED, REFUSED)
-        self._model = Vocabulary(Part.MODEL, frozenset(model), MODEL_KEYS, MODEL_IGNORED, MODEL_REFUSED)
-        self._replay = Vocabulary(Part.REPLAY, frozenset({"capacity", "alpha", "beta"}), REPLAY_KEYS, REPLAY_IGNORED, {})
+        self._model = Vocabulary(
+            Part.MODEL, frozenset(model), MODEL_KEYS, MODEL_IGNORED, MODEL_REFUSED
+        )
+        self._replay = Vocabulary(
+            Part.REPLAY, frozenset({"capacity", "alpha", "beta"}), REPLAY_KEYS, REPLAY_IGNORED, {}
+        )
         self._optimization = Vocabulary(Part.SETTING, frozenset(), OPTIMIZATION_KEYS, {}, {})
         self._exploration = Vocabulary(Part.EXPLORATION, frozenset(), EXPLORATION_KEYS, {}, {})
 
     def sort(self, config: Mapping[str, Any]) -> Given:
-        """Put each key where it belongs; a key that has no place is noted in the result's `problems`."""
+        """Put each key where it belongs.
+
+        A key that has no place is noted in the result's `problems`.
+        """
         for name, value in config.items():
             with self._given.noting():
                 if name in _NESTED:
@@ -169,7 +190,9 @@ class Sorter:
     def _vocabulary(self, name: str) -> Vocabulary:
         if name in _TWO_MODELS and self._alg not in ("SAC", "CQL"):
             raise ConfigError(f"has no effect on {self._alg}; it is a setting of SAC, CQL", (name,))
-        return {"replay_buffer_config": self._replay, "optimization": self._optimization}.get(name, self._model)
+        return {"replay_buffer_config": self._replay, "optimization": self._optimization}.get(
+            name, self._model
+        )
 
     def _all(self, vocabulary: Vocabulary, name: str, value: Mapping[str, Any]) -> None:
         for inner, item in value.items():
@@ -187,7 +210,9 @@ class Sorter:
                 if self._alg == "DQN"
                 else "only DQN's `epsilon` is left of it"
             )
-            raise ConfigError(f"belongs to RLlib's old API stack and has no effect on the new one; {how}", (name,))
+            raise ConfigError(
+                f"belongs to RLlib's old API stack and has no effect on the new one; {how}", (name,)
+            )
 
     def _is_so_anyway(self, name: str, value: Any) -> bool:
         old, fixed = OLD_VALUES.get(name), FIXED.get(name)
@@ -209,17 +234,26 @@ class Sorter:
             self._given.put(place.part, place.name, entry)
 
     def _is_the_same_in_both_models(self, place: Place, entry: Entry) -> bool:
-        """Whether one of SAC's two models says what the other has said; the networks have one model now."""
+        """Whether one of SAC's two models says what the other has said.
+
+        The networks have one model now.
+        """
         other = self._given.parts[place.part].get(place.name)
         if other is None or not {entry.key[0], other.key[0]} <= set(_TWO_MODELS):
             return False
         if other.value != entry.value:
             names = f"{entry.value!r} here, {other.value!r} in {other.key[0]}"
-            raise ConfigError(f"the networks have one `model` today, and this differs: {names}", entry.key)
+            raise ConfigError(
+                f"the networks have one `model` today, and this differs: {names}", entry.key
+            )
         return True
 
     def _check(self, place: Place, key: Key) -> None:
         if place.only and self._alg not in place.only:
-            raise ConfigError(f"has no effect on {self._alg}; it is a setting of {', '.join(place.only)}", key)
+            raise ConfigError(
+                f"has no effect on {self._alg}; it is a setting of {', '.join(place.only)}", key
+            )
         if place.part is Part.SETTING and place.name not in self._config.today:
-            raise ConfigError(f"has no effect on {self._alg}, which has no `{place.name}` in RLlib", key)
+            raise ConfigError(
+                f"has no effect on {self._alg}, which has no `{place.name}` in RLlib", key
+            )

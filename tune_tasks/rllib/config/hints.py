@@ -1,4 +1,7 @@
-"""Whether a value from a spec fits the type hint of one of RLlib's settings, and how to say what would. Pure."""
+"""Whether a value from a spec fits the type hint of one of RLlib's settings.
+
+And how to say what would. Pure.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Union, get_args, get_origin
 
-#: A number, or `[[timestep, value], …]`, interpolated in between; how RLlib takes `lr` and `entropy_coeff`.
+# : A number, or `[[timestep, value], …]`, interpolated in between; how RLlib takes `lr` and
+# `entropy_coeff`.
 Schedule = Union[float, list[list[float]]]  # noqa: UP007  (`float | list` is no hint that get_origin tells from RLlib's own)
 
 _WORDS: dict[Any, str] = {
@@ -30,7 +34,10 @@ _SIMPLE: dict[Any, Callable[[Any], bool]] = {
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether `value`, as YAML or JSON gives it, is of the hinted type; True where the hint says nothing to check."""
+    """Whether `value`, as YAML or JSON gives it, is of the hinted type.
+
+    True where the hint says nothing to check.
+    """
     origin = get_origin(hint) or hint
     if origin is Any:  # a class from Python 3.11 on, and none that `isinstance` takes
         return True
@@ -58,7 +65,11 @@ def words(hint: Any) -> str:
     parts = _parts(hint)
     if _is_schedule(parts):
         return "a number, or a schedule such as [[0, 0.001], [100000, 0.0001]]"
-    names = dict.fromkeys(_WORDS.get(get_origin(part) or part, "a Python object") for part in parts if part is not type(None))
+    names = dict.fromkeys(
+        _WORDS.get(get_origin(part) or part, "a Python object")
+        for part in parts
+        if part is not type(None)
+    )
     return " or ".join(names)
 
 

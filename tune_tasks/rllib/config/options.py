@@ -16,13 +16,15 @@ class EnvironmentOptions:
 
     Attributes:
         arguments: Keyword arguments of the environment: a spec's `env_config`.
-        horizon: Steps after which an episode is truncated, where the environment does not end it before; None for its own
-            limit alone.
-        frame_repeat: How many steps of the environment each action is held for; rewards are summed, 1 for no repeat.
+        horizon: Steps after which an episode is truncated, where the environment does not end it
+            before; None for its own limit alone.
+        frame_repeat: How many steps of the environment each action is held for; rewards are summed,
+            1 for no repeat.
         dim: Width and height of an Atari image, in pixels.
         grayscale: Whether an Atari image has one channel instead of three.
         zero_mean: Whether its pixels lie in [-1, 1] instead of [0, 1].
-        framestack: How many of the last images an observation has, in its channels. An LSTM needs but one.
+        framestack: How many of the last images an observation has, in its channels. An LSTM needs
+            but one.
     """
 
     arguments: Mapping[str, Any] = field(default_factory=dict)

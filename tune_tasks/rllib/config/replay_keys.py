@@ -1,4 +1,7 @@
-"""DQN's words of 2017: its replay buffer and its schedule of random actions, as RLlib 2.60 takes them."""
+"""DQN's words of 2017.
+
+Its replay buffer and its schedule of random actions, as RLlib 2.60 takes them.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,15 @@ if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
 _BUFFERS = {False: "EpisodeReplayBuffer", True: "PrioritizedEpisodeReplayBuffer"}
-_HINTS: Mapping[str, Any] = {"capacity": int, "alpha": float, "beta": float, "prioritized": bool, "type": str}
-_EXPLORATION = {"max_timesteps": 100_000, "fraction": 0.1, "initial": 1.0, "final": 0.02}  # the defaults of 2017
+_HINTS: Mapping[str, Any] = {
+    "capacity": int,
+    "alpha": float,
+    "beta": float,
+    "prioritized": bool,
+    "type": str,
+}
+# The defaults of 2017
+_EXPLORATION = {"max_timesteps": 100_000, "fraction": 0.1, "initial": 1.0, "final": 0.02}
 _EXPLORATION_HINTS: Mapping[str, Any] = {
     **dict.fromkeys(("max_timesteps", "timesteps"), int),
     **dict.fromkeys(("fraction", "initial", "final"), float),
@@ -59,16 +69,23 @@ def _buffer(built: AlgorithmConfig, given: Given, entries: Mapping[str, Entry]) 
 
 def _check_buffer(kind: str, entries: Mapping[str, Entry]) -> None:
     if kind not in _BUFFERS.values():
-        raise ConfigError(f"expected {' or '.join(_BUFFERS.values())}, got {kind!r}", entries["type"].key)
+        raise ConfigError(
+            f"expected {' or '.join(_BUFFERS.values())}, got {kind!r}", entries["type"].key
+        )
     for name in ("alpha", "beta"):
         if name in entries and kind != _BUFFERS[True]:
-            raise ConfigError("has no effect on a replay buffer without priorities", entries[name].key)
+            raise ConfigError(
+                "has no effect on a replay buffer without priorities", entries[name].key
+            )
 
 
 def set_exploration(alg: str, given: Given) -> None:
-    """Turn the old numbers into DQN's `epsilon`: from 1 to the final value, in a fraction of the schedule's steps.
+    """Turn the old numbers into DQN's `epsilon`.
 
-    A number out of its range, or of an algorithm that does not act at random by a schedule, is noted in `given.problems`.
+    From 1 to the final value, in a fraction of the schedule's steps.
+
+    A number out of its range, or of an algorithm that does not act at random by a schedule, is
+    noted in `given.problems`.
     """
     entries = given.parts[Part.EXPLORATION]
     wrong = len(given.problems)

@@ -1,7 +1,9 @@
-"""What BC, MARWIL, CQL and IQL learn from: recorded data, read and made ready in the trial's own process.
+"""What BC, MARWIL, CQL and IQL learn from.
 
-RLlib reads by Ray Data, whose tasks and actors belong to no trial: they use CPUs that no `resources` name, and wait where
-trials hold all of them.
+Recorded data, read and made ready in the trial's own process.
+
+RLlib reads by Ray Data, whose tasks and actors belong to no trial: they use CPUs that no
+`resources` name, and wait where trials hold all of them.
 """
 
 from __future__ import annotations
@@ -63,8 +65,15 @@ def columns(files: pyarrow.dataset.Dataset) -> list[str]:
 
 
 def missing_columns(config: AlgorithmConfig, names: Sequence[str]) -> list[str]:
-    """The columns without which nothing can be learned and which are not among `names`, as this config calls them."""
-    needed = [_EPISODES] if config.input_read_episodes else [Columns.OBS, Columns.ACTIONS, Columns.REWARDS]
+    """The columns without which nothing can be learned and which are not among `names`.
+
+    As this config calls them.
+    """
+    needed = (
+        [_EPISODES]
+        if config.input_read_episodes
+        else [Columns.OBS, Columns.ACTIONS, Columns.REWARDS]
+    )
     if not (holds_many_steps(config) or config.ignore_final_observation):
         needed.append(Columns.NEXT_OBS)
     missing = [name for name in _called(config, needed) if name not in names]
@@ -85,12 +94,15 @@ def _called(config: AlgorithmConfig, columns: Iterable[str]) -> list[str]:
 
 
 class RecordedData(OfflineData):
-    """RLlib's `OfflineData` without Ray Data; lives in the process of the trial, which is that of its learner.
+    """RLlib's `OfflineData` without Ray Data.
 
-    An epoch is every recorded step once, made ready by RLlib's learner connectors, shuffled as `iter_batches_kwargs` says, and
-    cut into train batches. Connectors that need the networks have those of at most `prelearner_module_synch_period` reads
-    ago, which RLlib documents and does not do. The steps that MARWIL's connectors add, to estimate values, and mask, are left
-    out before the batches are cut.
+    Lives in the process of the trial, which is that of its learner.
+
+    An epoch is every recorded step once, made ready by RLlib's learner connectors, shuffled as
+    `iter_batches_kwargs` says, and cut into train batches. Connectors that need the networks have
+    those of at most `prelearner_module_synch_period` reads ago, which RLlib documents and does not
+    do. The steps that MARWIL's connectors add, to estimate values, and mask, are left out before
+    the batches are cut.
     """
 
     def __init__(self, config: AlgorithmConfig) -> None:  # not RLlib's own, which starts Ray Data
@@ -117,7 +129,10 @@ class RecordedData(OfflineData):
     def iter_torch_batches(self, *, batch_size: int, device: Any) -> Iterator[dict[str, Any]]:
         """Train batches as tensors, for ever; named as in Ray Data's `DataIterator`."""
         while True:
-            yield {name: as_tensor(column, device=device) for name, column in self._next(batch_size).items()}
+            yield {
+                name: as_tensor(column, device=device)
+                for name, column in self._next(batch_size).items()
+            }
 
     def _next(self, batch_size: int) -> Batch:
         batch = next(self._batches, None)
@@ -125,12 +140,19 @@ class RecordedData(OfflineData):
             self._batches = self.epoch(batch_size)
             batch = next(self._batches, None)
         if batch is None:
-            few = f"fewer than {batch_size} steps, of which `drop_last` leaves none" if self._has_rows else "no rows"
+            few = (
+                f"fewer than {batch_size} steps, of which `drop_last` leaves none"
+                if self._has_rows
+                else "no rows"
+            )
             raise TrainableError(f"input_: {self.config.input_} holds {few}")
         return batch
 
     def epoch(self, batch_size: int) -> Iterator[Batch]:
-        """The data once, in train batches; each epoch is shuffled in another order, the same ones with the same seed."""
+        """The data once, in train batches.
+
+        Each epoch is shuffled in another order, the same ones with the same seed.
+        """
         how = self.config.iter_batches_kwargs
         seed = how.get("local_shuffle_seed", self.config.seed)
         self._epochs += 1
@@ -140,7 +162,11 @@ class RecordedData(OfflineData):
             batch_format="numpy",
             drop_last=how.get("drop_last", False),
             shuffle_buffer_min_size=how.get("local_shuffle_buffer_size"),
-            shuffle_seed=None if seed is None else int(np.random.SeedSequence([seed, self._epochs]).generate_state(1)[0]),
+            shuffle_seed=(
+                None
+                if seed is None
+                else int(np.random.SeedSequence([seed, self._epochs]).generate_state(1)[0])
+            ),
             ensure_copy=True,  # tensors share what they are made of, and may be written to
         )
         return batches
@@ -163,10 +189,14 @@ class RecordedData(OfflineData):
             yield BlockAccessor.batch_to_block(_unmasked(prepare(self._observed(batch))))
 
     def _new_preparation(self) -> OfflinePreLearner:
-        return _Preparation(config=self.config, spaces=self.spaces[INPUT_ENV_SPACES], module_spec=self.module_spec)
+        return _Preparation(
+            config=self.config, spaces=self.spaces[INPUT_ENV_SPACES], module_spec=self.module_spec
+        )
 
     def _module_state(self) -> Mapping[str, Any]:
-        state: Mapping[str, Any] = self.learner_handles[0].get_state(components=COMPONENT_RL_MODULE)[COMPONENT_RL_MODULE]
+        state: Mapping[str, Any] = self.learner_handles[0].get_state(
+            components=COMPONENT_RL_MODULE
+        )[COMPONENT_RL_MODULE]
         return state
 
     def _observed(self, batch: Batch) -> Batch:
@@ -179,7 +209,10 @@ class RecordedData(OfflineData):
                 continue
             batch[name] = _dense(batch[name]).astype(space.dtype)
             if (shape := batch[name].shape[1:]) != space.shape:
-                raise TrainableError(f"input_: observations of the shape {shape}; those of the environment have {space.shape}")
+                raise TrainableError(
+                    f"input_: observations of the shape {shape}; those of the environment have"
+                    f" {space.shape}"
+                )
         return batch
 
     def _blocks(self) -> Iterator[pa.Table]:
@@ -200,7 +233,9 @@ class RecordedData(OfflineData):
 class _Preparation(OfflinePreLearner):
     """RLlib's, which draws from a buffer of episodes: here, each is taken whole, once."""
 
-    def _postprocess_and_sample(self, episodes: list[SingleAgentEpisode]) -> list[SingleAgentEpisode]:
+    def _postprocess_and_sample(
+        self, episodes: list[SingleAgentEpisode]
+    ) -> list[SingleAgentEpisode]:
         return [episode if episode.is_numpy else episode.to_numpy() for episode in episodes]
 
 
@@ -211,5 +246,7 @@ def _dense(column: NDArray[Any]) -> NDArray[Any]:
 def _unmasked(columns: Mapping[str, Any]) -> Batch:
     """As arrays, without the steps that no loss counts."""
     arrays = {name: column.numpy() for name, column in columns.items()}
-    masks = [mask.astype(bool) for name, mask in arrays.items() if name.endswith(f"/{Columns.LOSS_MASK}")]
+    masks = [
+        mask.astype(bool) for name, mask in arrays.items() if name.endswith(f"/{Columns.LOSS_MASK}")
+    ]
     return {name: column[masks[0]] for name, column in arrays.items()} if masks else arrays

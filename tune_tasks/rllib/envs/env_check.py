@@ -1,4 +1,7 @@
-"""What an environment must be like: a sentence that says what to write, in place of what the first call would raise."""
+"""What an environment must be like.
+
+A sentence that says what to write, in place of what the first call would raise.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +31,22 @@ def check_kind(env: str, made: object) -> None:
     """
     kinds = type(made).__mro__
     if any(kind.__name__ in _SEVERAL for kind in kinds):
-        raise UsageError(f"env: {env} is for several agents; the environments here have one, as a gymnasium.Env has")
+        raise UsageError(
+            f"env: {env} is for several agents; the environments here have one, as a"
+            " gymnasium.Env has"
+        )
     if not isinstance(made, gymnasium.Env):
         if any(kind.__module__.partition(".")[0] == "gym" for kind in kinds):
-            raise UsageError(f"env: {env} is made for Gym, which Gymnasium has replaced: `import gymnasium as gym`; {_RESET}")
+            raise UsageError(
+                f"env: {env} is made for Gym, which Gymnasium has replaced: `import gymnasium as"
+                f" gym`; {_RESET}"
+            )
         raise UsageError(f"env: expected a gymnasium.Env, {env} is of {type(made).__name__}")
     for name in ("observation_space", "action_space"):
         if not isinstance(getattr(made, name, None), spaces.Space):
-            raise UsageError(f"env: {env} has no `{name}`: set a space of gymnasium.spaces, e.g. in `__init__`")
+            raise UsageError(
+                f"env: {env} has no `{name}`: set a space of gymnasium.spaces, e.g. in `__init__`"
+            )
 
 
 def check_first_step(env: str, made: gymnasium.Env[Any, Any], seed: int | None) -> None:
@@ -51,11 +62,16 @@ def check_first_step(env: str, made: gymnasium.Env[Any, Any], seed: int | None) 
         Exception: What the environment itself raises.
     """
     parameters = inspect.signature(made.reset).parameters.values()
-    if not any(parameter.name == "seed" or parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+    if not any(
+        parameter.name == "seed" or parameter.kind is parameter.VAR_KEYWORD
+        for parameter in parameters
+    ):
         raise UsageError(f"env: `reset` of {env} takes no `seed`, as in Gym before 0.26: {_RESET}")
     began: Any = made.reset(seed=seed)
     if not (isinstance(began, tuple) and len(began) == 2 and isinstance(began[1], dict)):
-        raise UsageError(f"env: `reset` of {env} returns the observation alone, as in Gym before 0.26: {_RESET}")
+        raise UsageError(
+            f"env: `reset` of {env} returns the observation alone, as in Gym before 0.26: {_RESET}"
+        )
     _check_observation(env, "reset", made.observation_space, began[0])
     acted: Any = made.step(made.action_space.sample())
     if not (isinstance(acted, tuple) and len(acted) == 5):
@@ -66,7 +82,9 @@ def check_first_step(env: str, made: gymnasium.Env[Any, Any], seed: int | None) 
 
 def _check_observation(env: str, method: str, space: spaces.Space[Any], observation: Any) -> None:
     if isinstance(space, spaces.Box) and np.shape(observation) != space.shape:
-        raise UsageError(f"env: `{method}` of {env}: {wrong_shape(np.shape(observation), space.shape)}")
+        raise UsageError(
+            f"env: `{method}` of {env}: {wrong_shape(np.shape(observation), space.shape)}"
+        )
 
 
 def wrong_shape(observed: tuple[int, ...], expected: tuple[int, ...]) -> str:

@@ -1,4 +1,7 @@
-"""An environment that is a user's own class, `module:Class`: found without executing it, imported where it is made."""
+"""An environment that is a user's own class, `module:Class`.
+
+Found without executing it, imported where it is made.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,10 @@ def check_module(name: str) -> ModuleSpec:
     for depth in range(1, len(parts) + 1):
         found = _find(".".join(parts[:depth]), path)
         if found is None:
-            raise UsageError(f"env: no module {'.'.join(parts[:depth])!r}; looked in {Path.cwd()} and on Python's path")
+            raise UsageError(
+                f"env: no module {'.'.join(parts[:depth])!r}; looked in {Path.cwd()} and on"
+                " Python's path"
+            )
         path = list(found.submodule_search_locations or [])
     assert found is not None
     return found
@@ -75,8 +81,8 @@ def _names(module: ModuleSpec) -> set[str]:
 def make_class(env: str, arguments: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
     """Import the module and make the environment.
 
-    A class whose first parameter is called `config` or `env_config` is RLlib's kind and gets the arguments as one mapping;
-    any other gets them as keyword arguments, as Gymnasium gives them.
+    A class whose first parameter is called `config` or `env_config` is RLlib's kind and gets the
+    arguments as one mapping; any other gets them as keyword arguments, as Gymnasium gives them.
 
     Raises:
         UsageError: If the module has no such class.
@@ -87,5 +93,7 @@ def make_class(env: str, arguments: Mapping[str, Any]) -> gymnasium.Env[Any, Any
     if not callable(made):
         raise UsageError(f"env: {module} has no class {name!r}{did_you_mean(name, vars(found))}")
     takes_mapping = list(inspect.signature(made).parameters)[:1] in (["config"], ["env_config"])
-    environment: gymnasium.Env[Any, Any] = made(dict(arguments)) if takes_mapping else made(**arguments)
+    environment: gymnasium.Env[Any, Any] = (
+        made(dict(arguments)) if takes_mapping else made(**arguments)
+    )
     return environment

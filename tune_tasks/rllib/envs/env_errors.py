@@ -1,7 +1,7 @@
 """An environment's own error, from the process of an env runner to its trial.
 
-RLlib 2.60 ends an env runner whose environment has raised, and tells only that its process has died. The error is kept in a
-file; both processes have it where they are on one machine.
+RLlib 2.60 ends an env runner whose environment has raised, and tells only that its process has
+died. The error is kept in a file; both processes have it where they are on one machine.
 """
 
 from __future__ import annotations
@@ -26,14 +26,17 @@ class KeepsErrors(gymnasium.Wrapper[Any, Any, Any, Any]):
         self._folder = folder
         self._shape = env.observation_space.shape or ()
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
         """See Gymnasium."""
         with kept(self._folder):
             return self.env.reset(seed=seed, options=options)
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """See Gymnasium."""
-        try:  # a context manager, entered at every step, would cost as much as the rest of the wrapper
+        # A context manager, entered at every step, would cost as much as the rest of the wrapper
+        try:
             result = self.env.step(action)
             self._check_shape(result[0])
         except Exception as exc:
@@ -60,7 +63,9 @@ def kept(folder: str) -> Iterator[None]:
 
 def _keep(exc: Exception, folder: str) -> None:
     with contextlib.suppress(OSError):  # another machine has no such folder
-        Path(folder, f"{os.getpid()}.txt").write_text("".join(traceback.format_exception(exc)), encoding="utf-8")
+        Path(folder, f"{os.getpid()}.txt").write_text(
+            "".join(traceback.format_exception(exc)), encoding="utf-8"
+        )
 
 
 def first_error(folder: str) -> str | None:

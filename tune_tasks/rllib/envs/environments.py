@@ -26,7 +26,9 @@ from tune_tasks.rllib.envs.wrappers import Env, RepeatedActions, atari_images, s
 #: The name under which RLlib finds our environments, on every machine of the cluster.
 REGISTERED_AS = "tune_tasks"
 
-_ID = re.compile(r"(?:(?P<module>[A-Za-z_][\w.]*):)?(?P<name>(?:[\w-]+/)?[\w.-]+?)(?:-v(?P<version>\d+))?")
+_ID = re.compile(
+    r"(?:(?P<module>[A-Za-z_][\w.]*):)?(?P<name>(?:[\w-]+/)?[\w.-]+?)(?:-v(?P<version>\d+))?"
+)
 _DOTTED = re.compile(r"(?P<module>[a-z_]\w*(?:\.[A-Za-z_]\w*)*)\.(?P<name>[A-Za-z_]\w*)")
 #: A package of environments -> the module that it needs, and how that is installed.
 _NEEDS = {
@@ -42,17 +44,22 @@ def check_environment(env: str) -> None:
     """Check that an environment can be made of `env`, without making it.
 
     Args:
-        env: An id of Gymnasium (`CartPole-v1`), also one that a module registers (`module:Id-v0`); an Atari id of 2017
-            (`PongDeterministic-v4`); or a class, `module:Class`. A module is looked for and read, not executed.
+        env: An id of Gymnasium (`CartPole-v1`), also one that a module registers (`module:Id-v0`);
+            an Atari id of 2017 (`PongDeterministic-v4`); or a class, `module:Class`. A module is
+            looked for and read, not executed.
 
     Raises:
-        UsageError: If there is no such environment, naming the nearest; or if a library that it needs is not installed.
+        UsageError: If there is no such environment, naming the nearest; or if a library that it
+            needs is not installed.
     """
     match = _ID.fullmatch(env)
     if is_class(env):
         check_class(env)
     elif dotted := _DOTTED.fullmatch(env):
-        raise UsageError(f"env: a class is written `module:Class`: {dotted['module']}:{dotted['name']}; got {env!r}")
+        raise UsageError(
+            f"env: a class is written `module:Class`: {dotted['module']}:{dotted['name']}; got"
+            f" {env!r}"
+        )
     elif match is None:
         raise UsageError(f"env: expected an id such as CartPole-v1, or `module:Class`; got {env!r}")
     elif match["module"]:
@@ -62,7 +69,10 @@ def check_environment(env: str) -> None:
 
 
 def is_atari(env: str) -> bool:
-    """Whether `env` is the id of an Atari game that is played by its images. Of a class nobody knows before it is made."""
+    """Whether `env` is the id of an Atari game that is played by its images.
+
+    Of a class nobody knows before it is made.
+    """
     register_atari()
     return has_screen(env.rpartition(":")[2])
 
@@ -73,33 +83,54 @@ def _spec(env: str, own: str = "") -> EnvSpec:
     spec = gymnasium.registry.get(env)
     if own and spec is not None:
         return spec
-    if spec is None or not isinstance(spec.entry_point, str):  # ids of mujoco-py are there, and raise an error
-        raise UsageError(f"env: {f'{own} does not register it: ' if own else ''}{_not_there(env, own)}")
+    # Ids of mujoco-py are there, and raise an error
+    if spec is None or not isinstance(spec.entry_point, str):
+        raise UsageError(
+            f"env: {f'{own} does not register it: ' if own else ''}{_not_there(env, own)}"
+        )
     for package, (module, install) in _NEEDS.items():
         if spec.entry_point.startswith(package) and importlib.util.find_spec(module) is None:
-            raise UsageError(f"env: {env!r} needs {module}, which is not installed: pip install {install}")
+            raise UsageError(
+                f"env: {env!r} needs {module}, which is not installed: pip install {install}"
+            )
     return spec
 
 
 def _not_there(env: str, own: str) -> str:
-    known = [name for name, spec in gymnasium.registry.items() if own or isinstance(spec.entry_point, str)]
+    known = [
+        name
+        for name, spec in gymnasium.registry.items()
+        if own or isinstance(spec.entry_point, str)
+    ]
     match = _ID.fullmatch(env)
     versions = [name for name in known if match and name.rpartition("-v")[0] == match["name"]]
     if versions:
         newest = max(versions, key=lambda name: int(name.rpartition("-v")[2]))
         what = "does not exist (any more)" if match and match["version"] else "names no version"
-        return f"{env!r} {what}; the newest version in Gymnasium {gymnasium.__version__} is {newest!r}"
-    ale = "" if importlib.util.find_spec("ale_py") else "; Atari games need ale-py: pip install 'tune-tasks[rllib]'"
+        return (
+            f"{env!r} {what}; the newest version in Gymnasium {gymnasium.__version__} is {newest!r}"
+        )
+    ale = (
+        ""
+        if importlib.util.find_spec("ale_py")
+        else "; Atari games need ale-py: pip install 'tune-tasks[rllib]'"
+    )
     hint = did_you_mean(env, known)
     if not hint and "/" in env and not own:
-        hint = f"; an id that a package of yours registers is written with the package before it: `package:{env}`"
+        hint = (
+            "; an id that a package of yours registers is written with the package before it:"
+            f" `package:{env}`"
+        )
     return f"no environment is named {env!r}{hint}{ale}"
 
 
 def make_environment(env: str, options: EnvironmentOptions) -> Env:
-    """Make the environment, and wrap it as the options say. Runs in any process; executes the module that `env` names.
+    """Make the environment, and wrap it as the options say. Runs in any process.
 
-    Observations come out as floats: images in (height, width, channels), what is no array of numbers as one vector.
+    Executes the module that `env` names.
+
+    Observations come out as floats: images in (height, width, channels), what is no array of
+    numbers as one vector.
 
     Raises:
         UsageError: If there is no such environment, or a library that it needs is not installed.
@@ -108,7 +139,9 @@ def make_environment(env: str, options: EnvironmentOptions) -> Env:
 
 
 def try_environment(env: str, options: EnvironmentOptions, seed: int | None) -> Env:
-    """Make and wrap the environment, and act once in it: what is wrong with it from the start is raised, in words.
+    """Make and wrap the environment, and act once in it.
+
+    What is wrong with it from the start is raised, in words.
 
     Raises:
         UsageError: If there is none, or it is not as Gymnasium wants it.
@@ -126,7 +159,10 @@ def _wrapped(made: Env, options: EnvironmentOptions) -> Env:
     if _has_images(made):
         made = atari_images(made, options)
     else:
-        made = _readable(RepeatedActions(made, options.frame_repeat) if options.frame_repeat > 1 else made, options)
+        made = _readable(
+            RepeatedActions(made, options.frame_repeat) if options.frame_repeat > 1 else made,
+            options,
+        )
     return TimeLimit(made, options.horizon) if options.horizon else made
 
 
@@ -142,17 +178,23 @@ def _of_class_or_id(env: str, options: EnvironmentOptions) -> Env:
     module, _, name = env.rpartition(":")
     if module:
         importlib.import_module(module)
-    # Gymnasium warns of an id's age each time that it makes one from its name: from its spec it does not.
+    # Gymnasium warns of an id's age each time that it makes one from its name: from its spec it
+    # does not.
     spec = _spec(name, module)
     images = {"obs_type": "grayscale" if options.grayscale else "rgb"} if has_screen(name) else {}
     return gymnasium.make(spec, disable_env_checker=True, **{**images, **options.arguments})
 
 
 def _has_images(env: Env) -> bool:
-    """Whether it is an Atari game that is played by its images, also where a user's class has made it."""
+    """Whether it is an Atari game that is played by its images.
+
+    Also where a user's class has made it.
+    """
     space = env.observation_space
     atari = type(env.unwrapped).__module__.startswith("ale_py.")
-    return atari and isinstance(space, spaces.Box) and len(space.shape) > 1 and space.dtype == np.uint8
+    return (
+        atari and isinstance(space, spaces.Box) and len(space.shape) > 1 and space.dtype == np.uint8
+    )
 
 
 def _readable(env: Env, options: EnvironmentOptions) -> Env:
@@ -160,15 +202,18 @@ def _readable(env: Env, options: EnvironmentOptions) -> Env:
     if not isinstance(space, spaces.Box):
         return vectors(env)
     if space.dtype == np.uint8:
-        return scaled(env, zero_mean=options.zero_mean or len(space.shape) == 1)  # 2017's for Atari's memory
+        # 2017's for Atari's memory
+        return scaled(env, zero_mean=options.zero_mean or len(space.shape) == 1)
     return env
 
 
 def create(context: Mapping[str, Any]) -> Env:
-    """What RLlib calls, in an env runner's process: make the environment that `env_config` describes.
+    """What RLlib calls, in an env runner's process.
 
-    What can be imported where the trial is built can be imported here: `search_path` is the `sys.path` there. What the
-    environment raises is kept in the folder `errors`.
+    Make the environment that `env_config` describes.
+
+    What can be imported where the trial is built can be imported here: `search_path` is the
+    `sys.path` there. What the environment raises is kept in the folder `errors`.
     """
     sys.path += [entry for entry in context.get("search_path", ()) if entry not in sys.path]
     if not context.get("errors"):
@@ -178,7 +223,10 @@ def create(context: Mapping[str, Any]) -> Env:
 
 
 def register() -> None:
-    """Make `REGISTERED_AS` known to RLlib: in this process, and through Ray in all others, now or once Ray is started."""
+    """Make `REGISTERED_AS` known to RLlib.
+
+    In this process, and through Ray in all others, now or once Ray is started.
+    """
     from ray.tune import register_env
 
     register_env(REGISTERED_AS, create)

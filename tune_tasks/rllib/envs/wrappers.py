@@ -1,4 +1,7 @@
-"""What stands around an environment so that RLlib's networks can read it, as 2017's preprocessors did. No OpenCV."""
+"""What stands around an environment so that RLlib's networks can read it.
+
+As 2017's preprocessors did. No OpenCV.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,12 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium import spaces
-from gymnasium.wrappers import FlattenObservation, FrameStackObservation, MaxAndSkipObservation, TransformObservation
+from gymnasium.wrappers import (
+    FlattenObservation,
+    FrameStackObservation,
+    MaxAndSkipObservation,
+    TransformObservation,
+)
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -17,7 +25,10 @@ Env = gymnasium.Env[Any, Any]
 
 
 class ResizedImages(gymnasium.ObservationWrapper[NDArray[np.uint8], Any, NDArray[np.uint8]]):
-    """Images of `dim` × `dim` pixels with a last axis of channels; each pixel is the mean of the area that it stands for."""
+    """Images of `dim` × `dim` pixels with a last axis of channels.
+
+    Each pixel is the mean of the area that it stands for.
+    """
 
     def __init__(self, env: Env, dim: int) -> None:
         super().__init__(env)
@@ -27,7 +38,10 @@ class ResizedImages(gymnasium.ObservationWrapper[NDArray[np.uint8], Any, NDArray
         self.observation_space = spaces.Box(0, 255, (*self._size, channels), np.uint8)
 
     def observation(self, observation: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The image, resized. A mean keeps a ball of two pixels visible, where the nearest pixel would drop it."""
+        """The image, resized.
+
+        A mean keeps a ball of two pixels visible, where the nearest pixel would drop it.
+        """
         image = Image.fromarray(observation).resize(self._size, Image.Resampling.BOX)
         return np.asarray(image).reshape(self.observation_space.shape or ())
 
@@ -51,9 +65,13 @@ class RepeatedActions(gymnasium.Wrapper[Any, Any, Any, Any]):
 
 
 def atari_images(env: Env, options: EnvironmentOptions) -> Env:
-    """An Atari game's images as RLlib's convolutional networks take them: (dim, dim, channels × framestack), small floats."""
+    """An Atari game's images as RLlib's convolutional networks take them.
+
+    (dim, dim, channels × framestack), small floats.
+    """
     if options.frame_repeat > 1:
-        # An Atari sprite may be drawn on every second frame only: the brighter of the last two (Mnih et al. 2015).
+        # An Atari sprite may be drawn on every second frame only: the brighter of the last two
+        # (Mnih et al. 2015).
         env = MaxAndSkipObservation(env, options.frame_repeat)
     env = ResizedImages(env, options.dim)
     if options.framestack > 1:
@@ -72,13 +90,22 @@ def scaled(env: Env, *, zero_mean: bool) -> Env:
     """Bytes as floats in [-1, 1], or in [0, 1]."""
     low, divisor = (-1.0, 127.5) if zero_mean else (0.0, 255.0)
     space = spaces.Box(low, 1.0, env.observation_space.shape, np.float32)
-    return TransformObservation(env, lambda image: np.asarray(image, np.float32) / np.float32(divisor) + np.float32(low), space)
+    return TransformObservation(
+        env,
+        lambda image: np.asarray(image, np.float32) / np.float32(divisor) + np.float32(low),
+        space,
+    )
 
 
 def vectors(env: Env) -> Env:
-    """Observations that are no arrays of numbers as one vector: a Discrete one as in 2017, one-hot."""
+    """Observations that are no arrays of numbers as one vector.
+
+    A Discrete one as in 2017, one-hot.
+    """
     flat: Env = FlattenObservation(env)
     space = flat.observation_space
     assert isinstance(space, spaces.Box)
-    space = spaces.Box(space.low.astype(np.float32), space.high.astype(np.float32), space.shape, np.float32)
+    space = spaces.Box(
+        space.low.astype(np.float32), space.high.astype(np.float32), space.shape, np.float32
+    )
     return TransformObservation(flat, lambda vector: np.asarray(vector, np.float32), space)

@@ -1,10 +1,12 @@
 """The language of `eval:` values in a spec: a bounded subset of Python's expressions.
 
-`ast` parses the source, `_build` checks every node against the tables below and turns it into closures; Python's own
-`eval` never sees it. Functions are reached by their full dotted name in `_FUNCTIONS`, so no attribute of a value can.
+`ast` parses the source, `_build` checks every node against the tables below and turns it into
+closures; Python's own `eval` never sees it. Functions are reached by their full dotted name in
+`_FUNCTIONS`, so no attribute of a value can.
 
-Time and memory are bounded by one budget of steps: a value is weighed before an operation reads it and after one
-makes it, and a loop pays the number of its nodes on each turn. Sizes that arguments ask for are checked beforehand.
+Time and memory are bounded by one budget of steps: a value is weighed before an operation reads it
+and after one makes it, and a loop pays the number of its nodes on each turn. Sizes that arguments
+ask for are checked beforehand.
 """
 
 from __future__ import annotations
@@ -30,18 +32,30 @@ MAX_PLAN_STEPS = 50_000_000  # of all trials of a spec
 MAX_PLAN_VALUES = 20_000_000  # that all trials of a spec hold
 MAX_LENGTH = 100_000  # items or characters of one value
 MAX_BITS = 4096  # of an integer
-MAX_PARAMETER = 1e100  # of a distribution: some of random's rejection loops never end once their terms overflow
+# Of a distribution: some of random's rejection loops never end once their terms overflow
+MAX_PARAMETER = 1e100
 
 Path: TypeAlias = tuple[str | int, ...]
 Lookup: TypeAlias = Callable[[Path], object]
 _Value: TypeAlias = Any  # None, bool, int, float, str, list, tuple, dict or a numeric array
 _OF_A_GENERATOR, _OF_AN_EVALUATION = 20, 10  # steps: what else they take, measured in steps
 _LESS = "; ask for fewer trials, or for smaller values"
-_FAILURES = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError, Warning)
+_FAILURES = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    Warning,
+)
 
 
 class Budget:
-    """What the trials of a plan may take together: steps of their making, and values that are kept of them.
+    """What the trials of a plan may take together.
+
+    Steps of their making, and values that are kept of them.
 
     Args:
         steps: A value that is copied is one; an evaluation has its own.
@@ -60,9 +74,14 @@ class Budget:
         self._steps -= steps
         self._values -= values
         if self._steps < 0:
-            raise SpecError(f"config: the trials of this spec take more than {MAX_PLAN_STEPS:,} steps to plan{_LESS}")
+            raise SpecError(
+                f"config: the trials of this spec take more than {MAX_PLAN_STEPS:,} steps to"
+                f" plan{_LESS}"
+            )
         if self._values < 0:
-            raise SpecError(f"config: the trials of this spec hold more than {MAX_PLAN_VALUES:,} values{_LESS}")
+            raise SpecError(
+                f"config: the trials of this spec hold more than {MAX_PLAN_VALUES:,} values{_LESS}"
+            )
 
 
 class _LimitError(ValueError):
@@ -80,7 +99,10 @@ def _bounded(length: int) -> int:
 
 
 def _extent(shape: Iterable[int]) -> int:
-    """The items of an array, where an axis of none counts as one: it still makes a list of lists as long as the others."""
+    """The items of an array, where an axis of none counts as one.
+
+    It still makes a list of lists as long as the others.
+    """
     return _bounded(math.prod(max(1, length) for length in shape))
 
 
@@ -107,10 +129,15 @@ def _weight(value: _Value) -> int:
 
 
 class _Run:
-    """One evaluation: its inputs, its generators, the comprehension's names, and what is left of the budget."""
+    """One evaluation.
+
+    Its inputs, its generators, the comprehension's names, and what is left of the budget.
+    """
 
     def __init__(self, stream: str, index: int, lookup: Lookup) -> None:
-        self.seed = int.from_bytes(hashlib.sha256(stream.encode("utf-8", "surrogatepass")).digest(), "big")
+        self.seed = int.from_bytes(
+            hashlib.sha256(stream.encode("utf-8", "surrogatepass")).digest(), "big"
+        )
         self.index = index
         self.lookup = lookup
         self.settings: dict[Path, _Value] = {}
@@ -141,7 +168,10 @@ class _Run:
             raise _LimitError(f"it takes more than {MAX_STEPS:,} steps")
 
     def weigh(self, *values: _Value) -> None:
-        """Pay for all that `values` hold; shared parts count each time, as whoever reads them meets them each time."""
+        """Pay for all that `values` hold.
+
+        Shared parts count each time, as whoever reads them meets them each time.
+        """
         pending = list(values)
         while pending:
             value = pending.pop()
@@ -154,7 +184,10 @@ class _Run:
 
 
 def _listed(value: _Value) -> _Value:
-    """An array as lists. Containers hold no arrays: a comparison of two such lists would broadcast beyond all bounds."""
+    """An array as lists. Containers hold no arrays.
+
+    A comparison of two such lists would broadcast beyond all bounds.
+    """
     return value.tolist() if _is_array(value) else value
 
 
@@ -173,7 +206,8 @@ def _plain(value: _Value) -> object:
     return {key: _plain(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
-# --- numpy ---------------------------------------------------------------------------------------------------------
+# --- numpy
+# -------------------------------------------------------------------------------------------------
 
 
 def _from_numpy(value: _Value) -> _Value:
@@ -199,7 +233,9 @@ def _operand(value: _Value) -> _Value:
     return array
 
 
-def _elementwise(run: _Run, operation: Callable[..., _Value], *args: _Value, **kwargs: _Value) -> _Value:
+def _elementwise(
+    run: _Run, operation: Callable[..., _Value], *args: _Value, **kwargs: _Value
+) -> _Value:
     import numpy as np
 
     args = tuple(_operand(value) for value in args)
@@ -253,14 +289,17 @@ def _numpy_array(run: _Run, **given: _Value) -> _Value:
     return _elementwise(run, np.array, given["object"])
 
 
-# --- random --------------------------------------------------------------------------------------------------------
+# --- random
+# -------------------------------------------------------------------------------------------------
 
 
 def _parameter(value: _Value) -> _Value:
     if not isinstance(value, (int, float)):
         raise TypeError(f"expected a number, got {type(value).__name__}")
     if not abs(value) <= MAX_PARAMETER:
-        raise ValueError(f"expected a finite number of at most {MAX_PARAMETER:g}, got {_short(str(value))}")
+        raise ValueError(
+            f"expected a finite number of at most {MAX_PARAMETER:g}, got {_short(str(value))}"
+        )
     return value
 
 
@@ -283,7 +322,10 @@ def _random(name: str, run: _Run, **given: _Value) -> _Value:
 def _size(run: _Run, size: _Value) -> _Value:
     if size is None:
         return None
-    shape = [_whole(length) for length in (_items(size) if not isinstance(size, (int, float)) else [size])]
+    shape = [
+        _whole(length)
+        for length in (_items(size) if not isinstance(size, (int, float)) else [size])
+    ]
     if any(length < 0 for length in shape):
         raise ValueError("a size is negative")
     run.spend(_extent(shape))
@@ -294,11 +336,14 @@ def _numpy_random(name: str, run: _Run, **given: _Value) -> _Value:
     run.spend(50)
     size = _size(run, given.pop("size", None))
     if name == "randint":  # its default type differs between platforms
-        given = {key: _whole(value) for key, value in given.items() if value is not None} | {"dtype": "int64"}
+        given = {key: _whole(value) for key, value in given.items() if value is not None} | {
+            "dtype": "int64"
+        }
         return _from_numpy(run.numpy_random.randint(**given, size=size))
     given = {key: _parameter(value) for key, value in given.items()}
     if name == "geometric" and given["p"] < 1e-9:
-        raise ValueError("p is below 1e-9: a draw may not fit into 64 bits")  # NumPy returns what the processor makes of it
+        # NumPy returns what the processor makes of it
+        raise ValueError("p is below 1e-9: a draw may not fit into 64 bits")
     return _from_numpy(getattr(run.numpy_random, name)(**given, size=size))
 
 
@@ -313,7 +358,10 @@ def _pool(run: _Run, value: _Value) -> list[_Value]:
 
 
 def _pick(items: list[_Value], places: _Value) -> _Value:
-    """NumPy would turn mixed items into texts; taking them by place draws the same ones and leaves them as they are."""
+    """NumPy would turn mixed items into texts.
+
+    Taking them by place draws the same ones and leaves them as they are.
+    """
     if isinstance(places, list):
         return [_pick(items, place) for place in places]
     return items[places]
@@ -325,9 +373,13 @@ def _numpy_pick(items: list[_Value], places: _Value) -> _Value:
     return _operand(picked) if numbers else picked
 
 
-def _numpy_choice(run: _Run, a: _Value, size: _Value = None, replace: _Value = True, p: _Value = None) -> _Value:
+def _numpy_choice(
+    run: _Run, a: _Value, size: _Value = None, replace: _Value = True, p: _Value = None
+) -> _Value:
     items = _pool(run, a)
-    return _numpy_pick(items, run.numpy_random.choice(len(items), _size(run, size), bool(replace), _operand(p)))
+    return _numpy_pick(
+        items, run.numpy_random.choice(len(items), _size(run, size), bool(replace), _operand(p))
+    )
 
 
 def _numpy_permutation(run: _Run, x: _Value) -> _Value:
@@ -335,7 +387,8 @@ def _numpy_permutation(run: _Run, x: _Value) -> _Value:
     return _numpy_pick(items, run.numpy_random.permutation(len(items)))
 
 
-# --- functions and operators ---------------------------------------------------------------------------------------
+# --- functions and operators
+# ---------------------------------------------------------------------------------------
 
 
 def _round(number: _Value, ndigits: _Value = None) -> _Value:
@@ -373,12 +426,22 @@ def _check_operands(operation: Callable[..., _Value], left: _Value, right: _Valu
         raise TypeError("formatting with % is not part of the eval language")
     if not isinstance(right, int):
         left, right = right, left
-    if operation is operator.mul and isinstance(right, int) and isinstance(left, (str, list, tuple)):
+    if (
+        operation is operator.mul
+        and isinstance(right, int)
+        and isinstance(left, (str, list, tuple))
+    ):
         _bounded(len(left) * right)
 
 
 def _check_integers(operation: Callable[..., _Value], left: int, right: int) -> None:
-    bits = left.bit_length() * right if operation is operator.pow else right if operation is operator.lshift else 0
+    bits = (
+        left.bit_length() * right
+        if operation is operator.pow
+        else right
+        if operation is operator.lshift
+        else 0
+    )
     if bits > MAX_BITS:
         raise _LimitError(f"an integer would have more than {MAX_BITS} bits")
 
@@ -399,7 +462,10 @@ def _operate(run: _Run, operation: Callable[..., _Value], *operands: _Value) -> 
 
 @dataclass(frozen=True)
 class _Function:
-    """A function of the language; in `signature`, `?` marks an optional parameter and `*` the rest of them."""
+    """A function of the language.
+
+    In `signature`, `?` marks an optional parameter and `*` the rest of them.
+    """
 
     signature: str
     call: Callable[..., _Value]
@@ -414,18 +480,25 @@ class _Function:
 
 
 def _python(signature: str, function: Callable[..., _Value]) -> _Function:
-    return _Function(signature, lambda _run, *args, **kwargs: function(*map(_listed, args), **kwargs))
+    return _Function(
+        signature, lambda _run, *args, **kwargs: function(*map(_listed, args), **kwargs)
+    )
 
 
 def _named(signature: str, call: Callable[..., _Value]) -> _Function:
     """A function whose `call` gets every argument by name."""
     names = signature.replace("?", "").split()
-    return _Function(signature, lambda run, *args, **kwargs: call(run, **dict(zip(names, args, strict=False)), **kwargs))
+    return _Function(
+        signature,
+        lambda run, *args, **kwargs: call(run, **dict(zip(names, args, strict=False)), **kwargs),
+    )
 
 
 _MATH = {
-    "x": "sqrt exp expm1 log2 log10 log1p floor ceil trunc fabs sin cos tan asin acos atan sinh cosh tanh degrees radians "
-    "isnan isinf isfinite erf",
+    "x": (
+        "sqrt exp expm1 log2 log10 log1p floor ceil trunc fabs sin cos tan asin acos atan sinh cosh"
+        " tanh degrees radians isnan isinf isfinite erf"
+    ),
     "x y": "pow atan2 fmod copysign",
     "x base?": "log",
     "a b": "gcd",
@@ -437,7 +510,8 @@ _RANDOM = {
     "seq": "choice",
     "population weights? cum_weights? k?": "choices",
     "population k": "sample",
-    "mu sigma": "gauss normalvariate lognormvariate",  # required: they have no defaults before Python 3.11
+    # Required: they have no defaults before Python 3.11
+    "mu sigma": "gauss normalvariate lognormvariate",
     "lambd": "expovariate",
     "alpha beta": "betavariate gammavariate weibullvariate",
     "low? high? mode?": "triangular",
@@ -463,10 +537,15 @@ _NUMPY_ELEMENTWISE = {
     "a a_min? a_max?": "clip",
 }
 _NUMPY_REDUCE = {"a axis?": "mean sum min max prod std"}
-_NUMPY_GRID = {"start stop num? endpoint?": "linspace geomspace", "start stop num? endpoint? base?": "logspace"}
+_NUMPY_GRID = {
+    "start stop num? endpoint?": "linspace geomspace",
+    "start stop num? endpoint? base?": "logspace",
+}
 
 
-def _table(module: str, rows: dict[str, str], make: Callable[[str, str], _Function]) -> dict[str, _Function]:
+def _table(
+    module: str, rows: dict[str, str], make: Callable[[str, str], _Function]
+) -> dict[str, _Function]:
     names = ((signature, name) for signature, row in rows.items() for name in row.split())
     return {f"{module}.{name}": make(signature, name) for signature, name in names}
 
@@ -492,17 +571,35 @@ _FUNCTIONS: dict[str, _Function] = {
     "tuple": _python("values?", tuple),
     "zip": _python("*values", lambda *values: list(zip(*values, strict=False))),
     **_table("math", _MATH, lambda signature, name: _python(signature, getattr(math, name))),
-    **_table("random", _RANDOM, lambda signature, name: _named(signature, functools.partial(_random, name))),
-    **_table("np.random", _NUMPY_RANDOM, lambda signature, name: _named(signature, functools.partial(_numpy_random, name))),
+    **_table(
+        "random",
+        _RANDOM,
+        lambda signature, name: _named(signature, functools.partial(_random, name)),
+    ),
+    **_table(
+        "np.random",
+        _NUMPY_RANDOM,
+        lambda signature, name: _named(signature, functools.partial(_numpy_random, name)),
+    ),
     "np.random.rand": _Function("*sizes", functools.partial(_numpy_rand, "random_sample")),
     "np.random.randn": _Function("*sizes", functools.partial(_numpy_rand, "standard_normal")),
     "np.random.choice": _Function("a size? replace? p?", _numpy_choice),
     "np.random.permutation": _Function("x", _numpy_permutation),
     **_table(
-        "np", _NUMPY_ELEMENTWISE, lambda signature, name: _Function(signature, functools.partial(_numpy_elementwise, name))
+        "np",
+        _NUMPY_ELEMENTWISE,
+        lambda signature, name: _Function(signature, functools.partial(_numpy_elementwise, name)),
     ),
-    **_table("np", _NUMPY_REDUCE, lambda signature, name: _Function(signature, functools.partial(_numpy_reduce, name))),
-    **_table("np", _NUMPY_GRID, lambda signature, name: _named(signature, functools.partial(_numpy_grid, name))),
+    **_table(
+        "np",
+        _NUMPY_REDUCE,
+        lambda signature, name: _Function(signature, functools.partial(_numpy_reduce, name)),
+    ),
+    **_table(
+        "np",
+        _NUMPY_GRID,
+        lambda signature, name: _named(signature, functools.partial(_numpy_grid, name)),
+    ),
     "np.arange": _Function("start stop? step?", _numpy_arange),
     "np.round": _Function("a decimals?", _numpy_round),
     "np.array": _named("object", _numpy_array),
@@ -538,14 +635,18 @@ _OPERATORS: dict[type[ast.AST], Callable[..., _Value]] = {
 }
 
 
-# --- from syntax to closures ---------------------------------------------------------------------------------------
+# --- from syntax to closures
+# ---------------------------------------------------------------------------------------
 
 _Code: TypeAlias = Callable[[_Run], _Value]
 
 
 @dataclass(frozen=True)
 class _Scope:
-    """The names that comprehensions bind around a node, and all references of the expression so far."""
+    """The names that comprehensions bind around a node.
+
+    And all references of the expression so far.
+    """
 
     names: frozenset[str]
     references: set[Path]
@@ -589,7 +690,10 @@ def _dotted(node: ast.AST) -> str | None:
 
 
 def _spec_path(node: ast.AST) -> Path | None:
-    """`("config", "a", 0)` for `spec.config.a[0]`, None for what is no constant path below `spec`."""
+    """`("config", "a", 0)` for `spec.config.a[0]`.
+
+    None for what is no constant path below `spec`.
+    """
     parts: list[str | int] = []
     while isinstance(node, (ast.Attribute, ast.Subscript)):
         key = node.attr if isinstance(node, ast.Attribute) else getattr(node.slice, "value", None)
@@ -635,7 +739,9 @@ def _named_constant(name: str, scope: _Scope) -> _Code:
     raise ExpressionError(f"{_short(name)} is not a name of the eval language{hint}")
 
 
-def _sequence(kind: type[list[_Value]] | type[tuple[_Value, ...]], node: ast.List | ast.Tuple, scope: _Scope) -> _Code:
+def _sequence(
+    kind: type[list[_Value]] | type[tuple[_Value, ...]], node: ast.List | ast.Tuple, scope: _Scope
+) -> _Code:
     items = [_build(item, scope) for item in node.elts]
 
     def code(run: _Run) -> _Value:
@@ -649,7 +755,11 @@ def _sequence(kind: type[list[_Value]] | type[tuple[_Value, ...]], node: ast.Lis
 def _dict(node: ast.Dict, scope: _Scope) -> _Code:
     if None in node.keys:
         raise _refuse("unpacking with **")
-    items = [(_build(key, scope), _build(value, scope)) for key, value in zip(node.keys, node.values, strict=True) if key]
+    items = [
+        (_build(key, scope), _build(value, scope))
+        for key, value in zip(node.keys, node.values, strict=True)
+        if key
+    ]
 
     def code(run: _Run) -> _Value:
         pairs = [(key(run), _listed(value(run))) for key, value in items]
@@ -667,7 +777,11 @@ def _unary(node: ast.UnaryOp, scope: _Scope) -> _Code:
 
 
 def _binary(node: ast.BinOp, scope: _Scope) -> _Code:
-    operation, left, right = _operation(node.op), _build(node.left, scope), _build(node.right, scope)
+    operation, left, right = (
+        _operation(node.op),
+        _build(node.left, scope),
+        _build(node.right, scope),
+    )
     return lambda run: _operate(run, operation, left(run), right(run))
 
 
@@ -686,7 +800,10 @@ def _boolean(node: ast.BoolOp, scope: _Scope) -> _Code:
 
 def _compare(node: ast.Compare, scope: _Scope) -> _Code:
     first = _build(node.left, scope)
-    rest = [(_operation(op), _build(right, scope)) for op, right in zip(node.ops, node.comparators, strict=True)]
+    rest = [
+        (_operation(op), _build(right, scope))
+        for op, right in zip(node.ops, node.comparators, strict=True)
+    ]
 
     def code(run: _Run) -> _Value:
         left = first(run)
@@ -748,7 +865,10 @@ def _targets(node: ast.AST) -> list[str]:
 
 @dataclass(frozen=True)
 class _Clause:
-    """`for names in source if conditions` of a comprehension; `unpack` where the names are a tuple."""
+    """`for names in source if conditions` of a comprehension.
+
+    `unpack` where the names are a tuple.
+    """
 
     source: _Code
     names: list[str]
@@ -782,7 +902,9 @@ def _comprehension(node: ast.ListComp | ast.GeneratorExp, scope: _Scope) -> _Cod
         source, names = _build(generator.iter, scope), _targets(generator.target)
         scope = _Scope(scope.names | set(names), scope.references)
         conditions = [_build(condition, scope) for condition in generator.ifs]
-        clauses.append(_Clause(source, names, not isinstance(generator.target, ast.Name), conditions))
+        clauses.append(
+            _Clause(source, names, not isinstance(generator.target, ast.Name), conditions)
+        )
     element = _build(node.elt, scope)
 
     def code(run: _Run) -> _Value:
@@ -806,7 +928,9 @@ def _check_arguments(name: str, function: _Function, node: ast.Call) -> None:
     given = [rest] if rest else [*names[: len(node.args)]]
     for keyword in keywords:
         if keyword not in names:
-            raise ExpressionError(f"{name} takes no argument {_short(keyword)!r}{did_you_mean(keyword, names)}")
+            raise ExpressionError(
+                f"{name} takes no argument {_short(keyword)!r}{did_you_mean(keyword, names)}"
+            )
         if keyword in given:
             raise ExpressionError(f"{name} gets the argument {keyword!r} twice")
         given.append(keyword)
@@ -817,10 +941,16 @@ def _check_arguments(name: str, function: _Function, node: ast.Call) -> None:
 def _call(node: ast.Call, scope: _Scope) -> _Code:
     name = _dotted(node.func)
     if name is None or name.split(".")[0] in scope.names:
-        raise _refuse(f"the method .{_short(node.func.attr)}" if isinstance(node.func, ast.Attribute) else "calling a value")
+        raise _refuse(
+            f"the method .{_short(node.func.attr)}"
+            if isinstance(node.func, ast.Attribute)
+            else "calling a value"
+        )
     function = _FUNCTIONS.get(name)
     if function is None:
-        raise ExpressionError(f"{_short(name)} is not a function of the eval language{did_you_mean(name, _FUNCTIONS)}")
+        raise ExpressionError(
+            f"{_short(name)} is not a function of the eval language{did_you_mean(name, _FUNCTIONS)}"
+        )
     _check_arguments(name, function, node)
     args = [_build(arg, scope) for arg in node.args]
     kwargs = {keyword.arg: _build(keyword.value, scope) for keyword in node.keywords if keyword.arg}
@@ -879,15 +1009,20 @@ def _depth(tree: ast.AST) -> int:
 
 def _syntax(source: str) -> ast.expr:
     if len(source) > MAX_SOURCE:
-        raise ExpressionError(f"an expression has at most {MAX_SOURCE:,} characters, this one {len(source):,}")
+        raise ExpressionError(
+            f"an expression has at most {MAX_SOURCE:,} characters, this one {len(source):,}"
+        )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # what one version of Python warns of, the next one refuses
+            # What one version of Python warns of, the next one refuses
+            warnings.simplefilter("error")
             tree = ast.parse(source.strip(), mode="eval")
     except SyntaxError as error:
         raise ExpressionError(f"{_short(source)!r} is not an expression: {error.msg}") from None
     except (MemoryError, RecursionError, ValueError, Warning) as error:
-        raise ExpressionError(f"{_short(source)!r} is not an expression: {_short(str(error) or 'too deeply nested')}") from None
+        raise ExpressionError(
+            f"{_short(source)!r} is not an expression: {_short(str(error) or 'too deeply nested')}"
+        ) from None
     if _depth(tree) > MAX_DEPTH:
         raise ExpressionError(f"an expression is nested at most {MAX_DEPTH} deep")
     return tree.body
@@ -911,24 +1046,31 @@ class Expression:
         """Check `source` and make it ready to be evaluated.
 
         Raises:
-            ExpressionError: `source` is not in the language; the message says why, and the nearest right thing.
+            ExpressionError: `source` is not in the language; the message says why, and the nearest
+                right thing.
         """
         tree = _syntax(source)
         scope = _Scope(frozenset(), set())
         code = _build(tree, scope)
         return cls(source, frozenset(scope.references), code)
 
-    def evaluate(self, *, stream: str, index: int, lookup: Lookup, budget: Budget | None = None) -> object:
-        """The value for one trial: None, bool, int, float, str, list or dict; tuples and arrays become lists.
+    def evaluate(
+        self, *, stream: str, index: int, lookup: Lookup, budget: Budget | None = None
+    ) -> object:
+        """The value for one trial: None, bool, int, float, str, list or dict.
+
+        Tuples and arrays become lists.
 
         Args:
-            stream: Seeds `random` and `np.random`; the same text gives the same value on every machine.
+            stream: Seeds `random` and `np.random`; the same text gives the same value on every
+                machine.
             index: The value of `_i`.
             lookup: Gives the value of a setting; an ExpressionError that it raises passes through.
             budget: Of the plan, from which the evaluation's steps are taken, and its value.
 
         Raises:
-            ExpressionError: The evaluation failed or exceeded a bound; the message quotes the expression.
+            ExpressionError: The evaluation failed or exceeded a bound; the message quotes the
+                expression.
         """
         run = _Run(stream, index, lookup)
         try:
@@ -942,7 +1084,9 @@ class Expression:
             raise
         except _FAILURES as error:
             kind = "" if isinstance(error, _LimitError) else f"{type(error).__name__}: "
-            raise ExpressionError(f"{_short(self.source)!r} failed: {kind}{_short(str(error), 200)}") from error
+            raise ExpressionError(
+                f"{_short(self.source)!r} failed: {kind}{_short(str(error), 200)}"
+            ) from error
 
     def __reduce__(self) -> tuple[Callable[[str], Expression], tuple[str]]:
         return Expression.parse, (self.source,)
