@@ -26,6 +26,7 @@ from tune_tasks import cli
 from tune_tasks.errors import SpecError
 from tune_tasks.result import STOP_METRICS, TrainingResult
 from tune_tasks.rllib.config import keys_2017
+from tune_tasks.spec import names
 from tune_tasks.spec import schema as spec
 from tune_tasks.spec.expressions import language as expressions
 from tune_tasks.sweep.plan import make_plan
@@ -130,9 +131,9 @@ def errors() -> str:
 
 def result() -> str:
     """The fields of a report."""
-    documented = re.findall(
-        r"^    (\w+): (.+)$", inspect.getdoc(TrainingResult) or "", re.MULTILINE
-    )
+    text = inspect.getdoc(TrainingResult) or ""
+    entries = re.findall(r"^    (\w+): (.+(?:\n {8}.+)*)$", text, re.MULTILINE)
+    documented = [(name, " ".join(meaning.split())) for name, meaning in entries]
     if [name for name, _ in documented] != list(TrainingResult._fields):
         raise SystemExit("the docstring of TrainingResult does not list its fields in their order")
     return _table(("field", "meaning"), ((f"`{name}`", text) for name, text in documented))
@@ -146,17 +147,17 @@ def help() -> str:
 
 def experiment_names() -> str:
     """Ray Tune's keys of an experiment."""
-    renamed = {**keys_2017.EXPERIMENT_KEYS, "num_samples": "num_trials"}
+    renamed = {**names.EXPERIMENT_KEYS, "num_samples": "num_trials"}
     rows = [(f"`{old}`", f"`{renamed.get(new, new)}`") for old, new in renamed.items()]
     rows += [
         (f"`checkpoint_config.{old}`", f"`{new}`")
-        for old, new in keys_2017.CHECKPOINT_KEYS.items()
-        if new not in keys_2017.EXPERIMENT_IGNORED
+        for old, new in names.CHECKPOINT_KEYS.items()
+        if new not in names.EXPERIMENT_IGNORED
     ]
     rows += [("`resources.extra_cpu`, `resources.extra_gpu`", "added to `cpu`, `gpu`")]
-    rows += _by_reason(keys_2017.EXPERIMENT_IGNORED, "no effect, with a warning: {}")
+    rows += _by_reason(names.EXPERIMENT_IGNORED, "no effect, with a warning: {}")
     rows += _by_reason(
-        {f"resources.{k}": v for k, v in keys_2017.RESOURCES_IGNORED.items()},
+        {f"resources.{k}": v for k, v in names.RESOURCES_IGNORED.items()},
         "no effect, with a warning: {}",
     )
     return _table(("key", "becomes"), rows)

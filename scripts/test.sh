@@ -8,5 +8,6 @@ fi
 ruff check .
 ruff format --check .
 mypy
+lint-imports
 python docs/generate.py --check
 exec pytest --durations=10

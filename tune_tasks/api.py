@@ -9,6 +9,7 @@ from os import PathLike, fspath
 from typing import Any, Literal
 
 from tune_tasks.errors import UsageError
+from tune_tasks.flows import as_tune
 from tune_tasks.results.summary import Summary
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.sweep.launch import launch
@@ -120,7 +121,7 @@ def run_experiments(
     )
     session = Session(callables, scheduler or Scheduler(), make_display(display, sys.stdout))
     try:
-        return launch(request, session)
+        return launch(request, session, as_tune)
     finally:
         session.display.close()
 

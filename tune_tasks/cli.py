@@ -20,8 +20,10 @@ from typing import Any, TextIO
 
 from tune_tasks.commands.deployment import Draft, Timing, draft, parse_parameters
 from tune_tasks.errors import TuneError, UsageError, did_you_mean
+from tune_tasks.flows import as_train, as_tune
 from tune_tasks.model.text import cut_lines, one_line
 from tune_tasks.model.trial import shown_name
+from tune_tasks.sweep.launch import AsFlow
 from tune_tasks.sweep.request import Request, Session
 from tune_tasks.sweep.status import make_display, put
 
@@ -369,10 +371,10 @@ def _train(args: argparse.Namespace) -> int:
             "nothing to train: give --alg and --env (--alg=PPO --env=CartPole-v1), or a spec file"
             " (-f spec.yaml)"
         )
-    return _run(args, flow="train")
+    return _run(args, as_train)
 
 
-def _run(args: argparse.Namespace, flow: str = "tune") -> int:
+def _run(args: argparse.Namespace, as_flow: AsFlow = as_tune) -> int:
     request = _request(args)
     out = sys.stdout
     status_out = sys.stderr if args.json else out
@@ -384,7 +386,7 @@ def _run(args: argparse.Namespace, flow: str = "tune") -> int:
     # Ray prints what it has to say of a dead worker to standard output, whatever its log level.
     with contextlib.redirect_stdout(status_out if args.verbose else io.StringIO()):
         try:
-            summary = launch(request, session, flow=flow)
+            summary = launch(request, session, as_flow)
         finally:
             session.display.close()
     _print_end(summary, status_out)

@@ -38,14 +38,14 @@ def plan(**resources):
 
 def test_a_trial_that_no_machine_holds_is_refused_with_what_it_asks_and_what_there_is():
     with pytest.raises(ResourcesError) as caught:
-        TWO.check(plan(cpu=5))  # six in all, but no machine has five
+        plan(cpu=5).expect_to_fit(TWO)  # six in all, but no machine has five
     assert (
         str(caught.value)
         == "exp: a trial asks for 5 CPUs, 0 GPUs, but no machine of the cluster has that: 4 CPUs, 1"
         " GPU, 8 GiB of memory; 2 CPUs, 0 GPUs, 4 GiB of memory. Lower `resources` in the spec,"
         " or join a larger cluster (--address; a local one: --num-cpus, --num-gpus)"
     )
-    TWO.check(plan(cpu=4, gpu=1, memory="8GiB"))
+    plan(cpu=4, gpu=1, memory="8GiB").expect_to_fit(TWO)
 
 
 def test_a_trial_of_several_processes_may_be_spread_over_machines():
@@ -55,19 +55,19 @@ def test_a_trial_of_several_processes_may_be_spread_over_machines():
         for trial in made.trials()
     ]
     experiment = dataclasses.replace(made.experiments[0], trials=trials)
-    TWO.check(dataclasses.replace(made, experiments=[experiment]))
+    dataclasses.replace(made, experiments=[experiment]).expect_to_fit(TWO)
     trials = [
         dataclasses.replace(trial, bundles=(Resources(3), Resources(3))) for trial in made.trials()
     ]
     experiment = dataclasses.replace(made.experiments[0], trials=trials)
     with pytest.raises(ResourcesError, match="asks for 6 CPUs"):
-        TWO.check(dataclasses.replace(made, experiments=[experiment]))
+        dataclasses.replace(made, experiments=[experiment]).expect_to_fit(TWO)
 
 
 def test_what_is_not_known_yet_refuses_nothing():
-    local_cluster(2, None).check(plan(cpu=2, gpu=1, memory="1TiB"))
+    plan(cpu=2, gpu=1, memory="1TiB").expect_to_fit(local_cluster(2, None))
     with pytest.raises(
         ResourcesError,
         match="asks for 2 CPUs, 1 GPU, but no machine of the cluster has that: 2 CPUs, 0 GPUs",
     ):
-        local_cluster(2, 0).check(plan(cpu=2, gpu=1))
+        plan(cpu=2, gpu=1).expect_to_fit(local_cluster(2, 0))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tune_tasks.model.files import AttemptPaths, write_aside
 from tune_tasks.model.trial import (
-    AttemptPaths,
     EndedBy,
     Outcome,
     Resources,
@@ -18,7 +18,6 @@ from tune_tasks.model.trial import (
     last_line,
     safe_name,
     shown_name,
-    write_aside,
 )
 
 

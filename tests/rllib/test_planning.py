@@ -205,10 +205,10 @@ def test_the_resources_of_a_trial_follow_from_its_workers(alg, config, resources
 def test_more_workers_than_any_machine_has_cpus_are_refused():
     made = planned(config={"num_workers": {"grid_search": [0, 12]}})
     assert [trial.resources.cpu for trial in made.trials()] == [1, 13]
-    Cluster([Node("a", 16)]).check(made)
-    Cluster([Node("a", 8), Node("b", 8)]).check(made)  # a trial may be spread
+    made.expect_to_fit(Cluster([Node("a", 16)]))
+    made.expect_to_fit(Cluster([Node("a", 8), Node("b", 8)]))  # a trial may be spread
     with pytest.raises(
         ResourcesError,
         match="e: a trial asks for 13 CPUs, 0 GPUs, but no machine of the cluster has that: 4 CPUs",
     ):
-        Cluster([Node("a", 4)]).check(made)
+        made.expect_to_fit(Cluster([Node("a", 4)]))

@@ -12,9 +12,10 @@ import zlib
 import pytest
 
 from tune_tasks.cli import main
+from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
-from tune_tasks.recording.protocol import AttemptInfo, ExperimentInfo, SweepInfo
 from tune_tasks.results.summary import ExperimentSummary, Summary
+from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
 from tune_tasks.tracking.mlflow import MlflowTracker
 
 # The second trial looks at what MLflow has of the first, while the sweep runs.

@@ -107,8 +107,8 @@ def test_a_script_travels_to_other_machines(sweep, folder, monkeypatch):
 
 
 def test_what_other_machines_cannot_reach(prefect, folder):
-    from tune_tasks.recording.protocol import SweepInfo
     from tune_tasks.sweep.execution import _check_reach
+    from tune_tasks.tracking.info import SweepInfo
 
     remote = Cluster([Node("a", 2), Node("b", 2)], is_remote=True)
 

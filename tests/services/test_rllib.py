@@ -154,7 +154,11 @@ def test_what_is_built_is_no_time_of_training(train, simulator, reports):
 def test_a_worker_that_plays_for_ever_is_ended_not_waited_for(train, simulator, reports):
     env = simulator("stuck_simulator", good_steps=500, then="time.sleep(3600)")
     config = {**SMALL, "num_workers": 1}
-    trial = only(train(env=env, config=config, stop={"time_total_s": 12}, checkpoint_freq=100))
+    trial = only(
+        train(
+            env=env, config=config, stop={"time_total_s": 12}, checkpoint_freq=100, stop_grace_s=60
+        )
+    )
     assert (trial.state, trial.error) == (TrialState.TERMINATED, None)
     assert [path.name for path in Path(trial.logdir).glob("checkpoint_*")] == ["checkpoint_000002"]
     # Or the monitor has ended the whole process after the grace

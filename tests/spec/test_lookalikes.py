@@ -2,7 +2,8 @@
 
 import pytest
 
-from tune_tasks.spec.lookalikes import not_replaced, unsearched, variables
+from tune_tasks.model.text import not_replaced
+from tune_tasks.spec.lookalikes import unsearched, variables
 
 LOG = "{eval: 'math.exp(random.uniform(math.log(1e-4), math.log(1e-1)))'}"
 

@@ -1,6 +1,7 @@
 """From a request to a summary: what comes after the sweep takes the summary away from nobody."""
 
 import pytest
+from tune_tasks.flows import as_tune
 
 from tune_tasks.results.summary import Summary
 from tune_tasks.sweep import launch
@@ -18,13 +19,15 @@ def end(monkeypatch, capsys):
     """
 
     def end(exc, summary=SUMMARY):
-        def launched(request, session, flow):
+        def launched(request, session, as_flow):
             session.summary = summary
             raise exc
 
         monkeypatch.setattr(launch, "check", lambda request, session: None)
         monkeypatch.setattr(launch, "_launched", launched)
-        return launch.launch(Request(), Session(display=NoDisplay())), capsys.readouterr().err
+        return launch.launch(
+            Request(), Session(display=NoDisplay()), as_tune
+        ), capsys.readouterr().err
 
     return end
 

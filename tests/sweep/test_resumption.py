@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from tune_tasks.model.trial import AttemptPaths, EndedBy, Outcome, Trial, TrialState
+from tune_tasks.model.files import AttemptPaths
+from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
 from tune_tasks.sweep.resumption import BegunSweep, SweepFile, record_of
 
 TRIAL = Trial("exp", 0, "script_exp_0", "script", {"lr": 0.1}, {"lr": 0.1}, seed=1)

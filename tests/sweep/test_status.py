@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import Progress
-from tune_tasks.model.trial import AttemptPaths, EndedBy, Outcome, Trial, TrialState
-from tune_tasks.recording.protocol import AttemptInfo, AttemptStatus
+from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
+from tune_tasks.recording.protocol import AttemptStatus
 from tune_tasks.sweep.records import Attempt, TrialRecord
 from tune_tasks.sweep.status import (
     ClassicDisplay,

@@ -10,6 +10,7 @@ import pytest
 
 from tune_tasks.model.trial import TrialState
 from tune_tasks.results.summary import TrialSummary
+from tune_tasks.servers.mlflow_client import run_page, web_address
 from tune_tasks.tracking.mlflow_view import (
     SearchedParam,
     best_key,
@@ -19,14 +20,12 @@ from tune_tasks.tracking.mlflow_view import (
     is_number,
     renamed,
     renaming_note,
-    run_page,
     runs_view,
     safe_key,
     searched_params,
     sweep_view,
     sweeps_view,
     view_path,
-    web_address,
 )
 
 SEARCHES = {

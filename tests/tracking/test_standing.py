@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
-from tune_tasks.recording.protocol import AttemptInfo
 from tune_tasks.tracking.standing import Standing
 
 ENDED = Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned")

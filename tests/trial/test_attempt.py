@@ -18,13 +18,16 @@ from pathlib import Path
 import pytest
 
 from tune_tasks.errors import TrainableError, TrialStopped
+from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.stopping import parse_criterion
-from tune_tasks.model.trial import AttemptPaths, EndedBy, Trial, TrialState
-from tune_tasks.recording.protocol import AttemptInfo
+from tune_tasks.model.trial import EndedBy, Stop, Trial, TrialState
 from tune_tasks.trial import attempt, monitor
-from tune_tasks.trial.attempt import Assignment, Interrupter, LogCapture, run_train
+from tune_tasks.trial.attempt import Assignment, run_train
+from tune_tasks.trial.interrupter import Interrupter
+from tune_tasks.trial.log_capture import LogCapture
 from tune_tasks.trial.monitor import Monitor
-from tune_tasks.trial.reporter import StatusReporter, Stop
+from tune_tasks.trial.reporter import StatusReporter
 from tune_tasks.trial.trainable import CallableTrainable, ScriptTrainable
 
 

@@ -5,13 +5,14 @@ import threading
 import pytest
 
 from tune_tasks.errors import TrialStopped
+from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.stopping import parse_criterion
-from tune_tasks.model.trial import AttemptPaths, EndedBy, Outcome, Trial, TrialState
-from tune_tasks.recording.protocol import AttemptInfo
+from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, TrialState
 from tune_tasks.result import TrainingResult
 from tune_tasks.trial import monitor
 from tune_tasks.trial.monitor import Monitor
-from tune_tasks.trial.reporter import StatusReporter, Stop
+from tune_tasks.trial.reporter import StatusReporter
 
 RETURNED = Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned", reports=1)
 CANCEL = Stop(EndedBy.CANCELLED, "cancelled")

@@ -17,9 +17,9 @@ import pytest
 
 from tune_tasks.errors import ReportError, TrialStopped
 from tune_tasks.model.stopping import parse_criterion
-from tune_tasks.model.trial import EndedBy, Trial
+from tune_tasks.model.trial import EndedBy, Stop, Trial
 from tune_tasks.result import TrainingResult
-from tune_tasks.trial.reporter import Earlier, StatusReporter, Stop
+from tune_tasks.trial.reporter import Earlier, StatusReporter
 
 FILLED_IN = {
     *(

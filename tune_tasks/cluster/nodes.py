@@ -1,4 +1,4 @@
-"""What a Ray cluster has, and whether a plan fits it. Pure."""
+"""What a Ray cluster has, and whether a trial fits it. Pure."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tune_tasks.errors import ResourcesError
 from tune_tasks.model.trial import Resources, count
-from tune_tasks.sweep.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -74,23 +72,8 @@ class Cluster:
         """How many trials of this size fit at once; at least 1."""
         return max(1, sum(node.slots(resources) for node in self.nodes))
 
-    def check(self, plan: Plan) -> None:
-        """Raise ResourcesError if an experiment's trials can never be placed."""
-        for experiment in plan.experiments:
-            needs = dict.fromkeys((trial.resources, trial.bundles) for trial in experiment.trials)
-            asked = next((all_ for all_, bundles in needs if not self._fits(all_, bundles)), None)
-            if asked:
-                workers = (
-                    "" if len(experiment.trials[0].bundles) < 2 else ", or the number of workers,"
-                )
-                raise ResourcesError(
-                    f"{experiment.name}: a trial asks for {asked}, but no machine of the cluster"
-                    f" has that: {'; '.join(map(str, self.nodes))}. Lower `resources`{workers} in"
-                    " the spec, or join a larger cluster (--address; a local one: --num-cpus,"
-                    " --num-gpus)"
-                )
-
-    def _fits(self, resources: Resources, bundles: Sequence[Resources]) -> bool:
+    def fits(self, resources: Resources, bundles: Sequence[Resources]) -> bool:
+        """Whether a trial with these processes can be placed when nothing else runs."""
         return any(node.holds(resources) for node in self.nodes) or self._packs(bundles)
 
     def _packs(self, bundles: Sequence[Resources]) -> bool:

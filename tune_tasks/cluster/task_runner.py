@@ -39,6 +39,7 @@ from tune_tasks.cluster.nodes import Cluster, Node
 from tune_tasks.errors import ServiceError, UsageError
 from tune_tasks.model.snapshot import Snapshot
 from tune_tasks.model.trial import Resources
+from tune_tasks.trial.task import imported
 from tune_tasks.trial.trainable import Trainable, TrainFunction, staying_imported
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,9 @@ class RayOptions:
     num_cpus: int | None = None
     num_gpus: int | None = None
     verbose: bool = False
+
+
+_WARM_WORKERS = 8
 
 
 @contextlib.contextmanager
@@ -417,3 +421,10 @@ def _open_flow_context(context: dict[str, Any]) -> _FlowContext:
         # What the engine says to the console would stand in the trial's log
         root.removeHandler(handler)
     return _FlowContext(variables, held)
+
+
+def warm_up(cluster: Cluster) -> None:
+    """Have the workers of a local cluster import what a trial needs, while other things start."""
+    if not cluster.is_remote:
+        for _ in range(min(int(cluster.cpu), _WARM_WORKERS)):
+            ray.remote(imported).remote()

@@ -18,11 +18,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tune_tasks.errors import ServiceError
-from tune_tasks.model.trial import write_aside
+from tune_tasks.model.files import write_aside
 from tune_tasks.servers.mlflow_client import (
     default_tracking_uri,
     expect_usable,
     is_local_store,
+    web_address,
     without_password,
 )
 from tune_tasks.servers.prefect import (
@@ -34,7 +35,6 @@ from tune_tasks.servers.prefect import (
     prefect_server,
 )
 from tune_tasks.tracking.mlflow_store import MlflowStore
-from tune_tasks.tracking.mlflow_view import web_address
 
 _START_TIMEOUT_S = 120.0
 _END_TIMEOUT_S = 10.0

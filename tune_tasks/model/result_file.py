@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tune_tasks.errors import ReportError
-from tune_tasks.model.trial import RESULTS
+from tune_tasks.model.files import RESULTS
 from tune_tasks.result import PROGRESS_METRICS, REPORTED_METRICS
 
 _BEGINNING, _WITHIN = b'{"timesteps_total": ', b', "training_iteration": '

@@ -64,3 +64,17 @@ def printed(text: str, encoding: str | None) -> str:
 
 def _escaped(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape").decode()
+
+
+# Without braces a variable is in capitals: `^a$b`, `$x^2$` and `Hello $name` are somebody's own.
+VARIABLE = re.compile(r"\$(?:\{[A-Za-z_]\w{0,60}[^}]{0,60}\}|[A-Z_][A-Z0-9_]*(?![\w$^]))")
+
+
+def not_replaced(value: object) -> str:
+    """What to add to an error that arises from a text with a variable in it.
+
+    Empty for any other.
+    """
+    return (
+        "; variables are not replaced" if isinstance(value, str) and VARIABLE.search(value) else ""
+    )

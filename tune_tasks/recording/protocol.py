@@ -2,91 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from tune_tasks.model.code_version import CodeVersion
+from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.result_file import Progress
-from tune_tasks.model.trial import Outcome, Trial, TrialState
-from tune_tasks.tracking.mlflow_view import SearchedParam
-from tune_tasks.trial.reporter import Stop
-
-
-@dataclass(frozen=True)
-class ExperimentInfo:
-    """An experiment as the trackers need it.
-
-    Attributes:
-        folder: Where its sweep's trials have their folders, on the driver's machine.
-        constants: The config's part that does not vary.
-        script: The script file, where there is one, and its content when the sweep began.
-        code: Which version of the code runs, where it is in files.
-        params: What varies, as MLflow's charts have to take it.
-        metric: The spec's, that 'best' goes by, with the spec's mode; None where it does not say.
-    """
-
-    name: str
-    folder: Path
-    seed: int
-    num_trials: int
-    constants: Mapping[str, Any]
-    script: Path | None = None
-    script_source: bytes = field(default=b"", repr=False)
-    code: CodeVersion | None = None
-    params: tuple[SearchedParam, ...] = ()
-    metric: str | None = None
-    mode: str | None = None
-
-
-@dataclass(frozen=True)
-class SweepInfo:
-    """One execution of a spec.
-
-    Attributes:
-        sweep: The sweep's id.
-        experiments: By name.
-        tracking_uri: MLflow's, absolute.
-        spec_text: The spec as YAML.
-        cwd: The driver's working directory.
-        flow_run_id: Prefect's flow run, with the address of its page.
-    """
-
-    sweep: str
-    experiments: Mapping[str, ExperimentInfo]
-    tracking_uri: str
-    spec_text: str
-    cwd: Path
-    flow_run_id: str = ""
-    flow_run_url: str = ""
-
-
-@dataclass(frozen=True)
-class AttemptInfo:
-    """One attempt of a trial, as its process announces it.
-
-    Attributes:
-        folder: The attempt's folder, the same path on the driver's machine and in the trial's
-            process.
-        node: Ray's id of the machine that it runs on.
-        started_at: Seconds since the epoch.
-    """
-
-    trial: Trial
-    attempt: int
-    folder: Path
-    pid: int = 0
-    hostname: str = ""
-    node: str = ""
-    task_run_id: str = ""
-    task_run_url: str = ""
-    started_at: float = 0.0
-
-    @property
-    def key(self) -> str:
-        """Identifies the attempt within its sweep."""
-        return f"{self.trial.key}/{self.attempt}"
+from tune_tasks.model.trial import Outcome, Stop, TrialState
 
 
 @dataclass(frozen=True)

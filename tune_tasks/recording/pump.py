@@ -11,9 +11,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import ReadRows, read_rows
 from tune_tasks.model.text import one_line
-from tune_tasks.model.trial import AttemptPaths
 from tune_tasks.recording.protocol import AttemptStatus
 from tune_tasks.servers.mlflow_client import without_password
 from tune_tasks.tracking.base import Tracker

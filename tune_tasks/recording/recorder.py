@@ -19,23 +19,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import Progress
-from tune_tasks.model.trial import AttemptPaths, Outcome
-from tune_tasks.recording.protocol import (
-    AttemptInfo,
-    AttemptStatus,
-    News,
-    Opened,
-    SweepInfo,
-    Updated,
-    Word,
-)
+from tune_tasks.model.trial import Outcome, Stop
+from tune_tasks.recording.protocol import AttemptStatus, News, Opened, Updated, Word
 from tune_tasks.recording.pump import Pump
 from tune_tasks.results.summary import Summary
 from tune_tasks.servers.mlflow_client import without_password
+from tune_tasks.tracking.info import SweepInfo
 from tune_tasks.tracking.mlflow import MlflowTracker
 from tune_tasks.tracking.tensorboard import TensorBoardTracker
-from tune_tasks.trial.reporter import Stop
 
 logger = logging.getLogger(__name__)
 

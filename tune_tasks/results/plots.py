@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import parse_report
 from tune_tasks.model.text import one_line
-from tune_tasks.model.trial import AttemptPaths
 from tune_tasks.result import metric as metric_of
 from tune_tasks.results.summary import ExperimentSummary, TrialSummary
 

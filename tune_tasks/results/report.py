@@ -15,8 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tune_tasks.model.files import write_aside
 from tune_tasks.model.text import one_line
-from tune_tasks.model.trial import TrialState, write_aside
+from tune_tasks.model.trial import TrialState
 from tune_tasks.results.leaderboard import headline, leaderboard
 from tune_tasks.results.plots import draw
 from tune_tasks.results.summary import ExperimentSummary, Summary, TrialSummary, why_no_best

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from tune_tasks.model.code_version import CodeVersion
+from tune_tasks.model.files import RESULTS
 from tune_tasks.model.masking import masked, masked_by_path
 from tune_tasks.model.stopping import is_loss
 from tune_tasks.model.text import one_line
-from tune_tasks.model.trial import RESULTS, TrialState, last_line, shown_name
+from tune_tasks.model.trial import TrialState, last_line, shown_name
 from tune_tasks.result import metric as metric_of
 
 if TYPE_CHECKING:

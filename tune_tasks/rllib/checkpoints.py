@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tune_tasks.errors import UsageError
-from tune_tasks.model.trial import write_aside
+from tune_tasks.model.files import write_aside
 from tune_tasks.rllib.results import RecentEpisodes
 from tune_tasks.trial.reporter import Earlier
 

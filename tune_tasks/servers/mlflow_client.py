@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlparse
@@ -109,3 +110,38 @@ def expect_usable(uri: str, *, writes: bool = True) -> None:
         )
         reason = one_line(next(iter(str(exc).splitlines()), type(exc).__name__))
         raise ServiceError(f"the MLflow store {database} cannot be used: {reason}; {hint}") from exc
+
+
+def web_address(tracking_uri: str) -> str | None:
+    """The address of MLflow's pages, without a password.
+
+    None where the tracking URI is no web address.
+    """
+    parsed = urlparse(tracking_uri)
+    if parsed.scheme not in ("http", "https"):
+        return None
+    return f"{parsed.scheme}://{parsed.netloc.rpartition('@')[2]}{parsed.path.rstrip('/')}"
+
+
+def run_page(environment: Mapping[str, str]) -> str | None:
+    """The page of the run that MLflow's environment variables name.
+
+    None where it has no web address.
+    """
+    address = web_address(environment.get("MLFLOW_TRACKING_URI", ""))
+    run_id = environment.get("MLFLOW_RUN_ID")
+    return (
+        address + run_path(environment["MLFLOW_EXPERIMENT_ID"], run_id)
+        if address and run_id
+        else None
+    )
+
+
+def run_path(experiment_id: str, run_id: str) -> str:
+    """A run's page, to be put behind the address."""
+    return f"{experiment_path(experiment_id)}/{run_id}"
+
+
+def experiment_path(experiment_id: str) -> str:
+    """An experiment's page, to be put behind the address."""
+    return f"/#/experiments/{experiment_id}/runs"

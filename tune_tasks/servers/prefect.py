@@ -28,10 +28,11 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 
 from tune_tasks.errors import ServiceError, UsageError
+from tune_tasks.model.files import try_lock
 
 if TYPE_CHECKING:
     import httpx
@@ -426,15 +427,6 @@ def read_state(files: ServerFiles) -> OwnServer | None:
 def _can_lock(path: Path) -> bool:
     with path.open("a") as file:
         return try_lock(file)
-
-
-def try_lock(file: IO[str]) -> bool:
-    """Lock a file exclusively if nobody holds a lock on it; until it is closed."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def listen(port_file: Path | None = None) -> socket.socket:

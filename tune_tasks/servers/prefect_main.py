@@ -19,15 +19,8 @@ import threading
 import time
 from pathlib import Path
 
-from tune_tasks.model.trial import write_aside
-from tune_tasks.servers.prefect import (
-    IDENTITY_PATH,
-    SIGN_IN_PATH,
-    ServerFiles,
-    listen,
-    port_of,
-    try_lock,
-)
+from tune_tasks.model.files import try_lock, write_aside
+from tune_tasks.servers.prefect import IDENTITY_PATH, SIGN_IN_PATH, ServerFiles, listen, port_of
 
 _POLL_S = 0.25
 _LOCK_TIMEOUT_S = 2.0

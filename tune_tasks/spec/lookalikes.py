@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tune_tasks.errors import nearest
+from tune_tasks.model.text import VARIABLE
 
 Path = tuple[str | int, ...]
 
@@ -35,8 +36,6 @@ _CALL = re.compile(
     re.DOTALL,
 )
 _GRID_CALL = re.compile(r"\s*grid_search\((?P<arguments>.*)\)\s*", re.DOTALL)
-# Without braces a variable is in capitals: `^a$b`, `$x^2$` and `Hello $name` are somebody's own.
-_VARIABLE = re.compile(r"\$(?:\{[A-Za-z_]\w{0,60}[^}]{0,60}\}|[A-Z_][A-Z0-9_]*(?![\w$^]))")
 _SEVERAL = re.compile(r"[,(\[]|\blambda\b")
 _TOOLS = {"tune": "Ray Tune's", "ray.tune": "Ray Tune's", "hp": "Hyperopt's", "trial": "Optuna's"}
 _GENERAL = "write {grid_search: [...]} or {eval: 'random.uniform(a, b)'}"
@@ -59,18 +58,8 @@ def unsearched(config: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
 def variables(experiment: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     """The texts of an experiment that hold `$NAME` or `${NAME}`: the path, and what that means."""
     for path, value in _walk(experiment, ()):
-        if isinstance(value, str) and (found := _VARIABLE.search(value)):
+        if isinstance(value, str) and (found := VARIABLE.search(value)):
             yield path, f"{found[0]!r} stays as it is: variables are not replaced"
-
-
-def not_replaced(value: object) -> str:
-    """What to add to an error that arises from a text with a variable in it.
-
-    Empty for any other.
-    """
-    return (
-        "; variables are not replaced" if isinstance(value, str) and _VARIABLE.search(value) else ""
-    )
 
 
 def _walk(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:

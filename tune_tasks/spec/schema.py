@@ -26,9 +26,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from tune_tasks.errors import SpecError, did_you_mean
 from tune_tasks.model.stopping import Criterion, parse_criterion
-from tune_tasks.model.text import escaped, one_line
+from tune_tasks.model.text import escaped, not_replaced, one_line
 from tune_tasks.model.trial import Resources, safe_name
-from tune_tasks.spec.lookalikes import not_replaced
 from tune_tasks.spec.names import in_todays_words
 from tune_tasks.spec.source import MAX_DEPTH, NodePath, Source, check_digits, read_source
 

@@ -18,20 +18,13 @@ from prefect_ray.context import remote_options as prefect_remote_options
 
 from tune_tasks.cluster.nodes import Cluster
 from tune_tasks.cluster.task_runner import placed_options, release, reserve
-from tune_tasks.model.disk import SpaceWatch
+from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.files import RESULTS, AttemptPaths
 from tune_tasks.model.result_file import Progress, read_progress
 from tune_tasks.model.stopping import never_reported, time_is_up, time_limit
 from tune_tasks.model.text import one_line
-from tune_tasks.model.trial import (
-    RESULTS,
-    AttemptPaths,
-    EndedBy,
-    Outcome,
-    Trial,
-    TrialState,
-    attempt_name,
-)
-from tune_tasks.recording.protocol import AttemptInfo, AttemptStatus, SweepInfo
+from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, TrialState, attempt_name
+from tune_tasks.recording.protocol import AttemptStatus
 from tune_tasks.results.report import write_report
 from tune_tasks.results.summary import ExperimentSummary, Summary, TrialSummary, choose_metric
 from tune_tasks.search.scheduler import Scheduler
@@ -52,9 +45,10 @@ from tune_tasks.sweep.postmortem import (
 from tune_tasks.sweep.records import Attempt, TrialRecord
 from tune_tasks.sweep.request import after_the_sweep
 from tune_tasks.sweep.run_view import RunView
+from tune_tasks.sweep.space import SpaceWatch
 from tune_tasks.sweep.status import Display, StatusView
+from tune_tasks.tracking.info import SweepInfo
 from tune_tasks.trial.attempt import Assignment
-from tune_tasks.trial.reporter import Stop
 from tune_tasks.trial.trainable import Trainable
 
 logger = logging.getLogger(__name__)

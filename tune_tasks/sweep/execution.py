@@ -28,12 +28,11 @@ from tune_tasks.cluster.nodes import Cluster
 from tune_tasks.cluster.task_runner import RayOptions, StoredTrainable, connect, remote_options
 from tune_tasks.errors import TuneError, UsageError
 from tune_tasks.model.code_version import version_of
-from tune_tasks.model.disk import SpaceWatch, expect_writable
+from tune_tasks.model.disk import expect_writable
 from tune_tasks.model.masking import masked, masked_by_path, masked_spec
 from tune_tasks.model.snapshot import Snapshot
 from tune_tasks.model.text import cut_lines, one_line, showable
 from tune_tasks.model.trial import safe_name
-from tune_tasks.recording.protocol import ExperimentInfo, SweepInfo
 from tune_tasks.recording.recorder import start_recorder
 from tune_tasks.results.summary import Summary
 from tune_tasks.rllib.trainable import RLlibTrainable
@@ -48,9 +47,12 @@ from tune_tasks.sweep.records import TrialRecord
 from tune_tasks.sweep.request import Request, Session, after_the_sweep, session_of_flow
 from tune_tasks.sweep.resumption import BegunSweep, SweepFile, record_of
 from tune_tasks.sweep.run_view import RunView
+from tune_tasks.sweep.space import SpaceWatch
 from tune_tasks.sweep.status import Display, StatusView, make_display
+from tune_tasks.sweep.tasks import parse_spec, summarize
+from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
 from tune_tasks.tracking.mlflow_view import renamed, renaming_note, searched_params
-from tune_tasks.trial.task import parse_spec, run_trial, summarize
+from tune_tasks.trial.task import run_trial
 from tune_tasks.trial.trainable import (
     CallableTrainable,
     KeptScript,
@@ -171,7 +173,7 @@ def _swept(request: Request, session: Session, interruption: Interruption) -> Su
         connect(ray_options(request)) as cluster,
         closing(PauseWatch(_flow_run_id() if file else "")) as pause,
     ):
-        cluster.check(plan)
+        plan.expect_to_fit(cluster)
         if interruption.reason or (file and not file.take(begun, lambda: interruption.reason)):
             session.error = KeyboardInterrupt()
             return None

@@ -8,9 +8,8 @@ from typing import Any
 
 import ray
 
-from tune_tasks.model.trial import EndedBy
+from tune_tasks.model.trial import EndedBy, Stop
 from tune_tasks.recording.protocol import AttemptStatus
-from tune_tasks.trial.reporter import Stop
 
 logger = logging.getLogger(__name__)
 

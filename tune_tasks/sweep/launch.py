@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,12 +24,15 @@ from tune_tasks.sweep.request import Request, Session, after_the_sweep, session_
 if TYPE_CHECKING:
     from prefect import Flow
 
+AsFlow = Callable[[Request], "tuple[Flow[..., Any], dict[str, Any]]"]
+"""Which flow a request is run as, and with which parameters; called when Ray is there."""
+
 _FLUSH_S = 10.0
 _RETRIES = 2
 _BAD_MOMENTS = {HTTPStatus.INTERNAL_SERVER_ERROR.value, HTTPStatus.GATEWAY_TIMEOUT.value}
 
 
-def launch(request: Request, session: Session, *, flow: str = "tune") -> Summary:
+def launch(request: Request, session: Session, as_flow: AsFlow) -> Summary:
     """Run a sweep as a flow run of this process.
 
     What can be checked beforehand is, before anything is started.
@@ -37,7 +40,7 @@ def launch(request: Request, session: Session, *, flow: str = "tune") -> Summary
     Args:
         request: What to run.
         session: What its caller holds.
-        flow: As which flow: `tune` or `train`.
+        as_flow: Which flow it is a run of: `flows.as_tune` or `flows.as_train`.
 
     Raises:
         BadInputError: If the request is wrong.
@@ -46,7 +49,7 @@ def launch(request: Request, session: Session, *, flow: str = "tune") -> Summary
     check(request, session)
     problem = None
     try:
-        problem = _launched(request, session, flow)
+        problem = _launched(request, session, as_flow)
     except (Exception, KeyboardInterrupt) as exc:
         if session.summary is None:
             raise
@@ -58,13 +61,12 @@ def launch(request: Request, session: Session, *, flow: str = "tune") -> Summary
     return session.summary
 
 
-def _launched(request: Request, session: Session, flow: str) -> str | None:
+def _launched(request: Request, session: Session, as_flow: AsFlow) -> str | None:
     """Start what a sweep needs, and run the flow; returns what hindered it."""
     with prefect_server(session.display.warn) as wait_for_prefect:
-        from tune_tasks.cluster.task_runner import connect
+        from tune_tasks.cluster.task_runner import connect, warm_up
         from tune_tasks.recording.recorder import start_recorder
         from tune_tasks.sweep.execution import ray_options
-        from tune_tasks.trial.task import warm_up
 
         with connect(ray_options(request)) as cluster:
             cwd = Path.cwd()
@@ -77,27 +79,15 @@ def _launched(request: Request, session: Session, flow: str) -> str | None:
             token = session_of_flow.set(session)
             try:
                 with _quiet_prefect(request.verbose):
-                    problem = _run_flow(flow, request)
+                    problem = _problem_of(*as_flow(request))
                     _send_what_is_left()
             finally:
                 session_of_flow.reset(token)
     return problem
 
 
-def _run_flow(name: str, request: Request) -> str | None:
-    """Run the flow.
-
-    Returns what hindered it, where it was neither the sweep itself nor its trials.
-    """
-    from tune_tasks.flows.train import train
-    from tune_tasks.flows.tune import tune
-
-    flow: Flow[..., Any] = train if name == "train" else tune
-    parameters = request.train_parameters() if name == "train" else request.parameters()
-    return _problem_of(flow, parameters)
-
-
 def _problem_of(flow: Flow[..., Any], parameters: dict[str, Any]) -> str | None:
+    """Run the flow; returns what hindered it, if it was neither the sweep nor its trials."""
     from prefect.settings import (
         PREFECT_CLIENT_MAX_RETRIES,
         PREFECT_CLIENT_RETRY_EXTRA_CODES,
@@ -124,7 +114,7 @@ def check(request: Request, session: Session) -> None:
     plan = request.plan(session.callables)
     is_connected = "ray" in sys.modules and sys.modules["ray"].is_initialized()
     if request.ray_address is None and not is_connected:
-        local_cluster(request.num_cpus, request.num_gpus).check(plan)
+        plan.expect_to_fit(local_cluster(request.num_cpus, request.num_gpus))
     expect_writable(request.results)
     expect_usable(default_tracking_uri(Path.cwd()))
 

@@ -13,10 +13,18 @@ from itertools import zip_longest
 from operator import getitem
 from typing import Any
 
-from tune_tasks.errors import Location, SpecError, TrainableError, UsageError, nearest
+from tune_tasks.cluster.nodes import Cluster
+from tune_tasks.errors import (
+    Location,
+    ResourcesError,
+    SpecError,
+    TrainableError,
+    UsageError,
+    nearest,
+)
 from tune_tasks.model.masking import is_mask, masked, secrets_in
 from tune_tasks.model.stopping import parse_criterion
-from tune_tasks.model.trial import Trial
+from tune_tasks.model.trial import Resources, Trial
 from tune_tasks.result import STOP_METRICS
 from tune_tasks.rllib.planning import ignored, in_our_names, rllib_plan
 from tune_tasks.spec.expressions.language import Budget
@@ -88,6 +96,14 @@ class Plan:
     def experiment_of(self, trial: Trial) -> PlannedExperiment:
         """The experiment that a trial belongs to."""
         return self._by_name[trial.experiment]
+
+    def expect_to_fit(self, cluster: Cluster) -> None:
+        """Raise ResourcesError if an experiment's trials can never be placed."""
+        for experiment in self.experiments:
+            needs = dict.fromkeys((trial.resources, trial.bundles) for trial in experiment.trials)
+            for resources, bundles in needs:
+                if not cluster.fits(resources, bundles):
+                    raise _too_large(experiment, resources, cluster)
 
     @cached_property
     def _by_name(self) -> dict[str, PlannedExperiment]:
@@ -163,6 +179,17 @@ def make_plan(
     if len(warnings) > _MOST_WARNINGS:
         warnings = [*warnings[:_MOST_WARNINGS], f"… {len(warnings) - _MOST_WARNINGS} more warnings"]
     return Plan(planned, spec.source.data, source, warnings)
+
+
+def _too_large(experiment: PlannedExperiment, asked: Resources, cluster: Cluster) -> ResourcesError:
+    workers = ""
+    if len(experiment.trials[0].bundles) > 1:
+        workers = ", or the number of workers,"
+    return ResourcesError(
+        f"{experiment.name}: a trial asks for {asked}, but no machine of the cluster has that: "
+        f"{'; '.join(map(str, cluster.nodes))}. Lower `resources`{workers} in the spec, or join a "
+        "larger cluster (--address; a local one: --num-cpus, --num-gpus)"
+    )
 
 
 def _check_arguments(

@@ -33,8 +33,9 @@ from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Pending
 from ray.exceptions import OutOfMemoryError, WorkerCrashedError
 
+from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import read_progress
-from tune_tasks.model.trial import AttemptPaths, EndedBy, Outcome, TrialState
+from tune_tasks.model.trial import EndedBy, Outcome, TrialState
 from tune_tasks.sweep.records import Attempt, TrialRecord
 from tune_tasks.trial.task import final_state, monitor, monitor_id
 

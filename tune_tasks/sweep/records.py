@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import Progress
-from tune_tasks.model.trial import AttemptPaths, EndedBy, Outcome, Trial, TrialState
-from tune_tasks.recording.protocol import AttemptInfo, AttemptStatus
-from tune_tasks.trial.reporter import Stop
+from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, TrialState
+from tune_tasks.recording.protocol import AttemptStatus
 
 logger = logging.getLogger(__name__)
 

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import IO
 from uuid import UUID
 
+from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.files import AttemptPaths, try_lock, write_aside
 from tune_tasks.model.masking import masked
 from tune_tasks.model.result_file import read_progress
-from tune_tasks.model.trial import AttemptPaths, EndedBy, Outcome, Trial, TrialState, write_aside
-from tune_tasks.recording.protocol import AttemptInfo, AttemptStatus
-from tune_tasks.servers.prefect import try_lock
+from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
+from tune_tasks.recording.protocol import AttemptStatus
 from tune_tasks.sweep.records import Attempt, TrialRecord
 
 _LOOK_S = 0.5

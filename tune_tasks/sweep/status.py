@@ -18,10 +18,10 @@ from typing import Any, TextIO
 
 from tune_tasks.model.text import cut_lines, one_line, printed, showable
 from tune_tasks.model.trial import TrialState, shown_name
-from tune_tasks.recording.protocol import ExperimentInfo
 from tune_tasks.result import metric, tracked_metrics
 from tune_tasks.results.summary import metric_to_go_by
 from tune_tasks.sweep.records import TrialRecord
+from tune_tasks.tracking.info import ExperimentInfo
 
 _EVERY_S = 3.0
 _LISTED = 20

@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.trial import Outcome
-from tune_tasks.recording.protocol import AttemptInfo
 from tune_tasks.results.summary import Summary
 
 Row = Mapping[str, Any]

@@ -14,18 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.code_version import CodeVersion
+from tune_tasks.model.files import AttemptPaths, params_text
 from tune_tasks.model.masking import masked_by_path
 from tune_tasks.model.text import showable
-from tune_tasks.model.trial import (
-    AttemptPaths,
-    EndedBy,
-    Outcome,
-    TrialState,
-    attempt_name,
-    params_text,
-)
-from tune_tasks.recording.protocol import AttemptInfo, ExperimentInfo, SweepInfo
+from tune_tasks.model.trial import EndedBy, Outcome, TrialState, attempt_name
 from tune_tasks.result import (
     PROGRESS_METRICS,
     REPORTED_METRICS,
@@ -37,8 +31,15 @@ from tune_tasks.result import (
 )
 from tune_tasks.results.report import ReportPaths, without_pictures
 from tune_tasks.results.summary import ExperimentSummary, Summary, TrialSummary
-from tune_tasks.servers.mlflow_client import connect, without_password
+from tune_tasks.servers.mlflow_client import (
+    connect,
+    experiment_path,
+    run_path,
+    web_address,
+    without_password,
+)
 from tune_tasks.tracking.base import Row, Tracker
+from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
 from tune_tasks.tracking.mlflow_view import (
     ALL_RUNS,
     ALL_SWEEPS,
@@ -46,19 +47,16 @@ from tune_tasks.tracking.mlflow_view import (
     best_key,
     chart_params,
     encode_view,
-    experiment_path,
     flat_params,
     list_path,
     mlflow_name,
     renamed,
     renaming_note,
-    run_path,
     runs_view,
     safe_key,
     sweep_view,
     sweeps_view,
     view_path,
-    web_address,
 )
 from tune_tasks.tracking.standing import Contender, Standing
 

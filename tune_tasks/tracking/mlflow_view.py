@@ -16,10 +16,10 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlparse
 
 from tune_tasks.model.text import one_line
 from tune_tasks.result import tracked_metrics, tracked_name
+from tune_tasks.servers.mlflow_client import experiment_path
 
 if TYPE_CHECKING:
     from tune_tasks.results.summary import TrialSummary
@@ -380,17 +380,6 @@ def encode_view(name: str, view: Mapping[str, Any], milliseconds: int) -> str:
     )
 
 
-def web_address(tracking_uri: str) -> str | None:
-    """The address of MLflow's pages, without a password.
-
-    None where the tracking URI is no web address.
-    """
-    parsed = urlparse(tracking_uri)
-    if parsed.scheme not in ("http", "https"):
-        return None
-    return f"{parsed.scheme}://{parsed.netloc.rpartition('@')[2]}{parsed.path.rstrip('/')}"
-
-
 def view_path(experiment_id: str, view: str) -> str:
     """A saved view's page with its charts, to be put behind the address."""
     return f"{list_path(experiment_id, view)}&compareRunsMode=CHART"
@@ -399,27 +388,3 @@ def view_path(experiment_id: str, view: str) -> str:
 def list_path(experiment_id: str, view: str) -> str:
     """A saved view's page with the list of runs alone."""
     return f"{experiment_path(experiment_id)}?viewStateShareKey={view}"
-
-
-def experiment_path(experiment_id: str) -> str:
-    """An experiment's page, to be put behind the address."""
-    return f"/#/experiments/{experiment_id}/runs"
-
-
-def run_page(environment: Mapping[str, str]) -> str | None:
-    """The page of the run that MLflow's environment variables name.
-
-    None where it has no web address.
-    """
-    address = web_address(environment.get("MLFLOW_TRACKING_URI", ""))
-    run_id = environment.get("MLFLOW_RUN_ID")
-    return (
-        address + run_path(environment["MLFLOW_EXPERIMENT_ID"], run_id)
-        if address and run_id
-        else None
-    )
-
-
-def run_path(experiment_id: str, run_id: str) -> str:
-    """A run's page, to be put behind the address."""
-    return f"{experiment_path(experiment_id)}/{run_id}"

@@ -9,8 +9,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.trial import Outcome, TrialState
-from tune_tasks.recording.protocol import AttemptInfo
 from tune_tasks.result import metric as metric_of
 from tune_tasks.results.summary import DEFAULT_METRICS, best_of, metric_to_go_by
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.text import escaped
 from tune_tasks.model.trial import Outcome
-from tune_tasks.recording.protocol import AttemptInfo
 from tune_tasks.result import PROGRESS_METRICS, tracked_metrics
 from tune_tasks.tracking.base import Row, Tracker
 

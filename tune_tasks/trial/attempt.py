@@ -9,33 +9,24 @@ import argparse
 import contextlib
 import importlib
 import inspect
-import logging
 import os
 import random
-import signal
 import sys
-import threading
-import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 from tune_tasks.errors import TrainableError, TrialStopped, TuneError
-from tune_tasks.model.text import showable
 from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
 from tune_tasks.trial.forking import children_as_outside, children_end_here
+from tune_tasks.trial.interrupter import Interrupter
 from tune_tasks.trial.process_state import alarms_ended, put_back
 from tune_tasks.trial.reporter import StatusReporter
 from tune_tasks.trial.script_end import garbage_collected
 from tune_tasks.trial.trainable import Trainable
 from tune_tasks.trial.user_mlflow import trial_run_active
 
-_INTERRUPT = signal.SIGUSR1
-_RESEND_AFTER_S = (0.001, 0.01, 0.05, 0.1)
-_LOG_LINES_PER_CALL = 500
 _OWN_FILES = (
     str(Path(__file__).parents[1]) + os.sep,
     contextlib.__file__,
@@ -181,134 +172,3 @@ def seed_everything(seed: int) -> None:
     np.random.seed(seed)  # user code draws from the global generator
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(seed)
-
-
-class _Interruption(TrialStopped, KeyboardInterrupt):
-    """TrialStopped out of a signal.
-
-    Where that breaks into Ray's native code (`ray.get`), only a KeyboardInterrupt comes out, and
-    that as a plain one; all else is lost there, or ends the process.
-    """
-
-
-class Interrupter:
-    """Raises TrialStopped in the main thread from another thread.
-
-    It does so at once, also out of `time.sleep` and endless loops, by a signal. The handler stays
-    installed for the life of the process, because a late signal would end it otherwise.
-
-    Attributes:
-        has_raised: Whether it has since it was armed.
-    """
-
-    def __init__(self) -> None:
-        self._armed = self.has_raised = False
-        self._reason: Callable[[], str | None] = lambda: None
-        signal.signal(_INTERRUPT, self._raise)
-
-    @contextlib.contextmanager
-    def armed(self, reason: Callable[[], str | None]) -> Iterator[None]:
-        """While user code runs.
-
-        From here on `interrupt()` has an effect, as long as `reason` gives one.
-        """
-        # The user code of an earlier trial may have installed its own
-        signal.signal(_INTERRUPT, self._raise)
-        self._reason = reason
-        self.has_raised = False
-        self._armed = True
-        try:
-            yield
-        finally:
-            self._armed = False
-
-    def interrupt(self) -> None:
-        """Signal the main thread if user code runs in it that was not interrupted yet.
-
-        A signal that arrives just before a blocking call begins ends nothing, so that it is sent a
-        few times.
-        """
-        for pause_s in _RESEND_AFTER_S:
-            if not self._armed or self.has_raised:
-                return
-            signal.pthread_kill(threading.main_thread().ident or 0, _INTERRUPT)
-            time.sleep(pause_s)
-
-    def _raise(self, _signum: int, _frame: FrameType | None) -> None:
-        if self._armed and not self.has_raised and (reason := self._reason()):
-            self.has_raised = True
-            raise _Interruption(reason)
-
-
-class LogCapture:
-    """Sends file descriptors 1 and 2 to the trial's log.
-
-    What Python, C code and child processes print.
-
-    `forward` hands complete new lines on to a logger.
-    """
-
-    def __init__(self, path: Path, logger: logging.Logger | logging.LoggerAdapter[Any]) -> None:
-        self._path, self._logger = path, logger
-        self._forwarded = 0
-        self.lines = 0
-
-    def __enter__(self) -> LogCapture:
-        log = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-        self._saved = (os.dup(1), os.dup(2))
-        _flush()
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        os.close(log)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        _flush()
-        for number, saved in enumerate(self._saved, start=1):
-            os.dup2(saved, number)
-            os.close(saved)
-
-    def forward(self, *, last: bool = False) -> None:
-        """Log the lines printed since the last call; `last` takes an unfinished line too."""
-        _flush()
-        data = self._new_data()
-        end = len(data) if last else data.rfind(b"\n") + 1
-        lines = [
-            _as_on_a_terminal(line)
-            for line in data[:end].decode(errors="replace").removesuffix("\n").split("\n")
-        ]
-        self._forwarded += end
-        if end:
-            self.lines += len(lines)
-            for line in _shortened(lines, self._path):
-                self._logger.info("%s", line)
-
-    def _new_data(self) -> bytes:
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._forwarded)
-                return file.read()
-        except OSError:  # user code removed its own log
-            return b""
-
-
-def _as_on_a_terminal(line: str) -> str:
-    """A progress bar goes back to the line's beginning for each step, and shows the last one."""
-    return showable(line.rstrip("\r").rpartition("\r")[2])
-
-
-def _shortened(lines: list[str], path: Path) -> list[str]:
-    """The lines of one call.
-
-    Of too many the first and the last ones, for what a burst comes to stands at its end.
-    """
-    if len(lines) <= _LOG_LINES_PER_CALL:
-        return lines
-    half = _LOG_LINES_PER_CALL // 2
-    return [*lines[:half], f"… {len(lines) - 2 * half} more lines, see {path}", *lines[-half:]]
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()

@@ -20,10 +20,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.stopping import time_is_up, time_limit
-from tune_tasks.model.trial import AttemptPaths, EndedBy, Outcome, TrialState, attempt_name
-from tune_tasks.recording.protocol import AttemptInfo
-from tune_tasks.trial.reporter import StatusReporter, Stop
+from tune_tasks.model.trial import EndedBy, Outcome, Stop, TrialState, attempt_name
+from tune_tasks.trial.reporter import StatusReporter
 
 TICK_S = 1.0
 LOADING_S = 60.0

@@ -22,18 +22,10 @@ from tune_tasks.errors import ReportError, TrialStopped, did_you_mean
 from tune_tasks.model.masking import masked
 from tune_tasks.model.result_file import Progress, ResultFile
 from tune_tasks.model.stopping import first_met
-from tune_tasks.model.trial import EndedBy, Trial
+from tune_tasks.model.trial import EndedBy, Stop, Trial
 from tune_tasks.result import REPORTED_METRICS, TrainingResult, metric, non_finite_metrics
 
 _OWN_FIELDS = (*REPORTED_METRICS, "neg_mean_loss")
-
-
-@dataclass(frozen=True)
-class Stop:
-    """The decision that a trial is to end, and why."""
-
-    ended_by: EndedBy
-    reason: str
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The Prefect tasks of a sweep: `parse_spec`, `run_trial` with its `monitor`, `summarize`."""
+"""The Prefect tasks of a trial's process: `run_trial`, and `monitor` in a thread beside it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
 from prefect import task
@@ -27,46 +26,19 @@ from prefect.settings import PREFECT_UI_URL
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_engine import run_task_sync
 
-from tune_tasks.cluster.nodes import Cluster
-from tune_tasks.errors import BadInputError
+from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.disk import NO_SPACE
-from tune_tasks.model.text import showable
-from tune_tasks.model.trial import AttemptPaths, EndedBy, Outcome, TrialState
-from tune_tasks.recording.client import RayRecorderLink
-from tune_tasks.recording.protocol import AttemptInfo
-from tune_tasks.results.summary import Summary, report_lines
-from tune_tasks.sweep.plan import Plan
-from tune_tasks.sweep.request import Request
-from tune_tasks.sweep.run_view import publish_report
-from tune_tasks.tracking.mlflow_view import run_page
-from tune_tasks.trial.attempt import Assignment, Interrupter, LogCapture, run_train
+from tune_tasks.model.files import AttemptPaths
+from tune_tasks.model.trial import EndedBy, Outcome, TrialState
+from tune_tasks.servers.mlflow_client import run_page
+from tune_tasks.trial.attempt import Assignment, run_train
+from tune_tasks.trial.interrupter import Interrupter
+from tune_tasks.trial.log_capture import LogCapture
 from tune_tasks.trial.monitor import Monitor
+from tune_tasks.trial.recorder_link import RayRecorderLink
 from tune_tasks.trial.reporter import StatusReporter
-from tune_tasks.trial.trainable import TrainFunction
 
 _LOG_FLUSH_S = 5.0
-_WARM_WORKERS = 8
-
-
-@task(name="parse_spec", cache_policy=NO_CACHE)
-def parse_spec(
-    request: Request, callables: Mapping[str, TrainFunction], drawn_seed: int
-) -> Plan | State[Any]:
-    """Check the spec and resolve every trial. Runs in the driver.
-
-    Args:
-        request: What was asked for.
-        callables: Functions by experiment name.
-        drawn_seed: For the experiments that have no seed of their own.
-
-    Raises:
-        BadInputError: If anything in the spec is wrong.
-    """
-    try:
-        return request.plan(callables, drawn_seed)
-    except BadInputError as exc:
-        # Returned, not raised: the user's mistake, which needs no traceback of ours
-        return Failed(message=showable(str(exc)), data=exc)
 
 
 @task(name="run_trial", task_run_name="{name}", cache_policy=NO_CACHE, retries=0)
@@ -155,20 +127,8 @@ def _watch(watch: Monitor, task_run_id: str) -> None:
         watch.run()
 
 
-def warm_up(cluster: Cluster) -> None:
-    """Have the workers of a local cluster import what a trial needs.
-
-    While Prefect's server is still starting.
-    """
-    import ray
-
-    if not cluster.is_remote:
-        for _ in range(min(int(cluster.cpu), _WARM_WORKERS)):
-            ray.remote(_import_this_module).remote()
-
-
-def _import_this_module() -> None:
-    """Nothing: Ray imports the module to find the function."""
+def imported() -> None:
+    """Does nothing: Ray imports this module, and with it all that a trial needs, to find it."""
 
 
 def monitor_id(task_run_id: uuid.UUID) -> uuid.UUID:
@@ -186,15 +146,6 @@ def monitor(name: str, watch: Monitor) -> State[None]:
     Runs in the trial's process, in a thread beside `train()`.
     """
     return Completed(message=watch.run())
-
-
-@task(name="summarize", cache_policy=NO_CACHE)
-def summarize(summary: Summary) -> str:
-    """Log what the sweep came to and show its report; returns the text. Runs in the driver."""
-    publish_report(summary)
-    text = "\n".join(report_lines(summary))
-    get_run_logger().info("%s\n%s", summary.one_line(), text)
-    return text
 
 
 def final_state(outcome: Outcome) -> State[dict[str, Any]]:

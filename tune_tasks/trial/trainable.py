@@ -28,7 +28,7 @@ from typing import Any, Protocol
 
 from tune_tasks.errors import TrainableError, UsageError, did_you_mean
 from tune_tasks.model.snapshot import Snapshot, files_below
-from tune_tasks.spec.lookalikes import not_replaced
+from tune_tasks.model.text import not_replaced
 from tune_tasks.trial.script_end import exit_functions_run
 
 TrainFunction = Callable[[dict[str, Any], Any], object]

@@ -577,39 +577,6 @@ ALGORITHMS_GONE: Mapping[str, str] = {
     ),
 }
 
-#: Keys of an experiment that Ray Tune called otherwise, from 2018 on.
-EXPERIMENT_KEYS: Mapping[str, str] = {
-    "run": "alg",
-    "repeat": "num_samples",
-    "trial_resources": "resources",
-    "resources_per_trial": "resources",
-}
-#: The same inside Ray's `checkpoint_config` of 2022.
-CHECKPOINT_KEYS: Mapping[str, str] = {
-    "checkpoint_frequency": "checkpoint_freq",
-    "checkpoint_at_end": "checkpoint_at_end",
-    "num_to_keep": "keep_checkpoints_num",
-    "checkpoint_score_attribute": "checkpoint_score_attr",
-    "checkpoint_score_order": "checkpoint_score_attr",
-}
-_NO_SYNC = "files are written once, by the machine that runs the sweep"
-#: Keys of an experiment that are accepted and have no effect -> why.
-EXPERIMENT_IGNORED: Mapping[str, str] = {
-    "pass_criteria": "it is for RLlib's own tests; `stop` ends a trial",
-    "frameworks": _TENSORFLOW,
-    "local_dir": "the command line says where files go: `--local-dir`",
-    "keep_checkpoints_num": "all checkpoints are kept",
-    "checkpoint_score_attr": "all checkpoints are kept",
-    **dict.fromkeys(("upload_dir", "sync_function", "sync_to_cloud", "sync_to_driver"), _NO_SYNC),
-    **dict.fromkeys(
-        ("loggers", "export_formats"), "results go to MLflow and TensorBoard in any case"
-    ),
-}
-#: The same inside `resources`.
-RESOURCES_IGNORED: Mapping[str, str] = dict.fromkeys(
-    ("driver_cpu_limit", "driver_gpu_limit"),
-    "the trial's own process has one CPU, its workers the rest",
-)
 
 _OF_EPISODES = {
     "episode_return": "episode_reward",

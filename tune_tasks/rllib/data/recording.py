@@ -13,7 +13,7 @@ from ray.data.block import BlockAccessor
 from ray.rllib.core.columns import Columns
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
-from tune_tasks.model.trial import write_aside
+from tune_tasks.model.files import write_aside
 
 
 def write_recording(

@@ -4,10 +4,12 @@ import os
 
 import pytest
 
-from tune_tasks.model.trial import AttemptPaths, EndedBy, Outcome, Trial, TrialState
-from tune_tasks.recording.client import RayRecorderLink
-from tune_tasks.recording.protocol import AttemptInfo, Opened, Updated
+from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.files import AttemptPaths
+from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
+from tune_tasks.recording.protocol import Opened, Updated
 from tune_tasks.result import TrainingResult
+from tune_tasks.trial.recorder_link import RayRecorderLink
 from tune_tasks.trial.reporter import StatusReporter
 
 TRIAL = Trial("e", 0, "n", "script", {}, {}, seed=1)
@@ -35,7 +37,7 @@ class Link(RayRecorderLink):
 @pytest.mark.parametrize("do", [lambda path: None, os.remove, lambda path: os.truncate(path, 0)])
 def test_it_ends_with_what_there_is(tmp_path, monkeypatch, do):
     monkeypatch.setattr(
-        "tune_tasks.recording.client.time.sleep",
+        "tune_tasks.trial.recorder_link.time.sleep",
         lambda _: pytest.fail("it waits for bytes that never come"),
     )
     paths = AttemptPaths(tmp_path)

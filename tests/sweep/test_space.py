@@ -8,7 +8,8 @@ import pytest
 
 from tune_tasks.errors import UsageError
 from tune_tasks.model import disk
-from tune_tasks.model.disk import SpaceWatch, expect_writable
+from tune_tasks.model.disk import expect_writable
+from tune_tasks.sweep.space import SpaceWatch
 
 MIB = 2**20
 Statvfs = namedtuple("Statvfs", "f_bavail f_frsize f_blocks f_files f_favail")

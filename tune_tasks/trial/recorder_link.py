@@ -6,9 +6,11 @@ import logging
 import time
 from typing import Any
 
-from tune_tasks.model.trial import AttemptPaths, Outcome
-from tune_tasks.recording.protocol import AttemptInfo, Word
-from tune_tasks.trial.reporter import StatusReporter, Stop
+from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.files import AttemptPaths
+from tune_tasks.model.trial import Outcome, Stop
+from tune_tasks.recording.protocol import Word
+from tune_tasks.trial.reporter import StatusReporter
 
 logger = logging.getLogger(__name__)
 

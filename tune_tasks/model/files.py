@@ -1,0 +1,101 @@
+"""The files of a trial: their names, and how they are written: readers see all or nothing."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from tune_tasks.model.masking import masked
+from tune_tasks.model.trial import Outcome, Trial
+
+RESULTS = "result.json"
+"""The name of 2017 for the file of the reports."""
+
+
+class AttemptPaths:
+    """The files of one attempt of a trial. Every name is given here and nowhere else."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def of(cls, sweep_dir: Path, trial: Trial, attempt: int) -> AttemptPaths:
+        """The files of attempt 1, 2, … in the folder of the experiment's sweep."""
+        folder = sweep_dir / trial.folder
+        return cls(folder if attempt == 1 else folder / f"attempt_{attempt}")
+
+    @property
+    def params(self) -> Path:
+        """The trial's resolved config, its secrets masked."""
+        return self.folder / "params.json"
+
+    @property
+    def results(self) -> Path:
+        """The reports, one JSON object a line."""
+        return self.folder / RESULTS
+
+    @property
+    def log(self) -> Path:
+        """What the trial printed."""
+        return self.folder / "trial.log"
+
+    @property
+    def error(self) -> Path:
+        """The traceback, or why the process died."""
+        return self.folder / "error.txt"
+
+    @property
+    def outcome(self) -> Path:
+        """How the attempt ended; absent while it runs and where its process died."""
+        return self.folder / "outcome.json"
+
+    def create(self, config: Mapping[str, Any]) -> None:
+        """Make the folder and write `params.json`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_aside(self.params, params_text(config))
+
+    def write_outcome(self, outcome: Outcome) -> None:
+        """Write `error.txt` where there is an error, then `outcome.json`."""
+        if outcome.error:
+            write_aside(self.error, outcome.error.rstrip() + "\n")
+        write_aside(self.outcome, outcome.to_json() + "\n")
+
+    def read_outcome(self) -> Outcome | None:
+        """The outcome, or None where the attempt wrote none."""
+        try:
+            return Outcome.from_json(self.outcome.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+
+def params_text(config: Mapping[str, Any]) -> str:
+    """A resolved config as `params.json` has it, its secrets masked."""
+    return json.dumps(masked(config), indent=2, default=repr) + "\n"
+
+
+def write_aside(path: Path, content: str | bytes) -> None:
+    """Write a file under another name and rename it: readers see all of it or nothing."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        aside.write_bytes(
+            content.encode("utf-8", errors="backslashreplace")
+            if isinstance(content, str)
+            else content
+        )
+        aside.replace(path)
+    except OSError:  # a full disk: half a file would only fill it further
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def try_lock(file: IO[str]) -> bool:
+    """Lock a file exclusively if nobody holds a lock on it; until it is closed."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
