@@ -1,4 +1,4 @@
-"""A trial on another machine sends the bytes of its reports, whatever has become of them."""
+"""A trial tells the recorder all it has, whatever becomes of its file and of the recorder."""
 
 import os
 
@@ -6,49 +6,103 @@ import pytest
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.files import AttemptPaths
-from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
-from tune_tasks.recording.protocol import Opened, Updated
+from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, TrialState
 from tune_tasks.result import TrainingResult
-from tune_tasks.trial.recorder_link import RayRecorderLink
+from tune_tasks.testing.recorder import FakeRecorder
+from tune_tasks.trial.recorder_link import RecorderLink
 from tune_tasks.trial.reporter import StatusReporter
 
 TRIAL = Trial("e", 0, "n", "script", {}, {}, seed=1)
 OUTCOME = Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned")
+STOP = Stop(EndedBy.CANCELLED, "cancelled")
 
 
-class Link(RayRecorderLink):
-    """Its recorder is on another machine, and takes what it is sent."""
+class Scene:
+    """A trial with its link, and a recorder on another machine."""
 
-    def __init__(self, paths):
-        super().__init__(None, paths)
-        self.copy, self.closed = b"", None
-        self.open(AttemptInfo(TRIAL, 1, paths.folder))
+    def __init__(self, folder):
+        self.recorder = FakeRecorder({"A": "1"}, wants_bytes=True)
+        self.paths = AttemptPaths(folder)
+        self.info = AttemptInfo(TRIAL, 1, folder)
+        self.reporter = StatusReporter(TRIAL, self.paths.results, "id")
+        self.link = RecorderLink(self.recorder, self.paths)
 
-    def _call(self, method, *args, timeout_s=0.0):
-        if method == "open":
-            return Opened({}, wants_bytes=True)
-        if method == "close":
-            self.closed = args[1]
-            return None
-        self.copy += args[3]
-        return Updated(True, received=len(self.copy))
+    def report(self):
+        self.reporter.report(TrainingResult(timesteps_total=1))
+
+    def update(self):
+        return self.link.update(self.reporter)
+
+    def close(self):
+        self.link.close(self.reporter, OUTCOME)
+
+    @property
+    def copy(self):
+        return self.recorder.copies[self.info.key]
+
+    @property
+    def status(self):
+        return self.recorder.attempts[self.info.key]
 
 
-@pytest.mark.parametrize("do", [lambda path: None, os.remove, lambda path: os.truncate(path, 0)])
-def test_it_ends_with_what_there_is(tmp_path, monkeypatch, do):
+@pytest.fixture
+def scene(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "tune_tasks.trial.recorder_link.time.sleep",
         lambda _: pytest.fail("it waits for bytes that never come"),
     )
-    paths = AttemptPaths(tmp_path)
-    reporter, link = StatusReporter(TRIAL, paths.results, "id"), Link(paths)
-    reporter.report(TrainingResult(timesteps_total=1))
-    link.update(reporter)
-    sent = paths.results.read_bytes()
-    reporter.report(TrainingResult(timesteps_total=2))
-    whole = paths.results.read_bytes()
-    do(paths.results)
-    link.close(reporter, OUTCOME)
-    assert link.copy == (whole if paths.results.exists() and paths.results.stat().st_size else sent)
-    assert link.closed == OUTCOME
-    reporter.close()
+    scene = Scene(tmp_path)
+    yield scene
+    scene.reporter.close()
+
+
+@pytest.mark.parametrize("do", [lambda path: None, os.remove, lambda path: os.truncate(path, 0)])
+def test_it_ends_with_what_there_is(scene, do):
+    scene.link.open(scene.info)
+    scene.report()
+    scene.update()
+    results = scene.paths.results
+    sent = results.read_bytes()
+    scene.report()
+    whole = results.read_bytes()
+    do(results)
+    scene.close()
+    assert scene.copy == (whole if results.exists() and results.stat().st_size else sent)
+    assert scene.status.outcome == OUTCOME
+
+
+def test_it_gets_the_environment_and_the_wish_to_stop(scene):
+    assert scene.link.open(scene.info) == {"A": "1"}
+    assert scene.update() is None
+    scene.recorder.request_stop(STOP)
+    assert scene.update() == STOP
+
+
+def test_a_recorder_that_is_away_fails_nothing_and_hears_the_rest_later(scene):
+    scene.link.open(scene.info)
+    scene.recorder.is_away = True
+    scene.report()
+    assert scene.update() is None
+    scene.recorder.is_away = False
+    scene.update()
+    assert scene.copy == scene.paths.results.read_bytes()
+
+
+def test_a_recorder_that_was_away_from_the_start_is_told_later(scene):
+    scene.recorder.is_away = True
+    assert scene.link.open(scene.info) == {}
+    scene.recorder.is_away = False
+    scene.report()
+    scene.close()
+    assert scene.copy == scene.paths.results.read_bytes()
+    assert scene.status.outcome == OUTCOME
+
+
+def test_a_restarted_recorder_gets_everything_again_also_at_the_end(scene):
+    scene.link.open(scene.info)
+    scene.report()
+    scene.update()
+    scene.recorder.restart()
+    scene.close()
+    assert scene.copy == scene.paths.results.read_bytes()
+    assert scene.status.outcome == OUTCOME

@@ -1,1 +1,1 @@
-"""The recorder, the one writer of all trackers, and the line to it."""
+"""The recorder, the one writer of all trackers, and everybody's line to it."""

@@ -1,4 +1,8 @@
-"""What the trial's process, the driver and the recorder tell one another. Plain data, picklable."""
+"""The messages between a trial's process, the driver and the recorder: plain data, picklable.
+
+Times in them are on the recorder's wall clock, because a monotonic clock means nothing in another
+process. The recorder runs on the driver's machine, so the driver may compare them with its own.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +18,15 @@ class AttemptStatus:
     """The latest that the recorder knows of an attempt.
 
     Attributes:
-        heard_at: When its monitor last spoke, in seconds since the epoch, on the recorder's clock.
-        opened_at: When the trackers had opened it, and its process could go on, on the same clock;
+        heard_at: Time of the monitor's last message, in seconds since the epoch.
+        opened_at: Time at which the trackers had opened the attempt and its process could go on;
             None before.
-        began_at: When `train()` began, on the same clock; None where its monitor could not tell.
-        stop: The decision to end it, once it is taken, and since when.
-        run_id: Its MLflow run, once there is one.
-        run_url: The run's page; None where the tracking URI is no web address.
+        began_at: Time at which `train()` began; None before.
+        stop: The decision to end the attempt; None before it is taken.
+        stop_since: Time of that decision.
+        run_id: The attempt's MLflow run; None before there is one.
+        run_url: The run's page; None if the tracking URI is not a web address.
+        unseen_metrics: The stop criteria's metrics that no report has had so far.
     """
 
     info: AttemptInfo
@@ -38,14 +44,14 @@ class AttemptStatus:
 
 
 @dataclass(frozen=True)
-class Word:
-    """What a monitor tells of its attempt.
+class Heartbeat:
+    """A monitor's message about its attempt, sent every second and after each report.
 
     Attributes:
-        progress: What was reported.
-        unseen_metrics: Of the stop criteria's metrics, those that no report had so far.
+        progress: The attempt's reports so far.
+        unseen_metrics: The stop criteria's metrics that no report has had so far.
         began_s: Seconds since `train()` began; None before.
-        stop: The decision to end the attempt, once it is taken.
+        stop: The decision to end the attempt; None before it is taken.
     """
 
     progress: Progress
@@ -55,21 +61,26 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Opened:
-    """The recorder's answer to a new attempt."""
+class OpenReply:
+    """The recorder's answer to a new attempt.
+
+    Attributes:
+        environment: Environment variables for user code.
+        wants_bytes: Whether the attempt runs on another machine, and so must send its reports.
+    """
 
     environment: dict[str, str]
     wants_bytes: bool
 
 
 @dataclass(frozen=True)
-class Updated:
-    """The recorder's answer to an update.
+class UpdateReply:
+    """The recorder's answer to a heartbeat.
 
     Attributes:
-        known: False where the recorder was started anew: the attempt is to be announced again.
+        known: False if the recorder was restarted: the attempt is to be announced again.
         received: Bytes of the attempt's reports that the recorder has.
-        stop: Why the sweep wants the attempt to end, or None.
+        stop: Why the sweep wants the attempt to end; None if it does not.
     """
 
     known: bool
@@ -78,13 +89,13 @@ class Updated:
 
 
 @dataclass(frozen=True)
-class News:
-    """What changed since an earlier version.
+class Changes:
+    """The attempts that changed after an earlier version.
 
     Attributes:
-        version: Counts the changes.
+        version: The version that these changes lead to.
         statuses: The attempts that changed.
-        has_begun: False where the recorder was started anew: it is to be told of the sweep again.
+        has_begun: False if the recorder was restarted: it is to be told of the sweep again.
     """
 
     version: int

@@ -24,6 +24,7 @@ from tune_tasks.model.result_file import Progress, read_progress
 from tune_tasks.model.stopping import never_reported, time_is_up, time_limit
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, TrialState, attempt_name
+from tune_tasks.recording.client import RecorderClient
 from tune_tasks.recording.protocol import AttemptStatus
 from tune_tasks.results.report import write_report
 from tune_tasks.results.summary import ExperimentSummary, Summary, TrialSummary, choose_metric
@@ -56,7 +57,6 @@ logger = logging.getLogger(__name__)
 _POLL_S = 0.25
 _PATIENCE_S = 30.0  # with a tracker that takes nothing any more
 _LOOKAHEAD = 2  # attempts that wait in Ray, so that no CPU waits for the driver
-_CALL_TIMEOUT_S = 10.0
 _LAST_S = 10.0  # with a Prefect that does not take the last leaderboard
 
 
@@ -76,7 +76,7 @@ class Sweep:
         plan: What to run.
         info: Names and folders.
         cluster: What there is to run it on.
-        recorder: Handle of the recorder's actor.
+        recorder: The sweep's.
         launches: By experiment.
         scheduler: Decides which trial is next and which ends early.
         display: Shown the status now and then.
@@ -92,7 +92,7 @@ class Sweep:
         plan: Plan,
         info: SweepInfo,
         cluster: Cluster,
-        recorder: Any,
+        recorder: RecorderClient,
         launches: Mapping[str, Launch],
         scheduler: Scheduler,
         display: Display,
@@ -313,11 +313,7 @@ class Sweep:
         info = record.info or AttemptInfo(
             record.trial, attempt.number, attempt.paths.folder, started_at=attempt.submitted_at
         )
-        with contextlib.suppress(Exception):  # a recorder that is away never fails a trial
-            ray.get(
-                self._recorder.restore.remote(info, read_progress(attempt.paths.results), outcome),
-                timeout=_CALL_TIMEOUT_S,
-            )
+        self._recorder.restore(info, read_progress(attempt.paths.results), outcome)
 
     def _hear(self) -> None:
         for status in self._hearing.news():
@@ -326,7 +322,7 @@ class Sweep:
                 record.status = status
                 self._tell(record, record.progress)
         if self._hearing.recorder_is_new():
-            self._recorder.begin.remote(self._info, again=True)
+            self._recorder.begin(self._info, again=True)
             for record in self._records.values():
                 if record.outcome and record.attempt:
                     self._restore(record, record.outcome)
@@ -338,7 +334,7 @@ class Sweep:
         record.told = progress.reports
         reason = self._scheduler.on_result(record.trial, progress.last)
         if reason and record.info:
-            self._recorder.request_stop.remote(Stop(EndedBy.SCHEDULER, reason), [record.info.key])
+            self._recorder.request_stop(Stop(EndedBy.SCHEDULER, reason), [record.info.key])
             record.wanted = record.wanted or (Stop(EndedBy.SCHEDULER, reason), time.time())
 
     # ── ending what cannot end itself: the fourth step ─────
@@ -417,8 +413,7 @@ class Sweep:
 
     def _end_records(self, summary: Summary) -> Summary:
         self._write_reports(summary)
-        closed = self._call("close_sweep", summary, timeout_s=self._patience_s())
-        return closed if isinstance(closed, Summary) else summary
+        return self._recorder.close_sweep(summary, timeout_s=self._patience_s()) or summary
 
     def _where_they_are(self, summary: Summary) -> str:
         is_there = not any(RESULTS in trial.missing for trial in summary.trials)
@@ -444,14 +439,9 @@ class Sweep:
                 self._stop_reason is not None and not was_stopped
             ) or time.time() > self._close_by
             patience_s = self._patience_s()
-            try:
-                lacking = ray.get(
-                    self._recorder.drain.remote(0 if gives_up else patience_s), timeout=patience_s
-                )
-            except Exception as exc:  # noqa: BLE001 - a recorder that is away never fails a sweep
-                return {"the recorder": f"{type(exc).__name__}: {exc}"}
+            lacking = self._recorder.drain(0 if gives_up else patience_s, timeout_s=patience_s)
             if lacking is not None:
-                return dict(lacking)
+                return lacking
 
     def _hear_the_last(self) -> None:
         """Hear what the recorder knows now; one that is just being started again is waited for."""
@@ -474,13 +464,6 @@ class Sweep:
         with contextlib.suppress(OSError):  # whoever read the status has gone
             self._display.show(self._view())
         self._run_view.offer(lambda: self._summary(interrupted=self._stop_reason is not None))
-
-    def _call(self, method: str, *args: Any, timeout_s: float) -> Any:
-        try:
-            return ray.get(getattr(self._recorder, method).remote(*args), timeout=timeout_s)
-        except Exception as exc:  # noqa: BLE001 - a recorder that is away never fails a sweep
-            logger.warning("the recorder does not answer to %s: %s", method, exc)
-            return None
 
     def _logdirs(self) -> str:
         return ", ".join(str(experiment.folder) for experiment in self._info.experiments.values())

@@ -185,7 +185,7 @@ def _swept(request: Request, session: Session, interruption: Interruption) -> Su
             for e in plan.experiments
         }
         recorder = session.recorder or start_recorder(info.tracking_uri, info.cwd, cpus=cluster.cpu)
-        recorder.begin.remote(info, again=earlier is not None)
+        recorder.begin(info, again=earlier is not None)
         sweep = Sweep(
             plan,
             info,

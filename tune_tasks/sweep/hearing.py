@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
-
-import ray
 
 from tune_tasks.model.trial import EndedBy, Stop
-from tune_tasks.recording.protocol import AttemptStatus
+from tune_tasks.recording.client import RecorderAwayError, RecorderClient
+from tune_tasks.recording.protocol import AttemptStatus, Changes
 
 logger = logging.getLogger(__name__)
 
@@ -22,11 +20,12 @@ _CALL_TIMEOUT_S = 10.0
 class Hearing:
     """Asks the recorder for news without waiting for the answer."""
 
-    def __init__(self, recorder: Any) -> None:
+    def __init__(self, recorder: RecorderClient) -> None:
         self._recorder = recorder
         self._version = 0
-        self._asked: Any = None
+        self._is_asking = False
         self._asked_at = 0.0
+        self._wait_s = 0.0
         self._is_new = False
         self._contact_since = time.time()
         self._answered_at = time.time()
@@ -35,28 +34,36 @@ class Hearing:
 
     def news(self) -> list[AttemptStatus]:
         """The attempts that changed, as far as an answer is there."""
-        if self._asked is None and time.monotonic() - self._asked_at >= _HEAR_S:
-            self._asked = self._recorder.news.remote(self._version)
-            self._asked_at = time.monotonic()
-        if self._asked is None or not ray.wait([self._asked], timeout=0)[0]:
-            return []
-        asked, self._asked = self._asked, None
+        if not self._is_asking and time.monotonic() - self._asked_at >= _HEAR_S:
+            self._ask()
+        changes: Changes | None
         try:
-            news = ray.get(asked)
-        except Exception as exc:  # noqa: BLE001 - the recorder has died; Ray starts it again
+            changes = self._recorder.news(self._wait_s)
+        except RecorderAwayError as exc:  # Ray starts it again
             logger.warning("the recorder does not answer: %s", exc)
+            self._is_asking = False
             self._version = 0
             return []
-        if not news.has_begun:
+        finally:
+            self._wait_s = 0.0
+        if changes is None:
+            return []
+        self._is_asking = False
+        if not changes.has_begun:
             self._is_new, self._contact_since, self.asked_to_stop = True, time.time(), False
-        self._version, self._answered_at, self.has_answer = news.version, time.time(), True
-        return list(news.statuses)
+        self._version, self._answered_at, self.has_answer = changes.version, time.time(), True
+        return changes.statuses
 
     def refresh(self) -> None:
         """Have the next `news` wait for a new answer; whether there was one, `has_answer` tells."""
         self.has_answer = False
-        self._asked = self._recorder.news.remote(self._version)
-        ray.wait([self._asked], timeout=_CALL_TIMEOUT_S)
+        self._wait_s = _CALL_TIMEOUT_S
+        self._ask()
+
+    def _ask(self) -> None:
+        self._recorder.ask_news(self._version)
+        self._is_asking = True
+        self._asked_at = time.monotonic()
 
     def recorder_is_new(self) -> bool:
         """Whether the recorder was started anew since the last call.
@@ -77,5 +84,5 @@ class Hearing:
 
     def ask_to_stop(self, reason: str) -> None:
         """Tell the recorder that every attempt is to end."""
-        self._recorder.request_stop.remote(Stop(EndedBy.CANCELLED, reason))
+        self._recorder.request_stop(Stop(EndedBy.CANCELLED, reason))
         self.asked_to_stop = True

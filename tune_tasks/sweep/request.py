@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from tune_tasks.model.masking import masked_spec
+from tune_tasks.recording.client import RecorderClient
 from tune_tasks.results.summary import Summary
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.spec.schema import MAX_TRIALS, load_spec, spec_from_data
@@ -99,7 +100,7 @@ class Session:
         display: Shown the status.
         request: The whole request; the flow run's parameters, which Prefect stores, have the spec's
             secrets masked.
-        recorder: Handle of the sweep's recorder, where it was started beforehand.
+        recorder: The sweep's recorder, if it was started beforehand.
         summary: Set by the flow at its end.
         error: Set by the flow where it could not begin or go on.
     """
@@ -108,7 +109,7 @@ class Session:
     scheduler: Scheduler = field(default_factory=Scheduler)
     display: Display = field(default_factory=NoDisplay)
     request: Request | None = None
-    recorder: Any = None
+    recorder: RecorderClient | None = None
     summary: Summary | None = None
     error: BaseException | None = None
 

@@ -8,23 +8,44 @@ from typing import Any
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.trial import Outcome
-from tune_tasks.results.summary import Summary
+from tune_tasks.results.summary import ExperimentSummary, Summary
+from tune_tasks.tracking.info import SweepInfo
 
 Row = Mapping[str, Any]
 """One report as it stands in `result.json`."""
 
 
 class Tracker(ABC):
-    """Follows the attempts of one sweep.
+    """Follows the attempts of one sweep. Lives in the recorder's process.
 
-    Calls for attempts come from one thread of the recorder's process, for one attempt in the order
-    open, log…, close; a call that raises is made again later with the same arguments. `close_sweep`
-    comes once, from another thread, after them.
+    Order: `connect` and `begin`, in any order; `prepare`; then the calls for attempts, for each of
+    them open, log…, close; and `close_sweep`.
+
+    Threads: `connect`, `prepare` and the calls for attempts come from one thread; `begin`,
+    `close_sweep` and the questions (`run_id`, `run_url`, `located`) from others.
+
+    Failures: a call for an attempt that raises is made again later with the same arguments, so each
+    must bear to be repeated. After the recorder has died, a new one begins `again` and makes all
+    the calls once more: what the trackers hold in the end must be the same as without.
     """
 
     name: str
     rows_per_call: int
-    """How many rows `log` takes at most."""
+    """The most rows that `log` gets in one call."""
+
+    def connect(self) -> None:
+        """Import what is needed and reach the store; may take seconds. May fail."""
+
+    def begin(self, sweep: SweepInfo, *, again: bool) -> None:
+        """Learn which sweep it is. Must return at once.
+
+        Args:
+            sweep: Names and folders.
+            again: Whether an earlier recorder may have recorded a part of the sweep.
+        """
+
+    def prepare(self) -> None:
+        """Make what all attempts need, before the first of them. May fail."""
 
     @abstractmethod
     def open_attempt(self, info: AttemptInfo) -> dict[str, str]:
@@ -42,4 +63,16 @@ class Tracker(ABC):
         """End an attempt."""
 
     def close_sweep(self, summary: Summary) -> None:
-        """End the sweep."""
+        """End the sweep. May fail."""
+
+    def run_id(self, key: str) -> str | None:
+        """Return the id under which the tracker has an attempt; None if it has none."""
+        return None
+
+    def run_url(self, info: AttemptInfo) -> str | None:
+        """Return the address of an attempt's page; None if it has none."""
+        return None
+
+    def located(self, experiment: ExperimentSummary) -> ExperimentSummary:
+        """Return the experiment with the tracker's ids and pages, as far as there are any."""
+        return experiment

@@ -18,12 +18,13 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.stopping import time_is_up, time_limit
 from tune_tasks.model.trial import EndedBy, Outcome, Stop, TrialState, attempt_name
+from tune_tasks.trial.recorder_link import RecorderLink
 from tune_tasks.trial.reporter import StatusReporter
 
 TICK_S = 1.0
@@ -32,25 +33,6 @@ LOADING_S = 60.0
 
 Which counts from `train()` on.
 """
-
-
-class RecorderLink(Protocol):
-    """The monitor's line to the recorder. No call raises.
-
-    A recorder that is away never fails a trial.
-    """
-
-    def open(self, info: AttemptInfo) -> dict[str, str]:
-        """Announce the attempt.
-
-        Returns environment variables for user code, empty where no tracker is there.
-        """
-
-    def update(self, reporter: StatusReporter) -> Stop | None:
-        """Tell what was reported; returns why the sweep wants the trial to end, or None."""
-
-    def close(self, reporter: StatusReporter, outcome: Outcome) -> None:
-        """Tell how the attempt ended."""
 
 
 class Monitor:

@@ -1,93 +1,106 @@
-"""The monitor's line to the recorder's actor. Lives in the trial's process."""
+"""A trial's use of the recorder: which bytes to send, and what to do after its restart."""
 
 from __future__ import annotations
 
-import logging
 import time
-from typing import Any
+from collections.abc import Callable
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.trial import Outcome, Stop
-from tune_tasks.recording.protocol import Word
+from tune_tasks.recording.client import RecorderClient
+from tune_tasks.recording.protocol import Heartbeat
 from tune_tasks.trial.reporter import StatusReporter
 
-logger = logging.getLogger(__name__)
-
 _SEND_BYTES = 4_000_000
-_OPEN_CALL_TIMEOUT_S = 90.0
-_CALL_TIMEOUT_S = 15.0
+_LAST_BYTES_S = 15.0
 _PAUSE_S = 0.05
 
 
-class RayRecorderLink:
-    """The monitor's line to the recorder's actor; see `monitor.RecorderLink`.
+class RecorderLink:
+    """The monitor's line to the recorder. Lives in the trial's process, in the monitor's thread.
 
-    Used from the monitor's thread alone.
+    No method raises: a recorder that is away never fails a trial.
 
-    Ray lends out a task's CPUs while its main thread waits in `ray.get`, not while another thread
-    does.
+    Args:
+        recorder: The recorder.
+        paths: The attempt's files.
+        clock: Seconds on a clock that never jumps.
     """
 
-    def __init__(self, handle: Any, paths: AttemptPaths) -> None:
-        self._handle, self._paths = handle, paths
+    def __init__(
+        self,
+        recorder: RecorderClient,
+        paths: AttemptPaths,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._recorder = recorder
+        self._paths = paths
+        self._clock = clock
         self._info: AttemptInfo | None = None
         self._wants_bytes = False
         self._received = 0
         self._was_unknown = False
 
     def open(self, info: AttemptInfo) -> dict[str, str]:
-        """See `monitor.RecorderLink`."""
+        """Announce the attempt.
+
+        Returns:
+            Environment variables for user code; none if the recorder or MLflow is away.
+        """
         self._info = info
-        opened = self._call("open", info, timeout_s=_OPEN_CALL_TIMEOUT_S)
-        if opened is None:
+        reply = self._recorder.open(info)
+        if reply is None:
             return {}
-        self._wants_bytes = opened.wants_bytes
-        return dict(opened.environment)
+        self._wants_bytes = reply.wants_bytes
+        return dict(reply.environment)
 
     def update(self, reporter: StatusReporter) -> Stop | None:
-        """See `monitor.RecorderLink`."""
+        """Tell what was reported; returns why the sweep wants the trial to end, or None."""
         assert self._info is not None
-        progress = reporter.progress
-        data = self._unsent(progress.size) if self._wants_bytes else b""
-        word = Word(
-            progress, tuple(sorted(reporter.unseen_metrics)), reporter.began_s(), reporter.stop
-        )
-        updated = self._call("update", self._info.key, word, self._received, data)
-        if updated is None:
+        heartbeat = _heartbeat(reporter)
+        data = b""
+        if self._wants_bytes:
+            data = self._unsent(heartbeat.progress.size)
+        reply = self._recorder.update(self._info.key, heartbeat, self._received, data)
+        if reply is None:
             self._was_unknown = False
             return None
-        self._was_unknown = not updated.known
+        self._was_unknown = not reply.known
         if self._was_unknown:
             self._received = 0
             self.open(self._info)
         else:
-            self._received = updated.received
-        return updated.stop  # type: ignore[no-any-return]
+            self._received = reply.received
+        return reply.stop
 
     def close(self, reporter: StatusReporter, outcome: Outcome) -> None:
-        """See `monitor.RecorderLink`."""
+        """Tell the rest of what was reported, and how the attempt ended."""
         assert self._info is not None
-        deadline = time.monotonic() + _CALL_TIMEOUT_S
+        deadline = self._clock() + _LAST_BYTES_S
         while True:
             before = self._received
             self.update(reporter)
-            is_all = not self._wants_bytes or self._received >= min(
-                reporter.progress.size, self._size()
-            )
-            # A recorder that was just started anew has heard who we are, and not yet what was
-            # reported.
-            if (is_all and not self._was_unknown) or time.monotonic() > deadline:
+            # A restarted recorder knows this attempt by now, but has none of its reports yet.
+            is_all = self._has_all(reporter) and not self._was_unknown
+            if is_all or self._clock() > deadline:
                 break
-            if self._received == before:
-                time.sleep(_PAUSE_S)
-        self._call("close", self._info.key, outcome)
+            if self._received == before and not self._was_unknown:
+                time.sleep(_PAUSE_S)  # the recorder did not answer
+        self._recorder.close(self._info.key, outcome)
+
+    def _has_all(self, reporter: StatusReporter) -> bool:
+        """Whether the recorder has all bytes that are there; the file may have been truncated."""
+        if not self._wants_bytes:
+            return True
+        return self._received >= min(reporter.progress.size, self._size())
 
     def _unsent(self, size: int) -> bytes:
+        missing = min(size - self._received, _SEND_BYTES)
         try:
             with self._paths.results.open("rb") as file:
                 file.seek(self._received)
-                return file.read(max(0, min(size - self._received, _SEND_BYTES)))
+                return file.read(max(0, missing))
         except OSError:  # something else has removed it
             return b""
 
@@ -97,11 +110,11 @@ class RayRecorderLink:
         except OSError:
             return 0
 
-    def _call(self, method: str, *args: Any, timeout_s: float = _CALL_TIMEOUT_S) -> Any:
-        import ray
 
-        try:
-            return ray.get(getattr(self._handle, method).remote(*args), timeout=timeout_s)
-        except Exception as exc:  # noqa: BLE001 - a recorder that is away never fails a trial
-            logger.debug("recorder.%s: %s", method, exc)
-            return None
+def _heartbeat(reporter: StatusReporter) -> Heartbeat:
+    return Heartbeat(
+        progress=reporter.progress,
+        unseen_metrics=tuple(sorted(reporter.unseen_metrics)),
+        began_s=reporter.began_s(),
+        stop=reporter.stop,
+    )

@@ -30,19 +30,20 @@ from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.disk import NO_SPACE
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.trial import EndedBy, Outcome, TrialState
+from tune_tasks.recording.client import RecorderClient
 from tune_tasks.servers.mlflow_client import run_page
 from tune_tasks.trial.attempt import Assignment, run_train
 from tune_tasks.trial.interrupter import Interrupter
 from tune_tasks.trial.log_capture import LogCapture
 from tune_tasks.trial.monitor import Monitor
-from tune_tasks.trial.recorder_link import RayRecorderLink
+from tune_tasks.trial.recorder_link import RecorderLink
 from tune_tasks.trial.reporter import StatusReporter
 
 _LOG_FLUSH_S = 5.0
 
 
 @task(name="run_trial", task_run_name="{name}", cache_policy=NO_CACHE, retries=0)
-def run_trial(name: str, assignment: Assignment, recorder: Any) -> State[dict[str, Any]]:
+def run_trial(name: str, assignment: Assignment, recorder: RecorderClient) -> State[dict[str, Any]]:
     """Run one attempt of a trial. Runs in a Ray worker.
 
     `train()` in its main thread, the monitor in a second one.
@@ -50,7 +51,7 @@ def run_trial(name: str, assignment: Assignment, recorder: Any) -> State[dict[st
     Args:
         name: The trial's name; the task run's.
         assignment: What to run.
-        recorder: Handle of the sweep's recorder.
+        recorder: The sweep's.
 
     Returns:
         Completed, named "Stopped" where a criterion ended the trial; Cancelled; or Failed. The
@@ -66,9 +67,8 @@ def run_trial(name: str, assignment: Assignment, recorder: Any) -> State[dict[st
         except OSError as exc:
             return unbegun_state(paths, exc)
         info = _announcement(assignment)
-        outcome = _run_watched(
-            assignment, info, reporter, paths, RayRecorderLink(recorder, paths), log
-        )
+        link = RecorderLink(recorder, paths)
+        outcome = _run_watched(assignment, info, reporter, paths, link, log)
         log.forward(last=True)
     if outcome.error:
         logger.error("%s", outcome.error)
@@ -82,7 +82,7 @@ def _run_watched(
     info: AttemptInfo,
     reporter: StatusReporter,
     paths: AttemptPaths,
-    link: RayRecorderLink,
+    link: RecorderLink,
     log: LogCapture,
 ) -> Outcome:
     interrupter = _interrupter()

@@ -1,0 +1,142 @@
+"""`RecorderClient`: what the driver and the trials ask of the recorder.
+
+The policy for failures is the same everywhere: **a recorder that is away fails neither a trial nor
+a sweep.** It may be away because its process died (Ray starts it again, and it goes on from the
+trials' files), or because the machine is too busy to answer in time. Therefore:
+
+- No call raises, but for `news`.
+- A call that waits has a time limit (`model/timeouts.py`), and answers None, False or nothing once
+  it is over. The caller goes on, and the next call tells the recorder what it has missed.
+- `begin` and `request_stop` do not wait at all. The driver sees from `Changes.has_begun` that a
+  restarted recorder knows nothing of them, and repeats them.
+- `news` raises `RecorderAwayError`, because None already means "no answer yet", and the driver
+  must ask a restarted recorder from the beginning.
+
+A client belongs to one thread. Sent to another process, it talks to the same recorder.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.result_file import Progress
+from tune_tasks.model.trial import Outcome, Stop
+from tune_tasks.recording.protocol import Changes, Heartbeat, OpenReply, UpdateReply
+
+if TYPE_CHECKING:
+    from tune_tasks.results.summary import Summary
+    from tune_tasks.tracking.info import SweepInfo
+
+
+class RecorderAwayError(Exception):
+    """The recorder does not answer; internal, the driver handles it."""
+
+
+class RecorderClient(ABC):
+    """One line to the recorder; see the module's docstring for time limits and failures."""
+
+    # ── the driver's side ─────
+
+    @abstractmethod
+    def begin(self, sweep: SweepInfo, *, again: bool = False) -> None:
+        """Tell the recorder what it records; until then it feeds no tracker. Does not wait.
+
+        Args:
+            sweep: Names and folders.
+            again: Whether an earlier recorder may have recorded a part of the sweep.
+        """
+
+    @abstractmethod
+    def request_stop(self, stop: Stop, keys: Sequence[str] | None = None) -> None:
+        """Have attempts end; each hears of it in the answer to its next heartbeat. Does not wait.
+
+        Args:
+            stop: Who wants it, and why.
+            keys: The attempts; None for all of them, later ones included.
+        """
+
+    @abstractmethod
+    def restore(self, info: AttemptInfo, progress: Progress, outcome: Outcome) -> None:
+        """Tell the recorder of an attempt that has ended, as the driver knows it from the files.
+
+        Changes nothing if the recorder has already heard how the attempt ended.
+        """
+
+    @abstractmethod
+    def ask_news(self, since: int) -> None:
+        """Ask what has changed after a version; `news` gets the answer. Does not wait.
+
+        An earlier question that is still open is forgotten.
+        """
+
+    @abstractmethod
+    def news(self, timeout_s: float = 0.0) -> Changes | None:
+        """Get the answer to the last question, once.
+
+        Args:
+            timeout_s: Seconds to wait for it.
+
+        Returns:
+            None if there is no answer yet, or no open question.
+
+        Raises:
+            RecorderAwayError: If the recorder has died; the question is no longer open.
+        """
+
+    @abstractmethod
+    def drain(self, patience_s: float, *, timeout_s: float) -> Mapping[str, str] | None:
+        """Ask whether the trackers have everything of the attempts that have ended.
+
+        Args:
+            patience_s: Seconds without any progress after which the recorder gives up.
+            timeout_s: Seconds to wait for this answer.
+
+        Returns:
+            None while the trackers are still busy: ask again. Otherwise what is missing, by
+            tracker; by "the recorder" if it does not answer.
+        """
+
+    @abstractmethod
+    def close_sweep(self, summary: Summary, *, timeout_s: float) -> Summary | None:
+        """End the sweep in every tracker.
+
+        Args:
+            summary: The sweep's end.
+            timeout_s: Seconds to wait for the answer.
+
+        Returns:
+            The summary with the trackers' ids and pages; None if the recorder does not answer.
+        """
+
+    # ── a trial's side ─────
+
+    @abstractmethod
+    def open(self, info: AttemptInfo) -> OpenReply | None:
+        """Announce an attempt, once more after the recorder was restarted.
+
+        Returns:
+            None if the recorder does not answer.
+        """
+
+    @abstractmethod
+    def update(
+        self, key: str, heartbeat: Heartbeat, offset: int = 0, data: bytes = b""
+    ) -> UpdateReply | None:
+        """Tell how an attempt stands.
+
+        Args:
+            key: The attempt's.
+            heartbeat: How it stands.
+            offset: Where in `result.json` the data begin.
+            data: Bytes of `result.json`, if the recorder wants them.
+
+        Returns:
+            None if the recorder does not answer.
+        """
+
+    @abstractmethod
+    def close(self, key: str, outcome: Outcome) -> bool:
+        """Tell how an attempt ended; returns whether the recorder has heard it."""

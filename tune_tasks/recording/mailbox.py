@@ -1,0 +1,129 @@
+"""`Mailbox`: the latest of every attempt, and the wishes of the sweep for them.
+
+The part of the recorder that trials and driver talk to. Knows no Ray, no trackers, no files.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.result_file import Progress
+from tune_tasks.model.trial import Outcome, Stop
+from tune_tasks.recording.protocol import AttemptStatus, Heartbeat, UpdateReply
+
+
+class Mailbox:
+    """See the module's docstring. Every method may be called from several threads at once.
+
+    Args:
+        wall_clock: Seconds since the epoch; see `protocol` for why it is not a monotonic clock.
+    """
+
+    def __init__(self, wall_clock: Callable[[], float] = time.time) -> None:
+        self._now = wall_clock
+        self._attempts: dict[str, AttemptStatus] = {}
+        self._changed: dict[str, int] = {}
+        self._version = 0
+        self._stop_of_all: Stop | None = None
+        self._stops: dict[str, Stop] = {}
+        self._lock = threading.RLock()
+
+    @property
+    def attempts(self) -> Mapping[str, AttemptStatus]:
+        """The latest of every attempt, by key; grows while other threads look at it."""
+        return self._attempts
+
+    def announce(self, info: AttemptInfo) -> None:
+        """Know a new attempt; one that is known stays as it is."""
+        with self._lock:
+            status = self._attempts.get(info.key) or AttemptStatus(info)
+            self._set(replace(status, heard_at=self._now()))
+
+    def mark_open(self, key: str) -> None:
+        """Note that the attempt's process can go on."""
+        with self._lock:
+            now = self._now()
+            self._set(replace(self._attempts[key], heard_at=now, opened_at=now))
+
+    def update(self, key: str, heartbeat: Heartbeat, received: int) -> UpdateReply:
+        """Take a heartbeat.
+
+        Args:
+            key: The attempt's.
+            heartbeat: Its monitor's message.
+            received: Bytes of its `result.json` that are on this machine.
+        """
+        with self._lock:
+            status = self._attempts.get(key)
+            if status is None:
+                return UpdateReply(known=False, stop=self._stop_of(key))
+            self._set(self._after(status, heartbeat, received))
+            return UpdateReply(known=True, received=received, stop=self._stop_of(key))
+
+    def close(self, key: str, outcome: Outcome) -> bool:
+        """Note how an attempt ended; returns False if the attempt is not known."""
+        with self._lock:
+            status = self._attempts.get(key)
+            if status is None:
+                return False
+            if status.outcome is None:
+                self._set(self._ended(status, outcome))
+            return True
+
+    def restore(self, info: AttemptInfo, progress: Progress, outcome: Outcome) -> None:
+        """Note how an attempt ended whose process has not told it."""
+        with self._lock:
+            known = self._attempts.get(info.key)
+            if known is None:
+                self._set(self._ended(AttemptStatus(info, progress=progress), outcome))
+            elif known.outcome is None:
+                # The file does not say which values were not finite.
+                progress = replace(progress, non_finite=known.progress.non_finite)
+                self._set(self._ended(replace(known, progress=progress), outcome))
+
+    def changed_after(self, version: int) -> tuple[int, list[AttemptStatus]]:
+        """Return the present version, and the attempts that changed after an earlier one."""
+        with self._lock:
+            keys = [key for key, at in self._changed.items() if at > version]
+            return self._version, [self._attempts[key] for key in keys]
+
+    def request_stop(self, stop: Stop, keys: Sequence[str] | None = None) -> None:
+        """Want an end of these attempts, or of all, later ones included."""
+        with self._lock:
+            if keys is None:
+                self._stop_of_all = stop
+            else:
+                self._stops |= dict.fromkeys(keys, stop)
+
+    def _stop_of(self, key: str) -> Stop | None:
+        return self._stop_of_all or self._stops.get(key)
+
+    def _after(self, status: AttemptStatus, heartbeat: Heartbeat, received: int) -> AttemptStatus:
+        now = self._now()
+        began_at = None
+        if heartbeat.began_s is not None:
+            began_at = now - heartbeat.began_s
+        stop_since = None
+        if heartbeat.stop:
+            stop_since = status.stop_since or now
+        return replace(
+            status,
+            progress=replace(heartbeat.progress, size=received),
+            unseen_metrics=heartbeat.unseen_metrics,
+            heard_at=now,
+            began_at=began_at,
+            stop=heartbeat.stop,
+            stop_since=stop_since,
+        )
+
+    def _ended(self, status: AttemptStatus, outcome: Outcome) -> AttemptStatus:
+        return replace(status, state=outcome.state, outcome=outcome, heard_at=self._now())
+
+    def _set(self, status: AttemptStatus) -> None:
+        self._version += 1
+        self._attempts[status.info.key] = status
+        self._changed[status.info.key] = self._version

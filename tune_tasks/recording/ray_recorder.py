@@ -1,0 +1,123 @@
+"""`RayRecorder`: the line to a recorder that is a Ray actor."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import ray
+
+from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.result_file import Progress
+from tune_tasks.model.trial import Outcome, Stop
+from tune_tasks.recording.client import RecorderAwayError, RecorderClient
+from tune_tasks.recording.protocol import Changes, Heartbeat, OpenReply, UpdateReply
+
+if TYPE_CHECKING:
+    from tune_tasks.results.summary import Summary
+    from tune_tasks.tracking.info import SweepInfo
+
+logger = logging.getLogger(__name__)
+
+_OPEN_TIMEOUT_S = 90.0
+_TRIAL_TIMEOUT_S = 15.0
+_DRIVER_TIMEOUT_S = 10.0
+
+
+class RayRecorder(RecorderClient):
+    """See `RecorderClient`.
+
+    A trial uses it from its monitor's thread alone: Ray lends out a task's CPUs while the task's
+    main thread waits in `ray.get`, but not while another thread does.
+
+    Not a dataclass: Prefect looks into a task's parameters for futures, and copies the dataclasses
+    that it meets there field by field.
+    """
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+        self._question: ray.ObjectRef[Changes] | None = None
+
+    def __reduce__(self) -> tuple[type[RayRecorder], tuple[Any]]:
+        return RayRecorder, (self._actor,)  # the open question stays with who has asked it
+
+    def begin(self, sweep: SweepInfo, *, again: bool = False) -> None:
+        """See `RecorderClient`."""
+        self._actor.begin.remote(sweep, again=again)
+
+    def request_stop(self, stop: Stop, keys: Sequence[str] | None = None) -> None:
+        """See `RecorderClient`."""
+        self._actor.request_stop.remote(stop, keys)
+
+    def restore(self, info: AttemptInfo, progress: Progress, outcome: Outcome) -> None:
+        """See `RecorderClient`."""
+        # Waits, because a threaded actor runs calls side by side: a `drain` that follows at once
+        # could find that nothing is missing.
+        call = self._actor.restore.remote(info, progress, outcome)
+        _answer("restore", call, _DRIVER_TIMEOUT_S)
+
+    def ask_news(self, since: int) -> None:
+        """See `RecorderClient`."""
+        self._question = self._actor.news.remote(since)
+
+    def news(self, timeout_s: float = 0.0) -> Changes | None:
+        """See `RecorderClient`."""
+        if self._question is None:
+            return None
+        answered, _ = ray.wait([self._question], timeout=timeout_s)
+        if not answered:
+            return None
+        self._question = None
+        try:
+            changes: Changes = ray.get(answered[0])
+        except Exception as exc:
+            raise RecorderAwayError(str(exc)) from exc
+        return changes
+
+    def drain(self, patience_s: float, *, timeout_s: float) -> Mapping[str, str] | None:
+        """See `RecorderClient`."""
+        try:
+            missing: Mapping[str, str] | None = ray.get(
+                self._actor.drain.remote(patience_s), timeout=timeout_s
+            )
+        except Exception as exc:  # noqa: BLE001 - a recorder that is away never fails a sweep
+            return {"the recorder": f"{type(exc).__name__}: {exc}"}
+        return missing
+
+    def close_sweep(self, summary: Summary, *, timeout_s: float) -> Summary | None:
+        """See `RecorderClient`."""
+        call = self._actor.close_sweep.remote(summary)
+        closed: Summary | None = _answer("close_sweep", call, timeout_s, logging.WARNING)
+        return closed
+
+    def open(self, info: AttemptInfo) -> OpenReply | None:
+        """See `RecorderClient`."""
+        reply: OpenReply | None = _answer("open", self._actor.open.remote(info), _OPEN_TIMEOUT_S)
+        return reply
+
+    def update(
+        self, key: str, heartbeat: Heartbeat, offset: int = 0, data: bytes = b""
+    ) -> UpdateReply | None:
+        """See `RecorderClient`."""
+        call = self._actor.update.remote(key, heartbeat, offset, data)
+        reply: UpdateReply | None = _answer("update", call, _TRIAL_TIMEOUT_S)
+        return reply
+
+    def close(self, key: str, outcome: Outcome) -> bool:
+        """See `RecorderClient`."""
+        call = self._actor.close.remote(key, outcome)
+        return _answer("close", call, _TRIAL_TIMEOUT_S) is True
+
+
+def _answer(name: str, call: Any, timeout_s: float, level: int = logging.DEBUG) -> Any:
+    """Wait for the answer to a call; returns None if there is none.
+
+    Most failures are logged for debugging alone, because in a trial's process they would come every
+    second, and into the trial's log.
+    """
+    try:
+        return ray.get(call, timeout=timeout_s)
+    except Exception as exc:  # noqa: BLE001 - a recorder that is away fails nobody
+        logger.log(level, "the recorder does not answer to %s: %s", name, exc)
+        return None

@@ -1,0 +1,1 @@
+"""For tests of trackers, schedulers and trainables: fakes, and the contract suites of our own."""

@@ -1,0 +1,151 @@
+"""`FakeRecorder`: a recorder in memory, for tests of what talks to one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.result_file import Progress
+from tune_tasks.model.trial import Outcome, Stop
+from tune_tasks.recording.client import RecorderAwayError, RecorderClient
+from tune_tasks.recording.mailbox import Mailbox
+from tune_tasks.recording.protocol import (
+    AttemptStatus,
+    Changes,
+    Heartbeat,
+    OpenReply,
+    UpdateReply,
+)
+
+if TYPE_CHECKING:
+    from tune_tasks.results.summary import Summary
+    from tune_tasks.tracking.info import SweepInfo
+
+
+class FakeRecorder(RecorderClient):
+    """Keeps all that it is told, answers at once, and is away whenever the test wants it.
+
+    One object serves driver and trials alike, from several threads if need be.
+
+    Args:
+        environment: What trials get for user code.
+        wants_bytes: Whether trials are to send their reports, as from another machine.
+        wall_clock: Seconds since the epoch, for the times in `AttemptStatus`.
+
+    Attributes:
+        is_away: While True, every call fails as if the recorder's process were dead.
+        sweep: What `begin` told; None before, and after `restart`.
+        begun_again: Whether the last `begin` was one `again`.
+        copies: The bytes that trials have sent, by attempt.
+        missing: What `drain` answers, one after the other; {} once they are used up.
+        closed: The summary that `close_sweep` was given.
+    """
+
+    def __init__(
+        self,
+        environment: Mapping[str, str] | None = None,
+        *,
+        wants_bytes: bool = False,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.is_away = False
+        self.sweep: SweepInfo | None = None
+        self.begun_again = False
+        self.copies: dict[str, bytes] = {}
+        self.missing: list[Mapping[str, str] | None] = []
+        self.closed: Summary | None = None
+        self._environment = dict(environment or {})
+        self._wants_bytes = wants_bytes
+        self._wall_clock = wall_clock
+        self._mailbox = Mailbox(wall_clock)
+        self._question: int | None = None
+
+    @property
+    def attempts(self) -> Mapping[str, AttemptStatus]:
+        """The latest of every attempt, by key."""
+        return self._mailbox.attempts
+
+    def restart(self) -> None:
+        """Forget everything, as a recorder that died and was started again by Ray."""
+        self._mailbox = Mailbox(self._wall_clock)
+        self.sweep = None
+        self.copies = {}
+        self.is_away = False
+
+    def begin(self, sweep: SweepInfo, *, again: bool = False) -> None:
+        """See `RecorderClient`."""
+        if not self.is_away:
+            self.sweep = sweep
+            self.begun_again = again
+
+    def request_stop(self, stop: Stop, keys: Sequence[str] | None = None) -> None:
+        """See `RecorderClient`."""
+        if not self.is_away:
+            self._mailbox.request_stop(stop, keys)
+
+    def restore(self, info: AttemptInfo, progress: Progress, outcome: Outcome) -> None:
+        """See `RecorderClient`."""
+        if not self.is_away:
+            self._mailbox.restore(info, progress, outcome)
+
+    def ask_news(self, since: int) -> None:
+        """See `RecorderClient`."""
+        self._question = since
+
+    def news(self, timeout_s: float = 0.0) -> Changes | None:
+        """See `RecorderClient`."""
+        if self._question is None:
+            return None
+        since = self._question
+        self._question = None
+        if self.is_away:
+            raise RecorderAwayError("the fake recorder is away")
+        version, statuses = self._mailbox.changed_after(since)
+        return Changes(version, statuses, has_begun=self.sweep is not None)
+
+    def drain(self, patience_s: float, *, timeout_s: float) -> Mapping[str, str] | None:
+        """See `RecorderClient`."""
+        if self.is_away:
+            return {"the recorder": "away"}
+        if self.missing:
+            return self.missing.pop(0)
+        return {}
+
+    def close_sweep(self, summary: Summary, *, timeout_s: float) -> Summary | None:
+        """See `RecorderClient`."""
+        if self.is_away:
+            return None
+        self.closed = summary
+        return summary
+
+    def open(self, info: AttemptInfo) -> OpenReply | None:
+        """See `RecorderClient`."""
+        if self.is_away:
+            return None
+        self._mailbox.announce(info)
+        self._mailbox.mark_open(info.key)
+        return OpenReply(dict(self._environment), self._wants_bytes)
+
+    def update(
+        self, key: str, heartbeat: Heartbeat, offset: int = 0, data: bytes = b""
+    ) -> UpdateReply | None:
+        """See `RecorderClient`."""
+        if self.is_away:
+            return None
+        received = heartbeat.progress.size
+        if self._wants_bytes and key in self.attempts:
+            received = self._taken(key, offset, data)
+        return self._mailbox.update(key, heartbeat, received)
+
+    def close(self, key: str, outcome: Outcome) -> bool:
+        """See `RecorderClient`."""
+        return not self.is_away and self._mailbox.close(key, outcome)
+
+    def _taken(self, key: str, offset: int, data: bytes) -> int:
+        copy = self.copies.setdefault(key, b"")
+        if offset == len(copy):
+            copy += data
+            self.copies[key] = copy
+        return len(copy)
