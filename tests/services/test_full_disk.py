@@ -89,7 +89,7 @@ def test_a_sweep_ends_with_what_is_done_where_the_disk_stays_full(
 ):
     monkeypatch.setattr(disk, "_WAIT_S", 1.0)
     # With TensorBoard, which has no room either
-    monkeypatch.setattr("tune_tasks.sweep.driver._PATIENCE_S", 2.0)
+    monkeypatch.setattr("tune_tasks.sweep.driver.PATIENCE_S", 2.0)
     summary = sweep(FILLS, config={"x": {"grid_search": [0, 1, 2]}}, max_concurrent_trials=1)
     states = [trial.state for trial in summary.trials]
     assert states == [TrialState.TERMINATED, TrialState.PENDING, TrialState.PENDING]

@@ -49,7 +49,7 @@ class Recorder:
 
 @pytest.fixture
 def interrupter(monkeypatch):
-    monkeypatch.setattr(monitor, "TICK_S", 0.01)
+    monkeypatch.setattr(monitor, "HEARTBEAT_S", 0.01)
     before = signal.getsignal(signal.SIGUSR1)
     yield Interrupter()
     signal.signal(signal.SIGUSR1, before)

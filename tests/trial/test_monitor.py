@@ -80,7 +80,7 @@ class Play:
 
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch):
-    monkeypatch.setattr(monitor, "TICK_S", 0.001)
+    monkeypatch.setattr(monitor, "HEARTBEAT_S", 0.001)
 
 
 def test_a_trial_that_ends_by_itself_is_left_alone(tmp_path):

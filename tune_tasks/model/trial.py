@@ -10,6 +10,7 @@ from typing import Any
 
 from tune_tasks.model.stopping import Criterion
 from tune_tasks.model.text import ONE_LINE, one_line, showable
+from tune_tasks.model.timeouts import STOP_GRACE_S
 
 _FOLDER_NAME_LENGTH = 100
 _TRACEBACK = "Traceback (most recent call last):\n"
@@ -90,7 +91,7 @@ class Trial:
     bundles: tuple[Resources, ...] = ()
     stop: tuple[Criterion, ...] = ()
     max_failures: int = 0
-    stop_grace_s: float = 10.0
+    stop_grace_s: float = STOP_GRACE_S
     isolate: bool = False
 
     @property

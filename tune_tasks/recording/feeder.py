@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import ReadRows, read_rows
 from tune_tasks.model.text import one_line
+from tune_tasks.model.timeouts import LONGEST_BACKOFF_S
 from tune_tasks.recording.protocol import AttemptStatus
 from tune_tasks.servers.mlflow_client import without_password
 from tune_tasks.tracking.base import Tracker
 
 logger = logging.getLogger(__name__)
 
-FLUSH_S = 1.0
+_FLUSH_S = 1.0
 _FIRST_BACKOFF_S = 1.0
-_LONGEST_BACKOFF_S = 15.0
 
 
 @dataclass
@@ -114,7 +114,7 @@ class TrackerFeeder(threading.Thread):
         self.survive(self.tracker.prepare)
         while True:
             if not self.serve_all():
-                self._wake.wait(FLUSH_S / 4)
+                self._wake.wait(_FLUSH_S / 4)
                 self._wake.clear()
 
     def survive(self, step: Callable[[], object]) -> None:
@@ -158,7 +158,7 @@ class TrackerFeeder(threading.Thread):
         return worked
 
     def _put_off(self, cursor: _Cursor) -> None:
-        pause_s = min(_FIRST_BACKOFF_S * 2**cursor.failures, _LONGEST_BACKOFF_S)
+        pause_s = min(_FIRST_BACKOFF_S * 2**cursor.failures, LONGEST_BACKOFF_S)
         cursor.not_before = self._clock() + pause_s
         cursor.failures += 1
 
@@ -188,7 +188,7 @@ class TrackerFeeder(threading.Thread):
             return False
         if status.outcome or cursor.offset == 0:
             return True
-        return self._clock() - cursor.flushed_at >= FLUSH_S
+        return self._clock() - cursor.flushed_at >= _FLUSH_S
 
     def _log_next(self, status: AttemptStatus, cursor: _Cursor) -> bool:
         size = status.progress.size

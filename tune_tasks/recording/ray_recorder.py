@@ -10,6 +10,7 @@ import ray
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.result_file import Progress
+from tune_tasks.model.timeouts import DRIVER_CALL_S, OPEN_CALL_S, TRIAL_CALL_S
 from tune_tasks.model.trial import Outcome, Stop
 from tune_tasks.recording.client import RecorderAwayError, RecorderClient
 from tune_tasks.recording.protocol import Changes, Heartbeat, OpenReply, UpdateReply
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     from tune_tasks.tracking.info import SweepInfo
 
 logger = logging.getLogger(__name__)
-
-_OPEN_TIMEOUT_S = 90.0
-_TRIAL_TIMEOUT_S = 15.0
-_DRIVER_TIMEOUT_S = 10.0
 
 
 class RayRecorder(RecorderClient):
@@ -55,7 +52,7 @@ class RayRecorder(RecorderClient):
         # Waits, because a threaded actor runs calls side by side: a `drain` that follows at once
         # could find that nothing is missing.
         call = self._actor.restore.remote(info, progress, outcome)
-        _answer("restore", call, _DRIVER_TIMEOUT_S)
+        _answer("restore", call, DRIVER_CALL_S)
 
     def ask_news(self, since: int) -> None:
         """See `RecorderClient`."""
@@ -93,7 +90,7 @@ class RayRecorder(RecorderClient):
 
     def open(self, info: AttemptInfo) -> OpenReply | None:
         """See `RecorderClient`."""
-        reply: OpenReply | None = _answer("open", self._actor.open.remote(info), _OPEN_TIMEOUT_S)
+        reply: OpenReply | None = _answer("open", self._actor.open.remote(info), OPEN_CALL_S)
         return reply
 
     def update(
@@ -101,13 +98,13 @@ class RayRecorder(RecorderClient):
     ) -> UpdateReply | None:
         """See `RecorderClient`."""
         call = self._actor.update.remote(key, heartbeat, offset, data)
-        reply: UpdateReply | None = _answer("update", call, _TRIAL_TIMEOUT_S)
+        reply: UpdateReply | None = _answer("update", call, TRIAL_CALL_S)
         return reply
 
     def close(self, key: str, outcome: Outcome) -> bool:
         """See `RecorderClient`."""
         call = self._actor.close.remote(key, outcome)
-        return _answer("close", call, _TRIAL_TIMEOUT_S) is True
+        return _answer("close", call, TRIAL_CALL_S) is True
 
 
 def _answer(name: str, call: Any, timeout_s: float, level: int = logging.DEBUG) -> Any:

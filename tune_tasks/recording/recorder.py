@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.result_file import Progress
+from tune_tasks.model.timeouts import DRAIN_S, OPEN_S
 from tune_tasks.model.trial import Outcome, Stop
 from tune_tasks.recording.copies import ReportCopies
 from tune_tasks.recording.feeder import TrackerFeeder
@@ -39,8 +40,6 @@ from tune_tasks.tracking.tensorboard import TensorBoardTracker
 if TYPE_CHECKING:
     from tune_tasks.recording.ray_recorder import RayRecorder
 
-_OPEN_S = 60.0
-_DRAIN_S = 0.5
 _LOOK_S = 0.05
 _THREADS = 32
 _MOST_THREADS = 1000
@@ -89,7 +88,7 @@ class Recorder:
         """See `RecorderClient`; waits until the main tracker knows the attempt, or is away."""
         self._mailbox.announce(info)
         self._notify()
-        environment = self._main.environment(info.key, _OPEN_S)
+        environment = self._main.environment(info.key, OPEN_S)
         self._mailbox.mark_open(info.key)
         return OpenReply(environment, wants_bytes=self._is_remote(info))
 
@@ -129,7 +128,7 @@ class Recorder:
     def drain(self, patience_s: float) -> dict[str, str] | None:
         """See `RecorderClient`; waits a little if the trackers are still busy."""
         self._notify()
-        deadline = self._clock() + _DRAIN_S
+        deadline = self._clock() + DRAIN_S
         while any(feeder.behind() for feeder in self._feeders):
             if self._seconds_without_progress() > patience_s:
                 break

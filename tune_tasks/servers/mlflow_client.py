@@ -11,6 +11,7 @@ from urllib.parse import urlparse
 
 from tune_tasks.errors import ServiceError
 from tune_tasks.model.text import one_line
+from tune_tasks.model.timeouts import MLFLOW_REQUEST_S
 from tune_tasks.servers.mlflow_database import (
     Schema,
     alone_with,
@@ -27,7 +28,7 @@ _CLIENT_SETTINGS = {
     # One default call to a server that is away blocks for 246 s; we back off ourselves, and a
     # repeated create_run makes ghosts.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": f"{MLFLOW_REQUEST_S:g}",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 

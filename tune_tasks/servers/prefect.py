@@ -33,17 +33,14 @@ from urllib.parse import urlparse
 
 from tune_tasks.errors import ServiceError, UsageError
 from tune_tasks.model.files import try_lock
+from tune_tasks.model.timeouts import CONFIGURED_SERVER_S, PREFECT_REQUEST_S, SERVER_GONE_S
 
 if TYPE_CHECKING:
     import httpx
 
-CONFIGURED_TIMEOUT_S = 30.0
-"""How long a configured server that does not answer is tried again."""
-_REQUEST_TIMEOUT_S = 10.0
 _PAUSE_S = 1.0
 _PASSING = (http.HTTPStatus.REQUEST_TIMEOUT, http.HTTPStatus.TOO_MANY_REQUESTS)
 _START_TIMEOUT_S = 120.0
-_END_TIMEOUT_S = 15.0
 _ANSWER_S = 2.0
 _MOST_BYTES = 10_000
 _BACKLOG = 128
@@ -250,15 +247,15 @@ def _configured_server(warn: Callable[[str], None]) -> PrefectAddress:
     )
 
     address = _address()
-    deadline = time.monotonic() + CONFIGURED_TIMEOUT_S
+    deadline = time.monotonic() + CONFIGURED_SERVER_S
     with temporary_settings(
-        {PREFECT_API_REQUEST_TIMEOUT: _REQUEST_TIMEOUT_S, PREFECT_CLIENT_MAX_RETRIES: 0}
+        {PREFECT_API_REQUEST_TIMEOUT: PREFECT_REQUEST_S, PREFECT_CLIENT_MAX_RETRIES: 0}
     ):
         problem = _problem_with_the_configured()
         if problem:
             warn(
                 f"the Prefect server {address.api_url} does not answer ({problem}); trying for"
-                f" {CONFIGURED_TIMEOUT_S:g} s"
+                f" {CONFIGURED_SERVER_S:g} s"
             )
         while problem and time.monotonic() < deadline:
             time.sleep(_PAUSE_S)
@@ -266,7 +263,7 @@ def _configured_server(warn: Callable[[str], None]) -> PrefectAddress:
     if problem:
         raise ServiceError(
             f"the configured Prefect server {address.api_url} did not answer within"
-            f" {CONFIGURED_TIMEOUT_S:g} s ({problem}); start it, or unset PREFECT_API_URL to have"
+            f" {CONFIGURED_SERVER_S:g} s ({problem}); start it, or unset PREFECT_API_URL to have"
             " one started for the sweep"
         )
     return address
@@ -408,7 +405,7 @@ def _wait_for_end(files: ServerFiles) -> None:
 
     Where another sweep holds a lease, it is not.
     """
-    deadline = time.monotonic() + _END_TIMEOUT_S
+    deadline = time.monotonic() + SERVER_GONE_S
     while time.monotonic() < deadline and not _can_lock(files.alive):
         if files.state.exists() and not _can_lock(files.lease):
             return

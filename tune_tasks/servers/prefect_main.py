@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 from tune_tasks.model.files import try_lock, write_aside
+from tune_tasks.model.timeouts import SERVER_EXIT_S, TASK_RUNS_WRITTEN_S
 from tune_tasks.servers.prefect import IDENTITY_PATH, SIGN_IN_PATH, ServerFiles, listen, port_of
 
 _POLL_S = 0.25
@@ -88,8 +89,8 @@ def _configure(files: ServerFiles, port: int, auth_string: str) -> None:
     # One statement for each state of a task run took two thirds of the server's time.
     os.environ.setdefault("PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE", "50")
     os.environ.setdefault("PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE", "50")
-    # Whole seconds
-    os.environ.setdefault("PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL", "1")
+    flush_s = f"{TASK_RUNS_WRITTEN_S:g}"
+    os.environ.setdefault("PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL", flush_s)
 
 
 def _end_when_unused(files: ServerFiles) -> None:
@@ -99,7 +100,7 @@ def _end_when_unused(files: ServerFiles) -> None:
         files.state.unlink(missing_ok=True)
         os.kill(os.getpid(), signal.SIGTERM)
         # Holds the lease: a sweep that comes now waits, and then starts a server of its own
-        time.sleep(10)
+        time.sleep(SERVER_EXIT_S)
         os._exit(0)
 
 

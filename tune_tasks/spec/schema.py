@@ -27,6 +27,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from tune_tasks.errors import SpecError, did_you_mean
 from tune_tasks.model.stopping import Criterion, parse_criterion
 from tune_tasks.model.text import escaped, not_replaced, one_line
+from tune_tasks.model.timeouts import STOP_GRACE_S
 from tune_tasks.model.trial import Resources, safe_name
 from tune_tasks.spec.names import in_todays_words
 from tune_tasks.spec.source import MAX_DEPTH, NodePath, Source, check_digits, read_source
@@ -199,7 +200,7 @@ class ExperimentSpec(BaseModel):
         0, ge=0, le=1000, description="Further attempts of a trial that failed."
     )
     stop_grace_s: float = Field(
-        10.0,
+        STOP_GRACE_S,
         ge=0,
         allow_inf_nan=False,
         description=(

@@ -23,6 +23,7 @@ from tune_tasks.model.files import RESULTS, AttemptPaths
 from tune_tasks.model.result_file import Progress, read_progress
 from tune_tasks.model.stopping import never_reported, time_is_up, time_limit
 from tune_tasks.model.text import one_line
+from tune_tasks.model.timeouts import LAST_VIEW_S, LEAST_PATIENCE_S, PATIENCE_S, SILENCE_S
 from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, TrialState, attempt_name
 from tune_tasks.recording.client import RecorderClient
 from tune_tasks.recording.protocol import AttemptStatus
@@ -30,7 +31,7 @@ from tune_tasks.results.report import write_report
 from tune_tasks.results.summary import ExperimentSummary, Summary, TrialSummary, choose_metric
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.servers.mlflow_client import without_password
-from tune_tasks.sweep.hearing import SILENCE_S, Hearing
+from tune_tasks.sweep.hearing import Hearing
 from tune_tasks.sweep.interruption import Interruption
 from tune_tasks.sweep.pausing import PauseWatch
 from tune_tasks.sweep.plan import Plan
@@ -55,9 +56,7 @@ from tune_tasks.trial.trainable import Trainable
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.25
-_PATIENCE_S = 30.0  # with a tracker that takes nothing any more
 _LOOKAHEAD = 2  # attempts that wait in Ray, so that no CPU waits for the driver
-_LAST_S = 10.0  # with a Prefect that does not take the last leaderboard
 
 
 @dataclass(frozen=True)
@@ -384,7 +383,7 @@ class Sweep:
         for tracker, what in missing.items():
             self._display.warn(f"{tracker} lacks results ({what}){self._where_they_are(summary)}")
         with self._survived():
-            self._run_view.close(summary, min(_LAST_S, self._patience_s()))
+            self._run_view.close(summary, min(LAST_VIEW_S, self._patience_s()))
         return summary
 
     @contextlib.contextmanager
@@ -458,7 +457,7 @@ class Sweep:
 
         Few where Prefect is about to kill this process.
         """
-        return max(1.0, min(_PATIENCE_S, self._close_by - time.time()))
+        return max(LEAST_PATIENCE_S, min(PATIENCE_S, self._close_by - time.time()))
 
     def _show(self) -> None:
         with contextlib.suppress(OSError):  # whoever read the status has gone

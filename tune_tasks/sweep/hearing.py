@@ -5,16 +5,12 @@ from __future__ import annotations
 import logging
 import time
 
+from tune_tasks.model.timeouts import ASK_S, DRIVER_CALL_S, SILENCE_S
 from tune_tasks.model.trial import EndedBy, Stop
 from tune_tasks.recording.client import RecorderAwayError, RecorderClient
 from tune_tasks.recording.protocol import AttemptStatus, Changes
 
 logger = logging.getLogger(__name__)
-
-SILENCE_S = 6.0
-"""Seconds without a word after which an attempt counts as silent: a monitor speaks every second."""
-_HEAR_S = 0.5
-_CALL_TIMEOUT_S = 10.0
 
 
 class Hearing:
@@ -34,7 +30,7 @@ class Hearing:
 
     def news(self) -> list[AttemptStatus]:
         """The attempts that changed, as far as an answer is there."""
-        if not self._is_asking and time.monotonic() - self._asked_at >= _HEAR_S:
+        if not self._is_asking and time.monotonic() - self._asked_at >= ASK_S:
             self._ask()
         changes: Changes | None
         try:
@@ -57,7 +53,7 @@ class Hearing:
     def refresh(self) -> None:
         """Have the next `news` wait for a new answer; whether there was one, `has_answer` tells."""
         self.has_answer = False
-        self._wait_s = _CALL_TIMEOUT_S
+        self._wait_s = DRIVER_CALL_S
         self._ask()
 
     def _ask(self) -> None:

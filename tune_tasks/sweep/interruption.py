@@ -11,9 +11,8 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
-_PREFECT_PATIENCE_S = 15.0
-_PREFECT_KILLS_S = 30.0
-_CLOSE_MARGIN_S = 3.0
+from tune_tasks.model.timeouts import CLOSE_MARGIN_S, PREFECT_KILLS_S, SUPERVISED_GRACE_S
+
 _NAMES = {signal.SIGINT: "interrupted (Ctrl-C)", signal.SIGTERM: "interrupted (SIGTERM)"}
 
 
@@ -34,9 +33,9 @@ class Interruption:
         self.is_supervised = (
             os.environ.get("PREFECT__ENABLE_CANCELLATION_AND_CRASHED_HOOKS") == "false"
         )
-        self.patience_s = _PREFECT_PATIENCE_S if self.is_supervised else float("inf")
+        self.patience_s = SUPERVISED_GRACE_S if self.is_supervised else float("inf")
         self.close_within_s = (
-            _PREFECT_KILLS_S - _CLOSE_MARGIN_S if self.is_supervised else float("inf")
+            PREFECT_KILLS_S - CLOSE_MARGIN_S if self.is_supervised else float("inf")
         )
         self._listener: Callable[[str], None] | None = None
 

@@ -35,6 +35,7 @@ from ray.exceptions import OutOfMemoryError, WorkerCrashedError
 
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import read_progress
+from tune_tasks.model.timeouts import SETTLE_S, TASK_RUNS_READ_S
 from tune_tasks.model.trial import EndedBy, Outcome, TrialState
 from tune_tasks.sweep.records import Attempt, TrialRecord
 from tune_tasks.trial.task import final_state, monitor, monitor_id
@@ -42,9 +43,7 @@ from tune_tasks.trial.task import final_state, monitor, monitor_id
 logger = logging.getLogger(__name__)
 
 _LOG_TAIL_BYTES = 2_000
-_SETTLE_S = 5.0
 _LOOK_S = 0.2
-_RECORDER_S = 1.5  # the server writes what it hears of task runs once a second
 _TRIES = 4
 _PAGE = 200
 _UNKNOWN = "killed from outside, out of memory, or os._exit()"
@@ -235,7 +234,7 @@ def settle_task_runs(
             be on the way, or lost.
     """
     for _ in range(_TRIES if lost else 0):
-        time.sleep(_RECORDER_S)
+        time.sleep(TASK_RUNS_READ_S)
         if not (lost := _not_final(lost)):
             break
         close_task_runs(lost, create_in=flow_run_id)
@@ -264,7 +263,7 @@ def _not_final(ends: Mapping[UUID, TaskRunEnd]) -> dict[UUID, TaskRunEnd]:
 
 
 def _settle(flow_run_id: str, ends: Mapping[UUID, TaskRunEnd]) -> None:
-    deadline = time.monotonic() + _SETTLE_S
+    deadline = time.monotonic() + SETTLE_S
     try:
         while (
             missing := _open_task_runs(flow_run_id) & ends.keys()
@@ -329,7 +328,7 @@ def _not_heard_of(ends: Mapping[UUID, TaskRunEnd], patience_s: float) -> dict[UU
     deadline = time.monotonic() + patience_s
     absent = _not_final(ends)
     heard_at = time.monotonic()
-    while absent and time.monotonic() < min(deadline, heard_at + _SETTLE_S):
+    while absent and time.monotonic() < min(deadline, heard_at + SETTLE_S):
         time.sleep(_LOOK_S)
         before, absent = absent, _not_final(absent)
         if len(absent) < len(before):

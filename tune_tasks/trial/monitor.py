@@ -23,11 +23,11 @@ from typing import Any
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.stopping import time_is_up, time_limit
+from tune_tasks.model.timeouts import HEARTBEAT_S
 from tune_tasks.model.trial import EndedBy, Outcome, Stop, TrialState, attempt_name
 from tune_tasks.trial.recorder_link import RecorderLink
 from tune_tasks.trial.reporter import StatusReporter
 
-TICK_S = 1.0
 LOADING_S = 60.0
 """Seconds that importing a script may take at least, whatever the limit on `time_total_s`.
 
@@ -110,8 +110,8 @@ class Monitor:
 
     def _pause_s(self) -> float:
         if self._limit_s is None:
-            return TICK_S
-        return min(TICK_S, max(0.0, self._limit_s - self._reporter.elapsed_s()))
+            return HEARTBEAT_S
+        return min(HEARTBEAT_S, max(0.0, self._limit_s - self._reporter.elapsed_s()))
 
     def _enforce(self, wanted: Stop | None) -> None:
         if self._reporter.stop is None and wanted:
@@ -139,7 +139,7 @@ class Monitor:
         deadline = time.monotonic() + self._info.trial.stop_grace_s
         self._interrupt_user_code()
         while self._outcome is None and time.monotonic() < deadline:
-            self._wake.wait(min(TICK_S, max(0.0, deadline - time.monotonic())))
+            self._wake.wait(min(HEARTBEAT_S, max(0.0, deadline - time.monotonic())))
             self._wake.clear()
             self._forward_log()
             self._link.update(self._reporter)

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.files import AttemptPaths
+from tune_tasks.model.timeouts import LAST_BYTES_S
 from tune_tasks.model.trial import Outcome, Stop
 from tune_tasks.recording.client import RecorderClient
 from tune_tasks.recording.protocol import Heartbeat
 from tune_tasks.trial.reporter import StatusReporter
 
 _SEND_BYTES = 4_000_000
-_LAST_BYTES_S = 15.0
 _PAUSE_S = 0.05
 
 
@@ -77,7 +77,7 @@ class RecorderLink:
     def close(self, reporter: StatusReporter, outcome: Outcome) -> None:
         """Tell the rest of what was reported, and how the attempt ended."""
         assert self._info is not None
-        deadline = self._clock() + _LAST_BYTES_S
+        deadline = self._clock() + LAST_BYTES_S
         while True:
             before = self._received
             self.update(reporter)

@@ -29,6 +29,7 @@ from prefect.task_engine import run_task_sync
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.disk import NO_SPACE
 from tune_tasks.model.files import AttemptPaths
+from tune_tasks.model.timeouts import LOG_FLUSH_S
 from tune_tasks.model.trial import EndedBy, Outcome, TrialState
 from tune_tasks.recording.client import RecorderClient
 from tune_tasks.servers.mlflow_client import run_page
@@ -38,8 +39,6 @@ from tune_tasks.trial.log_capture import LogCapture
 from tune_tasks.trial.monitor import Monitor
 from tune_tasks.trial.recorder_link import RecorderLink
 from tune_tasks.trial.reporter import StatusReporter
-
-_LOG_FLUSH_S = 5.0
 
 
 @task(name="run_trial", task_run_name="{name}", cache_policy=NO_CACHE, retries=0)
@@ -223,4 +222,4 @@ def _flush_logs() -> None:
     Ray ends a worker without asking what is left in it.
     """
     with contextlib.suppress(Exception):
-        APILogWorker.drain_all(timeout=_LOG_FLUSH_S, at_exit=False)
+        APILogWorker.drain_all(timeout=LOG_FLUSH_S, at_exit=False)

@@ -12,7 +12,8 @@ from ray.rllib.core.learner.learner import Learner
 from ray.rllib.env.env_runner_group import EnvRunnerGroup
 from ray.rllib.utils.metrics import WEIGHTS_SEQ_NO
 
-_CLOSE_S = 3.0
+from tune_tasks.model.timeouts import WORKERS_CLOSE_S
+
 _RESTART_S = 60.0
 _PING_S = 5.0
 
@@ -52,7 +53,7 @@ def end(group: EnvRunnerGroup) -> None:
     """
     with contextlib.suppress(RayError):  # of one that has died
         group.foreach_env_runner(
-            "stop", local_env_runner=False, healthy_only=False, timeout_seconds=_CLOSE_S
+            "stop", local_env_runner=False, healthy_only=False, timeout_seconds=WORKERS_CLOSE_S
         )
     group._worker_manager.clear()
 
