@@ -23,8 +23,6 @@ from tune_tasks.trial.trainable import (
     KeptModule,
     ModuleTrainable,
     ScriptTrainable,
-    code_of,
-    kept,
 )
 
 
@@ -194,13 +192,13 @@ def test_not_more_is_kept_than_travels(tmp_path, monkeypatch):
 
 def test_a_script_that_has_gone(tmp_path):
     with pytest.raises(TrainableError, match=r"cannot read the script .*/s\.py: .*No such file"):
-        kept(ScriptTrainable(tmp_path / "s.py", "train"))
+        ScriptTrainable(tmp_path / "s.py", "train").kept()
 
 
 def test_a_module_of_ones_own_is_kept_with_its_package(script):
     sys.path.insert(0, str(script))
     write(script, snap_pkg__train="from .inner import N\ndef train(config, reporter): return N")
-    trainable = pickle.loads(pickle.dumps(kept(ModuleTrainable("snap_pkg.train", "train"))))
+    trainable = pickle.loads(pickle.dumps(ModuleTrainable("snap_pkg.train", "train").kept()))
     assert "snap_pkg" not in sys.modules  # nothing of it was executed
     assert [name for name in trainable.snapshot.sources if "/" in name][:4] == [
         f"snap_pkg/{name}.py" for name in ("__init__", "inner", "more", "train")
@@ -211,15 +209,15 @@ def test_a_module_of_ones_own_is_kept_with_its_package(script):
         2,
         True,
     ]
-    assert result_of(kept(ModuleTrainable("snap_pkg.train", "train"))) == 20  # of the next sweep
+    assert result_of(ModuleTrainable("snap_pkg.train", "train").kept()) == 20  # of the next sweep
     write(
         script,
         snap_pkg__train="import snap_helper\ndef train(config, reporter): return snap_helper.N",
     )
-    trainable = kept(ModuleTrainable("snap_pkg.train", "train"))
+    trainable = ModuleTrainable("snap_pkg.train", "train").kept()
     write(script, snap_helper="N = 10")  # beside the package
     assert result_of(trainable) == 1
-    assert isinstance(kept(ModuleTrainable("snap_helper", "train")), KeptModule)
+    assert isinstance(ModuleTrainable("snap_helper", "train").kept(), KeptModule)
 
 
 def test_a_callable_is_kept_with_the_folder_of_its_module(script, monkeypatch):
@@ -238,23 +236,23 @@ def test_a_callable_is_kept_with_the_folder_of_its_module(script, monkeypatch):
         functools.partial(snap_callable.train, a=1),
         snap_callable.Train(),
     ):
-        assert code_of(CallableTrainable(function)).sources.keys() >= {
+        assert CallableTrainable(function).code().sources.keys() >= {
             "snap_callable.py",
             "snap_helper.py",
         }
-    assert code_of(CallableTrainable(os.getpid)) is None
+    assert CallableTrainable(os.getpid).code() is None
     program = types.FunctionType(snap_callable.train.__code__, {"__name__": "__main__"})
     monkeypatch.setattr(sys.modules["__main__"], "__file__", str(script / "s.py"), raising=False)
-    assert "s.py" in code_of(CallableTrainable(program)).sources
+    assert "s.py" in CallableTrainable(program).code().sources
     monkeypatch.setattr(sys.modules["__main__"], "__file__", "<stdin>")
-    assert code_of(CallableTrainable(program)) is None
+    assert CallableTrainable(program).code() is None
 
 
 @pytest.mark.parametrize("name", ["json", "sys", "yaml.loader", "snap_nobody", "snap_space"])
 def test_what_is_installed_or_not_there_is_not_kept(script, name):
     sys.path.insert(0, str(script))
     trainable = ModuleTrainable(name, "train")
-    assert kept(trainable) is trainable
+    assert trainable.kept() is trainable
 
 
 def git(folder, *args):

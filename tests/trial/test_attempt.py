@@ -28,7 +28,7 @@ from tune_tasks.trial.interrupter import Interrupter
 from tune_tasks.trial.log_capture import LogCapture
 from tune_tasks.trial.monitor import Monitor
 from tune_tasks.trial.reporter import StatusReporter
-from tune_tasks.trial.trainable import CallableTrainable, ScriptTrainable
+from tune_tasks.trial.trainable import CallableTrainable, ScriptTrainable, Trainable
 
 
 class Recorder:
@@ -70,7 +70,9 @@ def run(tmp_path, interrupter):
         cwd=tmp_path,
         grace_s=60.0,
     ):
-        if isinstance(code, str):
+        if isinstance(code, Trainable):
+            trainable = code
+        elif isinstance(code, str):
             (tmp_path / "s.py").write_text(textwrap.dedent(code))
             trainable = ScriptTrainable(tmp_path / "s.py", "train")
         else:
@@ -192,11 +194,18 @@ def test_a_traceback_begins_in_user_code(run, tmp_path):
     ("error", "begins"),
     [("ValueError", "Traceback"), ("TrainableError", "tune_tasks.errors.Trainable")],
 )
-def test_what_drives_rllib_shows_its_frames_unless_the_error_is_for_users(run, error, begins):
-    names = {"TrainableError": TrainableError}
+def test_the_shown_package_shows_its_frames_unless_the_error_is_for_users(run, error, begins):
+    names = {"TrainableError": TrainableError, "__name__": "tune_tasks.driving.loop"}
     code = f"def train(config, reporter):\n    raise {error}('so')"
-    exec(compile(code, Path(attempt.__file__).parents[1] / "rllib" / "driving.py", "exec"), names)
-    assert run(names["train"]).error.startswith(begins)
+    file = Path(attempt.__file__).parents[1] / "driving" / "loop.py"
+    exec(compile(code, file, "exec"), names)
+
+    class Driving(CallableTrainable):
+        def shown_package(self):
+            return "tune_tasks.driving"
+
+    assert run(Driving(names["train"])).error.startswith(begins)
+    assert run(names["train"]).error.startswith(("ValueError", "tune_tasks.errors"))
 
 
 BLOCKED = {

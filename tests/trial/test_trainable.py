@@ -164,6 +164,23 @@ def test_a_packed_script_runs_where_its_folder_is_not(tmp_path):
     assert names == ["s.py", "pkg/file.py"]
 
 
+def test_a_trainable_without_files_is_ready_to_travel():
+    trainable = CallableTrainable(abs)
+    assert trainable.kept() is trainable
+    assert trainable.for_run(verbose=True) is trainable
+    assert trainable.packed() is trainable
+    assert trainable.kept_script() is None
+    assert not trainable.carries_code
+
+
+def test_a_script_travels_packed(folder):
+    (folder / "s.py").write_text("def go(config, reporter): return 7")
+    script = ScriptTrainable(folder / "s.py", "go").kept()
+    assert isinstance(script.packed(), PackedScript)
+    assert script.kept_script() is script
+    assert script.carries_code
+
+
 def test_a_folder_that_is_too_large_to_travel_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("tune_tasks.trial.trainable._TRAVELLING_BYTES", 2**20)
     (tmp_path / "data").write_bytes(bytes(2**20 + 1))

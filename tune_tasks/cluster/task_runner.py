@@ -236,7 +236,7 @@ def _ray_resources(resources: Resources) -> dict[str, float]:
 
 
 @dataclass(frozen=True)
-class StoredTrainable:
+class StoredTrainable(Trainable):
     """A trainable in Ray's object store.
 
     A function that carries data travels once, not with every trial.
@@ -245,18 +245,25 @@ class StoredTrainable:
         reference: Ray's.
         search_path: The driver's `sys.path`: what can be imported there can be imported in the
             trial.
-        code: Ray's, of the code that a callable is found in where it is unpickled; None for other
-            trainables.
+        package: The trainable's `shown_package`, known before the trainable is fetched.
+        code_reference: Ray's, of the code that must be importable before the trainable is
+            unpickled; None if the trainable carries its code.
     """
 
     reference: Any
     search_path: tuple[str, ...]
-    code: Any = None
+    package: str
+    code_reference: Any = None
 
     @classmethod
     def put(cls, trainable: Trainable, code: Snapshot | None = None) -> StoredTrainable:
         """Store a trainable of this process."""
-        return cls(ray.put(trainable), tuple(sys.path), ray.put(code) if code else None)
+        code_reference = ray.put(code) if code else None
+        return cls(ray.put(trainable), tuple(sys.path), trainable.shown_package(), code_reference)
+
+    def shown_package(self) -> str:
+        """See `Trainable`."""
+        return self.package
 
     @contextlib.contextmanager
     def loaded(self) -> Iterator[TrainFunction]:
@@ -274,10 +281,10 @@ class StoredTrainable:
             sys.path[:] = before
 
     def _code_importable(self) -> AbstractContextManager[None]:
-        if self.code is None:
+        if self.code_reference is None:
             return contextlib.nullcontext()
-        _held_references[self.code.hex()] = self.code
-        return staying_imported(ray.get(self.code, timeout=_TRANSFER_S))
+        _held_references[self.code_reference.hex()] = self.code_reference
+        return staying_imported(ray.get(self.code_reference, timeout=_TRANSFER_S))
 
 
 class SweepTaskRunner(RayTaskRunner[Any]):

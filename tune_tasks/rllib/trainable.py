@@ -25,7 +25,7 @@ from tune_tasks.rllib.quiet import quiet
 from tune_tasks.rllib.results import RecentEpisodes, training_result
 from tune_tasks.rllib.shares import divide
 from tune_tasks.trial.reporter import Earlier, StatusReporter
-from tune_tasks.trial.trainable import TrainFunction
+from tune_tasks.trial.trainable import Trainable, TrainFunction
 
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm import Algorithm
@@ -47,7 +47,7 @@ _RESTARTS = {"restart_failed_env_runners", "recreate_failed_workers"}
 
 
 @dataclass(frozen=True)
-class RLlibTrainable:
+class RLlibTrainable(Trainable):
     """Trains one of RLlib's algorithms, or of ours, until the trial is stopped.
 
     Attributes:
@@ -71,6 +71,14 @@ class RLlibTrainable:
     folders: tuple[Path, ...] = ()
     unset: frozenset[str] = frozenset()
     checkpoint_at_end: bool = False
+
+    def for_run(self, *, verbose: bool) -> RLlibTrainable:
+        """See `Trainable`."""
+        return dataclasses.replace(self, verbose=verbose)
+
+    def shown_package(self) -> str:
+        """See `Trainable`."""
+        return "tune_tasks.rllib"
 
     @contextlib.contextmanager
     def loaded(self) -> Iterator[TrainFunction]:

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
@@ -35,7 +35,6 @@ from tune_tasks.model.text import cut_lines, one_line, showable
 from tune_tasks.model.trial import safe_name
 from tune_tasks.recording.recorder import start_recorder
 from tune_tasks.results.summary import Summary
-from tune_tasks.rllib.trainable import RLlibTrainable
 from tune_tasks.servers.mlflow_client import default_tracking_uri, expect_usable, is_local_store
 from tune_tasks.servers.prefect import is_loopback
 from tune_tasks.spec.source import dump_yaml
@@ -53,14 +52,7 @@ from tune_tasks.sweep.tasks import parse_spec, summarize
 from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
 from tune_tasks.tracking.mlflow_view import renamed, renaming_note, searched_params
 from tune_tasks.trial.task import run_trial
-from tune_tasks.trial.trainable import (
-    CallableTrainable,
-    KeptScript,
-    PackedScript,
-    Trainable,
-    code_of,
-    kept,
-)
+from tune_tasks.trial.trainable import Trainable
 
 logger = logging.getLogger(__name__)
 
@@ -226,8 +218,8 @@ class _Kept:
 
     @classmethod
     def of(cls, trainable: Trainable) -> _Kept:
-        taken = kept(trainable)
-        return cls(taken, code_of(taken))
+        taken = trainable.kept()
+        return cls(taken, taken.code())
 
 
 def _records(plan: Plan, info: SweepInfo, *, is_begun: bool) -> list[TrialRecord]:
@@ -300,16 +292,13 @@ def _name_flow_run(info: SweepInfo) -> None:
 def _launch(
     experiment: PlannedExperiment, code: _Kept, cluster: Cluster, *, verbose: bool
 ) -> Launch:
-    trainable = code.trainable
-    if isinstance(trainable, RLlibTrainable):
-        trainable = replace(trainable, verbose=verbose)
-    if cluster.is_remote and isinstance(trainable, KeptScript):
-        trainable = PackedScript.pack(trainable)
+    trainable = code.trainable.for_run(verbose=verbose)
+    if cluster.is_remote:
+        trainable = trainable.packed()
     options = remote_options(experiment.spec.resources.resources(), isolate=experiment.spec.isolate)
     task = run_trial.with_options(tags=[one_line(experiment.name), experiment.spec.alg])
-    # The others have theirs with them
-    of_callable = code.snapshot if isinstance(trainable, CallableTrainable) else None
-    return Launch(StoredTrainable.put(trainable, of_callable), options, task)
+    apart = None if trainable.carries_code else code.snapshot
+    return Launch(StoredTrainable.put(trainable, apart), options, task)
 
 
 def _sweep_info(plan: Plan, code: Mapping[str, _Kept], request: Request, sweep: str) -> SweepInfo:
@@ -341,7 +330,7 @@ def _is_deployed() -> bool:
 
 
 def _experiment_info(experiment: PlannedExperiment, code: _Kept, folder: Path) -> ExperimentInfo:
-    script = code.trainable if isinstance(code.trainable, KeptScript) else None
+    script = code.trainable.kept_script()
     return ExperimentInfo(
         name=experiment.name,
         folder=folder,

@@ -13,9 +13,11 @@ import os
 import random
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import FrameType
 
 from tune_tasks.errors import TrainableError, TrialStopped, TuneError
 from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
@@ -33,7 +35,6 @@ _OWN_FILES = (
     importlib.__file__,
     "<frozen ",
 )
-_RLLIB_FILES = (str(Path(__file__).parents[1] / "rllib") + os.sep,)
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def run_train(
     folder's modules are forgotten.
     """
     error, ended_in_time = None, ""
+    user_traceback = partial(_user_traceback, shown=assignment.trainable.shown_package())
     try:
         reporter.raise_if_stopped()
         with (
@@ -74,14 +76,14 @@ def run_train(
             children_as_outside(),
             garbage_collected(),
         ):
-            _load_and_call(assignment, reporter, interrupter)
+            _load_and_call(assignment, reporter, interrupter, user_traceback)
     except TrialStopped:
         pass
     except SystemExit as exc:
-        error = _user_traceback(exc) + _argparse_message(exc) if exc.code not in (None, 0) else None
+        error = user_traceback(exc) + _argparse_message(exc) if exc.code not in (None, 0) else None
     except BaseException as exc:  # noqa: BLE001 - whatever user code raises is the trial's error, never ours
         if not (interrupter.has_raised and isinstance(exc, KeyboardInterrupt)):
-            error = _user_traceback(exc)
+            error = user_traceback(exc)
             ended_in_time = f"; train() then raised {type(exc).__name__}"
     reports, stop = reporter.progress.reports, reporter.stop
     if lost := reporter.close():
@@ -107,16 +109,19 @@ def run_train(
 
 
 def _load_and_call(
-    assignment: Assignment, reporter: StatusReporter, interrupter: Interrupter
+    assignment: Assignment,
+    reporter: StatusReporter,
+    interrupter: Interrupter,
+    user_traceback: Callable[[BaseException], str],
 ) -> None:
     trial = assignment.trial
     seed_everything(trial.seed)
     # Loading executes user code, too; within `loaded()` a child of train() would end by removing
     # what was unpacked.
-    with alarms_ended(), children_end_here(_user_traceback), assignment.trainable.loaded() as train:
+    with alarms_ended(), children_end_here(user_traceback), assignment.trainable.loaded() as train:
         seed_everything(trial.seed)
         reporter.begin()
-        with interrupter.armed(reporter.interruption), children_end_here(_user_traceback):
+        with interrupter.armed(reporter.interruption), children_end_here(user_traceback):
             if reporter.stop is None:
                 _check_result(train(trial.config, reporter))
 
@@ -131,23 +136,26 @@ def _check_result(result: object) -> None:
         )
 
 
-def _user_traceback(exc: BaseException) -> str:
-    """The traceback from user code on: the frames above it, ours, say nothing to the user.
+def _user_traceback(exc: BaseException, shown: str = "") -> str:
+    """The traceback from user code on; the message alone if all frames are ours.
 
-    The message where all are ours.
-
-    What drives RLlib stands where a user's `train()` would: its frames are shown, except for errors
-    that are written for users.
+    Args:
+        exc: The error.
+        shown: A package of ours that stands in the place of user code (see `Trainable`). Its frames
+            are hidden, too, if the error is written for users.
     """
+    if isinstance(exc, TuneError):
+        shown = ""
     frames = exc.__traceback__
-    shown = () if isinstance(exc, TuneError) else _RLLIB_FILES
-    while (
-        frames
-        and (file := frames.tb_frame.f_code.co_filename).startswith(_OWN_FILES)
-        and not file.startswith(shown)
-    ):
+    while frames and _is_hidden(frames.tb_frame, shown):
         frames = frames.tb_next
     return "".join(traceback.format_exception(type(exc), exc, frames))
+
+
+def _is_hidden(frame: FrameType, shown: str) -> bool:
+    if shown and frame.f_globals.get("__name__", "").startswith(f"{shown}."):
+        return False
+    return frame.f_code.co_filename.startswith(_OWN_FILES)
 
 
 def _argparse_message(exc: SystemExit) -> str:

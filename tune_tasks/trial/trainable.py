@@ -18,13 +18,14 @@ import sys
 import tempfile
 import warnings
 import zipfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 from tune_tasks.errors import TrainableError, UsageError, did_you_mean
 from tune_tasks.model.snapshot import Snapshot, files_below
@@ -41,15 +42,63 @@ _TRAVELLING_BYTES = 500 * 2**20
 _MODULE_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
-class Trainable(Protocol):
-    """Gives the function that a trial calls, in the trial's process."""
+class Trainable(ABC):
+    """Gives the function that a trial calls.
 
+    The driver makes a trainable ready to travel: `kept()`, then `for_run()`, and `packed()` if the
+    cluster has other machines. `loaded()` is called in the trial's process. Each method but
+    `loaded` has a default, which suits a trainable that has nothing to prepare.
+    """
+
+    carries_code: ClassVar[bool] = True
+    """False if pickle finds the code by its name: the code must be importable before."""
+
+    @abstractmethod
     def loaded(self) -> AbstractContextManager[TrainFunction]:
         """The function, for the time of the context."""
 
+    def kept(self) -> Trainable:
+        """This trainable with its code as it is now; itself if nobody edits the code.
+
+        Raises:
+            TrainableError: If a file cannot be read any more.
+        """
+        return self
+
+    def code(self) -> Snapshot | None:
+        """The files of the code, as they are kept; None if nobody edits them, or there are none."""
+        return None
+
+    def for_run(self, *, verbose: bool) -> Trainable:
+        """This trainable with the settings of one run.
+
+        Args:
+            verbose: Whether the libraries' warnings go to the trials' logs.
+        """
+        return self
+
+    def packed(self) -> Trainable:
+        """This trainable with every file that it needs, for machines that do not have its folder.
+
+        Raises:
+            UsageError: If the files are too large to travel.
+        """
+        return self
+
+    def kept_script(self) -> KeptScript | None:
+        """The script that has the code; None if the code is in no script."""
+        return None
+
+    def shown_package(self) -> str:
+        """The package of ours that stands in the place of a user's `train()`; empty if none does.
+
+        Tracebacks show its frames.
+        """
+        return ""
+
 
 @dataclass(frozen=True)
-class ScriptTrainable:
+class ScriptTrainable(Trainable):
     """A function of a script file.
 
     Attributes:
@@ -77,7 +126,7 @@ class ScriptTrainable:
 
 
 @dataclass(frozen=True)
-class KeptScript:
+class KeptScript(Trainable):
     """A function of a script as it was when the sweep began, for machines that have its folder.
 
     Attributes:
@@ -89,6 +138,18 @@ class KeptScript:
     snapshot: Snapshot
     name: str
     entrypoint: str
+
+    def code(self) -> Snapshot:
+        """The snapshot of the script's folder."""
+        return self.snapshot
+
+    def packed(self) -> PackedScript:
+        """The script with its whole folder."""
+        return PackedScript.pack(self)
+
+    def kept_script(self) -> KeptScript:
+        """Itself."""
+        return self
 
     @contextlib.contextmanager
     def loaded(self) -> Iterator[TrainFunction]:
@@ -116,7 +177,7 @@ class KeptScript:
 
 
 @dataclass(frozen=True)
-class PackedScript:
+class PackedScript(Trainable):
     """A script with its whole folder, for machines that do not have it.
 
     Attributes:
@@ -162,7 +223,7 @@ class PackedScript:
 
 
 @dataclass(frozen=True)
-class ModuleTrainable:
+class ModuleTrainable(Trainable):
     """A function of an importable module: `package.module:function`."""
 
     module: str
@@ -210,7 +271,7 @@ def staying_imported(snapshot: Snapshot) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class KeptModule:
+class KeptModule(Trainable):
     """A function of a module whose package is as it was when the sweep began.
 
     Attributes:
@@ -221,6 +282,10 @@ class KeptModule:
     snapshot: Snapshot
     trainable: ModuleTrainable
 
+    def code(self) -> Snapshot:
+        """The snapshot of the package."""
+        return self.snapshot
+
     @contextlib.contextmanager
     def loaded(self) -> Iterator[TrainFunction]:
         """The function; its module stays imported."""
@@ -228,35 +293,15 @@ class KeptModule:
             yield function
 
 
-def kept(trainable: Trainable) -> Trainable:
-    """The trainable with its code as it is now, if that is in files that somebody may edit.
-
-    Raises:
-        TrainableError: If a file cannot be read any more.
-    """
-    return (
-        trainable.kept() if isinstance(trainable, (ScriptTrainable, ModuleTrainable)) else trainable
-    )
-
-
-def code_of(trainable: Trainable) -> Snapshot | None:
-    """What was kept of a trainable's code; of a callable what there is now.
-
-    None if nobody edits it, or it is in no file.
-    """
-    if isinstance(trainable, (KeptScript, KeptModule)):
-        return trainable.snapshot
-    return trainable.code() if isinstance(trainable, CallableTrainable) else None
-
-
 @dataclass(frozen=True)
-class CallableTrainable:
+class CallableTrainable(Trainable):
     """A Python callable given to the library.
 
     Travels pickled by value or by reference, as cloudpickle decides.
     """
 
     function: TrainFunction
+    carries_code: ClassVar[bool] = False
 
     def code(self) -> Snapshot | None:
         """The folder of the program, or of the module, that the callable was defined in.
