@@ -478,7 +478,7 @@ def _best(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from tune_tasks.cluster.task_runner import RayOptions, connect
+    from tune_tasks.cluster.connect import RayOptions, connect
     from tune_tasks.rllib.evaluate import check, evaluate
 
     folder = Path(args.checkpoint)

@@ -37,7 +37,7 @@ def prefect():
 @pytest.fixture(scope="session")
 def cluster(prefect):
     """A local Ray cluster of 2 CPUs in this process, which sweeps of this process use."""
-    from tune_tasks.cluster.task_runner import RayOptions, connect
+    from tune_tasks.cluster.connect import RayOptions, connect
 
     with connect(RayOptions(num_cpus=2)) as connected:
         yield connected

@@ -94,7 +94,7 @@ def test_a_cluster_whose_token_is_missing(command, folder):
 def test_a_script_travels_to_other_machines(sweep, folder, monkeypatch):
     """Told that the cluster is remote, the trial runs what travelled, not the file that is here."""
     cluster = Cluster([Node("a", 2)], is_remote=True)
-    monkeypatch.setattr("tune_tasks.cluster.task_runner._cluster", lambda: cluster)
+    monkeypatch.setattr("tune_tasks.cluster.connect.present_cluster", lambda: cluster)
     monkeypatch.setattr("tune_tasks.sweep.execution._check_reach", lambda cluster, info: None)
     (folder / "helper.py").write_text("VALUE = 0.5")
     (trial,) = sweep("""

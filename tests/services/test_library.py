@@ -153,9 +153,9 @@ def test_a_process_holds_its_sweeps_trainables(sweep):
     """
 
     def train(config, reporter):
-        from tune_tasks.cluster import task_runner as ray_runner
+        from tune_tasks.cluster.stored_trainable import held_references
 
-        reporter(timesteps_total=1, held=len(ray_runner._held_references))
+        reporter(timesteps_total=1, held=held_references())
 
     summary = sweep(train, num_trials=4)
     # The function, and the code that it is found in

@@ -1,11 +1,11 @@
 """A local Ray cluster that only its owner can use.
 
-Ray executes whatever it is sent. By itself it listens on all interfaces, keeps its token in a file
-that the umask may show to others, and has its sockets and the code of trials in folders below
-`/tmp/ray` in which everybody may write. Ours
+Ray executes whatever it is sent. Left to itself it listens on all interfaces, keeps its token in a
+file that the umask may show to others, and has its sockets and the code of trials in folders below
+`/tmp/ray`, in which everybody may write. Our local cluster
 
-- listens on loopback: Ray does that if it knows of no other machines, as on macOS;
-- asks everybody for a token. It is drawn for this one cluster and ends with it. It stands in no
+- listens on loopback: Ray does so if it knows of no other machines, which is its default on macOS;
+- asks everybody for a token. The token is drawn for this one cluster and ends with it. It is in no
   file and in no command line, but in the environment of the cluster's processes, which only their
   owner and root can read;
 - has its files in a folder that only the owner can enter;
@@ -21,43 +21,47 @@ import secrets
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from ray._common import utils
 from ray._private import parameter, ray_constants
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
+from tune_tasks.cluster.patching import environment, replaced
+
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    # If the driver was killed, Ray's agents look so long for a server to tell it to, before they
+    # If the driver is killed, Ray's agents look this long for a server to report to before they
     # end themselves.
     "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
     "RAY_enable_metrics_collection": "0",
-    # There is none: the dashboard notes that in its log, and goes on
+    # No such port exists, so the dashboard serves no metrics: it logs that, and goes on
     "DASHBOARD_METRIC_PORT": "65536",
     "RAY_AUTH_MODE": "token",
 }
 _TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+
+# The address of a Unix socket has a maximal length: `sun_path`, less its final zero
 _ADDRESS_BYTES = 103 if sys.platform == "darwin" else 107
 _SOCKET_BYTES = len("/r/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store")
 
 
 @contextlib.contextmanager
 def only_for_its_owner() -> Iterator[dict[str, Any]]:
-    """Surround `ray.init` of a local cluster with this; yields arguments for it."""
+    """Surround `ray.init` of a local cluster; yields arguments for it."""
     arguments = {
         "include_dashboard": False,
         "_temp_dir": str(_private_folder(_temporary_folder()) / "r"),
     }
-    # By default the agent's port is the same for all clusters of a machine: the second one waits
-    # seconds for it. The monitor serves metrics; it is there to start and end machines.
+    # By default the agent's port is the same for all clusters of a machine, and the second cluster
+    # waits seconds for it. The monitor is there to start and end machines, and serves metrics.
     parameters = functools.partial(
         parameter.RayParams, dashboard_agent_listen_port=0, no_monitor=True
     )
     try:
+        # A Ray that is no cluster of machines takes 127.0.0.1 for its address
         with environment(_settings()), replaced(ray_constants, "ENABLE_RAY_CLUSTER", False):
             _read_environment_again()
             with replaced(parameter, "RayParams", parameters):
@@ -68,32 +72,33 @@ def only_for_its_owner() -> Iterator[dict[str, Any]]:
 
 
 def forget() -> None:
-    """After the cluster's end: its token is not sent to the next one that this process uses."""
+    """Drop the token of a cluster that has ended: the next cluster must not be sent it."""
     _read_environment_again()
 
 
 def _settings() -> dict[str, str]:
-    users_own = any(name in os.environ for name in _TOKENS)
-    return _SETTINGS if users_own else _SETTINGS | {"RAY_AUTH_TOKEN": secrets.token_urlsafe(32)}
+    if any(name in os.environ for name in _TOKENS):
+        return _SETTINGS  # with the user's own token
+    return _SETTINGS | {"RAY_AUTH_TOKEN": secrets.token_urlsafe(32)}
 
 
 def _read_environment_again() -> None:
-    """Ray's C++ part has read the settings when it was imported.
+    """Have Ray's C++ part read the environment.
 
-    And keeps the token that it used first.
+    It has read its settings when it was imported, which may be long ago, and it keeps the token
+    that it has used first.
     """
     Config.initialize("")
     AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _temporary_folder() -> Path:
-    """The one that Ray would take.
-
-    `/tmp` if the addresses of Ray's sockets would become too long in it.
-    """
+    """Return the folder that Ray would take, or `/tmp` if sockets' addresses would be too long."""
     parent = Path(utils.get_default_system_temp_dir())
-    fits = len(os.fsencode(_own_folder(parent))) + _SOCKET_BYTES <= _ADDRESS_BYTES
-    return parent if fits else Path("/tmp")  # noqa: S108 - Ray's own default
+    length = len(os.fsencode(_own_folder(parent))) + _SOCKET_BYTES
+    if length <= _ADDRESS_BYTES:
+        return parent
+    return Path("/tmp")  # noqa: S108 - Ray's own default
 
 
 def _own_folder(parent: Path) -> Path:
@@ -101,12 +106,11 @@ def _own_folder(parent: Path) -> Path:
 
 
 def _private_folder(parent: Path) -> Path:
-    """A folder of the user's that nobody else can enter.
+    """Return a folder of the user's that nobody else can enter.
 
-    The same for all clusters, as `/tmp/ray` would be.
-
-    Ray opens its own folder to everybody: ours is the one above. The folder of temporary files is
-    everybody's, so that somebody else may have taken our name in it.
+    It is the same one for all clusters, as `/tmp/ray` would be. Ray's folder goes into it, because
+    Ray opens that to everybody. In a folder of temporary files somebody else may have taken our
+    name: then it is a new one.
     """
     folder = _own_folder(parent)
     try:
@@ -118,27 +122,5 @@ def _private_folder(parent: Path) -> Path:
 
 
 def _is_private(found: os.stat_result) -> bool:
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
-
-
-@contextlib.contextmanager
-def environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables that Ray's processes inherit; what the user has set stays."""
-    added = {name: value for name, value in variables.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            os.environ.pop(name, None)
-
-
-@contextlib.contextmanager
-def replaced(module: ModuleType, name: str, value: object) -> Iterator[None]:
-    """The module has the value under the name in the meantime."""
-    kept = getattr(module, name)
-    setattr(module, name, value)
-    try:
-        yield
-    finally:
-        setattr(module, name, kept)
+    others_may = found.st_mode & 0o077
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not others_may

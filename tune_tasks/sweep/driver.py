@@ -17,7 +17,7 @@ import ray
 from prefect_ray.context import remote_options as prefect_remote_options
 
 from tune_tasks.cluster.nodes import Cluster
-from tune_tasks.cluster.task_runner import placed_options, release, reserve
+from tune_tasks.cluster.placement import placed_options, release, reserve
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.files import RESULTS, AttemptPaths
 from tune_tasks.model.result_file import Progress, read_progress

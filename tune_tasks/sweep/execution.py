@@ -24,8 +24,10 @@ from prefect.logging import get_run_logger
 from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
 from prefect.states import Cancelled, Completed, Failed
 
+from tune_tasks.cluster.connect import RayOptions, connect
 from tune_tasks.cluster.nodes import Cluster
-from tune_tasks.cluster.task_runner import RayOptions, StoredTrainable, connect, remote_options
+from tune_tasks.cluster.placement import remote_options
+from tune_tasks.cluster.stored_trainable import StoredTrainable
 from tune_tasks.errors import TuneError, UsageError
 from tune_tasks.model.code_version import version_of
 from tune_tasks.model.disk import expect_writable

@@ -64,7 +64,7 @@ def launch(request: Request, session: Session, as_flow: AsFlow) -> Summary:
 def _launched(request: Request, session: Session, as_flow: AsFlow) -> str | None:
     """Start what a sweep needs, and run the flow; returns what hindered it."""
     with prefect_server(session.display.warn) as wait_for_prefect:
-        from tune_tasks.cluster.task_runner import connect, warm_up
+        from tune_tasks.cluster.connect import connect, warm_up
         from tune_tasks.recording.recorder import start_recorder
         from tune_tasks.sweep.execution import ray_options
 
