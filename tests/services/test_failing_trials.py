@@ -130,15 +130,17 @@ def test_task_runs_that_prefect_never_heard_of_are_created_with_their_end(prefec
     from prefect.client.orchestration import get_client
     from tune_tasks.flows.tune import tune
 
-    from tune_tasks.sweep.postmortem import settle_task_runs, task_run_ends
-    from tune_tasks.trial.task import run_trial
+    from tune_tasks.sweep.task_runs import TaskRuns
+    from tune_tasks.trial.task import monitor_id, run_trial
 
     outcome = Outcome(TrialState.ERROR, EndedBy.ERROR, "error", "the trial's process died")
-    ends = task_run_ends("a trial", run_trial.with_options(tags=["exp"]), uuid.uuid4(), outcome)
+    task, run_id = run_trial.with_options(tags=["exp"]), uuid.uuid4()
     with get_client(sync_client=True) as client:
         flow_run = client.create_flow_run(tune)
-        settle_task_runs(str(flow_run.id), ends, ends)
-        runs = [client.read_task_run(run_id) for run_id in ends]
+        task_runs = TaskRuns(str(flow_run.id))
+        task_runs.died("a trial", task, run_id, outcome)
+        task_runs.settle()
+        runs = [client.read_task_run(each) for each in (run_id, monitor_id(run_id))]
     assert [(run.name, run.state.name, run.state.message, run.flow_run_id) for run in runs] == [
         (name, "Failed", "the trial's process died", flow_run.id)
         for name in ("a trial", "monitor a trial")

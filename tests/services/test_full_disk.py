@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tune_tasks.model import disk
 from tune_tasks.model.trial import TrialState
+from tune_tasks.sweep import space
 from tune_tasks.sweep.status import NoDisplay
 
 FILLS = """
@@ -87,9 +87,9 @@ def test_a_full_disk_is_waited_for(sweep, small_disk, on_warning, task_runs, mlf
 def test_a_sweep_ends_with_what_is_done_where_the_disk_stays_full(
     sweep, small_disk, on_warning, monkeypatch, mlflow_runs
 ):
-    monkeypatch.setattr(disk, "_WAIT_S", 1.0)
+    monkeypatch.setattr(space, "_WAIT_S", 1.0)
     # With TensorBoard, which has no room either
-    monkeypatch.setattr("tune_tasks.sweep.driver.PATIENCE_S", 2.0)
+    monkeypatch.setattr("tune_tasks.sweep.interruption.Patience.seconds", lambda *_: 2.0)
     summary = sweep(FILLS, config={"x": {"grid_search": [0, 1, 2]}}, max_concurrent_trials=1)
     states = [trial.state for trial in summary.trials]
     assert states == [TrialState.TERMINATED, TrialState.PENDING, TrialState.PENDING]

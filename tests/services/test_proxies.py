@@ -37,7 +37,7 @@ def test_a_proxy_without_websockets_that_has_bad_moments(command, folder, prefec
         f"Warning: the Prefect server {url}/api does not answer (it answered 500); trying for 30 s"
         in err
     )
-    assert "Warning: Prefect had not heard of 2 of 2 task runs" in err
+    assert "Warning: Prefect did not know 2 of 2 task runs" in err
     assert trial_runs(json.loads(out)["prefect_url"]) == {
         "script_0": "Completed",
         "monitor script_0": "Completed",

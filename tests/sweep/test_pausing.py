@@ -8,6 +8,7 @@ import threading
 import pytest
 from prefect.states import Cancelled, Paused, Pending, Running, Suspended
 
+from tune_tasks.sweep.events import Pause
 from tune_tasks.sweep.pausing import PauseWatch
 
 
@@ -27,22 +28,22 @@ def suspended():
 
 
 SEEN = {
-    "nothing": ([], (False, False, False)),
-    "running": ([Running()], (False, False, False)),
-    "no state": ([None], (False, False, False)),
-    "paused": ([paused()], (True, False, False)),
-    "paused, then on": ([paused(), Running()], (False, False, False)),
-    "suspended": ([suspended()], (True, False, True)),
-    "suspended, then resumed": ([suspended(), Pending()], (True, False, True)),
-    "suspended, then cancelled": ([suspended(), Cancelled()], (True, True, True)),
-    "cancelled": ([Cancelled()], (False, False, False)),
+    "nothing": ([], (Pause.OFF, False)),
+    "running": ([Running()], (Pause.OFF, False)),
+    "no state": ([None], (Pause.OFF, False)),
+    "paused": ([paused()], (Pause.ON, False)),
+    "paused, then on": ([paused(), Running()], (Pause.OFF, False)),
+    "suspended": ([suspended()], (Pause.SUSPENDED, False)),
+    "suspended, then resumed": ([suspended(), Pending()], (Pause.SUSPENDED, False)),
+    "suspended, then cancelled": ([suspended(), Cancelled()], (Pause.SUSPENDED, True)),
+    "cancelled": ([Cancelled()], (Pause.OFF, False)),
 }
 
 
 @pytest.mark.parametrize(("states", "expected"), SEEN.values(), ids=SEEN)
-def test_what_is_on(states, expected):
+def test_whether_trials_may_start(states, expected):
     watch = heeding(*states)
-    assert (watch.is_on, watch.is_cancelled, watch.suspended is not None) == expected
+    assert (watch.pause, watch.is_cancelled) == expected
 
 
 def test_the_first_suspension_is_kept():

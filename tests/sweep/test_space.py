@@ -9,6 +9,7 @@ import pytest
 from tune_tasks.errors import UsageError
 from tune_tasks.model import disk
 from tune_tasks.model.disk import expect_writable
+from tune_tasks.sweep.events import Disk
 from tune_tasks.sweep.space import SpaceWatch
 
 MIB = 2**20
@@ -43,7 +44,7 @@ def test_where_no_folder_can_be_made(tmp_path):
     )
 
 
-class Disk:
+class Full:
     """A disk with so much free, and a clock."""
 
     def __init__(self, monkeypatch, free=100 * MIB, size=1000 * MIB, files=1000):
@@ -57,20 +58,12 @@ class Disk:
 
 
 def test_a_full_disk_is_said_once_and_so_is_that_there_is_room_again(monkeypatch):
-    full = Disk(monkeypatch)
-    assert full.watch.has_room()
+    full = Full(monkeypatch)
+    assert full.watch.look() is Disk.ROOMY
     full.free = 7 * MIB
-    assert [full.watch.has_room(), full.watch.has_room(), full.watch.is_waiting] == [
-        False,
-        False,
-        True,
-    ]
+    assert [full.watch.look(), full.watch.look()] == [Disk.FULL, Disk.FULL]
     full.free = 8 * MIB
-    assert [full.watch.has_room(), full.watch.has_room(), full.watch.is_waiting] == [
-        True,
-        True,
-        False,
-    ]
+    assert [full.watch.look(), full.watch.look()] == [Disk.ROOMY, Disk.ROOMY]
     assert full.said == [
         (
             "no room for results in / (7.0 MiB and 1,000 files are free): "
@@ -81,23 +74,20 @@ def test_a_full_disk_is_said_once_and_so_is_that_there_is_room_again(monkeypatch
 
 
 def test_the_waiting_ends(monkeypatch):
-    full = Disk(monkeypatch, files=0)
-    assert not full.watch.has_room()
+    full = Full(monkeypatch, files=0)
+    assert full.watch.look() is Disk.FULL
     full.now = 599.0
-    assert (full.watch.has_room(), full.watch.given_up) == (False, None)
+    assert (full.watch.look(), full.watch.given_up) == (Disk.FULL, None)
     full.now = 600.0
-    assert not full.watch.has_room()
-    assert (full.watch.given_up, full.watch.is_waiting) == (
-        "no room for results in / for 10 minutes",
-        False,
-    )
+    assert full.watch.look() is Disk.GIVEN_UP
+    assert full.watch.given_up == "no room for results in / for 10 minutes"
     full.files = 5
-    assert not full.watch.has_room()
+    assert full.watch.look() is Disk.GIVEN_UP
 
 
 def test_a_small_disk_may_have_little_free(monkeypatch):
-    small = Disk(monkeypatch, free=MIB // 10, size=MIB)
-    assert small.watch.has_room()
+    small = Full(monkeypatch, free=MIB // 10, size=MIB)
+    assert small.watch.look() is Disk.ROOMY
 
 
 def test_a_quota_that_the_disk_does_not_tell_of(monkeypatch):
@@ -105,12 +95,12 @@ def test_a_quota_that_the_disk_does_not_tell_of(monkeypatch):
 
     One is tried now and then, and the waiting ends all the same.
     """
-    full = Disk(monkeypatch)
+    full = Full(monkeypatch)
     for second in range(0, 600, 10):
         full.now = float(second)
-        assert full.watch.has_room()
+        assert full.watch.look() is Disk.ROOMY
         full.watch.found_full("Disk quota exceeded")
-        assert not full.watch.has_room()
+        assert full.watch.look() is Disk.FULL
     assert len(full.said) == 1
     full.now = 601.0
     full.watch.found_full("Disk quota exceeded")
@@ -118,15 +108,13 @@ def test_a_quota_that_the_disk_does_not_tell_of(monkeypatch):
 
 
 def test_an_attempt_that_can_write_ends_the_doubt(monkeypatch):
-    full = Disk(monkeypatch)
+    full = Full(monkeypatch)
     full.watch.found_full("Disk quota exceeded")
     full.watch.found_room(1.0)  # it had begun before
     full.now = 6.0
-    assert full.watch.has_room()
-    assert full.watch.is_waiting
+    assert (full.watch.look(), len(full.said)) == (Disk.ROOMY, 1)
     full.watch.found_room(0.5)
-    assert full.watch.has_room()
-    assert (full.watch.is_waiting, len(full.said)) == (False, 2)
+    assert (full.watch.look(), len(full.said)) == (Disk.ROOMY, 2)
 
 
 def test_the_numbers_of_a_full_disk():

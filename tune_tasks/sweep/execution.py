@@ -9,7 +9,7 @@ import logging
 import secrets
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,11 +40,14 @@ from tune_tasks.results.summary import Summary
 from tune_tasks.servers.mlflow_client import default_tracking_uri, expect_usable, is_local_store
 from tune_tasks.servers.prefect import is_loopback
 from tune_tasks.spec.source import dump_yaml
-from tune_tasks.sweep.driver import Launch, Sweep
+from tune_tasks.sweep.attempts import Attempts, Launch
+from tune_tasks.sweep.closing import Views
+from tune_tasks.sweep.core import Core, CoreExperiment
+from tune_tasks.sweep.driver import Sweep, Watches
 from tune_tasks.sweep.interruption import Interruption, interruptible
 from tune_tasks.sweep.pausing import PauseWatch
 from tune_tasks.sweep.plan import Plan, PlannedExperiment
-from tune_tasks.sweep.records import TrialRecord
+from tune_tasks.sweep.records import Records, TrialRecord
 from tune_tasks.sweep.request import Request, Session, after_the_sweep, session_of_flow
 from tune_tasks.sweep.resumption import BegunSweep, SweepFile, record_of
 from tune_tasks.sweep.run_view import RunView
@@ -180,19 +183,17 @@ def _swept(request: Request, session: Session, interruption: Interruption) -> Su
         }
         recorder = session.recorder or start_recorder(info.tracking_uri, info.cwd, cpus=cluster.cpu)
         recorder.begin(info, again=earlier is not None)
+        display = session.display
         sweep = Sweep(
             plan,
             info,
             cluster,
-            recorder,
-            launches,
-            session.scheduler,
-            session.display,
-            RunView(info.flow_run_id),
-            interruption,
-            pause,
-            SpaceWatch(request.results, session.display.warn, session.display.note),
+            _core(plan, session),
+            Attempts(info, launches, recorder),
             _records(plan, info, is_begun=earlier is not None),
+            recorder,
+            Views(display, RunView(info.flow_run_id)),
+            Watches(interruption, pause, SpaceWatch(request.results, display.warn, display.note)),
         )
         session.summary = sweep.run()
         if sweep.is_suspended:
@@ -224,14 +225,21 @@ class _Kept:
         return cls(taken, taken.code())
 
 
-def _records(plan: Plan, info: SweepInfo, *, is_begun: bool) -> list[TrialRecord]:
-    """Of every trial.
+def _core(plan: Plan, session: Session) -> Core:
+    experiments = {
+        experiment.name: CoreExperiment(experiment.trials, experiment.spec.max_concurrent_trials)
+        for experiment in plan.experiments
+    }
+    return Core(experiments, session.scheduler)
 
-    The folders are looked at only where an earlier execution may have left something.
-    """
-    if not is_begun:
-        return [TrialRecord(trial) for trial in plan.trials()]
-    return [record_of(trial, info.experiments[trial.experiment].folder) for trial in plan.trials()]
+
+def _records(plan: Plan, info: SweepInfo, *, is_begun: bool) -> Records:
+    """A record of every trial; looks at the folders if an earlier execution may have left some."""
+    begun: Iterable[TrialRecord] = ()
+    if is_begun:
+        found = (record_of(t, info.experiments[t.experiment].folder) for t in plan.trials())
+        begun = (record for record in found if record.attempt)
+    return Records(plan, begun)
 
 
 def _parsed(request: Request, session: Session, drawn_seed: int) -> Plan:

@@ -9,9 +9,16 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 
-from tune_tasks.model.timeouts import CLOSE_MARGIN_S, PREFECT_KILLS_S, SUPERVISED_GRACE_S
+from tune_tasks.model.timeouts import (
+    CLOSE_MARGIN_S,
+    LEAST_PATIENCE_S,
+    PATIENCE_S,
+    PREFECT_KILLS_S,
+    SUPERVISED_GRACE_S,
+)
 
 _NAMES = {signal.SIGINT: "interrupted (Ctrl-C)", signal.SIGTERM: "interrupted (SIGTERM)"}
 
@@ -30,18 +37,18 @@ class Interruption:
 
     def __init__(self) -> None:
         self.reason: str | None = None
-        self.is_supervised = (
-            os.environ.get("PREFECT__ENABLE_CANCELLATION_AND_CRASHED_HOOKS") == "false"
-        )
-        self.patience_s = SUPERVISED_GRACE_S if self.is_supervised else float("inf")
-        self.close_within_s = (
-            PREFECT_KILLS_S - CLOSE_MARGIN_S if self.is_supervised else float("inf")
-        )
+        # Prefect's runners keep these hooks to themselves: they set the state of what they end.
+        hooks = os.environ.get("PREFECT__ENABLE_CANCELLATION_AND_CRASHED_HOOKS")
+        self.is_supervised = hooks == "false"
+        self.patience_s = self.close_within_s = float("inf")
+        if self.is_supervised:
+            self.patience_s = SUPERVISED_GRACE_S
+            self.close_within_s = PREFECT_KILLS_S - CLOSE_MARGIN_S
         self._listener: Callable[[str], None] | None = None
 
     @contextlib.contextmanager
     def calling(self, listener: Callable[[str], None]) -> Iterator[None]:
-        """Call the listener with the reason at each wish; at once where there was one before."""
+        """Call the listener with the reason of each wish; at once if there was one before."""
         self._listener = listener
         try:
             if self.reason:
@@ -60,6 +67,38 @@ class Interruption:
         self.reason = self.reason or _NAMES[signal.Signals(number)]
         if self._listener:
             self._listener(self.reason)
+
+
+class Patience:
+    """How long the end of a sweep may wait for others: for trackers, Prefect and the recorder.
+
+    It is short once Prefect is about to kill this process, and gone once somebody has asked again.
+
+    Args:
+        clock: Monotonic, in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._close_by = float("inf")
+        self._is_lost = False
+
+    def limit(self, seconds: float) -> None:
+        """Have everything closed in so many seconds; the first limit counts."""
+        self._close_by = min(self._close_by, self._clock() + seconds)
+
+    def lose(self) -> None:
+        """Wait for nothing that has not come by now."""
+        self._is_lost = True
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing more is to be waited for."""
+        return self._is_lost or self._clock() > self._close_by
+
+    def seconds(self, most: float = PATIENCE_S) -> float:
+        """Seconds to wait for one answer."""
+        return max(LEAST_PATIENCE_S, min(most, self._close_by - self._clock()))
 
 
 @contextlib.contextmanager

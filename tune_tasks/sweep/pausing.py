@@ -10,6 +10,8 @@ from uuid import UUID
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 
+from tune_tasks.sweep.events import Pause
+
 logger = logging.getLogger(__name__)
 
 _LOOK_S = 3.0
@@ -35,9 +37,13 @@ class PauseWatch:
             threading.Thread(target=self._watch, name="pause watch", daemon=True).start()
 
     @property
-    def is_on(self) -> bool:
-        """Whether no trial is to start now."""
-        return self.suspended is not None or bool(self._state and self._state.is_paused())
+    def pause(self) -> Pause:
+        """Whether trials may start now."""
+        if self.suspended is not None:
+            return Pause.SUSPENDED
+        if self._state and self._state.is_paused():
+            return Pause.ON
+        return Pause.OFF
 
     @property
     def is_cancelled(self) -> bool:

@@ -97,6 +97,10 @@ class Plan:
         """The experiment that a trial belongs to."""
         return self._by_name[trial.experiment]
 
+    def sizes(self) -> set[Resources]:
+        """What trials occupy, each size once."""
+        return {trial.resources for trial in self.trials()}
+
     def expect_to_fit(self, cluster: Cluster) -> None:
         """Raise ResourcesError if an experiment's trials can never be placed."""
         for experiment in self.experiments:

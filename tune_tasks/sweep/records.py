@@ -1,8 +1,9 @@
-"""What the driver knows of each trial while a sweep runs. Plain data."""
+"""The trials of a running sweep as the driver knows them. Plain data."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,43 +14,47 @@ from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import Progress
 from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, TrialState
 from tune_tasks.recording.protocol import AttemptStatus
+from tune_tasks.sweep.plan import Plan
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass
+@dataclass(eq=False)
 class Attempt:
     """One submitted attempt.
 
     Attributes:
-        reference: Ray's, of the task's state.
-        submitted_at: In seconds since the epoch.
-        ending: Why the driver had its process ended, where it had.
-        placement: Ray's placement group of its processes, where it has more than one.
+        reference: Ray's reference to the state of Prefect's task run.
+        submitted_at: On the driver's monotonic clock, in seconds.
+        submitted_time: The same moment in seconds since the epoch.
+        ending: Why the driver has Ray end its process; None if it does not.
+        placement: Ray's placement group, if the attempt has more than one process.
+        closed_itself: Whether its process has told Prefect and the recorder how it ended.
     """
 
     number: int
     paths: AttemptPaths
     reference: Any
     task_run_id: UUID
-    submitted_at: float
+    submitted_at: float = 0.0
+    submitted_time: float = 0.0
     ending: Stop | None = None
     placement: Any = None
+    closed_itself: bool = False
 
     def before(self, folder: Path, trial: Trial) -> Attempt | None:
-        """The trial's attempt before this one, which has not begun.
-
-        None if this was to be its first.
-        """
+        """The trial's attempt before this one, which never began; None if this was the first."""
         if self.number == 1:
             return None
         paths = AttemptPaths.of(folder, trial, self.number - 1)
-        return Attempt(self.number - 1, paths, None, self.task_run_id, self.submitted_at)
+        return Attempt(
+            self.number - 1, paths, None, self.task_run_id, submitted_time=self.submitted_time
+        )
 
     def keep(self, trial: Trial, outcome: Outcome) -> None:
-        """Have the attempt's files here, too.
+        """Write those of the attempt's files that are not here.
 
-        Where its process died before it wrote them or ran on another machine.
+        Its process may have died before it wrote them, or have run on another machine.
         """
         try:
             if not self.paths.params.exists():
@@ -60,25 +65,21 @@ class Attempt:
             logger.warning("%s: %s", self.paths.folder, exc)
 
 
-@dataclass
+@dataclass(eq=False)
 class TrialRecord:
     """One trial of the running sweep.
 
     Attributes:
         attempt: The latest; None until the first is submitted.
         status: The recorder's latest of that attempt; None until its process has announced it.
-        outcome: How the attempt ended; None while the trial is pending or running.
-        told: Reports that the scheduler was told of.
-        wanted: The scheduler's decision to end the attempt, and since when.
-        foreign_lines: Lines of the attempt's `result.json` that are no reports.
+        outcome: The end of that attempt; None while the trial is pending or running.
+        foreign_lines: Lines of the attempt's `result.json` that are not reports.
     """
 
     trial: Trial
     attempt: Attempt | None = None
     status: AttemptStatus | None = None
     outcome: Outcome | None = None
-    told: int = 0
-    wanted: tuple[Stop, float] | None = None
     foreign_lines: int = 0
 
     @property
@@ -86,11 +87,13 @@ class TrialRecord:
         """Where the trial stands."""
         if self.outcome:
             return self.outcome.state
-        return TrialState.RUNNING if self.status and self.attempt else TrialState.PENDING
+        if self.status and self.attempt:
+            return TrialState.RUNNING
+        return TrialState.PENDING
 
     @property
     def progress(self) -> Progress:
-        """What its latest attempt has reported."""
+        """The reports of its latest attempt."""
         return self.status.progress if self.status else Progress()
 
     @property
@@ -103,25 +106,26 @@ class TrialRecord:
         """Attempts begun."""
         return self.attempt.number if self.attempt else 0
 
-    def missing(self) -> tuple[str, ...]:
-        """The files of its ended attempt that are gone by now.
-
-        Of the reports also if some of them are.
-        """
-        if self.attempt is None or self.outcome is None:
-            return ()
-        paths, size = self.attempt.paths, self.progress.size
-        files = {paths.results: size} if size else {}
-        return tuple(
-            path.name
-            for path, least in {**files, paths.params: 0, paths.outcome: 0}.items()
-            if _size(path) < least
-        )
-
     @property
     def cancelled(self) -> bool:
         """Whether the sweep was interrupted before the trial ended by itself."""
         return self.outcome is None or self.outcome.ended_by is EndedBy.CANCELLED
+
+    def begin(self, attempt: Attempt) -> None:
+        """A new attempt was submitted; nothing is known of it yet."""
+        self.attempt = attempt
+        self.status = None
+        self.outcome = None
+
+    def missing(self) -> tuple[str, ...]:
+        """Files of its ended attempt that are gone; the reports also if only some of them are."""
+        if self.attempt is None or self.outcome is None:
+            return ()
+        paths, size = self.attempt.paths, self.progress.size
+        least = {paths.params: 0, paths.outcome: 0}
+        if size:
+            least = {paths.results: size, **least}
+        return tuple(path.name for path, bytes_ in least.items() if _size(path) < bytes_)
 
 
 def _size(path: Path) -> int:
@@ -130,3 +134,30 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return -1
+
+
+class Records:
+    """A record of every trial of a sweep; of one that was never started it is made when asked for.
+
+    Args:
+        plan: Of all trials.
+        begun: What an earlier execution of the sweep has left.
+    """
+
+    def __init__(self, plan: Plan, begun: Iterable[TrialRecord] = ()) -> None:
+        self._plan = plan
+        self._begun = {record.trial.key: record for record in begun}
+
+    def of(self, trial: Trial) -> TrialRecord:
+        """The record of a trial, kept from now on."""
+        if trial.key not in self._begun:
+            self._begun[trial.key] = TrialRecord(trial)
+        return self._begun[trial.key]
+
+    def begun(self) -> list[TrialRecord]:
+        """The records of the trials that were started, in the order in which they were."""
+        return list(self._begun.values())
+
+    def __iter__(self) -> Iterator[TrialRecord]:
+        for trial in self._plan.trials():
+            yield self._begun.get(trial.key) or TrialRecord(trial)

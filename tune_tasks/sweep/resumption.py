@@ -89,7 +89,7 @@ def record_of(trial: Trial, folder: Path) -> TrialRecord:
     number, paths = _last_attempt(trial, folder)
     if number == 0:
         return TrialRecord(trial)
-    attempt = Attempt(number, paths, None, _NO_TASK_RUN, time.time())
+    attempt = Attempt(number, paths, None, _NO_TASK_RUN, submitted_time=time.time())
     outcome = paths.read_outcome()
     progress = read_progress(paths.results)
     has_reports = outcome is not None and progress.reports >= outcome.reports

@@ -8,21 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tune_tasks.model.disk import nearest_existing
+from tune_tasks.sweep.events import Disk
 
-_NEEDED_BYTES = 8 * 2**20  # the files of some trials, not the checkpoints that a script may write
-
-
-_NEEDED_SHARE = 0.05  # of a disk so small that it never has that much
-
-
+# For the files of some trials, not for the checkpoints that a script may write.
+_NEEDED_BYTES = 8 * 2**20
+# Of a disk so small that it never has that much.
+_NEEDED_SHARE = 0.05
 _WAIT_S = 600.0
-
-
 _AGAIN_S = 5.0
 
 
 class SpaceWatch:
-    """Keeps a sweep from starting trials while the disk of its results is full. Used in the driver.
+    """Looks whether the disk of the results has room for another trial. Used in the driver.
 
     Args:
         folder: Of all results.
@@ -39,38 +36,35 @@ class SpaceWatch:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._folder, self._warn, self._note, self._clock = folder, warn, note, clock
+        self._folder, self._clock = folder, clock
+        self._warn, self._note = warn, note
         self._full_since: float | None = None
         self._not_before = float("-inf")
         self._doubted_at: float | None = None
         self.given_up: str | None = None
 
-    @property
-    def is_waiting(self) -> bool:
-        """Whether trials are kept until there is room."""
-        return self._full_since is not None and self.given_up is None
+    def look(self) -> Disk:
+        """Whether a trial can be started now; `given_up` says why no trial ever can."""
+        if self._has_room():
+            return Disk.ROOMY
+        return Disk.GIVEN_UP if self.given_up else Disk.FULL
 
-    def has_room(self) -> bool:
-        """Whether a trial can be started now.
-
-        Not once the waiting was given up, of which `given_up` is the reason.
-        """
+    def _has_room(self) -> bool:
         now = self._clock()
         if self.given_up or now < self._not_before:
             return False
-        if (shortage := _shortage(self._folder)) is None:
-            if self._full_since is not None and self._doubted_at is None:
-                self._full_since = None
-                self._note(f"there is room again in {self._folder}: the sweep goes on")
-            return True
-        self._wait(now, shortage)
-        return False
+        shortage = _shortage(self._folder)
+        if shortage is not None:
+            self._wait(now, shortage)
+            return False
+        # A disk that only an attempt can find full is not known to have room before one finds it.
+        if self._full_since is not None and self._doubted_at is None:
+            self._full_since = None
+            self._note(f"there is room again in {self._folder}: the sweep goes on")
+        return True
 
     def found_full(self, reason: str) -> None:
-        """An attempt found no room, whatever the disk says of itself.
-
-        A user's quota does not show there.
-        """
+        """An attempt found no room, whatever the disk says: a user's quota does not show there."""
         now = self._clock()
         self._not_before, self._doubted_at = now + _AGAIN_S, now
         self._wait(now, reason)
@@ -78,7 +72,7 @@ class SpaceWatch:
     def found_room(self, submitted_ago_s: float) -> None:
         """An attempt could write its files.
 
-        One that was submitted before the last one that could not tells nothing.
+        If it was submitted before the last one that could not, this says nothing.
 
         Args:
             submitted_ago_s: How long ago it was submitted, in seconds.
@@ -99,12 +93,13 @@ class SpaceWatch:
 
 
 def _shortage(folder: Path) -> str | None:
-    """What little is free, or None if that is enough."""
+    """How little is free; None if that is enough."""
     try:
         disk = os.statvfs(nearest_existing(folder))
     except OSError:
         return None  # whoever makes the folder learns what is wrong
-    free, size = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
+    free = disk.f_bavail * disk.f_frsize
+    size = disk.f_blocks * disk.f_frsize
     has_files = disk.f_files == 0 or disk.f_favail > 0  # some file systems do not count them
     if has_files and free >= min(_NEEDED_BYTES, _NEEDED_SHARE * size):
         return None

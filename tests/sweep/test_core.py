@@ -1,0 +1,584 @@
+"""The decisions of a sweep, by examples and by a random walk through everything that can happen."""
+
+import math
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+)
+
+from tune_tasks.model.stopping import parse_criterion
+from tune_tasks.model.timeouts import SILENCE_S
+from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, TrialState
+from tune_tasks.search.scheduler import Scheduler
+from tune_tasks.sweep.core import LOOKAHEAD, Core, CoreExperiment
+from tune_tasks.sweep.events import (
+    Announced,
+    AttemptEnded,
+    Disk,
+    DiskChanged,
+    EndDecided,
+    Pause,
+    PauseChanged,
+    RecorderRestarted,
+    Reported,
+    Restored,
+    StartFailed,
+    StopAsked,
+    SweepBegan,
+    Ticked,
+    TrainingBegan,
+    event_from_json,
+    event_to_json,
+)
+from tune_tasks.sweep.instructions import (
+    CloseSweep,
+    EndAll,
+    EndAttempt,
+    ForgetAttempt,
+    KeepEnd,
+    KillAttempt,
+    StartAttempt,
+    instruction_from_json,
+    instruction_to_json,
+)
+
+WELL = Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned")
+FAILED = Outcome(TrialState.ERROR, EndedBy.ERROR, "error", "ValueError: x")
+CANCELLED = Outcome(TrialState.TERMINATED, EndedBy.CANCELLED, "cancelled")
+NO_SPACE = Outcome(TrialState.ERROR, EndedBy.NO_SPACE, "no room")
+CRITERION = Stop(EndedBy.CRITERION, "mean_loss 0.1 <= 0.2")
+GRACE_S = 10.0
+
+
+def trial(index, experiment="e", **keys):
+    keys = {"stop_grace_s": GRACE_S, **keys}
+    return Trial(experiment, index, f"script_{index}", "script", {}, {}, seed=0, **keys)
+
+
+def experiment(num_trials, *, limit=None, name="e", **keys):
+    return CoreExperiment([trial(i, name, **keys) for i in range(num_trials)], limit)
+
+
+def begun(core, room=1):
+    return core.handle(SweepBegan(0, room - LOOKAHEAD))
+
+
+def sweep(num_trials=3, *, room=1, scheduler=None, limit=None, **keys):
+    """A core with one experiment, and what it wants first."""
+    core = Core({"e": experiment(num_trials, limit=limit, **keys)}, scheduler)
+    return core, begun(core, room)
+
+
+def running(*args, **keys):
+    """A core whose first trials run."""
+    core, instructions = sweep(*args, **keys)
+    for start in instructions:
+        core.handle(Announced(1, start.trial, start.attempt))
+        core.handle(TrainingBegan(1, start.trial, start.attempt))
+    return core
+
+
+# ── Starting ─────
+
+
+def test_trials_start_in_order_as_far_as_there_is_room():
+    core = Core({"e": experiment(9)})
+    assert core.handle(SweepBegan(0, 2)) == [StartAttempt(f"e/{i}", 1) for i in range(4)]
+    assert core.pending == 5
+
+
+def test_a_trial_that_ends_makes_room_for_the_next():
+    core, first = sweep(3, room=2)
+    assert first == [StartAttempt("e/0", 1), StartAttempt("e/1", 1)]
+    ended = core.handle(AttemptEnded(1, "e/0", 1, WELL))
+    assert ended == [KeepEnd("e/0", 1, WELL, will_retry=False), StartAttempt("e/2", 1)]
+
+
+def test_experiments_are_interleaved():
+    core = Core({"a": experiment(3, name="a"), "b": experiment(1, name="b")})
+    assert [i.trial for i in begun(core, 9)] == ["a/0", "b/0", "a/1", "a/2"]
+
+
+def test_an_experiment_has_no_more_running_trials_than_it_allows():
+    core = Core({"a": experiment(3, name="a", limit=1), "b": experiment(3, name="b")})
+    assert [i.trial for i in begun(core, 3)] == ["a/0", "b/0", "b/1"]
+    ended = core.handle(AttemptEnded(1, "a/0", 1, WELL))
+    assert ended[1:] == [StartAttempt("a/1", 1)]
+
+
+def test_the_sweep_is_over_when_the_last_trial_has_ended():
+    core, _ = sweep(1)
+    over = core.handle(AttemptEnded(1, "e/0", 1, WELL))
+    assert over == [KeepEnd("e/0", 1, WELL, will_retry=False), CloseSweep()]
+    assert core.handle(StopAsked(2, "too late")) == []
+
+
+def test_a_million_pending_trials_are_not_resolved_to_start_one():
+    class Trials:
+        def __init__(self):
+            self.resolved = 0
+
+        def __len__(self):
+            return 1_000_000
+
+        def __getitem__(self, index):
+            self.resolved += 1
+            return trial(index)
+
+    trials = Trials()
+    core = Core({"e": CoreExperiment(trials)})
+    begun(core, 2)
+    for number in range(100):
+        core.handle(AttemptEnded(1, f"e/{number}", 1, WELL))
+    assert core.pending == 1_000_000 - 102
+    assert trials.resolved <= 2 * 102
+
+
+# ── Trying again ─────
+
+
+def test_a_failed_trial_is_tried_again_before_all_others():
+    core, _ = sweep(2, max_failures=1)
+    first = core.handle(AttemptEnded(1, "e/0", 1, FAILED))
+    assert first == [KeepEnd("e/0", 1, FAILED, will_retry=True), StartAttempt("e/0", 2)]
+    second = core.handle(AttemptEnded(2, "e/0", 2, FAILED))
+    assert second == [KeepEnd("e/0", 2, FAILED, will_retry=False), StartAttempt("e/1", 1)]
+
+
+def test_an_attempt_without_room_for_its_folder_does_not_count():
+    core, _ = sweep(1)
+    core.handle(DiskChanged(1, Disk.FULL))
+    assert core.handle(AttemptEnded(1, "e/0", 1, NO_SPACE)) == [ForgetAttempt("e/0", 1)]
+    assert core.handle(DiskChanged(2, Disk.ROOMY)) == [StartAttempt("e/0", 1)]
+
+
+def test_a_disk_that_stays_full_ends_the_sweep():
+    core, _ = sweep(2)
+    core.handle(DiskChanged(1, Disk.FULL))
+    assert core.handle(AttemptEnded(1, "e/0", 1, WELL))[1:] == []
+    assert core.handle(DiskChanged(601, Disk.GIVEN_UP)) == [CloseSweep()]
+    assert (core.pending, core.is_suspended) == (1, False)
+
+
+# ── An earlier execution ─────
+
+
+def test_what_an_earlier_execution_has_done_is_not_run_again():
+    core = Core({"e": experiment(4)})
+    core.handle(Restored(0, "e/0", 1, WELL))
+    core.handle(Restored(0, "e/2", 2))
+    assert begun(core, 9) == [
+        StartAttempt("e/1", 1),
+        StartAttempt("e/2", 3),
+        StartAttempt("e/3", 1),
+    ]
+
+
+def test_nothing_is_left_of_a_sweep_that_was_done():
+    core = Core({"e": experiment(1)})
+    core.handle(Restored(0, "e/0", 1, WELL))
+    assert begun(core) == [CloseSweep()]
+
+
+# ── Pausing ─────
+
+
+def test_a_pause_lets_trials_end_and_starts_none():
+    core = running(2)
+    assert core.handle(PauseChanged(2, Pause.ON)) == []
+    assert core.handle(AttemptEnded(3, "e/0", 1, WELL)) == [KeepEnd("e/0", 1, WELL, False)]
+    assert core.handle(PauseChanged(4, Pause.OFF)) == [StartAttempt("e/1", 1)]
+
+
+def test_a_pause_takes_back_what_waits_in_ray():
+    core, _ = sweep(1)
+    core.handle(PauseChanged(1, Pause.ON))
+    (kill,) = core.handle(Ticked(1))
+    assert kill == KillAttempt(
+        "e/0", 1, Stop(EndedBy.CANCELLED, "the run was paused before it began")
+    )
+    assert core.handle(AttemptEnded(2, "e/0", 1, CANCELLED)) == [ForgetAttempt("e/0", 1)]
+    assert core.handle(PauseChanged(3, Pause.OFF)) == [StartAttempt("e/0", 1)]
+
+
+def test_what_a_pause_has_ended_just_as_it_began_is_tried_again():
+    core, _ = sweep(1)
+    core.handle(PauseChanged(1, Pause.ON))
+    core.handle(Ticked(1))
+    core.handle(Announced(1, "e/0", 1))
+    ended = core.handle(AttemptEnded(2, "e/0", 1, CANCELLED))
+    assert ended == [KeepEnd("e/0", 1, CANCELLED, will_retry=True)]
+    assert core.handle(PauseChanged(3, Pause.OFF)) == [StartAttempt("e/0", 2)]
+
+
+@pytest.mark.parametrize("disk", Disk)
+def test_a_suspended_sweep_ends_with_its_running_trials(disk):
+    core = running(2)
+    core.handle(PauseChanged(2, Pause.SUSPENDED))
+    core.handle(DiskChanged(2, disk))
+    ended = core.handle(AttemptEnded(3, "e/0", 1, WELL))
+    assert ended == [KeepEnd("e/0", 1, WELL, will_retry=False), CloseSweep()]
+    assert core.is_suspended
+
+
+# ── Stopping ─────
+
+
+def test_a_stop_asks_all_to_end_and_starts_none():
+    core = running(3, room=2)
+    assert core.handle(StopAsked(2, "Ctrl-C")) == [EndAll(Stop(EndedBy.CANCELLED, "Ctrl-C"))]
+    assert core.handle(AttemptEnded(3, "e/0", 1, CANCELLED)) == [
+        KeepEnd("e/0", 1, CANCELLED, will_retry=False)
+    ]
+    assert core.handle(AttemptEnded(3, "e/1", 1, FAILED))[-1] == CloseSweep()
+    assert (core.pending, core.is_suspended) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("patience_s", "killed_after_s"), [(math.inf, GRACE_S + SILENCE_S), (4, 4)]
+)
+def test_what_does_not_end_after_a_stop_is_killed_after_the_grace(patience_s, killed_after_s):
+    core = running(1)
+    core.handle(StopAsked(100, "Ctrl-C", patience_s))
+    assert core.handle(Ticked(100 + killed_after_s)) == []
+    (kill,) = core.handle(Ticked(100.1 + killed_after_s))
+    assert kill == KillAttempt("e/0", 1, Stop(EndedBy.CANCELLED, "Ctrl-C"))
+    assert core.handle(Ticked(200)) == []  # once is enough
+
+
+def test_who_asks_twice_does_not_want_to_wait():
+    core = running(1)
+    core.handle(StopAsked(100, "Ctrl-C"))
+    assert core.handle(StopAsked(101, "Ctrl-C")) == []
+    assert core.handle(Ticked(101.1)) == [KillAttempt("e/0", 1, Stop(EndedBy.CANCELLED, "Ctrl-C"))]
+
+
+def test_a_stop_takes_back_what_waits_in_ray():
+    core, _ = sweep(1)
+    core.handle(StopAsked(1, "Ctrl-C"))
+    assert isinstance(core.handle(Ticked(1.1))[0], KillAttempt)
+    taken_back = core.handle(AttemptEnded(2, "e/0", 1, CANCELLED))
+    assert taken_back == [ForgetAttempt("e/0", 1), CloseSweep()]
+    assert core.pending == 1
+
+
+def test_what_could_not_be_started_is_pending_again():
+    core, _ = sweep(2)
+    core.handle(StopAsked(1, "the sweep failed: ConnectionError"))
+    assert core.handle(StartFailed(1, "e/0", 1)) == [ForgetAttempt("e/0", 1), CloseSweep()]
+    assert core.pending == 2
+
+
+def test_a_new_recorder_is_told_again_who_is_to_end():
+    class Ends(Scheduler):
+        def on_result(self, trial, result):
+            return "too slow" if trial.index == 0 else None
+
+    core = running(2, room=2, scheduler=Ends())
+    (asked,) = core.handle(Reported(2, "e/0", 1, 1, {}))
+    core.handle(Reported(2, "e/1", 1, 1, {}))
+    assert asked == EndAttempt("e/0", 1, Stop(EndedBy.SCHEDULER, "too slow"))
+    assert core.handle(RecorderRestarted(3)) == [asked]
+    (end_all,) = core.handle(StopAsked(4, "Ctrl-C"))
+    assert core.handle(RecorderRestarted(5)) == [end_all, asked]
+
+
+# ── The last step: who is overdue ─────
+
+
+@pytest.mark.parametrize("stop", [[], [parse_criterion("mean_loss", 0.2)]])
+def test_who_is_not_to_end_may_be_silent(stop):
+    core = running(1, stop=tuple(stop))
+    assert core.handle(Ticked(10_000, silent=("e/0",))) == []
+
+
+def test_who_is_to_end_and_silent_is_killed_after_the_grace():
+    core = running(1)
+    core.handle(EndDecided(100, "e/0", 1, CRITERION))
+    due = 100 + GRACE_S + SILENCE_S
+    assert core.handle(Ticked(due - 0.1, silent=("e/0",))) == []
+    assert core.handle(Ticked(due + 0.1)) == []  # its monitor speaks, and will end it
+    (kill,) = core.handle(Ticked(due + 0.2, silent=("e/0",)))
+    reason = "mean_loss 0.1 <= 0.2; its process did not answer any more and was ended"
+    assert kill == KillAttempt("e/0", 1, Stop(EndedBy.CRITERION, reason))
+
+
+def test_the_core_knows_when_the_time_of_a_silent_trial_is_up():
+    core = running(1, stop=(parse_criterion("time_total_s", 50),))  # it began at 1
+    due = 51 + GRACE_S + SILENCE_S
+    assert core.handle(Ticked(due - 0.1, silent=("e/0",))) == []
+    (kill,) = core.handle(Ticked(due + 0.1, silent=("e/0",)))
+    assert kill.stop.ended_by is EndedBy.CRITERION
+    assert kill.stop.reason.startswith("time_total_s 66.1 >= 50; its process did not answer")
+
+
+# ── The scheduler ─────
+
+
+class Recording(Scheduler):
+    """Takes the last trial, and notes what it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def setup(self, trials):
+        self.told.append(["setup", len(trials)])
+
+    def choose(self, pending):
+        return pending[-1] if len(pending) > 1 else None
+
+    def on_result(self, trial, result):
+        self.told.append([trial.index, result["n"]])
+
+    def on_end(self, trial, outcome):
+        self.told.append([trial.index, outcome.state])
+
+
+def test_the_scheduler_chooses_and_hears_of_each_report_once():
+    scheduler = Recording()
+    core = running(3, scheduler=scheduler)
+    for reports in (1, 1, 3):
+        core.handle(Reported(2, "e/2", 1, reports, {"n": reports}))
+    core.handle(Reported(2, "e/2", 7, 9, {"n": "of an attempt that is not the trial's"}))
+    assert core.handle(AttemptEnded(3, "e/2", 1, WELL))[1:] == [StartAttempt("e/1", 1)]
+    assert scheduler.told == [["setup", 3], [2, 1], [2, 3], [2, TrialState.TERMINATED]]
+    assert core.handle(AttemptEnded(4, "e/1", 1, WELL))[1:] == [CloseSweep()]
+    assert core.pending == 1  # it wanted none any more
+
+
+@pytest.mark.parametrize("method", ["setup", "choose", "on_result", "on_end"])
+def test_a_scheduler_that_raises_ends_the_running_trials_first(method):
+    class Broken(Scheduler):
+        pass
+
+    def broken(self, *args):
+        if method in ("setup", "on_result", "on_end") or args[0][0].index == 2:
+            raise RuntimeError("broken")
+        return args[0][0]
+
+    setattr(Broken, method, broken)
+    core, first = sweep(4, room=2, scheduler=Broken(), max_failures=1)
+    wanted = list(first)
+    for start in [i for i in first if isinstance(i, StartAttempt)]:
+        core.handle(Announced(1, start.trial, 1))
+        wanted += core.handle(Reported(1, start.trial, 1, 1, {}))
+        wanted += core.handle(
+            AttemptEnded(2, start.trial, 1, FAILED if method != "choose" else WELL)
+        )
+    assert EndAll(Stop(EndedBy.CANCELLED, "the sweep failed: RuntimeError: broken")) in wanted
+    assert wanted[-1] == CloseSweep()
+    assert str(core.failure) == "broken"
+
+
+def test_a_scheduler_cannot_choose_what_is_not_pending():
+    class Insists(Scheduler):
+        def choose(self, pending):
+            return trial(0)
+
+    core, _ = sweep(2, room=2, scheduler=Insists())
+    assert str(core.failure) == "Scheduler.choose returned e/0, which is not pending"
+
+
+# ── JSON ─────
+
+EVENTS = [
+    Restored(0, "e/0", 2, WELL),
+    SweepBegan(0, 4),
+    Announced(1, "e/0", 1),
+    TrainingBegan(1.5, "e/0", 1),
+    Reported(2, "e/0", 1, 3, {"mean_loss": 0.1, "info": {"a": [1, "x", None, float("inf")]}}),
+    EndDecided(3, "e/0", 1, CRITERION),
+    AttemptEnded(4, "e/0", 1, FAILED),
+    StartFailed(4, "e/0", 1),
+    StopAsked(4, "Ctrl-C"),
+    StopAsked(5, "Ctrl-C", 15),
+    PauseChanged(6, Pause.SUSPENDED),
+    DiskChanged(7, Disk.GIVEN_UP),
+    RecorderRestarted(8),
+    Ticked(9, ("e/0", "e/1")),
+]
+INSTRUCTIONS = [
+    StartAttempt("e/0", 1),
+    EndAttempt("e/0", 1, CRITERION),
+    EndAll(CRITERION),
+    KillAttempt("e/0", 1, CRITERION),
+    KeepEnd("e/0", 1, FAILED, will_retry=True),
+    ForgetAttempt("e/0", 1),
+    CloseSweep(),
+]
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.kind)
+def test_an_event_reads_back(event):
+    text = event_to_json(event)
+    assert "\n" not in text
+    assert event_from_json(text) == event
+
+
+@pytest.mark.parametrize("instruction", INSTRUCTIONS, ids=lambda instruction: instruction.kind)
+def test_an_instruction_reads_back(instruction):
+    assert instruction_from_json(instruction_to_json(instruction)) == instruction
+
+
+@pytest.mark.parametrize("text", ["", "{", "5", '{"kind": "nonsense"}', '{"kind": "ticked"}'])
+def test_what_is_no_event_is_refused(text):
+    with pytest.raises(ValueError, match="validation error"):
+        event_from_json(text)
+
+
+# ── Anything, in any order ─────
+
+NUM_TRIALS = 4
+MAX_FAILURES = 2
+
+
+class AnySweep(RuleBasedStateMachine):
+    """Whatever happens: a trial ends once or is pending, and a stopped sweep ends."""
+
+    @initialize(
+        room=st.integers(1, 4), limit=st.none() | st.integers(1, 2), grace=st.sampled_from([0, 10])
+    )
+    def begin(self, room, limit, grace):
+        def experiments():
+            keys = {"max_failures": MAX_FAILURES, "stop_grace_s": grace}
+            return {
+                "a": experiment(NUM_TRIALS, name="a", limit=limit, **keys),
+                "b": experiment(NUM_TRIALS, name="b", **keys),
+            }
+
+        self.experiments, self.limit, self.room = experiments, limit, room
+        self.core = Core(experiments())
+        self.now = 0.0
+        self.running = {}
+        self.attempt_of = {}
+        self.ended = {}
+        self.journal = []
+        self.answers = []
+        self.is_over = self.is_stopped = False
+        self.pause, self.disk = Pause.OFF, Disk.ROOMY
+        self.tell(SweepBegan(0, room - LOOKAHEAD))
+
+    def tell(self, event):
+        is_held = self.is_stopped or self.pause is not Pause.OFF or self.disk is not Disk.ROOMY
+        instructions = self.core.handle(event)
+        self.journal.append(event)
+        self.answers.append(instructions)
+        for wish in instructions:
+            assert not self.is_over
+            if isinstance(wish, StartAttempt):
+                assert not is_held
+                self.started(wish)
+            elif isinstance(wish, KeepEnd):
+                if not wish.will_retry:
+                    assert wish.trial not in self.ended
+                    self.ended[wish.trial] = wish.outcome
+            elif isinstance(wish, ForgetAttempt):
+                self.attempt_of[wish.trial] -= 1
+            elif isinstance(wish, KillAttempt):
+                assert self.running[wish.trial] == wish.attempt
+            elif isinstance(wish, CloseSweep):
+                assert not self.running
+                self.is_over = True
+
+    def started(self, wish):
+        assert wish.trial not in self.running
+        assert wish.trial not in self.ended
+        assert wish.attempt == self.attempt_of.get(wish.trial, 0) + 1
+        self.running[wish.trial] = self.attempt_of[wish.trial] = wish.attempt
+
+    def one_that_runs(self, data):
+        return data.draw(st.sampled_from(sorted(self.running.items()) or [("a/0", 99)]))
+
+    @rule(data=st.data())
+    def announced(self, data):
+        self.tell(Announced(self.now, *self.one_that_runs(data)))
+
+    @rule(data=st.data(), reports=st.integers(0, 5))
+    def reported(self, data, reports):
+        self.tell(Reported(self.now, *self.one_that_runs(data), reports, {"mean_loss": reports}))
+
+    @rule(data=st.data())
+    def decided(self, data):
+        self.tell(EndDecided(self.now, *self.one_that_runs(data), CRITERION))
+
+    @rule(data=st.data(), outcome=st.sampled_from([WELL, WELL, FAILED, CANCELLED, NO_SPACE]))
+    def attempt_ended(self, data, outcome):
+        key, attempt = self.one_that_runs(data)
+        self.running.pop(key, None)
+        self.tell(AttemptEnded(self.now, key, attempt, outcome))
+
+    @rule(data=st.data())
+    def start_failed(self, data):
+        """The driver stops the sweep first: it would be told to start the same once more."""
+        self.stopped(math.inf)
+        key, attempt = self.one_that_runs(data)
+        self.running.pop(key, None)
+        self.tell(StartFailed(self.now, key, attempt))
+
+    @rule(pause=st.sampled_from(Pause))
+    def paused(self, pause):
+        self.pause = pause
+        self.tell(PauseChanged(self.now, pause))
+
+    @rule(disk=st.sampled_from(Disk))
+    def disk_changed(self, disk):
+        self.disk = disk
+        self.tell(DiskChanged(self.now, disk))
+
+    @rule(patience=st.just(math.inf) | st.integers(0, 20))
+    def stopped(self, patience):
+        self.is_stopped = True
+        self.tell(StopAsked(self.now, "Ctrl-C", patience))
+
+    @rule()
+    def recorder_restarted(self):
+        self.tell(RecorderRestarted(self.now))
+
+    @rule(seconds=st.floats(0, 30), data=st.data())
+    def ticked(self, seconds, data):
+        self.now += seconds
+        silent = data.draw(st.sets(st.sampled_from(sorted(self.running)))) if self.running else ()
+        self.tell(Ticked(self.now, tuple(sorted(silent))))
+
+    @invariant()
+    def bounds_hold(self):
+        assert len(self.running) <= self.room
+        of_a = [key for key in self.running if key.startswith("a/")]
+        assert self.limit is None or len(of_a) <= self.limit
+        waiting = 2 * NUM_TRIALS - len(self.running) - len(self.ended)
+        assert self.core.pending == waiting
+
+    def teardown(self):
+        """From wherever it is, a stopped sweep ends; and the journal gives the same answers."""
+        if not hasattr(self, "core"):
+            return
+        was_over = self.is_over
+        self.stopped(math.inf)
+        self.now += 1_000
+        self.tell(Ticked(self.now, ()))
+        for key, attempt in sorted(self.running.items()):
+            del self.running[key]
+            self.tell(AttemptEnded(self.now, key, attempt, CANCELLED))
+        assert self.is_over
+        assert was_over or not self.core.is_suspended
+        again = Core(self.experiments())
+        replayed = [again.handle(event_from_json(event_to_json(e))) for e in self.journal]
+        assert replayed == self.answers
+        self.replay_without_ticks_that_changed_nothing()
+
+    def replay_without_ticks_that_changed_nothing(self):
+        """The journal of a sweep may leave out what has had no consequence."""
+        pairs = zip(self.journal, self.answers, strict=True)
+        kept = [(e, a) for e, a in pairs if a or not isinstance(e, Ticked)]
+        again = Core(self.experiments())
+        assert [again.handle(event) for event, _ in kept] == [answer for _, answer in kept]
+
+
+TestAnySweep = AnySweep.TestCase
+TestAnySweep.settings = settings(max_examples=150, stateful_step_count=40)

@@ -1,0 +1,108 @@
+"""Starts attempts on the cluster, as task runs of Prefect, waits for their ends, and ends them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from prefect_ray.context import remote_options
+
+from tune_tasks.cluster.placement import placed_options, release, reserve
+from tune_tasks.model.files import AttemptPaths
+from tune_tasks.model.trial import Stop, Trial, attempt_name
+from tune_tasks.recording.client import RecorderClient
+from tune_tasks.sweep.records import Attempt
+from tune_tasks.tracking.info import SweepInfo
+from tune_tasks.trial.attempt import Assignment
+from tune_tasks.trial.trainable import Trainable
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What submitting a trial of one experiment needs, the same for all of its trials.
+
+    Attributes:
+        trainable: What its trials call.
+        options: Ray's for the task.
+        task: Prefect's task.
+    """
+
+    trainable: Trainable
+    options: Mapping[str, Any]
+    task: Any
+
+
+class Attempts:
+    """The attempts that run, or wait in Ray. Used in the driver, from its main thread.
+
+    Args:
+        info: Names and folders.
+        launches: By experiment.
+        recorder: The trials' line to the recorder.
+    """
+
+    def __init__(
+        self, info: SweepInfo, launches: Mapping[str, Launch], recorder: RecorderClient
+    ) -> None:
+        self._info, self._launches, self._recorder = info, launches, recorder
+        self._by_reference: dict[Any, tuple[Trial, Attempt]] = {}
+
+    def start(self, trial: Trial, number: int) -> Attempt:
+        """Submit an attempt of a trial; Ray starts it when it has room."""
+        paths = AttemptPaths.of(self._info.experiments[trial.experiment].folder, trial, number)
+        launch = self._launches[trial.experiment]
+        assignment = Assignment(trial, number, launch.trainable, paths.folder, self._info.cwd)
+        placement = reserve(trial.bundles) if trial.bundles else None
+        if placement:
+            where = placed_options(placement, trial.bundles[0])
+        else:
+            where = {"num_cpus": trial.resources.cpu}
+        with remote_options(**{**launch.options, **where}):
+            future = launch.task.submit(
+                name=attempt_name(trial, number), assignment=assignment, recorder=self._recorder
+            )
+        attempt = Attempt(
+            number,
+            paths,
+            future.wrapped_future,
+            future.task_run_id,
+            submitted_at=time.monotonic(),
+            submitted_time=time.time(),
+            placement=placement,
+        )
+        self._by_reference[attempt.reference] = (trial, attempt)
+        return attempt
+
+    def wait(self, timeout_s: float) -> list[Trial]:
+        """The trials whose attempts have ended; waits for one if none has."""
+        references = list(self._by_reference)
+        if not references:
+            time.sleep(timeout_s)
+            return []
+        ended, _ = ray.wait(references, num_returns=1, timeout=timeout_s)
+        if ended:
+            # Those that ended meanwhile, too: one question for each would take too long.
+            ended, _ = ray.wait(references, num_returns=len(references), timeout=0)
+        return [self._let_go(reference) for reference in ended]
+
+    def _let_go(self, reference: Any) -> Trial:
+        trial, attempt = self._by_reference.pop(reference)
+        if attempt.placement:
+            release(attempt.placement)
+        return trial
+
+    def kill(self, attempt: Attempt, stop: Stop) -> None:
+        """Have Ray end an attempt's process, for the reason given, or take it out of its queue."""
+        attempt.ending = stop
+        ray.cancel(attempt.reference, force=True)
+
+    def running(self) -> list[Trial]:
+        """The trials that have an attempt here."""
+        return [trial for trial, _ in self._by_reference.values()]
+
+    def task(self, trial: Trial) -> Any:
+        """Prefect's task that the trial's attempts are runs of."""
+        return self._launches[trial.experiment].task

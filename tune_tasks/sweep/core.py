@@ -1,0 +1,378 @@
+"""What a sweep decides: which trial starts, which one is ended, when the sweep is over. Pure.
+
+The core is told of facts (`events`) and answers with wishes (`instructions`); `driver` is the shell
+around it. It has no clock, waits for nothing and touches nothing: the same events give the same
+instructions, in a test as in a sweep.
+
+How an attempt is ended, each step only if the one before it did not end it:
+
+1. Its own process ends it: a report that meets a criterion, the monitor, or the driver's request.
+2. Its monitor ends the process after `stop_grace_s`.
+3. The core has Ray end the process: it was to end, its grace is over, and its monitor is silent.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tune_tasks.model.stopping import time_is_up, time_limit
+from tune_tasks.model.timeouts import SILENCE_S
+from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, TrialState
+from tune_tasks.search.scheduler import Scheduler
+from tune_tasks.sweep.events import (
+    Announced,
+    AttemptEnded,
+    Disk,
+    DiskChanged,
+    EndDecided,
+    Event,
+    Pause,
+    PauseChanged,
+    RecorderRestarted,
+    Reported,
+    Restored,
+    StartFailed,
+    StopAsked,
+    SweepBegan,
+    Ticked,
+    TrainingBegan,
+)
+from tune_tasks.sweep.instructions import (
+    CloseSweep,
+    EndAll,
+    EndAttempt,
+    ForgetAttempt,
+    Instruction,
+    KeepEnd,
+    KillAttempt,
+    StartAttempt,
+)
+from tune_tasks.sweep.pending import Pending
+
+LOOKAHEAD = 2
+"""Attempts that wait in Ray beyond the cluster's room, so that no CPU waits for the driver."""
+_PAUSED = Stop(EndedBy.CANCELLED, "the run was paused before it began")
+
+AttemptEvent = Announced | TrainingBegan | Reported | EndDecided | AttemptEnded | StartFailed
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class CoreExperiment:
+    """An experiment as the core needs it.
+
+    Attributes:
+        trials: All of them; `trials[i].index` is `i`. A trial may be resolved when it is asked for.
+        max_concurrent_trials: How many of them may run at once; None: as many as there is room for.
+    """
+
+    trials: Sequence[Trial]
+    max_concurrent_trials: int | None = None
+
+
+@dataclass
+class _Active:
+    """A started attempt.
+
+    Attributes:
+        announced: Whether its process has told that it runs. Before, it may still wait in Ray.
+        began_at: When `train()` began, as far as it is known.
+        reports: Reports that the scheduler was told of.
+        end: Why it is to end, and since when, once that is decided.
+        killed: Whether Ray was asked to end its process.
+    """
+
+    trial: Trial
+    attempt: int
+    announced: bool = False
+    began_at: float | None = None
+    reports: int = 0
+    end: tuple[Stop, float] | None = None
+    is_asked_to_end: bool = False
+    killed: bool = False
+
+
+class Core:
+    """The decisions of one sweep. See the module's docstring.
+
+    Args:
+        experiments: By name, in the spec's order.
+        scheduler: Chooses trials and ends them early. If it raises, the sweep is stopped, and
+            `failure` is what it raised.
+
+    Attributes:
+        stop_reason: Why the sweep was stopped; None if it was not.
+        failure: What the scheduler raised.
+    """
+
+    def __init__(
+        self, experiments: Mapping[str, CoreExperiment], scheduler: Scheduler | None = None
+    ) -> None:
+        self._limits = {name: e.max_concurrent_trials for name, e in experiments.items()}
+        self._scheduler = scheduler or Scheduler()
+        self._pending = Pending({name: e.trials for name, e in experiments.items()})
+        self._trials = {name: e.trials for name, e in experiments.items()}
+        self._active: dict[str, _Active] = {}
+        self._running: Counter[str] = Counter()
+        self._attempts: dict[str, int] = {}
+        self._room = 0
+        self._pause = Pause.OFF
+        self._disk = Disk.ROOMY
+        self._has_begun = False
+        self._is_over = False
+        self._kill_at = 0.0
+        self.stop_reason: str | None = None
+        self.failure: Exception | None = None
+
+    @property
+    def pending(self) -> int:
+        """How many trials are to be started, those to be tried again included."""
+        return len(self._pending)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another attempt could be started, if nothing else were in the way."""
+        return len(self._active) < self._room + LOOKAHEAD
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether trials are left for a later execution of the sweep."""
+        is_suspended = self._pause is Pause.SUSPENDED and self.stop_reason is None
+        return is_suspended and self.pending > 0
+
+    def trial(self, key: str) -> Trial:
+        """The trial with this key."""
+        if key in self._active:
+            return self._active[key].trial
+        experiment, _, index = key.rpartition("/")
+        return self._trials[experiment][int(index)]
+
+    def handle(self, event: Event) -> list[Instruction]:
+        """Take a fact in; returns what is to be done now, in this order.
+
+        Events of an attempt that is not the trial's current one change nothing.
+        """
+        if self._is_over:
+            return []
+        instructions = [*self._take_in(event), *self._starts()]
+        if self.failure and self.stop_reason is None:
+            reason = f"the sweep failed: {type(self.failure).__name__}: {self.failure}"
+            instructions += self._stop(StopAsked(event.at, reason))
+        if self._has_begun and not self._active and not self._waits():
+            self._is_over = True
+            instructions.append(CloseSweep())
+        return instructions
+
+    def _take_in(self, event: Event) -> Sequence[Instruction]:
+        wishes: Iterable[Instruction] = ()
+        match event:
+            case Restored():
+                self._restore(event)
+            case SweepBegan():
+                self._begin(event)
+            case PauseChanged():
+                self._pause = event.pause
+            case DiskChanged():
+                self._disk = event.disk
+            case StopAsked():
+                wishes = self._stop(event)
+            case RecorderRestarted():
+                wishes = self._requests()
+            case Ticked():
+                wishes = self._kills(event)
+            case _:
+                active = self._active.get(event.trial)
+                if active and active.attempt == event.attempt:
+                    wishes = self._of_attempt(active, event)
+        return list(wishes)
+
+    def _of_attempt(self, active: _Active, event: AttemptEvent) -> list[Instruction]:
+        match event:
+            case Announced():
+                active.announced = True
+            case TrainingBegan():
+                active.began_at = event.at
+            case EndDecided():
+                active.end = (event.stop, event.at)
+            case Reported():
+                return self._report(active, event)
+            case AttemptEnded():
+                return self._end(active, event.outcome)
+            case StartFailed():
+                return self._forget(active)
+        return []
+
+    def _restore(self, event: Restored) -> None:
+        self._attempts[event.trial] = event.attempts
+        if event.outcome:
+            self._pending.take(self.trial(event.trial))
+
+    def _begin(self, event: SweepBegan) -> None:
+        self._room = event.room
+        self._has_begun = True
+        self._ask(lambda: self._scheduler.setup(self._pending.without(())), None)
+
+    # ── Starting ─────
+
+    def _starts(self) -> Iterator[Instruction]:
+        while self._may_start():
+            trial = self._choose()
+            if trial is None:
+                return
+            yield self._start(trial)
+
+    def _may_start(self) -> bool:
+        is_held = self._pause is not Pause.OFF or self._disk is not Disk.ROOMY
+        is_stopped = self.stop_reason is not None or self.failure is not None
+        return self._has_begun and self.has_room and not is_held and not is_stopped
+
+    def _choose(self) -> Trial | None:
+        full = [name for name, limit in self._limits.items() if self._is_full(name, limit)]
+        candidates = self._pending.without(full)
+        if not candidates:
+            return None
+        return self._ask(lambda: self._chosen_from(candidates), None)
+
+    def _chosen_from(self, candidates: Sequence[Trial]) -> Trial | None:
+        chosen = self._scheduler.choose(candidates)
+        if chosen is not None and chosen not in self._pending:
+            raise ValueError(f"Scheduler.choose returned {chosen.key}, which is not pending")
+        return chosen
+
+    def _is_full(self, experiment: str, limit: int | None) -> bool:
+        return limit is not None and self._running[experiment] >= limit
+
+    def _start(self, trial: Trial) -> StartAttempt:
+        self._pending.take(trial)
+        attempt = self._attempts.get(trial.key, 0) + 1
+        self._active[trial.key] = _Active(trial, attempt)
+        self._running[trial.experiment] += 1
+        return StartAttempt(trial.key, attempt)
+
+    # ── Attempts ─────
+
+    def _report(self, active: _Active, event: Reported) -> list[Instruction]:
+        if event.reports <= active.reports:
+            return []
+        active.reports = event.reports
+        reason = self._ask(lambda: self._scheduler.on_result(active.trial, event.result), None)
+        if not reason:
+            return []
+        stop = Stop(EndedBy.SCHEDULER, reason)
+        active.is_asked_to_end = True
+        active.end = active.end or (stop, event.at)
+        return [EndAttempt(event.trial, event.attempt, stop)]
+
+    def _end(self, active: _Active, outcome: Outcome) -> list[Instruction]:
+        if self._is_as_never_begun(active, outcome):
+            return self._forget(active)
+        self._let_go(active)
+        key = active.trial.key
+        self._attempts[key] = active.attempt
+        self._ask(lambda: self._scheduler.on_end(active.trial, outcome), None)
+        will_retry = self._will_retry(active, outcome)
+        if will_retry:
+            self._pending.put_back(active.trial)
+        return [KeepEnd(key, active.attempt, outcome, will_retry)]
+
+    def _forget(self, active: _Active) -> list[Instruction]:
+        self._let_go(active)
+        key = active.trial.key
+        self._attempts[key] = active.attempt - 1
+        self._pending.put_back(active.trial)
+        return [ForgetAttempt(key, active.attempt)]
+
+    def _let_go(self, active: _Active) -> None:
+        del self._active[active.trial.key]
+        self._running[active.trial.experiment] -= 1
+
+    def _is_as_never_begun(self, active: _Active, outcome: Outcome) -> bool:
+        waited_in_ray = active.killed and not active.announced and active.attempt == 1
+        return waited_in_ray or outcome.ended_by is EndedBy.NO_SPACE
+
+    def _will_retry(self, active: _Active, outcome: Outcome) -> bool:
+        if self.stop_reason is not None or self.failure is not None:
+            return False
+        failed = outcome.state is TrialState.ERROR and active.attempt <= active.trial.max_failures
+        # Nobody stopped the sweep, so that a pause has ended the attempt just as it began.
+        was_paused = outcome.ended_by is EndedBy.CANCELLED
+        return failed or was_paused
+
+    # ── Ending ─────
+
+    def _stop(self, event: StopAsked) -> list[Instruction]:
+        if self.stop_reason is not None:
+            self._kill_at = event.at
+            return []
+        self.stop_reason = event.reason
+        longest = max((a.trial.stop_grace_s for a in self._active.values()), default=0.0)
+        self._kill_at = event.at + min(longest + SILENCE_S, event.patience_s)
+        return [EndAll(Stop(EndedBy.CANCELLED, event.reason))]
+
+    def _requests(self) -> Iterator[Instruction]:
+        """What attempts were asked for, again: the recorder that was to tell them is a new one."""
+        if self.stop_reason is not None:
+            yield EndAll(Stop(EndedBy.CANCELLED, self.stop_reason))
+        for key, active in self._active.items():
+            if active.is_asked_to_end and active.end:
+                yield EndAttempt(key, active.attempt, active.end[0])
+
+    def _kills(self, event: Ticked) -> Iterator[Instruction]:
+        silent = set(event.silent)
+        for key, active in self._active.items():
+            stop = None if active.killed else self._overdue(active, event.at, key in silent)
+            if stop:
+                active.killed = True
+                yield KillAttempt(key, active.attempt, stop)
+
+    def _overdue(self, active: _Active, now: float, is_silent: bool) -> Stop | None:
+        """Why an attempt is to be ended from outside now."""
+        if self.stop_reason is not None and (not active.announced or now > self._kill_at):
+            return Stop(EndedBy.CANCELLED, self.stop_reason)
+        if not active.announced:
+            is_first = active.attempt == 1
+            return _PAUSED if is_first and self._pause is not Pause.OFF else None
+        if not is_silent:
+            return None
+        return self._out_of_grace(active, now)
+
+    def _out_of_grace(self, active: _Active, now: float) -> Stop | None:
+        due = _due(active, now)
+        if due is None:
+            return None
+        stop, since = due
+        if now < since + active.trial.stop_grace_s + SILENCE_S:
+            return None
+        said = f"{stop.reason}; its process did not answer any more and was ended"
+        return Stop(stop.ended_by, said)
+
+    def _waits(self) -> bool:
+        """Whether the sweep goes on although nothing runs: trials are held, and may start later."""
+        is_ending = self.stop_reason is not None or self._pause is Pause.SUSPENDED
+        if is_ending or not self.pending:
+            return False
+        return self._pause is Pause.ON or self._disk is Disk.FULL
+
+    def _ask(self, question: Callable[[], T], otherwise: T) -> T:
+        """Ask the scheduler, which is the user's code. Once it has raised, it is asked no more."""
+        if self.failure is not None:
+            return otherwise
+        try:
+            return question()
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the running trials are ended first
+            self.failure = exc
+            return otherwise
+
+
+def _due(active: _Active, now: float) -> tuple[Stop, float] | None:
+    """Why an attempt is to end, as far as the driver can know, and since when."""
+    if active.end:
+        return active.end
+    limit = time_limit(active.trial.stop)
+    if limit is None or active.began_at is None or now < active.began_at + limit:
+        return None
+    stop = Stop(EndedBy.CRITERION, time_is_up(limit, now - active.began_at))
+    return stop, active.began_at + limit

@@ -1,0 +1,218 @@
+"""The facts that a sweep's core is told of, one frozen class for each.
+
+Times (`at`) are seconds on one monotonic clock of the driver's; the core has no clock of its own.
+A trial is named by its key, `experiment/index`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter
+
+from tune_tasks.model.trial import Outcome, Stop
+
+
+class Pause(StrEnum):
+    """Whether trials may start, as Prefect's run page has it."""
+
+    OFF = "off"
+    ON = "on"
+    SUSPENDED = "suspended"
+    """Another process goes on with the sweep later: this one ends once its trials have ended."""
+
+
+class Disk(StrEnum):
+    """Whether the disk of the results has room for another trial."""
+
+    ROOMY = "roomy"
+    FULL = "full"
+    GIVEN_UP = "given up"
+    """It was full for so long that the sweep ends with what is done."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """An earlier execution of the sweep has left this of a trial. Comes before `SweepBegan`.
+
+    Attributes:
+        attempts: Attempts that were begun; the next one has the number after.
+        outcome: The end of the trial; None if it is to be run.
+    """
+
+    at: float
+    trial: str
+    attempts: int
+    outcome: Outcome | None = None
+    kind: Literal["restored"] = "restored"
+
+
+@dataclass(frozen=True)
+class SweepBegan:
+    """Trials may start; the cluster holds `room` of them at once."""
+
+    at: float
+    room: int
+    kind: Literal["sweep began"] = "sweep began"
+
+
+@dataclass(frozen=True)
+class Announced:
+    """An attempt's process runs, and has told the recorder so."""
+
+    at: float
+    trial: str
+    attempt: int
+    kind: Literal["announced"] = "announced"
+
+
+@dataclass(frozen=True)
+class TrainingBegan:
+    """`train()` was called, at `at`, or is about to be."""
+
+    at: float
+    trial: str
+    attempt: int
+    kind: Literal["training began"] = "training began"
+
+
+@dataclass(frozen=True)
+class Reported:
+    """An attempt has reported; between two of these events it may have reported several times.
+
+    Attributes:
+        reports: How many reports the attempt has made.
+        result: The latest, without its `config`.
+    """
+
+    at: float
+    trial: str
+    attempt: int
+    reports: int
+    result: Mapping[str, Any]
+    kind: Literal["reported"] = "reported"
+
+
+@dataclass(frozen=True)
+class EndDecided:
+    """An attempt's own process has decided at `at` that it is to end, as its criteria ask for."""
+
+    at: float
+    trial: str
+    attempt: int
+    stop: Stop
+    kind: Literal["end decided"] = "end decided"
+
+
+@dataclass(frozen=True)
+class AttemptEnded:
+    """The process of an attempt has let go of it."""
+
+    at: float
+    trial: str
+    attempt: int
+    outcome: Outcome
+    kind: Literal["attempt ended"] = "attempt ended"
+
+
+@dataclass(frozen=True)
+class StartFailed:
+    """The driver could not submit an attempt that it was to start."""
+
+    at: float
+    trial: str
+    attempt: int
+    kind: Literal["start failed"] = "start failed"
+
+
+@dataclass(frozen=True)
+class StopAsked:
+    """The sweep is to end. Asked again, it does not wait for the trials' grace.
+
+    Attributes:
+        patience_s: Seconds that the trials have at most, whatever their own grace.
+    """
+
+    at: float
+    reason: str
+    patience_s: float = float("inf")
+    kind: Literal["stop asked"] = "stop asked"
+
+
+@dataclass(frozen=True)
+class PauseChanged:
+    """The sweep's run was paused in Prefect, or goes on."""
+
+    at: float
+    pause: Pause
+    kind: Literal["pause changed"] = "pause changed"
+
+
+@dataclass(frozen=True)
+class DiskChanged:
+    """The disk of the results has become full, or has room again."""
+
+    at: float
+    disk: Disk
+    kind: Literal["disk changed"] = "disk changed"
+
+
+@dataclass(frozen=True)
+class RecorderRestarted:
+    """The recorder has died and was started again: what it was asked for is lost."""
+
+    at: float
+    kind: Literal["recorder restarted"] = "recorder restarted"
+
+
+@dataclass(frozen=True)
+class Ticked:
+    """The clock says `at`. A tick that is followed by no instruction changes nothing.
+
+    Attributes:
+        silent: The running trials that were not heard from for some seconds, although the recorder
+            answers.
+    """
+
+    at: float
+    silent: tuple[str, ...] = field(default=())
+    kind: Literal["ticked"] = "ticked"
+
+
+Event = (
+    Restored
+    | SweepBegan
+    | Announced
+    | TrainingBegan
+    | Reported
+    | EndDecided
+    | AttemptEnded
+    | StartFailed
+    | StopAsked
+    | PauseChanged
+    | DiskChanged
+    | RecorderRestarted
+    | Ticked
+)
+
+_EVENTS: TypeAdapter[Event] = TypeAdapter(
+    Annotated[Event, Field(discriminator="kind")],
+    config=ConfigDict(ser_json_inf_nan="constants"),
+)
+
+
+def event_to_json(event: Event) -> str:
+    """One line of JSON, NaN and infinities as Python's `json` writes them."""
+    return _EVENTS.dump_json(event).decode()
+
+
+def event_from_json(text: str) -> Event:
+    """The event that `event_to_json` wrote.
+
+    Raises:
+        ValueError: If the text is not the JSON of an event.
+    """
+    return _EVENTS.validate_json(text)

@@ -1,0 +1,97 @@
+"""The wishes of a sweep's core, one frozen class for each. The driver carries them out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from tune_tasks.model.trial import Outcome, Stop
+
+
+@dataclass(frozen=True)
+class StartAttempt:
+    """Start attempt 1, 2, … of a trial."""
+
+    trial: str
+    attempt: int
+    kind: Literal["start attempt"] = "start attempt"
+
+
+@dataclass(frozen=True)
+class EndAttempt:
+    """Ask an attempt's process to end it."""
+
+    trial: str
+    attempt: int
+    stop: Stop
+    kind: Literal["end attempt"] = "end attempt"
+
+
+@dataclass(frozen=True)
+class EndAll:
+    """Ask the process of every attempt to end it, those to come included."""
+
+    stop: Stop
+    kind: Literal["end all"] = "end all"
+
+
+@dataclass(frozen=True)
+class KillAttempt:
+    """Have Ray end an attempt's process: it cannot, or need not, end by itself."""
+
+    trial: str
+    attempt: int
+    stop: Stop
+    kind: Literal["kill attempt"] = "kill attempt"
+
+
+@dataclass(frozen=True)
+class KeepEnd:
+    """Record how an attempt has ended; `will_retry`: another attempt of the trial follows."""
+
+    trial: str
+    attempt: int
+    outcome: Outcome
+    will_retry: bool
+    kind: Literal["keep end"] = "keep end"
+
+
+@dataclass(frozen=True)
+class ForgetAttempt:
+    """Take an attempt as never begun: it had no room, or was ended before its process ran."""
+
+    trial: str
+    attempt: int
+    kind: Literal["forget attempt"] = "forget attempt"
+
+
+@dataclass(frozen=True)
+class CloseSweep:
+    """The sweep is over: nothing runs, and nothing more is to be started."""
+
+    kind: Literal["close sweep"] = "close sweep"
+
+
+Instruction = (
+    StartAttempt | EndAttempt | EndAll | KillAttempt | KeepEnd | ForgetAttempt | CloseSweep
+)
+
+_INSTRUCTIONS: TypeAdapter[Instruction] = TypeAdapter(
+    Annotated[Instruction, Field(discriminator="kind")]
+)
+
+
+def instruction_to_json(instruction: Instruction) -> str:
+    """One line of JSON."""
+    return _INSTRUCTIONS.dump_json(instruction).decode()
+
+
+def instruction_from_json(text: str) -> Instruction:
+    """The instruction that `instruction_to_json` wrote.
+
+    Raises:
+        ValueError: If the text is not the JSON of an instruction.
+    """
+    return _INSTRUCTIONS.validate_json(text)

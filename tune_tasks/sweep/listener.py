@@ -1,0 +1,96 @@
+"""The driver's side of the recorder: hears of attempts from it, and tells it what it has missed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.result_file import read_progress
+from tune_tasks.recording.client import RecorderClient
+from tune_tasks.recording.protocol import AttemptStatus
+from tune_tasks.sweep.events import Event, RecorderRestarted
+from tune_tasks.sweep.interruption import Patience
+from tune_tasks.sweep.recorder_poller import RecorderPoller, events_of
+from tune_tasks.sweep.records import Attempt, Records, TrialRecord
+from tune_tasks.tracking.info import SweepInfo
+
+_POLL_S = 0.25
+
+
+class Listener:
+    """Keeps the records as the recorder has them, and tells the core what has changed.
+
+    Args:
+        info: Names and folders.
+        records: Every trial.
+        recorder: The line to the recorder.
+        patience: With a recorder that is just being started again.
+        now: The clock of the events.
+        tell: Takes an event.
+    """
+
+    def __init__(
+        self,
+        info: SweepInfo,
+        records: Records,
+        recorder: RecorderClient,
+        patience: Patience,
+        now: Callable[[], float],
+        tell: Callable[[Event], None],
+    ) -> None:
+        self._info, self._records, self._recorder = info, records, recorder
+        self._poller = RecorderPoller(recorder)
+        self._patience, self._now, self._tell = patience, now, tell
+
+    def hear(self) -> None:
+        """Hear what the recorder has answered by now, without waiting for it."""
+        self._take_in(self._poller.poll())
+
+    def hear_the_last(self) -> None:
+        """Hear what the recorder knows at this moment."""
+        deadline = time.monotonic() + self._patience.seconds()
+        while True:
+            self._take_in(self._poller.refresh())
+            if self._poller.has_answer or time.monotonic() > deadline:
+                return
+            time.sleep(_POLL_S)
+
+    def silent(self, running: Iterable[TrialRecord]) -> tuple[str, ...]:
+        """The keys of the trials whose attempts have said nothing for some seconds."""
+        keys = {record.info.key: record.trial.key for record in running if record.info}
+        return tuple(keys[key] for key in self._poller.silent(keys))
+
+    def restore(self, record: TrialRecord) -> None:
+        """Tell the recorder of an attempt's end that it may not have heard."""
+        attempt, outcome = record.attempt, record.outcome
+        assert attempt is not None
+        assert outcome is not None
+        info = record.info or _announcement(record, attempt)
+        self._recorder.restore(info, read_progress(attempt.paths.results), outcome)
+
+    def _take_in(self, statuses: Iterable[AttemptStatus]) -> None:
+        for status in statuses:
+            record = self._records.of(status.info.trial)
+            if status.info.attempt == record.attempts:
+                self._update(record, status)
+        if self._poller.has_restarted():
+            self._recorder.begin(self._info, again=True)
+            for record in self._records.begun():
+                if record.outcome:
+                    self.restore(record)
+            self._tell(RecorderRestarted(self._now()))
+
+    def _update(self, record: TrialRecord, status: AttemptStatus) -> None:
+        before = record.status
+        record.status = status
+        if record.outcome is None:
+            for event in events_of(status, before, self._now(), time.time()):
+                self._tell(event)
+
+
+def _announcement(record: TrialRecord, attempt: Attempt) -> AttemptInfo:
+    """What the attempt's process would have told, if it had come so far."""
+    return AttemptInfo(
+        record.trial, attempt.number, attempt.paths.folder, started_at=attempt.submitted_time
+    )

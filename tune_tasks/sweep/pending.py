@@ -1,0 +1,127 @@
+"""The trials of a sweep that are to be started. Pure.
+
+Taking the first one costs the same with ten and with a million pending trials, and those not taken
+need not exist yet: a plan resolves a trial when it is asked for.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, OrderedDict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import overload
+
+from tune_tasks.model.trial import Trial
+
+
+@dataclass
+class _Unstarted:
+    """The trials of one experiment that were never started: from `first` on, but for `taken`."""
+
+    trials: Sequence[Trial]
+    first: int = 0
+    taken: set[int] = field(default_factory=set)
+
+    def __len__(self) -> int:
+        return len(self.trials) - self.first - len(self.taken)
+
+    def numbered(self, place: int) -> Iterator[tuple[int, int]]:
+        for index in range(self.first, len(self.trials)):
+            if index not in self.taken:
+                yield index, place
+
+    def has(self, index: int) -> bool:
+        return self.first <= index < len(self.trials) and index not in self.taken
+
+    def take(self, index: int) -> None:
+        self.taken.add(index)
+        while self.first in self.taken:
+            self.taken.remove(self.first)
+            self.first += 1
+
+
+class Pending:
+    """Every pending trial: those put back first, the latest first, then the others in plan order.
+
+    In plan order the experiments are interleaved: the first trial of each, then the second of each.
+
+    Args:
+        experiments: Experiment to its trials. `trials[i].index` is `i`.
+    """
+
+    def __init__(self, experiments: dict[str, Sequence[Trial]]) -> None:
+        self._unstarted = {name: _Unstarted(trials) for name, trials in experiments.items()}
+        self._put_back: OrderedDict[str, Trial] = OrderedDict()
+        self._put_back_of: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._put_back) + sum(map(len, self._unstarted.values()))
+
+    def __contains__(self, trial: Trial) -> bool:
+        unstarted = self._unstarted.get(trial.experiment)
+        is_unstarted = unstarted is not None and unstarted.has(trial.index)
+        return trial.key in self._put_back or is_unstarted
+
+    def take(self, trial: Trial) -> None:
+        """Have a trial pending no longer.
+
+        Raises:
+            ValueError: If it is not pending.
+        """
+        if trial not in self:
+            raise ValueError(f"the trial {trial.key} is not pending")
+        if self._put_back.pop(trial.key, None):
+            self._put_back_of[trial.experiment] -= 1
+        else:
+            self._unstarted[trial.experiment].take(trial.index)
+
+    def put_back(self, trial: Trial) -> None:
+        """Have a trial that was taken pending again, before all others."""
+        self._put_back[trial.key] = trial
+        self._put_back.move_to_end(trial.key, last=False)
+        self._put_back_of[trial.experiment] += 1
+
+    def without(self, experiments: Collection[str]) -> Sequence[Trial]:
+        """The pending trials of all other experiments, in order, resolved on demand."""
+        return _View(self, experiments)
+
+    def count(self, without: Collection[str]) -> int:
+        """How many trials are pending, apart from those of some experiments."""
+        left_out = sum(self._put_back_of[e] + len(self._unstarted[e]) for e in without)
+        return len(self) - left_out
+
+    def iterate(self, without: Collection[str]) -> Iterator[Trial]:
+        """Them, in order, apart from those of some experiments."""
+        for trial in self._put_back.values():
+            if trial.experiment not in without:
+                yield trial
+        experiments = [e for name, e in self._unstarted.items() if name not in without]
+        for index, place in heapq.merge(
+            *(e.numbered(place) for place, e in enumerate(experiments))
+        ):
+            yield experiments[place].trials[index]
+
+
+class _View(Sequence[Trial]):
+    """What a scheduler chooses from. `view[0]`, `len(view)` and `bool(view)` are cheap."""
+
+    def __init__(self, pending: Pending, without: Collection[str]) -> None:
+        self._pending, self._without = pending, without
+
+    def __len__(self) -> int:
+        return self._pending.count(self._without)
+
+    def __iter__(self) -> Iterator[Trial]:
+        return self._pending.iterate(self._without)
+
+    @overload
+    def __getitem__(self, index: int) -> Trial: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Trial]: ...
+    def __getitem__(self, index: int | slice) -> Trial | list[Trial]:
+        if isinstance(index, slice):
+            return list(self)[index]
+        place = range(len(self))[index]
+        return next(islice(self, place, None))
