@@ -10,7 +10,7 @@ from tune_tasks.errors import ReportError
 from tune_tasks.model.result_file import parse_report, read_progress, read_rows
 from tune_tasks.model.trial import Trial
 from tune_tasks.result import TrainingResult
-from tune_tasks.trial.reporter import StatusReporter
+from tune_tasks.trial.reports import TrialReports
 
 FOREIGN = [
     *(
@@ -33,13 +33,13 @@ class Rig:
     def __init__(self, folder):
         folder.mkdir(exist_ok=True)
         self.path = folder / "result.json"
-        self.reporter = StatusReporter(
+        self.reports = TrialReports(
             Trial("e", 0, "n", "script", {"lr": 0.1}, {}, seed=1), self.path, "id"
         )
 
     def report(self, *steps):
         for step in steps:
-            self.reporter.report(TrainingResult(timesteps_total=step, mean_loss=1 / step))
+            self.reports.add(TrainingResult(timesteps_total=step, mean_loss=1 / step))
 
     def write(self, text):
         with self.path.open("a") as file:
@@ -47,7 +47,7 @@ class Rig:
 
     def read(self, limit=2):
         """The steps of every report, as a tracker reads them."""
-        steps, offset, size = [], 0, self.reporter.progress.size
+        steps, offset, size = [], 0, self.reports.progress.size
         while offset < size:
             read = read_rows(self.path, offset, size, limit)
             if read.end == offset:
@@ -73,8 +73,8 @@ def test_a_line_that_is_no_report_is_skipped_and_counted_and_blocks_nothing(rig,
     assert rig.read() == [1, 2, 3, 4, 5]
     progress = read_progress(rig.path)
     assert (progress.reports, progress.foreign_lines) == (5, 2)
-    assert (progress.size, progress.last) == (rig.path.stat().st_size, rig.reporter.progress.last)
-    assert rig.reporter.close() is None
+    assert (progress.size, progress.last) == (rig.path.stat().st_size, rig.reports.progress.last)
+    assert rig.reports.close() is None
 
 
 @pytest.mark.parametrize("line", FOREIGN, ids=range(len(FOREIGN)))
@@ -84,7 +84,7 @@ def test_a_last_line_that_is_no_report(rig, line):
     assert rig.read() == [1, 2]
     progress = read_progress(rig.path)
     assert (progress.reports, progress.last["timesteps_total"], progress.foreign_lines) == (2, 2, 1)
-    assert rig.reporter.close() is None
+    assert rig.reports.close() is None
 
 
 def test_what_was_there_before_the_first_report(tmp_path):
@@ -130,7 +130,7 @@ CASES = [(do, "was overwritten by something else") for do in OVERWRITTEN.values(
 def test_reports_that_are_gone_are_noticed_at_the_end(rig, do, message):
     rig.report(1, 2)
     do(rig.path)
-    problem = rig.reporter.close()
+    problem = rig.reports.close()
     assert problem.startswith(
         f"result.json {message}, and the reports up to then are gone; have whatever else"
     )
@@ -146,8 +146,8 @@ def test_reports_that_are_gone_are_noticed_by_the_next_report(rig, do, message):
     for _ in range(2):
         with pytest.raises(ReportError, match=message):
             rig.report(3)
-    assert rig.reporter.progress.reports == 2
-    assert message in rig.reporter.close()
+    assert rig.reports.progress.reports == 2
+    assert message in rig.reports.close()
     assert len(rig.read()) < 2
     read_progress(rig.path)
 

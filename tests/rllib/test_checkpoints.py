@@ -9,7 +9,7 @@ import pytest
 from tune_tasks.errors import UsageError
 from tune_tasks.rllib import checkpoints
 from tune_tasks.rllib.checkpoints import Checkpoint
-from tune_tasks.trial.reporter import Earlier
+from tune_tasks.trial.reports import Earlier
 
 WHAT = Checkpoint("PPO", "CartPole-v1", {"lr": 0.1}, Earlier(4000, 12.5, 10), [(20.0, 20)], 73)
 

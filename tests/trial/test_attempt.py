@@ -27,7 +27,7 @@ from tune_tasks.trial.attempt import Assignment, run_train
 from tune_tasks.trial.interrupter import Interrupter
 from tune_tasks.trial.log_capture import LogCapture
 from tune_tasks.trial.monitor import Monitor
-from tune_tasks.trial.reporter import StatusReporter
+from tune_tasks.trial.reports import TrialReports
 from tune_tasks.trial.trainable import CallableTrainable, ScriptTrainable, Trainable
 
 
@@ -92,10 +92,10 @@ def run(tmp_path, interrupter):
         paths = AttemptPaths(tmp_path / "trial")
         paths.create({})
         paths.results.unlink(missing_ok=True)
-        reporter = StatusReporter(trial, paths.results, "id")
+        reports = TrialReports(trial, paths.results, "id")
         watch = Monitor(
             AttemptInfo(trial, 1, paths.folder),
-            reporter,
+            reports,
             paths,
             Recorder(wanted),
             interrupt=interrupter.interrupt,
@@ -107,7 +107,7 @@ def run(tmp_path, interrupter):
         watch.wait_until_ready()
         outcome = run_train(
             Assignment(trial, 1, trainable, paths.folder, cwd),
-            reporter,
+            reports,
             interrupter,
             watch.environment,
         )
@@ -336,11 +336,11 @@ def test_step_three_ends_the_process_of_code_that_swallows_everything(run, tmp_p
 def test_a_trial_that_is_to_end_before_train_begins_does_not_begin(tmp_path, interrupter):
     begun = []
     trial = Trial("e", 0, "script_0", "script", {}, {}, seed=1)
-    reporter = StatusReporter(trial, tmp_path / "result.json", "id")
-    reporter.request_stop(Stop(EndedBy.CANCELLED, "cancelled"))
+    reports = TrialReports(trial, tmp_path / "result.json", "id")
+    reports.request_stop(Stop(EndedBy.CANCELLED, "cancelled"))
     trainable = CallableTrainable(lambda config, reporter: begun.append(1))
     outcome = run_train(
-        Assignment(trial, 1, trainable, tmp_path, tmp_path), reporter, interrupter, {}
+        Assignment(trial, 1, trainable, tmp_path, tmp_path), reports, interrupter, {}
     )
     assert (outcome.state, outcome.ended_by, begun) == (
         TrialState.TERMINATED,

@@ -12,7 +12,7 @@ from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, TrialState
 from tune_tasks.result import TrainingResult
 from tune_tasks.trial import monitor
 from tune_tasks.trial.monitor import Monitor
-from tune_tasks.trial.reporter import StatusReporter
+from tune_tasks.trial.reports import TrialReports
 
 RETURNED = Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned", reports=1)
 CANCEL = Stop(EndedBy.CANCELLED, "cancelled")
@@ -38,11 +38,11 @@ class Play:
         criteria = tuple(parse_criterion(*c) for c in (stop or {}).items())
         trial = Trial("e", 0, "script_0", "script", {}, {}, seed=1, stop=criteria, stop_grace_s=0)
         self.paths = AttemptPaths(folder)
-        self.reporter = StatusReporter(trial, self.paths.results, "id", clock=lambda: self.now)
-        self.reporter.begin()
+        self.reports = TrialReports(trial, self.paths.results, "id", clock=lambda: self.now)
+        self.reports.begin()
         self.monitor = Monitor(
             AttemptInfo(trial, 1, folder),
-            self.reporter,
+            self.reports,
             self.paths,
             self,
             interrupt=self.interrupt,
@@ -55,7 +55,7 @@ class Play:
         return {"A": info.trial.name}
 
     def update(self, reporter):
-        assert reporter is self.reporter
+        assert reporter is self.reports
         self.action = next(self.updates, getattr(self, "action", None))
         return self.action(self) if callable(self.action) else self.action
 
@@ -75,7 +75,7 @@ class Play:
         self.monitor.finish(RETURNED)
 
     def report(self):
-        self.reporter.report(TrainingResult(timesteps_total=1))
+        self.reports.add(TrainingResult(timesteps_total=1))
 
 
 @pytest.fixture(autouse=True)
@@ -114,22 +114,22 @@ def test_time_is_up_between_two_reports(tmp_path):
     updates = [advance(599), advance(0.5), advance(0.75), None]
     play = Play(tmp_path, updates, stop={"time_total_s": 600}, on_interrupt=Play.finish)
     play.monitor.run()
-    assert play.reporter.stop == Stop(EndedBy.CRITERION, "time_total_s 600.25 >= 600")
+    assert play.reports.stop == Stop(EndedBy.CRITERION, "time_total_s 600.25 >= 600")
     assert play.events == ["open", "interrupt", ("close", EndedBy.RETURNED)]
 
 
 def test_the_clock_starts_with_train(tmp_path):
-    updates = [advance(500), lambda p: p.reporter.begin(), advance(599), Play.finish]
+    updates = [advance(500), lambda p: p.reports.begin(), advance(599), Play.finish]
     play = Play(tmp_path, updates, stop={"time_total_s": 600})
     play.monitor.run()
-    assert play.reporter.stop is None
+    assert play.reports.stop is None
 
 
 @pytest.mark.parametrize("wanted", [CANCEL, Stop(EndedBy.SCHEDULER, "worse than the others")])
 def test_what_the_sweep_wants(tmp_path, wanted):
     play = Play(tmp_path, [None, wanted], on_interrupt=Play.finish)
     play.monitor.run()
-    assert play.reporter.stop == wanted
+    assert play.reports.stop == wanted
     assert play.events == ["open", "interrupt", ("close", EndedBy.RETURNED)]
 
 

@@ -10,7 +10,7 @@ from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, TrialState
 from tune_tasks.result import TrainingResult
 from tune_tasks.testing.recorder import FakeRecorder
 from tune_tasks.trial.recorder_link import RecorderLink
-from tune_tasks.trial.reporter import StatusReporter
+from tune_tasks.trial.reports import TrialReports
 
 TRIAL = Trial("e", 0, "n", "script", {}, {}, seed=1)
 OUTCOME = Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned")
@@ -24,17 +24,17 @@ class Scene:
         self.recorder = FakeRecorder({"A": "1"}, wants_bytes=True)
         self.paths = AttemptPaths(folder)
         self.info = AttemptInfo(TRIAL, 1, folder)
-        self.reporter = StatusReporter(TRIAL, self.paths.results, "id")
+        self.reports = TrialReports(TRIAL, self.paths.results, "id")
         self.link = RecorderLink(self.recorder, self.paths)
 
     def report(self):
-        self.reporter.report(TrainingResult(timesteps_total=1))
+        self.reports.add(TrainingResult(timesteps_total=1))
 
     def update(self):
-        return self.link.update(self.reporter)
+        return self.link.update(self.reports)
 
     def close(self):
-        self.link.close(self.reporter, OUTCOME)
+        self.link.close(self.reports, OUTCOME)
 
     @property
     def copy(self):
@@ -53,7 +53,7 @@ def scene(tmp_path, monkeypatch):
     )
     scene = Scene(tmp_path)
     yield scene
-    scene.reporter.close()
+    scene.reports.close()
 
 
 @pytest.mark.parametrize("do", [lambda path: None, os.remove, lambda path: os.truncate(path, 0)])

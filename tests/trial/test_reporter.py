@@ -19,7 +19,8 @@ from tune_tasks.errors import ReportError, TrialStopped
 from tune_tasks.model.stopping import parse_criterion
 from tune_tasks.model.trial import EndedBy, Stop, Trial
 from tune_tasks.result import TrainingResult
-from tune_tasks.trial.reporter import Earlier, StatusReporter
+from tune_tasks.trial.reporter import StatusReporter, reports_of
+from tune_tasks.trial.reports import Earlier, TrialReports
 
 FILLED_IN = {
     *(
@@ -50,9 +51,10 @@ class Rig:
         trial = Trial(
             "e", 0, "script_0", "script", config or {"lr": 0.1}, {}, seed=42, stop=criteria
         )
-        self.reporter = StatusReporter(
+        self.reports = TrialReports(
             trial, self.file, "an-id", clock=self.clock, wall_clock=self.wall
         )
+        self.reporter = StatusReporter(self.reports)
 
     def report(self, timesteps=1, **fields):
         """Report; returns the row as it is on the disk when report() returns."""
@@ -80,7 +82,7 @@ def rig(tmp_path):
 
 def test_every_documented_field_is_filled_in(rig):
     rig.clock.now, rig.wall.now = 200.0, 1_511_518_000.5
-    rig.reporter.begin()
+    rig.reports.begin()
     rig.clock.now = 201.5
     first = rig.report(10, mean_loss=0.25, info={"lr": 1})
     rig.clock.now, rig.wall.now = 204.0, 1_511_518_003.25
@@ -104,12 +106,12 @@ def test_every_documented_field_is_filled_in(rig):
     assert set(second) == {"timesteps_total", "episodes_total"} | FILLED_IN
     assert (second["training_iteration"], second["timesteps_this_iter"]) == (2, 15)
     assert (second["time_this_iter_s"], second["time_total_s"]) == (2.5, 4.0)
-    assert (second["timestamp"], rig.reporter.elapsed_s()) == (1_511_518_003.25, 4.0)
+    assert (second["timestamp"], rig.reports.train_time_s()) == (1_511_518_003.25, 4.0)
     assert (rig.reporter.seed, rig.reporter.logdir) == (42, rig.file.parent)
 
 
 def test_a_trial_goes_on_from_where_it_had_come(rig):
-    rig.reporter.begin(Earlier(timesteps_total=100, time_total_s=60.0, training_iteration=7))
+    rig.reports.begin(Earlier(timesteps_total=100, time_total_s=60.0, training_iteration=7))
     rig.clock.now += 2
     row = rig.report(130)
     assert (row["training_iteration"], row["timesteps_this_iter"]) == (8, 30)
@@ -118,12 +120,12 @@ def test_a_trial_goes_on_from_where_it_had_come(rig):
 
 def test_the_clock_stands_until_train_begins(rig):
     rig.clock.now += 50
-    assert rig.reporter.elapsed_s() == 0
-    rig.reporter.begin()
+    assert rig.reports.train_time_s() is None
+    rig.reports.begin()
     rig.clock.now += 2
-    assert (rig.reporter.elapsed_s(), rig.report()["time_total_s"]) == (2, 2)
-    rig.reporter.prepare()
-    assert (rig.reporter.elapsed_s(), rig.reporter.began_s()) == (0, None)
+    assert (rig.reports.train_time_s(), rig.report()["time_total_s"]) == (2, 2)
+    rig.reports.prepare()
+    assert rig.reports.train_time_s() is None
 
 
 def test_what_a_script_puts_into_our_fields_is_overwritten(rig):
@@ -143,11 +145,11 @@ def test_what_a_script_puts_into_our_fields_is_overwritten(rig):
 def test_every_report_is_kept_and_counted(rig):
     for i in range(300):
         rig.reporter.report(TrainingResult(timesteps_total=i))
-        assert rig.reporter.progress.reports == i + 1
+        assert rig.reports.progress.reports == i + 1
     assert [row["timesteps_total"] for row in rig.rows()] == list(range(300))
     assert [row["training_iteration"] for row in rig.rows()] == list(range(1, 301))
-    assert rig.reporter.progress.size == rig.file.stat().st_size
-    assert rig.reporter.progress.last == {k: v for k, v in rig.rows()[-1].items() if k != "config"}
+    assert rig.reports.progress.size == rig.file.stat().st_size
+    assert rig.reports.progress.last == {k: v for k, v in rig.rows()[-1].items() if k != "config"}
 
 
 def test_the_form_of_2018(rig):
@@ -305,7 +307,7 @@ CIRCLE["a"] = CIRCLE
 def test_a_bad_report_says_which_field_and_is_not_kept(rig, fields, message):
     rig.report(1)
     assert rig.refusal(**dict([fields])) == message
-    assert len(rig.rows()) == rig.reporter.progress.reports == 1
+    assert len(rig.rows()) == rig.reports.progress.reports == 1
     assert rig.report(2)["training_iteration"] == 2
 
 
@@ -321,9 +323,9 @@ def test_what_is_not_finite_is_kept_and_counted_and_ends_nothing(tmp_path):
     )
     assert math.isnan(row["mean_loss"])
     assert row["mean_accuracy"] == math.inf
-    assert rig.reporter.progress.non_finite == 3
+    assert rig.reports.progress.non_finite == 3
     rig.report(2, info={"z": -math.inf})
-    assert rig.reporter.progress.non_finite == 4
+    assert rig.reports.progress.non_finite == 4
 
 
 def test_training_iteration_10_gives_exactly_ten(tmp_path):
@@ -333,7 +335,7 @@ def test_training_iteration_10_gives_exactly_ten(tmp_path):
         rig.report(i)
     assert rig.ended_by(9) == reason
     assert len(rig.rows()) == 10
-    assert rig.reporter.stop == Stop(EndedBy.CRITERION, reason)
+    assert rig.reports.stop == Stop(EndedBy.CRITERION, reason)
     assert rig.ended_by(11) == reason
     assert len(rig.rows()) == 10
 
@@ -372,7 +374,7 @@ def test_training_iteration_10_gives_exactly_ten(tmp_path):
 def test_the_very_report_that_meets_a_criterion_ends_the_trial(tmp_path, stop, fields, by, reason):
     rig = Rig(tmp_path, stop=stop)
     assert rig.ended_by(5, **fields) == reason
-    assert rig.reporter.stop == Stop(by, reason)
+    assert rig.reports.stop == Stop(by, reason)
     assert len(rig.rows()) == 1
 
 
@@ -389,19 +391,19 @@ def test_a_stop_is_not_swallowed_by_except_exception(tmp_path):
 
 def test_a_requested_stop_ends_the_next_report_and_the_first_reason_stays(rig):
     rig.report(1)
-    rig.reporter.request_stop(Stop(EndedBy.CANCELLED, "cancelled"))
-    rig.reporter.request_stop(Stop(EndedBy.CRITERION, "time is up"))
-    assert rig.reporter.interruption() == "cancelled"
+    rig.reports.request_stop(Stop(EndedBy.CANCELLED, "cancelled"))
+    rig.reports.request_stop(Stop(EndedBy.CRITERION, "time is up"))
+    assert rig.reports.interruption() == "cancelled"
     assert rig.ended_by(2) == "cancelled"
     assert len(rig.rows()) == 1
     # The main thread has heard of it: no signal may break into its clean-up
-    assert rig.reporter.interruption() is None
+    assert rig.reports.interruption() is None
 
 
 def test_unseen_metrics(tmp_path):
     rig = Rig(tmp_path, stop={"mean_accuracy": 2, "x": 9, "y": 9})
     rig.report(1, mean_accuracy=1, info={"x": math.nan})
-    assert rig.reporter.unseen_metrics == {"y"}
+    assert rig.reports.unseen_metrics == {"y"}
 
 
 def test_helper_threads(tmp_path):
@@ -422,13 +424,13 @@ def test_helper_threads(tmp_path):
         thread.join()
     assert [row["training_iteration"] for row in rig.rows()] == list(range(1, 201))
     assert ends == ["training_iteration 200 >= 200 after 1 timesteps"] * 8
-    assert rig.reporter.interruption()  # the main thread has not heard of it
+    assert rig.reports.interruption()  # the main thread has not heard of it
 
 
 def test_the_monitor_is_told_of_the_first_report_and_of_the_last(tmp_path):
     rig = Rig(tmp_path, stop={"training_iteration": 3})
     told = []
-    rig.reporter.on_change(lambda: told.append(rig.reporter.progress.reports))
+    rig.reports.on_change(lambda: told.append(rig.reports.progress.reports))
     rig.report()
     rig.report()
     rig.ended_by()
@@ -437,7 +439,7 @@ def test_the_monitor_is_told_of_the_first_report_and_of_the_last(tmp_path):
 
 def test_after_close_reports_of_threads_left_behind_end_them(rig):
     rig.report()
-    rig.reporter.close()
+    rig.reports.close()
     assert rig.ended_by() == "train() has returned"
     assert len(rig.rows()) == 1
 
@@ -496,7 +498,7 @@ def in_a_fork(function):
 
 def test_a_report_in_a_forked_process_says_what_to_do(rig):
     rig.report(1)
-    with rig.reporter._lock:  # as another thread may, while this one forks
+    with rig.reports._lock:  # as another thread may, while this one forks
         message = in_a_fork(rig.report)
     assert (
         "a child of the trial's own process, which alone can report; have it send the values"
@@ -512,3 +514,11 @@ def test_a_reporter_cannot_be_sent_to_another_process(rig):
         match="cannot be sent to another process: it belongs to the trial's own process",
     ):
         pickle.dumps(rig.reporter)
+
+
+def test_users_see_of_the_reporter_what_is_theirs(rig):
+    names = [name for name in dir(StatusReporter) if not name.startswith("_")]
+    assert names == ["logdir", "report", "seed"]
+    assert callable(rig.reporter)
+    assert [name for name in vars(rig.reporter) if not name.startswith("_")] == []
+    assert reports_of(rig.reporter) is rig.reports

@@ -23,7 +23,7 @@ from typing import Any
 from tune_tasks.errors import UsageError
 from tune_tasks.model.files import write_aside
 from tune_tasks.rllib.results import RecentEpisodes
-from tune_tasks.trial.reporter import Earlier
+from tune_tasks.trial.reports import Earlier
 
 _LOOKED_AT = 10_000  # files and folders, in search of the checkpoint that was meant
 _TRIAL, _ALGORITHM = "trial.json", "algorithm"

@@ -24,7 +24,8 @@ from tune_tasks.rllib.config.settings import ON_DATA
 from tune_tasks.rllib.quiet import quiet
 from tune_tasks.rllib.results import RecentEpisodes, training_result
 from tune_tasks.rllib.shares import divide
-from tune_tasks.trial.reporter import Earlier, StatusReporter
+from tune_tasks.trial.reporter import StatusReporter, reports_of
+from tune_tasks.trial.reports import Earlier, TrialReports
 from tune_tasks.trial.trainable import Trainable, TrainFunction
 
 if TYPE_CHECKING:
@@ -89,16 +90,17 @@ class RLlibTrainable(Trainable):
             yield self._train
 
     def _train(self, config: dict[str, Any], reporter: StatusReporter) -> None:
-        reporter.prepare()
+        reports = reports_of(reporter)
+        reports.prepare()
         earlier = Checkpoint.read(self.restore) if self.restore else None
         restore = checkpoints.algorithm_folder(self.restore) if self.restore else None
         with tempfile.TemporaryDirectory(prefix="tune-tasks-errors-") as errors:
-            settings = self._settings(config, reporter.seed, errors)
+            settings = self._settings(config, reports.seed, errors)
             _try_environment(settings)
             with _own_errors(settings), built(settings, restore) as algorithm:
-                reporter.begin(earlier.earlier if earlier else Earlier())
+                reports.begin(earlier.earlier if earlier else Earlier())
                 episodes = earlier.recent_episodes() if earlier else RecentEpisodes()
-                _Training(self, algorithm, config, reporter, episodes).run()
+                _Training(self, algorithm, config, reports, episodes).run()
 
     def _settings(self, config: Mapping[str, Any], seed: int, errors: str) -> AlgorithmConfig:
         from tune_tasks.rllib.callbacks import EpisodeRecorder
@@ -259,11 +261,11 @@ class _Training:
         trainable: RLlibTrainable,
         algorithm: Algorithm,
         config: Mapping[str, Any],
-        reporter: StatusReporter,
+        reports: TrialReports,
         episodes: RecentEpisodes,
     ) -> None:
         self._trainable, self._algorithm, self._config = trainable, algorithm, config
-        self._reporter, self._episodes = reporter, episodes
+        self._reports, self._episodes = reports, episodes
         self._saved = 0
 
     def run(self) -> None:
@@ -281,13 +283,13 @@ class _Training:
                     self._trainable.alg in ON_DATA,
                     self._is_evaluated(result["training_iteration"]),
                 )
-                self._reporter.report(
+                self._reports.add(
                     training_result(result, self._episodes, on_data=on_data, evaluated=evaluated)
                 )
                 if every and self._iteration % every == 0:
                     self._save()
         finally:
-            if (every or at_end) and self._reporter.stop and self._iteration != self._saved:
+            if (every or at_end) and self._reports.stop and self._iteration != self._saved:
                 self._save()
 
     def _is_evaluated(self, iteration: int) -> bool:
@@ -296,11 +298,11 @@ class _Training:
 
     @property
     def _iteration(self) -> int:
-        last = self._reporter.progress.last
+        last = self._reports.progress.last
         return int(last["training_iteration"]) if last else 0
 
     def _save(self) -> None:
-        last = self._reporter.progress.last or {}
+        last = self._reports.progress.last or {}
         earlier = Earlier(last["timesteps_total"], last["time_total_s"], last["training_iteration"])
         what = Checkpoint(
             self._trainable.alg,
@@ -310,6 +312,6 @@ class _Training:
             list(self._episodes.recent),
             self._episodes.total,
         )
-        folder = checkpoints.write(self._reporter.logdir, what, self._algorithm.save_to_path)
+        folder = checkpoints.write(self._reports.logdir, what, self._algorithm.save_to_path)
         self._saved = earlier.training_iteration
         print(f"checkpoint: {folder}")

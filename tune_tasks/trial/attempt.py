@@ -25,6 +25,7 @@ from tune_tasks.trial.forking import children_as_outside, children_end_here
 from tune_tasks.trial.interrupter import Interrupter
 from tune_tasks.trial.process_state import alarms_ended, put_back
 from tune_tasks.trial.reporter import StatusReporter
+from tune_tasks.trial.reports import TrialReports
 from tune_tasks.trial.script_end import garbage_collected
 from tune_tasks.trial.trainable import Trainable
 from tune_tasks.trial.user_mlflow import trial_run_active
@@ -55,7 +56,7 @@ class Assignment:
 
 def run_train(
     assignment: Assignment,
-    reporter: StatusReporter,
+    reports: TrialReports,
     interrupter: Interrupter,
     environment: Mapping[str, str],
 ) -> Outcome:
@@ -69,14 +70,14 @@ def run_train(
     error, ended_in_time = None, ""
     user_traceback = partial(_user_traceback, shown=assignment.trainable.shown_package())
     try:
-        reporter.raise_if_stopped()
+        reports.raise_if_stopped()
         with (
             put_back(assignment.cwd, environment),
             trial_run_active(environment),
             children_as_outside(),
             garbage_collected(),
         ):
-            _load_and_call(assignment, reporter, interrupter, user_traceback)
+            _load_and_call(assignment, reports, interrupter, user_traceback)
     except TrialStopped:
         pass
     except SystemExit as exc:
@@ -85,10 +86,10 @@ def run_train(
         if not (interrupter.has_raised and isinstance(exc, KeyboardInterrupt)):
             error = user_traceback(exc)
             ended_in_time = f"; train() then raised {type(exc).__name__}"
-    reports, stop = reporter.progress.reports, reporter.stop
-    if lost := reporter.close():
+    count, stop = reports.progress.reports, reports.stop
+    if lost := reports.close():
         error = f"{lost}\n\n{error}" if error and lost not in error else error or lost
-        return Outcome(TrialState.ERROR, EndedBy.ERROR, "error", error, reports)
+        return Outcome(TrialState.ERROR, EndedBy.ERROR, "error", error, count)
     if stop:
         if error:
             sys.stderr.write(error)
@@ -96,21 +97,21 @@ def run_train(
             TrialState.TERMINATED,
             stop.ended_by,
             stop.reason + (ended_in_time if error else ""),
-            reports=reports,
+            reports=count,
         )
-    if error is None and reports == 0:
+    if error is None and count == 0:
         error = (
             "train() returned without a report; call"
             " status_reporter.report(TrainingResult(timesteps_total=…, …)) in it"
         )
     if error:
-        return Outcome(TrialState.ERROR, EndedBy.ERROR, "error", error, reports)
-    return Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned", reports=reports)
+        return Outcome(TrialState.ERROR, EndedBy.ERROR, "error", error, count)
+    return Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned", reports=count)
 
 
 def _load_and_call(
     assignment: Assignment,
-    reporter: StatusReporter,
+    reports: TrialReports,
     interrupter: Interrupter,
     user_traceback: Callable[[BaseException], str],
 ) -> None:
@@ -120,10 +121,10 @@ def _load_and_call(
     # what was unpacked.
     with alarms_ended(), children_end_here(user_traceback), assignment.trainable.loaded() as train:
         seed_everything(trial.seed)
-        reporter.begin()
-        with interrupter.armed(reporter.interruption), children_end_here(user_traceback):
-            if reporter.stop is None:
-                _check_result(train(trial.config, reporter))
+        reports.begin()
+        with interrupter.armed(reports.interruption), children_end_here(user_traceback):
+            if reports.stop is None:
+                _check_result(train(trial.config, StatusReporter(reports)))
 
 
 def _check_result(result: object) -> None:

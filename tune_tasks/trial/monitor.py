@@ -26,7 +26,7 @@ from tune_tasks.model.stopping import time_is_up, time_limit
 from tune_tasks.model.timeouts import HEARTBEAT_S
 from tune_tasks.model.trial import EndedBy, Outcome, Stop, TrialState, attempt_name
 from tune_tasks.trial.recorder_link import RecorderLink
-from tune_tasks.trial.reporter import StatusReporter
+from tune_tasks.trial.reports import TrialReports
 
 LOADING_S = 60.0
 """Seconds that importing a script may take at least, whatever the limit on `time_total_s`.
@@ -54,7 +54,7 @@ class Monitor:
     def __init__(
         self,
         info: AttemptInfo,
-        reporter: StatusReporter,
+        reporter: TrialReports,
         paths: AttemptPaths,
         link: RecorderLink,
         *,
@@ -111,7 +111,8 @@ class Monitor:
     def _pause_s(self) -> float:
         if self._limit_s is None:
             return HEARTBEAT_S
-        return min(HEARTBEAT_S, max(0.0, self._limit_s - self._reporter.elapsed_s()))
+        left_s = self._limit_s - (self._reporter.train_time_s() or 0.0)
+        return min(HEARTBEAT_S, max(0.0, left_s))
 
     def _enforce(self, wanted: Stop | None) -> None:
         if self._reporter.stop is None and wanted:
@@ -122,7 +123,7 @@ class Monitor:
             self._end(self._reporter.stop)
 
     def _enforce_time(self, limit_s: float) -> None:
-        began_s = self._reporter.began_s()
+        began_s = self._reporter.train_time_s()
         if began_s is None:  # the script is still being imported
             loading_s = time.monotonic() - self._opened_at
             if loading_s >= max(limit_s, LOADING_S):

@@ -11,7 +11,7 @@ from tune_tasks.model.timeouts import LAST_BYTES_S
 from tune_tasks.model.trial import Outcome, Stop
 from tune_tasks.recording.client import RecorderClient
 from tune_tasks.recording.protocol import Heartbeat
-from tune_tasks.trial.reporter import StatusReporter
+from tune_tasks.trial.reports import TrialReports
 
 _SEND_BYTES = 4_000_000
 _PAUSE_S = 0.05
@@ -55,7 +55,7 @@ class RecorderLink:
         self._wants_bytes = reply.wants_bytes
         return dict(reply.environment)
 
-    def update(self, reporter: StatusReporter) -> Stop | None:
+    def update(self, reporter: TrialReports) -> Stop | None:
         """Tell what was reported; returns why the sweep wants the trial to end, or None."""
         assert self._info is not None
         heartbeat = _heartbeat(reporter)
@@ -74,7 +74,7 @@ class RecorderLink:
             self._received = reply.received
         return reply.stop
 
-    def close(self, reporter: StatusReporter, outcome: Outcome) -> None:
+    def close(self, reporter: TrialReports, outcome: Outcome) -> None:
         """Tell the rest of what was reported, and how the attempt ended."""
         assert self._info is not None
         deadline = self._clock() + LAST_BYTES_S
@@ -89,7 +89,7 @@ class RecorderLink:
                 time.sleep(_PAUSE_S)  # the recorder did not answer
         self._recorder.close(self._info.key, outcome)
 
-    def _has_all(self, reporter: StatusReporter) -> bool:
+    def _has_all(self, reporter: TrialReports) -> bool:
         """Whether the recorder has all bytes that are there; the file may have been truncated."""
         if not self._wants_bytes:
             return True
@@ -111,10 +111,10 @@ class RecorderLink:
             return 0
 
 
-def _heartbeat(reporter: StatusReporter) -> Heartbeat:
+def _heartbeat(reporter: TrialReports) -> Heartbeat:
     return Heartbeat(
         progress=reporter.progress,
         unseen_metrics=tuple(sorted(reporter.unseen_metrics)),
-        began_s=reporter.began_s(),
+        began_s=reporter.train_time_s(),
         stop=reporter.stop,
     )

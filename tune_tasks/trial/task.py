@@ -38,7 +38,7 @@ from tune_tasks.trial.interrupter import Interrupter
 from tune_tasks.trial.log_capture import LogCapture
 from tune_tasks.trial.monitor import Monitor
 from tune_tasks.trial.recorder_link import RecorderLink
-from tune_tasks.trial.reporter import StatusReporter
+from tune_tasks.trial.reports import TrialReports
 
 
 @task(name="run_trial", task_run_name="{name}", cache_policy=NO_CACHE, retries=0)
@@ -61,13 +61,13 @@ def run_trial(name: str, assignment: Assignment, recorder: RecorderClient) -> St
     with contextlib.ExitStack() as stack:
         try:
             paths.create(assignment.trial.config)
-            reporter = StatusReporter(assignment.trial, paths.results, uuid.uuid4().hex)
+            reports = TrialReports(assignment.trial, paths.results, uuid.uuid4().hex)
             log = stack.enter_context(LogCapture(paths.log, logger))
         except OSError as exc:
             return unbegun_state(paths, exc)
         info = _announcement(assignment)
         link = RecorderLink(recorder, paths)
-        outcome = _run_watched(assignment, info, reporter, paths, link, log)
+        outcome = _run_watched(assignment, info, reports, paths, link, log)
         log.forward(last=True)
     if outcome.error:
         logger.error("%s", outcome.error)
@@ -79,14 +79,14 @@ def run_trial(name: str, assignment: Assignment, recorder: RecorderClient) -> St
 def _run_watched(
     assignment: Assignment,
     info: AttemptInfo,
-    reporter: StatusReporter,
+    reports: TrialReports,
     paths: AttemptPaths,
     link: RecorderLink,
     log: LogCapture,
 ) -> Outcome:
     interrupter = _interrupter()
     watch = Monitor(
-        info, reporter, paths, link, interrupt=interrupter.interrupt, forward_log=log.forward
+        info, reports, paths, link, interrupt=interrupter.interrupt, forward_log=log.forward
     )
     thread = threading.Thread(
         target=contextvars.copy_context().run,
@@ -98,7 +98,7 @@ def _run_watched(
     watch.wait_until_ready()
     if page := run_page(watch.environment):
         _logger().info("MLflow run: %s", page)
-    outcome = run_train(assignment, reporter, interrupter, watch.environment)
+    outcome = run_train(assignment, reports, interrupter, watch.environment)
     try:
         paths.write_outcome(outcome)
     except OSError as exc:  # the recorder and the task's state tell the same

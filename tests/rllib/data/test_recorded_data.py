@@ -29,7 +29,7 @@ from tune_tasks.rllib.config.settings import ON_DATA
 from tune_tasks.rllib.data.recording import write_recording
 from tune_tasks.rllib.evaluate import evaluate
 from tune_tasks.rllib.trainable import built
-from tune_tasks.trial.reporter import Earlier
+from tune_tasks.trial.reports import Earlier
 
 ENVS = {"CQL": "Pendulum-v1", "IQL": "Pendulum-v1"}
 OBS, ACTIONS = f"{DEFAULT_MODULE_ID}/obs", f"{DEFAULT_MODULE_ID}/actions"
