@@ -28,6 +28,8 @@ class Listener:
         patience: With a recorder that is just being started again.
         now: The clock of the events.
         tell: Takes an event.
+        clock: Monotonic, in seconds.
+        wall_clock: Seconds since the epoch, as the recorder has them.
     """
 
     def __init__(
@@ -38,10 +40,14 @@ class Listener:
         patience: Patience,
         now: Callable[[], float],
         tell: Callable[[Event], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._info, self._records, self._recorder = info, records, recorder
-        self._poller = RecorderPoller(recorder)
+        self._poller = RecorderPoller(recorder, clock)
         self._patience, self._now, self._tell = patience, now, tell
+        self._clock, self._wall_clock = clock, wall_clock
 
     def hear(self) -> None:
         """Hear what the recorder has answered by now, without waiting for it."""
@@ -49,10 +55,10 @@ class Listener:
 
     def hear_the_last(self) -> None:
         """Hear what the recorder knows at this moment."""
-        deadline = time.monotonic() + self._patience.seconds()
+        deadline = self._clock() + self._patience.seconds()
         while True:
             self._take_in(self._poller.refresh())
-            if self._poller.has_answer or time.monotonic() > deadline:
+            if self._poller.has_answer or self._clock() > deadline:
                 return
             time.sleep(_POLL_S)
 
@@ -85,7 +91,7 @@ class Listener:
         before = record.status
         record.status = status
         if record.outcome is None:
-            for event in events_of(status, before, self._now(), time.time()):
+            for event in events_of(status, before, self._now(), self._wall_clock()):
                 self._tell(event)
 
 
