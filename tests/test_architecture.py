@@ -37,7 +37,6 @@ IMPORTED_BY = {
     "rich": {"sweep"},
     "scipy": {"rllib"},
     "starlette": {"servers"},
-    "tensorboardX": {"tracking"},
     "torch": {"rllib"},
     "tree": {"rllib"},
     "uvicorn": {"servers"},
