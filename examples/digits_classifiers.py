@@ -13,8 +13,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import StratifiedKFold, train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 
-from tune_tasks.result import TrainingResult
-from tune_tasks.trial.reporter import StatusReporter
+from tune_tasks import StatusReporter, TrainingResult
 
 
 def train_forest(config: dict[str, Any], status_reporter: StatusReporter) -> None:

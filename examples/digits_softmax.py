@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from tune_tasks.result import TrainingResult
-from tune_tasks.trial.reporter import StatusReporter
+from tune_tasks import StatusReporter, TrainingResult
 
 Array = NDArray[Any]
 

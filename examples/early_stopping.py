@@ -13,7 +13,6 @@ from statistics import median
 from typing import Any
 
 import tune_tasks
-from tune_tasks.model.trial import Trial
 
 MNIST_SCRIPT = Path(__file__).with_name("tune_mnist_ray.py")
 
@@ -31,11 +30,11 @@ class MedianStopping(tune_tasks.Scheduler):
         self.min_peers = min_peers
         self.curves: dict[str, list[tuple[int, float]]] = {}
 
-    def choose(self, pending: Sequence[Trial]) -> Trial | None:
+    def choose(self, pending: Sequence[tune_tasks.Trial]) -> tune_tasks.Trial | None:
         """Large learning rates first: they show soonest what can be reached."""
         return max(pending, key=lambda trial: trial.config["learning_rate"])
 
-    def on_result(self, trial: Trial, result: Mapping[str, Any]) -> str | None:
+    def on_result(self, trial: tune_tasks.Trial, result: Mapping[str, Any]) -> str | None:
         """Compare with what the others had at this many steps."""
         steps, accuracy = result["timesteps_total"], result["mean_accuracy"]
         self.curves.setdefault(trial.key, []).append((steps, accuracy))

@@ -12,8 +12,7 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
 
 import tune_tasks
-from tune_tasks.result import TrainingResult
-from tune_tasks.trial.reporter import StatusReporter
+from tune_tasks import StatusReporter, TrainingResult
 
 
 def train(config: dict[str, Any], status_reporter: StatusReporter) -> None:

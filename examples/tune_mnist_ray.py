@@ -19,8 +19,7 @@ from sklearn.datasets import fetch_openml, load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 
-from tune_tasks.result import TrainingResult
-from tune_tasks.trial.reporter import StatusReporter
+from tune_tasks import StatusReporter, TrainingResult
 
 ACTIVATIONS = {"relu": nn.ReLU, "elu": nn.ELU, "tanh": nn.Tanh}
 

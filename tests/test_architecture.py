@@ -1,6 +1,6 @@
 """The rules that hold the package together.
 
-Who imports whom, what is exported, the tree of errors.
+Who imports whom, and the tree of errors.
 """
 
 import ast
@@ -17,7 +17,6 @@ import tune_tasks
 from tune_tasks import errors
 
 ROOT = Path(tune_tasks.__file__).parent
-EXPORTED = ["Experiment", "Scheduler", "Summary", "TrainingResult", "run_experiments"]
 
 # Which rooms import which library.
 IMPORTED_BY = {
@@ -136,13 +135,6 @@ def test_what_is_light_stays_light():
         ).stdout
         == "\n"
     )
-
-
-def test_the_exported_names():
-    assert sorted(tune_tasks.__all__) == EXPORTED
-    assert all(getattr(tune_tasks, name).__name__ == name for name in EXPORTED)
-    with pytest.raises(AttributeError, match="no attribute 'run_experiment'"):
-        _ = tune_tasks.run_experiment
 
 
 def test_the_tree_of_errors_is_drawn_as_it_is():

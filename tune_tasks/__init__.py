@@ -1,31 +1,65 @@
-"""Tune any Python script from one YAML file: swept by a Prefect flow on Ray, compared in MLflow."""
+"""Tune any Python script from one YAML file: swept by a Prefect flow on Ray, compared in MLflow.
+
+The names of `__all__` are the whole of the library. Everything else in this package is private and
+may change with any release. docs/stability.md says what else is stable.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tune_tasks.errors import (
+    BadInputError,
+    ReportError,
+    ServiceError,
+    SpecError,
+    TrialStopped,
+    TuneError,
+)
+from tune_tasks.model.trial import Outcome, Trial, TrialState
 from tune_tasks.result import TrainingResult
+from tune_tasks.trial.reporter import StatusReporter
 
 if TYPE_CHECKING:
-    from tune_tasks.api import Experiment, run_experiments
-    from tune_tasks.results.summary import Summary
-    from tune_tasks.search.scheduler import Scheduler
+    from tune_tasks.api import (
+        Experiment,
+        ExperimentSummary,
+        Scheduler,
+        Summary,
+        TrialSummary,
+        run_experiments,
+    )
 
 __version__ = "0.1.0"
-__all__ = ["Experiment", "Scheduler", "Summary", "TrainingResult", "run_experiments"]
-
-_HOMES = {
-    "Experiment": "api",
-    "run_experiments": "api",
-    "Scheduler": "search.scheduler",
-    "Summary": "results.summary",
-}
+__all__ = [
+    "BadInputError",
+    "Experiment",
+    "ExperimentSummary",
+    "Outcome",
+    "ReportError",
+    "Scheduler",
+    "ServiceError",
+    "SpecError",
+    "StatusReporter",
+    "Summary",
+    "TrainingResult",
+    "Trial",
+    "TrialState",
+    "TrialStopped",
+    "TrialSummary",
+    "TuneError",
+    "run_experiments",
+]
 
 
 def __getattr__(name: str) -> object:
-    """Import what a training script does not need only where it is asked for."""
-    if name not in _HOMES:
+    """Import what only the driver of a sweep needs when it is asked for.
+
+    A training script imports this package in every worker, and the driver's half takes ten times as
+    long as the rest.
+    """
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module("tune_tasks.api"), name)

@@ -1,31 +1,45 @@
-"""The library: `run_experiments`, and `Experiment` for trainables that are Python callables."""
+"""The library's functions and classes for the driver of a sweep; `tune_tasks` exports them."""
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike, fspath
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from tune_tasks.errors import UsageError
 from tune_tasks.flows import as_tune
-from tune_tasks.results.summary import Summary
+from tune_tasks.results.summary import ExperimentSummary, Summary, TrialSummary
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.sweep.launch import launch
 from tune_tasks.sweep.request import Request, Session
 from tune_tasks.sweep.status import make_display
 from tune_tasks.trial.trainable import TrainFunction
 
+__all__ = [
+    "Experiment",
+    "ExperimentSummary",
+    "Scheduler",
+    "Summary",
+    "TrialSummary",
+    "run_experiments",
+]
+
+_SCRIPT = "script"
+_OWN_FIELDS = ("name", "trainable")
+"""The fields of Experiment that are not keys of a spec."""
+
 
 @dataclass(frozen=True)
 class Experiment:
-    """One experiment, as a spec file would have it; the trainable may be a Python callable.
+    """One experiment, with the keys of a spec file; the trainable may be a Python callable.
 
     Attributes:
         name: The experiment's name.
         trainable: `train(config, status_reporter)`, or the path of a script with a function
-            `train`.
+            `train`. None if `alg` is an algorithm of RLlib's, or `config` names a script.
         env: The environment or data set; part of the trials' names.
         num_trials: Number of trials; None: the whole grid once.
         resources: `{"cpu": 1, "gpu": 0, "memory": "2GiB"}` of a trial.
@@ -33,16 +47,20 @@ class Experiment:
         config: What `train()` receives; values may be `{"grid_search": [...]}` or `{"eval":
             "..."}`.
         seed: Seed of all randomness, in [0, 2**63); None: drawn.
-        metric: What "best" means.
+        metric: The metric that "best" goes by.
         mode: "max" or "min".
-        max_concurrent_trials: At most so many at once.
+        max_concurrent_trials: The most trials that run at once; None: as many as the cluster holds.
         max_failures: Further attempts of a trial that failed.
         stop_grace_s: Seconds a trial has to end itself once it is to stop.
         isolate: A fresh process for each trial.
+        alg: "script", or an algorithm of RLlib's, such as "PPO".
+        checkpoint_freq: RLlib: iterations from one checkpoint to the next; 0: none.
+        checkpoint_at_end: RLlib: a checkpoint at the end of each trial.
+        restore: RLlib: the folder of the checkpoint that every trial goes on from.
     """
 
     name: str
-    trainable: TrainFunction | str | PathLike[str]
+    trainable: TrainFunction | str | PathLike[str] | None = None
     env: str | None = None
     num_trials: int | None = None
     resources: Mapping[str, Any] = field(default_factory=dict)
@@ -55,20 +73,22 @@ class Experiment:
     max_failures: int = 0
     stop_grace_s: float = 10.0
     isolate: bool = False
+    alg: str = _SCRIPT
+    checkpoint_freq: int = 0
+    checkpoint_at_end: bool = False
+    restore: str | PathLike[str] | None = None
 
     def as_spec(self) -> dict[str, Any]:
-        """The experiment in the form of a spec file, without its name and a callable."""
-        keys = {
-            key: value
-            for key, value in vars(self).items()
-            if key not in ("name", "trainable") and value is not None
-        }
-        keys = {
-            key: dict(value) if isinstance(value, Mapping) else value for key, value in keys.items()
-        }
-        if not callable(self.trainable):
-            keys["config"] = {**keys["config"], "script_file_path": fspath(self.trainable)}
-        return keys
+        """The experiment in the form of a spec file, without its name and without a callable."""
+        spec: dict[str, Any] = {}
+        for key in dataclasses.fields(self):
+            value = getattr(self, key.name)
+            if key.name not in _OWN_FIELDS and not _is_left_out(key, value):
+                spec[key.name] = _as_in_a_file(value)
+        if self.trainable is not None and not callable(self.trainable):
+            path = fspath(self.trainable)
+            spec["config"] = {**self.config, "script_file_path": path}
+        return spec
 
 
 def run_experiments(
@@ -76,6 +96,7 @@ def run_experiments(
     *,
     seed: int | None = None,
     num_trials: int | None = None,
+    stop: Mapping[str, float | str] | None = None,
     address: str | None = None,
     num_cpus: int | None = None,
     num_gpus: int | None = None,
@@ -84,19 +105,20 @@ def run_experiments(
     display: Literal["auto", "live", "classic", "none"] = "auto",
     verbose: bool = False,
 ) -> Summary:
-    """Run experiments and wait for them. Runs in the calling process, as a Prefect flow run.
+    """Run experiments and wait for them. They run as a Prefect flow run of the calling process.
 
     Args:
         spec: The path of a spec file, a dict in the file's form, or experiments.
         seed: Takes the place of the experiments' own seeds, in [0, 2**63).
         num_trials: Takes the place of the experiments' own.
-        address: Of a Ray cluster to join; `RAY_ADDRESS` where it is not given; else a local one is
-            started, or the one that this process is connected to is used.
+        stop: Criteria for every experiment, in place of its own for the same metric.
+        address: Address of a Ray cluster to join. Default: `RAY_ADDRESS`, else the cluster that
+            this process is connected to, else a local one is started.
         num_cpus: CPUs of a local cluster.
         num_gpus: GPUs of a local cluster.
-        local_dir: Where the trials' files go: `<local_dir>/<experiment>/<sweep>/<trial>/`.
+        local_dir: Folder for the trials' files: `<local_dir>/<experiment>/<sweep>/<trial>/`.
         scheduler: Decides which trial is next and which ends early.
-        display: How the status is shown, on standard output.
+        display: How the status is shown on standard output.
         verbose: Show what Ray and Prefect say.
 
     Returns:
@@ -113,6 +135,7 @@ def run_experiments(
         spec_file=path,
         seed=seed,
         num_trials=num_trials,
+        stop=dict(stop) if stop else None,
         address=address,
         num_cpus=num_cpus,
         num_gpus=num_gpus,
@@ -126,16 +149,35 @@ def run_experiments(
         session.display.close()
 
 
+def _is_left_out(key: dataclasses.Field[Any], value: object) -> bool:
+    if isinstance(value, Mapping):
+        return not value
+    return value is None or value is key.default
+
+
+def _as_in_a_file(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, PathLike):
+        return fspath(value)
+    return value
+
+
 def _parts(spec: object) -> tuple[dict[str, Any] | None, str | None, dict[str, TrainFunction]]:
     """The spec as data or as a path, and the callables by experiment."""
     if isinstance(spec, Mapping):
         return dict(spec), None, {}
     if isinstance(spec, (str, PathLike)):
         return None, fspath(spec), {}
+    experiments = _experiments(spec)
+    data = {experiment.name: experiment.as_spec() for experiment in experiments}
+    callables = {e.name: e.trainable for e in experiments if callable(e.trainable)}
+    return data, None, callables
+
+
+def _experiments(spec: object) -> Sequence[Experiment]:
     experiments = [spec] if isinstance(spec, Experiment) else spec
-    if not isinstance(experiments, Sequence) or not all(
-        isinstance(e, Experiment) for e in experiments
-    ):
+    if not _are_experiments(experiments):
         raise UsageError(
             "expected the path of a spec, a dict, or a list of Experiment, got"
             f" {type(spec).__name__}"
@@ -143,5 +185,20 @@ def _parts(spec: object) -> tuple[dict[str, Any] | None, str | None, dict[str, T
     names = [experiment.name for experiment in experiments]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UsageError(f"two experiments have the name {twice!r}")
-    callables = {e.name: e.trainable for e in experiments if callable(e.trainable)}
-    return {experiment.name: experiment.as_spec() for experiment in experiments}, None, callables
+    for experiment in experiments:
+        _expect_one_of_both(experiment)
+    return experiments
+
+
+def _are_experiments(experiments: object) -> TypeGuard[Sequence[Experiment]]:
+    if not isinstance(experiments, Sequence):
+        return False
+    return all(isinstance(experiment, Experiment) for experiment in experiments)
+
+
+def _expect_one_of_both(experiment: Experiment) -> None:
+    if experiment.trainable is not None and experiment.alg != _SCRIPT:
+        raise UsageError(
+            f"experiment {experiment.name!r} has a trainable and alg={experiment.alg!r}: an"
+            " algorithm of RLlib's needs no trainable, leave out one of both"
+        )
