@@ -16,7 +16,7 @@ import gymnasium
 from tune_tasks.errors import UsageError
 from tune_tasks.rllib.checkpoints import Checkpoint, algorithm_folder
 from tune_tasks.rllib.config.algorithm_config import algorithm_config
-from tune_tasks.rllib.config.settings import ON_DATA
+from tune_tasks.rllib.config.catalog import algorithm_named
 from tune_tasks.rllib.quiet import quiet
 from tune_tasks.rllib.trainable import built
 
@@ -112,15 +112,15 @@ def _settings(checkpoint: Checkpoint, seed: int | None, is_filmed: bool) -> Algo
         evaluation_num_env_runners=0,
         evaluation_parallel_to_training=False,
     )
-    # Which has a player in its evaluation alone; the data may be gone
-    if checkpoint.alg in ON_DATA:
+    # Offline algorithms have env runners only for evaluation, and the data may no longer exist.
+    if algorithm_named(checkpoint.alg).learns_from_data:
         settings.evaluation(evaluation_interval=1)
         settings.offline_data(input_="sampler")
         # The player's are its environment's
         settings.environment(observation_space=None, action_space=None)
-    if checkpoint.alg == "CQL":
-        # RLlib wants one without data
-        settings.training(replay_buffer_config={"type": "EpisodeReplayBuffer"})
+        if hasattr(settings, "replay_buffer_config"):
+            # Without data, CQL must have a buffer.
+            settings.training(replay_buffer_config={"type": "EpisodeReplayBuffer"})
     settings.debugging(seed=seed)
     settings.env_config["search_path"] = [str(Path.cwd())]  # as where the trial was started
     if is_filmed:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tune_tasks.errors import (
     BadInputError,
+    ConfigError,
     Location,
     ResourcesError,
     SpecError,
@@ -21,8 +22,9 @@ from tune_tasks.errors import (
 )
 from tune_tasks.model.trial import Resources, Trial
 from tune_tasks.rllib.checkpoints import Checkpoint
-from tune_tasks.rllib.config.algorithm_config import ConfigError, algorithm_config, ignored_keys
-from tune_tasks.rllib.config.catalog import ALGORITHMS, config_class
+from tune_tasks.rllib.config.algorithm_config import algorithm_config
+from tune_tasks.rllib.config.catalog import ALGORITHMS, algorithm_named
+from tune_tasks.rllib.config.ignored_keys import ignored_keys
 from tune_tasks.rllib.config.keys_2017 import METRICS as OUR_NAMES
 from tune_tasks.rllib.quiet import quiet
 from tune_tasks.rllib.trainable import RLlibTrainable, place
@@ -88,7 +90,7 @@ def rllib_plan(
             the environment, a criterion, the checkpoint, the config of a trial, its resources.
     """
     try:
-        config_class(experiment.alg)
+        algorithm_named(experiment.alg).config_class()
     except UsageError as exc:  # without the algorithm nobody knows its keys
         raise SpecError(str(exc), at(("alg",))) from None
     problems: list[SpecError] = []

@@ -19,8 +19,8 @@ from tune_tasks.model.trial import Resources
 from tune_tasks.rllib import checkpoints
 from tune_tasks.rllib.checkpoints import Checkpoint
 from tune_tasks.rllib.config.algorithm_config import algorithm_config
+from tune_tasks.rllib.config.catalog import algorithm_named
 from tune_tasks.rllib.config.keys_2017 import KEYS
-from tune_tasks.rllib.config.settings import ON_DATA
 from tune_tasks.rllib.quiet import quiet
 from tune_tasks.rllib.results import RecentEpisodes, training_result
 from tune_tasks.rllib.shares import divide
@@ -42,8 +42,6 @@ _WORKERS = {
     *("num_env_runners", "num_learners", "evaluation_num_env_runners"),
 }
 """What a config calls the number of its workers."""
-_GO_ON = {"A3C", "ES"}
-"""Algorithms that do without a worker that has died."""
 _RESTARTS = {"restart_failed_env_runners", "recreate_failed_workers"}
 
 
@@ -112,7 +110,7 @@ class RLlibTrainable(Trainable):
         settings.env_config |= {"search_path": list(sys.path), "errors": errors}
         if not _RESTARTS & config.keys():  # else a broken environment is tried for ever, in silence
             settings.fault_tolerance(restart_failed_env_runners=False)
-            if self.alg in _GO_ON:
+            if algorithm_named(self.alg).outlives_workers:
                 settings.fault_tolerance(ignore_env_runner_failures=True)
         return settings.callbacks([EpisodeRecorder])
 
@@ -274,13 +272,13 @@ class _Training:
             while True:
                 result = self._algorithm.train()
                 if (
-                    self._trainable.alg in _GO_ON
+                    algorithm_named(self._trainable.alg).outlives_workers
                     and not self._algorithm.config.restart_failed_env_runners
                 ):
                     # Its worker has been left out in silence
                     _raise_own_error(self._algorithm.config)
                 on_data, evaluated = (
-                    self._trainable.alg in ON_DATA,
+                    algorithm_named(self._trainable.alg).learns_from_data,
                     self._is_evaluated(result["training_iteration"]),
                 )
                 self._reports.add(

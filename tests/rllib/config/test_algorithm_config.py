@@ -14,8 +14,9 @@ from ray.rllib.core.columns import Columns
 from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
 
 from tune_tasks.errors import BadInputError, ConfigError, UsageError
-from tune_tasks.rllib.config.algorithm_config import algorithm_config, ignored_keys
-from tune_tasks.rllib.config.catalog import ALGORITHMS, config_class
+from tune_tasks.rllib.config.algorithm_config import algorithm_config
+from tune_tasks.rllib.config.catalog import ALGORITHMS, algorithm_named
+from tune_tasks.rllib.config.ignored_keys import ignored_keys
 from tune_tasks.rllib.config.keys_2017 import (
     ALGORITHMS_GONE,
     FIXED,
@@ -28,9 +29,12 @@ from tune_tasks.rllib.config.keys_2017 import (
     REPLAY_IGNORED,
 )
 from tune_tasks.rllib.config.model_keys import ATARI_MODEL
-from tune_tasks.rllib.config.settings import ON_DATA, UNUSED, USED_BY, check_value, settings_of
+from tune_tasks.rllib.config.settings import settings_of
+from tune_tasks.rllib.config.unused import ONLY_WITH, UNUSED
+from tune_tasks.rllib.config.values import check_value
 from tune_tasks.rllib.envs import environments
 
+ON_DATA = [each.name for each in ALGORITHMS.values() if each.learns_from_data]
 PONG = "PongDeterministic-v4"
 DOCS = Path(__file__).parents[3] / "docs" / "rllib-config-keys.md"
 
@@ -190,7 +194,7 @@ SETTINGS = [
 
 @pytest.mark.parametrize(("key", "alg", "value", "attribute", "then"), SETTINGS)
 def test_a_setting_arrives(key, alg, value, attribute, then):
-    default = getattr(config_class(alg)(), attribute)
+    default = getattr(algorithm_named(alg).config_class()(), attribute)
     assert default != then or attribute == "num_gpus_per_env_runner", (
         "the test would pass without the key"
     )
@@ -594,7 +598,13 @@ DEFAULTS_2017 = {  # ray 0.2.2
     ("alg", "key"), [(alg, key) for alg, keys in DEFAULTS_2017.items() for key in keys.split()]
 )
 def test_every_default_of_2017_is_known(alg, key):
-    known = set(settings_of(config_class(alg))) | set(KEYS) | set(IGNORED) | set(FIXED) | {"model"}
+    known = (
+        set(settings_of(algorithm_named(alg).config_class()))
+        | set(KEYS)
+        | set(IGNORED)
+        | set(FIXED)
+        | {"model"}
+    )
     assert key in known
     places = KEYS.get(key)
     assert places is None or not places.only or alg in places.only
@@ -852,7 +862,7 @@ WRONG = [
     (
         "PPO",
         {"model": {"dim": 84}},
-        "config.model.dim: has no effect on CartPole-v0, which is no Atari game",
+        "config.model.dim: has no effect on CartPole-v0, which is not an Atari game",
     ),
     # without effect on the new stack
     (
@@ -891,8 +901,8 @@ WRONG = [
         "SAC",
         {"Q_model": {"fcnet_hiddens": [2]}, "policy_model": {"fcnet_hiddens": [3]}},
         (
-            "config.policy_model.fcnet_hiddens: the networks have one `model` today, and this"
-            " differs: [3] here, [2] in Q_model"
+            "config.policy_model.fcnet_hiddens: the networks have one `model` today, and the two"
+            " differ: [3] here, [2] in Q_model"
         ),
     ),
     # what RLlib's own checks trip over
@@ -924,7 +934,7 @@ WRONG = [
     (
         "DQN",
         {"model": {"free_log_std": True}},
-        "config.model.free_log_std: has no effect on the networks of DQN; on",
+        "config.model.free_log_std: has no effect on the networks of DQN, but on",
     ),
     ("DQN", {"async_updates": True}, "config.async_updates: expected False, got True"),
     (
@@ -987,7 +997,7 @@ def test_everything_that_is_wrong_is_said_at_once():
 
 
 def test_whatever_rllibs_own_checks_raise_is_a_sentence_at_the_key_to_blame(monkeypatch):
-    config = config_class("PPO")
+    config = algorithm_named("PPO").config_class()
 
     def validate(self):
         if self.gamma == 0.5:
@@ -1044,7 +1054,7 @@ def test_evaluation_differs_as_it_is_told():
     assert config.gamma == 0.99
 
 
-@pytest.mark.parametrize("alg", sorted(ON_DATA))
+@pytest.mark.parametrize("alg", ON_DATA)
 def test_the_module_of_an_environment_is_not_executed_before_a_trial(alg, tmp_path, monkeypatch):
     (tmp_path / "registers.py").write_text("raise SystemExit('executed')")
     monkeypatch.syspath_prepend(tmp_path)
@@ -1063,9 +1073,11 @@ def test_an_environment_or_an_algorithm_that_is_not_there():
 
 
 @pytest.mark.filterwarnings("ignore:.*WARN:UserWarning")
-@pytest.mark.parametrize("key", {*UNUSED, *USED_BY})
+@pytest.mark.parametrize("key", {*UNUSED, *ONLY_WITH})
 def test_what_is_refused_as_unused_is_a_setting_of_rllib(key):
-    assert any(key in settings_of(config_class(alg)) for alg in ALGORITHMS) or key.startswith("_")
+    assert any(
+        key in settings_of(algorithm_named(alg).config_class()) for alg in ALGORITHMS
+    ) or key.startswith("_")
 
 
 SAME_NAME = {"framework": "framework_str"}
@@ -1075,7 +1087,7 @@ SAME_NAME = {"framework": "framework_str"}
 @pytest.mark.parametrize("alg", ALGORITHMS)
 def test_every_default_of_rllib_could_be_given(alg):
     """The types and ranges here are no narrower than what RLlib itself has."""
-    default = config_class(alg)()
+    default = algorithm_named(alg).config_class()()
     checked = 0
     for name, setting in settings_of(type(default)).items():
         value = vars(default).get(SAME_NAME.get(name, name))

@@ -3,124 +3,133 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tune_tasks.errors import ConfigError, did_you_mean
-from tune_tasks.rllib.config.given import Entry, Given
+from tune_tasks.rllib.config.catalog import Algorithm
 from tune_tasks.rllib.config.keys_2017 import Part
-from tune_tasks.rllib.config.settings import ON_DATA, check_hint, check_range
+from tune_tasks.rllib.config.sorted_keys import Entry, Key, SortedKeys
+from tune_tasks.rllib.config.values import check_hint, check_range
 
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
-_UPDATES = 100
-_UPDATES_OF_CQL = 10  # each with 10 samples of actions for every step
-_SHUFFLING: Mapping[str, Any] = {
+_SHUFFLING: Mapping[str, type] = {
     "local_shuffle_buffer_size": int,
     "local_shuffle_seed": int,
     "drop_last": bool,
 }
-_OF_ROWS = ("input_read_schema", "input_compress_columns", "ignore_final_observation")
+_ABOUT_ROWS = ("input_read_schema", "input_compress_columns", "ignore_final_observation")
 
 
-def set_data_defaults(alg: str, built: AlgorithmConfig, given: Given) -> None:
+def set_data_defaults(algorithm: Algorithm, built: AlgorithmConfig, keys: SortedKeys) -> None:
     """Have the trial read its data itself, with settings that suit the data.
 
     Raises:
         ConfigError: If there is no data to learn from.
     """
-    if alg not in ON_DATA:
+    if not algorithm.learns_from_data:
         return
     from tune_tasks.rllib.data.recorded_data import RecordedData
 
-    if "input_" not in given.parts[Part.SETTING]:
+    if "input_" not in keys.settings:
         raise ConfigError(
-            f"{alg} learns from recorded data: expected `input`, a file or a folder", ()
+            f"{algorithm.name} learns from recorded data: expected `input`, a file or a folder", ()
         )
-    memory = given.parts[Part.MODEL].get("use_lstm")
+    memory = keys.parts[Part.MODEL].get("use_lstm")
     if memory and memory.value:
-        raise ConfigError(f"{alg} learns from single steps here, not from sequences", memory.key)
-    if alg == "CQL":
-        built.training(lr=None)  # RLlib's own default is one that it refuses
+        raise ConfigError(
+            f"{algorithm.name} learns from single steps here, not from sequences", memory.key
+        )
     built.offline_data(
         offline_data_class=RecordedData,
         dataset_num_iters_per_learner=1,
         input_compress_columns=[],
         materialize_data=False,
-        materialize_mapped_data=alg != "MARWIL",  # whose advantages change with its value function
+        materialize_mapped_data=True,
     )
     built.reporting(min_time_s_per_iteration=0)
 
 
 def check_data(
-    alg: str, built: AlgorithmConfig, given: Given, folders: Sequence[Path] | None
+    algorithm: Algorithm, built: AlgorithmConfig, keys: SortedKeys, folders: Sequence[Path] | None
 ) -> None:
     """Check what the settings say together, and look at the data.
 
     A relative path becomes an absolute one.
 
     Args:
-        alg: The algorithm's name.
+        algorithm: The algorithm.
         built: With all settings.
-        given: The config's entries.
-        folders: Where a relative path is looked for, in this order; None: the data is not looked
-            at.
+        keys: The config's entries.
+        folders: The folders in which a relative path is looked for, in this order; None: the data
+            is not looked at.
 
     Raises:
         ConfigError: If the data is not there, or lacks a column.
     """
-    if alg not in ON_DATA:
-        return
-    settings = given.parts[Part.SETTING]
-    if "input_" not in settings:
+    settings = keys.settings
+    if not algorithm.learns_from_data or "input_" not in settings:
         return
     if "min_train_timesteps_per_iteration" not in settings:
-        updates = _UPDATES_OF_CQL if alg == "CQL" else _UPDATES
-        built.reporting(min_train_timesteps_per_iteration=updates * built.total_train_batch_size)
-    _check_together(alg, built, settings)
+        steps = algorithm.updates_per_iteration * built.total_train_batch_size
+        built.reporting(min_train_timesteps_per_iteration=steps)
+    _check_together(algorithm, built, settings)
     if folders is not None:
-        found = _found(settings["input_"], folders)
-        built.offline_data(input_=found)
-        _check_columns(built, found, settings["input_"])
+        source = _found(settings["input_"], folders)
+        built.offline_data(input_=source)
+        _check_columns(built, source, settings["input_"])
 
 
-def _check_together(alg: str, built: AlgorithmConfig, settings: Mapping[str, Entry]) -> None:
-    if "iter_batches_kwargs" in settings:
-        _check_shuffling(settings["iter_batches_kwargs"])
+def _check_together(
+    algorithm: Algorithm, built: AlgorithmConfig, settings: Mapping[str, Entry]
+) -> None:
+    for name, check in _CHECKS_OF_MAPPINGS.items():
+        if name in settings and isinstance(settings[name].value, Mapping):
+            check(settings[name])
     if built.input_read_episodes:
-        for name in _OF_ROWS:
+        for name in _ABOUT_ROWS:
             if name in settings:
                 raise ConfigError(
                     "has no effect on whole episodes (`input_read_episodes`)", settings[name].key
                 )
-    from ray.rllib.offline.offline_prelearner import SCHEMA
-
-    for column, name in built.input_read_schema.items():
-        if column not in SCHEMA:
-            key = (*settings["input_read_schema"].key, column)
+    for name in sorted(algorithm.constant & settings.keys()):
+        if isinstance(settings[name].value, list):
             raise ConfigError(
-                f"unknown key{did_you_mean(column, SCHEMA)} (known: {', '.join(SCHEMA)})", key
-            )
-        check_hint(str, name, (*settings["input_read_schema"].key, column))
-    for name in ("actor_lr", "critic_lr", "alpha_lr"):
-        if alg == "CQL" and name in settings and isinstance(settings[name].value, list):
-            raise ConfigError(
-                "expected a number: RLlib's CQL does not count steps for a schedule",
+                f"expected a number: RLlib's {algorithm.name} does not count steps for a schedule",
                 settings[name].key,
             )
+
+
+def _check_schema(entry: Entry) -> None:
+    from ray.rllib.offline.offline_prelearner import SCHEMA
+
+    for column, name in entry.value.items():
+        key = (*entry.key, column)
+        if column not in SCHEMA:
+            raise _unknown_key(column, SCHEMA, key)
+        check_hint(str, name, key)
 
 
 def _check_shuffling(entry: Entry) -> None:
     for name, value in entry.value.items():
         key = (*entry.key, name)
         if name not in _SHUFFLING:
-            raise ConfigError(
-                f"unknown key{did_you_mean(name, _SHUFFLING)} (known: {', '.join(_SHUFFLING)})", key
-            )
+            raise _unknown_key(name, _SHUFFLING, key)
         check_hint(_SHUFFLING[name], value, key)
         check_range(name, value, key)
+
+
+_CHECKS_OF_MAPPINGS: Mapping[str, Callable[[Entry], None]] = {
+    "iter_batches_kwargs": _check_shuffling,
+    "input_read_schema": _check_schema,
+}
+
+
+def _unknown_key(name: str, known: Mapping[str, Any], key: Key) -> ConfigError:
+    return ConfigError(f"unknown key{did_you_mean(name, known)} (known: {', '.join(known)})", key)
 
 
 def _found(entry: Entry, folders: Sequence[Path]) -> str | list[str]:
@@ -133,21 +142,41 @@ def _found(entry: Entry, folders: Sequence[Path]) -> str | list[str]:
     return [_path(source, folders, entry.key) for source in entry.value]
 
 
-def _path(source: str, folders: Sequence[Path], key: tuple[str, ...]) -> str:
+def _path(source: str, folders: Sequence[Path], key: Key) -> str:
     if "://" in source:
         return source
-    places = [folder / os.path.expanduser(source) for folder in folders]  # noqa: PTH111 - it leaves an unknown user's name
-    found = next((place for place in places if place.exists()), None)
-    if found is None:
-        raise ConfigError(f"there is no {' nor '.join(map(str, dict.fromkeys(places)))}", key)
-    return str(found)
+    # Not Path.expanduser, which raises for a user who does not exist.
+    written = os.path.expanduser(source)  # noqa: PTH111
+    places = [folder / written for folder in folders]
+    for place in places:
+        if place.exists():
+            return str(place)
+    looked_at = " nor ".join(map(str, dict.fromkeys(places)))
+    raise ConfigError(f"there is no {looked_at}", key)
 
 
 def _check_columns(built: AlgorithmConfig, source: str | list[str], entry: Entry) -> None:
-    from tune_tasks.rllib.data.recorded_data import FORMATS, columns, dataset, missing_columns
+    from tune_tasks.rllib.data.recorded_data import missing_columns
 
-    if any("://" in one for one in ([source] if isinstance(source, str) else source)):
-        return  # to look there might take long
+    sources = [source] if isinstance(source, str) else source
+    if any("://" in each for each in sources):
+        return  # because it may take long to look there
+    names = _columns(built, source, entry)
+    missing = missing_columns(built, names)
+    if not missing:
+        return
+    hint = "; `input_read_schema` says what they are called there"
+    if built.input_read_episodes:
+        hint = ""
+    raise ConfigError(
+        f"{source} has no column {', '.join(missing)} (its columns: {', '.join(names)}){hint}",
+        entry.key,
+    )
+
+
+def _columns(built: AlgorithmConfig, source: str | list[str], entry: Entry) -> list[str]:
+    from tune_tasks.rllib.data.recorded_data import FORMATS, columns, dataset
+
     try:
         files = dataset(source, built.input_read_method)
         names = columns(files)
@@ -156,13 +185,4 @@ def _check_columns(built: AlgorithmConfig, source: str | list[str], entry: Entry
         raise ConfigError(f"{what}: {str(error).splitlines()[0]}", entry.key) from error
     if not files.files:
         raise ConfigError(f"{source} holds no files", entry.key)
-    if missing := missing_columns(built, names):
-        hint = (
-            ""
-            if built.input_read_episodes
-            else "; `input_read_schema` says what they are called there"
-        )
-        raise ConfigError(
-            f"{source} has no column {', '.join(missing)} (its columns: {', '.join(names)}){hint}",
-            entry.key,
-        )
+    return names

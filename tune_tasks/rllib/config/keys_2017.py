@@ -233,6 +233,12 @@ MODEL_KEYS: Mapping[str, Place] = {
     },
 }
 
+TWO_MODELS = ("Q_model", "policy_model", "q_model_config", "policy_model_config")
+"""SAC's names of 2020 for the models of its networks, and the names that RLlib gave them later."""
+
+WITH_TWO_MODELS = ("SAC", "CQL")
+"""The algorithms that had those two models."""
+
 _TENSORFLOW = "belonged to TensorFlow; the networks run on PyTorch now"
 _GPUS = "the trial's `resources` say which devices it has"
 _NEW_STACK = "all algorithms run on RLlib's new API stack"
