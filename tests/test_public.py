@@ -58,6 +58,11 @@ def test_the_exported_names():
         _ = tune_tasks.run_experiment
 
 
+def test_the_page_of_what_is_stable_names_them():
+    page = (ROOT / "docs" / "stability.md").read_text()
+    assert [name for name in EXPORTED if f"`{name}`" not in page] == []
+
+
 def test_an_import_in_a_training_script_brings_in_nothing_of_the_driver():
     rooms = ["cli", "flows", "results", "search", "spec", "sweep", "tracking"]
     code = f"""if True:

@@ -230,6 +230,7 @@ def test_parse_size(text, size):
 def test_the_schema_takes_what_we_take_and_nothing_else():
     validator = jsonschema.Draft202012Validator(json_schema())
     validator.check_schema(json_schema())
+    assert json_schema()["$id"] == "urn:tune-tasks:spec:1"
     good = [
         ALL_KEYS,
         yaml.safe_load(DOCUMENT)["tune_mnist"],

@@ -333,6 +333,10 @@ def _dotted(path: NodePath) -> str:
     return ".".join(map(str, path)) or "spec"
 
 
+SCHEMA_VERSION = 1
+"""Rises if a spec that was valid is refused, or means something else; see docs/stability.md."""
+
+
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of a spec file, for editors."""
     schema = _File.model_json_schema()
@@ -344,6 +348,7 @@ def json_schema() -> dict[str, Any]:
     return {
         **schema,
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:tune-tasks:spec:{SCHEMA_VERSION}",
         "title": "tune-tasks spec",
     }
 
