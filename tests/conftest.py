@@ -7,6 +7,8 @@ from hypothesis import HealthCheck, settings
 
 from tune_tasks.servers import prefect as services
 
+pytest_plugins = ["tests.services.fixtures"]
+
 for _name in [n for n in os.environ if n.startswith(("PREFECT_", "MLFLOW_", "RAY_"))]:
     del os.environ[_name]
 # Before anything imports Prefect, which reads its configuration then; in a folder of its own for

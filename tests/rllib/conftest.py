@@ -1,27 +1,29 @@
 """What the tests of RLlib share.
 
-They are outside of the fast part of the suite, for importing RLlib takes seconds.
+A module that imports RLlib, which takes seconds, says so: `pytestmark = pytest.mark.rllib`.
 """
-
-from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
-# They import none of RLlib
-FAST = {HERE / f"test_{name}.py" for name in ("checkpoints", "results", "shares")}
+MARK = "pytest.mark.rllib"
 # RLlib's own doing, which we cannot change:
 WARNINGS = [
-    # Its vector environment is registered anew for each env runner
+    # RLlib registers its vector environment anew for each env runner.
     "ignore:.*Overriding environment rllib-:UserWarning",
-    # Ray Data, of the settings that it makes for itself
+    # Ray Data warns of the settings that it makes for itself.
     "ignore:.*is deprecated:DeprecationWarning:ray.data.context",
 ]
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Leave out a module of RLlib's if its tests are deselected, because collecting imports it."""
+    if "not rllib" in config.option.markexpr and collection_path.suffix == ".py":
+        return True if MARK in collection_path.read_text() else None
+    return None
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
-        if HERE in item.path.parents and item.path not in FAST:
-            item.add_marker(pytest.mark.rllib)
+        if item.get_closest_marker("rllib"):
             for warning in WARNINGS:
                 item.add_marker(pytest.mark.filterwarnings(warning))

@@ -7,6 +7,8 @@ import pytest
 from tune_tasks.spec.schema import load_spec
 from tune_tasks.sweep.plan import make_plan
 
+pytestmark = pytest.mark.rllib
+
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "rllib").glob("*.yaml"))
 
 

@@ -11,6 +11,8 @@ from tune_tasks.rllib.planning import METRICS
 from tune_tasks.spec.schema import load_spec, spec_from_data
 from tune_tasks.sweep.plan import make_plan
 
+pytestmark = pytest.mark.rllib
+
 
 def test_a_criterion_names_what_rllibs_trials_report(tmp_path):
     def plan(stop):

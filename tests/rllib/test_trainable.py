@@ -7,6 +7,8 @@ from tune_tasks.errors import ResourcesError
 from tune_tasks.model.trial import Resources
 from tune_tasks.rllib.trainable import RLlibTrainable
 
+pytestmark = pytest.mark.rllib
+
 RESTARTS = {
     "not said": ({}, False),
     "today's word": ({"restart_failed_env_runners": True}, True),

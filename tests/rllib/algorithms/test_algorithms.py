@@ -25,6 +25,8 @@ from tune_tasks.rllib.algorithms.a3c import A3CConfig
 from tune_tasks.rllib.algorithms.connectors import MergedMeanStdFilter, mean_std_filter
 from tune_tasks.rllib.algorithms.es import ESConfig, Pair, centred_ranks, estimated_gradient, noise
 
+pytestmark = pytest.mark.rllib
+
 PATIENCE_S = 60.0
 STEPS = "num_env_steps_sampled_lifetime"
 OBSERVATIONS = torch.tensor(np.random.default_rng(0).normal(size=(64, 4)), dtype=torch.float32)

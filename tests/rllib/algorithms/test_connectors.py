@@ -8,6 +8,8 @@ from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
 from tune_tasks.rllib.algorithms.connectors import MergedMeanStdFilter
 
+pytestmark = pytest.mark.rllib
+
 SPACE = gymnasium.spaces.Box(-np.inf, np.inf, (2,), np.float32)
 
 

@@ -34,6 +34,8 @@ from tune_tasks.rllib.config.unused import ONLY_WITH, UNUSED
 from tune_tasks.rllib.config.values import check_value
 from tune_tasks.rllib.envs import environments
 
+pytestmark = pytest.mark.rllib
+
 ON_DATA = [each.name for each in ALGORITHMS.values() if each.learns_from_data]
 PONG = "PongDeterministic-v4"
 DOCS = Path(__file__).parents[3] / "docs" / "rllib-config-keys.md"

@@ -13,6 +13,8 @@ from tune_tasks.rllib.config.catalog import ALGORITHMS, Networks, algorithm_name
 from tune_tasks.rllib.config.settings import settings_of
 from tune_tasks.rllib.config.unused import UNUSED
 
+pytestmark = pytest.mark.rllib
+
 ROOM = Path(tune_tasks.__file__).parent / "rllib"
 RLLIB = [each.name for each in ALGORITHMS.values() if each.config.startswith("ray.")]
 

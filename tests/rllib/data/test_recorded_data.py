@@ -31,6 +31,8 @@ from tune_tasks.rllib.evaluate import evaluate
 from tune_tasks.rllib.trainable import built
 from tune_tasks.trial.reports import Earlier
 
+pytestmark = pytest.mark.rllib
+
 ON_DATA = [each.name for each in ALGORITHMS.values() if each.learns_from_data]
 ENVS = {"CQL": "Pendulum-v1", "IQL": "Pendulum-v1"}
 OBS, ACTIONS = f"{DEFAULT_MODULE_ID}/obs", f"{DEFAULT_MODULE_ID}/actions"

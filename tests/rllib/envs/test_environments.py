@@ -19,6 +19,8 @@ from tune_tasks.rllib.envs.environments import (
     try_environment,
 )
 
+pytestmark = pytest.mark.rllib
+
 PLAIN = EnvironmentOptions()
 STAY = 1  # in MountainCar: no force, for ever
 

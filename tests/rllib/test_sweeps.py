@@ -16,6 +16,13 @@ from tests.services.test_command import processes_of
 from tests.services.waiting import until
 from tune_tasks.model.trial import TrialState
 
+pytestmark = [
+    pytest.mark.rllib,
+    pytest.mark.services,
+    # Because Prefect, Ray and MLflow warn of one another.
+    pytest.mark.filterwarnings("default"),
+]
+
 ROOT = Path(__file__).parents[2]
 SMALL = {"train_batch_size_per_learner": 200, "minibatch_size": 100, "num_epochs": 1}
 
