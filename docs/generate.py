@@ -24,13 +24,13 @@ from pydantic_core import PydanticUndefined
 
 from tune_tasks import cli
 from tune_tasks.errors import SpecError
+from tune_tasks.model.python_source import MAX_SCRIPT_BYTES
 from tune_tasks.result import STOP_METRICS, TrainingResult
 from tune_tasks.rllib.config import keys_2017
 from tune_tasks.spec import names
 from tune_tasks.spec import schema as spec
 from tune_tasks.spec.expressions import language as expressions
 from tune_tasks.sweep.plan import make_plan
-from tune_tasks.trial.trainable import MAX_SCRIPT_BYTES
 
 DOCS = Path(__file__).parent
 SCHEMA = DOCS.parent / "examples" / "tune-tasks.schema.json"

@@ -18,12 +18,9 @@ from tune_tasks.errors import TrainableError
 from tune_tasks.model import snapshot as module
 from tune_tasks.model.code_version import version_of
 from tune_tasks.model.snapshot import Snapshot
-from tune_tasks.trial.trainable import (
-    CallableTrainable,
-    KeptModule,
-    ModuleTrainable,
-    ScriptTrainable,
-)
+from tune_tasks.trial.module import KeptModule, ModuleTrainable
+from tune_tasks.trial.script import ScriptTrainable
+from tune_tasks.trial.trainable import CallableTrainable
 
 
 def write(folder, **files):

@@ -28,7 +28,8 @@ from tune_tasks.trial.interrupter import Interrupter
 from tune_tasks.trial.log_capture import LogCapture
 from tune_tasks.trial.monitor import Monitor
 from tune_tasks.trial.reports import TrialReports
-from tune_tasks.trial.trainable import CallableTrainable, ScriptTrainable, Trainable
+from tune_tasks.trial.script import ScriptTrainable
+from tune_tasks.trial.trainable import CallableTrainable, Trainable
 
 
 class Recorder:

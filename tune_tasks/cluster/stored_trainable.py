@@ -12,7 +12,8 @@ from typing import Any
 import ray
 
 from tune_tasks.model.snapshot import Snapshot
-from tune_tasks.trial.trainable import Trainable, TrainFunction, staying_imported
+from tune_tasks.trial.module import staying_imported
+from tune_tasks.trial.trainable import Trainable, TrainFunction
 
 _TRANSFER_S = 300.0
 

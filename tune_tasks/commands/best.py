@@ -13,8 +13,8 @@ from tune_tasks.model.masking import MASK, secrets_in
 from tune_tasks.servers.mlflow_client import default_tracking_uri
 from tune_tasks.spec.search_space import dotted
 from tune_tasks.spec.source import dump_yaml, parse_source
+from tune_tasks.sweep.locate import is_script_path
 from tune_tasks.tracking.mlflow_store import MlflowStore, StoredTrial
-from tune_tasks.trial.trainable import is_script_path
 
 
 def best_spec(

@@ -22,7 +22,7 @@ from tune_tasks.model.text import one_line
 from tune_tasks.spec.search_space import dotted
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.request import Request
-from tune_tasks.trial.trainable import ScriptTrainable
+from tune_tasks.trial.script import ScriptTrainable
 
 _CRON_FIELDS = 5
 _BANNED = "/%&<>"

@@ -32,7 +32,8 @@ from tune_tasks.spec.lookalikes import unsearched, variables
 from tune_tasks.spec.schema import MAX_TRIALS, ExperimentSpec, Spec
 from tune_tasks.spec.search_space import SearchSpace, dotted, expand, num_trials
 from tune_tasks.spec.source import NodePath
-from tune_tasks.trial.trainable import CallableTrainable, Trainable, TrainFunction, locate
+from tune_tasks.sweep.locate import locate
+from tune_tasks.trial.trainable import CallableTrainable, Trainable, TrainFunction
 
 _SCRIPT = "script"
 _ONLY_RLLIB = ("checkpoint_freq", "checkpoint_at_end", "restore")

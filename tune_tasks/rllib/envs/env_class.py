@@ -17,7 +17,7 @@ from typing import Any
 import gymnasium
 
 from tune_tasks.errors import UsageError, did_you_mean
-from tune_tasks.trial.trainable import bound_names, parsed
+from tune_tasks.model.python_source import bound_names, parsed
 
 _REFERENCE = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
 
