@@ -5,9 +5,21 @@ export PATH="$PWD/.venv/bin:$PATH"
 if [ $# -gt 0 ]; then
   exec pytest "$@"
 fi
+mkdir -p build
 ruff check .
 ruff format --check .
 mypy
 lint-imports
+deptry tune_tasks flows
 python docs/generate.py --check
-exec pytest --durations=10
+
+# In two parts: coverage is measured where it costs little
+pytest --cov --cov-report= -m 'not services and not rllib' | tee build/fast.log
+pytest --durations=10 -m 'services or rllib' | tee build/rest.log
+bash scripts/other_pythons.sh | tee build/other_pythons.log
+python scripts/coverage_by_room.py
+
+echo "Tests that ran:"
+echo "  the fast part: $(tail -1 build/fast.log)"
+echo "  services and RLlib: $(tail -1 build/rest.log)"
+sed 's/^/  the fast part on /' build/other_pythons.log

@@ -193,9 +193,10 @@ def test_warnings(tmp_path):
                 " script, PPO, "
             ),
         ),
-        (
+        pytest.param(
             "e: {alg: PPO}",
             "f.yaml:1:4: e.env: PPO needs an environment, e.g. CartPole-v1 or module:Class",
+            marks=pytest.mark.rllib,
         ),
         (
             "e: {config: {script_file_path: s.py}, checkpoint_freq: 5}",

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# The fast tests on each further Python that this machine has, all at once. Without torch, and so without RLlib's tests.
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+run_on() {
+  local version=$1 folder=.venv-$1
+  # Not compiled: most modules are never imported, and the others are compiled at their import
+  build_venv "$folder" "$2" --no-compile -e '.[test]'
+  PATH="$PWD/$folder/bin:$PATH" "$folder/bin/python" -m pytest -p no:cacheprovider \
+    -m 'not services and not rllib' --ignore=tests/services --ignore=tests/rllib
+}
+
+mkdir -p build
+own=$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+status=0
+running=()
+for version in $PYTHONS; do
+  [ "$version" = "$own" ] && continue
+  if found=$(find_python "$version"); then
+    (set -e; run_on "$version" "$found") >"build/python$version.log" 2>&1 &
+    running+=("$!:$version")
+  else
+    echo "Python $version: not on this machine, so not tested" | tee "build/python$version.log"
+  fi
+done
+for entry in "${running[@]}"; do
+  version=${entry#*:}
+  if wait "${entry%%:*}"; then
+    echo "Python $version: $(tail -1 "build/python$version.log")"
+  else
+    status=1
+    tail -100 "build/python$version.log"
+    echo "Python $version: FAILED"
+  fi
+done
+exit $status
