@@ -36,7 +36,9 @@ class MedianStopping(tune_tasks.Scheduler):
 
     def on_result(self, trial: tune_tasks.Trial, result: Mapping[str, Any]) -> str | None:
         """Compare with what the others had at this many steps."""
-        steps, accuracy = result["timesteps_total"], result["mean_accuracy"]
+        steps, accuracy = result["timesteps_total"], result.get("mean_accuracy")
+        if accuracy is None:
+            return None
         self.curves.setdefault(trial.key, []).append((steps, accuracy))
         peers = [self._at(steps, curve) for key, curve in self.curves.items() if key != trial.key]
         known = [value for value in peers if value is not None]

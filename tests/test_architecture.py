@@ -21,6 +21,7 @@ ROOT = Path(tune_tasks.__file__).parent
 # Which rooms import which library.
 IMPORTED_BY = {
     "PIL": {"rllib"},
+    "cloudpickle": {"testing"},
     "gymnasium": {"rllib"},
     "httpx": {"commands", "servers"},
     "matplotlib": {"results"},
@@ -30,6 +31,7 @@ IMPORTED_BY = {
     "prefect": {"cluster", "commands", "flows", "servers", "sweep", "trial"},
     "prefect_ray": {"cluster", "sweep"},
     "pyarrow": {"rllib"},
+    "pytest": {"testing"},
     "pydantic": {"commands", "spec", "sweep"},
     "pydantic_core": {"spec"},
     "ray": {"cluster", "recording", "rllib", "sweep", "trial"},

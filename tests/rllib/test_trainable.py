@@ -6,6 +6,16 @@ from ray.rllib.env.single_agent_env_runner import SingleAgentEnvRunner
 from tune_tasks.errors import ResourcesError
 from tune_tasks.model.trial import Resources
 from tune_tasks.rllib.trainable import RLlibTrainable
+from tune_tasks.testing import TrainableContract
+
+
+class TestRLlib(TrainableContract):
+    def make(self, folder):
+        return RLlibTrainable("PPO", "CartPole-v1", Resources())
+
+    def config(self):
+        return {"num_workers": 0, "train_batch_size": 100, "minibatch_size": 50, "num_epochs": 1}
+
 
 pytestmark = pytest.mark.rllib
 

@@ -1,7 +1,13 @@
-"""The tracker TensorBoard; `testing.tracker` has the tests that all trackers pass."""
+"""The tracker TensorBoard."""
 
 import subprocess
 import sys
+
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+from tune_tasks.testing import TrackerContract
+from tune_tasks.tracking.event_file import PATTERN
+from tune_tasks.tracking.tensorboard import TensorBoardTracker
 
 CODE = """
 import sys, pathlib
@@ -16,6 +22,20 @@ row = dict(timesteps_total=1, timestamp=1.0, training_iteration=1, time_total_s=
 tracker.log(info, [row | {"mean_loss": 0.5}])
 assert sys.modules["torch"] is None
 """
+
+
+class TestTensorBoard(TrackerContract):
+    def make(self, folder):
+        return TensorBoardTracker()
+
+    def curve(self, folder, info, metric):
+        points = []
+        for path in info.folder.glob(PATTERN):
+            for event in EventFileLoader(str(path)).Load():
+                for value in event.summary.value:
+                    if value.tag == f"ray/tune/{metric}":
+                        points.append((event.step, value.tensor.float_val[0]))
+        return points
 
 
 def test_it_neither_imports_torch_nor_meddles_with_its_import(tmp_path):

@@ -21,7 +21,7 @@ class Scene:
     """A trial with its link, and a recorder on another machine."""
 
     def __init__(self, folder):
-        self.recorder = FakeRecorder({"A": "1"}, wants_bytes=True)
+        self.recorder = FakeRecorder({"A": "1"}, node="the driver's machine")
         self.paths = AttemptPaths(folder)
         self.info = AttemptInfo(TRIAL, 1, folder)
         self.reports = TrialReports(TRIAL, self.paths.results, "id")

@@ -5,8 +5,37 @@ import sys
 import pytest
 
 from tune_tasks.errors import TrainableError
+from tune_tasks.testing import TrainableContract
 from tune_tasks.trial.module import ModuleTrainable
+from tune_tasks.trial.script import ScriptTrainable
 from tune_tasks.trial.trainable import CallableTrainable
+
+REPORTS = "def train(config, reporter):\n    reporter(timesteps_total=1)\n"
+
+
+class TestScript(TrainableContract):
+    def make(self, folder):
+        (folder / "script.py").write_text(REPORTS)
+        return ScriptTrainable(folder / "script.py", "train")
+
+
+class TestModule(TrainableContract):
+    def make(self, folder):
+        return ModuleTrainable(__name__, "_reports")
+
+
+class TestCallable(TrainableContract):
+    def make(self, folder):
+        return CallableTrainable(_reports)
+
+
+class TestClosure(TrainableContract):
+    def make(self, folder):
+        return CallableTrainable(lambda config, reporter: reporter(timesteps_total=1))
+
+
+def _reports(config, reporter):
+    reporter(timesteps_total=1)
 
 
 def test_a_trainable_without_files_is_ready_to_travel():

@@ -74,9 +74,16 @@ class TrackerFeeder(threading.Thread):
         self._cursors: dict[str, _Cursor] = {}
         self._opened = threading.Condition()
         self._wake = threading.Event()
+        self._is_ended = False
 
     def notify(self) -> None:
         """Look at once for something new."""
+        self._wake.set()
+
+    def end(self) -> None:
+        """Serve no more."""
+        self._is_ended = True
+        self._begun.set()
         self._wake.set()
 
     def environment(self, key: str, timeout_s: float) -> dict[str, str]:
@@ -108,11 +115,11 @@ class TrackerFeeder(threading.Thread):
         return "slow"
 
     def run(self) -> None:
-        """Open the tracker, then serve until the process ends; the thread is a daemon."""
+        """Open the tracker, and serve until `end`; the thread is a daemon."""
         self.survive(self.tracker.connect)
         self._begun.wait()
         self.survive(self.tracker.prepare)
-        while True:
+        while not self._is_ended:
             if not self.serve_all():
                 self._wake.wait(_FLUSH_S / 4)
                 self._wake.clear()

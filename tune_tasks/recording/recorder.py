@@ -145,6 +145,11 @@ class Recorder:
             feeder.survive(partial(feeder.tracker.close_sweep, summary))
         return summary
 
+    def end(self) -> None:
+        """End the feeders. The recorder of a sweep has no need of it: its process is ended."""
+        for feeder in self._feeders:
+            feeder.end()
+
     def _is_remote(self, info: AttemptInfo) -> bool:
         """Whether an attempt runs on another machine, so that its files are not here."""
         return info.node != self._node

@@ -31,7 +31,7 @@ class FakeRecorder(RecorderClient):
 
     Args:
         environment: What trials get for user code.
-        wants_bytes: Whether trials are to send their reports, as from another machine.
+        node: Its machine, as in `AttemptInfo.node`: trials on others send their reports.
         wall_clock: Seconds since the epoch, for the times in `AttemptStatus`.
 
     Attributes:
@@ -47,7 +47,7 @@ class FakeRecorder(RecorderClient):
         self,
         environment: Mapping[str, str] | None = None,
         *,
-        wants_bytes: bool = False,
+        node: str = "",
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.is_away = False
@@ -57,7 +57,7 @@ class FakeRecorder(RecorderClient):
         self.missing: list[Mapping[str, str] | None] = []
         self.closed: Summary | None = None
         self._environment = dict(environment or {})
-        self._wants_bytes = wants_bytes
+        self._node = node
         self._wall_clock = wall_clock
         self._mailbox = Mailbox(wall_clock)
         self._question: int | None = None
@@ -126,7 +126,7 @@ class FakeRecorder(RecorderClient):
             return None
         self._mailbox.announce(info)
         self._mailbox.mark_open(info.key)
-        return OpenReply(dict(self._environment), self._wants_bytes)
+        return OpenReply(dict(self._environment), wants_bytes=info.node != self._node)
 
     def update(
         self, key: str, heartbeat: Heartbeat, offset: int = 0, data: bytes = b""
@@ -135,7 +135,8 @@ class FakeRecorder(RecorderClient):
         if self.is_away:
             return None
         received = heartbeat.progress.size
-        if self._wants_bytes and key in self.attempts:
+        status = self.attempts.get(key)
+        if status and status.info.node != self._node:
             received = self._taken(key, offset, data)
         return self._mailbox.update(key, heartbeat, received)
 

@@ -1,0 +1,64 @@
+"""A recorder in this process: the real one, without Ray."""
+
+from tune_tasks.recording.client import RecorderAwayError, RecorderClient
+from tune_tasks.recording.recorder import Recorder
+from tune_tasks.testing import FakeTracker
+
+
+class LocalRecorder(RecorderClient):
+    """Calls a `Recorder`; None stands for a dead one."""
+
+    def __init__(self, *trackers, **arguments):
+        self.stores = [tracker.store for tracker in trackers]
+        self.arguments = arguments
+        self.question = None
+        self.recorder = Recorder(trackers[0], trackers[1:], **arguments)
+
+    def kill(self):
+        self.recorder.end()
+        self.recorder = None
+
+    def restart(self):
+        self.kill()
+        trackers = [FakeTracker(store=store) for store in self.stores]
+        self.recorder = Recorder(trackers[0], trackers[1:], **self.arguments)
+
+    def begin(self, sweep, *, again=False):
+        if self.recorder:
+            self.recorder.begin(sweep, again=again)
+
+    def request_stop(self, stop, keys=None):
+        if self.recorder:
+            self.recorder.request_stop(stop, keys)
+
+    def restore(self, info, progress, outcome):
+        if self.recorder:
+            self.recorder.restore(info, progress, outcome)
+
+    def ask_news(self, since):
+        self.question = since
+
+    def news(self, timeout_s=0.0):
+        question, self.question = self.question, None
+        if question is None:
+            return None
+        if self.recorder is None:
+            raise RecorderAwayError("dead")
+        return self.recorder.news(question)
+
+    def drain(self, patience_s, *, timeout_s):
+        if self.recorder is None:
+            return {"the recorder": "dead"}
+        return self.recorder.drain(patience_s)
+
+    def close_sweep(self, summary, *, timeout_s):
+        return self.recorder and self.recorder.close_sweep(summary)
+
+    def open(self, info):
+        return self.recorder and self.recorder.open(info)
+
+    def update(self, key, heartbeat, offset=0, data=b""):
+        return self.recorder and self.recorder.update(key, heartbeat, offset, data)
+
+    def close(self, key, outcome):
+        return self.recorder is not None and self.recorder.close(key, outcome)

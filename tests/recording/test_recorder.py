@@ -1,0 +1,182 @@
+"""The recorder without Ray: what it does when trackers fail, and when it is started again."""
+
+import time
+
+import pytest
+
+from tests.recording.local import LocalRecorder
+from tune_tasks.model.result_file import Progress
+from tune_tasks.model.trial import EndedBy, Stop
+from tune_tasks.recording.protocol import Heartbeat
+from tune_tasks.recording.recorder import Recorder
+from tune_tasks.result import TrainingResult
+from tune_tasks.testing import FakeTracker, RecorderContract
+from tune_tasks.testing.samples import (
+    FAILED,
+    RETURNED,
+    make_attempt,
+    make_rows,
+    make_summary,
+    make_sweep,
+)
+
+ENDLESS_S = 1e9
+
+
+class TestRecorder(RecorderContract):
+    travels = False
+
+    def make(self, folder):
+        return LocalRecorder(FakeTracker("main"), FakeTracker("other"))
+
+    def kill(self, recorder):
+        recorder.kill()
+
+    def restart(self, recorder):
+        recorder.restart()
+
+    def discard(self, recorder):
+        if recorder.recorder:
+            recorder.recorder.end()
+
+
+@pytest.fixture
+def main():
+    return FakeTracker("main", environment={"A": "1"})
+
+
+@pytest.fixture
+def other():
+    return FakeTracker("other", environment={"A": "2"})
+
+
+@pytest.fixture
+def recorder(main, other, tmp_path):
+    recorder = Recorder(main, [other], clock=fast_clock)
+    recorder.begin(make_sweep(tmp_path))
+    yield recorder
+    recorder.end()
+
+
+@pytest.fixture
+def info(tmp_path):
+    return make_attempt(tmp_path)
+
+
+def fast_clock():
+    """A tracker that has failed is called again after a tenth of a second."""
+    return time.monotonic() * 10
+
+
+def report(info, number=2):
+    """Reports in the attempt's file; returns the heartbeat that tells of them."""
+    results = [TrainingResult(timesteps_total=n) for n in range(1, number + 1)]
+    rows = make_rows(info, results)
+    size = (info.folder / "result.json").stat().st_size
+    return Heartbeat(Progress(number, size, rows[-1]))
+
+
+def drained(recorder):
+    """Waits until the trackers have everything."""
+    while (missing := recorder.drain(ENDLESS_S)) is None:
+        pass
+    return missing
+
+
+def steps(store, info):
+    return [row["timesteps_total"] for row in store.rows[info.key]]
+
+
+def test_the_main_tracker_gives_the_environment_and_the_run(recorder, info):
+    assert recorder.open(info).environment == {"A": "1"}
+    (status,) = recorder.news(0).statuses
+    assert status.run_id == f"run of {info.key}"
+
+
+def test_every_tracker_gets_every_report_and_the_end(recorder, main, other, info):
+    recorder.open(info)
+    recorder.update(info.key, report(info))
+    recorder.close(info.key, FAILED)
+    assert drained(recorder) == {}
+    for tracker in (main, other):
+        assert steps(tracker.store, info) == [1, 2]
+        assert tracker.store.outcomes == {info.key: FAILED}
+
+
+def test_a_tracker_that_is_away_costs_what_it_lacks_and_nothing_more(recorder, main, other, info):
+    main.is_away = True
+    assert recorder.open(info).environment == {}
+    recorder.update(info.key, report(info))
+    recorder.close(info.key, RETURNED)
+    while not other.store.outcomes:
+        assert recorder.drain(ENDLESS_S) is None
+    assert recorder.drain(0) == {"main": "1 trials; ConnectionError: main is away"}
+    assert steps(other.store, info) == [1, 2]
+
+
+def test_a_tracker_that_comes_back_gets_what_it_has_missed(recorder, main, info):
+    main.is_away = True
+    recorder.open(info)
+    recorder.update(info.key, report(info))
+    recorder.close(info.key, RETURNED)
+    assert recorder.drain(ENDLESS_S) is None
+    main.is_away = False
+    assert drained(recorder) == {}
+    assert steps(main.store, info) == [1, 2]
+
+
+def test_a_tracker_that_cannot_end_the_sweep_keeps_no_other_from_it(
+    recorder, main, other, tmp_path
+):
+    main.is_away = True
+    summary = recorder.close_sweep(make_summary(tmp_path))
+    assert (main.store.summary, other.store.summary) == (None, summary)
+
+
+def test_a_tracker_that_cannot_be_opened_is_fed_all_the_same(main, info, tmp_path):
+    main.is_away = True
+    recorder = Recorder(main, clock=fast_clock)
+    recorder.begin(make_sweep(tmp_path))
+    recorder.open(info)
+    main.is_away = False
+    recorder.update(info.key, report(info))
+    recorder.close(info.key, RETURNED)
+    assert drained(recorder) == {}
+    recorder.end()
+
+
+def test_nothing_is_fed_before_the_sweep_has_begun(main, info):
+    recorder = Recorder(main, clock=fast_clock)
+    recorder.restore(info, Progress(), FAILED)
+    assert recorder.drain(ENDLESS_S) is None
+    assert main.store.outcomes == {}
+    recorder.end()
+
+
+def test_a_new_recorder_hears_of_ended_attempts_from_the_driver(main, info, tmp_path):
+    heartbeat = report(info)
+    recorder = Recorder(main, clock=fast_clock)
+    recorder.begin(make_sweep(tmp_path), again=True)
+    recorder.restore(info, heartbeat.progress, FAILED)
+    assert drained(recorder) == {}
+    assert main.store.begun_again
+    assert steps(main.store, info) == [1, 2]
+    assert main.store.outcomes == {info.key: FAILED}
+    recorder.end()
+
+
+def test_what_was_not_finite_is_kept_from_the_heartbeats(recorder, info):
+    """The file does not say it."""
+    recorder.open(info)
+    recorder.update(info.key, Heartbeat(Progress(2, 0, non_finite=3)))
+    recorder.restore(info, Progress(2, 0), FAILED)
+    (status,) = recorder.news(0).statuses
+    assert status.progress.non_finite == 3
+
+
+def test_the_first_wish_for_all_is_not_undone_by_one_for_some(recorder, info):
+    cancelled = Stop(EndedBy.CANCELLED, "cancelled")
+    recorder.request_stop(cancelled)
+    recorder.request_stop(Stop(EndedBy.SCHEDULER, "worse"), [info.key])
+    recorder.open(info)
+    assert recorder.update(info.key, Heartbeat(Progress())).stop == cancelled
