@@ -26,7 +26,7 @@ from tune_tasks import cli
 from tune_tasks.errors import SpecError
 from tune_tasks.model.python_source import MAX_SCRIPT_BYTES
 from tune_tasks.result import STOP_METRICS, TrainingResult
-from tune_tasks.rllib.config import keys_2017
+from tune_tasks.rllib.config import keys_2017, keys_gone
 from tune_tasks.spec import names
 from tune_tasks.spec import schema as spec
 from tune_tasks.spec.expressions import language as expressions
@@ -187,13 +187,13 @@ def algorithms_gone() -> str:
 
 def ignored_keys() -> str:
     """Keys without effect."""
-    inside = {"model": keys_2017.MODEL_IGNORED, "replay_buffer_config": keys_2017.REPLAY_IGNORED}
-    rows = [*_by_reason(keys_2017.IGNORED)]
+    inside = {"model": keys_gone.MODEL_IGNORED, "replay_buffer_config": keys_gone.REPLAY_IGNORED}
+    rows = [*_by_reason(keys_gone.IGNORED)]
     for place, reasons in inside.items():
         rows += [(f"in `{place}`: {names}", why) for names, why in _by_reason(reasons)]
     rows += [
         (", ".join(f"`{name}: {value}`" for value in old.values), old.reason)
-        for name, old in keys_2017.OLD_VALUES.items()
+        for name, old in keys_gone.OLD_VALUES.items()
     ]
     return _table(("key", "why"), rows)
 
@@ -201,7 +201,7 @@ def ignored_keys() -> str:
 def fixed_keys() -> str:
     """Keys with one value left."""
     rows = []
-    for name, fixed in keys_2017.FIXED.items():
+    for name, fixed in keys_gone.FIXED.items():
         rows.append(
             (
                 f"`{name}`",
@@ -215,8 +215,8 @@ def fixed_keys() -> str:
 
 def refused_keys() -> str:
     """Keys that are an error."""
-    rows = [*_by_reason(keys_2017.REFUSED)]
-    rows += [(f"in `model`: {names}", why) for names, why in _by_reason(keys_2017.MODEL_REFUSED)]
+    rows = [*_by_reason(keys_gone.REFUSED)]
+    rows += [(f"in `model`: {names}", why) for names, why in _by_reason(keys_gone.MODEL_REFUSED)]
     return _table(("key", "why"), rows)
 
 

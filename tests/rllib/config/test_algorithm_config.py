@@ -19,11 +19,13 @@ from tune_tasks.rllib.config.catalog import ALGORITHMS, algorithm_named
 from tune_tasks.rllib.config.ignored_keys import ignored_keys
 from tune_tasks.rllib.config.keys_2017 import (
     ALGORITHMS_GONE,
+    KEYS,
+    MODEL_KEYS,
+)
+from tune_tasks.rllib.config.keys_gone import (
     FIXED,
     IGNORED,
-    KEYS,
     MODEL_IGNORED,
-    MODEL_KEYS,
     MODEL_REFUSED,
     REFUSED,
     REPLAY_IGNORED,
@@ -870,7 +872,7 @@ WRONG = [
     (
         "PPO",
         {"use_gae": False},
-        "config.use_gae: expected True, got False: RLlib estimates advantages always so",
+        "config.use_gae: expected True, got False: RLlib always estimates advantages so",
     ),
     ("DQN", {"adam_epsilon": 1e-4}, "config.adam_epsilon: belongs to RLlib's old API stack"),
     (
@@ -896,7 +898,7 @@ WRONG = [
     (
         "APPO",
         {"vtrace": False},
-        "config.vtrace: expected True, got False: RLlib corrects by V-trace always",
+        "config.vtrace: expected True, got False: RLlib always corrects by V-trace",
     ),
     ("PPO", {"Q_model": {}}, "config.Q_model: has no effect on PPO; it is a setting of SAC, CQL"),
     (

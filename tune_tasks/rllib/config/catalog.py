@@ -1,8 +1,9 @@
 """The algorithms: one record for each, with all that is true of that algorithm alone.
 
-A new algorithm is a new record; no other file asks for an algorithm by its name, except for
-`keys_2017`, whose old names had another meaning for each algorithm. Pure: neither Ray nor RLlib is
-imported before `config_class` is called.
+A new algorithm is a new record. No other file asks for an algorithm by its name, except for
+`keys_2017` and `keys_gone`, whose old names had a meaning for some algorithms only.
+
+Pure: neither Ray nor RLlib is imported before `config_class` is called.
 """
 
 from __future__ import annotations

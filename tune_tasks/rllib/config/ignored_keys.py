@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tune_tasks.rllib.config.catalog import algorithm_named
-from tune_tasks.rllib.config.keys_2017 import IGNORED, MODEL_IGNORED, OLD_VALUES, REPLAY_IGNORED
+from tune_tasks.rllib.config.keys_gone import IGNORED, MODEL_IGNORED, OLD_VALUES, REPLAY_IGNORED
 
 _INSIDE = {"model": MODEL_IGNORED, "replay_buffer_config": REPLAY_IGNORED}
 

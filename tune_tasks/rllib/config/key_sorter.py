@@ -13,21 +13,23 @@ from tune_tasks.errors import ConfigError, did_you_mean
 from tune_tasks.rllib.config.catalog import ALGORITHMS, Algorithm, Trait, names_with
 from tune_tasks.rllib.config.keys_2017 import (
     EXPLORATION_KEYS,
-    FIXED,
-    IGNORED,
     KEYS,
-    MODEL_IGNORED,
     MODEL_KEYS,
-    MODEL_REFUSED,
-    OLD_VALUES,
     OPTIMIZATION_KEYS,
-    REFUSED,
-    REPLAY_IGNORED,
     REPLAY_KEYS,
     TWO_MODELS,
     WITH_TWO_MODELS,
     Part,
     Place,
+)
+from tune_tasks.rllib.config.keys_gone import (
+    FIXED,
+    IGNORED,
+    MODEL_IGNORED,
+    MODEL_REFUSED,
+    OLD_VALUES,
+    REFUSED,
+    REPLAY_IGNORED,
 )
 from tune_tasks.rllib.config.settings import settings_of
 from tune_tasks.rllib.config.sorted_keys import Entry, Key, SortedKeys
