@@ -134,7 +134,7 @@ def _check_env(experiment: ExperimentSpec) -> None:
             f"env: {experiment.alg} needs an environment, e.g. CartPole-v1 or module:Class"
         )
     # And Gymnasium, which scripts need not have
-    from tune_tasks.rllib.envs.environments import check_environment
+    from tune_tasks.rllib.envs.env_ids import check_environment
 
     check_environment(experiment.env)
 

@@ -12,9 +12,8 @@ from gymnasium import spaces
 
 from tune_tasks.errors import UsageError
 from tune_tasks.rllib.config.options import EnvironmentOptions
+from tune_tasks.rllib.envs.env_ids import check_environment, is_atari
 from tune_tasks.rllib.envs.environments import (
-    check_environment,
-    is_atari,
     make_environment,
     try_environment,
 )

@@ -40,7 +40,7 @@ def algorithm_config(
 
     Args:
         alg: The algorithm's name, one of `catalog.ALGORITHMS`.
-        env: The environment, as in a spec: see `environments.check_environment`. None for one that
+        env: The environment, as in a spec: see `env_ids.check_environment`. None for one that
             is known to be wrong, about which nothing is said here.
         config: The spec's `config`, its search parameters resolved.
         folders: The folders in which recorded data (`input_`) is looked for; None: the data is not
@@ -52,7 +52,7 @@ def algorithm_config(
         BadInputError: If there is no such algorithm or environment, or RLlib is not installed.
     """
     from tune_tasks.rllib.config.environment_keys import environment_options
-    from tune_tasks.rllib.envs.environments import check_environment
+    from tune_tasks.rllib.envs.env_ids import check_environment
 
     algorithm = algorithm_named(alg)
     built = algorithm.config_class()()

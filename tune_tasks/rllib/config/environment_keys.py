@@ -11,7 +11,7 @@ from tune_tasks.rllib.config.options import IMAGE_OPTIONS, EnvironmentOptions
 from tune_tasks.rllib.config.sorted_keys import SortedKeys
 from tune_tasks.rllib.config.values import check_hint, check_range
 from tune_tasks.rllib.envs.env_class import is_class
-from tune_tasks.rllib.envs.environments import is_atari
+from tune_tasks.rllib.envs.env_ids import is_atari
 
 
 def environment_options(env: str | None, keys: SortedKeys) -> EnvironmentOptions:

@@ -11,7 +11,7 @@ from tune_tasks.rllib.config.catalog import Algorithm, Networks, names_with_netw
 from tune_tasks.rllib.config.keys_2017 import Part
 from tune_tasks.rllib.config.sorted_keys import Key, SortedKeys
 from tune_tasks.rllib.config.values import check_hint, check_range
-from tune_tasks.rllib.envs.environments import is_atari
+from tune_tasks.rllib.envs.env_ids import is_atari
 
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig

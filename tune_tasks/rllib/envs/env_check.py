@@ -1,7 +1,4 @@
-"""What an environment must be like.
-
-A sentence that says what to write, in place of what the first call would raise.
-"""
+"""Checks that an environment is what Gymnasium wants, and says what to write if it is not."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from gymnasium import spaces
 
 from tune_tasks.errors import UsageError
 
-_SEVERAL = {"MultiAgentEnv", "ParallelEnv", "AECEnv"}
+_SEVERAL_AGENTS = {"MultiAgentEnv", "ParallelEnv", "AECEnv"}
 _RESET = "write `def reset(self, *, seed=None, options=None)`, which returns `observation, info`"
 _STEP = "return `observation, reward, terminated, truncated, info`"
 
@@ -23,14 +20,14 @@ def check_kind(env: str, made: object) -> None:
     """Check what an environment is, before anything is called.
 
     Args:
-        env: What the spec calls it.
-        made: What it is.
+        env: The environment's name in the spec.
+        made: The environment.
 
     Raises:
-        UsageError: If it is none of Gymnasium's, is for several agents, or has no spaces.
+        UsageError: If it is not a Gymnasium environment, is for several agents, or has no spaces.
     """
     kinds = type(made).__mro__
-    if any(kind.__name__ in _SEVERAL for kind in kinds):
+    if any(kind.__name__ in _SEVERAL_AGENTS for kind in kinds):
         raise UsageError(
             f"env: {env} is for several agents; the environments here have one, as a"
             " gymnasium.Env has"
@@ -53,20 +50,15 @@ def check_first_step(env: str, made: gymnasium.Env[Any, Any], seed: int | None) 
     """Begin an episode and act once.
 
     Args:
-        env: What the spec calls the environment.
-        made: The environment, without what we wrap it in.
-        seed: Of the episode.
+        env: The environment's name in the spec.
+        made: The environment, without our wrappers.
+        seed: The episode's seed.
 
     Raises:
-        UsageError: If it returns anything but what Gymnasium's environments do.
-        Exception: What the environment itself raises.
+        UsageError: If it returns something else than Gymnasium's environments return.
+        Exception: Whatever the environment itself raises.
     """
-    parameters = inspect.signature(made.reset).parameters.values()
-    if not any(
-        parameter.name == "seed" or parameter.kind is parameter.VAR_KEYWORD
-        for parameter in parameters
-    ):
-        raise UsageError(f"env: `reset` of {env} takes no `seed`, as in Gym before 0.26: {_RESET}")
+    _check_reset(env, made)
     began: Any = made.reset(seed=seed)
     if not (isinstance(began, tuple) and len(began) == 2 and isinstance(began[1], dict)):
         raise UsageError(
@@ -80,13 +72,19 @@ def check_first_step(env: str, made: gymnasium.Env[Any, Any], seed: int | None) 
     _check_observation(env, "step", made.observation_space, acted[0])
 
 
+def _check_reset(env: str, made: gymnasium.Env[Any, Any]) -> None:
+    parameters = inspect.signature(made.reset).parameters
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+    if "seed" not in parameters and not takes_any:
+        raise UsageError(f"env: `reset` of {env} takes no `seed`, as in Gym before 0.26: {_RESET}")
+
+
 def _check_observation(env: str, method: str, space: spaces.Space[Any], observation: Any) -> None:
-    if isinstance(space, spaces.Box) and np.shape(observation) != space.shape:
-        raise UsageError(
-            f"env: `{method}` of {env}: {wrong_shape(np.shape(observation), space.shape)}"
-        )
+    observed = np.shape(observation)
+    if isinstance(space, spaces.Box) and observed != space.shape:
+        raise UsageError(f"env: `{method}` of {env}: {wrong_shape(observed, space.shape)}")
 
 
 def wrong_shape(observed: tuple[int, ...], expected: tuple[int, ...]) -> str:
-    """The sentence for an observation that is not of its space."""
+    """The sentence for an observation that is not in its space."""
     return f"an observation has the shape {observed}, but `observation_space` says {expected}"

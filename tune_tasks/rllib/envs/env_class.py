@@ -1,6 +1,6 @@
 """An environment that is a user's own class, `module:Class`.
 
-Found without executing it, imported where it is made.
+It is found without executing anything, and imported in the process that makes it.
 """
 
 from __future__ import annotations
@@ -35,25 +35,27 @@ def check_class(env: str) -> None:
     """
     module, _, name = env.partition(":")
     names = _names(check_module(module))
-    if names and name not in names and not names & {"*", "__getattr__"}:
+    # A star import or a module's `__getattr__` may give any name.
+    is_open = bool(names & {"*", "__getattr__"})
+    if names and name not in names and not is_open:
         raise UsageError(f"env: {module} has no {name!r}{did_you_mean(name, sorted(names))}")
 
 
 def check_module(name: str) -> ModuleSpec:
-    """Where a module is; `importlib.util.find_spec` would execute the packages around it.
+    """Find a module without executing the packages around it, as `find_spec` would.
 
     Raises:
-        UsageError: If it is nowhere.
+        UsageError: If there is no such module.
     """
     path: list[str] | None = None
     found: ModuleSpec | None = None
     parts = name.split(".")
     for depth in range(1, len(parts) + 1):
-        found = _find(".".join(parts[:depth]), path)
+        parent = ".".join(parts[:depth])
+        found = _find(parent, path)
         if found is None:
             raise UsageError(
-                f"env: no module {'.'.join(parts[:depth])!r}; looked in {Path.cwd()} and on"
-                " Python's path"
+                f"env: no module {parent!r}; looked in {Path.cwd()} and on Python's path"
             )
         path = list(found.submodule_search_locations or [])
     assert found is not None
@@ -65,11 +67,13 @@ def _find(name: str, path: list[str] | None) -> ModuleSpec | None:
         found = finder.find_spec(name, path)
         if found is not None:
             return found
-    return PathFinder.find_spec(name, [str(Path.cwd())]) if path is None else None
+    if path is None:
+        return PathFinder.find_spec(name, [str(Path.cwd())])
+    return None
 
 
 def _names(module: ModuleSpec) -> set[str]:
-    """What the module's source binds; nothing where there is no source to read."""
+    """The names that the module's source binds; none if there is no source to read."""
     if not module.has_location or not module.origin or not module.origin.endswith(".py"):
         return set()
     try:
@@ -81,19 +85,22 @@ def _names(module: ModuleSpec) -> set[str]:
 def make_class(env: str, arguments: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
     """Import the module and make the environment.
 
-    A class whose first parameter is called `config` or `env_config` is RLlib's kind and gets the
-    arguments as one mapping; any other gets them as keyword arguments, as Gymnasium gives them.
+    A class whose first parameter is called `config` or `env_config` is of RLlib's kind and gets the
+    arguments as one mapping. Any other class gets them as keyword arguments, as Gymnasium gives
+    them.
 
     Raises:
         UsageError: If the module has no such class.
     """
     module, _, name = env.partition(":")
     found = importlib.import_module(module)
-    made = getattr(found, name, None)
-    if not callable(made):
+    make = getattr(found, name, None)
+    if not callable(make):
         raise UsageError(f"env: {module} has no class {name!r}{did_you_mean(name, vars(found))}")
-    takes_mapping = list(inspect.signature(made).parameters)[:1] in (["config"], ["env_config"])
-    environment: gymnasium.Env[Any, Any] = (
-        made(dict(arguments)) if takes_mapping else made(**arguments)
-    )
-    return environment
+    first = next(iter(inspect.signature(make).parameters), "")
+    made: gymnasium.Env[Any, Any]
+    if first in ("config", "env_config"):
+        made = make(dict(arguments))
+    else:
+        made = make(**arguments)
+    return made

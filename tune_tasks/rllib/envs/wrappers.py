@@ -1,6 +1,6 @@
-"""What stands around an environment so that RLlib's networks can read it.
+"""Wrappers that let RLlib's networks read an environment, as the preprocessors of 2017 did.
 
-As 2017's preprocessors did. No OpenCV.
+They need no OpenCV.
 """
 
 from __future__ import annotations
@@ -25,10 +25,7 @@ Env = gymnasium.Env[Any, Any]
 
 
 class ResizedImages(gymnasium.ObservationWrapper[NDArray[np.uint8], Any, NDArray[np.uint8]]):
-    """Images of `dim` × `dim` pixels with a last axis of channels.
-
-    Each pixel is the mean of the area that it stands for.
-    """
+    """Images of `dim` × `dim` pixels with a last axis of channels."""
 
     def __init__(self, env: Env, dim: int) -> None:
         super().__init__(env)
@@ -38,23 +35,23 @@ class ResizedImages(gymnasium.ObservationWrapper[NDArray[np.uint8], Any, NDArray
         self.observation_space = spaces.Box(0, 255, (*self._size, channels), np.uint8)
 
     def observation(self, observation: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The image, resized.
+        """The image, each pixel the mean of the area that it stands for.
 
-        A mean keeps a ball of two pixels visible, where the nearest pixel would drop it.
+        A mean keeps a ball of two pixels visible; the nearest pixel would drop it.
         """
         image = Image.fromarray(observation).resize(self._size, Image.Resampling.BOX)
         return np.asarray(image).reshape(self.observation_space.shape or ())
 
 
 class RepeatedActions(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Holds each action for some steps: the last observation, the sum of the rewards."""
+    """Holds each action for some steps; gives the last observation and the sum of the rewards."""
 
     def __init__(self, env: Env, times: int) -> None:
         super().__init__(env)
         self._times = times
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Up to `times` steps; fewer where the episode ends before."""
+        """Up to `times` steps; fewer if the episode ends before."""
         total = 0.0
         for _ in range(self._times):
             observation, reward, terminated, truncated, info = self.env.step(action)
@@ -67,11 +64,11 @@ class RepeatedActions(gymnasium.Wrapper[Any, Any, Any, Any]):
 def atari_images(env: Env, options: EnvironmentOptions) -> Env:
     """An Atari game's images as RLlib's convolutional networks take them.
 
-    (dim, dim, channels × framestack), small floats.
+    They are small floats of the shape (dim, dim, channels × framestack).
     """
     if options.frame_repeat > 1:
-        # An Atari sprite may be drawn on every second frame only: the brighter of the last two
-        # (Mnih et al. 2015).
+        # The brighter of the last two frames, because a sprite may be drawn on every second frame
+        # only (Mnih et al. 2015).
         env = MaxAndSkipObservation(env, options.frame_repeat)
     env = ResizedImages(env, options.dim)
     if options.framestack > 1:
@@ -89,23 +86,22 @@ def _stacked(env: Env, count: int) -> Env:
 def scaled(env: Env, *, zero_mean: bool) -> Env:
     """Bytes as floats in [-1, 1], or in [0, 1]."""
     low, divisor = (-1.0, 127.5) if zero_mean else (0.0, 255.0)
+
+    def floats(image: Any) -> NDArray[np.float32]:
+        return np.asarray(image, np.float32) / np.float32(divisor) + np.float32(low)
+
     space = spaces.Box(low, 1.0, env.observation_space.shape, np.float32)
-    return TransformObservation(
-        env,
-        lambda image: np.asarray(image, np.float32) / np.float32(divisor) + np.float32(low),
-        space,
-    )
+    return TransformObservation(env, floats, space)
 
 
 def vectors(env: Env) -> Env:
-    """Observations that are no arrays of numbers as one vector.
+    """Observations that are not arrays of numbers, as one vector.
 
-    A Discrete one as in 2017, one-hot.
+    A discrete one is one-hot, as in 2017.
     """
     flat: Env = FlattenObservation(env)
-    space = flat.observation_space
-    assert isinstance(space, spaces.Box)
-    space = spaces.Box(
-        space.low.astype(np.float32), space.high.astype(np.float32), space.shape, np.float32
-    )
+    bounds = flat.observation_space
+    assert isinstance(bounds, spaces.Box)
+    low, high = bounds.low.astype(np.float32), bounds.high.astype(np.float32)
+    space = spaces.Box(low, high, bounds.shape, np.float32)
     return TransformObservation(flat, lambda vector: np.asarray(vector, np.float32), space)
