@@ -1,6 +1,6 @@
-"""One attempt of a trial in its own process.
+"""One attempt of a trial in its process: loads the user's function, runs it, says how it ended.
 
-Load the user's function, run it in the main thread, say how it ended.
+User code has the main thread, because signals, CUDA and Ray expect that.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 from tune_tasks.errors import TrainableError, TrialStopped, TuneError
-from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
+from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, TrialState
 from tune_tasks.trial.forking import children_as_outside, children_end_here
 from tune_tasks.trial.interrupter import Interrupter
 from tune_tasks.trial.process_state import alarms_ended, put_back
@@ -30,6 +30,10 @@ from tune_tasks.trial.script_end import garbage_collected
 from tune_tasks.trial.trainable import Trainable
 from tune_tasks.trial.user_mlflow import trial_run_active
 
+_NO_REPORT = (
+    "train() returned without a report; call"
+    " status_reporter.report(TrainingResult(timesteps_total=…, …)) in it"
+)
 _OWN_FILES = (
     str(Path(__file__).parents[1]) + os.sep,
     contextlib.__file__,
@@ -43,8 +47,11 @@ class Assignment:
     """What a worker needs to run one attempt.
 
     Attributes:
+        trial: The trial.
+        attempt: Counts the trial's attempts from 1.
+        trainable: Gives the function to call.
         folder: The attempt's folder.
-        cwd: The driver's working directory; taken where it exists.
+        cwd: The driver's working directory; user code runs there if this machine has it.
     """
 
     trial: Trial
@@ -52,6 +59,19 @@ class Assignment:
     trainable: Trainable
     folder: Path
     cwd: Path
+
+
+@dataclass(frozen=True)
+class _End:
+    """How user code has ended.
+
+    Attributes:
+        error: The traceback or the reason, if it has failed.
+        raised: The class of the exception that it raised; empty if it has exited.
+    """
+
+    error: str | None = None
+    raised: str = ""
 
 
 def run_train(
@@ -62,12 +82,37 @@ def run_train(
 ) -> Outcome:
     """Call the user's function and say how it ended. Runs in the process's main thread.
 
-    Raises nothing.
+    Raises nothing. What `train()` sets for the whole process is as before afterwards (see
+    `process_state`), and the modules of the script's folder are forgotten.
 
-    What `train()` sets for the whole process is as before afterwards (see `process_state`), the
-    folder's modules are forgotten.
+    Args:
+        assignment: What to run.
+        reports: Takes the trial's reports.
+        interrupter: Ends user code when the monitor says so.
+        environment: Variables to be set for user code.
     """
-    error, ended_in_time = None, ""
+    end = _run_user_code(assignment, reports, interrupter, environment)
+    # Before the reports are closed, which is a reason to stop of its own
+    stop = reports.stop
+    count = reports.progress.reports
+    lost = reports.close()
+    if lost:
+        return _failed(_with_what_was_lost(end.error, lost), count)
+    if stop:
+        return _stopped(stop, end, count)
+    if end.error:
+        return _failed(end.error, count)
+    if count == 0:
+        return _failed(_NO_REPORT, count)
+    return Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned", reports=count)
+
+
+def _run_user_code(
+    assignment: Assignment,
+    reports: TrialReports,
+    interrupter: Interrupter,
+    environment: Mapping[str, str],
+) -> _End:
     user_traceback = partial(_user_traceback, shown=assignment.trainable.shown_package())
     try:
         reports.raise_if_stopped()
@@ -79,34 +124,38 @@ def run_train(
         ):
             _load_and_call(assignment, reports, interrupter, user_traceback)
     except TrialStopped:
-        pass
+        return _End()
     except SystemExit as exc:
-        error = user_traceback(exc) + _argparse_message(exc) if exc.code not in (None, 0) else None
-    except BaseException as exc:  # noqa: BLE001 - whatever user code raises is the trial's error, never ours
-        if not (interrupter.has_raised and isinstance(exc, KeyboardInterrupt)):
-            error = user_traceback(exc)
-            ended_in_time = f"; train() then raised {type(exc).__name__}"
-    count, stop = reports.progress.reports, reports.stop
-    if lost := reports.close():
-        error = f"{lost}\n\n{error}" if error and lost not in error else error or lost
-        return Outcome(TrialState.ERROR, EndedBy.ERROR, "error", error, count)
-    if stop:
-        if error:
-            sys.stderr.write(error)
-        return Outcome(
-            TrialState.TERMINATED,
-            stop.ended_by,
-            stop.reason + (ended_in_time if error else ""),
-            reports=count,
-        )
-    if error is None and count == 0:
-        error = (
-            "train() returned without a report; call"
-            " status_reporter.report(TrainingResult(timesteps_total=…, …)) in it"
-        )
-    if error:
-        return Outcome(TrialState.ERROR, EndedBy.ERROR, "error", error, count)
-    return Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned", reports=count)
+        if exc.code in (None, 0):
+            return _End()
+        return _End(user_traceback(exc) + _argparse_message(exc))
+    except BaseException as exc:  # noqa: BLE001 - whatever user code raises is the trial's error
+        # Ray's native code makes a plain KeyboardInterrupt of the interrupter's exception.
+        if interrupter.has_raised and isinstance(exc, KeyboardInterrupt):
+            return _End()
+        return _End(user_traceback(exc), type(exc).__name__)
+    return _End()
+
+
+def _failed(error: str, count: int) -> Outcome:
+    return Outcome(TrialState.ERROR, EndedBy.ERROR, "error", error, count)
+
+
+def _stopped(stop: Stop, end: _End, count: int) -> Outcome:
+    """The outcome of a trial that was to end: it ended well, even if its clean-up has failed."""
+    reason = stop.reason
+    if end.error:
+        sys.stderr.write(end.error)
+    if end.raised:
+        reason += f"; train() then raised {end.raised}"
+    return Outcome(TrialState.TERMINATED, stop.ended_by, reason, reports=count)
+
+
+def _with_what_was_lost(error: str | None, lost: str) -> str:
+    """The error with what has become of the reports, if `report()` has not said so already."""
+    if error is None:
+        return lost
+    return error if lost in error else f"{lost}\n\n{error}"
 
 
 def _load_and_call(
@@ -117,9 +166,10 @@ def _load_and_call(
 ) -> None:
     trial = assignment.trial
     seed_everything(trial.seed)
-    # Loading executes user code, too; within `loaded()` a child of train() would end by removing
-    # what was unpacked.
+    # Children are caught twice. Loading executes user code, which may fork. And a child of train()
+    # must not leave `loaded()`, which would remove the folder that its parent still runs in.
     with alarms_ended(), children_end_here(user_traceback), assignment.trainable.loaded() as train:
+        # Again, because the script's top has drawn numbers: train() begins with the trial's seed.
         seed_everything(trial.seed)
         reports.begin()
         with interrupter.armed(reports.interruption), children_end_here(user_traceback):
@@ -128,22 +178,25 @@ def _load_and_call(
 
 
 def _check_result(result: object) -> None:
-    if inspect.iscoroutine(result) or inspect.isgenerator(result) or inspect.isasyncgen(result):
-        with contextlib.suppress(AttributeError):
-            result.close()  # type: ignore[union-attr]
-        raise TrainableError(
-            "train() is a generator or async function and was not executed; expected a plain"
-            " function"
-        )
+    is_lazy = inspect.iscoroutine(result) or inspect.isgenerator(result)
+    if not is_lazy and not inspect.isasyncgen(result):
+        return
+    # Python would warn of a coroutine that nobody has awaited. Asynchronous generators cannot be
+    # closed here.
+    with contextlib.suppress(AttributeError):
+        result.close()  # type: ignore[attr-defined]
+    raise TrainableError(
+        "train() is a generator or async function and was not executed; expected a plain function"
+    )
 
 
 def _user_traceback(exc: BaseException, shown: str = "") -> str:
-    """The traceback from user code on; the message alone if all frames are ours.
+    """The traceback from user code on, or the message alone if all frames are ours.
 
     Args:
         exc: The error.
-        shown: A package of ours that stands in the place of user code (see `Trainable`). Its frames
-            are hidden, too, if the error is written for users.
+        shown: The trainable's `shown_package()`: its frames are shown, except for errors that are
+            written for users.
     """
     if isinstance(exc, TuneError):
         shown = ""
@@ -154,30 +207,35 @@ def _user_traceback(exc: BaseException, shown: str = "") -> str:
 
 
 def _is_hidden(frame: FrameType, shown: str) -> bool:
-    if shown and frame.f_globals.get("__name__", "").startswith(f"{shown}."):
+    module = frame.f_globals.get("__name__", "")
+    if shown and module.startswith(f"{shown}."):
         return False
     return frame.f_code.co_filename.startswith(_OWN_FILES)
 
 
 def _argparse_message(exc: SystemExit) -> str:
-    """What argparse had to say of a script's command line.
+    """The message of argparse, if the script parses its command line, which a trial has not.
 
-    It prints that, and exits with a 2 that says nothing.
+    Argparse prints the message, and exits with a 2 that says nothing.
     """
     for frame, _ in traceback.walk_tb(exc.__traceback__):
         if frame.f_code is argparse.ArgumentParser.error.__code__:
+            message = frame.f_locals["message"]
             return (
-                f"argparse: {frame.f_locals['message']} (a trial has no command line; its values"
-                " are in `config`)\n"
+                f"argparse: {message} (a trial has no command line; its values are in `config`)\n"
             )
     return ""
 
 
 def seed_everything(seed: int) -> None:
-    """Seed `random`, NumPy and, where it is loaded, torch, with a seed in [0, 2**32)."""
+    """Seed the global generators of `random`, of NumPy, and of torch if it is loaded.
+
+    Args:
+        seed: In [0, 2**32), which is what NumPy takes.
+    """
     import numpy as np
 
     random.seed(seed)
-    np.random.seed(seed)  # user code draws from the global generator
+    np.random.seed(seed)
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(seed)

@@ -1,12 +1,15 @@
 """Children that user code forks (`multiprocessing`, a DataLoader, `os.fork`) end as outside of Ray.
 
-A child inherits what Ray and Prefect have set up for the trial's own process. That is wrong in a
-child, which has none of their threads:
+A child inherits what Ray and Prefect have set up for the trial's process, but none of their
+threads. So:
 
-- Prefect's services ask their threads to finish when `threading` shuts down. In the child that is a
-  failed assertion of theirs (3.8.8), and the exit code 1.
-- Ray's handler of SIGTERM makes `Process.terminate()` an exit with 1.
+- Prefect's services ask their threads to finish when `threading` shuts down. In a child an
+  assertion of theirs fails then (3.8.8), and the child's exit code is 1.
+- Ray's handler of SIGTERM exits with 1, so that `Process.terminate()` looks like a failure.
 - A child of `os.fork()` that comes back from `train()` would go on as a second trial.
+
+None of it can be mended where children are made: user code and libraries fork in many ways. Python
+calls what `os.register_at_fork` has been given in all of them.
 """
 
 from __future__ import annotations
@@ -22,17 +25,14 @@ from typing import Any, NoReturn
 
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 _ours: dict[signal.Signals, Any] = {}
-"""While user code runs: the handlers of signals that were there before it."""
+"""Our handlers of these signals while user code runs; empty at other times."""
 _masks: dict[int, set[int]] = {}
-"""While a thread forks: the signals that it had blocked."""
+"""By thread that forks now: the signals that it had blocked before."""
 
 
 @contextlib.contextmanager
 def children_as_outside() -> Iterator[None]:
-    """While user code runs.
-
-    Have its forked children begin as if there were no Ray and no Prefect in this process.
-    """
+    """While user code runs, have its forked children begin as in a process without Ray."""
     _register()
     _ours.update({number: signal.getsignal(number) for number in _SIGNALS})
     try:
@@ -43,14 +43,13 @@ def children_as_outside() -> Iterator[None]:
 
 @contextlib.contextmanager
 def children_end_here(describe: Callable[[BaseException], str]) -> Iterator[None]:
-    """Around the call of user code.
-
-    A forked child that comes to its end ends the process, as a script's end does.
+    """End a forked child that leaves this block, as the end of a script ends a process.
 
     Args:
-        describe: The text for an exception that nobody has caught.
+        describe: Makes the text for an exception that nobody has caught.
     """
-    owner, code = os.getpid(), 0
+    owner = os.getpid()
+    code = 0
     try:
         yield
     except BaseException as exc:
@@ -63,16 +62,17 @@ def children_end_here(describe: Callable[[BaseException], str]) -> Iterator[None
 
 @functools.cache
 def _register() -> None:
-    """Once a process: what is registered stays."""
+    """Register our functions, once in a process: Python cannot unregister them."""
     os.register_at_fork(before=_block, after_in_parent=_unblock, after_in_child=_begin_child)
 
 
 def _block() -> None:
-    """A signal that hits a child before it has its own handlers would be lost in Ray's.
+    """Block the signals while a thread forks.
 
-    `Pool.terminate()` would hang.
+    A signal that hits a child before `_leave_ours` would be lost in Ray's handler, and
+    `Pool.terminate()`, which sends SIGTERM once, would wait for the child without end.
     """
-    if _ours:  # forked by user code
+    if _is_forked_by_user_code():
         _masks[threading.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
 
 
@@ -82,38 +82,49 @@ def _unblock() -> None:
 
 
 def _begin_child() -> None:
-    if _ours:  # forked by user code
+    if _is_forked_by_user_code():
         _leave_ours()
     _unblock()
+
+
+def _is_forked_by_user_code() -> bool:
+    return bool(_ours)
 
 
 def _leave_ours() -> None:
     calls: list[Any] = threading._threading_atexits  # type: ignore[attr-defined]
     calls[:] = [call for call in calls if not _is_prefects(call)]
     for number, handler in _ours.items():
-        if signal.getsignal(number) == handler:  # else user code has set its own
+        # User code may have set a handler of its own, which its children keep.
+        if signal.getsignal(number) == handler:
             signal.signal(number, signal.SIG_DFL)
     _ours.clear()
 
 
 def _is_prefects(call: Any) -> bool:
-    owner = getattr(getattr(call, "func", None), "__self__", None)
+    # `threading` wraps each function in a `partial`.
+    function = getattr(call, "func", None)
+    owner = getattr(function, "__self__", None)
     return type(owner).__module__.partition(".")[0] == "prefect"
 
 
 def _exit_code(exc: BaseException, describe: Callable[[BaseException], str]) -> int:
-    """Print what has ended a process as Python does; returns its exit code."""
+    """Print the exception that ends a process as Python does.
+
+    Returns:
+        The process's exit code.
+    """
     if not isinstance(exc, SystemExit):
         sys.stderr.write(describe(exc))
-    elif exc.code is None or isinstance(exc.code, int):
+        return 1
+    if exc.code is None or isinstance(exc.code, int):
         return exc.code or 0
-    else:
-        print(exc.code, file=sys.stderr)
+    print(exc.code, file=sys.stderr)
     return 1
 
 
 def _exit(code: int) -> NoReturn:
-    """End without the exit functions of the trial's own process, Ray's among them."""
+    """End without the `atexit` functions, which are the trial's process's, Ray's among them."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()

@@ -1,6 +1,6 @@
-"""Acting as soon as a library was imported, without importing it.
+"""Acts as soon as user code has imported a library, without importing it ourselves.
 
-User code may, and what it costs nobody else should pay.
+Importing torch or MLflow takes seconds. A trial whose script does not use them does not pay that.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from types import ModuleType
 
 @contextlib.contextmanager
 def after_import(name: str, action: Callable[[], None]) -> Iterator[None]:
-    """Do something as soon as a module was imported.
+    """Do something as soon as a module is imported within this block; now if it already is.
 
-    Now if it is there, else when that happens within this block.
+    Args:
+        name: The module's full name.
+        action: Called once at most, in the thread that imports the module.
     """
     if name in sys.modules:
         action()
@@ -32,10 +34,10 @@ def after_import(name: str, action: Callable[[], None]) -> Iterator[None]:
 
 
 class _Watcher(importlib.abc.MetaPathFinder):
-    """Finds one module as the other finders do, and acts once it has been executed.
+    """Finds one module as the other finders do, and acts once the module has been executed.
 
-    To be found is not to be imported: `importlib.util.find_spec` is how libraries ask whether there
-    is another one.
+    Acting when the module is found would be too early: libraries call `importlib.util.find_spec` to
+    ask whether another library is installed, and import nothing.
     """
 
     def __init__(self, name: str, action: Callable[[], None]) -> None:
@@ -50,18 +52,32 @@ class _Watcher(importlib.abc.MetaPathFinder):
     ) -> importlib.machinery.ModuleSpec | None:
         if fullname != self._name:
             return None
-        others = [finder for finder in sys.meta_path if finder is not self]
-        spec = next(
-            (spec for finder in others if (spec := finder.find_spec(fullname, path, target))), None
-        )
+        spec = self._found_by_others(fullname, path, target)
         if spec and spec.loader:
-            execute = spec.loader.exec_module
-
-            def execute_and_act(module: ModuleType) -> None:
-                execute(module)
-                if self in sys.meta_path:  # not yet done, and the block has not ended
-                    self.withdraw()
-                    self._action()
-
-            spec.loader.exec_module = execute_and_act  # type: ignore[method-assign]
+            self._act_after(spec.loader)
         return spec
+
+    def _found_by_others(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> importlib.machinery.ModuleSpec | None:
+        for finder in sys.meta_path:
+            if finder is self:
+                continue
+            spec = finder.find_spec(fullname, path, target)
+            if spec:
+                return spec
+        return None
+
+    def _act_after(self, loader: importlib.abc.Loader) -> None:
+        execute = loader.exec_module
+
+        def execute_and_act(module: ModuleType) -> None:
+            execute(module)
+            # The block may have ended since the module was found, or another loader, which was
+            # found by an earlier question, has acted.
+            if self in sys.meta_path:
+                self.withdraw()
+                self._action()
+
+        # A loader is made for each search, so nobody else meets this one.
+        loader.exec_module = execute_and_act  # type: ignore[method-assign]

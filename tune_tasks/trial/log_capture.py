@@ -1,4 +1,8 @@
-"""Captures what a trial prints, in its log file and for Prefect's log."""
+"""What a trial prints, in its log file and in Prefect's log.
+
+`contextlib.redirect_stdout` would not do: it misses what C code and child processes print. The
+file descriptors are what all of them write to.
+"""
 
 from __future__ import annotations
 
@@ -11,25 +15,34 @@ from typing import Any
 
 from tune_tasks.model.text import showable
 
-_LOG_LINES_PER_CALL = 500
+_LINES_PER_CALL = 500
+"""The most lines that one `forward()` logs. A script may print millions; the file has them all."""
 
 
 class LogCapture:
-    """Sends file descriptors 1 and 2 to the trial's log.
+    """Sends file descriptors 1 and 2 to the trial's log while it is entered.
 
-    What Python, C code and child processes print.
+    The main thread enters and leaves; `forward()` is for the monitor's thread, and for the main
+    thread once the monitor has ended.
 
-    `forward` hands complete new lines on to a logger.
+    Args:
+        path: The log file.
+        logger: Is given the lines by `forward()`.
+
+    Attributes:
+        lines: The number of lines that were forwarded.
     """
 
     def __init__(self, path: Path, logger: logging.Logger | logging.LoggerAdapter[Any]) -> None:
-        self._path, self._logger = path, logger
-        self._forwarded = 0
+        self._path = path
+        self._logger = logger
+        self._forwarded_bytes = 0
         self.lines = 0
 
     def __enter__(self) -> LogCapture:
         log = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         self._saved = (os.dup(1), os.dup(2))
+        # What is still in Python's buffers was printed before the trial.
         _flush()
         os.dup2(log, 1)
         os.dup2(log, 2)
@@ -43,46 +56,51 @@ class LogCapture:
             os.close(saved)
 
     def forward(self, *, last: bool = False) -> None:
-        """Log the lines printed since the last call; `last` takes an unfinished line too."""
+        """Log the lines printed since the last call.
+
+        Args:
+            last: Log an unfinished line, too.
+        """
         _flush()
         data = self._new_data()
         end = len(data) if last else data.rfind(b"\n") + 1
-        lines = [
-            _as_on_a_terminal(line)
-            for line in data[:end].decode(errors="replace").removesuffix("\n").split("\n")
-        ]
-        self._forwarded += end
-        if end:
-            self.lines += len(lines)
-            for line in _shortened(lines, self._path):
-                self._logger.info("%s", line)
+        if not end:
+            return
+        self._forwarded_bytes += end
+        text = data[:end].decode(errors="replace").removesuffix("\n")
+        lines = [_as_on_a_terminal(line) for line in text.split("\n")]
+        self.lines += len(lines)
+        for line in _shortened(lines, self._path):
+            self._logger.info("%s", line)
 
     def _new_data(self) -> bytes:
         try:
             with self._path.open("rb") as file:
-                file.seek(self._forwarded)
+                file.seek(self._forwarded_bytes)
                 return file.read()
-        except OSError:  # user code removed its own log
+        except OSError:  # user code has removed its own log
             return b""
 
 
 def _flush() -> None:
+    # User code may have put anything in their place.
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
 
 
 def _as_on_a_terminal(line: str) -> str:
-    """A progress bar goes back to the line's beginning for each step, and shows the last one."""
+    """The line as a terminal shows it: of a progress bar, its last state.
+
+    A progress bar goes back to the line's beginning with each step.
+    """
     return showable(line.rstrip("\r").rpartition("\r")[2])
 
 
 def _shortened(lines: list[str], path: Path) -> list[str]:
-    """The lines of one call.
-
-    Of too many the first and the last ones, for what a burst comes to stands at its end.
-    """
-    if len(lines) <= _LOG_LINES_PER_CALL:
+    """The lines; of too many the first and the last ones, for the cause may be at either end."""
+    if len(lines) <= _LINES_PER_CALL:
         return lines
-    half = _LOG_LINES_PER_CALL // 2
-    return [*lines[:half], f"… {len(lines) - 2 * half} more lines, see {path}", *lines[-half:]]
+    half = _LINES_PER_CALL // 2
+    left_out = f"… {len(lines) - 2 * half} more lines, see {path}"
+    return [*lines[:half], left_out, *lines[-half:]]

@@ -1,12 +1,14 @@
-"""What a script sets for its whole process is as before when the next trial begins there.
+"""Puts back what a script has set for its whole process, for the next trial in the process.
 
-A worker runs many trials, of several experiments. Each finds the process as the first one did,
-whatever the others have done to it: the working directory, environment variables, `sys`'s hooks and
-streams, warnings, logging, signal handlers, the locale, and the settings of the libraries that
-scripts configure.
+A worker runs many trials, of several experiments. Each finds the process as the first one did: the
+working directory, environment variables, the hooks and streams of `sys`, warnings, logging, signal
+handlers, the locale, and the settings of the libraries that scripts configure.
 
-What cannot be put back: threads and processes that a script leaves behind, functions that it has
-replaced in a library (`isolate: true` gives a trial a process of its own).
+What cannot be put back: threads and processes that a script leaves behind, and functions that it
+has replaced in a library. `isolate: true` gives a trial a process of its own.
+
+Each part is a function that notes how things are and returns its `Undo`. One that fails to undo
+keeps no other one from being undone.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from tune_tasks.trial.import_hook import after_import
 from tune_tasks.trial.script_end import end_joblib
 
 Undo = Callable[[], None]
+"""Puts back what was noted when it was made."""
 
 _SYS_NAMES = (
     "argv",
@@ -43,16 +46,17 @@ _SYS_NAMES = (
     "dont_write_bytecode",
 )
 _INFRASTRUCTURE = ("prefect", "ray", "tune_tasks")
+"""The loggers of these packages are ours, outside of the main thread."""
 
 
 @contextlib.contextmanager
 def put_back(cwd: Path, environment: Mapping[str, str]) -> Iterator[None]:
     """Run user code in the driver's working directory; afterwards the process is as before.
 
-    For the main thread.
+    To be used in the main thread, because only that one can set signal handlers.
 
     Args:
-        cwd: The driver's working directory; taken if it exists.
+        cwd: The driver's working directory. If this machine lacks it, the working directory stays.
         environment: Variables to be set meanwhile.
     """
     with contextlib.ExitStack() as stack:
@@ -68,8 +72,7 @@ def put_back(cwd: Path, environment: Mapping[str, str]) -> Iterator[None]:
 def _environment(cwd: Path, environment: Mapping[str, str]) -> Iterator[None]:
     before = dict(os.environ)
     cwd_before = _cwd()
-    mask = os.umask(0o077)
-    os.umask(mask)
+    mask = _umask()
     with contextlib.suppress(OSError):
         os.chdir(cwd)
     os.environ.update(environment)
@@ -84,8 +87,15 @@ def _environment(cwd: Path, environment: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
+def _umask() -> int:
+    # It can only be read by setting it.
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
 def _cwd() -> Path | None:
-    """The working directory; None if somebody has removed it."""
+    """The working directory; None if it was removed."""
     with contextlib.suppress(OSError):
         return Path.cwd()
     return None
@@ -93,25 +103,25 @@ def _cwd() -> Path | None:
 
 @contextlib.contextmanager
 def _interpreter() -> Iterator[None]:
-    with contextlib.ExitStack() as stack:  # a step that fails keeps no other one from being done
-        # The signals last, and so the first to be put back: a handler of the script's may raise.
+    # A stack calls all of them, even if one raises.
+    with contextlib.ExitStack() as stack:
+        # The last one is the first to be put back. That is the signals', because a handler of the
+        # script may raise at any time.
         for snapshot in (_sys, _start_method, _garbage_collection, _locale, _sockets, _signals):
             stack.callback(snapshot())
         stack.enter_context(warnings.catch_warnings())
         stack.enter_context(decimal.localcontext())
-        # It keeps a function of `warnings`, which is about to be put back
+        # Logging remembers that it captures warnings. If it went on to do so when `warnings` is put
+        # back, the next script's `captureWarnings(True)` would do nothing.
         stack.callback(logging.captureWarnings, False)
-        # Ray's own arguments are no business of a script that parses its command line
+        # A script that parses its command line must not find that of Ray's worker.
         sys.argv = [""]
         yield
 
 
 @contextlib.contextmanager
 def alarms_ended() -> Iterator[None]:
-    """Around user code.
-
-    An alarm that is still to come would hit what follows, or the next trial.
-    """
+    """Switch off the timers that user code has set: they would hit what follows it."""
     try:
         yield
     finally:
@@ -135,14 +145,14 @@ def _sys() -> Undo:
 
 
 def _signals() -> Undo:
-    # torch's DataLoader sets a handler of SIGCHLD once a process, and calls the one before it.
-    before = {
-        number: signal.getsignal(number) for number in signal.valid_signals() - {signal.SIGCHLD}
-    }
+    # Not SIGCHLD: torch's DataLoader sets its handler once in a process, which calls the one
+    # before it. Without that handler later trials would not hear of a worker's death.
+    numbers = signal.valid_signals() - {signal.SIGCHLD}
+    before = {number: signal.getsignal(number) for number in numbers}
 
     def undo() -> None:
         for number, handler in before.items():
-            # None: not set from Python
+            # None: C code has set it. Python could not put it back.
             if handler is not None and signal.getsignal(number) != handler:
                 signal.signal(number, handler)
 
@@ -159,7 +169,10 @@ def _garbage_collection() -> Undo:
 
     def undo() -> None:
         gc.set_threshold(*threshold)
-        (gc.enable if was_enabled else gc.disable)()
+        if was_enabled:
+            gc.enable()
+        else:
+            gc.disable()
 
     return undo
 
@@ -181,29 +194,43 @@ def _quietly(step: Callable[[], object]) -> None:
 
 @contextlib.contextmanager
 def _logging() -> Iterator[None]:
-    """Loggers, handlers and levels, as they were.
-
-    Meanwhile what our own threads log stays out of the script's handlers.
-    """
+    """Put back loggers, handlers and levels; keep our threads' records out of the script's log."""
     before = {logger: _LoggerState(logger) for logger in _loggers()}
     disabled = logging.root.manager.disable
-    factory, logger_class = logging.getLogRecordFactory(), logging.getLoggerClass()
-    # Not their idents, which are given out again
-    ours = set(threading.enumerate()) - {threading.main_thread()}
+    factory = logging.getLogRecordFactory()
+    logger_class = logging.getLoggerClass()
     handlers = {handler for state in before.values() for handler in state.handlers}
+    try:
+        with _handlers_called_by_origin(handlers):
+            yield
+    finally:
+        logging.setLogRecordFactory(factory)
+        logging.setLoggerClass(logger_class)
+        logging.disable(disabled)
+        for logger in _loggers():
+            if logger in before:
+                before[logger].restore(logger)
+            elif logger.name.partition(".")[0] not in sys.modules:
+                # The script's own logger. One of a library that stays imported keeps its set-up.
+                _LoggerState(logging.Logger(logger.name)).restore(logger)
+
+
+@contextlib.contextmanager
+def _handlers_called_by_origin(handlers: set[logging.Handler]) -> Iterator[None]:
+    """Have records of our own threads go to these handlers alone, all others where they go.
+
+    With `basicConfig(level=DEBUG)` in a script, Prefect's HTTP client would fill the trial's log.
+    `callHandlers` is replaced, because filters do not do it: a script adds handlers at any time.
+    """
+    # Threads, not their idents, because an ident is given out again after its thread has ended.
+    ours = set(threading.enumerate()) - {threading.main_thread()}
     call_handlers = logging.Logger.callHandlers
 
     def call_some(self: logging.Logger, record: logging.LogRecord) -> None:
-        """With `basicConfig(level=DEBUG)` in a script.
-
-        Prefect's HTTP client would fill the trial's log.
-        """
         thread = threading.current_thread()
-        is_infrastructure = (
-            record.name.partition(".")[0] in _INFRASTRUCTURE
-            and thread is not threading.main_thread()
-        )
-        if thread in ours or is_infrastructure:
+        is_infrastructure = record.name.partition(".")[0] in _INFRASTRUCTURE
+        is_in_main_thread = thread is threading.main_thread()
+        if thread in ours or (is_infrastructure and not is_in_main_thread):
             _call_handlers_among(handlers, self, record)
         else:
             call_handlers(self, record)
@@ -213,36 +240,28 @@ def _logging() -> Iterator[None]:
         yield
     finally:
         logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign]
-        logging.setLogRecordFactory(factory)
-        logging.setLoggerClass(logger_class)
-        logging.disable(disabled)
-        for logger in _loggers():
-            if logger in before:
-                before[logger].restore()
-            elif logger.name.partition(".")[0] not in sys.modules:
-                # A library that stays imported keeps what it has set up
-                _LoggerState(logging.Logger(logger.name), logger).restore()
 
 
 class _LoggerState:
     """How a logger is set up."""
 
-    def __init__(self, source: logging.Logger, target: logging.Logger | None = None) -> None:
-        self._logger = target or source
-        self.handlers, self._filters = list(source.handlers), list(source.filters)
-        self._level, self._propagate, self._disabled = (
-            source.level,
-            source.propagate,
-            source.disabled,
-        )
+    def __init__(self, logger: logging.Logger) -> None:
+        self.handlers = list(logger.handlers)
+        self._filters = list(logger.filters)
+        self._level = logger.level
+        self._propagate = logger.propagate
+        self._disabled = logger.disabled
 
-    def restore(self) -> None:
-        for handler in self._logger.handlers:
+    def restore(self, logger: logging.Logger) -> None:
+        for handler in logger.handlers:
             if handler not in self.handlers:
-                _quietly(handler.close)  # a file that a script logs to is complete with its trial
-        self._logger.handlers[:], self._logger.filters[:] = self.handlers, self._filters
-        self._logger.propagate, self._logger.disabled = self._propagate, self._disabled
-        self._logger.setLevel(self._level)
+                # So that a file that the script logs to is complete with the trial
+                _quietly(handler.close)
+        logger.handlers[:] = self.handlers
+        logger.filters[:] = self._filters
+        logger.propagate = self._propagate
+        logger.disabled = self._disabled
+        logger.setLevel(self._level)
 
 
 def _loggers() -> list[logging.Logger]:
@@ -253,7 +272,7 @@ def _loggers() -> list[logging.Logger]:
 def _call_handlers_among(
     handlers: set[logging.Handler], logger: logging.Logger, record: logging.LogRecord
 ) -> None:
-    """`Logger.callHandlers` for some of them."""
+    """`Logger.callHandlers`, but for some handlers only."""
     at: logging.Logger | None = logger
     while at:
         for handler in at.handlers:
@@ -264,14 +283,16 @@ def _call_handlers_among(
 
 @contextlib.contextmanager
 def _library(name: str, snapshot: Callable[[], Undo]) -> Iterator[None]:
-    """The settings of a library as they are now.
-
-    Or as they are when the script has just imported it.
-    """
+    """Put back the settings that a library has now, or has when the script has just imported it."""
     undo: list[Undo] = []
+
+    def take() -> None:
+        undo.append(snapshot())
+
+    # Quietly, because another version of the library may lack what we ask for. That is no reason
+    # for a trial to fail.
     try:
-        # Another version than we know may lack what we ask for: no reason for a trial to fail.
-        with after_import(name, lambda: _quietly(lambda: undo.append(snapshot()))):
+        with after_import(name, lambda: _quietly(take)):
             yield
     finally:
         for step in undo:
@@ -281,7 +302,8 @@ def _library(name: str, snapshot: Callable[[], Undo]) -> Iterator[None]:
 def _numpy() -> Undo:
     import numpy as np
 
-    errors, printing = np.geterr(), np.get_printoptions()
+    errors = np.geterr()
+    printing = np.get_printoptions()
 
     def undo() -> None:
         np.seterr(**errors)
@@ -292,17 +314,15 @@ def _numpy() -> Undo:
 
 def _torch() -> Undo:
     torch: Any = sys.modules["torch"]
-    dtype, threads, precision = (
-        torch.get_default_dtype(),
-        torch.get_num_threads(),
-        torch.get_float32_matmul_precision(),
-    )
-    grad, deterministic = torch.is_grad_enabled(), torch.are_deterministic_algorithms_enabled()
-    anomaly, device = torch.is_anomaly_enabled(), torch.get_default_device()
-    cudnn = {
-        name: getattr(torch.backends.cudnn, name)
-        for name in ("enabled", "benchmark", "deterministic")
-    }
+    dtype = torch.get_default_dtype()
+    threads = torch.get_num_threads()
+    precision = torch.get_float32_matmul_precision()
+    grad = torch.is_grad_enabled()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    anomaly = torch.is_anomaly_enabled()
+    device = torch.get_default_device()
+    cudnn = torch.backends.cudnn
+    cudnn_flags = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
 
     def undo() -> None:
         torch.set_default_dtype(dtype)
@@ -311,8 +331,9 @@ def _torch() -> Undo:
         torch.set_grad_enabled(grad)
         torch.use_deterministic_algorithms(deterministic)
         torch.autograd.set_detect_anomaly(anomaly)
-        for name, value in cudnn.items():
-            setattr(torch.backends.cudnn, name, value)
+        for name, value in cudnn_flags.items():
+            setattr(cudnn, name, value)
+        # Only if it differs, because torch intercepts each call of its functions from then on.
         if torch.get_default_device() != device:
             torch.set_default_device(device)
 
@@ -324,10 +345,14 @@ def _matplotlib() -> Undo:
     before = matplotlib.rcParams.copy()
 
     def undo() -> None:
+        # Past the checks of rcParams, which warn of old keys and may load a backend.
         dict.update(matplotlib.rcParams, before)
-        if pyplot := sys.modules.get("matplotlib.pyplot"):
-            pyplot.close("all")  # else the figures of all trials stay in memory
-            pyplot._backend_mod = None  # type: ignore[attr-defined]  # chosen anew by rcParams, at the next figure
+        pyplot: Any = sys.modules.get("matplotlib.pyplot")
+        if pyplot:
+            # pyplot keeps all figures until they are closed.
+            pyplot.close("all")
+            # The next figure chooses its backend by rcParams again.
+            pyplot._backend_mod = None
 
     return undo
 
@@ -337,7 +362,8 @@ def _pandas() -> Undo:
 
     def undo() -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # options that pandas is about to drop
+            # pandas warns of options that it is about to drop.
+            warnings.simplefilter("ignore")
             pandas.reset_option("all")
 
     return undo

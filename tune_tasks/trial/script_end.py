@@ -1,9 +1,8 @@
-"""The end of a script in a process that goes on.
+"""The end of a script in a process that goes on: what a process's end does, the trial's end does.
 
-What would happen at the process's end happens at the trial's.
-
-Files that are still open are closed, and so written; functions that the script has registered by
-`atexit` run; workers of joblib end, with their shared memory.
+- Files that are still open are closed, and so written to the disk.
+- Functions that the script has registered by `atexit` run.
+- The workers that joblib keeps end, with their shared memory.
 """
 
 from __future__ import annotations
@@ -21,13 +20,12 @@ from typing import Any
 
 @contextlib.contextmanager
 def garbage_collected() -> Iterator[None]:
-    """Have what was made in this block end with it, objects in circles included.
+    """Collect what was made in this block when it ends, objects in circles included.
 
-    A script's globals are such.
-
-    What was there before is kept out of the search, which takes a tenth of a second for Ray's and
-    Prefect's objects alone.
+    A script's globals are in a circle: its functions hold them.
     """
+    # The collector passes over what is frozen. Going through Ray's and Prefect's objects would take
+    # a tenth of a second for each trial.
     gc.freeze()
     try:
         yield
@@ -38,8 +36,13 @@ def garbage_collected() -> Iterator[None]:
 
 
 def _flush_files() -> None:
-    """Write buffers: the collector may close the file below one first (CPython's issue 62052)."""
-    for thing in gc.get_objects():  # without what is frozen
+    """Write the buffers of all files that were opened since `gc.freeze()`.
+
+    The collector does not do it in all cases: of a text file in a circle it may close the file
+    below before the buffer is written (CPython's issue 62052).
+    """
+    for thing in gc.get_objects():
+        # Not isinstance, which asks the object for its __class__: proxies run user code then.
         if issubclass(type(thing), io.IOBase):
             with contextlib.suppress(Exception):
                 thing.flush()
@@ -47,9 +50,12 @@ def _flush_files() -> None:
 
 @contextlib.contextmanager
 def exit_functions_run(folder: str) -> Iterator[None]:
-    """Run what code below the folder registers by `atexit` when this block ends, last one first.
+    """Run what code of a folder has registered by `atexit` when this block ends, last one first.
 
-    Those of libraries, which stay imported, wait for the process's end as always.
+    What libraries register waits for the process's end, because they stay imported.
+
+    Args:
+        folder: The script's.
     """
     registered: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = []
     register, unregister = atexit.register, atexit.unregister
@@ -57,7 +63,8 @@ def exit_functions_run(folder: str) -> Iterator[None]:
     def register_here(
         function: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> Callable[..., Any]:
-        if not _is_below(folder, sys._getframe(1).f_code.co_filename):
+        caller = sys._getframe(1).f_code.co_filename
+        if not _is_below(folder, caller):
             return register(function, *args, **kwargs)
         registered.append((function, args, kwargs))
         return function
@@ -74,7 +81,7 @@ def exit_functions_run(folder: str) -> Iterator[None]:
         for function, args, kwargs in reversed(registered):
             try:
                 function(*args, **kwargs)
-            except BaseException:  # noqa: BLE001 - Python prints it, and goes on with the next one
+            except BaseException:  # noqa: BLE001 - as Python does: print it and go on
                 traceback.print_exc()
 
 
@@ -83,10 +90,7 @@ def _is_below(folder: str, file: str) -> bool:
 
 
 def end_joblib() -> None:
-    """End the processes that joblib keeps for the next call.
-
-    They have shared memory that nobody else removes.
-    """
+    """End the processes that joblib keeps for the next call, with their shared memory."""
     loky = sys.modules.get("joblib.externals.loky.reusable_executor")
     if executor := getattr(loky, "_executor", None):
         getattr(executor, "terminate", executor.shutdown)(kill_workers=True)

@@ -43,18 +43,18 @@ from tune_tasks.trial.reports import TrialReports
 
 @task(name="run_trial", task_run_name="{name}", cache_policy=NO_CACHE, retries=0)
 def run_trial(name: str, assignment: Assignment, recorder: RecorderClient) -> State[dict[str, Any]]:
-    """Run one attempt of a trial. Runs in a Ray worker.
+    """Run one attempt of a trial, in a Ray worker.
 
-    `train()` in its main thread, the monitor in a second one.
+    `train()` has the worker's main thread, the monitor a second one.
 
     Args:
-        name: The trial's name; the task run's.
+        name: The trial's name, and the task run's.
         assignment: What to run.
-        recorder: The sweep's.
+        recorder: The sweep's recorder.
 
     Returns:
-        Completed, named "Stopped" where a criterion ended the trial; Cancelled; or Failed. The
-        message is the reason; the data are the Outcome's attributes.
+        Completed, with the name "Stopped" if `train()` did not end by itself; Cancelled; or Failed.
+        The message is the reason, the data hold the Outcome.
     """
     paths = AttemptPaths(assignment.folder)
     logger = _logger()
@@ -101,7 +101,8 @@ def _run_watched(
     outcome = run_train(assignment, reports, interrupter, watch.environment)
     try:
         paths.write_outcome(outcome)
-    except OSError as exc:  # the recorder and the task's state tell the same
+    except OSError as exc:
+        # No reason to fail: the recorder and the task run's state say the same.
         logging.getLogger(__name__).warning("%s: %s", paths.outcome, exc)
     watch.finish(outcome)
     thread.join()
@@ -109,9 +110,10 @@ def _run_watched(
 
 
 def _watch(watch: Monitor, task_run_id: str) -> None:
-    """The monitor's thread.
+    """The body of the monitor's thread.
 
-    A Prefect that cannot run it as a task run is no reason to leave a trial unwatched.
+    The monitor runs as a Prefect task, so that users see it. It runs without one if Prefect cannot
+    do that: no trial stays unwatched.
     """
     try:
         if task_run_id:
@@ -127,28 +129,25 @@ def _watch(watch: Monitor, task_run_id: str) -> None:
 
 
 def imported() -> None:
-    """Does nothing: Ray imports this module, and with it all that a trial needs, to find it."""
+    """Do nothing. To find this function Ray imports the module, with all that a trial needs."""
 
 
 def monitor_id(task_run_id: uuid.UUID) -> uuid.UUID:
     """The id of the monitor's task run.
 
-    Which the driver must know where the trial's process dies.
+    It follows from the trial's, because the driver has to close both if the process dies.
     """
     return uuid.uuid5(task_run_id, "monitor")
 
 
 @task(name="monitor", task_run_name="monitor {name}", cache_policy=NO_CACHE, retries=0)
 def monitor(name: str, watch: Monitor) -> State[None]:
-    """Enforce the stop criteria of one attempt.
-
-    Runs in the trial's process, in a thread beside `train()`.
-    """
+    """Enforce the stop criteria of one attempt, in a thread of its process."""
     return Completed(message=watch.run())
 
 
 def final_state(outcome: Outcome) -> State[dict[str, Any]]:
-    """The Prefect state of an attempt that ended so."""
+    """The Prefect state for an outcome."""
     data = {"outcome": outcome.to_json()}
     if outcome.state is TrialState.ERROR:
         return Failed(message=outcome.error_summary, data=data)
@@ -161,7 +160,8 @@ def final_state(outcome: Outcome) -> State[dict[str, Any]]:
 def unbegun_state(paths: AttemptPaths, problem: OSError) -> State[dict[str, Any]]:
     """The Prefect state of an attempt whose files could not be made.
 
-    Nobody has watched it or told the recorder of it.
+    Nobody has watched the attempt, and the recorder does not know it. If the disk is full the
+    driver starts the trial again once there is room, and the trial is not an error.
     """
     cause = f"the trial's files cannot be made in {paths.folder}: {problem.strerror or problem}"
     if problem.errno in NO_SPACE:
@@ -181,7 +181,8 @@ def _announcement(assignment: Assignment) -> AttemptInfo:
     task_run_id = str(context.task_run.id) if context else ""
     ui = PREFECT_UI_URL.value()
     return AttemptInfo(
-        trial=copy.deepcopy(assignment.trial),  # user code may put anything into its config
+        # User code may change its config while the monitor's thread sends this.
+        trial=copy.deepcopy(assignment.trial),
         attempt=assignment.attempt,
         folder=assignment.folder,
         pid=os.getpid(),
@@ -195,16 +196,16 @@ def _announcement(assignment: Assignment) -> AttemptInfo:
 
 @functools.cache
 def _interrupter() -> Interrupter:
-    """One a process: its signal handler is installed for good."""
+    """The process's only interrupter, because its signal handler is installed for good."""
     return Interrupter()
 
 
 def _logger() -> logging.LoggerAdapter[Any]:
-    """The task run's, apart from the tree of loggers; one that is silent where Prefect is away.
+    """The task run's logger, which is not in the tree of loggers; a silent one without Prefect.
 
-    It tells Prefect what the script has printed. A script that logs to the console would print that
-    once more, and so on without end; and one that configures logging may disable every logger that
-    is there.
+    It tells Prefect what the script has printed. In the tree, a script that logs to the console
+    would print these lines once more, and they would be logged again, without end. And a script
+    that configures logging may disable every logger of the tree.
     """
     apart = logging.Logger("prefect.task_runs", logging.INFO)
     try:
@@ -219,7 +220,8 @@ def _logger() -> logging.LoggerAdapter[Any]:
 def _flush_logs() -> None:
     """Send the trial's lines before its task run ends.
 
-    Ray ends a worker without asking what is left in it.
+    Prefect's thread sends them every two seconds. Nothing sends the last ones if Ray ends the
+    worker, which it may do at any time between two trials.
     """
     with contextlib.suppress(Exception):
         APILogWorker.drain_all(timeout=LOG_FLUSH_S, at_exit=False)

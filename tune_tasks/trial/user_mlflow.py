@@ -1,24 +1,22 @@
-"""MLflow in the user's script.
+"""MLflow in the user's script: the trial's run is the active one, and no later trial finds it.
 
-The trial's run is the active one, and the next trial in the process finds nothing of it.
+A trial's process does not import MLflow unless the script does, because that costs seconds and 200
+MB. So all of this happens when the script's own import of MLflow has ended, or at the trial's start
+if an earlier trial in the process has imported it.
 
-A trial's process does not import MLflow unless the script does, which costs seconds and 200 MB. So
-all of this happens when the script's own import of MLflow has ended, or at the trial's start if an
-earlier trial in the process has imported it.
+What the script calls keeps MLflow's own meaning, except for calls that would lead away from the
+trial's run:
 
-What the script calls keeps MLflow's own meaning as far as it can. The exceptions are the calls that
-would lead away from the trial's run:
+- In each thread and forked child the trial's run is the active one to begin with. `start_run()`
+  without `nested` gives the trial's run, as often as it is called; with `nested` it makes a child
+  of it. `end_run()` takes the run from MLflow's stack of active runs, but the run stays RUNNING:
+  the recorder ends it, once it has sent what was reported.
+- `set_experiment` and `set_tracking_uri` change nothing, because a run cannot be moved. A note in
+  the trial's log says so.
 
-- In every thread and forked child the trial's run is the active one to begin with. `start_run()`
-  without `nested` gives it out (again); with `nested` it makes a child of it. Ending it takes it
-  from MLflow's stack of active runs, but not from its state RUNNING: the recorder ends it, once it
-  has sent what was reported.
-- `set_experiment` and `set_tracking_uri` change nothing, since a run stays where it is. A note says
-  so.
-
-MLflow offers no hook for any of this, so that a few of its functions are wrapped. The wrappers stay
-for the life of the process (whoever did `from mlflow import start_run` keeps one) and step aside
-between trials.
+MLflow has no hook for any of this, so a few of its functions are wrapped. The wrappers stay for the
+life of the process, because a module that did `from mlflow import start_run` keeps one. Between
+trials they only pass on.
 """
 
 from __future__ import annotations
@@ -38,16 +36,27 @@ from tune_tasks.servers.mlflow_client import absolute_uri, without_password
 from tune_tasks.trial.import_hook import after_import
 
 _RUN_ID = "MLFLOW_RUN_ID"
+_OF_A_THREAD = (
+    "_active_run_stack",
+    "_last_active_run_id",
+    "_last_logged_model_id",
+    "_ACTIVE_MODEL_CONTEXT",
+)
+"""MLflow's variables that have a value for each thread."""
 _WITHOUT_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+"""By default a call waits minutes for a server that is away, and so would the trial's end."""
 
 
 @dataclass
 class _TrialRun:
-    """The trial's run.
+    """The trial's run in MLflow.
 
     Attributes:
-        other_names: What the script took for the name of its experiment.
-        notes: What was said of the script's calls; each is said once.
+        uri: MLflow's tracking URI.
+        experiment_id: Of the run's experiment.
+        run_id: The run's id.
+        other_names: The names of experiments that the script wanted to log to.
+        notes: The notes that the log has, so that each is there once.
     """
 
     uri: str
@@ -68,10 +77,10 @@ class _TrialRun:
 
 
 class _Process:
-    """What this process runs.
+    """The state of this process, which the wrappers look at.
 
     Attributes:
-        trial: The run of its trial; None between trials, and while MLflow has no run of it.
+        trial: The run of its trial; None between trials, and if the trial has no run.
     """
 
     trial: ClassVar[_TrialRun | None] = None
@@ -79,17 +88,21 @@ class _Process:
 
 @contextlib.contextmanager
 def trial_run_active(environment: Mapping[str, str]) -> Iterator[None]:
-    """While user code runs, have it log to the trial's run. Afterwards MLflow is as before.
+    """Have user code log to the trial's run. Afterwards MLflow is as before.
 
     Args:
         environment: MLflow's variables, which name the run. Without them the script's calls go
-            where they would anywhere, but leave nothing behind either.
+            where they would go outside of a sweep; here, too, nothing of them is left afterwards.
     """
     _Process.trial = _named_in(environment)
     leave: list[Callable[[str], None]] = []
     status = "FINISHED"
+
+    def enter() -> None:
+        leave.append(_enter(_Process.trial))
+
     try:
-        with after_import("mlflow", lambda: leave.append(_enter(_Process.trial))):
+        with after_import("mlflow", enter):
             yield
     except Exception:
         status = "FAILED"
@@ -114,38 +127,42 @@ def _named_in(environment: Mapping[str, str]) -> _TrialRun | None:
 def _enter(run: _TrialRun | None) -> Callable[[str], None]:
     """Make the run MLflow's active one.
 
-    Returns what undoes that and all that the script did to MLflow.
+    Returns:
+        A function that undoes this, and all that the script did to MLflow. It takes the status for
+        the runs that the script has left open.
     """
     try:
         _wrap_functions()
         before = _State.now()
         if run:
             _activate(run)
-    except Exception as exc:  # noqa: BLE001 - another MLflow than we know: a tracker never fails a trial
-        print(
-            f"tune-tasks: MLflow's active run could not be set: {type(exc).__name__}: {exc}",
-            file=sys.stderr,
-        )
+    # Another version of MLflow may lack what we change. A tracker never fails a trial.
+    except Exception as exc:  # noqa: BLE001
+        _complain("MLflow's active run could not be set", exc)
         return lambda _: None
     return before.restore
 
 
+def _complain(what: str, exc: Exception) -> None:
+    print(f"tune-tasks: {what}: {type(exc).__name__}: {exc}", file=sys.stderr)
+
+
 def _fluent() -> Any:
-    """The module with MLflow's active runs."""
+    """The module that holds MLflow's active runs."""
     from mlflow.tracking import fluent
 
     return fluent
 
 
 def _service() -> Any:
-    """The module with MLflow's tracking URI."""
+    """The module that holds MLflow's tracking URI."""
     from mlflow.tracking._tracking_service import utils
 
     return utils
 
 
 def _autologging() -> Any:
-    """The module with what autolog has done."""
+    """The module that knows what autolog has changed."""
     from mlflow.utils import autologging_utils
 
     return autologging_utils
@@ -159,14 +176,16 @@ def _activate(run: _TrialRun) -> None:
     def stack() -> list[Any]:
         try:
             return [fluent.ActiveRun(MlflowClient().get_run(run.run_id))]
-        except Exception:  # noqa: BLE001 - MLflow is away: the script's own call says so, or it comes back before
+        # MLflow is away. The script's own call says so, unless MLflow is back by then.
+        except Exception:  # noqa: BLE001
             return []
 
-    # The environment says the same, as long as the script does not change it
+    # The environment has the URI too, but the script may change the environment.
     _service()._tracking_uri = run.uri
-    _service().reset()  # where traces go: that goes by the URI
+    # Traces go to the URI that was there before, until this is called.
+    _service().reset()
+    # The stack is made anew in each thread and forked child, when it is first used there.
     fluent._active_run_stack.reset()
-    # In each thread and forked child, at its first use
     fluent._active_run_stack.default_factory = stack
 
 
@@ -175,9 +194,9 @@ class _State:
     """What MLflow keeps for a process.
 
     Attributes:
-        variables: Module and name of each, with its value.
-        hooks: What is to be done when a library is imported, by its name; autolog's way to reach
-            libraries that come later.
+        variables: The values of global variables, by module and name.
+        hooks: By library, the functions to call when the library is imported. Autolog uses them to
+            reach libraries that the script has not imported yet.
         autologs: Autolog's settings by library.
         stack: Makes the stack of active runs of a thread.
     """
@@ -197,42 +216,45 @@ class _State:
             (registry, "_registry_uri"),
             (_fluent(), "_active_experiment_id"),
         )
+        integrations = _autologging().AUTOLOGGING_INTEGRATIONS
         return cls(
-            {(module, name): getattr(module, name) for module, name in names},
-            {name: list(hooks) for name, hooks in _post_import_hooks.items()},
-            {
-                name: dict(settings)
-                for name, settings in _autologging().AUTOLOGGING_INTEGRATIONS.items()
-            },
-            _fluent()._active_run_stack.default_factory,
+            variables={(module, name): getattr(module, name) for module, name in names},
+            hooks={name: list(hooks) for name, hooks in _post_import_hooks.items()},
+            autologs={name: dict(settings) for name, settings in integrations.items()},
+            stack=_fluent()._active_run_stack.default_factory,
         )
 
     def restore(self, status: str) -> None:
-        """Have MLflow be so again; runs that the script left open get the status."""
+        """Put MLflow back into this state.
+
+        Args:
+            status: For the runs that the script has left open.
+        """
         steps: Sequence[Callable[[], None]] = (
             functools.partial(_end_open_runs, status),
             self._restore_autologs,
             self._restore_variables,
         )
         for step in steps:
+            # The trial has ended by now, and a step that fails does not change how.
             try:
                 step()
-            except Exception as exc:  # noqa: BLE001 - the trial has ended as it has
-                print(
-                    f"tune-tasks: MLflow could not be set back: {type(exc).__name__}: {exc}",
-                    file=sys.stderr,
-                )
+            except Exception as exc:  # noqa: BLE001
+                _complain("MLflow could not be set back", exc)
 
     def _restore_autologs(self) -> None:
         from mlflow.utils.import_hooks import _post_import_hooks
 
         integrations = _autologging().AUTOLOGGING_INTEGRATIONS
         for name, settings in list(integrations.items()):
-            if settings != (before := dict(self.autologs.get(name, {}))):
+            before = dict(self.autologs.get(name, {}))
+            if settings != before:
                 _autologging().revert_patches(name)
                 integrations[name] = before
-        # Without any, it was imported
-        for name in [name for name, hooks in _post_import_hooks.items() if hooks]:
+        # A library without hooks has been imported: MLflow has called them, and would not call
+        # others.
+        waiting = [name for name, hooks in _post_import_hooks.items() if hooks]
+        for name in waiting:
             if name in self.hooks:
                 _post_import_hooks[name] = list(self.hooks[name])
             else:
@@ -243,13 +265,10 @@ class _State:
         for (module, name), value in self.variables.items():
             setattr(module, name, value)
         fluent._active_run_stack.default_factory = self.stack
-        for name in (
-            "_active_run_stack",
-            "_last_active_run_id",
-            "_last_logged_model_id",
-            "_ACTIVE_MODEL_CONTEXT",
-        ):
-            if variable := getattr(fluent, name, None):
+        for name in _OF_A_THREAD:
+            # Not every version of MLflow has all of them.
+            variable = getattr(fluent, name, None)
+            if variable:
                 variable.reset()
         _service().reset()
 
@@ -261,7 +280,7 @@ def _end_open_runs(status: str) -> None:
     with _environment(_WITHOUT_PATIENCE):
         for stack in fluent._active_run_stack.get_all_thread_values().values():
             for run in reversed(stack):
-                # The trial has ended, whether MLflow hears of it or not
+                # The trial has ended, whether MLflow can be told or not.
                 with contextlib.suppress(Exception):
                     MlflowClient().set_terminated(run.info.run_id, status)
         for run_id in list(fluent.run_id_to_system_metrics_monitor):
@@ -271,7 +290,7 @@ def _end_open_runs(status: str) -> None:
 
 @functools.cache
 def _wrap_functions() -> None:
-    """Put our wrappers in the place of MLflow's functions, once a process."""
+    """Put our wrappers in the place of MLflow's functions, once in a process."""
     import mlflow
     from mlflow import tracking
     from mlflow.tracking import MlflowClient
@@ -303,7 +322,8 @@ def _start_run(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(run_id, experiment_id, run_name, nested, parent_run_id, **others)
         active = _fluent()._active_run_stack.get()
         if not nested and [run.info.run_id for run in active] == [trial.run_id]:
-            active.clear()  # it was active unasked: what is started now takes its place
+            # The script has not started the trial's run, and would be told that a run is active.
+            active.clear()
         if not nested and not run_id and not parent_run_id:
             run_id = trial.run_id
             if experiment_id is not None and str(experiment_id) != trial.experiment_id:
@@ -312,12 +332,14 @@ def _start_run(original: Callable[..., Any]) -> Callable[..., Any]:
                     f"experiment {trial.experiment_id}",
                 )
         if run_id == trial.run_id:
-            # The trial's run has a name, which leads back to the trial
-            experiment_id = run_name = None
+            # The run keeps its name, by which it leads back to the trial.
+            experiment_id = None
+            run_name = None
         elif not run_id:
             experiment_id = experiment_id or trial.experiment_id
-            parent_run_id = parent_run_id or (None if active else trial.run_id)
-        # It would be taken for the run that is to be resumed
+            if not parent_run_id and not active:
+                parent_run_id = trial.run_id
+        # Without the variable, which MLflow takes for the run that is to be resumed
         with _environment({}, without=_RUN_ID):
             return original(run_id, experiment_id, run_name, nested, parent_run_id, **others)
 
@@ -326,10 +348,11 @@ def _start_run(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _end_run(original: Callable[..., Any]) -> Callable[..., Any]:
     def end_run(status: str = "FINISHED") -> None:
-        if _Process.trial and status == "FAILED" and isinstance(sys.exc_info()[1], TrialStopped):
-            # `with start_run(nested=True)` in a trial that was ended by a criterion
+        is_stopped = isinstance(sys.exc_info()[1], TrialStopped)
+        if _Process.trial and status == "FAILED" and is_stopped:
+            # A criterion has ended the trial in `with start_run(nested=True)`.
             status = "FINISHED"
-        # It takes the run's variable away, which subprocesses of the script need
+        # MLflow removes the run's variable, which subprocesses of the script need.
         with _environment({}):
             original(status)
 
@@ -343,14 +366,14 @@ def _set_experiment(original: Callable[..., Any]) -> Callable[..., Any]:
         from mlflow.tracking import MlflowClient
 
         trial = _Process.trial
-        # The latter is MLflow's error
-        if trial is None or (experiment_name is None) == (experiment_id is None):
+        # MLflow raises an error of its own if both are given, or neither.
+        is_wrong = (experiment_name is None) == (experiment_id is None)
+        if trial is None or is_wrong:
             return original(experiment_name, experiment_id, **others)
         experiment = MlflowClient().get_experiment(trial.experiment_id)
-        if experiment_name not in (None, experiment.name) or experiment_id not in (
-            None,
-            trial.experiment_id,
-        ):
+        has_other_name = experiment_name not in (None, experiment.name)
+        has_other_id = experiment_id not in (None, trial.experiment_id)
+        if has_other_name or has_other_id:
             trial.note(
                 f"mlflow.set_experiment({experiment_name or experiment_id!r})",
                 f"experiment {experiment.name!r}",
@@ -386,20 +409,24 @@ def _set_terminated(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _get_experiment_by_name(original: Callable[..., Any]) -> Callable[..., Any]:
     def get_experiment_by_name(self: Any, name: str) -> Any:
-        """The script's usual next step after `set_experiment(name)`."""
-        found, trial = original(self, name), _Process.trial
-        return (
-            self.get_experiment(trial.experiment_id)
-            if found is None and trial and name in trial.other_names
-            else found
-        )
+        """What scripts call after `set_experiment(name)`: the trial's experiment for that name."""
+        found = original(self, name)
+        trial = _Process.trial
+        if found is None and trial and name in trial.other_names:
+            return self.get_experiment(trial.experiment_id)
+        return found
 
     return get_experiment_by_name
 
 
 @contextlib.contextmanager
 def _environment(changed: Mapping[str, str], without: str | None = None) -> Iterator[None]:
-    """Environment variables that are so for a moment, the run's among them."""
+    """Change environment variables, and put them back afterwards; the run's in any case.
+
+    Args:
+        changed: The variables to set.
+        without: The variable to remove.
+    """
     names = {*changed, _RUN_ID}
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(changed)
