@@ -1,6 +1,6 @@
-"""The Prefect flows: what deployments run. Installed as `tune_tasks.flows`.
+"""The Prefect flows, which deployments run. Installed as `tune_tasks.flows`.
 
-See docs/architecture.md.
+docs/architecture.md says why they are not in that folder.
 """
 
 from __future__ import annotations

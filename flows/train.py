@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The flow `train`: reinforcement learning with RLlib's algorithms, as `tune` runs scripts.
+"""The flow `train`: trains RLlib's algorithms in trials, as the flow `tune` runs scripts.
 
-Also a script, the same command as `tune-tasks train`: `./flows/train.py --env=CartPole-v1
---alg=PPO`.
+Also a script, the same command as `tune-tasks train`:
+`./flows/train.py --env=CartPole-v1 --alg=PPO`.
 """
 
 from __future__ import annotations
@@ -41,17 +41,18 @@ def train(
     Watch them here, compare them in MLflow.
 
     Args:
-        env: The environment: an id of Gymnasium's, one of 2017's, or `module:Class`.
+        env: The environment: an id of Gymnasium, an id of 2017, or `module:Class`.
         alg: The algorithm, e.g. PPO, A3C, DQN, ES.
         config: Its settings; a value may be `{"grid_search": [...]}` or `{"eval": "..."}`.
         stop: Criteria that end a trial, e.g. `{"episode_reward_mean": 200, "time_total_s": 180}`.
         resources: What each trial occupies, its workers included, e.g. `{"cpu": 2}`.
         num_trials: Number of trials. Default: the whole grid once.
-        checkpoint_freq: A checkpoint every so many iterations, and one at the end. Default: none.
+        checkpoint_freq: Iterations from one checkpoint to the next; there is one at the end, too.
+            Default: no checkpoints.
         restore: Folder of the checkpoint that every trial goes on from.
         experiment_name: Name of the experiment in MLflow and of its folder.
         spec_file: Path of a spec file, on the machine that executes the run; in place of all the
-            above, but for `num_trials` and `stop`, which go before its own.
+            above, except for `num_trials` and `stop`, which take the place of the file's.
         seed: Seed of all randomness, in place of the spec's.
         address: Address of a Ray cluster to join. Default: `RAY_ADDRESS`, else a local one is
             started.
@@ -61,12 +62,19 @@ def train(
         verbose: Show what Ray, RLlib and Prefect say.
 
     Returns:
-        Completed where every trial ended well, Failed where one ended in ERROR, Cancelled where the
-        sweep was interrupted.
+        Completed if every trial ended well, Failed if one ended in ERROR, Cancelled if the sweep
+        was interrupted.
     """
-    given: dict[str, Any] = {"env": env, "config": config, "stop": stop, "resources": resources}
-    given |= {"checkpoint_freq": checkpoint_freq, "restore": restore}
-    experiment = {"alg": alg, **{key: value for key, value in given.items() if value is not None}}
+    keys: dict[str, Any] = {
+        "alg": alg,
+        "env": env,
+        "config": config,
+        "stop": stop,
+        "resources": resources,
+        "checkpoint_freq": checkpoint_freq,
+        "restore": restore,
+    }
+    experiment = {key: value for key, value in keys.items() if value is not None}
     return execute(
         Request(
             spec=None if spec_file else {experiment_name: experiment},

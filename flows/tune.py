@@ -1,7 +1,5 @@
 #!/usr/bin/env python3
-"""The flow `tune`.
-
-A spec is expanded into trials, each runs as a Prefect task on Ray, and a summary is drawn.
+"""The flow `tune`: runs every trial of a spec as a Prefect task on Ray, then draws a summary.
 
 Also a script, the same command as `tune-tasks`: `./flows/tune.py -f examples/tune_mnist_ray.yaml`.
 """
@@ -49,8 +47,8 @@ def tune(
         verbose: Show what Ray and Prefect say.
 
     Returns:
-        Completed where every trial ended well, Failed where one ended in ERROR, Cancelled where the
-        sweep was interrupted.
+        Completed if every trial ended well, Failed if one ended in ERROR, Cancelled if the sweep
+        was interrupted.
     """
     return execute(
         Request(

@@ -9,13 +9,12 @@
         │   ├── ConfigError       a key or value in the `config` of an RLlib algorithm
         │   ├── ResourcesError    a trial that the cluster can never place
         │   └── TrainableError    a script or callable that cannot be used as `train`
-        ├── ReportError           a report that is no valid TrainingResult; raised in the trial
+        ├── ReportError           a report that is not a valid TrainingResult; raised in the trial
         └── ServiceError          Prefect, Ray or MLflow cannot be started or reached
     BaseException
-    └── TrialStopped              ends `train()`; not an Exception, so that user code does not
-    swallow it
+    └── TrialStopped              ends `train()`; user code that catches Exception passes it on
 
-Messages finish the sentence: where, what was got, what was expected, the nearest right thing.
+A message says where, what was found, what was expected, and the nearest right thing.
 """
 
 from __future__ import annotations
@@ -64,14 +63,15 @@ class SpecError(BadInputError):
         self.message = message
         self.location = location
         self.others = others
-        super().__init__(
-            "\n".join([f"{location}: {message}" if location else message, *map(str, others)])
-        )
+        own = f"{location}: {message}" if location else message
+        super().__init__("\n".join([own, *map(str, others)]))
 
     @classmethod
     def of(cls, problems: Iterable[SpecError]) -> SpecError:
-        """One error for several, in the file's order; each line is said once."""
-        alone = {str(one): one for problem in problems for one in problem.each()}
+        """One error for several, in the file's order; the same message is there once."""
+        alone: dict[str, SpecError] = {}
+        for problem in problems:
+            alone |= {str(one): one for one in problem.each()}
         first, *others = sorted(alone.values(), key=_line)
         return type(first)(first.message, first.location, tuple(others))
 
@@ -82,7 +82,9 @@ class SpecError(BadInputError):
     def within(self, name: str, place: Location | None = None) -> SpecError:
         """The same error, its message beginning with the experiment's name.
 
-        `place` is for one that has none.
+        Args:
+            name: The experiment's name.
+            place: For an error without a place.
         """
         others = tuple(other.within(name, place) for other in self.others)
         return type(self)(f"{name}.{self.message}", self.location or place, others)
@@ -92,7 +94,9 @@ class SpecError(BadInputError):
 
 
 def _line(error: SpecError) -> tuple[int, int]:
-    return (error.location.line, error.location.column) if error.location else (0, 0)
+    if error.location is None:
+        return 0, 0
+    return error.location.line, error.location.column
 
 
 class ExpressionError(SpecError):
@@ -117,7 +121,8 @@ class ConfigError(BadInputError):
         self.message = message
         self.key = key
         self.others = others
-        super().__init__("\n".join([f"{'.'.join(('config', *key))}: {message}", *map(str, others)]))
+        place = ".".join(("config", *key))
+        super().__init__("\n".join([f"{place}: {message}", *map(str, others)]))
 
     def each(self) -> tuple[ConfigError, ...]:
         """Every problem, alone."""
@@ -136,7 +141,7 @@ class TrainableError(BadInputError):
 
 
 class ReportError(TuneError):
-    """`report()` was given something that is no valid TrainingResult."""
+    """`report()` was given something that is not a valid TrainingResult."""
 
 
 class ServiceError(TuneError):
@@ -146,8 +151,8 @@ class ServiceError(TuneError):
 class TrialStopped(BaseException):
     """Raised inside `train()` when the trial is to end.
 
-    A BaseException, as `KeyboardInterrupt` is: `except Exception` in user code does not swallow it,
-    `finally` blocks run.
+    A BaseException, as `KeyboardInterrupt` is, so that `except Exception` in user code passes it on
+    and `finally` blocks run.
     """
 
 

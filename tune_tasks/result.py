@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 
 class TrainingResult(NamedTuple):
     """One report of a training script.
 
-    Only `timesteps_total` is required. The fields of the second group are filled in by the
-    reporter; what a script puts there is overwritten, `neg_mean_loss` without a `mean_loss`
-    excepted. The names are those of Ray Tune's document of 2017.
+    Only `timesteps_total` is required. The reporter fills in the fields that say so below, and
+    overwrites what a script puts there, except for a `neg_mean_loss` without a `mean_loss`. The
+    names are those of Ray Tune in 2017.
 
     Attributes:
         timesteps_total: Training steps since the trial began, an integer >= 0. The x axis of every
@@ -70,10 +70,10 @@ REPORTED_METRICS = (
     "episode_len_mean",
     "episodes_total",
 )
-"""The fields that a script sets and a tracker follows."""
+"""The fields that a script sets and that trackers draw as curves."""
 
 PROGRESS_METRICS = ("training_iteration", "time_total_s")
-"""Bookkeeping that trackers need now and then, not with every report."""
+"""The fields that trackers take now and then, because they cost as much as a metric."""
 
 STOP_METRICS = (
     *REPORTED_METRICS,
@@ -86,6 +86,10 @@ STOP_METRICS = (
 """The fields that a stop criterion can name beside the entries of `info`."""
 
 
+_INFO = ("info.", "info/")
+_INFO_LENGTH = 5
+
+
 def metric(row: Mapping[str, Any], name: str) -> float | None:
     """The number that a report has under `name`, or None.
 
@@ -94,19 +98,26 @@ def metric(row: Mapping[str, Any], name: str) -> float | None:
         name: A field of TrainingResult, or an entry of `info`: `my_metric`, `info.my_metric`,
             `info/outer/inner`.
     """
-    value = row.get(name) if name in TrainingResult._fields else None
+    value = None
+    if name in TrainingResult._fields:
+        value = row.get(name)
     if value is None:
         value = _info_entry(row.get("info"), name)
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    return value if _is_number(value) else None
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def tracked_name(name: str) -> str:
-    """The name that trackers show for the metric that a spec calls `name`.
-
-    See `tracked_metrics`.
-    """
-    entry = name[5:] if name.startswith(("info.", "info/")) else name
-    return f"info/{entry}" if entry != name and entry in TrainingResult._fields else entry
+    """The name in trackers of the metric that a spec calls `name`: see `tracked_metrics`."""
+    if not name.startswith(_INFO):
+        return name
+    entry = name[_INFO_LENGTH:]
+    if entry in TrainingResult._fields:
+        return f"info/{entry}"
+    return entry
 
 
 def _info_entry(info: object, name: str) -> object:
@@ -114,17 +125,20 @@ def _info_entry(info: object, name: str) -> object:
         return None
     if name in info:
         return info[name]
-    if name.startswith(("info.", "info/")):
-        return _info_entry(info, name[5:])
+    if name.startswith(_INFO):
+        return _info_entry(info, name[_INFO_LENGTH:])
     head, _, rest = name.partition("/")
-    return _info_entry(info.get(head), rest) if rest else None
+    if not rest:
+        return None
+    return _info_entry(info.get(head), rest)
 
 
 def tracked_metrics(row: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    """Every reported number of a row with the name that trackers show; non-finite values included.
+    """Every reported number of a row, NaN and infinite ones too, with its name in trackers.
 
-    An entry of `info` goes by its own name; by `info/name` if a field of TrainingResult has that
-    name already, or, for `inner` in `outer`, another entry that is called `outer/inner`.
+    An entry of `info` has its own name, and `inner` in `outer` is `outer/inner`. If the name is
+    taken, by a field of TrainingResult or by an entry that is called `outer/inner`, the entry is
+    `info/name`.
     """
     for name in REPORTED_METRICS:
         if row.get(name) is not None:
@@ -140,7 +154,7 @@ def _flat(info: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, floa
     for key, value in info.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}/")
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        elif _is_number(value):
             yield f"{prefix}{key}", value
 
 
