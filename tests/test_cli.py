@@ -73,6 +73,13 @@ def test_plan_as_json(capsys):
     ]
 
 
+def test_a_plan_of_several_trials_is_one_json_document(capsys):
+    _, out, _ = run(capsys, "plan", "-f", "spec.yaml", "--json")
+    document = json.loads(out)
+    assert [trial["index"] for trial in document] == [0, 1, 2, 3]
+    assert out == json.dumps(document, indent=2) + "\n"
+
+
 def test_stop_beside_the_files_own(capsys):
     code, out, _ = run(
         capsys,

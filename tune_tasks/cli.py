@@ -16,6 +16,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from textwrap import indent
 from typing import Any, TextIO
 
 from tune_tasks.commands.deployment import Draft, Timing, draft, parse_parameters
@@ -418,6 +419,16 @@ def _print_json(document: Any, out: TextIO) -> None:
     print(text, file=out, flush=True)
 
 
+def _print_json_list(items: Iterable[Any], out: TextIO) -> None:
+    """Print a JSON array item by item, because all of its items may not fit into memory."""
+    before = "["
+    for item in items:
+        text = json.dumps(_finite(item), indent=2, default=repr)
+        print(f"{before}\n{indent(text, '  ')}", end="", file=out)
+        before = ","
+    print("[]" if before == "[" else "\n]", file=out, flush=True)
+
+
 def _finite(value: Any) -> Any:
     """The value with null for NaN and infinity, which JSON does not have."""
     if isinstance(value, Mapping):
@@ -444,7 +455,7 @@ def _plan(args: argparse.Namespace) -> int:
     plan = _request(args).plan({})
     _warn(plan.warnings)
     if args.json:
-        _print_json(plan.as_json(), sys.stdout)
+        _print_json_list(plan.as_json(), sys.stdout)
         return 0
     for experiment in plan.experiments:
         first, count = experiment.trials[0], len(experiment.trials)

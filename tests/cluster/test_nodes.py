@@ -8,7 +8,7 @@ from tune_tasks.cluster.nodes import Cluster, Node, local_cluster
 from tune_tasks.errors import ResourcesError
 from tune_tasks.model.trial import Resources
 from tune_tasks.spec.schema import spec_from_data
-from tune_tasks.sweep.plan import make_plan
+from tune_tasks.sweep.plan import Need, make_plan
 
 GIB = 2**30
 TWO = Cluster([Node("a", 4, 1, 8 * GIB), Node("b", 2, 0, 4 * GIB)])
@@ -50,18 +50,15 @@ def test_a_trial_that_no_machine_holds_is_refused_with_what_it_asks_and_what_the
 
 def test_a_trial_of_several_processes_may_be_spread_over_machines():
     made = plan(cpu=6)
-    trials = [
-        dataclasses.replace(trial, bundles=(Resources(2, 1), *[Resources(2)] * 2))
-        for trial in made.trials()
-    ]
-    experiment = dataclasses.replace(made.experiments[0], trials=trials)
-    dataclasses.replace(made, experiments=[experiment]).expect_to_fit(TWO)
-    trials = [
-        dataclasses.replace(trial, bundles=(Resources(3), Resources(3))) for trial in made.trials()
-    ]
-    experiment = dataclasses.replace(made.experiments[0], trials=trials)
+
+    def needing(*bundles):
+        need = Need(Resources(6), bundles)
+        experiment = dataclasses.replace(made.experiments[0], needs=[need])
+        return dataclasses.replace(made, experiments=[experiment])
+
+    needing(Resources(2, 1), Resources(2), Resources(2)).expect_to_fit(TWO)
     with pytest.raises(ResourcesError, match="asks for 6 CPUs"):
-        dataclasses.replace(made, experiments=[experiment]).expect_to_fit(TWO)
+        needing(Resources(3), Resources(3)).expect_to_fit(TWO)
 
 
 def test_what_is_not_known_yet_refuses_nothing():

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tune_tasks.errors import ExpressionError, Location, SpecError
+from tune_tasks.spec.expansion import Expansion, derive_seed
 from tune_tasks.spec.schema import spec_from_data
-from tune_tasks.spec.search_space import SearchSpace, derive_seed, dotted, expand, num_trials
+from tune_tasks.spec.search_space import SearchSpace, dotted
 
 EVALS = [
     "_i",
@@ -43,7 +44,7 @@ CONFIGS = st.dictionaries(st.sampled_from(["lr", "model", "a", "B", "z"]), NODES
 
 def trials(config, seed=7, **keys):
     spec = spec_from_data({"exp": {"env": "mnist", "config": config, **keys}}).experiments["exp"]
-    return list(expand("exp", spec, SearchSpace(spec.config), seed))
+    return list(Expansion("exp", spec, SearchSpace(spec.config), seed))
 
 
 def configs(config, **keys):
@@ -328,13 +329,6 @@ def test_a_malformed_search_space(config, message):
     with pytest.raises(SpecError) as caught:
         SearchSpace(config, lambda _: place)
     assert str(caught.value) == f"f.yaml:3:4: {message}"
-
-
-def test_num_trials():
-    spec = spec_from_data({"e": {"config": {"a": {"grid_search": [1, 2, 3]}}}}).experiments["e"]
-    assert num_trials(spec, SearchSpace(spec.config)) == 3
-    assert num_trials(spec.model_copy(update={"num_trials": 10}), SearchSpace(spec.config)) == 10
-    assert num_trials(spec, SearchSpace({"a": 1})) == 1
 
 
 def test_every_trial_carries_its_experiments_settings():

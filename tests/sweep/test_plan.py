@@ -5,7 +5,10 @@ import itertools
 
 import pytest
 
+from tune_tasks.cluster.nodes import Cluster, Node
 from tune_tasks.errors import SpecError, UsageError
+from tune_tasks.model.trial import Resources
+from tune_tasks.spec import expansion
 from tune_tasks.spec.expressions import language as expressions
 from tune_tasks.spec.schema import load_spec, spec_from_data
 from tune_tasks.sweep.plan import make_plan
@@ -94,6 +97,24 @@ def test_warnings_have_their_place_and_come_once(tmp_path):
     assert (len(many), many[-1]) == (51, "… 950 more warnings")
 
 
+def test_planning_makes_no_trial(monkeypatch):
+    def trial(**_):
+        raise AssertionError("a trial was made")
+
+    monkeypatch.setattr(expansion, "Trial", trial)
+    grid = {key: {"grid_search": list(range(10))} for key in "abc"}
+    made = plan({"e": {"config": grid}})
+    made.expect_to_fit(Cluster([Node("here", cpu=1)]))
+    assert (made.sizes(), len(made.experiments[0].trials)) == ({Resources()}, 1000)
+    with pytest.raises(AssertionError):
+        next(made.trials())
+
+
+def test_an_eval_that_fails_late_is_found_by_planning():
+    with pytest.raises(SpecError, match=r"e\.config\.x\.eval: .* \(trial 700\)"):
+        plan({"e": {"num_trials": 1000, "config": {"x": {"eval": "1 / (_i - 700)"}}}})
+
+
 GRID = {"config": {"a": {"grid_search": [1, 2, 3]}}}
 
 
@@ -121,7 +142,8 @@ def test_where_the_seed_comes_from():
     assert [first.experiments[0].seed, second.experiments[0].seed] == [5, 5]
     assert first.experiments[1].seed != second.experiments[1].seed
     drawn = first.experiments[1].seed
-    assert plan(seeded, seed=drawn).experiments[1].trials == first.experiments[1].trials
+    again = plan(seeded, seed=drawn)
+    assert list(again.experiments[1].trials) == list(first.experiments[1].trials)
 
 
 def test_each_trial_of_each_experiment_has_its_own_seed():

@@ -5,24 +5,18 @@ The same spec and seed give the same trials.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from tune_tasks.errors import ExpressionError, Location, SpecError
 from tune_tasks.model.masking import masked_by_path
-from tune_tasks.model.text import escaped
-from tune_tasks.model.trial import Trial
 from tune_tasks.spec.expressions.language import Budget, Expression
-from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.spec.source import NodePath
 
 Locate = Callable[[NodePath], Location | None]
 
-_OF_A_TRIAL = 8
-"""Steps and values of a trial whose config is empty."""
 _MARKERS = ("grid_search", "eval")
 
 
@@ -267,64 +261,3 @@ def _descend(value: Any, path: tuple[str | int, ...]) -> Any:
 def dotted(path: NodePath) -> str:
     """`("model", "layers", 0)` as `model.layers.0`."""
     return ".".join(map(str, path))
-
-
-def derive_seed(seed: int, stream: str) -> int:
-    """A seed in [0, 2**32) for one purpose, the same on every machine."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{stream}".encode()).digest()[:4], "big")
-
-
-def num_trials(spec: ExperimentSpec, space: SearchSpace) -> int:
-    """The exact number of trials: the spec's, or the whole grid once."""
-    return spec.num_trials or space.grid_size
-
-
-def expand(
-    experiment: str,
-    spec: ExperimentSpec,
-    space: SearchSpace,
-    seed: int,
-    budget: Budget | None = None,
-) -> Iterator[Trial]:
-    """The trials of an experiment, in order.
-
-    Args:
-        experiment: The experiment's name.
-        spec: Its spec.
-        space: The search space of `spec.config`.
-        seed: The sweep's seed; the spec's own where it gives one.
-        budget: Of the plan.
-
-    Raises:
-        ExpressionError: If an `eval` fails for a trial, or the budget is used up.
-    """
-    resources, stop = spec.resources.resources(), spec.criteria()
-    for index in range(num_trials(spec, space)):
-        config, searched = space.resolve(index, f"{seed}/{experiment}/{index}", budget)
-        name = _trial_name(spec, index, searched)
-        if budget:
-            budget.spend(_OF_A_TRIAL + len(name) // 8, _OF_A_TRIAL + len(name) // 8)
-        yield Trial(
-            experiment=experiment,
-            index=index,
-            name=name,
-            alg=spec.alg,
-            config=config,
-            searched=searched,
-            seed=derive_seed(seed, f"{experiment}/{index}/trial"),
-            resources=resources,
-            stop=stop,
-            max_failures=spec.max_failures,
-            stop_grace_s=spec.stop_grace_s,
-            isolate=spec.isolate,
-        )
-
-
-def _trial_name(spec: ExperimentSpec, index: int, searched: Mapping[str, Any]) -> str:
-    parts = [
-        spec.alg,
-        spec.env,
-        str(index),
-        *(f"{key}={value}" for key, value in masked_by_path(searched).items()),
-    ]
-    return escaped("_".join(part for part in parts if part))

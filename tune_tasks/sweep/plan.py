@@ -1,6 +1,6 @@
-"""A checked spec to what would run: seeds drawn, scripts located, every trial resolved.
+"""From a checked spec to what would run: seeds drawn, scripts located, every trial checked.
 
-Starts nothing.
+Starts nothing, and executes nothing of the spec.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ from tune_tasks.model.stopping import parse_criterion
 from tune_tasks.model.trial import Resources, Trial
 from tune_tasks.result import STOP_METRICS
 from tune_tasks.rllib.planning import ignored, in_our_names, rllib_plan
+from tune_tasks.spec.expansion import Expansion, num_trials
 from tune_tasks.spec.expressions.language import Budget
 from tune_tasks.spec.lookalikes import unsearched, variables
 from tune_tasks.spec.schema import MAX_TRIALS, ExperimentSpec, Spec
-from tune_tasks.spec.search_space import SearchSpace, dotted, expand, num_trials
+from tune_tasks.spec.search_space import SearchSpace, dotted
 from tune_tasks.spec.source import NodePath
 from tune_tasks.sweep.locate import locate
 from tune_tasks.trial.trainable import CallableTrainable, Trainable, TrainFunction
@@ -42,20 +43,35 @@ _MOST_WARNINGS = 50
 
 
 @dataclass(frozen=True)
+class Need:
+    """What a trial occupies.
+
+    Attributes:
+        resources: All of it.
+        bundles: The shares of the trial's processes; empty if it has one process.
+    """
+
+    resources: Resources
+    bundles: tuple[Resources, ...] = ()
+
+
+@dataclass(frozen=True)
 class PlannedExperiment:
     """One experiment, ready to run.
 
     Attributes:
         seed: The spec's, or the one drawn for the sweep.
         trainable: What its trials call.
-        trials: All of them, in order.
+        trials: All of them, in order; a trial is resolved each time that it is asked for.
+        needs: What its trials occupy, each need once.
     """
 
     name: str
     spec: ExperimentSpec
     seed: int
     trainable: Trainable
-    trials: list[Trial]
+    trials: Sequence[Trial]
+    needs: Sequence[Need]
 
 
 @dataclass(frozen=True)
@@ -80,10 +96,10 @@ class Plan:
         for row in zip_longest(*(experiment.trials for experiment in self.experiments)):
             yield from (trial for trial in row if trial is not None)
 
-    def as_json(self) -> list[dict[str, Any]]:
-        """The trials as `tune-tasks plan --json` prints them."""
-        return [
-            {
+    def as_json(self) -> Iterator[dict[str, Any]]:
+        """The trials, one by one, as `tune-tasks plan --json` prints them."""
+        for trial in self.trials():
+            yield {
                 "experiment": trial.experiment,
                 "index": trial.index,
                 "name": trial.name,
@@ -91,8 +107,6 @@ class Plan:
                 "resources": asdict(trial.resources),
                 "stop": dict(self.experiment_of(trial).spec.stop),
             }
-            for trial in self.trials()
-        ]
 
     def experiment_of(self, trial: Trial) -> PlannedExperiment:
         """The experiment that a trial belongs to."""
@@ -100,15 +114,14 @@ class Plan:
 
     def sizes(self) -> set[Resources]:
         """What trials occupy, each size once."""
-        return {trial.resources for trial in self.trials()}
+        return {need.resources for experiment in self.experiments for need in experiment.needs}
 
     def expect_to_fit(self, cluster: Cluster) -> None:
         """Raise ResourcesError if an experiment's trials can never be placed."""
         for experiment in self.experiments:
-            needs = dict.fromkeys((trial.resources, trial.bundles) for trial in experiment.trials)
-            for resources, bundles in needs:
-                if not cluster.fits(resources, bundles):
-                    raise _too_large(experiment, resources, cluster)
+            for need in experiment.needs:
+                if not cluster.fits(need.resources, need.bundles):
+                    raise _too_large(experiment.name, need, cluster)
 
     @cached_property
     def _by_name(self) -> dict[str, PlannedExperiment]:
@@ -124,7 +137,7 @@ def make_plan(
     callables: Mapping[str, TrainFunction] | None = None,
     drawn_seed: int | None = None,
 ) -> Plan:
-    """Resolve every trial of a spec.
+    """Check every trial of a spec, and make each of them when it is asked for.
 
     Args:
         spec: From `load_spec` or `spec_from_data`.
@@ -161,20 +174,14 @@ def make_plan(
             space = SearchSpace(experiment.config, _locator(spec, name))
             _check_size(spec, name, experiment, space)
             if experiment.alg == _SCRIPT:
-                trainable = _script(spec, name, experiment, callables or {})
-                trials = list(expand(name, experiment, space, own_seed, budget))
+                made = _of_script(spec, name, experiment, space, own_seed, budget, callables or {})
             else:
-                experiment = in_our_names(experiment, partial(_at, spec, name))
-                trials = list(expand(name, experiment, space, own_seed, budget))
-                trainable, trials = rllib_plan(
-                    experiment, trials, spec.folder, partial(_at, spec, name)
-                )
-                experiment = _with_the_most(experiment, trials)
+                made = _of_rllib(spec, name, experiment, space, own_seed, budget)
         except SpecError as exc:
             problems += _unsaid(exc, name, said, spec.source.at((name, "config"), key=True))
             continue
-        planned.append(PlannedExperiment(name, experiment, own_seed, trainable, trials))
-        warnings += _warnings(spec, name, experiment, space)
+        planned.append(made)
+        warnings += _warnings(spec, name, made.spec, space)
     if problems:
         raise SpecError.of(problems)
     warnings = [
@@ -186,12 +193,46 @@ def make_plan(
     return Plan(planned, spec.source.data, source, warnings)
 
 
-def _too_large(experiment: PlannedExperiment, asked: Resources, cluster: Cluster) -> ResourcesError:
+def _of_script(
+    spec: Spec,
+    name: str,
+    experiment: ExperimentSpec,
+    space: SearchSpace,
+    seed: int,
+    budget: Budget,
+    callables: Mapping[str, TrainFunction],
+) -> PlannedExperiment:
+    trainable = _script(spec, name, experiment, callables)
+    trials = Expansion(name, experiment, space, seed)
+    trials.check(budget)
+    needs = [Need(experiment.resources.resources())]
+    return PlannedExperiment(name, experiment, seed, trainable, trials, needs)
+
+
+def _of_rllib(
+    spec: Spec,
+    name: str,
+    experiment: ExperimentSpec,
+    space: SearchSpace,
+    seed: int,
+    budget: Budget,
+) -> PlannedExperiment:
+    at = partial(_at, spec, name)
+    experiment = in_our_names(experiment, at)
+    trials = Expansion(name, experiment, space, seed)
+    trials.check(budget)
+    trainable, placed = rllib_plan(experiment, trials, spec.folder, at)
+    needs = list(dict.fromkeys(Need(trial.resources, trial.bundles) for trial in placed))
+    experiment = _with_the_most(experiment, needs)
+    return PlannedExperiment(name, experiment, seed, trainable, placed, needs)
+
+
+def _too_large(name: str, need: Need, cluster: Cluster) -> ResourcesError:
     workers = ""
-    if len(experiment.trials[0].bundles) > 1:
+    if need.bundles:
         workers = ", or the number of workers,"
     return ResourcesError(
-        f"{experiment.name}: a trial asks for {asked}, but no machine of the cluster has that: "
+        f"{name}: a trial asks for {need.resources}, but no machine of the cluster has that: "
         f"{'; '.join(map(str, cluster.nodes))}. Lower `resources`{workers} in the spec, or join a "
         "larger cluster (--address; a local one: --num-cpus, --num-gpus)"
     )
@@ -265,12 +306,10 @@ def _at(spec: Spec, name: str, path: NodePath, *, key: bool = False) -> Location
     return spec.source.at((name, *path), key=key)
 
 
-def _with_the_most(experiment: ExperimentSpec, trials: Sequence[Trial]) -> ExperimentSpec:
-    """The experiment with the resources of its largest trial.
-
-    Where they follow from the trials' configs.
-    """
-    cpu, gpu = (max(getattr(trial.resources, name) for trial in trials) for name in ("cpu", "gpu"))
+def _with_the_most(experiment: ExperimentSpec, needs: Sequence[Need]) -> ExperimentSpec:
+    """The experiment with the resources of its largest trial, if they follow from the configs."""
+    cpu = max(need.resources.cpu for need in needs)
+    gpu = max(need.resources.gpu for need in needs)
     resources = experiment.resources.model_copy(update={"cpu": cpu, "gpu": gpu})
     return experiment.model_copy(update={"resources": resources})
 

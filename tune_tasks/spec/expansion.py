@@ -1,0 +1,129 @@
+"""The trials of an experiment, each resolved when it is asked for. Pure.
+
+A grid of 1,000,000 points is not 1,000,000 objects: a trial follows from the spec, the seed and its
+index, and can be forgotten and made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar, overload
+
+from tune_tasks.model.masking import masked_by_path
+from tune_tasks.model.text import escaped
+from tune_tasks.model.trial import Trial
+from tune_tasks.spec.expressions.language import Budget
+from tune_tasks.spec.schema import ExperimentSpec
+from tune_tasks.spec.search_space import SearchSpace
+
+_OF_A_TRIAL = 8
+"""Steps and values of a trial whose config is empty."""
+_CHARACTERS_OF_A_VALUE = 8
+_SPARE_FRAMES = 200
+
+T = TypeVar("T")
+
+
+class Expansion(Sequence[Trial]):
+    """The trials of an experiment, in order. None of them is kept.
+
+    The same trial is equal each time, and its config is a copy of its own each time.
+
+    Args:
+        name: The experiment's name.
+        spec: Its spec.
+        space: The search space of `spec.config`.
+        seed: The sweep's seed, or the spec's own if it gives one.
+    """
+
+    def __init__(self, name: str, spec: ExperimentSpec, space: SearchSpace, seed: int) -> None:
+        self._name = name
+        self._spec = spec
+        self._space = space
+        self._seed = seed
+        self._length = num_trials(spec, space)
+        self._resources = spec.resources.resources()
+        self._stop = spec.criteria()
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Trial]:
+        return map(self._trial, range(self._length))
+
+    @overload
+    def __getitem__(self, index: int) -> Trial: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Trial]: ...
+    def __getitem__(self, index: int | slice) -> Trial | Sequence[Trial]:
+        chosen = range(self._length)[index]
+        if isinstance(chosen, range):
+            return [self._trial(i) for i in chosen]
+        return self._trial(chosen)
+
+    def check(self, budget: Budget) -> None:
+        """Resolve every trial once, and keep none: a trial that resolves now resolves later.
+
+        Raises:
+            ExpressionError: If an `eval` fails for a trial.
+            SpecError: If the budget is used up.
+        """
+        # Later a trial is asked for from within Prefect's engine, with more calls on the stack than
+        # now. Without frames to spare, evals that refer to one another could pass here and meet
+        # Python's limit in the middle of a sweep.
+        _with_fewer_frames(_SPARE_FRAMES, lambda: self._walk(budget))
+
+    def _walk(self, budget: Budget) -> None:
+        for index in range(self._length):
+            _, searched = self._resolve(index, budget)
+            name = _trial_name(self._spec, index, searched)
+            cost = _OF_A_TRIAL + len(name) // _CHARACTERS_OF_A_VALUE
+            budget.spend(cost, cost)
+
+    def _trial(self, index: int) -> Trial:
+        config, searched = self._resolve(index)
+        return Trial(
+            experiment=self._name,
+            index=index,
+            name=_trial_name(self._spec, index, searched),
+            alg=self._spec.alg,
+            config=config,
+            searched=searched,
+            seed=derive_seed(self._seed, f"{self._name}/{index}/trial"),
+            resources=self._resources,
+            stop=self._stop,
+            max_failures=self._spec.max_failures,
+            stop_grace_s=self._spec.stop_grace_s,
+            isolate=self._spec.isolate,
+        )
+
+    def _resolve(
+        self, index: int, budget: Budget | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        stream = f"{self._seed}/{self._name}/{index}"
+        return self._space.resolve(index, stream, budget)
+
+
+def num_trials(spec: ExperimentSpec, space: SearchSpace) -> int:
+    """The exact number of trials: the spec's, or the whole grid once."""
+    return spec.num_trials or space.grid_size
+
+
+def derive_seed(seed: int, stream: str) -> int:
+    """A seed in [0, 2**32) for one purpose, the same on every machine."""
+    digest = hashlib.sha256(f"{seed}/{stream}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")
+
+
+def _with_fewer_frames(frames: int, call: Callable[[], T]) -> T:
+    """The result of `call`, which has so many frames less before Python's recursion limit."""
+    if frames == 0:
+        return call()
+    return _with_fewer_frames(frames - 1, call)
+
+
+def _trial_name(spec: ExperimentSpec, index: int, searched: Mapping[str, Any]) -> str:
+    settings = [f"{key}={value}" for key, value in masked_by_path(searched).items()]
+    parts = [spec.alg, spec.env, str(index), *settings]
+    return escaped("_".join(part for part in parts if part))
