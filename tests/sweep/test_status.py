@@ -193,3 +193,14 @@ def test_what_nobody_reads_any_more_fails_nothing():
     closed = io.StringIO()
     closed.close()
     put("x", closed)
+
+
+def test_trials_that_are_not_listed_are_counted():
+    many = StatusView(
+        4,
+        0,
+        {"exp": SimpleNamespace(folder=Path("/tmp/ray/exp"), metric=None, mode=None)},
+        [record(0, running=True), *(record(1 + i) for i in range(20))],
+        {"exp": 999_979},
+    )
+    assert list(status_lines(many))[-2] == "   … 999980 more trials: 999980 PENDING"

@@ -51,11 +51,12 @@ from tune_tasks.sweep.pausing import PauseWatch
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.records import Attempt, Records, TrialRecord
 from tune_tasks.sweep.space import SpaceWatch
-from tune_tasks.sweep.status import StatusView
+from tune_tasks.sweep.status import LISTED, StatusView
 from tune_tasks.sweep.task_runs import TaskRuns
 from tune_tasks.tracking.info import SweepInfo
 
 _POLL_S = 0.25
+_SHOW_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ class Sweep:
         self._wishes: deque[Instruction] = deque()
         self._stops_asked: deque[str] = deque()
         self._pause, self._disk = Pause.OFF, Disk.ROOMY
+        self._shown_at = float("-inf")
         self._is_over = False
 
     @property
@@ -152,7 +154,8 @@ class Sweep:
             self._listener.hear()
             running = [self._records.of(trial) for trial in self._attempts.running()]
             self._tell(Ticked(self._now(), self._listener.silent(running)))
-            self._show()
+            if self._now() - self._shown_at >= _SHOW_S:
+                self._show()
 
     def _now(self) -> float:
         """Seconds since the sweep began: the clock of the events."""
@@ -288,8 +291,16 @@ class Sweep:
     # ── Showing, and the end ─────
 
     def _show(self) -> None:
+        self._shown_at = self._now()
+        unlisted = {
+            name: max(0, count - LISTED) for name, count in self._records.unstarted().items()
+        }
         view = StatusView(
-            self._cluster.cpu, self._cluster.gpu, self._info.experiments, list(self._records)
+            self._cluster.cpu,
+            self._cluster.gpu,
+            self._info.experiments,
+            self._records.some(LISTED),
+            unlisted,
         )
         self._views.show(view, self._summary)
 
@@ -317,4 +328,8 @@ class Sweep:
             self._views,
             self._patience,
         )
-        return closing.run(lambda: self._summary(at_end=True))
+        return closing.run(self._last_summary)
+
+    def _last_summary(self) -> Summary:
+        self._show()
+        return self._summary(at_end=True)

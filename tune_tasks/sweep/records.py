@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -157,6 +158,22 @@ class Records:
     def begun(self) -> list[TrialRecord]:
         """The records of the trials that were started, in the order in which they were."""
         return list(self._begun.values())
+
+    def some(self, unstarted: int) -> list[TrialRecord]:
+        """Those of `begun`, and of each experiment the first so many that were not started."""
+        records = self.begun()
+        for experiment in self._plan.experiments:
+            keys = (f"{experiment.name}/{i}" for i in range(len(experiment.trials)))
+            places = (i for i, key in enumerate(keys) if key not in self._begun)
+            records += [TrialRecord(experiment.trials[i]) for i in islice(places, unstarted)]
+        return records
+
+    def unstarted(self) -> dict[str, int]:
+        """By experiment, how many trials were not started."""
+        counts = {e.name: len(e.trials) for e in self._plan.experiments}
+        for record in self._begun.values():
+            counts[record.trial.experiment] -= 1
+        return counts
 
     def __iter__(self) -> Iterator[TrialRecord]:
         for trial in self._plan.trials():

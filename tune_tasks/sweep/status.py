@@ -13,7 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from tune_tasks.model.text import cut_lines, one_line, printed, showable
@@ -24,7 +24,8 @@ from tune_tasks.sweep.records import TrialRecord
 from tune_tasks.tracking.info import ExperimentInfo
 
 _EVERY_S = 3.0
-_LISTED = 20
+LISTED = 20
+"""Trials of an experiment that are shown one by one."""
 _ORDER = (TrialState.RUNNING, TrialState.ERROR, TrialState.PENDING, TrialState.TERMINATED)
 _UNIT_LENGTH = 80
 _METRICS = {"episode_reward_mean": "rew", "mean_loss": "loss", "mean_accuracy": "acc"}
@@ -38,13 +39,15 @@ class StatusView:
         cpu: CPUs of the cluster.
         gpu: GPUs of the cluster.
         experiments: By name.
-        records: Every trial, in order.
+        records: Every trial that was started, and of each experiment some that were not.
+        unlisted: By experiment, how many more trials there are that were not started.
     """
 
     cpu: float
     gpu: float
     experiments: Mapping[str, ExperimentInfo]
     records: Sequence[TrialRecord]
+    unlisted: Mapping[str, int] = field(default_factory=dict)
 
     def used(self) -> tuple[float, float]:
         """CPUs and GPUs of the running trials."""
@@ -69,7 +72,10 @@ class StatusView:
                 return 1 + _ORDER.index(record.state), 0, record.trial.index
             return 0, sign * value, record.trial.index
 
-        return _folded(sorted(self._of(experiment), key=place))
+        return _folded(sorted(self._of(experiment), key=place), self._unlisted(experiment))
+
+    def _unlisted(self, experiment: str) -> int:
+        return self.unlisted.get(experiment, 0)
 
     def _of(self, experiment: str) -> list[TrialRecord]:
         return [record for record in self.records if record.trial.experiment == experiment]
@@ -80,19 +86,21 @@ class StatusView:
         And the rest in one line of counts.
         """
         records, rest = _folded(
-            sorted(self._of(experiment), key=lambda r: (_ORDER.index(r.state), r.trial.index))
+            sorted(self._of(experiment), key=lambda r: (_ORDER.index(r.state), r.trial.index)),
+            self._unlisted(experiment),
         )
         if rest:
             return records, rest
         return sorted(records, key=lambda r: (r.state is not TrialState.RUNNING, r.trial.index)), ""
 
 
-def _folded(records: list[TrialRecord]) -> tuple[list[TrialRecord], str]:
-    if len(records) <= _LISTED:
+def _folded(records: list[TrialRecord], unlisted: int) -> tuple[list[TrialRecord], str]:
+    counts = Counter(record.state for record in records[LISTED:])
+    counts[TrialState.PENDING] += unlisted
+    if not counts.total():
         return records, ""
-    counts = Counter(record.state for record in records[_LISTED:])
     rest = ", ".join(f"{counts[state]} {state}" for state in _ORDER if counts[state])
-    return records[:_LISTED], f"… {len(records) - _LISTED} more trials: {rest}"
+    return records[:LISTED], f"… {counts.total()} more trials: {rest}"
 
 
 def _finite(record: TrialRecord, name: str) -> float | None:
