@@ -25,21 +25,21 @@ class ProcessEndedError(Exception):
 class Play:
     """A monitor whose surroundings follow a script.
 
-    `updates` are done one at each update, the last one for ever.
-
-    An update is called with the play; what it returns is the sweep's wish. `events` holds what
-    happened, in order.
+    At each update one of `updates` is done, the last one again and again. An update is called with
+    the play; what it returns is the sweep's wish. `events` holds what happened, in order.
     """
 
-    def __init__(self, folder, updates, *, stop=None, on_interrupt=None):
-        self.events, self.now = [], 100.0
+    def __init__(self, folder, updates, *, stop=None, on_interrupt=None, grace_s=0, begins=True):
+        self.events = []
+        self.now = 100.0
         self.updates = iter(updates)
         self.on_interrupt = on_interrupt
         criteria = tuple(parse_criterion(*c) for c in (stop or {}).items())
-        trial = Trial("e", 0, "script_0", "script", {}, {}, seed=1, stop=criteria, stop_grace_s=0)
+        trial = Trial("e", 0, "script_0", "script", {}, {}, 1, stop=criteria, stop_grace_s=grace_s)
         self.paths = AttemptPaths(folder)
         self.reports = TrialReports(trial, self.paths.results, "id", clock=lambda: self.now)
-        self.reports.begin()
+        if begins:
+            self.reports.begin()
         self.monitor = Monitor(
             AttemptInfo(trial, 1, folder),
             self.reports,
@@ -48,18 +48,19 @@ class Play:
             interrupt=self.interrupt,
             forward_log=lambda: None,
             exit_process=self.exit_process,
+            clock=lambda: self.now,
         )
 
     def open(self, info):
         self.events.append("open")
         return {"A": info.trial.name}
 
-    def update(self, reporter):
-        assert reporter is self.reports
+    def update(self, reports):
+        assert reports is self.reports
         self.action = next(self.updates, getattr(self, "action", None))
         return self.action(self) if callable(self.action) else self.action
 
-    def close(self, reporter, outcome):
+    def close(self, reports, outcome):
         self.events.append(("close", outcome.ended_by))
 
     def interrupt(self):
@@ -162,6 +163,24 @@ def test_what_does_not_end_is_ended_with_its_records_closed(tmp_path):
     reason = "cancelled; its process was ended 0 s later"
     assert play.paths.read_outcome() == Outcome(
         TrialState.TERMINATED, EndedBy.CANCELLED, reason, reports=1
+    )
+
+
+def test_user_code_has_its_grace_to_end(tmp_path):
+    play = Play(tmp_path, [None, CANCEL, advance(9.75), Play.finish], grace_s=10)
+    assert play.monitor.run() == "train() returned"
+    assert play.events[-1] == ("close", EndedBy.RETURNED)
+    play = Play(tmp_path, [None, CANCEL, advance(9.75), advance(0.25), Play.finish], grace_s=10)
+    with pytest.raises(ProcessEndedError):
+        play.monitor.run()
+
+
+def test_a_script_that_is_imported_too_long_is_stopped(tmp_path):
+    steps = [None, advance(59.75), advance(0.25), None]
+    play = Play(tmp_path, steps, stop={"time_total_s": 5}, on_interrupt=Play.finish, begins=False)
+    play.monitor.run()
+    assert play.reports.stop == Stop(
+        EndedBy.CRITERION, "time_total_s 60 >= 5, before train() began"
     )
 
 

@@ -1,14 +1,13 @@
-"""The monitor of a trial.
+"""The monitor: watches one attempt from a second thread of its process, and ends it in time.
 
-Watches it from a second thread of its process, and ends it when it is to end.
+Four steps end an attempt, each only if the one before did not:
 
-Four steps end a trial, each only where the one before did not:
-
-1. `report()` raises TrialStopped in the very report that meets a criterion (`reporter.py`).
-2. The monitor signals the main thread, for what no report can tell: time is up, cancelled, reported
-from another thread. 3. After `stop_grace_s` the monitor writes the outcome, tells the recorder, and
-ends the process. 4. Where even the monitor cannot run (a C call holds the GIL), the driver hears
-nothing and has Ray end it (`sweep.py`).
+1. `report()` raises TrialStopped in the very report that meets a criterion (`reports.py`).
+2. The monitor signals the main thread, if no report can tell: time is up, the sweep wants the end,
+   or the report came from another thread.
+3. After `stop_grace_s` the monitor writes the outcome, tells the recorder, and ends the process.
+4. If even the monitor cannot run, because a C call holds the GIL, the driver hears nothing any more
+   and has Ray end the process (`sweep/core.py`).
 """
 
 from __future__ import annotations
@@ -29,54 +28,61 @@ from tune_tasks.trial.recorder_link import RecorderLink
 from tune_tasks.trial.reports import TrialReports
 
 LOADING_S = 60.0
-"""Seconds that importing a script may take at least, whatever the limit on `time_total_s`.
+"""Importing a script may take this long, even if the limit on `time_total_s` is shorter.
 
-Which counts from `train()` on.
+That limit counts from the begin of `train()`.
 """
 
 
 class Monitor:
-    """Watches one attempt. `run()` is the thread's body.
-
-    The other methods belong to the main thread.
+    """Watches one attempt. `run` is the thread's body; the other methods are for the main thread.
 
     Args:
         info: The attempt.
-        reporter: Its reporter.
-        paths: Its files.
-        link: Its line to the recorder.
-        interrupt: Raises TrialStopped in the main thread, at once, if user code runs there; once,
-            however often called.
+        reports: The attempt's reports.
+        paths: The attempt's files.
+        link: The attempt's line to the recorder.
+        interrupt: Raises TrialStopped in the main thread, at once, if user code runs there; does so
+            once, however often it is called.
         forward_log: Sends on what the trial has printed since the last call.
         exit_process: Ends the process.
+        clock: Seconds on a clock that never jumps.
+
+    Attributes:
+        name: The attempt's name.
+        environment: Environment variables for user code, once the monitor is ready.
+        ended: Whether `run` has come to its end.
     """
 
     def __init__(
         self,
         info: AttemptInfo,
-        reporter: TrialReports,
+        reports: TrialReports,
         paths: AttemptPaths,
         link: RecorderLink,
         *,
         interrupt: Callable[[], None],
         forward_log: Callable[[], None],
         exit_process: Callable[[int], Any] = os._exit,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._info, self._reporter, self._paths, self._link = info, reporter, paths, link
-        self._interrupt, self._forward_log, self._exit_process = (
-            interrupt,
-            forward_log,
-            exit_process,
-        )
         self.name = attempt_name(info.trial, info.attempt)
+        self.environment: dict[str, str] = {}
+        self.ended = False
+        self._info = info
+        self._reports = reports
+        self._paths = paths
+        self._link = link
+        self._interrupt = interrupt
+        self._forward_log = forward_log
+        self._exit_process = exit_process
+        self._clock = clock
         self._limit_s = time_limit(info.trial.stop)
         self._ready = threading.Event()
         self._wake = threading.Event()
         self._outcome: Outcome | None = None
-        self._opened_at = time.monotonic()
-        self.ended = False
-        self.environment: dict[str, str] = {}
-        reporter.on_change(self._wake.set)
+        self._opened_at = clock()
+        reports.on_change(self._wake.set)
 
     def wait_until_ready(self) -> None:
         """Block until the recorder knows the attempt, or cannot be told."""
@@ -90,79 +96,94 @@ class Monitor:
     def run(self) -> str:
         """Watch until the attempt has ended; returns why it ended."""
         try:
-            self.environment = self._link.open(self._info)
-            if wanted := self._link.update(self._reporter):  # stopped while it waited for its turn
-                self._reporter.request_stop(wanted)
-            self._opened_at = time.monotonic()
+            self._open()
         finally:
             self._ready.set()
         while self._outcome is None:
-            self._wake.wait(self._pause_s())
-            self._wake.clear()
-            self._forward_log()
-            wanted = self._link.update(self._reporter)
+            wanted = self._heartbeat(self._pause_s())
+            # The main thread may have ended meanwhile: nobody is interrupted any more.
             if self._outcome is None:
                 self._enforce(wanted)
         self._forward_log()
-        self._link.close(self._reporter, self._outcome)
+        self._link.close(self._reports, self._outcome)
         self.ended = True
         return self._outcome.stop_reason
+
+    def _open(self) -> None:
+        self.environment = self._link.open(self._info)
+        # The sweep may have been stopped while this attempt waited for its turn.
+        if wanted := self._link.update(self._reports):
+            self._reports.request_stop(wanted)
+        self._opened_at = self._clock()
+
+    def _heartbeat(self, pause_s: float) -> Stop | None:
+        """Wait, at most until the next change, and speak to the recorder.
+
+        Returns:
+            Why the sweep wants the attempt to end; None if it does not.
+        """
+        self._wake.wait(pause_s)
+        self._wake.clear()
+        self._forward_log()
+        return self._link.update(self._reports)
 
     def _pause_s(self) -> float:
         if self._limit_s is None:
             return HEARTBEAT_S
-        left_s = self._limit_s - (self._reporter.train_time_s() or 0.0)
+        left_s = self._limit_s - (self._reports.train_time_s() or 0.0)
         return min(HEARTBEAT_S, max(0.0, left_s))
 
     def _enforce(self, wanted: Stop | None) -> None:
-        if self._reporter.stop is None and wanted:
-            self._reporter.request_stop(wanted)
-        if self._reporter.stop is None and self._limit_s is not None:
-            self._enforce_time(self._limit_s)
-        if self._reporter.stop:
-            self._end(self._reporter.stop)
+        stop = self._reports.stop or wanted or self._time_is_up()
+        if stop is None:
+            return
+        self._reports.request_stop(stop)
+        self._end(self._reports.stop or stop)  # a report may just have given another reason
 
-    def _enforce_time(self, limit_s: float) -> None:
-        began_s = self._reporter.train_time_s()
-        if began_s is None:  # the script is still being imported
-            loading_s = time.monotonic() - self._opened_at
-            if loading_s >= max(limit_s, LOADING_S):
-                self._reporter.request_stop(
-                    Stop(
-                        EndedBy.CRITERION, f"{time_is_up(limit_s, loading_s)}, before train() began"
-                    )
-                )
-        elif began_s >= limit_s:
-            self._reporter.request_stop(Stop(EndedBy.CRITERION, time_is_up(limit_s, began_s)))
+    def _time_is_up(self) -> Stop | None:
+        if self._limit_s is None:
+            return None
+        train_s = self._reports.train_time_s()
+        if train_s is None:
+            return self._loading_is_too_long(self._limit_s)
+        if train_s < self._limit_s:
+            return None
+        return Stop(EndedBy.CRITERION, time_is_up(self._limit_s, train_s))
+
+    def _loading_is_too_long(self, limit_s: float) -> Stop | None:
+        loading_s = self._clock() - self._opened_at
+        if loading_s < max(limit_s, LOADING_S):
+            return None
+        reason = f"{time_is_up(limit_s, loading_s)}, before train() began"
+        return Stop(EndedBy.CRITERION, reason)
 
     def _end(self, stop: Stop) -> None:
-        """Steps two and three."""
-        deadline = time.monotonic() + self._info.trial.stop_grace_s
+        """Take the second step, and after the grace the third."""
+        deadline = self._clock() + self._info.trial.stop_grace_s
         self._interrupt_user_code()
-        while self._outcome is None and time.monotonic() < deadline:
-            self._wake.wait(min(HEARTBEAT_S, max(0.0, deadline - time.monotonic())))
-            self._wake.clear()
-            self._forward_log()
-            self._link.update(self._reporter)
+        while self._outcome is None:
+            left_s = deadline - self._clock()
+            if left_s <= 0:
+                self._end_process(stop)
+                return
+            self._heartbeat(min(HEARTBEAT_S, left_s))
             self._interrupt_user_code()
-        if self._outcome is None:
-            self._end_process(stop)
 
     def _interrupt_user_code(self) -> None:
-        # Where report() raised in the main thread, user code is cleaning up already: a signal would
-        # break into that.
-        if self._outcome is None and not self._reporter.raised_in_main:
+        # If report() has raised in the main thread, user code is cleaning up there already: a
+        # signal would break into that.
+        if self._outcome is None and not self._reports.raised_in_main:
             self._interrupt()
 
     def _end_process(self, stop: Stop) -> None:
-        reason = f"{stop.reason}; its process was ended {self._info.trial.stop_grace_s:g} s later"
-        outcome = Outcome(
-            TrialState.TERMINATED, stop.ended_by, reason, reports=self._reporter.progress.reports
-        )
+        grace_s = self._info.trial.stop_grace_s
+        reason = f"{stop.reason}; its process was ended {grace_s:g} s later"
+        reports = self._reports.progress.reports
+        outcome = Outcome(TrialState.TERMINATED, stop.ended_by, reason, reports=reports)
         try:
             with contextlib.suppress(OSError):  # the recorder tells the same
                 self._paths.write_outcome(outcome)
             self._forward_log()
-            self._link.close(self._reporter, outcome)
+            self._link.close(self._reports, outcome)
         finally:
             self._exit_process(0)

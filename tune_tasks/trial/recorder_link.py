@@ -55,10 +55,10 @@ class RecorderLink:
         self._wants_bytes = reply.wants_bytes
         return dict(reply.environment)
 
-    def update(self, reporter: TrialReports) -> Stop | None:
+    def update(self, reports: TrialReports) -> Stop | None:
         """Tell what was reported; returns why the sweep wants the trial to end, or None."""
         assert self._info is not None
-        heartbeat = _heartbeat(reporter)
+        heartbeat = _heartbeat(reports)
         data = b""
         if self._wants_bytes:
             data = self._unsent(heartbeat.progress.size)
@@ -74,26 +74,26 @@ class RecorderLink:
             self._received = reply.received
         return reply.stop
 
-    def close(self, reporter: TrialReports, outcome: Outcome) -> None:
+    def close(self, reports: TrialReports, outcome: Outcome) -> None:
         """Tell the rest of what was reported, and how the attempt ended."""
         assert self._info is not None
         deadline = self._clock() + LAST_BYTES_S
         while True:
             before = self._received
-            self.update(reporter)
+            self.update(reports)
             # A restarted recorder knows this attempt by now, but has none of its reports yet.
-            is_all = self._has_all(reporter) and not self._was_unknown
+            is_all = self._has_all(reports) and not self._was_unknown
             if is_all or self._clock() > deadline:
                 break
             if self._received == before and not self._was_unknown:
                 time.sleep(_PAUSE_S)  # the recorder did not answer
         self._recorder.close(self._info.key, outcome)
 
-    def _has_all(self, reporter: TrialReports) -> bool:
+    def _has_all(self, reports: TrialReports) -> bool:
         """Whether the recorder has all bytes that are there; the file may have been truncated."""
         if not self._wants_bytes:
             return True
-        return self._received >= min(reporter.progress.size, self._size())
+        return self._received >= min(reports.progress.size, self._size())
 
     def _unsent(self, size: int) -> bytes:
         missing = min(size - self._received, _SEND_BYTES)
@@ -111,10 +111,10 @@ class RecorderLink:
             return 0
 
 
-def _heartbeat(reporter: TrialReports) -> Heartbeat:
+def _heartbeat(reports: TrialReports) -> Heartbeat:
     return Heartbeat(
-        progress=reporter.progress,
-        unseen_metrics=tuple(sorted(reporter.unseen_metrics)),
-        began_s=reporter.train_time_s(),
-        stop=reporter.stop,
+        progress=reports.progress,
+        unseen_metrics=tuple(sorted(reports.unseen_metrics)),
+        began_s=reports.train_time_s(),
+        stop=reports.stop,
     )
