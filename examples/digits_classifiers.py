@@ -1,6 +1,6 @@
 """Two classifiers of handwritten digits, one entry point each.
 
-Digits_classifiers.json tunes both side by side.
+`digits_classifiers.json` tunes both side by side.
 """
 
 from __future__ import annotations
@@ -42,10 +42,7 @@ def train_forest(config: dict[str, Any], status_reporter: StatusReporter) -> Non
 
 
 def train_neighbours(config: dict[str, Any], status_reporter: StatusReporter) -> None:
-    """Cross-validate nearest neighbours.
-
-    Report the mean accuracy so far after each fold, by keywords.
-    """
+    """Cross-validate nearest neighbours; report the mean accuracy so far after each fold."""
     images, labels = load_digits(return_X_y=True)
     folds = StratifiedKFold(n_splits=5, shuffle=True, random_state=0)
     accuracies: list[float] = []

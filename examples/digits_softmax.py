@@ -18,15 +18,12 @@ Array = NDArray[Any]
 
 
 def train(config: dict[str, Any], status_reporter: StatusReporter) -> None:
-    """Fit by gradient descent with momentum in small batches.
-
-    Report after every pass over the data.
-    """
+    """Fit by gradient descent with momentum; report after every pass over the data."""
     images, labels = load_digits(return_X_y=True)
     parts = train_test_split(images / 16, labels, test_size=0.25, random_state=0)
     train_images, val_images, train_labels, val_labels = parts
     optimizer = config["optimizer"]
-    # Seeded with the trial's seed before train() starts
+    # The global generator has the trial's seed when train() starts.
     weights = np.random.normal(0, 0.01, (images.shape[1], 10))
     velocity = np.zeros_like(weights)
 

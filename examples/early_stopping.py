@@ -1,6 +1,4 @@
-"""Finer control.
-
-A scheduler of one's own that chooses which trial starts next and ends hopeless ones early.
+"""A scheduler of your own: it chooses which trial starts next and ends hopeless ones early.
 
 `python examples/early_stopping.py` takes about 40 seconds on two CPUs; it needs torch.
 """
@@ -21,8 +19,8 @@ class MedianStopping(tune_tasks.Scheduler):
     """Ends a trial whose accuracy is below the others' median at the same number of steps.
 
     Args:
-        after_steps: No trial is ended before.
-        min_peers: Nor before so many others were seen at that number of steps or fewer.
+        after_steps: No trial is ended before this number of steps.
+        min_peers: No trial is ended before this number of others has come as far.
     """
 
     def __init__(self, after_steps: int = 100, min_peers: int = 3) -> None:
@@ -31,29 +29,35 @@ class MedianStopping(tune_tasks.Scheduler):
         self.curves: dict[str, list[tuple[int, float]]] = {}
 
     def choose(self, pending: Sequence[tune_tasks.Trial]) -> tune_tasks.Trial | None:
-        """Large learning rates first: they show soonest what can be reached."""
+        """Start large learning rates first: they show soonest what can be reached."""
         return max(pending, key=lambda trial: trial.config["learning_rate"])
 
     def on_result(self, trial: tune_tasks.Trial, result: Mapping[str, Any]) -> str | None:
-        """Compare with what the others had at this many steps."""
-        steps, accuracy = result["timesteps_total"], result.get("mean_accuracy")
+        """End the trial if the others were better at the same number of steps."""
+        steps = result["timesteps_total"]
+        accuracy = result.get("mean_accuracy")
         if accuracy is None:
             return None
         self.curves.setdefault(trial.key, []).append((steps, accuracy))
-        peers = [self._at(steps, curve) for key, curve in self.curves.items() if key != trial.key]
-        known = [value for value in peers if value is not None]
-        if steps < self.after_steps or len(known) < self.min_peers or accuracy >= median(known):
+        peers = self.accuracies_of_others(trial, steps)
+        if steps < self.after_steps or len(peers) < self.min_peers:
+            return None
+        middle = median(peers)
+        if accuracy >= middle:
             return None
         return (
-            f"mean_accuracy {accuracy:.3g} below the others' median {median(known):.3g} at {steps}"
+            f"mean_accuracy {accuracy:.3g} below the others' median {middle:.3g} at {steps}"
             " timesteps"
         )
 
-    @staticmethod
-    def _at(steps: int, curve: list[tuple[int, float]]) -> float | None:
-        """The latest accuracy that was seen of a trial up to `steps`, or None."""
-        before = [accuracy for at, accuracy in curve if at <= steps]
-        return before[-1] if before else None
+    def accuracies_of_others(self, trial: tune_tasks.Trial, steps: int) -> list[float]:
+        """The latest accuracy of each other trial that has reported up to `steps`."""
+        latest = []
+        for key, curve in self.curves.items():
+            before = [accuracy for at, accuracy in curve if at <= steps]
+            if key != trial.key and before:
+                latest.append(before[-1])
+        return latest
 
 
 if __name__ == "__main__":

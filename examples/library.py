@@ -1,4 +1,4 @@
-"""The package as a library: a Python function instead of a script, and the results as objects.
+"""tune-tasks as a library: a Python function in place of a script, and the results as objects.
 
 `python examples/library.py` takes about 20 seconds, most of them to start Prefect and Ray.
 """
@@ -20,28 +20,28 @@ def train(config: dict[str, Any], status_reporter: StatusReporter) -> None:
     features, labels = load_breast_cancer(return_X_y=True)
     parts = train_test_split(features, labels, test_size=0.25, random_state=0)
     train_features, val_features, train_labels, val_labels = parts
-    mean, spread = train_features.mean(axis=0), train_features.std(axis=0)
-    train_features, val_features = (train_features - mean) / spread, (val_features - mean) / spread
+    mean = train_features.mean(axis=0)
+    spread = train_features.std(axis=0)
+    train_features = (train_features - mean) / spread
+    val_features = (val_features - mean) / spread
 
-    weights, bias = np.zeros(features.shape[1]), 0.0
+    weights = np.zeros(features.shape[1])
+    bias = 0.0
     for step in range(1, config["steps"] + 1):
         probability = 1 / (1 + np.exp(-(train_features @ weights + bias)))
         error = probability - train_labels
-        weights -= config["learning_rate"] * (
-            train_features.T @ error / len(error) + config["l2"] * weights
-        )
+        gradient = train_features.T @ error / len(error) + config["l2"] * weights
+        weights -= config["learning_rate"] * gradient
         bias -= config["learning_rate"] * error.mean()
         if step % 10 == 0:
+            of_truth = np.where(train_labels == 1, probability, 1 - probability)
+            val_scores = val_features @ weights + bias
             status_reporter.report(
                 TrainingResult(
                     timesteps_total=step,
-                    mean_loss=-np.log(
-                        np.where(train_labels == 1, probability, 1 - probability)
-                    ).mean(),
+                    mean_loss=-np.log(of_truth).mean(),
                     mean_accuracy=np.mean((probability > 0.5) == train_labels),
-                    mean_validation_accuracy=np.mean(
-                        (val_features @ weights + bias > 0) == val_labels
-                    ),
+                    mean_validation_accuracy=np.mean((val_scores > 0) == val_labels),
                 )
             )
 
@@ -80,11 +80,8 @@ def main() -> None:
         "mean_validation_accuracy",
         "stop_reason",
     ]
-    print(
-        table.sort_values("mean_validation_accuracy", ascending=False)[columns].to_string(
-            index=False
-        )
-    )
+    best_first = table.sort_values("mean_validation_accuracy", ascending=False)
+    print(best_first[columns].to_string(index=False))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ Keys of `config`, beside those of the script itself:
 - `activation`: `relu`, `elu` or `tanh`.
 - `dataset`: `digits` (default; 1,797 images of 8 x 8, bundled with scikit-learn) or `mnist_784`
   (70,000 images of 28 x 28, downloaded from OpenML at the first use).
-- `learning_rate` (default 0.1), `batch_size` (64), `epochs` (at most so many; 60).
+- `learning_rate` (default 0.1), `batch_size` (64), `epochs` (60).
 
 Run by itself (`python examples/tune_mnist_ray.py`) it starts the same sweep from Python.
 """
@@ -26,7 +26,8 @@ ACTIVATIONS = {"relu": nn.ReLU, "elu": nn.ELU, "tanh": nn.Tanh}
 
 def train(config: dict[str, Any], status_reporter: StatusReporter) -> None:
     """Train one network; report once an epoch."""
-    torch.set_num_threads(1)  # as many trials run side by side as there are CPUs
+    # As many trials run side by side as there are CPUs.
+    torch.set_num_threads(1)
     train_images, train_labels, val_images, val_labels = load_data(config.get("dataset", "digits"))
     net = build_network(config["activation"], train_images.shape[-1])
     optimizer = torch.optim.SGD(net.parameters(), lr=config.get("learning_rate", 0.1))

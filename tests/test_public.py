@@ -86,7 +86,7 @@ def test_examples_and_documents_import_only_what_is_exported(path):
         [text] if path.suffix == ".py" else re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     )
     names = [name for source in sources for name in names_of_ours(ast.parse(source))]
-    assert set(names) <= set(EXPORTED)
+    assert set(names) <= {*EXPORTED, "tune_tasks.testing"}
 
 
 def names_of_ours(tree):

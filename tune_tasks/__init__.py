@@ -1,7 +1,8 @@
 """Tune any Python script from one YAML file: swept by a Prefect flow on Ray, compared in MLflow.
 
-The names of `__all__` are the whole of the library. Everything else in this package is private and
-may change with any release. docs/stability.md says what else is stable.
+The names of `__all__` are the whole of the library, with `tune_tasks.testing` for the tests of who
+writes a scheduler. Everything else in this package is private and may change with any release.
+docs/stability.md says what else is stable.
 """
 
 from __future__ import annotations
