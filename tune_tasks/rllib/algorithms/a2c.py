@@ -10,13 +10,12 @@ from tune_tasks.rllib.algorithms.actor_critic import ActorCriticConfig, ActorCri
 
 
 class A2CConfig(ActorCriticConfig):
-    """Advantage actor-critic: the synchronous variant of A3C (Mnih et al.
+    """Advantage actor-critic, the synchronous variant of A3C.
 
-    2016), as OpenAI Baselines described it in 2017.
-
-    All env runners play with the same weights; when `train_batch_size_per_learner` steps are
-    together, one gradient is taken from all of them. In RLlib's terms: PPO with one epoch over the
-    full batch and the plain actor-critic loss.
+    It is as OpenAI Baselines described it in 2017, after Mnih et al. 2016. All env runners play
+    with the same weights. As soon as there are `train_batch_size_per_learner` steps, one gradient
+    is taken from all of them. In RLlib's terms: PPO with one epoch over the full batch and the
+    plain actor-critic loss.
 
     | paper | setting |
     |---|---|
@@ -24,14 +23,15 @@ class A2CConfig(ActorCriticConfig):
     | γ | `gamma` |
     | β | `entropy_coeff` |
     | η, with Adam | `lr`, a number or a schedule over environment steps |
-    | θ, θ_v | `rl_module(model_config=…)`: fully connected, convolutional, `use_lstm`;
-    `vf_share_layers` |
+    | θ, θ_v | `rl_module(model_config=…)`, with `vf_share_layers` |
+
+    The networks are fully connected or convolutional, with or without `use_lstm`.
 
     Beyond the paper: `use_gae` with `lambda_`, `grad_clip`, Adam in place of RMSProp.
 
     Not claimed: the figures of Baselines; several agents. There are no minibatches and no second
-    epoch: both would make the gradient one of weights that no longer played the steps, which is
-    what PPO's clipping is for.
+    epoch, because the steps of both would have been played by other weights than those that the
+    gradient is for; that is what PPO's clipping is for.
     """
 
     def __init__(self, algo_class: type | None = None) -> None:
@@ -50,7 +50,7 @@ class A2CConfig(ActorCriticConfig):
         """Check the settings, each and together.
 
         Raises:
-            ValueError: If there is to be more than one step on a batch.
+            ValueError: If a batch is to be used for more than one step.
         """
         super().validate()
         self.validate_train_batch_size_vs_rollout_fragment_length()

@@ -32,34 +32,39 @@ _ORDER = "gradients"
 
 
 class A3CConfig(ActorCriticConfig):
-    """Asynchronous advantage actor-critic: Mnih et al.
+    """Asynchronous advantage actor-critic.
 
-    2016, "Asynchronous Methods for Deep Reinforcement Learning".
+    See Mnih et al. 2016, "Asynchronous Methods for Deep Reinforcement Learning".
 
     Each env runner has its own copy of the networks. It plays `rollout_fragment_length` steps,
-    computes one gradient from them alone and sends it; the driver applies each gradient as it comes
-    to the shared networks, with one shared optimiser, and sends that worker alone the new weights
-    with its next order. Nothing waits for all workers. Gradients are therefore computed with
-    weights that others have changed meanwhile: by how many gradients stands in
+    computes one gradient from them alone, and sends it. The driver applies each gradient as it
+    comes to the shared networks, with one shared optimiser, and sends that worker alone the new
+    weights with its next order. Nothing waits for all workers. Gradients are therefore computed
+    with weights that others have changed meanwhile; by how many gradients is the metric
     `learners/default_policy/diff_num_grad_updates_vs_sampler_policy`.
 
     | paper | setting |
     |---|---|
     | actor-learner threads | `num_env_runners`: processes here; 0 is one worker inside the trial |
-    | t_max | `rollout_fragment_length`; with `num_envs_per_env_runner` n, a gradient is from n such
-    rollouts | | T_max | the stop criterion | | γ | `gamma` | | β | `entropy_coeff` | | η, with
-    shared RMSProp, α = 0.99 | `lr`, a number or a schedule over environment steps | | θ, θ_v |
-    `rl_module(model_config=…)`: fully connected, convolutional, `use_lstm`; `vf_share_layers` |
+    | t_max | `rollout_fragment_length` |
+    | T_max | the stop criterion |
+    | γ | `gamma` |
+    | β | `entropy_coeff` |
+    | η, with shared RMSProp, α = 0.99 | `lr`, a number or a schedule over environment steps |
+    | θ, θ_v | `rl_module(model_config=…)`, with `vf_share_layers` |
+
+    With `num_envs_per_env_runner` n, a gradient is from n rollouts of t_max steps. The networks are
+    fully connected or convolutional, with or without `use_lstm`.
 
     Beyond the paper: `use_gae` with `lambda_`, `grad_clip`. A rollout goes on over an episode's end
-    into the next one, each piece with returns of its own. The loss is a mean over the rollout's
-    steps, where the paper has the sum.
+    into the next episode, and each piece has returns of its own. The loss is a mean over the
+    rollout's steps; the paper has the sum.
 
-    A worker that dies is left out; where RLlib may restart it (`restart_failed_env_runners`), it is
+    A worker that dies is left out. If RLlib may restart it (`restart_failed_env_runners`), it is
     taken in again.
 
-    Not claimed: lock-free updates of memory that threads share (gradients travel through Ray, one
-    process applies them); the paper's figures; several agents, or learners of their own
+    Not claimed: lock-free updates of memory that threads share (gradients travel through Ray, and
+    one process applies them); the paper's figures; several agents, or learners of their own
     (`num_learners` must be 0).
     """
 
@@ -71,20 +76,21 @@ class A3CConfig(ActorCriticConfig):
         self.num_env_runners = 2
         self.env_runner_cls = A3CEnvRunner
         self.min_sample_timesteps_per_iteration = 2_000
-        # RLlib's 30 s, for which all workers would wait while one restarts.
+        # Not RLlib's 30 s, for which all workers would wait while one restarts.
         self.env_runner_health_probe_timeout_s = 0.05
-        # Ours are in each gradient's message; RLlib would wait for all workers.
+        # private: _dont_auto_sync_env_runner_states, because RLlib's own way to get the connectors'
+        # states waits for all workers; ours come with each gradient.
         self._dont_auto_sync_env_runner_states = True
 
     def get_default_learner_class(self) -> type[Learner]:
-        """What applies gradients."""
+        """The class of the learner, which applies gradients."""
         return A3CLearner
 
     def validate(self) -> None:
         """Check the settings, each and together.
 
         Raises:
-            ValueError: If there are to be several learners, or an env runner that computes no
+            ValueError: If there are to be several learners, or an env runner that does not compute
                 gradients.
         """
         super().validate()
@@ -93,21 +99,18 @@ class A3CConfig(ActorCriticConfig):
                 "A3C applies gradients in one place: `num_learners` must be 0, got"
                 f" {self.num_learners}"
             )
-        if not (
-            isinstance(self.env_runner_cls, type) and issubclass(self.env_runner_cls, A3CEnvRunner)
-        ):
-            self._value_error(
-                f"`env_runner_cls` must be an A3CEnvRunner, got {self.env_runner_cls!r}"
-            )
+        runner = self.env_runner_cls
+        if not (isinstance(runner, type) and issubclass(runner, A3CEnvRunner)):
+            self._value_error(f"`env_runner_cls` must be an A3CEnvRunner, got {runner!r}")
 
 
 @dataclass(frozen=True)
 class Gradients:
-    """What a worker sends.
+    """The message of a worker.
 
     Attributes:
         by_parameter: The gradient of each parameter of the module, by its name.
-        weights_seq_no: Which weights they are for, counted in gradients applied.
+        weights_seq_no: The number of the weights that they are for, counted in gradients applied.
         env_runner_metrics: RLlib's, of the steps played.
         learner_metrics: RLlib's, of the loss.
         connectors: The state of the worker's connectors, e.g. what an observation filter has seen.
@@ -141,6 +144,7 @@ class A3CLearner(ActorCriticLearner):
         self.apply_gradients(
             {named[name]: torch.tensor(array, device=self.device) for name, array in arrays}
         )
+        # private: _weights_seq_no, which a learner counts and does not give out.
         behind = self._weights_seq_no - gradients.weights_seq_no
         self.metrics.log_value(
             (DEFAULT_MODULE_ID, DIFF_NUM_GRAD_UPDATES_VS_SAMPLER_POLICY), behind, window=100
@@ -150,33 +154,30 @@ class A3CLearner(ActorCriticLearner):
 
 
 class WorkerLearner(ActorCriticLearner):
-    """A worker's copy of the networks.
-
-    An update ends with the gradients, which are kept and not applied.
-    """
+    """A worker's copy of the networks: an update keeps the gradients, and does not apply them."""
 
     gradients: dict[str, NDArray[np.float32]]
 
     def apply_gradients(self, gradients_dict: dict[torch.nn.Parameter, torch.Tensor]) -> None:
-        """Keep the gradients of what the loss depends on."""
-        names = {
-            parameter: name for name, parameter in self.module[DEFAULT_MODULE_ID].named_parameters()
+        """Keep the gradients of the parameters that the loss depends on."""
+        parameters = self.module[DEFAULT_MODULE_ID].named_parameters()
+        names = {parameter: name for name, parameter in parameters}
+        self.gradients = {
+            names[parameter]: gradient.cpu().numpy()
+            for parameter, gradient in gradients_dict.items()
+            if gradient is not None
         }
-        present = (
-            (names[parameter], grad)
-            for parameter, grad in gradients_dict.items()
-            if grad is not None
-        )
-        self.gradients = {name: grad.cpu().numpy() for name, grad in present}
 
+    # private: _compute_off_policyness, overridden because it would log an age of the weights that
+    # only the learner that applies the gradients knows.
     def _compute_off_policyness(self, batch: dict[str, Any]) -> None:
-        """Nothing: how old the weights are is known where the gradients are applied."""
+        """Do nothing."""
 
 
 class A3CEnvRunner(SingleAgentEnvRunner):
-    """A worker: RLlib's env runner, whose module is that of a learner of its own.
+    """A worker: an env runner that plays with the module of a learner of its own.
 
-    Runs in an actor, or in the trial.
+    It runs in an actor, or in the trial's process.
     """
 
     def make_module(self) -> None:
@@ -190,14 +191,15 @@ class A3CEnvRunner(SingleAgentEnvRunner):
         self.learner = WorkerLearner(config=config, module_spec=spec.as_multi_rl_module_spec())
         self.learner.build()
         self.module = self.learner.module[DEFAULT_MODULE_ID]
-        # A learner seeds as if there were one: all workers would explore alike.
+        # private: _seed. Building a learner seeds every worker with the same seed, so all would
+        # explore alike; this seeds with the worker's own.
         update_global_seed_if_necessary(self.config.framework_str, self._seed)
 
     def sample_gradients(self, state: dict[str, Any]) -> Gradients:
         """Play one rollout with these weights, and compute its gradient."""
         self.set_state(state)
-        # The learner's connectors lengthen and rename episodes, of which the env runner still
-        # counts the length.
+        # Copies, because the learner's connectors lengthen and rename the episodes, whose length
+        # the env runner still counts.
         episodes = copy.deepcopy(self.sample())
         timesteps = {NUM_ENV_STEPS_SAMPLED_LIFETIME: self.num_env_steps_sampled_lifetime}
         learner_metrics = self.learner.update(episodes=episodes, timesteps=timesteps)
@@ -211,7 +213,7 @@ class A3CEnvRunner(SingleAgentEnvRunner):
 
 
 class A3C(Algorithm):
-    """The driver of A3C, in the trial's process: orders gradients, applies them.
+    """The driver of A3C, in the trial's process: it orders gradients and applies them.
 
     See `A3CConfig`.
     """
@@ -228,9 +230,7 @@ class A3C(Algorithm):
         return A3CConfig()
 
     def training_step(self) -> None:
-        """Apply each gradient that has come, the first of them waited for.
-
-        And order the next from its worker alone.
+        """Wait for a gradient, apply all that have come, and order the next of those workers alone.
 
         Raises:
             RuntimeError: If no worker is left.
@@ -249,10 +249,10 @@ class A3C(Algorithm):
             self._order([worker])
 
     def step(self) -> dict[str, Any]:
-        """One iteration.
+        """Train for one iteration.
 
-        After it, the trial's own env runner has the new weights, and all have what filters have
-        seen.
+        Afterwards the trial's own env runner has the new weights, and every env runner's filters
+        know what all filters have seen.
         """
         result: dict[str, Any] = super().step()
         self.env_runner_group.sync_env_runner_states(
@@ -269,7 +269,8 @@ class A3C(Algorithm):
         return result
 
     def _arrived(self) -> list[tuple[int, Gradients]]:
-        # RLlib's own call waits for all workers or polls: here the first one is enough.
+        # private: _worker_manager._filter_calls_by_tag, because RLlib's own call waits for all
+        # workers or polls; here the first one is enough.
         calls, _, _ = self.env_runner_group._worker_manager._filter_calls_by_tag(_ORDER)
         ray.wait(calls, num_returns=1)
         arrived: list[tuple[int, Gradients]] = self.env_runner_group.fetch_ready_async_reqs(
@@ -278,7 +279,7 @@ class A3C(Algorithm):
         return arrived
 
     def _order(self, workers: list[int]) -> None:
-        """An order to each of these workers that has none, with the present weights."""
+        """Give an order, with the present weights, to each of these workers that has none."""
         self.env_runner_group.foreach_env_runner_async(
             "sample_gradients",
             tag=_ORDER,
@@ -287,7 +288,7 @@ class A3C(Algorithm):
         )
 
     def _apply(self, worker: int, gradients: Gradients) -> None:
-        # Ordered before the filters were merged: what it tells of them has been told
+        # The order was given before the filters were merged, which then knew what they say here.
         if worker in self._outdated:
             self._outdated.remove(worker)
         else:
@@ -307,5 +308,6 @@ class A3C(Algorithm):
 
     @property
     def _learner(self) -> A3CLearner:
+        # private: _learner, because LearnerGroup gives its local learner in no other way.
         learner: A3CLearner = self.learner_group._learner
         return learner

@@ -1,4 +1,4 @@
-"""What A3C and A2C share: their settings, and the loss of an actor and its critic."""
+"""The settings and the loss that A3C and A2C share."""
 
 from __future__ import annotations
 
@@ -38,13 +38,11 @@ class ActorCriticConfig(AlgorithmConfig):
         """Set how the networks are trained.
 
         Args:
-            use_gae: Whether advantages are estimated with `lambda_`; without, they are the returns
-                of as many steps as there are until the episode's or the rollout's end, which is
-                `lambda_=1`.
+            use_gae: Whether advantages are estimated with `lambda_`. If not, they are from the
+                returns until the end of the episode or the rollout, as with `lambda_=1`.
             lambda_: λ of generalised advantage estimation (Schulman et al. 2016), in [0, 1].
             vf_loss_coeff: Weight of the value function's squared error, at least 0.
-            entropy_coeff: β, the weight of the policy's entropy, at least 0: it is added to what is
-                maximised.
+            entropy_coeff: β, the weight of the policy's entropy in what is maximised, at least 0.
             **kwargs: What every algorithm of RLlib has.
         """
         super().training(**kwargs)
@@ -79,10 +77,11 @@ class ActorCriticConfig(AlgorithmConfig):
     def get_default_rl_module_spec(self) -> RLModuleSpec:
         """RLlib's networks for a policy and a value function.
 
-        Fully connected, convolutional or with an LSTM.
+        They are fully connected or convolutional, with or without an LSTM.
         """
         return RLModuleSpec(module_class=DefaultPPOTorchRLModule)
 
+    # private: _model_config_auto_includes, by which RLlib's own algorithms set these defaults.
     @property
     def _model_config_auto_includes(self) -> dict[str, Any]:
         return {**super()._model_config_auto_includes, "vf_share_layers": False}
@@ -91,18 +90,17 @@ class ActorCriticConfig(AlgorithmConfig):
 class ActorCriticLearner(TorchLearner):
     """−log π(a|s)·A − β·H(π) + c·(R − V)², the mean over a batch's steps.
 
-    The advantages A = R − V are not standardised: RLlib's connector estimates the returns R (and
-    standardises advantages of its own, which are not used); V are the values under the very weights
+    RLlib's connector estimates the returns R. It standardises advantages of its own, which are not
+    used: the advantages A = R − V are not standardised, and V are the values under the very weights
     that the gradient is for.
     """
 
     def build(self) -> None:
         """Make the module, and the connectors that estimate returns."""
         super().build()
-        if (
-            self._learner_connector is not None
-            and self.config.add_default_connectors_to_learner_pipeline
-        ):
+        # private: _learner_connector, which RLlib's PPOLearner extends in the same way.
+        has_connectors = self._learner_connector is not None
+        if has_connectors and self.config.add_default_connectors_to_learner_pipeline:
             lambda_ = self.config.lambda_ if self.config.use_gae else 1.0
             self._learner_connector.prepend(AddOneTsToEpisodesAndTruncate())
             self._learner_connector.append(
@@ -111,7 +109,7 @@ class ActorCriticLearner(TorchLearner):
 
     @classmethod
     def rl_module_required_apis(cls) -> list[type]:
-        """What a module has to offer beside a policy: values."""
+        """The interface that a module must have beside a policy's: values."""
         return [ValueFunctionAPI]
 
     def compute_loss_for_module(
@@ -122,13 +120,14 @@ class ActorCriticLearner(TorchLearner):
         batch: dict[str, Any],
         fwd_out: dict[str, Any],
     ) -> torch.Tensor:
-        """The loss of a batch, over the steps that are no padding."""
+        """The loss of a batch, over the steps that are not padding."""
         module = self.module[module_id].unwrapped()
         policy = module.get_train_action_dist_cls().from_logits(fwd_out[Columns.ACTION_DIST_INPUTS])
         values = module.compute_values(batch, embeddings=fwd_out.get(Columns.EMBEDDINGS))
         errors = batch[Postprocessing.VALUE_TARGETS] - values
         mask = batch[Columns.LOSS_MASK]
-        policy_loss = -(policy.logp(batch[Columns.ACTIONS]) * errors.detach())[mask].mean()
+        gains = policy.logp(batch[Columns.ACTIONS]) * errors.detach()
+        policy_loss = -gains[mask].mean()
         entropy = policy.entropy()[mask].mean()
         vf_loss = errors[mask].square().mean()
         losses = {POLICY_LOSS_KEY: policy_loss, VF_LOSS_KEY: vf_loss, ENTROPY_KEY: entropy}

@@ -16,45 +16,52 @@ from tune_tasks.model.timeouts import WORKERS_CLOSE_S
 
 _RESTART_S = 60.0
 _PING_S = 5.0
+_LOOK_EVERY_S = 0.2
 
 
 def living(group: EnvRunnerGroup) -> list[int]:
     """The numbers of the workers that can be given work.
 
-    Where none is, waits up to a minute for one that Ray restarts.
+    If there is none, this waits up to a minute for one that Ray restarts.
 
     Raises:
         RuntimeError: If none is left.
     """
-    end = time.monotonic() + _RESTART_S
-    while not (workers := group.healthy_env_runner_ids()):
-        if not _restarting(group) or time.monotonic() > end:
+    deadline = time.monotonic() + _RESTART_S
+    while True:
+        workers: list[int] = group.healthy_env_runner_ids()
+        if workers:
+            return workers
+        if not _may_come_back(group) or time.monotonic() > deadline:
             raise RuntimeError(f"none of the {group.num_remote_env_runners()} env runners is left")
-        time.sleep(0.2)
-    numbers: list[int] = workers
-    return numbers
+        time.sleep(_LOOK_EVERY_S)
 
 
-def _restarting(group: EnvRunnerGroup) -> bool:
+def _may_come_back(group: EnvRunnerGroup) -> bool:
     """Whether a worker has come back, or may yet.
 
-    Those that have are healthy for RLlib from now on.
+    RLlib takes those that have come back for healthy from now on.
     """
+    # private: _worker_manager, because EnvRunnerGroup's own probe says only which have come back,
+    # and not which are dead for good.
     answers = group._worker_manager.foreach_actor(
         "ping", healthy_only=False, timeout_seconds=_PING_S, mark_healthy=True
     )
-    return not answers or any(not isinstance(answer.get(), ActorDiedError) for answer in answers)
+    if not answers:  # none had the time to answer
+        return True
+    return any(not isinstance(answer.get(), ActorDiedError) for answer in answers)
 
 
 def end(group: EnvRunnerGroup) -> None:
-    """End the workers' processes; their environments have a moment to close.
+    """End the workers' processes, after a moment in which their environments can close.
 
-    RLlib's `stop()` waits for whatever they play.
+    RLlib's own `stop()` waits until they have played what they are playing.
     """
-    with contextlib.suppress(RayError):  # of one that has died
+    with contextlib.suppress(RayError):  # a worker may be dead
         group.foreach_env_runner(
             "stop", local_env_runner=False, healthy_only=False, timeout_seconds=WORKERS_CLOSE_S
         )
+    # private: _worker_manager, because EnvRunnerGroup.stop, which clears it, waits.
     group._worker_manager.clear()
 
 
