@@ -53,7 +53,7 @@ def test_one_that_cannot_be_written_is_not_there(tmp_path):
 def test_another_folder_is_none(tmp_path):
     with pytest.raises(
         UsageError,
-        match=re.escape(f"{tmp_path} is no checkpoint of tune-tasks (expected a folder with"),
+        match=re.escape(f"{tmp_path} is not a checkpoint of tune-tasks (expected a folder with"),
     ):
         Checkpoint.read(tmp_path)
 
@@ -63,7 +63,7 @@ def test_the_nearest_is_named(tmp_path):
     with pytest.raises(UsageError, match=f"; did you mean {re.escape(str(folder))}\\?"):
         Checkpoint.read(tmp_path / "sweep")
     (folder / "trial.json").write_text("{}")
-    with pytest.raises(UsageError, match="is no checkpoint"):
+    with pytest.raises(UsageError, match="is not a checkpoint"):
         Checkpoint.read(folder)
 
 
@@ -74,23 +74,23 @@ def test_the_search_for_the_nearest_is_bounded(tmp_path, monkeypatch):
     looked = []
     scandir = os.scandir
     monkeypatch.setattr(os, "scandir", lambda path: looked.append(path) or scandir(path))
-    monkeypatch.setattr(checkpoints, "_LOOKED_AT", 5)
+    monkeypatch.setattr(checkpoints, "_MOST_ENTRIES", 5)
     checkpoints.write(folders / "0" / "deep" / "deeper", WHAT, save)
     looked.clear()
     with pytest.raises(
-        UsageError, match=re.escape(f"{tmp_path} is no checkpoint of tune-tasks (expected")
+        UsageError, match=re.escape(f"{tmp_path} is not a checkpoint of tune-tasks (expected")
     ):
         Checkpoint.read(tmp_path)
     assert len(looked) <= 5
 
 
 def test_the_root_of_all_files_is_no_checkpoint():
-    with pytest.raises(UsageError, match=r"^/ is no checkpoint of tune-tasks"):
+    with pytest.raises(UsageError, match=r"^/ is not a checkpoint of tune-tasks"):
         Checkpoint.read(Path("/"))
 
 
 def test_a_folder_that_links_to_itself_and_a_pipe_end_the_search(tmp_path):
     (tmp_path / "again").symlink_to(tmp_path)
     os.mkfifo(tmp_path / "trial.json")
-    with pytest.raises(UsageError, match="is no checkpoint"):
+    with pytest.raises(UsageError, match="is not a checkpoint"):
         Checkpoint.read(tmp_path)

@@ -279,7 +279,9 @@ def test_a_checkpoint_of_another_algorithm_is_refused(train, folder):
         SpecError, match=r"exp\.restore: the checkpoint .* is of DQN on CartPole-v1"
     ):
         train(restore="checkpoint_000001")
-    with pytest.raises(SpecError, match=r"exp\.restore: .*/absent is no checkpoint of tune-tasks"):
+    with pytest.raises(
+        SpecError, match=r"exp\.restore: .*/absent is not a checkpoint of tune-tasks"
+    ):
         train(restore="absent")
 
 

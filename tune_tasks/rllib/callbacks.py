@@ -1,4 +1,4 @@
-"""What an env runner tells beyond RLlib's own metrics. Lives in the env runners' processes."""
+"""What an env runner reports beyond RLlib's own metrics. Lives in the env runners' processes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from tune_tasks.rllib.results import EPISODES
 
 
 class EpisodeRecorder(RLlibCallback):
-    """Every episode's return and length, one by one.
+    """Logs every episode's return and length, one by one.
 
-    RLlib's means cover the episodes that ended in one `train()` call, and a call in which none
-    ended has none. Episodes arrive in chunks, cut where a sample ends, which are summed up here.
+    RLlib's own means are of the episodes that ended in one `train()` call, and a call in which
+    none ended has no means. Episodes arrive in chunks, cut where a sample ends; they are summed up
+    here.
     """
 
     def __init__(self) -> None:
@@ -23,13 +24,15 @@ class EpisodeRecorder(RLlibCallback):
     def on_sample_end(
         self, *, env_runner: Any, metrics_logger: Any, samples: Sequence[Any], **_: Any
     ) -> None:
-        """Take in the chunks of one sample; log those episodes that end with theirs."""
-        # Or RLlib would begin each sample of whole episodes with the same one
+        """Add the chunks of one sample, and log the episodes that end with theirs."""
+        # private: _seed, because RLlib resets the environment with it at each sample of whole
+        # episodes, and so all samples would begin alike.
         env_runner._seed = None
         for chunk in samples:
-            before = self._open.pop(chunk.id_, (0.0, 0))
-            total = before[0] + float(chunk.get_return()), before[1] + len(chunk)
+            total_return, length = self._open.pop(chunk.id_, (0.0, 0))
+            total_return += float(chunk.get_return())
+            length += len(chunk)
             if chunk.is_done:
-                metrics_logger.log_value(EPISODES, total, reduce="item_series")
+                metrics_logger.log_value(EPISODES, (total_return, length), reduce="item_series")
             else:
-                self._open[chunk.id_] = total
+                self._open[chunk.id_] = (total_return, length)

@@ -1,6 +1,4 @@
-"""Checkpoints of RLlib trials.
-
-RLlib's own files, and beside them what the trial was and how far it had come.
+"""Checkpoints of RLlib trials: RLlib's own files, and beside them how far the trial had come.
 
 <attempt's folder>/checkpoint_000010/
 trial.json     alg, env, config, timesteps, time, iteration and the last episodes
@@ -25,8 +23,10 @@ from tune_tasks.model.files import write_aside
 from tune_tasks.rllib.results import RecentEpisodes
 from tune_tasks.trial.reports import Earlier
 
-_LOOKED_AT = 10_000  # files and folders, in search of the checkpoint that was meant
-_TRIAL, _ALGORITHM = "trial.json", "algorithm"
+_TRIAL = "trial.json"
+_ALGORITHM = "algorithm"
+_MOST_ENTRIES = 10_000
+"""Files and folders that a search for the checkpoint that was meant looks at."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Checkpoint:
         alg: The algorithm's name, as in a spec.
         env: The environment, as in a spec.
         config: The trial's resolved config.
-        earlier: How far it had come.
+        earlier: How far the trial had come.
         episodes: The returns and lengths of its last episodes.
-        episodes_total: Episodes since it began.
+        episodes_total: Episodes since the trial began.
     """
 
     alg: str
@@ -51,12 +51,13 @@ class Checkpoint:
 
     @classmethod
     def read(cls, folder: Path) -> Checkpoint:
-        """What the folder holds; nothing of it is executed.
+        """Read what the folder holds; nothing of it is executed.
 
         Raises:
-            UsageError: If it holds no checkpoint of ours; names the nearest that does.
+            UsageError: If the folder is not a checkpoint of ours; names the nearest that is.
         """
-        if not (folder / _TRIAL).is_file():  # nor a pipe, which would be waited for
+        # A pipe of this name is refused, too, because its reader would wait.
+        if not (folder / _TRIAL).is_file():
             raise UsageError(_no_checkpoint(folder))
         try:
             data = json.loads((folder / _TRIAL).read_text(encoding="utf-8"))
@@ -76,18 +77,18 @@ class Checkpoint:
 
 
 def algorithm_folder(checkpoint: Path) -> Path:
-    """Where RLlib's files of a checkpoint are."""
+    """The folder of RLlib's files in a checkpoint."""
     return checkpoint / _ALGORITHM
 
 
 def write(folder: Path, checkpoint: Checkpoint, save: Callable[[str], object]) -> Path:
     """Write a checkpoint into the attempt's folder, aside first.
 
-    A killed process leaves no half one.
+    So a process that is killed leaves no half of one.
 
     Args:
         folder: The attempt's.
-        checkpoint: What it says.
+        checkpoint: What the checkpoint says.
         save: Writes RLlib's files into the folder that it is given.
     """
     final = folder / f"checkpoint_{checkpoint.earlier.training_iteration:06d}"
@@ -95,7 +96,8 @@ def write(folder: Path, checkpoint: Checkpoint, save: Callable[[str], object]) -
     aside.mkdir(parents=True)
     try:
         save(str(algorithm_folder(aside)))
-        write_aside(aside / _TRIAL, json.dumps(asdict(checkpoint), indent=2, default=repr) + "\n")
+        text = json.dumps(asdict(checkpoint), indent=2, default=repr)
+        write_aside(aside / _TRIAL, f"{text}\n")
         shutil.rmtree(final, ignore_errors=True)
         aside.rename(final)
     finally:
@@ -107,28 +109,30 @@ def _no_checkpoint(folder: Path) -> str:
     below = _checkpoints_below(folder)
     hint = f"; did you mean {below[-1]}?" if below else ""
     return (
-        f"{folder} is no checkpoint of tune-tasks{hint} (expected a folder with {_TRIAL} and"
+        f"{folder} is not a checkpoint of tune-tasks{hint} (expected a folder with {_TRIAL} and"
         f" {_ALGORITHM}/ in it)"
     )
 
 
 def _checkpoints_below(folder: Path) -> list[Path]:
-    """The checkpoints below a folder, as far as a moment's search finds them.
+    """The checkpoints below a folder, for a hint, as far as a short search finds them.
 
-    It is for a hint, in whatever folder was named.
-
-    The nearest folders are looked at first, links are not followed, and a folder that cannot be
-    read holds none.
+    The nearest folders are looked at first, because the folder can be any, even the whole disk.
+    Links are not followed, and a folder that cannot be read holds nothing.
     """
     found: list[Path] = []
-    pending, left = deque([folder]), _LOOKED_AT
+    pending = deque([folder])
+    left = _MOST_ENTRIES
     while pending and left > 0:
         for entry in islice(_entries(pending.popleft()), left):
             left -= 1
-            if entry.is_dir(follow_symlinks=False):
-                path = Path(entry.path)
-                is_checkpoint = entry.name.startswith("checkpoint_") and (path / _TRIAL).is_file()
-                (found if is_checkpoint else pending).append(path)
+            if not entry.is_dir(follow_symlinks=False):
+                continue
+            path = Path(entry.path)
+            if entry.name.startswith("checkpoint_") and (path / _TRIAL).is_file():
+                found.append(path)
+            else:
+                pending.append(path)
     return sorted(found)
 
 

@@ -1,6 +1,6 @@
 """`tune-tasks evaluate`: plays episodes with the policy of a checkpoint.
 
-Runs in the calling process, on a Ray of its own.
+It runs in the calling process, on a Ray of its own.
 """
 
 from __future__ import annotations
@@ -44,66 +44,70 @@ def evaluate(
 
     Args:
         folder: The checkpoint's.
-        episodes: How many, >= 1.
-        seed: Of the environment.
+        episodes: The number of episodes, at least 1.
+        seed: The environment's.
         explore: Whether actions are drawn, as in training; else each is the policy's most likely
             one.
-        render: Where to write the first episode as an animated picture.
-        record: Where to write all episodes as data to learn from.
+        render: The file for the first episode, as an animated picture.
+        record: The file for all episodes, as data to learn from.
 
     Returns:
         The return and the length, in steps, of each.
 
     Raises:
-        UsageError: If the folder is no checkpoint, or a file cannot be written as it is called.
+        UsageError: If the folder is not a checkpoint, or a file cannot be written under its name.
     """
     check(folder, render, record)
     folder = folder.absolute()
+    results: list[tuple[float, int]] = []
     recorded: list[SingleAgentEpisode] = []
-    played: list[tuple[float, int]] = []
+    frames: list[Image] = []
     with quiet():
         settings = _settings(Checkpoint.read(folder), seed, render is not None)
         with built(settings, algorithm_folder(folder)) as algorithm:
             runner = _runner(algorithm)
-            frames: list[Image] = []
             for number in range(episodes):
-                with (
-                    _filming(runner.env, frames)
-                    if render and not number
-                    else contextlib.nullcontext()
-                ):
+                is_filmed = render is not None and number == 0
+                with _filming(runner.env, frames) if is_filmed else contextlib.nullcontext():
                     episode = _play(runner, explore)
-                played.append((float(episode.get_return()), len(episode)))
-                recorded += [episode] if record else []
+                results.append((float(episode.get_return()), len(episode)))
+                if record:
+                    recorded.append(episode)
             bounds = _bounds(runner)
     if render:
-        frames[0].save(render, save_all=True, append_images=frames[1:], duration=_FRAME_MS, loop=0)
+        first, *others = frames
+        first.save(render, save_all=True, append_images=others, duration=_FRAME_MS, loop=0)
     if record:
         from tune_tasks.rllib.data.recording import write_recording
 
         write_recording(record, recorded, bounds)
-    return played
+    return results
 
 
 def check(folder: Path, render: Path | None, record: Path | None) -> None:
-    """Raise UsageError for what can be seen to be wrong without starting anything."""
+    """Raise UsageError for what is wrong and can be seen without starting anything."""
     checkpoint = Checkpoint.read(folder)
     if record and checkpoint.config.get("observation_filter", "NoFilter") != "NoFilter":
         raise UsageError(
             "--record: this policy sees filtered observations, from which no other could learn"
         )
-    for option, file, kinds in (("--render", render, _PICTURES), ("--record", record, _DATA)):
-        if file and file.suffix not in kinds:
-            raise UsageError(
-                f"{option}: expected a file that ends with one of {', '.join(kinds)}, got"
-                f" {str(file)!r}"
-            )
-        if file and not file.absolute().parent.is_dir():
-            raise UsageError(f"{option}: there is no folder {file.absolute().parent}")
+    _check_file("--render", render, _PICTURES)
+    _check_file("--record", record, _DATA)
+
+
+def _check_file(option: str, file: Path | None, kinds: tuple[str, ...]) -> None:
+    if file is None:
+        return
+    if file.suffix not in kinds:
+        raise UsageError(
+            f"{option}: expected a file that ends with one of {', '.join(kinds)}, got {str(file)!r}"
+        )
+    if not file.absolute().parent.is_dir():
+        raise UsageError(f"{option}: there is no folder {file.absolute().parent}")
 
 
 def _settings(checkpoint: Checkpoint, seed: int | None, is_filmed: bool) -> AlgorithmConfig:
-    """The trial's, with everything in this process."""
+    """The trial's settings, with everything in this process."""
     settings = algorithm_config(checkpoint.alg, checkpoint.env, checkpoint.config)
     settings.env_runners(num_env_runners=0, num_envs_per_env_runner=1, create_local_env_runner=True)
     settings.learners(num_learners=0, num_gpus_per_learner=0)
@@ -112,28 +116,40 @@ def _settings(checkpoint: Checkpoint, seed: int | None, is_filmed: bool) -> Algo
         evaluation_num_env_runners=0,
         evaluation_parallel_to_training=False,
     )
-    # Offline algorithms have env runners only for evaluation, and the data may no longer exist.
     if algorithm_named(checkpoint.alg).learns_from_data:
-        settings.evaluation(evaluation_interval=1)
-        settings.offline_data(input_="sampler")
-        # The player's are its environment's
-        settings.environment(observation_space=None, action_space=None)
-        if hasattr(settings, "replay_buffer_config"):
-            # Without data, CQL must have a buffer.
-            settings.training(replay_buffer_config={"type": "EpisodeReplayBuffer"})
+        _have_it_play(settings)
     settings.debugging(seed=seed)
     settings.env_config["search_path"] = [str(Path.cwd())]  # as where the trial was started
     if is_filmed:
-        options = settings.env_config["options"]
-        arguments = {**options.arguments, "render_mode": "rgb_array"}
-        settings.env_config["options"] = dataclasses.replace(options, arguments=arguments)
-        _try_filmed(settings)
+        _film(settings)
     return settings
 
 
-def _try_filmed(settings: AlgorithmConfig) -> None:
+def _have_it_play(settings: AlgorithmConfig) -> None:
+    """Let an algorithm play that learns from data: such ones have env runners for evaluation only.
+
+    It goes without its data, which may no longer exist.
+    """
+    settings.evaluation(evaluation_interval=1)
+    settings.offline_data(input_="sampler")
+    # None, so that RLlib takes those of the env runner's environment.
+    settings.environment(observation_space=None, action_space=None)
+    if hasattr(settings, "replay_buffer_config"):
+        # Without data, CQL must have a buffer.
+        settings.training(replay_buffer_config={"type": "EpisodeReplayBuffer"})
+
+
+def _film(settings: AlgorithmConfig) -> None:
+    """Make the environment one that gives pictures.
+
+    Raises:
+        UsageError: If it cannot.
+    """
     from tune_tasks.rllib.envs.environments import create
 
+    options = settings.env_config["options"]
+    arguments = {**options.arguments, "render_mode": "rgb_array"}
+    settings.env_config["options"] = dataclasses.replace(options, arguments=arguments)
     try:
         create(settings.env_config).close()
     except TypeError as error:
@@ -150,26 +166,31 @@ def _runner(algorithm: Algorithm) -> Any:
     from tune_tasks.rllib.algorithms.workers import weights
 
     runner = algorithm.eval_env_runner
+    # private: _learner, because LearnerGroup gives its local learner in no other way.
     runner.set_state(weights(algorithm.learner_group._learner))
     return runner
 
 
 def _bounds(runner: Any) -> tuple[Any, Any] | None:
-    """Between which actions are clipped before the environment takes them.
+    """The bounds to which actions are clipped before the environment takes them.
 
-    In the policy's units.
+    They are in the policy's units.
     """
     space = runner.env.single_action_space
     if not isinstance(space, gymnasium.spaces.Box):
         return None
     if runner.config.normalize_actions:
         return -1.0, 1.0
-    return (space.low, space.high) if runner.config.clip_actions else None
+    if runner.config.clip_actions:
+        return space.low, space.high
+    return None
 
 
 def _play(runner: Any, explore: bool) -> SingleAgentEpisode:
     (episode,) = runner.sample(num_episodes=1, explore=explore)
-    runner._seed = None  # or RLlib would begin each episode alike
+    # private: _seed, because RLlib resets the environment with it before each episode, and so all
+    # episodes would begin alike.
+    runner._seed = None
     played: SingleAgentEpisode = episode
     return played
 

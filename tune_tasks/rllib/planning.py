@@ -1,6 +1,6 @@
-"""An experiment of RLlib's, checked before anything starts.
+"""An RLlib experiment, checked before anything starts.
 
-Algorithm, environment, every config key, the processes' shares.
+Its algorithm, its environment, every key of its config, and the shares of its processes.
 """
 
 from __future__ import annotations
@@ -26,28 +26,26 @@ from tune_tasks.rllib.config.algorithm_config import algorithm_config
 from tune_tasks.rllib.config.catalog import ALGORITHMS, algorithm_named
 from tune_tasks.rllib.config.ignored_keys import ignored_keys
 from tune_tasks.rllib.config.keys_2017 import METRICS as OUR_NAMES
+from tune_tasks.rllib.placing import place
 from tune_tasks.rllib.quiet import quiet
-from tune_tasks.rllib.trainable import RLlibTrainable, place
+from tune_tasks.rllib.trainable import RLlibTrainable
 from tune_tasks.spec.schema import ExperimentSpec
 
-#: What a trial reports beside `learner/…` and `evaluation/…`.
 METRICS = (
-    *(
-        "training_iteration",
-        "timesteps_total",
-        "timesteps_this_iter",
-        "time_total_s",
-        "time_this_iter_s",
-        "timestamp",
-    ),
-    *(
-        "episode_reward_mean",
-        "episode_reward_min",
-        "episode_reward_max",
-        "episode_len_mean",
-        "episodes_total",
-    ),
+    "training_iteration",
+    "timesteps_total",
+    "timesteps_this_iter",
+    "time_total_s",
+    "time_this_iter_s",
+    "timestamp",
+    "episode_reward_mean",
+    "episode_reward_min",
+    "episode_reward_max",
+    "episode_len_mean",
+    "episodes_total",
 )
+"""The metrics that a trial reports beside those of `_GROUPS`."""
+
 _GROUPS = ("learner/", "evaluation/", "custom")
 _MOST_PROBLEMS = 20
 Locator = Callable[..., Location | None]
@@ -55,7 +53,7 @@ Locator = Callable[..., Location | None]
 
 
 def in_our_names(experiment: ExperimentSpec, at: Locator) -> ExperimentSpec:
-    """The experiment with our names for what RLlib has called its metrics, in `stop` and `metric`.
+    """The experiment with our names for RLlib's metrics, in `stop` and `metric`.
 
     Raises:
         SpecError: If `stop` has one metric under two names.
@@ -76,7 +74,7 @@ def in_our_names(experiment: ExperimentSpec, at: Locator) -> ExperimentSpec:
 def rllib_plan(
     experiment: ExperimentSpec, trials: Sequence[Trial], folder: Path | None, at: Locator
 ) -> tuple[RLlibTrainable, list[Trial]]:
-    """What an experiment's trials call, and the trials with the shares of their processes.
+    """The trainable of an experiment, and its trials with the shares of their processes.
 
     Args:
         experiment: With an `alg` that is not `script`.
@@ -91,7 +89,7 @@ def rllib_plan(
     """
     try:
         algorithm_named(experiment.alg).config_class()
-    except UsageError as exc:  # without the algorithm nobody knows its keys
+    except UsageError as exc:  # alone, because without an algorithm no key is known
         raise SpecError(str(exc), at(("alg",))) from None
     problems: list[SpecError] = []
     with _noting(problems, at(("env",)) if experiment.env else at(())):
@@ -103,7 +101,26 @@ def rllib_plan(
     restore = None
     with _noting(problems, at(("restore",))):
         restore = _restored(experiment, folder)
-    trainable = RLlibTrainable(
+    trainable = _trainable(experiment, restore, folder)
+    placed = list(_placed(trials, trainable, env, problems, at))
+    if problems:
+        raise SpecError.of(problems)
+    return trainable, placed
+
+
+@contextlib.contextmanager
+def _noting(problems: list[SpecError], place: Location | None) -> Iterator[None]:
+    """Note an error of the context, and go on after the context."""
+    try:
+        yield
+    except BadInputError as exc:
+        problems.append(SpecError(str(exc), place))
+
+
+def _trainable(
+    experiment: ExperimentSpec, restore: Path | None, folder: Path | None
+) -> RLlibTrainable:
+    return RLlibTrainable(
         experiment.alg,
         experiment.env or "",
         experiment.resources.resources(),
@@ -113,19 +130,6 @@ def rllib_plan(
         unset=frozenset({"cpu", "gpu"} - experiment.resources.model_fields_set),
         checkpoint_at_end=experiment.checkpoint_at_end,
     )
-    placed = list(_placed(trials, trainable, env, problems, at))
-    if problems:
-        raise SpecError.of(problems)
-    return trainable, placed
-
-
-@contextlib.contextmanager
-def _noting(problems: list[SpecError], place: Location | None) -> Iterator[None]:
-    """Keep what is found to be wrong in the context, and go on after it."""
-    try:
-        yield
-    except BadInputError as exc:
-        problems.append(SpecError(str(exc), place))
 
 
 def _check_env(experiment: ExperimentSpec) -> None:
@@ -133,16 +137,15 @@ def _check_env(experiment: ExperimentSpec) -> None:
         raise UsageError(
             f"env: {experiment.alg} needs an environment, e.g. CartPole-v1 or module:Class"
         )
-    # And Gymnasium, which scripts need not have
+    # Imported here, because a script's experiment must do without Gymnasium.
     from tune_tasks.rllib.envs.env_ids import check_environment
 
     check_environment(experiment.env)
 
 
 def _check_metric(alg: str, name: str) -> None:
-    if name not in METRICS and not name.removeprefix("info/").removeprefix("info.").startswith(
-        _GROUPS
-    ):
+    short = name.removeprefix("info/").removeprefix("info.")
+    if name not in METRICS and not short.startswith(_GROUPS):
         known = f"known: {', '.join(METRICS)}, learner/…, evaluation/…"
         raise UsageError(
             f"stop.{name}: no trial of {alg} reports it{did_you_mean(name, METRICS)} ({known})"
@@ -150,16 +153,16 @@ def _check_metric(alg: str, name: str) -> None:
 
 
 def _folders(of_spec: Path | None) -> tuple[Path, ...]:
-    return (Path.cwd(), of_spec.absolute()) if of_spec else (Path.cwd(),)
+    if of_spec is None:
+        return (Path.cwd(),)
+    return (Path.cwd(), of_spec.absolute())
 
 
 def _restored(experiment: ExperimentSpec, folder: Path | None) -> Path | None:
+    if experiment.restore is None:
+        return None
     try:
-        return (
-            None
-            if experiment.restore is None
-            else _checkpoint(Path(experiment.restore), experiment, folder)
-        )
+        return _checkpoint(Path(experiment.restore), experiment, folder)
     except UsageError as exc:
         raise UsageError(f"restore: {exc}") from None
 
@@ -183,9 +186,8 @@ def _placed(
 ) -> Iterator[Trial]:
     """The trials with their processes' shares.
 
-    Each config is built once, as RLlib is going to see it.
-
-    What is wrong goes to `problems`; with many of them the rest of the trials is not looked at.
+    Each distinct config is built once, as RLlib is going to build it. What is wrong goes to
+    `problems`; if there are many, the rest of the trials is not looked at.
     """
     known: dict[str, tuple[Resources, ...]] = {}
     said: set[str] = set()
@@ -199,11 +201,8 @@ def _placed(
                 known[key] = _bundles(trial, trainable, env)
             except ConfigError as exc:
                 new = [problem for problem in exc.each() if str(problem) not in said]
-                problems += [
-                    SpecError(_of_trial(problem, trial), at(("config", *problem.key)))
-                    for problem in new
-                ]
                 said |= set(map(str, new))
+                problems += [_of_config(problem, trial, at) for problem in new]
             except ResourcesError as exc:
                 problems.append(SpecError(_of_trial(exc, trial), at(("resources",))))
         yield _with_shares(trial, known[key], trainable)
@@ -218,11 +217,16 @@ def _bundles(trial: Trial, trainable: RLlibTrainable, env: str | None) -> tuple[
 def _with_shares(trial: Trial, bundles: tuple[Resources, ...], trainable: RLlibTrainable) -> Trial:
     resources = trial.resources
     if trainable.unset:
-        cpu, gpu = (sum(getattr(bundle, name) for bundle in bundles) for name in ("cpu", "gpu"))
+        cpu = sum(bundle.cpu for bundle in bundles)
+        gpu = sum(bundle.gpu for bundle in bundles)
         resources = dataclasses.replace(resources, cpu=cpu, gpu=gpu)
-    return dataclasses.replace(
-        trial, resources=resources, bundles=bundles if len(bundles) > 1 else ()
-    )
+    # A trial of one process needs no placement group.
+    grouped = bundles if len(bundles) > 1 else ()
+    return dataclasses.replace(trial, resources=resources, bundles=grouped)
+
+
+def _of_config(problem: ConfigError, trial: Trial, at: Locator) -> SpecError:
+    return SpecError(_of_trial(problem, trial), at(("config", *problem.key)))
 
 
 def _of_trial(error: BadInputError, trial: Trial) -> str:

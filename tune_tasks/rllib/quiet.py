@@ -1,4 +1,4 @@
-"""RLlib without its warnings: at every build it warns of what its own defaults do."""
+"""RLlib without its warnings, because each build warns of what RLlib's own defaults do."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ _TALKATIVE = ("ray.rllib", "ray.tune", "ray._common.deprecation", "gymnasium")
 
 @contextlib.contextmanager
 def quiet(*, verbose: bool = False) -> Iterator[None]:
-    """For the time of the context only RLlib's errors are logged, and no Python warning is shown.
+    """Log only RLlib's errors, and show no Python warning, for the time of the context.
 
-    `verbose` changes nothing.
+    Args:
+        verbose: Whether to change nothing instead.
     """
     if verbose:
         yield

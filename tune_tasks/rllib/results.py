@@ -12,21 +12,20 @@ from typing import Any
 from tune_tasks.result import TrainingResult
 
 EPISODES = "tune_tasks_episodes"
-"""The key under `env_runners` for the (return.
-
-Length) of every episode that ended in one `train()` call.
-"""
+"""The key under `env_runners` that has the return and length of every episode that ended."""
 
 _RECENT_EPISODES = 100
-# NaN from the second iteration on, in RLlib 2.60
 _NO_STATISTICS = ("num_trainable_parameters", "num_non_trainable_parameters")
+"""RLlib 2.60 reports NaN for these from the second iteration on."""
+
 _EVALUATION = {
     "episode_return_mean": "episode_reward_mean",
     "episode_return_min": "episode_reward_min",
     "episode_return_max": "episode_reward_max",
     "episode_len_mean": "episode_len_mean",
 }
-_ONLY_MODULE, _ALL_MODULES = "default_policy", "__all_modules__"
+_ONLY_MODULE = "default_policy"
+_ALL_MODULES = "__all_modules__"
 
 
 @dataclass
@@ -34,7 +33,7 @@ class RecentEpisodes:
     """The last 100 episodes, as the RLlib of 2017 kept them: one lucky episode stops nothing.
 
     Attributes:
-        recent: Return and length, in steps, of each.
+        recent: The return and the length, in steps, of each.
         total: Episodes since the trial began.
     """
 
@@ -42,16 +41,13 @@ class RecentEpisodes:
     total: int = 0
 
     def add(self, ended: Iterable[Any]) -> None:
-        """Take in the episodes that have just ended, each a return and a length."""
+        """Add episodes that have just ended, each a return and a length."""
         for episode_return, length in ended:
             self.recent.append((float(episode_return), int(length)))
             self.total += 1
 
     def fields(self) -> dict[str, Any]:
-        """The fields of TrainingResult that speak of episodes.
-
-        No means before the first has ended.
-        """
+        """The fields of TrainingResult about episodes; no means before the first has ended."""
         if not self.recent:
             return {"episodes_total": self.total}
         returns, lengths = zip(*self.recent, strict=True)
@@ -70,14 +66,14 @@ def training_result(
     on_data: bool = False,
     evaluated: bool = True,
 ) -> TrainingResult:
-    """What one `Algorithm.train()` came to.
+    """The report of one `Algorithm.train()`.
 
     Args:
-        result: What it returned.
-        episodes: The trial's, which those of the result are added to.
+        result: What `train()` returned.
+        episodes: The trial's; those of the result are added.
         on_data: Whether the algorithm learns from recorded data: its episodes are those of its
             evaluation, and its timesteps the recorded ones that it has trained on.
-        evaluated: Whether what the result says of an evaluation is new; RLlib repeats it until the
+        evaluated: Whether the result's evaluation is new; RLlib repeats an evaluation until the
             next.
 
     Returns:
@@ -90,34 +86,37 @@ def training_result(
         episodes.add(_ended(played.get(EPISODES)))
     fields = {} if on_data and not episodes.total else episodes.fields()
     learners = result.get("learners", {})
-    fields["info"] = {**fields.get("info", {}), "learner": _statistics(learners)}
+    info = {**fields.get("info", {}), "learner": _statistics(learners)}
     if evaluation:
-        fields["info"]["evaluation"] = _evaluation(evaluation)
-    trained = learners.get(_ALL_MODULES, {}).get("num_env_steps_trained_lifetime", 0)
-    timesteps = trained if on_data else result["num_env_steps_sampled_lifetime"]
-    return TrainingResult(timesteps_total=int(timesteps), **fields)
+        info["evaluation"] = _evaluation(evaluation)
+    if on_data:
+        all_modules = learners.get(_ALL_MODULES, {})
+        timesteps = all_modules.get("num_env_steps_trained_lifetime", 0)
+    else:
+        timesteps = result["num_env_steps_sampled_lifetime"]
+    return TrainingResult(timesteps_total=int(timesteps), **{**fields, "info": info})
 
 
 def _evaluation(played: Mapping[str, Any]) -> dict[str, float]:
-    """What RLlib's evaluation has measured, in our words.
-
-    Nothing where no episode has ended in it.
-    """
+    """What RLlib's evaluation has measured, in our names; empty if no episode has ended in it."""
     means = {ours: float(played.get(theirs, math.nan)) for theirs, ours in _EVALUATION.items()}
     return {name: value for name, value in means.items() if math.isfinite(value)}
 
 
 def _ended(series: Any) -> Iterable[Any]:
-    """The items of a series, of which RLlib gives one alone without its list, and NaN for none."""
+    """The items of a series; RLlib gives a single one without its list, and NaN for none."""
     if isinstance(series, tuple):
         return [series]
     return series if isinstance(series, list) else []
 
 
 def _statistics(learners: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain numbers; those of the only module without its name before them."""
+    """Plain numbers; those of an only module without its name before them."""
     plain = {name: _plain(values) for name, values in learners.items() if name != _ALL_MODULES}
-    return plain[_ONLY_MODULE] if set(plain) == {_ONLY_MODULE} else plain
+    if set(plain) == {_ONLY_MODULE}:
+        only: dict[str, Any] = plain[_ONLY_MODULE]
+        return only
+    return plain
 
 
 def _plain(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """An RLlib algorithm as a trainable.
 
-Built, trained and reported iteration by iteration, in the trial's process.
+It is built, trained and reported iteration by iteration, in the trial's process.
 """
 
 from __future__ import annotations
@@ -9,21 +9,20 @@ import contextlib
 import dataclasses
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tune_tasks.errors import ResourcesError, TrainableError
+from tune_tasks.errors import TrainableError
 from tune_tasks.model.trial import Resources
 from tune_tasks.rllib import checkpoints
 from tune_tasks.rllib.checkpoints import Checkpoint
 from tune_tasks.rllib.config.algorithm_config import algorithm_config
 from tune_tasks.rllib.config.catalog import algorithm_named
-from tune_tasks.rllib.config.keys_2017 import KEYS
+from tune_tasks.rllib.placing import place
 from tune_tasks.rllib.quiet import quiet
 from tune_tasks.rllib.results import RecentEpisodes, training_result
-from tune_tasks.rllib.shares import divide
 from tune_tasks.trial.reporter import StatusReporter, reports_of
 from tune_tasks.trial.reports import Earlier, TrialReports
 from tune_tasks.trial.trainable import Trainable, TrainFunction
@@ -32,16 +31,6 @@ if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm import Algorithm
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
-_WORKERS_CPU = {"num_cpus_per_env_runner", "num_cpus_per_worker"}
-_WORKERS = {
-    *{
-        old
-        for old, place in KEYS.items()
-        if place.name in ("num_env_runners", "num_learners", "evaluation_num_env_runners")
-    },
-    *("num_env_runners", "num_learners", "evaluation_num_env_runners"),
-}
-"""What a config calls the number of its workers."""
 _RESTARTS = {"restart_failed_env_runners", "recreate_failed_workers"}
 
 
@@ -51,14 +40,15 @@ class RLlibTrainable(Trainable):
 
     Attributes:
         alg: The algorithm's name.
-        env: The environment's.
-        resources: Of the whole trial.
-        unset: Those of `cpu` and `gpu` that the spec does not name: they follow from the config.
-        checkpoint_freq: A checkpoint every so many iterations, and one at the end; 0: none.
-        checkpoint_at_end: A checkpoint at the end.
+        env: The environment's name.
+        resources: The whole trial's.
+        checkpoint_freq: Iterations from one checkpoint to the next, with one more at the end; 0 for
+            no checkpoints.
         restore: The checkpoint to go on from.
         verbose: Whether RLlib's warnings go to the trial's log.
-        folders: Where recorded data is looked for, in this order.
+        folders: The folders in which recorded data is looked for, in this order.
+        unset: Those of `cpu` and `gpu` that the spec does not name: they follow from the config.
+        checkpoint_at_end: Whether there is a checkpoint at the end.
     """
 
     alg: str
@@ -82,7 +72,8 @@ class RLlibTrainable(Trainable):
     @contextlib.contextmanager
     def loaded(self) -> Iterator[TrainFunction]:
         """See `Trainable`; RLlib is imported here."""
-        import ray.rllib.algorithms.algorithm  # noqa: F401 - takes seconds, which are no time of training
+        # Here, because the import takes seconds that must not count as time of training.
+        import ray.rllib.algorithms.algorithm  # noqa: F401
 
         with quiet(verbose=self.verbose):
             yield self._train
@@ -90,14 +81,19 @@ class RLlibTrainable(Trainable):
     def _train(self, config: dict[str, Any], reporter: StatusReporter) -> None:
         reports = reports_of(reporter)
         reports.prepare()
-        earlier = Checkpoint.read(self.restore) if self.restore else None
-        restore = checkpoints.algorithm_folder(self.restore) if self.restore else None
+        earlier = Earlier()
+        episodes = RecentEpisodes()
+        restore: Path | None = None
+        if self.restore:
+            checkpoint = Checkpoint.read(self.restore)
+            earlier = checkpoint.earlier
+            episodes = checkpoint.recent_episodes()
+            restore = checkpoints.algorithm_folder(self.restore)
         with tempfile.TemporaryDirectory(prefix="tune-tasks-errors-") as errors:
             settings = self._settings(config, reports.seed, errors)
             _try_environment(settings)
             with _own_errors(settings), built(settings, restore) as algorithm:
-                reports.begin(earlier.earlier if earlier else Earlier())
-                episodes = earlier.recent_episodes() if earlier else RecentEpisodes()
+                reports.begin(earlier)
                 _Training(self, algorithm, config, reports, episodes).run()
 
     def _settings(self, config: Mapping[str, Any], seed: int, errors: str) -> AlgorithmConfig:
@@ -108,7 +104,8 @@ class RLlibTrainable(Trainable):
         if settings.seed is None:
             settings.debugging(seed=seed)
         settings.env_config |= {"search_path": list(sys.path), "errors": errors}
-        if not _RESTARTS & config.keys():  # else a broken environment is tried for ever, in silence
+        if not _RESTARTS & config.keys():
+            # Because RLlib by default tries a broken environment again and again, without a word.
             settings.fault_tolerance(restart_failed_env_runners=False)
             if algorithm_named(self.alg).outlives_workers:
                 settings.fault_tolerance(ignore_env_runner_failures=True)
@@ -116,12 +113,10 @@ class RLlibTrainable(Trainable):
 
 
 def _try_environment(settings: AlgorithmConfig) -> None:
-    """One step of the environment in this process.
+    """Act once in the environment in this process, which raises its own errors as they are.
 
-    What is wrong with it from the start is raised as it is.
-
-    An algorithm that learns from data alone, for which RLlib makes no environment, is told what one
-    observes and does.
+    An algorithm that learns from data alone, for which RLlib makes no environment, is told the
+    spaces.
     """
     from tune_tasks.rllib.envs.environments import try_environment
 
@@ -135,21 +130,21 @@ def _try_environment(settings: AlgorithmConfig) -> None:
 
 @contextlib.contextmanager
 def _own_errors(settings: AlgorithmConfig) -> Iterator[None]:
-    """In place of what RLlib makes of an environment's error, the error.
+    """Raise an environment's own error in the place of RLlib's.
 
-    In place of an error without a word, its cause.
+    An error without a message gives place to its cause.
     """
     try:
         yield
     except Exception as exc:  # noqa: BLE001 - it or its cause is raised again
-        _raise_own_error(settings)
+        _raise_environments_error(settings)
         cause: BaseException = exc
         while not str(cause) and cause.__cause__ is not None:
             cause = cause.__cause__
         raise cause from cause.__cause__
 
 
-def _raise_own_error(settings: AlgorithmConfig) -> None:
+def _raise_environments_error(settings: AlgorithmConfig) -> None:
     from tune_tasks.rllib.envs.env_errors import first_error
 
     if error := first_error(settings.env_config["errors"]):
@@ -158,97 +153,56 @@ def _raise_own_error(settings: AlgorithmConfig) -> None:
 
 @contextlib.contextmanager
 def built(settings: AlgorithmConfig, restore: Path | None) -> Iterator[Algorithm]:
-    """The algorithm, as it was where RLlib's files of a checkpoint are given.
+    """Build the algorithm; it and its workers end with the context.
 
-    Until the context ends.
+    Args:
+        settings: Its config.
+        restore: RLlib's files of a checkpoint to go on from.
     """
-    from ray.rllib.utils.checkpoints import Checkpointable
-
-    from tune_tasks.rllib.algorithms.workers import end
-
     with _working_folder():
         algorithm = settings.build_algo()
         try:
-            if restore and algorithm.env_runner_group:
-                algorithm.restore_from_path(str(restore))
-            elif restore:
-                # One that learns from data alone has no group, which RLlib's own method asks for
-                Checkpointable.restore_from_path(algorithm, str(restore))
+            if restore:
+                _restore(algorithm, restore)
             yield algorithm
         finally:
-            for group in filter(
-                None, (algorithm.env_runner_group, algorithm.eval_env_runner_group)
-            ):
-                end(group)
-            algorithm.stop()
+            _close(algorithm)
+
+
+def _restore(algorithm: Algorithm, folder: Path) -> None:
+    from ray.rllib.utils.checkpoints import Checkpointable
+
+    if algorithm.env_runner_group:
+        algorithm.restore_from_path(str(folder))
+    else:
+        # Not Algorithm's own method, which asks for a group of env runners. An algorithm that
+        # learns from data alone has none.
+        Checkpointable.restore_from_path(algorithm, str(folder))
+
+
+def _close(algorithm: Algorithm) -> None:
+    from tune_tasks.rllib.algorithms.workers import end
+
+    for group in (algorithm.env_runner_group, algorithm.eval_env_runner_group):
+        if group:
+            end(group)
+    algorithm.stop()
 
 
 @contextlib.contextmanager
 def _working_folder() -> Iterator[None]:
-    """Keep what RLlib makes for its own logs, an empty folder a build, out of `~/ray_results`."""
+    """Keep the folders that RLlib makes for its own logs, one a build, out of `~/ray_results`."""
     import ray.tune.trainable.trainable
 
-    trainable: Any = ray.tune.trainable.trainable
-    kept = trainable.DEFAULT_STORAGE_PATH
+    # private: DEFAULT_STORAGE_PATH, because AlgorithmConfig.build_algo takes no folder.
+    module: Any = ray.tune.trainable.trainable
+    default = module.DEFAULT_STORAGE_PATH
     with tempfile.TemporaryDirectory(prefix="tune-tasks-rllib-") as folder:
-        trainable.DEFAULT_STORAGE_PATH = folder
+        module.DEFAULT_STORAGE_PATH = folder
         try:
             yield
         finally:
-            trainable.DEFAULT_STORAGE_PATH = kept
-
-
-def place(
-    settings: AlgorithmConfig,
-    config: Mapping[str, Any],
-    resources: Resources,
-    unset: Collection[str] = (),
-) -> tuple[Resources, ...]:
-    """Give a trial's processes their shares of its resources.
-
-    Returns the bundles, the trial's own process's first.
-
-    Args:
-        settings: RLlib's, which are told of the shares.
-        config: The spec's; where it says what a worker has, that holds.
-        resources: The whole trial's.
-        unset: Those of `cpu` and `gpu` that nobody has named. A CPU is the trial's own and one each
-            worker's, if `config` says how many workers there are; GPUs are what `config` asks for.
-
-    Raises:
-        ResourcesError: If they do not suffice.
-    """
-    evaluators = settings.evaluation_num_env_runners if settings.evaluation_interval else 0
-    if "gpu" in unset:
-        players = settings.num_env_runners + evaluators
-        gpu = settings.num_gpus_per_learner + players * settings.num_gpus_per_env_runner
-        resources = dataclasses.replace(resources, gpu=gpu)
-    if resources.gpu and settings.num_learners:
-        if "num_learners" in config:
-            raise ResourcesError(
-                "resources: a trial's GPUs are its own process's: with `gpu`, `num_learners` must"
-                " be 0"
-            )
-        # IMPALA's and APPO's default is 1, which would have no GPU
-        settings.learners(num_learners=0)
-    workers = settings.num_env_runners + evaluators + settings.num_learners
-    cpu = settings.num_cpus_per_env_runner if _WORKERS_CPU & config.keys() else None
-    if "cpu" in unset and _WORKERS & config.keys():
-        resources = dataclasses.replace(resources, cpu=1 + workers * (1 if cpu is None else cpu))
-    bundles = divide(resources, workers, cpu=cpu, gpu=settings.num_gpus_per_env_runner)
-    own = bundles[0]
-    if settings.num_gpus_per_learner > own.gpu and not settings.num_learners:
-        raise ResourcesError(
-            f"resources: config asks for {settings.num_gpus_per_learner:g} GPUs, the trial has"
-            f" {own.gpu:g}"
-        )
-    if workers:
-        each: Any = bundles[1].cpu  # a fraction, too, whatever RLlib's annotation says
-        settings.env_runners(num_cpus_per_env_runner=each)
-        settings.learners(num_cpus_per_learner=each if settings.num_learners else 1)
-    if own.gpu and not settings.num_learners:
-        settings.learners(num_gpus_per_learner=own.gpu)
-    return bundles
+            module.DEFAULT_STORAGE_PATH = default
 
 
 class _Training:
@@ -262,33 +216,40 @@ class _Training:
         reports: TrialReports,
         episodes: RecentEpisodes,
     ) -> None:
-        self._trainable, self._algorithm, self._config = trainable, algorithm, config
-        self._reports, self._episodes = reports, episodes
+        self._trainable = trainable
+        self._facts = algorithm_named(trainable.alg)
+        self._algorithm = algorithm
+        self._config = config
+        self._reports = reports
+        self._episodes = episodes
         self._saved = 0
 
     def run(self) -> None:
-        every, at_end = self._trainable.checkpoint_freq, self._trainable.checkpoint_at_end
+        """Train until a report raises TrialStopped; a checkpoint at the end is written then."""
+        every = self._trainable.checkpoint_freq
+        at_end = bool(every) or self._trainable.checkpoint_at_end
         try:
             while True:
-                result = self._algorithm.train()
-                if (
-                    algorithm_named(self._trainable.alg).outlives_workers
-                    and not self._algorithm.config.restart_failed_env_runners
-                ):
-                    # Its worker has been left out in silence
-                    _raise_own_error(self._algorithm.config)
-                on_data, evaluated = (
-                    algorithm_named(self._trainable.alg).learns_from_data,
-                    self._is_evaluated(result["training_iteration"]),
-                )
-                self._reports.add(
-                    training_result(result, self._episodes, on_data=on_data, evaluated=evaluated)
-                )
+                self._iterate()
                 if every and self._iteration % every == 0:
                     self._save()
         finally:
-            if (every or at_end) and self._reports.stop and self._iteration != self._saved:
+            if at_end and self._reports.stop and self._iteration != self._saved:
                 self._save()
+
+    def _iterate(self) -> None:
+        result = self._algorithm.train()
+        if self._facts.outlives_workers and not self._algorithm.config.restart_failed_env_runners:
+            # RLlib leaves out a dead worker without a word, so its error is raised here.
+            _raise_environments_error(self._algorithm.config)
+        self._reports.add(
+            training_result(
+                result,
+                self._episodes,
+                on_data=self._facts.learns_from_data,
+                evaluated=self._is_evaluated(result["training_iteration"]),
+            )
+        )
 
     def _is_evaluated(self, iteration: int) -> bool:
         interval = self._algorithm.config.evaluation_interval
@@ -302,7 +263,7 @@ class _Training:
     def _save(self) -> None:
         last = self._reports.progress.last or {}
         earlier = Earlier(last["timesteps_total"], last["time_total_s"], last["training_iteration"])
-        what = Checkpoint(
+        checkpoint = Checkpoint(
             self._trainable.alg,
             self._trainable.env,
             self._config,
@@ -310,6 +271,6 @@ class _Training:
             list(self._episodes.recent),
             self._episodes.total,
         )
-        folder = checkpoints.write(self._reports.logdir, what, self._algorithm.save_to_path)
+        folder = checkpoints.write(self._reports.logdir, checkpoint, self._algorithm.save_to_path)
         self._saved = earlier.training_iteration
         print(f"checkpoint: {folder}")

@@ -1,9 +1,7 @@
-"""What BC, MARWIL, CQL and IQL learn from.
-
-Recorded data, read and made ready in the trial's own process.
+"""Recorded data to learn from, read and made ready in the trial's own process.
 
 RLlib reads by Ray Data, whose tasks and actors belong to no trial: they use CPUs that no
-`resources` name, and wait where trials hold all of them.
+`resources` name, and wait if trials hold all CPUs.
 """
 
 from __future__ import annotations
@@ -15,6 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.dataset
 from numpy.typing import NDArray
+
+# private: what Ray Data shuffles, cuts and checks with inside its tasks. Its public functions start
+# such tasks.
 from ray.data._internal.block_batching.block_batching import batch_blocks
 from ray.data._internal.object_extensions.arrow import raise_on_pickle_object_columns
 from ray.data.block import BlockAccessor
@@ -32,10 +33,12 @@ from torch import as_tensor
 
 from tune_tasks.errors import TrainableError
 
-#: `input_read_method`, as RLlib calls it -> the format, as Arrow calls it.
 FORMATS = {"read_parquet": "parquet", "read_json": "json"}
+"""RLlib's `input_read_method` -> Arrow's name of the format."""
+
 _EPISODES = "item"
 """The column of whole episodes, which RLlib has packed."""
+
 _ENDS = (Columns.TERMINATEDS, "dones")
 _READ_ROWS = 1_000
 
@@ -43,14 +46,14 @@ Batch = dict[str, NDArray[Any]]
 
 
 def dataset(source: str | Sequence[str], method: str) -> pyarrow.dataset.Dataset:
-    """The files as one dataset; of them, only what tells the columns is read.
+    """The files as one dataset. Only what tells the columns is read.
 
     Args:
         source: Files, or one file or folder; paths or URIs.
         method: One of `FORMATS`.
 
     Raises:
-        OSError: If there is no such file, or none that can be read.
+        OSError: If there is no such file, or it cannot be read.
         ValueError: If it is of another format, or has pickled columns, which would be executed.
     """
     files = pyarrow.dataset.dataset(source, format=FORMATS[method])
@@ -59,21 +62,18 @@ def dataset(source: str | Sequence[str], method: str) -> pyarrow.dataset.Dataset
 
 
 def columns(files: pyarrow.dataset.Dataset) -> list[str]:
-    """The columns that every file has; none where there is no file."""
-    names = [fragment.physical_schema.names for fragment in files.get_fragments()]
-    return [name for name in files.schema.names if all(name in there for there in names)]
+    """The columns that every file has; none if there is no file."""
+    common = set(files.schema.names)
+    for fragment in files.get_fragments():
+        common &= set(fragment.physical_schema.names)
+    return [name for name in files.schema.names if name in common]
 
 
 def missing_columns(config: AlgorithmConfig, names: Sequence[str]) -> list[str]:
-    """The columns without which nothing can be learned and which are not among `names`.
-
-    As this config calls them.
-    """
-    needed = (
-        [_EPISODES]
-        if config.input_read_episodes
-        else [Columns.OBS, Columns.ACTIONS, Columns.REWARDS]
-    )
+    """The columns that learning needs and that are not among `names`, as this config calls them."""
+    needed = [Columns.OBS, Columns.ACTIONS, Columns.REWARDS]
+    if config.input_read_episodes:
+        needed = [_EPISODES]
     if not (holds_many_steps(config) or config.ignore_final_observation):
         needed.append(Columns.NEXT_OBS)
     missing = [name for name in _called(config, needed) if name not in names]
@@ -83,32 +83,33 @@ def missing_columns(config: AlgorithmConfig, names: Sequence[str]) -> list[str]:
 
 
 def holds_many_steps(config: AlgorithmConfig) -> bool:
-    """Whether a row is of many steps: a whole episode, or a batch of old."""
+    """Whether a row has many steps: a whole episode, or a batch of RLlib's old API stack."""
     return bool(config.input_read_episodes or config.input_read_sample_batches)
 
 
 def _called(config: AlgorithmConfig, columns: Iterable[str]) -> list[str]:
-    """What RLlib's columns are called in the files."""
+    """The names that RLlib's columns have in the files."""
     called: dict[str, str] = SCHEMA | config.input_read_schema
     return [called.get(name, name) for name in columns]
 
 
 class RecordedData(OfflineData):
-    """RLlib's `OfflineData` without Ray Data.
-
-    Lives in the process of the trial, which is that of its learner.
+    """RLlib's `OfflineData` without Ray Data. Lives in the process of the trial and its learner.
 
     An epoch is every recorded step once, made ready by RLlib's learner connectors, shuffled as
     `iter_batches_kwargs` says, and cut into train batches. Connectors that need the networks have
-    those of at most `prelearner_module_synch_period` reads ago, which RLlib documents and does not
-    do. The steps that MARWIL's connectors add, to estimate values, and mask, are left out before
-    the batches are cut.
+    those of at most `prelearner_module_synch_period` reads ago, as RLlib documents and does not do.
+    MARWIL's connectors add steps to estimate values, and mask them; those are left out before the
+    batches are cut.
     """
 
-    def __init__(self, config: AlgorithmConfig) -> None:  # not RLlib's own, which starts Ray Data
+    def __init__(self, config: AlgorithmConfig) -> None:
+        # Not RLlib's own `__init__`, because it starts Ray Data.
         self.config = config
-        self.iter_batches_kwargs: dict[str, Any] = {}  # for RLlib to hand on; ours are the config's
-        self.spaces: Any = None  # RLlib sets these three
+        # RLlib hands these on; ours are the config's.
+        self.iter_batches_kwargs: dict[str, Any] = {}
+        # RLlib sets these three.
+        self.spaces: Any = None
         self.module_spec: Any = None
         self.learner_handles: Any = None
         self._raw: list[pa.Table] | None = None
@@ -119,7 +120,7 @@ class RecordedData(OfflineData):
         self._has_rows = False
 
     def sample(self, num_samples: int, return_iterator: bool = False, **_: Any) -> Any:
-        """A train batch; for CQL, which asks for one and takes iterators only, `[self]`."""
+        """A train batch; `[self]` for CQL, which asks for a batch and takes only iterators."""
         if return_iterator or isinstance(self.config, CQLConfig):
             return [self]
         batch = self._next(num_samples)
@@ -127,7 +128,7 @@ class RecordedData(OfflineData):
         return MultiAgentBatch(modules, env_steps=sum(map(len, modules.values())))
 
     def iter_torch_batches(self, *, batch_size: int, device: Any) -> Iterator[dict[str, Any]]:
-        """Train batches as tensors, for ever; named as in Ray Data's `DataIterator`."""
+        """Train batches as tensors, without an end; named as in Ray Data's `DataIterator`."""
         while True:
             yield {
                 name: as_tensor(column, device=device)
@@ -140,21 +141,18 @@ class RecordedData(OfflineData):
             self._batches = self.epoch(batch_size)
             batch = next(self._batches, None)
         if batch is None:
-            few = (
-                f"fewer than {batch_size} steps, of which `drop_last` leaves none"
-                if self._has_rows
-                else "no rows"
-            )
+            few = "no rows"
+            if self._has_rows:
+                few = f"fewer than {batch_size} steps, of which `drop_last` leaves none"
             raise TrainableError(f"input_: {self.config.input_} holds {few}")
         return batch
 
     def epoch(self, batch_size: int) -> Iterator[Batch]:
         """The data once, in train batches.
 
-        Each epoch is shuffled in another order, the same ones with the same seed.
+        Each epoch has an order of its own, which follows from the seed.
         """
         how = self.config.iter_batches_kwargs
-        seed = how.get("local_shuffle_seed", self.config.seed)
         self._epochs += 1
         batches: Iterator[Any] = batch_blocks(
             self._prepared(batch_size),
@@ -162,14 +160,17 @@ class RecordedData(OfflineData):
             batch_format="numpy",
             drop_last=how.get("drop_last", False),
             shuffle_buffer_min_size=how.get("local_shuffle_buffer_size"),
-            shuffle_seed=(
-                None
-                if seed is None
-                else int(np.random.SeedSequence([seed, self._epochs]).generate_state(1)[0])
-            ),
-            ensure_copy=True,  # tensors share what they are made of, and may be written to
+            shuffle_seed=self._shuffle_seed(),
+            # Because tensors share the memory of the arrays, and may be written to.
+            ensure_copy=True,
         )
         return batches
+
+    def _shuffle_seed(self) -> int | None:
+        seed = self.config.iter_batches_kwargs.get("local_shuffle_seed", self.config.seed)
+        if seed is None:
+            return None
+        return int(np.random.SeedSequence([seed, self._epochs]).generate_state(1)[0])
 
     def _prepared(self, batch_size: int) -> Iterator[pa.Table]:
         if not self.config.materialize_mapped_data:
@@ -179,12 +180,15 @@ class RecordedData(OfflineData):
         return iter(self._ready)
 
     def _prepare(self, batch_size: int) -> Iterator[pa.Table]:
-        prepare = self._preparation = self._preparation or self._new_preparation()
+        if self._preparation is None:
+            self._preparation = self._new_preparation()
+        prepare = self._preparation
         rows = 1 if holds_many_steps(self.config) else batch_size
         batches: Iterator[Any] = batch_blocks(self._blocks(), batch_size=rows, batch_format="numpy")
         for number, batch in enumerate(batches):
             self._has_rows = True
             if number % self.config.prelearner_module_synch_period == 0:
+                # private: _module, which OfflinePreLearner sets once and does not give out.
                 prepare._module.set_state(self._module_state())
             yield BlockAccessor.batch_to_block(_unmasked(prepare(self._observed(batch))))
 
@@ -194,13 +198,13 @@ class RecordedData(OfflineData):
         )
 
     def _module_state(self) -> Mapping[str, Any]:
-        state: Mapping[str, Any] = self.learner_handles[0].get_state(
-            components=COMPONENT_RL_MODULE
-        )[COMPONENT_RL_MODULE]
-        return state
+        learner = self.learner_handles[0]
+        state: Mapping[str, Any] = learner.get_state(components=COMPONENT_RL_MODULE)
+        module: Mapping[str, Any] = state[COMPONENT_RL_MODULE]
+        return module
 
     def _observed(self, batch: Batch) -> Batch:
-        """The steps, their observations as the environment's space has them."""
+        """The steps, with observations of the environment's own type and shape."""
         if holds_many_steps(self.config):
             return batch
         space = self.config.observation_space
@@ -208,7 +212,8 @@ class RecordedData(OfflineData):
             if name in self.config.input_compress_columns:
                 continue
             batch[name] = _dense(batch[name]).astype(space.dtype)
-            if (shape := batch[name].shape[1:]) != space.shape:
+            shape = batch[name].shape[1:]
+            if shape != space.shape:
                 raise TrainableError(
                     f"input_: observations of the shape {shape}; those of the environment have"
                     f" {space.shape}"
@@ -231,8 +236,9 @@ class RecordedData(OfflineData):
 
 
 class _Preparation(OfflinePreLearner):
-    """RLlib's, which draws from a buffer of episodes: here, each is taken whole, once."""
+    """Takes each episode whole, once; RLlib's own class draws from a buffer of episodes."""
 
+    # private: _postprocess_and_sample, the only step of OfflinePreLearner that uses the buffer.
     def _postprocess_and_sample(
         self, episodes: list[SingleAgentEpisode]
     ) -> list[SingleAgentEpisode]:
@@ -244,9 +250,10 @@ def _dense(column: NDArray[Any]) -> NDArray[Any]:
 
 
 def _unmasked(columns: Mapping[str, Any]) -> Batch:
-    """As arrays, without the steps that no loss counts."""
+    """The columns as arrays, without the steps that no loss counts."""
     arrays = {name: column.numpy() for name, column in columns.items()}
-    masks = [
-        mask.astype(bool) for name, mask in arrays.items() if name.endswith(f"/{Columns.LOSS_MASK}")
-    ]
-    return {name: column[masks[0]] for name, column in arrays.items()} if masks else arrays
+    for name, column in arrays.items():
+        if name.endswith(f"/{Columns.LOSS_MASK}"):
+            counts = column.astype(bool)
+            return {name: column[counts] for name, column in arrays.items()}
+    return arrays

@@ -1,4 +1,4 @@
-"""Played episodes as a file that BC, MARWIL, CQL and IQL learn from."""
+"""Played episodes as a file to learn from."""
 
 from __future__ import annotations
 
@@ -21,38 +21,37 @@ def write_recording(
 ) -> None:
     """Write a Parquet file with a row for each step, in the columns that RLlib reads, aside first.
 
-    `obs` and `new_obs` are what the policy saw, `actions` what it gave, as far as the environment
-    took it.
+    `obs` and `new_obs` are what the policy saw, and `actions` what it gave, clipped as for the
+    environment.
 
     Args:
-        file: Where to.
-        episodes: Whole ones.
+        file: The file.
+        episodes: Whole episodes.
         bounds: The least and the greatest action that the environment was given, in the policy's
-            units; None: any.
+            units; None for any action.
     """
-    observations = [np.asarray(episode.get_observations()) for episode in episodes]
-    last = [np.arange(len(episode)) == len(episode) - 1 for episode in episodes]
-    columns = {
-        Columns.EPS_ID: [np.full(len(episode), episode.id_) for episode in episodes],
-        Columns.OBS: [seen[:-1] for seen in observations],
-        Columns.ACTIONS: [
-            _clipped(np.asarray(episode.get_actions()), bounds) for episode in episodes
-        ],
-        Columns.REWARDS: [np.asarray(episode.get_rewards()) for episode in episodes],
-        Columns.NEXT_OBS: [seen[1:] for seen in observations],
-        Columns.TERMINATEDS: [
-            ends & episode.is_terminated for ends, episode in zip(last, episodes, strict=True)
-        ],
-        Columns.TRUNCATEDS: [
-            ends & episode.is_truncated for ends, episode in zip(last, episodes, strict=True)
-        ],
-    }
-    table = BlockAccessor.batch_to_block(
-        {name: np.concatenate(parts) for name, parts in columns.items()}
-    )
+    parts = [_columns(episode, bounds) for episode in episodes]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     buffer = pyarrow.BufferOutputStream()
-    pyarrow.parquet.write_table(table, buffer)
+    pyarrow.parquet.write_table(BlockAccessor.batch_to_block(columns), buffer)
     write_aside(file, buffer.getvalue().to_pybytes())
+
+
+def _columns(
+    episode: SingleAgentEpisode, bounds: tuple[Any, Any] | None
+) -> dict[str, NDArray[Any]]:
+    steps = len(episode)
+    observations = np.asarray(episode.get_observations())
+    is_last = np.arange(steps) == steps - 1
+    return {
+        Columns.EPS_ID: np.full(steps, episode.id_),
+        Columns.OBS: observations[:-1],
+        Columns.ACTIONS: _clipped(np.asarray(episode.get_actions()), bounds),
+        Columns.REWARDS: np.asarray(episode.get_rewards()),
+        Columns.NEXT_OBS: observations[1:],
+        Columns.TERMINATEDS: is_last & episode.is_terminated,
+        Columns.TRUNCATEDS: is_last & episode.is_truncated,
+    }
 
 
 def _clipped(actions: NDArray[Any], bounds: tuple[Any, Any] | None) -> NDArray[Any]:
