@@ -132,6 +132,17 @@ def test_a_failing_tracker_is_called_again_with_growing_pauses(scene):
     assert scene.steps == []
 
 
+def test_a_tracker_may_be_away_for_days(scene):
+    """A float has no room for two to the power of the failures of a night."""
+    scene.tracker.is_away = True
+    for _ in range(1100):
+        scene.now += 15
+        scene.serve()
+    scene.tracker.is_away = False
+    scene.now += 15
+    assert scene.serve() == 1
+
+
 def test_after_a_success_the_pauses_are_short_again(scene):
     scene.write(1)
     scene.tell(1)

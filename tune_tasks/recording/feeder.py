@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 _FLUSH_S = 1.0
 _FIRST_BACKOFF_S = 1.0
+_MOST_DOUBLINGS = 10
 
 
 @dataclass
@@ -118,7 +119,8 @@ class TrackerFeeder(threading.Thread):
         """Open the tracker, and serve until `end`; the thread is a daemon."""
         self.survive(self.tracker.connect)
         self._begun.wait()
-        self.survive(self.tracker.prepare)
+        if not self._is_ended:
+            self.survive(self.tracker.prepare)
         while not self._is_ended:
             if not self.serve_all():
                 self._wake.wait(_FLUSH_S / 4)
@@ -165,7 +167,9 @@ class TrackerFeeder(threading.Thread):
         return worked
 
     def _put_off(self, cursor: _Cursor) -> None:
-        pause_s = min(_FIRST_BACKOFF_S * 2**cursor.failures, LONGEST_BACKOFF_S)
+        # Bounded before it is raised to a power: a tracker may be away for days.
+        doublings = min(cursor.failures, _MOST_DOUBLINGS)
+        pause_s = min(_FIRST_BACKOFF_S * 2**doublings, LONGEST_BACKOFF_S)
         cursor.not_before = self._clock() + pause_s
         cursor.failures += 1
 
@@ -190,7 +194,7 @@ class TrackerFeeder(threading.Thread):
         return False
 
     def _is_due(self, status: AttemptStatus, cursor: _Cursor) -> bool:
-        """Whether there are reports to log now: the first and the last at once, others in turn."""
+        """Return whether to log now: the first and the last reports at once, others in turn."""
         if status.progress.size <= cursor.offset:
             return False
         if status.outcome or cursor.offset == 0:

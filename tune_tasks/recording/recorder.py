@@ -151,7 +151,7 @@ class Recorder:
             feeder.end()
 
     def _is_remote(self, info: AttemptInfo) -> bool:
-        """Whether an attempt runs on another machine, so that its files are not here."""
+        """Return whether an attempt runs on another machine, so that its files are not here."""
         return info.node != self._node
 
     def _seconds_without_progress(self) -> float:

@@ -14,7 +14,7 @@ from tune_tasks.tracking.info import SweepInfo
 
 @dataclass
 class FakeStore:
-    """What a `FakeTracker` has been told.
+    """Everything that a `FakeTracker` has been told.
 
     Attributes:
         rows: The reports, by attempt.

@@ -100,7 +100,7 @@ class TrainableContract(ABC):
         assert (sys.path, sys.argv) == before
 
     def test_getting_ready_changes_nothing(self, trainable: Trainable) -> None:
-        """What is ready already stays as it is."""
+        """A trainable that is ready already stays as it is."""
         kept = trainable.kept()
         assert kept.kept() == kept
         assert kept.for_run(verbose=True).for_run(verbose=False) == kept.for_run(verbose=False)

@@ -90,7 +90,7 @@ class RecorderLink:
         self._recorder.close(self._info.key, outcome)
 
     def _has_all(self, reports: TrialReports) -> bool:
-        """Whether the recorder has all bytes that are there; the file may have been truncated."""
+        """Return whether the recorder has all that is there; the file may have been truncated."""
         if not self._wants_bytes:
             return True
         return self._received >= min(reports.progress.size, self._size())
