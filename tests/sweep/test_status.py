@@ -135,6 +135,25 @@ def test_the_live_table():
     assert "Prefect: http://127.0.0.1:4200" in text
 
 
+def test_the_live_table_says_how_many_are_done_and_when_the_sweep_may_end():
+    def head(*records):
+        out = io.StringIO()
+        display = LiveDisplay(out)
+        display.show(view(*records))
+        display.close()
+        return out.getvalue().splitlines()[0].strip()
+
+    running = record(0, {"time_total_s": 20.0})
+    ended = record(1, {"time_total_s": 60.0}, ENDED)
+    failed = record(2, {"time_total_s": 1.0}, FAILED)
+    waiting = [record(3 + i) for i in range(9)]
+    assert head(running, *waiting) == "1/4 CPUs, 0/0 GPUs in use; 0 of 10 trials done"
+    assert (
+        head(running, ended, failed, *waiting)
+        == "1/4 CPUs, 0/0 GPUs in use; 2 of 12 trials done, about 10 min left"
+    )
+
+
 def test_the_live_table_has_the_metric_that_the_spec_names_and_goes_best_first(monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     out = io.StringIO()

@@ -1,9 +1,8 @@
-"""Prefect's run view of a sweep.
+"""What a sweep shows on its flow run's page in Prefect: artifacts.
 
-A leaderboard and the progress while it runs, a report at its end, as artifacts.
-
-The keys carry the experiment's name and nothing of the sweep, so that the runs of many nights line
-up under one key.
+They are a leaderboard and the progress while the sweep runs, and a report at its end. Their keys
+carry the experiment's name and nothing of the sweep, so that the runs of many nights line up under
+one key.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import queue
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -36,13 +35,11 @@ _KEY_LENGTH = 150  # PostgreSQL indexes no texts of thousands of characters
 class RunView:
     """Keeps the artifacts of a running sweep up to date, in place.
 
-    A Prefect that is slow or away delays nothing.
-
-    Lives in the driver; a thread of its own sends.
+    It lives in the driver. A thread of its own sends, so that a Prefect that is slow or away delays
+    nothing.
 
     Args:
-        flow_run_id: The flow run that the artifacts belong to; empty where there is none, and then
-            nothing is sent.
+        flow_run_id: The flow run that the artifacts belong to. If it is empty, nothing is sent.
     """
 
     def __init__(self, flow_run_id: str) -> None:
@@ -55,16 +52,18 @@ class RunView:
         self._thread.start()
 
     def offer(self, make: Callable[[], Summary]) -> None:
-        """Show how the sweep stands, if that is due.
+        """Show how the sweep stands, if that is due and the last one is sent.
 
-        `make` is called at most every five seconds.
+        Args:
+            make: Makes the summary; called every five seconds at most.
         """
-        if time.monotonic() >= self._next_at and self._waiting.empty():
-            self._next_at = time.monotonic() + _EVERY_S
+        now = time.monotonic()
+        if now >= self._next_at and self._waiting.empty():
+            self._next_at = now + _EVERY_S
             self._waiting.put(make())
 
     def close(self, summary: Summary, timeout_s: float) -> None:
-        """Show how the sweep has ended; waits until that is sent, as long as it may."""
+        """Show how the sweep has ended; wait until that is sent, or the time is up."""
         self._waiting.put(summary)
         self._waiting.put(None)
         self._thread.join(timeout_s)
@@ -73,7 +72,7 @@ class RunView:
         while (summary := self._waiting.get()) is not None:
             try:
                 self._send(summary)
-            except Exception as exc:  # noqa: BLE001 - a view is no reason to fail; the next one shows the same
+            except Exception as exc:  # noqa: BLE001 - the next one shows the same
                 logger.warning("Prefect: cannot show the leaderboard: %s", exc)
 
     def _send(self, summary: Summary) -> None:
@@ -104,44 +103,51 @@ class RunView:
 
 
 def publish_report(summary: Summary) -> None:
-    """Show the written reports.
-
-    Runs in the driver, in the task or flow run that they then belong to.
-    """
+    """Show the written reports, as artifacts of the task or flow run that calls this."""
     for experiment, suffix in zip(summary.experiments, _suffixes(summary), strict=True):
         paths = ReportPaths(experiment.logdir)
         try:
             create_markdown_artifact(
                 with_pictures_inside(paths), f"report-{suffix}", _description(experiment)
             )
-        except Exception as exc:  # noqa: BLE001 - a report that is not shown is no reason to fail
+        except Exception as exc:  # noqa: BLE001 - the sweep has ended as it has
             logger.warning("%s: no report is shown: %s", one_line(experiment.name), exc)
 
 
 def _artifacts(summary: Summary) -> Iterator[tuple[str, str, Any, str]]:
-    """Key, type, data and description of each."""
+    """Yield the key, type, data and description of each artifact."""
     for experiment, suffix in zip(summary.experiments, _suffixes(summary), strict=True):
-        board, description = leaderboard(experiment), _description(experiment)
+        board = leaderboard(experiment)
+        description = _description(experiment)
         yield f"leaderboard-{suffix}", "table", json.dumps(board.rows), description
         yield f"progress-{suffix}", "progress", board.progress, description
 
 
 def _description(experiment: ExperimentSummary) -> str:
     line = headline(experiment)
-    return f"{line}. [Compare in MLflow]({experiment.page})" if experiment.page else line
+    if experiment.page:
+        return f"{line}. [Compare in MLflow]({experiment.page})"
+    return line
 
 
 def _suffixes(summary: Summary) -> list[str]:
-    """The experiments' names as Prefect's keys take them: few small letters, digits and dashes.
+    """Return the experiments' names as Prefect's keys may have them, no two alike.
 
-    No two alike.
+    A key has small letters, digits and dashes, and no great length.
     """
     suffixes: list[str] = []
     for experiment in summary.experiments:
-        suffix = (
-            re.sub(r"[^a-z0-9]+", "-", experiment.name[:_KEY_LENGTH].lower()).strip("-")
-            or "experiment"
-        )
-        free = (suffix, *(f"{suffix}-{number}" for number in range(2, len(suffixes) + 3)))
-        suffixes.append(next(name for name in free if name not in suffixes))
+        short = experiment.name[:_KEY_LENGTH].lower()
+        name = re.sub(r"[^a-z0-9]+", "-", short).strip("-") or "experiment"
+        suffixes.append(_free_name(name, suffixes))
     return suffixes
+
+
+def _free_name(name: str, taken: Sequence[str]) -> str:
+    """Return the name, or the first of `name-2`, `name-3`, … that is not taken."""
+    free = name
+    number = 1
+    while free in taken:
+        number += 1
+        free = f"{name}-{number}"
+    return free

@@ -1,6 +1,6 @@
-"""The sweep's status for people.
+"""The sweep's status for people: a live table on a terminal, else a `== Status ==` block.
 
-A live table on a terminal, else the `== Status ==` block of 2017.
+The block looks as Ray Tune's did in 2017.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from tune_tasks.model.trial import TrialState, shown_name
 from tune_tasks.result import metric, tracked_metrics
 from tune_tasks.results.summary import metric_to_go_by
 from tune_tasks.sweep.records import TrialRecord
+from tune_tasks.sweep.time_left import Workload, time_left_s, time_left_text
 from tune_tasks.tracking.info import ExperimentInfo
 
 _EVERY_S = 3.0
+_LIVE_EVERY_S = 0.5
 LISTED = 20
 """Trials of an experiment that are shown one by one."""
 _ORDER = (TrialState.RUNNING, TrialState.ERROR, TrialState.PENDING, TrialState.TERMINATED)
@@ -54,15 +56,39 @@ class StatusView:
         running = [r.trial.resources for r in self.records if r.state is TrialState.RUNNING]
         return sum(r.cpu for r in running), sum(r.gpu for r in running)
 
+    def done(self) -> int:
+        """Return how many trials have ended."""
+        return sum(record.outcome is not None for record in self.records)
+
+    def total(self) -> int:
+        """Return how many trials there are."""
+        return len(self.records) + sum(self.unlisted.values())
+
+    def counts(self, experiment: str) -> Counter[TrialState]:
+        """Return how many trials of an experiment are in each state."""
+        counts = Counter(record.state for record in self._of(experiment))
+        counts[TrialState.PENDING] += self.unlisted.get(experiment, 0)
+        return counts
+
+    def time_left_s(self) -> float | None:
+        """Estimate the seconds until the sweep ends; None while there is no basis for that."""
+        return time_left_s(self._workload(name) for name in self.experiments)
+
     def metric(self, experiment: str) -> tuple[str | None, str]:
-        """The metric and mode that an experiment's 'best' goes by so far."""
-        info, records = self.experiments[experiment], self._of(experiment)
-        return metric_to_go_by(
-            info.metric, info.mode, lambda name: any(_finite(r, name) is not None for r in records)
-        )
+        """Return the metric and mode by which an experiment's trials compare so far."""
+        info = self.experiments[experiment]
+        records = self._of(experiment)
+
+        def is_reported(name: str) -> bool:
+            return any(_finite(record, name) is not None for record in records)
+
+        return metric_to_go_by(info.metric, info.mode, is_reported)
 
     def best_first(self, experiment: str) -> tuple[list[TrialRecord], str]:
-        """The same by the metric, best first; those that have no value, or failed, come after."""
+        """Return the trials of an experiment to show, best first, and the rest as a line of counts.
+
+        Trials that have no value of the metric, or have failed, come after the others.
+        """
         name, mode = self.metric(experiment)
         sign = -1 if mode == "max" else 1
 
@@ -72,35 +98,50 @@ class StatusView:
                 return 1 + _ORDER.index(record.state), 0, record.trial.index
             return 0, sign * value, record.trial.index
 
-        return _folded(sorted(self._of(experiment), key=place), self._unlisted(experiment))
+        return self._folded(experiment, sorted(self._of(experiment), key=place))
 
-    def _unlisted(self, experiment: str) -> int:
-        return self.unlisted.get(experiment, 0)
+    def running_first(self, experiment: str) -> tuple[list[TrialRecord], str]:
+        """Return the trials of an experiment to show, and the rest as a line of counts.
+
+        Running trials come first. Of a long list the failed ones come next, because the others may
+        not be shown; a short one is in the order of the trials.
+        """
+        records = self._of(experiment)
+        if len(records) > LISTED or self.unlisted.get(experiment):
+            records.sort(key=lambda record: (_ORDER.index(record.state), record.trial.index))
+        else:
+            records.sort(
+                key=lambda record: (record.state is not TrialState.RUNNING, record.trial.index)
+            )
+        return self._folded(experiment, records)
+
+    def _folded(self, experiment: str, records: list[TrialRecord]) -> tuple[list[TrialRecord], str]:
+        listed = records[:LISTED]
+        rest = self.counts(experiment) - Counter(record.state for record in listed)
+        if not rest:
+            return listed, ""
+        return listed, f"… {rest.total()} more trials: {_counts_text(rest)}"
+
+    def _workload(self, experiment: str) -> Workload:
+        """Return an experiment's trials by how long they took; a failed trial is no measure."""
+        records = self._of(experiment)
+        return Workload(
+            ended=[_elapsed_s(r) for r in records if r.state is TrialState.TERMINATED],
+            running=[_elapsed_s(r) for r in records if r.state is TrialState.RUNNING],
+            pending=self.counts(experiment)[TrialState.PENDING],
+        )
 
     def _of(self, experiment: str) -> list[TrialRecord]:
         return [record for record in self.records if record.trial.experiment == experiment]
 
-    def listed(self, experiment: str) -> tuple[list[TrialRecord], str]:
-        """The trials of an experiment to show, running ones first.
 
-        And the rest in one line of counts.
-        """
-        records, rest = _folded(
-            sorted(self._of(experiment), key=lambda r: (_ORDER.index(r.state), r.trial.index)),
-            self._unlisted(experiment),
-        )
-        if rest:
-            return records, rest
-        return sorted(records, key=lambda r: (r.state is not TrialState.RUNNING, r.trial.index)), ""
+def _elapsed_s(record: TrialRecord) -> float:
+    """Return the seconds that a trial had taken at its latest report."""
+    return float((record.progress.last or {}).get("time_total_s", 0.0))
 
 
-def _folded(records: list[TrialRecord], unlisted: int) -> tuple[list[TrialRecord], str]:
-    counts = Counter(record.state for record in records[LISTED:])
-    counts[TrialState.PENDING] += unlisted
-    if not counts.total():
-        return records, ""
-    rest = ", ".join(f"{counts[state]} {state}" for state in _ORDER if counts[state])
-    return records[:LISTED], f"… {counts.total()} more trials: {rest}"
+def _counts_text(counts: Mapping[TrialState, int]) -> str:
+    return ", ".join(f"{counts[state]} {state}" for state in _ORDER if counts[state])
 
 
 def _finite(record: TrialRecord, name: str) -> float | None:
@@ -109,26 +150,30 @@ def _finite(record: TrialRecord, name: str) -> float | None:
 
 
 def status_lines(view: StatusView) -> Iterator[str]:
-    """The block of 2017."""
+    """Yield the lines of the `== Status ==` block."""
     cpus, gpus = view.used()
     yield "== Status =="
     yield f"Resources used: {cpus:g}/{view.cpu:g} CPUs, {gpus:g}/{view.gpu:g} GPUs"
     for name, experiment in view.experiments.items():
         yield f"Tensorboard logdir: {experiment.folder}"
-        listed, rest = view.listed(name)
-        yield from (
-            f" - {shown_name(record.trial.name, record.trial.index)}:\t"
-            f"{progress_text(record, experiment.metric)}"
-            for record in listed
-        )
+        listed, rest = view.running_first(name)
+        for record in listed:
+            trial = shown_name(record.trial.name, record.trial.index)
+            yield f" - {trial}:\t{progress_text(record, experiment.metric)}"
         if rest:
             yield f"   {rest}"
     yield ""
 
 
 def progress_text(record: TrialRecord, named: str | None = None) -> str:
-    """`RUNNING [pid=27708], 16 s, 20 ts, 0.46 acc`; with the metric that the spec names."""
-    row, parts = record.progress.last, [_state_text(record)]
+    """Return a text such as `RUNNING [pid=27708], 16 s, 20 ts, 0.46 acc`.
+
+    Args:
+        record: The trial.
+        named: The metric that the spec names, if it does: it stands before the usual ones.
+    """
+    row = record.progress.last
+    parts = [_state_text(record)]
     if row:
         parts += [
             f"{row['time_total_s']:.0f} s",
@@ -146,11 +191,14 @@ def _state_text(record: TrialRecord) -> str:
     info = record.info
     if record.state is not TrialState.RUNNING or info is None:
         return str(record.state)
-    host = "" if info.hostname in ("", socket.gethostname()) else f"{info.hostname} "
+    host = f"{info.hostname} "
+    if info.hostname in ("", socket.gethostname()):
+        host = ""
     return f"RUNNING [{host}pid={info.pid}]"
 
 
 def _metric_texts(record: TrialRecord, row: Mapping[str, Any], named: str | None) -> Iterator[str]:
+    """Yield the metrics of a report, each with its unit; without a usual one, its first two."""
     shown = {name: unit for name, unit in _METRICS.items() if row.get(name) is not None}
     if named and named not in shown and metric(row, named) is not None:
         shown = {named: named, **shown}
@@ -163,41 +211,42 @@ def _metric_texts(record: TrialRecord, row: Mapping[str, Any], named: str | None
 
 
 def put(text: str, out: TextIO) -> None:
-    """Print a text. Whoever read it may have gone, or the disk behind it be full.
+    """Print a text, if that is possible.
 
-    The sweep goes on.
+    Whoever read it may have gone, or the disk behind it may be full; the sweep goes on.
     """
     with contextlib.suppress(OSError, ValueError):
         print(printed(text, out.encoding), file=out, flush=True)
 
 
 class Display(ABC):
-    """Shows how a sweep does. Called in the driver, several times a second.
+    """Shows how a sweep does.
 
-    Decides itself how often to show anything.
+    The driver calls it several times a second; it decides itself how often it shows anything.
     """
 
     @abstractmethod
     def show(self, view: StatusView) -> None:
-        """The sweep stands so."""
+        """Show how the sweep stands, if that is due."""
 
     @abstractmethod
     def note(self, text: str) -> None:
-        """Something to know at once."""
+        """Show something that is to be known at once."""
 
     def warn(self, text: str) -> None:
-        """Something that is allowed or survived but hardly meant."""
+        """Show something that is allowed, or was survived, but was hardly meant."""
         self.note(f"Warning: {cut_lines(text)}")
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """Show the last that there is: nothing more comes."""
 
 
 class ClassicDisplay(Display):
     """Prints the status block when something changed, at most every three seconds."""
 
     def __init__(self, out: TextIO, *, every_s: float = _EVERY_S) -> None:
-        self._out, self._every_s = out, every_s
+        self._out = out
+        self._every_s = every_s
         self._shown: list[str] = []
         self._shown_at = float("-inf")
         self._last: StatusView | None = None
@@ -213,7 +262,7 @@ class ClassicDisplay(Display):
         put(text, self._out)
 
     def close(self) -> None:
-        """Print where the last block is not the latest."""
+        """Print the latest block, if it is not printed yet."""
         if self._last:
             self._print(self._last)
             self._last = None
@@ -245,7 +294,7 @@ class LiveDisplay(Display):
     def show(self, view: StatusView) -> None:
         """See `Display`."""
         self._last = view
-        if time.monotonic() - self._shown_at >= 0.5:
+        if time.monotonic() - self._shown_at >= _LIVE_EVERY_S:
             self._shown_at = time.monotonic()
             self._live.start()
             self._live.update(_table(view), refresh=True)
@@ -279,26 +328,36 @@ class NoDisplay(Display):
 
 
 def make_display(kind: str, out: TextIO) -> Display:
-    """The display of a kind.
+    """Return the display of a kind.
 
-    `live`, `classic`, `none`, or `auto`, which is live on a terminal and else classic.
+    Args:
+        kind: `live`, `classic`, `none`, or `auto`, which is live on a terminal and else classic.
+        out: Where it shows.
     """
     if kind == "none":
         return NoDisplay()
-    return (
-        LiveDisplay(out)
-        if kind == "live" or (kind == "auto" and out.isatty())
-        else ClassicDisplay(out)
-    )
+    if kind == "live" or (kind == "auto" and out.isatty()):
+        return LiveDisplay(out)
+    return ClassicDisplay(out)
 
 
 def _table(view: StatusView) -> Any:
     from rich.console import Group
     from rich.text import Text
 
+    tables = [_experiment_table(view, name) for name in view.experiments]
+    return Group(Text(_head(view), style="dim"), *tables)
+
+
+def _head(view: StatusView) -> str:
+    """Return a line such as `2/2 CPUs, 0/0 GPUs in use; 3 of 10 trials done, about 2 min left`."""
     cpus, gpus = view.used()
-    head = Text(f"{cpus:g}/{view.cpu:g} CPUs, {gpus:g}/{view.gpu:g} GPUs in use", style="dim")
-    return Group(head, *(_experiment_table(view, name) for name in view.experiments))
+    line = f"{cpus:g}/{view.cpu:g} CPUs, {gpus:g}/{view.gpu:g} GPUs in use"
+    line += f"; {view.done()} of {view.total()} trials done"
+    left = view.time_left_s()
+    if left is not None:
+        line += f", {time_left_text(left)}"
+    return line
 
 
 def _experiment_table(view: StatusView, name: str) -> Any:
@@ -306,17 +365,9 @@ def _experiment_table(view: StatusView, name: str) -> Any:
     from rich.text import Text
 
     listed, rest = view.best_first(name)
-    by, _ = view.metric(name)
-    metrics = [
-        m
-        for m in _METRICS
-        if m != by and any((r.progress.last or {}).get(m) is not None for r in listed)
-    ]
-    metrics = [by, *metrics] if by else metrics
-    records = [r for r in view.records if r.trial.experiment == name]
-    counts = Counter(r.state for r in records)
-    states = ", ".join(f"{counts[state]} {state}" for state in _ORDER if counts[state])
-    title = Text(f"{one_line(name)}: {states}", style="table.title")  # as a str it would be markup
+    metrics = _shown_metrics(view, name, listed)
+    # As a str it would be taken for markup
+    title = Text(f"{one_line(name)}: {_counts_text(view.counts(name))}", style="table.title")
     table = Table(
         title=title,
         title_justify="left",
@@ -324,23 +375,25 @@ def _experiment_table(view: StatusView, name: str) -> Any:
         caption_justify="left",
         expand=False,
     )
-    for column in (
-        "trial",
-        "state",
-        "pid",
-        "time",
-        "timesteps",
-        *(one_line(m, _UNIT_LENGTH) for m in metrics),
-        "",
-    ):
-        table.add_column(
-            column, justify="left" if column in ("trial", "state", "") else "right", overflow="fold"
-        )
+    for column in ("trial", "state"):
+        table.add_column(column, overflow="fold")
+    for column in ("pid", "time", "timesteps", *(one_line(m, _UNIT_LENGTH) for m in metrics)):
+        table.add_column(column, justify="right", overflow="fold")
+    table.add_column("", overflow="fold")
     for record in listed:
-        table.add_row(
-            *(Text(cell) for cell in _cells(record, metrics)), style=_STYLES[record.state]
-        )
+        cells = [Text(cell) for cell in _cells(record, metrics)]
+        table.add_row(*cells, style=_STYLES[record.state])
     return table
+
+
+def _shown_metrics(view: StatusView, experiment: str, listed: Sequence[TrialRecord]) -> list[str]:
+    """Return the metric by which trials compare, and the usual ones that some trial has."""
+    by, _ = view.metric(experiment)
+    rows = [record.progress.last or {} for record in listed]
+    usual = [
+        name for name in _METRICS if name != by and any(row.get(name) is not None for row in rows)
+    ]
+    return [by, *usual] if by else usual
 
 
 _STYLES = {
@@ -352,15 +405,22 @@ _STYLES = {
 
 
 def _cells(record: TrialRecord, metrics: Sequence[str]) -> list[str]:
-    row, info = record.progress.last, record.info
-    values = [metric(row or {}, name) for name in metrics]
-    reason = record.outcome.error_summary or record.outcome.stop_reason if record.outcome else ""
+    pid = reason = elapsed = timesteps = ""
+    if record.outcome:
+        reason = record.outcome.error_summary or record.outcome.stop_reason
+    elif record.info:
+        pid = str(record.info.pid)
+    row = record.progress.last or {}
+    if row:
+        elapsed = f"{row['time_total_s']:.0f} s"
+        timesteps = str(row["timesteps_total"])
+    values = [metric(row, name) for name in metrics]
     return [
         shown_name(record.trial.name, record.trial.index),
         str(record.state),
-        str(info.pid) if info and not record.outcome else "",
-        f"{row['time_total_s']:.0f} s" if row else "",
-        str(row["timesteps_total"]) if row else "",
+        pid,
+        elapsed,
+        timesteps,
         *("" if value is None else f"{value:.3g}" for value in values),
         reason,
     ]
