@@ -1,4 +1,4 @@
-"""RLlib as 2017's Ray Tune knew it.
+"""RLlib with the names of the Ray Tune of 2017: algorithms, config keys and environments.
 
-Algorithm names, config keys and environments, on RLlib's new API stack.
+It runs on RLlib's new API stack.
 """

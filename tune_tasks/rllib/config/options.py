@@ -1,4 +1,4 @@
-"""What a spec may ask of an environment. Pure."""
+"""The options of an environment that a spec can set. Pure."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-#: The options that speak of Atari's images.
 IMAGE_OPTIONS = frozenset({"dim", "grayscale", "zero_mean", "framestack"})
+"""The options that are about Atari's images."""
 
 
 @dataclass(frozen=True)
@@ -16,15 +16,15 @@ class EnvironmentOptions:
 
     Attributes:
         arguments: Keyword arguments of the environment: a spec's `env_config`.
-        horizon: Steps after which an episode is truncated, where the environment does not end it
-            before; None for its own limit alone.
-        frame_repeat: How many steps of the environment each action is held for; rewards are summed,
-            1 for no repeat.
+        horizon: Steps after which an episode is truncated, if the environment does not end it
+            before; None for the environment's own limit alone.
+        frame_repeat: Steps of the environment that each action is held for, whose rewards are
+            summed; 1 for no repeat.
         dim: Width and height of an Atari image, in pixels.
         grayscale: Whether an Atari image has one channel instead of three.
         zero_mean: Whether its pixels lie in [-1, 1] instead of [0, 1].
-        framestack: How many of the last images an observation has, in its channels. An LSTM needs
-            but one.
+        framestack: The number of the last images in an observation, in its channels. An LSTM needs
+            only one.
     """
 
     arguments: Mapping[str, Any] = field(default_factory=dict)
