@@ -1,6 +1,8 @@
-"""Ctrl-C and SIGTERM as a wish of the sweep's, from before Ray is there to the end.
+"""Ctrl-C and SIGTERM, by which Prefect cancels: noted, and told to the sweep.
 
-Prefect cancels by SIGTERM.
+Their default handlers raise wherever the main thread happens to be, such as between a trial's
+submission and its record. Ours only note the wish. They stand from before Ray starts, because
+Ray's and Prefect's own handlers end the process (see docs/architecture.md).
 """
 
 from __future__ import annotations
@@ -24,14 +26,13 @@ _NAMES = {signal.SIGINT: "interrupted (Ctrl-C)", signal.SIGTERM: "interrupted (S
 
 
 class Interruption:
-    """Whether the sweep is to end, and who is told of it. Lives in the driver.
+    """Whether somebody wants the sweep to end, and who is told of it. Lives in the driver.
 
     Attributes:
-        reason: Why; None while nobody asked.
-        is_supervised: Whether a worker or runner of Prefect's started this process, and sets the
-            state of a run it cancels.
-        patience_s: Seconds the trials have, at most, whatever their own grace. A supervised process
-            is killed 30 s after the wish: its records must be closed by then.
+        reason: Why it is to end; None before anybody asked.
+        is_supervised: Whether a worker or runner of Prefect's has started this process. It sets the
+            state of a run that it cancels, and kills the process 30 s later.
+        patience_s: Seconds that the trials have at most, whatever their own grace.
         close_within_s: Seconds from the wish until the records must be closed.
     """
 
@@ -58,9 +59,10 @@ class Interruption:
             self._listener = None
 
     def on_signal(self, number: int, _frame: object) -> None:
-        """The handler of both signals. Only Ctrl-C is impatient.
+        """Handle both signals.
 
-        Who cancels by SIGTERM sends it with Ctrl-C, or twice.
+        Only a second Ctrl-C means impatience: SIGTERM may come together with Ctrl-C, or twice,
+        without anybody being impatient.
         """
         if self.reason and number == signal.SIGTERM:
             return
@@ -103,7 +105,7 @@ class Patience:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Ctrl-C and SIGTERM are noted instead of raising wherever the main thread happens to be."""
+    """Have Ctrl-C and SIGTERM noted, for the time of the context."""
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption

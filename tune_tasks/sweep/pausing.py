@@ -1,4 +1,4 @@
-"""Prefect's Pause: no trial starts any more, those that run go on to their ends."""
+"""Prefect's Pause: no further trial starts, and those that run go on to their ends."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class PauseWatch:
     """Looks at the flow run's state now and then, in a thread of its own. Lives in the driver.
 
     Args:
-        flow_run_id: The flow run; empty where nobody can pause it, and then nothing is looked at.
+        flow_run_id: The flow run; empty if nobody can pause it, and then nothing is looked at.
 
     Attributes:
-        suspended: The state of a run that was paused on its page, from then on: Resume starts
-            another process, so that this one is to end once its trials have ended.
+        suspended: The state of the run if it was paused on its page, None before. It stays, because
+            Resume starts another process: this one is to end once its trials have ended.
     """
 
     def __init__(self, flow_run_id: str) -> None:
@@ -47,7 +47,7 @@ class PauseWatch:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether the run was cancelled while it was paused: Prefect sends no signal then."""
+        """Whether the run was cancelled while it was paused. Prefect sends no signal then."""
         return self.suspended is not None and bool(self._state and self._state.is_cancelled())
 
     def close(self) -> None:

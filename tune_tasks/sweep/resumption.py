@@ -1,10 +1,8 @@
-"""A sweep that goes on in a later execution of its flow run.
+"""A sweep that goes on in a later execution of its flow run: after Prefect's Retry, or its Resume.
 
-After Prefect's Retry, or after Pause and Resume.
-
-What has ended well is taken as it is; what was interrupted, failed or never began is run. A file
-under the results' folder, named after the flow run, says which sweep it is, and is locked while a
-driver has the sweep in hand.
+Trials that have ended well are kept. Those that were interrupted, have failed or never began are
+run. A file in the results' folder, named after the flow run, says which sweep it is. It is locked
+while a driver has the sweep in hand.
 """
 
 from __future__ import annotations
@@ -55,19 +53,23 @@ class SweepFile:
         self._lock: IO[str] | None = None
 
     def read(self) -> BegunSweep | None:
-        """The sweep that an earlier execution began; None where this is the first."""
+        """The sweep that an earlier execution began; None if this is the first execution."""
         try:
             return BegunSweep(**json.loads(self._path.read_text()))
         except (OSError, ValueError, TypeError):
             return None
 
     def take(self, begun: BegunSweep, is_given_up: Callable[[], object]) -> bool:
-        """Write the file and have the sweep in hand until the process ends.
+        """Write the file, and have the sweep in hand until this process ends.
 
-        Waits for an earlier driver that still has it.
+        Waits for an earlier driver that still has the sweep in hand.
+
+        Args:
+            begun: What the file is to say.
+            is_given_up: Whether to wait no longer.
 
         Returns:
-            False where the waiting was given up.
+            False if the waiting was given up.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = self._path.with_suffix(".lock").open("a")
@@ -80,20 +82,21 @@ class SweepFile:
 
 
 def record_of(trial: Trial, folder: Path) -> TrialRecord:
-    """The record of a trial as earlier executions left it.
+    """The record of a trial as earlier executions have left it.
 
     Args:
         trial: The trial, as it is planned now.
-        folder: The experiment's of the sweep.
+        folder: The folder of its experiment in this sweep.
     """
     number, paths = _last_attempt(trial, folder)
     if number == 0:
         return TrialRecord(trial)
     attempt = Attempt(number, paths, None, _NO_TASK_RUN, submitted_time=time.time())
     outcome = paths.read_outcome()
+    if outcome is None or not _has_ended_well(outcome) or not _is_same(trial, paths):
+        return TrialRecord(trial, attempt)
     progress = read_progress(paths.results)
-    has_reports = outcome is not None and progress.reports >= outcome.reports
-    if outcome is None or not _stands(outcome) or not has_reports or not _is_same(trial, paths):
+    if progress.reports < outcome.reports:
         return TrialRecord(trial, attempt)
     info = AttemptInfo(trial, number, paths.folder, started_at=paths.params.stat().st_mtime)
     status = AttemptStatus(info, outcome.state, progress, outcome)
@@ -107,16 +110,15 @@ def _last_attempt(trial: Trial, folder: Path) -> tuple[int, AttemptPaths]:
     return number, AttemptPaths.of(folder, trial, max(number, 1))
 
 
-def _stands(outcome: Outcome) -> bool:
+def _has_ended_well(outcome: Outcome) -> bool:
     return outcome.state is TrialState.TERMINATED and outcome.ended_by is not EndedBy.CANCELLED
 
 
 def _is_same(trial: Trial, paths: AttemptPaths) -> bool:
     """Whether the attempt ran what the trial is now: a spec file may have changed in between."""
+    now: object = json.loads(json.dumps(masked(trial.config), default=repr))
     try:
-        return bool(
-            json.loads(paths.params.read_text())
-            == json.loads(json.dumps(masked(trial.config), default=repr))
-        )
+        ran: object = json.loads(paths.params.read_text())
     except (OSError, ValueError):
         return False
+    return ran == now

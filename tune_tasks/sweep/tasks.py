@@ -37,7 +37,7 @@ def parse_spec(
     try:
         return request.plan(callables, drawn_seed)
     except BadInputError as exc:
-        # Returned, not raised: the user's mistake, which needs no traceback of ours
+        # Returned and not raised: it is the user's mistake, and needs no traceback of ours.
         return Failed(message=showable(str(exc)), data=exc)
 
 
