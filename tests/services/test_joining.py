@@ -95,7 +95,7 @@ def test_a_script_travels_to_other_machines(sweep, folder, monkeypatch):
     """Told that the cluster is remote, the trial runs what travelled, not the file that is here."""
     cluster = Cluster([Node("a", 2)], is_remote=True)
     monkeypatch.setattr("tune_tasks.cluster.connect.present_cluster", lambda: cluster)
-    monkeypatch.setattr("tune_tasks.sweep.execution._check_reach", lambda cluster, info: None)
+    monkeypatch.setattr("tune_tasks.sweep.execution.expect_in_reach", lambda cluster, info: None)
     (folder / "helper.py").write_text("VALUE = 0.5")
     (trial,) = sweep("""
         import helper, os
@@ -107,13 +107,13 @@ def test_a_script_travels_to_other_machines(sweep, folder, monkeypatch):
 
 
 def test_what_other_machines_cannot_reach(prefect, folder):
-    from tune_tasks.sweep.execution import _check_reach
+    from tune_tasks.sweep.preparation import expect_in_reach
     from tune_tasks.tracking.info import SweepInfo
 
     remote = Cluster([Node("a", 2), Node("b", 2)], is_remote=True)
 
     def check(tracking_uri):
-        _check_reach(remote, SweepInfo("sweep", {}, tracking_uri, "", folder))
+        expect_in_reach(remote, SweepInfo("sweep", {}, tracking_uri, "", folder))
 
     with pytest.raises(
         UsageError,
