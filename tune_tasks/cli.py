@@ -476,13 +476,19 @@ def _plan(args: argparse.Namespace) -> int:
 
 def _best(args: argparse.Namespace) -> int:
     from tune_tasks.commands.best import best_spec
+    from tune_tasks.model.objective import Objective
     from tune_tasks.spec.schema import load_spec
 
     if args.mode and not args.metric:
         raise UsageError("--mode without --metric: name the metric that 'best' goes by")
     names = list(load_spec(args.file).experiments) if args.file else [args.experiment]
     print(
-        best_spec(names, Path.cwd(), metric=args.metric, mode=args.mode, all_sweeps=args.all),
+        best_spec(
+            names,
+            Path.cwd(),
+            wanted=Objective.of_spec(args.metric, args.mode),
+            all_sweeps=args.all,
+        ),
         end="",
     )
     return 0

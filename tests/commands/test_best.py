@@ -6,6 +6,7 @@ import pytest
 
 from tune_tasks.cli import main
 from tune_tasks.commands.best import experiment_of, spec_of
+from tune_tasks.model.objective import Objective
 from tune_tasks.spec.source import dump_yaml, parse_source
 from tune_tasks.tracking.mlflow_store import StoredTrial
 
@@ -22,7 +23,13 @@ other: {config: {}}
 def stored(script="", path="train.py"):
     config = {"script_file_path": path, "lr": 0.25}
     return StoredTrial(
-        "exp", "mean_loss", "min", 0.1, "run", config, SPEC, {"mlflow.source.name": str(script)}
+        "exp",
+        Objective.of("mean_loss"),
+        0.1,
+        "run",
+        config,
+        SPEC,
+        {"mlflow.source.name": str(script)},
     )
 
 

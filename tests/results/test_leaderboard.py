@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import TrialState
 from tune_tasks.results.leaderboard import headline, leaderboard
 from tune_tasks.results.summary import ExperimentSummary, TrialSummary
@@ -26,7 +27,7 @@ def trial(index, state=TERMINATED, accuracy=None, **fields):
 
 
 def experiment(*trials):
-    return ExperimentSummary("exp", list(trials), Path("/logs"), "mean_accuracy", "max")
+    return ExperimentSummary("exp", list(trials), Path("/logs"), Objective("mean_accuracy", "max"))
 
 
 MIXED = experiment(
@@ -50,7 +51,7 @@ def test_best_first_then_what_runs_waits_ended_without_a_value_and_failed():
     assert [row["trial"] for row in leaderboard(MIXED).rows] == [
         f"trial {index}" for index in (4, 3, 2, 1, 5, 0)
     ]
-    least = ExperimentSummary("exp", MIXED.trials, Path("/logs"), "mean_accuracy", "min")
+    least = ExperimentSummary("exp", MIXED.trials, Path("/logs"), Objective("mean_accuracy", "min"))
     assert [row["trial"] for row in leaderboard(least).rows][:2] == ["trial 3", "trial 4"]
 
 
@@ -115,7 +116,9 @@ def test_a_short_list_is_whole(count):
 def test_a_metric_takes_no_column_of_ours():
     row = {"timesteps_total": 1, "info": {"state": 3.0, "trial": 7.0}}
     one = TrialSummary("exp", "name", 0, {}, {}, TERMINATED, last_result=row)
-    shown = leaderboard(ExperimentSummary("exp", [one], Path("/logs"), "state", "max")).rows[0]
+    shown = leaderboard(
+        ExperimentSummary("exp", [one], Path("/logs"), Objective("state", "max"))
+    ).rows[0]
     assert (shown["trial"], shown["state"], shown["info/state"], shown["info/trial"]) == (
         "name",
         "TERMINATED",

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import TrialState
 from tune_tasks.results import plots
 from tune_tasks.results.report import ReportPaths, report_text, with_pictures_inside, write_report
@@ -54,7 +55,9 @@ def experiment(tmp_path):
         trial(tmp_path, 2, 0.99, ERROR, lr=1, act="tanh"),
         trial(tmp_path, 3, 0.7, lr=None, act="relu"),
     ]
-    return ExperimentSummary("exp", trials, tmp_path, "mean_accuracy", "max", ["nowhere"])
+    return ExperimentSummary(
+        "exp", trials, tmp_path, Objective("mean_accuracy", "max"), ["nowhere"]
+    )
 
 
 def text_of(experiment, **fields):
@@ -118,13 +121,17 @@ def test_an_axis():
 
 @pytest.mark.parametrize("metric", [None, "never_reported"])
 def test_without_a_value_there_is_no_picture(experiment, metric):
-    without = ExperimentSummary("exp", experiment.trials, experiment.logdir, metric)
+    without = ExperimentSummary(
+        "exp", experiment.trials, experiment.logdir, Objective.of_spec(metric, None)
+    )
     assert plots.draw(without) == {}
     assert "No best trial: no trial reported" in text_of(without)
 
 
 def test_one_trial_has_a_curve_only(experiment):
-    one = ExperimentSummary("exp", experiment.trials[:1], experiment.logdir, "mean_accuracy")
+    one = ExperimentSummary(
+        "exp", experiment.trials[:1], experiment.logdir, Objective.of("mean_accuracy")
+    )
     assert list(plots.draw(one)) == TITLES[:1]
 
 
@@ -145,7 +152,7 @@ def test_odd_values_are_drawn(tmp_path, searched):
         trial(tmp_path, index, 0.5 + index / 10, **{name: value})
         for index, value in enumerate(values)
     ]
-    odd = ExperimentSummary("exp", trials, tmp_path, "mean_accuracy", "max")
+    odd = ExperimentSummary("exp", trials, tmp_path, Objective("mean_accuracy", "max"))
     assert list(plots.draw(odd)) == TITLES
     write_report(Summary("a-sweep", [odd]), odd)
     assert with_pictures_inside(ReportPaths(tmp_path)).count("](data:image/png") == 3
@@ -180,7 +187,7 @@ def test_a_line_that_a_dying_process_did_not_finish_is_left_out(tmp_path):
 
 def test_what_looks_like_a_picture_in_an_error_is_none(tmp_path):
     failed = replace(trial(tmp_path, 0, 0.5, ERROR), error="ValueError: see\n![x](y.png)")
-    odd = ExperimentSummary("exp", [failed], tmp_path, "mean_accuracy", "max")
+    odd = ExperimentSummary("exp", [failed], tmp_path, Objective("mean_accuracy", "max"))
     write_report(Summary("a-sweep", [odd]), odd)
     assert "1 × `![x](y.png)`" in with_pictures_inside(ReportPaths(tmp_path))
 
@@ -190,6 +197,6 @@ def test_many_causes_are_folded(tmp_path):
         replace(trial(tmp_path, index, 0.5, ERROR), error=f"ValueError: {index}")
         for index in range(30)
     ]
-    text = text_of(ExperimentSummary("exp", trials, tmp_path, "mean_accuracy", "max"))
+    text = text_of(ExperimentSummary("exp", trials, tmp_path, Objective("mean_accuracy", "max")))
     assert text.count("- 1 × `ValueError: ") == 20
     assert "- 10 × something else\n" in text

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import TrialState
 from tune_tasks.results.summary import (
     ExperimentSummary,
     Summary,
     TrialSummary,
-    choose_metric,
+    objective_of,
     report_lines,
 )
 
@@ -41,8 +42,8 @@ def trial(index, state=TERMINATED, *, info=None, **metrics):
 
 
 def experiment(*trials, name="exp", metric=None, mode=None, **keys):
-    chosen, chosen_mode = choose_metric(metric, mode, list(trials))
-    return ExperimentSummary(name, list(trials), Path("/logs"), chosen, chosen_mode, **keys)
+    objective = objective_of(Objective.of_spec(metric, mode), trials)
+    return ExperimentSummary(name, list(trials), Path("/logs"), objective, **keys)
 
 
 def summary(*experiments):
@@ -65,7 +66,8 @@ def summary(*experiments):
     ],
 )  # fmt: skip
 def test_the_metric_that_best_goes_by(trials, metric, mode, chosen):
-    assert choose_metric(metric, mode, trials) == chosen
+    found = experiment(*trials, metric=metric, mode=mode)
+    assert (found.metric, found.mode) == chosen
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 
 from tune_tasks.cli import main
 from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
 from tune_tasks.results.summary import ExperimentSummary, Summary
 from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
@@ -143,7 +144,7 @@ def test_a_best_trial_that_fails_is_none_and_a_new_recorder_tells_nothing_twice(
     from mlflow.tracking import MlflowClient
 
     uri = f"sqlite:///{shutil.copy(initialised_store, tmp_path / 'mlflow.db')}"
-    experiment = ExperimentInfo("exp", tmp_path, 0, 3, {}, metric="mean_loss")
+    experiment = ExperimentInfo("exp", tmp_path, 0, 3, {}, objective=Objective("mean_loss", "min"))
     sweep = SweepInfo("sweep", {"exp": experiment}, uri, "exp: {}", tmp_path)
     client = MlflowClient(uri)
 
@@ -198,7 +199,7 @@ def test_a_best_trial_that_fails_is_none_and_a_new_recorder_tells_nothing_twice(
         "trial_2",
         "mean_accuracy",
     )
-    failed = ExperimentSummary("exp", [], tmp_path, "mean_loss", "min")
+    failed = ExperimentSummary("exp", [], tmp_path, Objective("mean_loss", "min"))
     second.close_sweep(Summary("sweep", [failed]))
     assert told()[2] == ""
 
@@ -208,7 +209,9 @@ def test_a_parent_run_that_somebody_deletes_holds_back_no_trial(initialised_stor
 
     uri = f"sqlite:///{shutil.copy(initialised_store, tmp_path / 'mlflow.db')}"
     infos = {
-        name: ExperimentInfo(name, tmp_path / name, 0, 1, {}, metric="mean_loss")
+        name: ExperimentInfo(
+            name, tmp_path / name, 0, 1, {}, objective=Objective("mean_loss", "min")
+        )
         for name in ("lost", "kept")
     }
     client, tracker = MlflowClient(uri), MlflowTracker(uri)
@@ -235,7 +238,9 @@ def test_a_parent_run_that_somebody_deletes_holds_back_no_trial(initialised_stor
         client.get_run(run_id).data.metrics["mean_loss"],
     ) == ("FINISHED", 2.0)
 
-    experiments = [ExperimentSummary(name, [], tmp_path, "mean_loss", "min") for name in infos]
+    experiments = [
+        ExperimentSummary(name, [], tmp_path, Objective("mean_loss", "min")) for name in infos
+    ]
     with pytest.raises(RuntimeError, match="must be in the 'active' state"):
         tracker.close_sweep(Summary("sweep", experiments))
     assert client.get_run(parents["kept/parent"]).info.status == "FINISHED"

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.files import AttemptPaths
+from tune_tasks.model.objective import Objective
 from tune_tasks.model.result_file import Progress
 from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
 from tune_tasks.recording.protocol import AttemptStatus
@@ -41,7 +42,11 @@ def view(*records, metric=None, mode=None):
     return StatusView(
         4,
         0,
-        {"exp": SimpleNamespace(folder=Path("/tmp/ray/exp"), metric=metric, mode=mode)},
+        {
+            "exp": SimpleNamespace(
+                folder=Path("/tmp/ray/exp"), objective=Objective.of_spec(metric, mode)
+            )
+        },
         records,
     )
 
@@ -218,7 +223,7 @@ def test_trials_that_are_not_listed_are_counted():
     many = StatusView(
         4,
         0,
-        {"exp": SimpleNamespace(folder=Path("/tmp/ray/exp"), metric=None, mode=None)},
+        {"exp": SimpleNamespace(folder=Path("/tmp/ray/exp"), objective=None)},
         [record(0, running=True), *(record(1 + i) for i in range(20))],
         {"exp": 999_979},
     )

@@ -8,6 +8,7 @@ import zlib
 
 import pytest
 
+from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import TrialState
 from tune_tasks.results.summary import TrialSummary
 from tune_tasks.servers.mlflow_client import run_page, web_address
@@ -69,7 +70,7 @@ def shown(runs, axes):
 def test_parallel_coordinates_show_every_trial(searched):
     params = searched_params(searched)
     runs = [flat_params(config) | chart_params(params, flat_params(config)) for config in searched]
-    view = sweep_view("s", params, "mean_loss", "min")
+    view = sweep_view("s", params, Objective("mean_loss", "min"))
     (chart,) = [chart for chart in view["compareRunCharts"] if chart["type"] == "PARALLEL"]
     assert chart["selectedMetrics"] == ["mean_loss"]
     assert chart["selectedParams"]
@@ -114,7 +115,7 @@ def decoded(value):
 
 def test_the_view_of_a_sweep():
     params = searched_params([{"lr": 0.1, "act": "relu"}, {"lr": 0.2, "act": "elu"}])
-    view = sweep_view("2026_a", params, "grad/norm", "min", incomplete=True)
+    view = sweep_view("2026_a", params, Objective("grad/norm", "min"), incomplete=True)
     assert decoded(encode_view("Sweep 2026_a", view, 5)) == ("Sweep 2026_a", 5, view)
     assert (
         view["searchFilter"]
@@ -144,7 +145,12 @@ def test_a_view_fits_in_its_tag():
         len(
             encode_view(
                 "n",
-                sweep_view("s" * 24, searched_params(searched), "m" * 250, "max", incomplete=True),
+                sweep_view(
+                    "s" * 24,
+                    searched_params(searched),
+                    Objective("m" * 250, "max"),
+                    incomplete=True,
+                ),
                 0,
             )
         )
@@ -153,7 +159,7 @@ def test_a_view_fits_in_its_tag():
 
 
 def test_the_view_of_all_sweeps():
-    view = sweeps_view("mean_loss", "max")
+    view = sweeps_view(Objective("mean_loss", "max"))
     assert (view["orderByKey"], view["orderByAsc"]) == ("metrics.`best/mean_loss`", False)
     assert [(chart["type"], chart["metricKey"]) for chart in view["compareRunCharts"]] == [
         ("LINE", "best/mean_loss"),
@@ -162,7 +168,7 @@ def test_the_view_of_all_sweeps():
 
 
 def test_the_view_of_sweeps_with_their_trials():
-    view = runs_view(searched_params([{"lr": 0.1}]), "mean_loss")
+    view = runs_view(searched_params([{"lr": 0.1}]), Objective.of("mean_loss"))
     assert (view["searchFilter"], view["orderByKey"]) == ("", "attributes.start_time")
     assert view["selectedColumns"][:4] == [
         *(
@@ -253,8 +259,8 @@ def test_what_is_changed_is_readable_and_told():
     assert renaming_note(changed).startswith(
         "MLflow does not take some names; there, 'iou>0.5' is 'iou_gt_0.5-be1674', 'recall@1' is"
     )
-    assert best_key("info.recall@1") == "best/recall_at_1-e740af"
-    view = sweeps_view(safe_key("recall@1"), "max")
+    assert best_key(Objective.of("info.recall@1")) == "best/recall_at_1-e740af"
+    view = sweeps_view(Objective("recall@1", "max"))
     assert view["orderByKey"] == "metrics.`best/recall_at_1-e740af`"
 
 

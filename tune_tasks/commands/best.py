@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tune_tasks.model.masking import MASK, secrets_in
+from tune_tasks.model.objective import Objective
 from tune_tasks.servers.mlflow_client import default_tracking_uri
 from tune_tasks.spec.search_space import dotted
 from tune_tasks.spec.source import dump_yaml, parse_source
@@ -21,8 +22,7 @@ def best_spec(
     experiments: Iterable[str],
     cwd: Path,
     *,
-    metric: str | None = None,
-    mode: str | None = None,
+    wanted: Objective | None = None,
     all_sweeps: bool = False,
 ) -> str:
     """A spec with the best trial of each experiment, YAML with comments.
@@ -30,8 +30,7 @@ def best_spec(
     Args:
         experiments: Their names.
         cwd: The working directory: the MLflow store's, where none is configured, and the scripts'.
-        metric: What to go by; else what the experiment's last sweep went by.
-        mode: `max` or `min`.
+        wanted: What to go by; else what the experiment's last sweep went by.
         all_sweeps: Whether to look at all sweeps of an experiment, or the last one only.
 
     Raises:
@@ -39,7 +38,7 @@ def best_spec(
         ServiceError: If MLflow does not answer.
     """
     store = MlflowStore(default_tracking_uri(cwd))
-    found = [store.best_trial(name, metric, mode, all_sweeps=all_sweeps) for name in experiments]
+    found = [store.best_trial(name, wanted, all_sweeps=all_sweeps) for name in experiments]
     return "\n".join(spec_of(trial, cwd) for trial in found)
 
 
@@ -50,8 +49,8 @@ def spec_of(trial: StoredTrial, cwd: Path) -> str:
 
 
 def _comments(trial: StoredTrial) -> Iterator[str]:
-    tags = trial.tags
-    yield f"{tags['tune_tasks.trial']}: {trial.metric} {trial.value:.6g} ({trial.mode})"
+    tags, objective = trial.tags, trial.objective
+    yield f"{tags['tune_tasks.trial']}: {objective.metric} {trial.value:.6g} ({objective.mode})"
     yield (
         f"sweep {tags['tune_tasks.sweep']}, its trial {tags['tune_tasks.index']} with the seed"
         f" {tags['tune_tasks.seed']}"

@@ -53,10 +53,10 @@ def leaderboard(experiment: ExperimentSummary) -> Leaderboard:
 def headline(experiment: ExperimentSummary) -> str:
     """One line on an experiment."""
     counts = Counter(trial.state for trial in experiment.trials)
-    best = experiment.best()
+    value = experiment.best_value()
     parts = [f"{experiment.done}/{len(experiment.trials)} done"]
-    if best and experiment.metric:
-        parts.append(f"best {one_line(experiment.metric)} {best.metric(experiment.metric):.6g}")
+    if experiment.objective and value is not None:
+        parts.append(f"best {experiment.objective.words(value)}")
     parts += [f"{counts[state]} {word}" for state, word in _WORDS.items() if counts[state]]
     return ", ".join(parts)
 

@@ -105,17 +105,15 @@ def report_text(summary: Summary, experiment: ExperimentSummary) -> Iterator[str
 
 def _best(experiment: ExperimentSummary) -> Iterator[str]:
     best = experiment.best()
-    if best is None or experiment.metric is None:
+    value = experiment.best_value()
+    if best is None or experiment.metric is None or value is None:
         yield from (f"No best trial: {why_no_best(experiment)}.", "")
         return
     link = f" ([MLflow run]({best.mlflow_url}))" if best.mlflow_url else ""
     yield from (
         "## Best trial",
         "",
-        (
-            f"`{best.shown_name}` with {one_line(experiment.metric)}"
-            f" **{best.metric(experiment.metric):.6g}**{link}"
-        ),
+        (f"`{best.shown_name}` with {one_line(experiment.metric)} **{value:.6g}**{link}"),
         "",
     )
     yield from ("```yaml", dump_yaml(best.shown_config).rstrip(), "```", "")

@@ -6,7 +6,7 @@ Every trial's end, the best of each experiment, and the texts that say so.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from tune_tasks.model.code_version import CodeVersion
 from tune_tasks.model.files import RESULTS
 from tune_tasks.model.masking import masked, masked_by_path
-from tune_tasks.model.stopping import is_loss
+from tune_tasks.model.objective import DEFAULT_OBJECTIVES, Mode, Objective, choose_objective
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import TrialState, last_line, shown_name
 from tune_tasks.result import metric as metric_of
@@ -22,8 +22,6 @@ from tune_tasks.result import metric as metric_of
 if TYPE_CHECKING:
     import pandas as pd
 
-DEFAULT_METRICS = (("episode_reward_mean", "max"), ("mean_accuracy", "max"), ("mean_loss", "min"))
-"""What 'best' goes by where the spec does not say: the first that was reported."""
 _LISTED = 20
 _CONFIG_LENGTH = 1_000
 _LAST = (TrialState.RUNNING, TrialState.PENDING, TrialState.TERMINATED, TrialState.ERROR)
@@ -138,7 +136,7 @@ class ExperimentSummary:
     """One experiment at the sweep's end.
 
     Attributes:
-        metric: What 'best' goes by, with its mode; None where no trial reported a metric to go by.
+        objective: What 'best' goes by; None if no trial reported a metric to go by.
         unmet: Criteria's metrics that no trial ever reported.
         mlflow_run_id: The sweep's parent run.
         experiment_url: MLflow's page of the experiment; None where the tracking URI is no web
@@ -151,13 +149,22 @@ class ExperimentSummary:
     name: str
     trials: list[TrialSummary]
     logdir: Path
-    metric: str | None = None
-    mode: str = "max"
+    objective: Objective | None = None
     unmet: list[str] = field(default_factory=list)
     mlflow_run_id: str | None = None
     experiment_url: str | None = None
     view_url: str | None = None
     code: CodeVersion | None = None
+
+    @property
+    def metric(self) -> str | None:
+        """The metric that 'best' goes by; None if no trial reported one to go by."""
+        return self.objective.metric if self.objective else None
+
+    @property
+    def mode(self) -> Mode:
+        """`max` or `min`: which value of the metric is the best."""
+        return self.objective.mode if self.objective else "max"
 
     @property
     def page(self) -> str | None:
@@ -185,11 +192,19 @@ class ExperimentSummary:
         """The trial whose last report has the best value of the metric; None where none has one."""
         return next(iter(self.scored()), None)
 
+    def best_value(self) -> float | None:
+        """The best trial's value of the metric; None if there is no best trial."""
+        best = self.best()
+        if best is None or self.objective is None:
+            return None
+        return best.metric(self.objective.metric)
+
     def scored(self) -> list[TrialSummary]:
         """The trials that have a value of the metric and did not fail, best first."""
-        return ranked(
-            (t for t in self.trials if t.state is not TrialState.ERROR), self.metric, self.mode
-        )
+        if self.objective is None:
+            return []
+        alive = [trial for trial in self.trials if trial.state is not TrialState.ERROR]
+        return ranked(alive, self.objective)
 
     def ranking(self) -> list[TrialSummary]:
         """Every trial.
@@ -336,33 +351,18 @@ def _table_row(trial: TrialSummary) -> dict[str, Any]:
     }
 
 
-def choose_metric(
-    name: str | None, mode: str | None, trials: list[TrialSummary]
-) -> tuple[str | None, str]:
-    """The metric and mode that 'best' goes by.
-
-    The spec's, or the first default that a trial reported.
+def objective_of(wanted: Objective | None, trials: Sequence[TrialSummary]) -> Objective | None:
+    """Return what 'best' goes by: the spec's objective, or the first default that was reported.
 
     Args:
-        name: The spec's `metric`, or None.
-        mode: The spec's `mode`; without it `min` for a loss, else `max`.
+        wanted: The objective that the spec names, if it names one.
         trials: The experiment's trials.
     """
-    return metric_to_go_by(
-        name, mode, lambda default: any(trial.metric(default) is not None for trial in trials)
-    )
 
+    def is_reported(default: Objective) -> bool:
+        return any(trial.metric(default.metric) is not None for trial in trials)
 
-def metric_to_go_by(
-    name: str | None, mode: str | None, is_reported: Callable[[str], bool]
-) -> tuple[str | None, str]:
-    """The same where not the trials are at hand, but whether a metric was reported."""
-    if name:
-        return name, mode or ("min" if is_loss(name) else "max")
-    return next(
-        ((default, best) for default, best in DEFAULT_METRICS if is_reported(default)),
-        (None, "max"),
-    )
+    return choose_objective(wanted, is_reported)
 
 
 class Scored(Protocol):
@@ -379,21 +379,20 @@ class Scored(Protocol):
 _Scored = TypeVar("_Scored", bound=Scored)
 
 
-def ranked(trials: Iterable[_Scored], metric: str | None, mode: str) -> list[_Scored]:
-    """The trials that have a value of the metric, best first; none where there is no metric."""
-    scored = [
-        (value, trial) for trial in trials if metric and (value := trial.metric(metric)) is not None
-    ]
-    sign = -1 if mode == "max" else 1
-    return [trial for _, trial in sorted(scored, key=lambda pair: (sign * pair[0], pair[1].index))]
+def ranked(trials: Iterable[_Scored], objective: Objective) -> list[_Scored]:
+    """Return the trials that have a value of the metric, best first."""
+    scored: list[tuple[float, int, _Scored]] = []
+    for trial in trials:
+        value = trial.metric(objective.metric)
+        if value is not None:
+            scored.append((objective.sort_key(value), trial.index, trial))
+    scored.sort(key=lambda entry: entry[:2])
+    return [trial for _, _, trial in scored]
 
 
-def best_of(trials: Iterable[_Scored], metric: str | None, mode: str) -> _Scored | None:
-    """The trial with the best value of the metric.
-
-    None where there is no metric, or no trial has a value.
-    """
-    return next(iter(ranked(trials, metric, mode)), None)
+def best_of(trials: Iterable[_Scored], objective: Objective) -> _Scored | None:
+    """Return the trial with the best value of the metric; None if no trial has a value."""
+    return next(iter(ranked(trials, objective)), None)
 
 
 def report_lines(summary: Summary) -> Iterator[str]:
@@ -416,13 +415,11 @@ def report_lines(summary: Summary) -> Iterator[str]:
 
 def _best_lines(experiment: ExperimentSummary) -> Iterator[str]:
     best = experiment.best()
-    if best is None or experiment.metric is None:
+    value = experiment.best_value()
+    if best is None or experiment.objective is None or value is None:
         yield f"No best trial: {why_no_best(experiment)}"
         return
-    yield (
-        f"Best trial: {best.shown_name} with {one_line(experiment.metric)}"
-        f" {best.metric(experiment.metric):.6g}"
-    )
+    yield f"Best trial: {best.shown_name} with {experiment.objective.words(value)}"
     yield f"  config: {one_line(str(best.shown_searched or best.shown_config), _CONFIG_LENGTH)}"
 
 
@@ -434,23 +431,28 @@ def why_no_best(experiment: ExperimentSummary) -> str:
             "no episode has ended: let the trials go on for longer, or bound their episodes"
             " (`horizon` in `config`)"
         )
-    for name in [experiment.metric] if experiment.metric else [name for name, _ in DEFAULT_METRICS]:
-        with_it = [
-            trial
-            for trial in experiment.trials
-            if metric_of(trial.last_result or {}, name) is not None
-        ]
-        if with_it and all(trial.metric(name) is None for trial in with_it):
-            never = all(trial.non_finite >= trial.reports for trial in with_it)
-            return (
-                f"{one_line(name)} was"
-                f" {'never finite' if never else 'not finite in the last report of any trial'}"
-            )
-        if with_it and all(trial.state is TrialState.ERROR for trial in with_it):
-            return f"every trial that reported {one_line(name)} failed"
+    possible = [experiment.objective] if experiment.objective else DEFAULT_OBJECTIVES
+    for objective in possible:
+        reason = _why_none_is_best_by(objective.metric, experiment.trials)
+        if reason:
+            return reason
     if experiment.metric:
         return f"no trial reported a number as {experiment.metric!r}"
     return "no trial reported a metric to go by (set `metric` and `mode` in the spec)"
+
+
+def _why_none_is_best_by(name: str, trials: Iterable[TrialSummary]) -> str | None:
+    """Say why no trial is the best by a metric, if a trial reported the metric at all."""
+    reporting = [t for t in trials if metric_of(t.last_result or {}, name) is not None]
+    if not reporting:
+        return None
+    if all(trial.metric(name) is None for trial in reporting):
+        if all(trial.non_finite >= trial.reports for trial in reporting):
+            return f"{one_line(name)} was never finite"
+        return f"{one_line(name)} was not finite in the last report of any trial"
+    if all(trial.state is TrialState.ERROR for trial in reporting):
+        return f"every trial that reported {one_line(name)} failed"
+    return None
 
 
 def _stopped_lines(experiment: ExperimentSummary) -> Iterator[str]:

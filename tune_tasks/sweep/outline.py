@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 from tune_tasks.model.stopping import never_reported
-from tune_tasks.results.summary import ExperimentSummary, Summary, TrialSummary, choose_metric
+from tune_tasks.results.summary import ExperimentSummary, Summary, TrialSummary, objective_of
 from tune_tasks.servers.mlflow_client import without_password
 from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.sweep.plan import Plan
@@ -68,9 +68,9 @@ def experiment_summary(
     """
     ordered = sorted(records, key=lambda record: record.trial.index)
     trials = [trial_summary(record, record.missing() if at_end else ()) for record in ordered]
-    metric, mode = choose_metric(spec.metric, spec.mode, trials)
+    objective = objective_of(info.objective, trials)
     unmet = _never_reported(spec, ordered)
-    return ExperimentSummary(info.name, trials, info.folder, metric, mode, unmet, code=info.code)
+    return ExperimentSummary(info.name, trials, info.folder, objective, unmet, code=info.code)
 
 
 def _never_reported(spec: ExperimentSpec, records: Sequence[TrialRecord]) -> list[str]:

@@ -20,6 +20,7 @@ from tune_tasks.cluster.stored_trainable import StoredTrainable
 from tune_tasks.errors import UsageError
 from tune_tasks.model.code_version import version_of
 from tune_tasks.model.masking import masked, masked_by_path, masked_spec
+from tune_tasks.model.objective import Objective
 from tune_tasks.model.snapshot import Snapshot
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import safe_name
@@ -181,8 +182,7 @@ def _experiment_info(experiment: PlannedExperiment, code: KeptCode, folder: Path
         script_source=script.snapshot.sources[script.name] if script else b"",
         code=version_of(code.snapshot) if code.snapshot else None,
         params=searched_params(masked_by_path(trial.searched) for trial in experiment.trials),
-        metric=experiment.spec.metric,
-        mode=experiment.spec.mode,
+        objective=Objective.of_spec(experiment.spec.metric, experiment.spec.mode),
     )
 
 

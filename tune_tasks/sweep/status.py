@@ -6,7 +6,6 @@ The block looks as Ray Tune's did in 2017.
 from __future__ import annotations
 
 import contextlib
-import math
 import socket
 import sys
 import time
@@ -16,10 +15,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
+from tune_tasks.model.objective import Objective, choose_objective
 from tune_tasks.model.text import cut_lines, one_line, printed, showable
 from tune_tasks.model.trial import TrialState, shown_name
 from tune_tasks.result import metric, tracked_metrics
-from tune_tasks.results.summary import metric_to_go_by
 from tune_tasks.sweep.records import TrialRecord
 from tune_tasks.sweep.time_left import Workload, time_left_s, time_left_text
 from tune_tasks.tracking.info import ExperimentInfo
@@ -74,29 +73,28 @@ class StatusView:
         """Estimate the seconds until the sweep ends; None while there is no basis for that."""
         return time_left_s(self._workload(name) for name in self.experiments)
 
-    def metric(self, experiment: str) -> tuple[str | None, str]:
-        """Return the metric and mode by which an experiment's trials compare so far."""
-        info = self.experiments[experiment]
+    def objective(self, experiment: str) -> Objective | None:
+        """Return what an experiment's trials compare by so far."""
         records = self._of(experiment)
 
-        def is_reported(name: str) -> bool:
-            return any(_finite(record, name) is not None for record in records)
+        def is_reported(default: Objective) -> bool:
+            return any(default.value(record.progress.last) is not None for record in records)
 
-        return metric_to_go_by(info.metric, info.mode, is_reported)
+        return choose_objective(self.experiments[experiment].objective, is_reported)
 
     def best_first(self, experiment: str) -> tuple[list[TrialRecord], str]:
         """Return the trials of an experiment to show, best first, and the rest as a line of counts.
 
         Trials that have no value of the metric, or have failed, come after the others.
         """
-        name, mode = self.metric(experiment)
-        sign = -1 if mode == "max" else 1
+        objective = self.objective(experiment)
 
         def place(record: TrialRecord) -> tuple[int, float, int]:
-            value = _finite(record, name) if name and record.state is not TrialState.ERROR else None
-            if value is None:
-                return 1 + _ORDER.index(record.state), 0, record.trial.index
-            return 0, sign * value, record.trial.index
+            if objective and record.state is not TrialState.ERROR:
+                value = objective.value(record.progress.last)
+                if value is not None:
+                    return 0, objective.sort_key(value), record.trial.index
+            return 1 + _ORDER.index(record.state), 0, record.trial.index
 
         return self._folded(experiment, sorted(self._of(experiment), key=place))
 
@@ -144,11 +142,6 @@ def _counts_text(counts: Mapping[TrialState, int]) -> str:
     return ", ".join(f"{counts[state]} {state}" for state in _ORDER if counts[state])
 
 
-def _finite(record: TrialRecord, name: str) -> float | None:
-    value = metric(record.progress.last or {}, name)
-    return value if value is not None and math.isfinite(value) else None
-
-
 def status_lines(view: StatusView) -> Iterator[str]:
     """Yield the lines of the `== Status ==` block."""
     cpus, gpus = view.used()
@@ -157,9 +150,10 @@ def status_lines(view: StatusView) -> Iterator[str]:
     for name, experiment in view.experiments.items():
         yield f"Tensorboard logdir: {experiment.folder}"
         listed, rest = view.running_first(name)
+        named = experiment.objective.metric if experiment.objective else None
         for record in listed:
             trial = shown_name(record.trial.name, record.trial.index)
-            yield f" - {trial}:\t{progress_text(record, experiment.metric)}"
+            yield f" - {trial}:\t{progress_text(record, named)}"
         if rest:
             yield f"   {rest}"
     yield ""
@@ -388,7 +382,8 @@ def _experiment_table(view: StatusView, name: str) -> Any:
 
 def _shown_metrics(view: StatusView, experiment: str, listed: Sequence[TrialRecord]) -> list[str]:
     """Return the metric by which trials compare, and the usual ones that some trial has."""
-    by, _ = view.metric(experiment)
+    objective = view.objective(experiment)
+    by = objective.metric if objective else None
     rows = [record.progress.last or {} for record in listed]
     usual = [
         name for name in _METRICS if name != by and any(row.get(name) is not None for row in rows)

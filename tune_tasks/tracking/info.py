@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tune_tasks.model.code_version import CodeVersion
+from tune_tasks.model.objective import Objective
 from tune_tasks.tracking.mlflow_view import SearchedParam
 
 
@@ -21,7 +22,7 @@ class ExperimentInfo:
         script: The script file, where there is one, and its content when the sweep began.
         code: Which version of the code runs, where it is in files.
         params: What varies, as MLflow's charts have to take it.
-        metric: The spec's, that 'best' goes by, with the spec's mode; None where it does not say.
+        objective: What the spec says that 'best' goes by; None if the spec does not say.
     """
 
     name: str
@@ -33,8 +34,7 @@ class ExperimentInfo:
     script_source: bytes = field(default=b"", repr=False)
     code: CodeVersion | None = None
     params: tuple[SearchedParam, ...] = ()
-    metric: str | None = None
-    mode: str | None = None
+    objective: Objective | None = None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.code_version import CodeVersion
 from tune_tasks.model.files import AttemptPaths, params_text
 from tune_tasks.model.masking import masked_by_path
+from tune_tasks.model.objective import Objective
 from tune_tasks.model.text import showable
 from tune_tasks.model.trial import EndedBy, Outcome, TrialState, attempt_name
 from tune_tasks.result import (
@@ -27,7 +28,6 @@ from tune_tasks.result import (
     metric,
     non_finite_metrics,
     tracked_metrics,
-    tracked_name,
 )
 from tune_tasks.results.report import ReportPaths, without_pictures
 from tune_tasks.results.summary import ExperimentSummary, Summary, TrialSummary
@@ -49,7 +49,10 @@ from tune_tasks.tracking.mlflow_view import (
     encode_view,
     flat_params,
     list_path,
+    metric_key,
     mlflow_name,
+    objective_in,
+    objective_tags,
     renamed,
     renaming_note,
     runs_view,
@@ -58,7 +61,7 @@ from tune_tasks.tracking.mlflow_view import (
     sweeps_view,
     view_path,
 )
-from tune_tasks.tracking.standing import Contender, Standing
+from tune_tasks.tracking.running_best import Candidate, RunningBest
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -80,8 +83,8 @@ class _Parent:
     """A sweep's parent run in an experiment, and what MLflow was told of how the sweep stands.
 
     Attributes:
-        standing: How it stands.
-        metric: What 'best' goes by, with its mode.
+        running: The best trial so far.
+        objective: What 'best' goes by, as MLflow knows.
         done: Trials done.
         best: The best value.
         told_at: When, on the monotonic clock.
@@ -89,8 +92,8 @@ class _Parent:
 
     experiment_id: str
     run_id: str
-    standing: Standing
-    metric: tuple[str, str] | None = None
+    running: RunningBest
+    objective: Objective | None = None
     done: int = 0
     best: float | None = None
     told_at: float = field(default_factory=time.monotonic)
@@ -206,14 +209,14 @@ class MlflowTracker(Tracker):
         one point.
         """
         parent = self._parent(info.trial.experiment)
-        metrics = list(_metrics(rows, self._sweep.experiments[info.trial.experiment].metric))
+        metrics = list(_metrics(rows, self._sweep.experiments[info.trial.experiment].objective))
         for start in range(0, len(metrics), _METRICS_PER_CALL):
             self._client.log_batch(
                 self._runs[info.key], metrics=metrics[start : start + _METRICS_PER_CALL]
             )
         if rows:
             self._diverged[info.key] = ", ".join(non_finite_metrics(rows[-1]))
-            parent.standing.report(info, rows[-1])
+            parent.running.report(info, rows[-1])
             self._tell(info.trial.experiment, parent)
 
     def close_attempt(self, info: AttemptInfo, outcome: Outcome) -> None:
@@ -239,7 +242,7 @@ class MlflowTracker(Tracker):
             self._client.log_artifact(run_id, str(paths.log))
         self._client.set_terminated(run_id, _status(outcome), _milliseconds(time.time()))
         parent = self._parent(info.trial.experiment)
-        parent.standing.end(info, outcome)
+        parent.running.end(info, outcome)
         self._tell(info.trial.experiment, parent)
 
     def close_sweep(self, summary: Summary) -> None:
@@ -288,32 +291,34 @@ class MlflowTracker(Tracker):
 
     def _tell_standing(self, name: str, parent: _Parent) -> None:
         """At each trial's end, and now and then where it got better."""
-        standing = parent.standing
-        chosen, mode = standing.metric
-        if chosen and parent.metric != (chosen, mode):
-            self._go_by(name, parent, chosen, mode)
+        standing, objective = parent.running, parent.running.objective
+        if objective and parent.objective != objective:
+            self._go_by(name, parent, objective)
         best = standing.best()
-        value = best.metric(chosen) if best and chosen else None
-        is_due = time.monotonic() - parent.told_at >= _TELL_S and _is_better(
-            value, parent.best, mode
-        )
+        value = best.metric(objective.metric) if best and objective else None
+        got_better = objective is not None and objective.better(value, parent.best)
+        is_due = got_better and time.monotonic() - parent.told_at >= _TELL_S
         # A recorder that was started again hears of every end once more: nothing is told again.
         if standing.done > parent.done or (standing.done == parent.done and is_due):
             run_id = self._runs.get(best.key) if best else None
-            self._log_standing(parent, standing.done, chosen, value, best, run_id)
+            self._log_standing(parent, standing.done, objective, value, best, run_id)
 
     def _tell_end(self, parent: _Parent, experiment: ExperimentSummary) -> None:
-        best, chosen = experiment.best(), experiment.metric
-        value = best.metric(chosen) if best and chosen else None
-        if chosen:
+        best, objective, value = experiment.best(), experiment.objective, experiment.best_value()
+        if objective:
             lacking = any(
-                t.state is TrialState.TERMINATED and t.metric(chosen) is None
+                t.state is TrialState.TERMINATED and t.metric(objective.metric) is None
                 for t in experiment.trials
             )
-            self._go_by(experiment.name, parent, chosen, experiment.mode, incomplete=lacking)
+            self._go_by(experiment.name, parent, objective, incomplete=lacking)
         if (experiment.done, value) != (parent.done, parent.best):
             self._log_standing(
-                parent, experiment.done, chosen, value, best, best.mlflow_run_id if best else None
+                parent,
+                experiment.done,
+                objective,
+                value,
+                best,
+                best.mlflow_run_id if best else None,
             )
         self._log_tags(
             parent.run_id, {"mlflow.note.content": _sweep_note(self._sweep, parent, experiment)}
@@ -323,17 +328,17 @@ class MlflowTracker(Tracker):
         self,
         parent: _Parent,
         done: int,
-        chosen: str | None,
+        objective: Objective | None,
         value: float | None,
-        best: Contender | TrialSummary | None,
+        best: Candidate | TrialSummary | None,
         run_id: str | None,
     ) -> None:
         from mlflow.entities import Metric, RunTag
 
         stamp, step = _milliseconds(time.time()), max(done, 1)  # MLflow draws a line from step 1 on
         metrics, tags = [Metric("trials_done", done, stamp, step)], {}
-        if best and chosen and value is not None:
-            metrics.append(Metric(best_key(chosen), value, stamp, step))
+        if best and objective and value is not None:
+            metrics.append(Metric(best_key(objective), value, stamp, step))
             tags = {"tune_tasks.best_trial": best.name, "tune_tasks.best_run_id": run_id or ""}
         elif parent.best is not None:  # the one that was told has failed
             tags = {"tune_tasks.best_trial": "", "tune_tasks.best_run_id": ""}
@@ -342,28 +347,28 @@ class MlflowTracker(Tracker):
         parent.done, parent.best, parent.told_at = done, value, time.monotonic()
 
     def _go_by(
-        self, name: str, parent: _Parent, chosen: str, mode: str, *, incomplete: bool = False
+        self, name: str, parent: _Parent, objective: Objective, *, incomplete: bool = False
     ) -> None:
         """Have MLflow's pages of the experiment go by a metric."""
-        shown, greater = safe_key(tracked_name(chosen)), str(mode == "max").lower()
+        shown, greater = metric_key(objective), str(objective.is_greater_better).lower()
         self._client.set_experiment_tag(
             parent.experiment_id, "mlflow.experiment.primaryMetric.name", shown
         )
         self._client.set_experiment_tag(
             parent.experiment_id, "mlflow.experiment.primaryMetric.greaterIsBetter", greater
         )
-        self._log_tags(parent.run_id, {"tune_tasks.metric": chosen, "tune_tasks.mode": mode})
+        self._log_tags(parent.run_id, objective_tags(objective))
         sweep, params = self._sweep.sweep, self._sweep.experiments[name].params
         self._save_view(
             parent,
             sweep,
             f"Sweep {sweep}",
-            sweep_view(sweep, params, shown, mode, incomplete=incomplete),
+            sweep_view(sweep, params, objective, incomplete=incomplete),
         )
-        self._save_view(parent, ALL_SWEEPS, "All sweeps", sweeps_view(shown, mode))
-        self._save_view(parent, ALL_RUNS, "Sweeps and their trials", runs_view(params, shown))
-        if parent.metric != (chosen, mode):
-            parent.metric, parent.best = (chosen, mode), None
+        self._save_view(parent, ALL_SWEEPS, "All sweeps", sweeps_view(objective))
+        self._save_view(parent, ALL_RUNS, "Sweeps and their trials", runs_view(params, objective))
+        if parent.objective != objective:
+            parent.objective, parent.best = objective, None
 
     def _save_view(self, parent: _Parent, view_id: str, name: str, view: Mapping[str, Any]) -> None:
         from mlflow.exceptions import MlflowException
@@ -407,7 +412,7 @@ class MlflowTracker(Tracker):
             if self._look_first:  # an earlier execution of the flow run has ended it
                 self._client.update_run(run_id, status="RUNNING")
             self._parents[name] = self._as_told(
-                _Parent(experiment_id, run_id, Standing(info.metric, info.mode))
+                _Parent(experiment_id, run_id, RunningBest(info.objective))
             )
         return self._parents[name]
 
@@ -422,10 +427,8 @@ class MlflowTracker(Tracker):
         if not self._look_first:
             return parent
         data = self._client.get_run(parent.run_id).data
-        if (chosen := data.tags.get("tune_tasks.metric")) and (
-            mode := data.tags.get("tune_tasks.mode")
-        ):
-            parent.metric, parent.best = (chosen, mode), data.metrics.get(best_key(chosen))
+        if objective := objective_in(data.tags):
+            parent.objective, parent.best = objective, data.metrics.get(best_key(objective))
         parent.done = int(data.metrics.get("trials_done", 0))
         return parent
 
@@ -485,9 +488,10 @@ class MlflowTracker(Tracker):
         )
 
 
-def _metrics(rows: Sequence[Row], chosen: str | None) -> Iterator[Any]:
+def _metrics(rows: Sequence[Row], objective: Objective | None) -> Iterator[Any]:
     from mlflow.entities import Metric
 
+    chosen = objective.metric if objective else None
     untracked = (
         chosen
         if chosen in STOP_METRICS and chosen not in (*REPORTED_METRICS, *PROGRESS_METRICS)
@@ -588,10 +592,6 @@ def _links(links: Mapping[str, str]) -> str:
     An address that begins with `#` is a page of the same MLflow.
     """
     return " · ".join(f"[{text}]({url})" for text, url in links.items() if url)
-
-
-def _is_better(value: float | None, than: float | None, mode: str) -> bool:
-    return value is not None and (than is None or (value > than if mode == "max" else value < than))
 
 
 def _encodable(value: Any) -> Any:

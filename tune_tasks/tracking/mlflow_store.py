@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tune_tasks.errors import ServiceError, UsageError, did_you_mean
-from tune_tasks.model.stopping import is_loss
-from tune_tasks.result import tracked_name
+from tune_tasks.model.objective import Objective
 from tune_tasks.servers.mlflow_client import connect, expect_usable, without_password
-from tune_tasks.tracking.mlflow_view import best_key, mlflow_name, safe_key, view_path
+from tune_tasks.tracking.mlflow_view import (
+    best_key,
+    metric_key,
+    mlflow_name,
+    objective_in,
+    view_path,
+)
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -24,15 +29,14 @@ class StoredTrial:
     """The best trial as MLflow has it.
 
     Attributes:
-        metric: What it is the best by, with its mode.
+        objective: What it is the best by.
         config: Its resolved config.
         spec_text: The spec of its sweep, as YAML.
         tags: Of its run.
     """
 
     experiment: str
-    metric: str
-    mode: str
+    objective: Objective
     value: float
     run_id: str
     config: Mapping[str, Any]
@@ -63,14 +67,13 @@ class MlflowStore:
         self._client = connect(uri)
 
     def best_trial(
-        self, experiment: str, metric: str | None, mode: str | None, *, all_sweeps: bool
+        self, experiment: str, wanted: Objective | None, *, all_sweeps: bool
     ) -> StoredTrial:
         """The best trial of an experiment's last sweep, or of all its sweeps.
 
         Args:
             experiment: Its name.
-            metric: What to go by; else what the last sweep went by.
-            mode: `max` or `min`; without it `min` for a loss, else `max`.
+            wanted: What to go by; else what the last sweep went by.
             all_sweeps: Whether to look at all sweeps.
 
         Raises:
@@ -85,12 +88,10 @@ class MlflowStore:
             if not sweeps:
                 raise UsageError(f"the MLflow experiment {experiment!r} has no sweep in it")
             looked_at = sweeps if all_sweeps else sweeps[:1]
-            if metric is None:
-                chosen, best_mode, run = self._best_as_told(experiment, looked_at)
-            else:
-                chosen, best_mode = metric, mode or ("min" if is_loss(metric) else "max")
-                run = self._best_by(experiment, experiment_id, looked_at, chosen, best_mode)
-            return self._stored(experiment, chosen, best_mode, run)
+            if wanted is None:
+                return self._best_as_told(experiment, looked_at)
+            run = self._best_by(experiment, experiment_id, looked_at, wanted)
+            return self._stored(experiment, wanted, run)
         except MlflowException as exc:
             raise ServiceError(f"MLflow at {without_password(f'{self._uri}: {exc}')}") from exc
 
@@ -133,13 +134,14 @@ class MlflowStore:
             )
         )
 
-    def _best_as_told(self, experiment: str, sweeps: Sequence[Run]) -> tuple[str, str, Run]:
-        """The best of the trials that the sweeps themselves called the best.
+    def _best_as_told(self, experiment: str, sweeps: Sequence[Run]) -> StoredTrial:
+        """Return the best of the trials that the sweeps themselves call their best.
 
-        By the metric of the latest.
+        The sweeps may go by different metrics: the latest sweep's metric decides.
         """
-        told = [(run, run.data.tags) for run in sweeps if _told_value(run) is not None]
-        if not told:
+        told = [sweep for sweep in sweeps if _tells_a_best(sweep)]
+        objective = objective_in(told[0].data.tags) if told else None
+        if objective is None:
             which = (
                 f"sweep {sweeps[0].data.tags['tune_tasks.sweep']}"
                 if len(sweeps) == 1
@@ -149,41 +151,37 @@ class MlflowStore:
                 f"no trial of {experiment!r} ({which}) has a metric to go by; name one with"
                 " --metric"
             )
-        chosen, mode = told[0][1]["tune_tasks.metric"], told[0][1]["tune_tasks.mode"]
-        values = {
-            tags["tune_tasks.best_run_id"]: run.data.metrics.get(best_key(chosen))
-            for run, tags in told
-        }
-        sign = 1 if mode == "max" else -1
-        run_id = max(
-            (sign * value, run_id) for run_id, value in values.items() if value is not None
-        )[1]
-        return chosen, mode, self._client.get_run(run_id)
+        run_id, best = "", None
+        for sweep in told:
+            value = sweep.data.metrics.get(best_key(objective))
+            if objective.better(value, best):
+                run_id, best = sweep.data.tags["tune_tasks.best_run_id"], value
+        return self._stored(experiment, objective, self._client.get_run(run_id))
 
     def _best_by(
-        self, experiment: str, experiment_id: str, sweeps: Sequence[Run], chosen: str, mode: str
+        self, experiment: str, experiment_id: str, sweeps: Sequence[Run], objective: Objective
     ) -> Run:
-        key = safe_key(tracked_name(chosen))
+        key = metric_key(objective)
         query = "tags.`tune_tasks.role` = 'trial' AND attributes.status != 'FAILED'"
         if len(sweeps) == 1:
             query += f" AND tags.`tune_tasks.sweep` = '{sweeps[0].data.tags['tune_tasks.sweep']}'"
-        order = f"metrics.`{key}` {'DESC' if mode == 'max' else 'ASC'}"
+        order = f"metrics.`{key}` {'DESC' if objective.is_greater_better else 'ASC'}"
         runs = self._client.search_runs([experiment_id], query, max_results=100, order_by=[order])
         if not runs or key not in runs[0].data.metrics:
             names = sorted({name for run in runs for name in run.data.metrics})
             has = f"it has: {', '.join(names)}" if names else "no trial ended well"
             raise UsageError(
-                f"no trial of {experiment!r} has the metric {chosen!r}{did_you_mean(chosen, names)}"
-                f" ({has})"
+                f"no trial of {experiment!r} has the metric {objective.metric!r}"
+                f"{did_you_mean(objective.metric, names)} ({has})"
             )
         return runs[0]
 
-    def _stored(self, experiment: str, chosen: str, mode: str, run: Run) -> StoredTrial:
+    def _stored(self, experiment: str, objective: Objective, run: Run) -> StoredTrial:
         tags, run_id = run.data.tags, run.info.run_id
         config = json.loads(self._artifact(run_id, "params.json"))
         spec_text = self._artifact(tags["mlflow.parentRunId"], "spec.yaml")
-        value = run.data.metrics[safe_key(tracked_name(chosen))]
-        return StoredTrial(experiment, chosen, mode, value, run_id, config, spec_text, tags)
+        value = run.data.metrics[metric_key(objective)]
+        return StoredTrial(experiment, objective, value, run_id, config, spec_text, tags)
 
     def _artifact(self, run_id: str, name: str) -> str:
         with tempfile.TemporaryDirectory() as folder:
@@ -192,8 +190,9 @@ class MlflowStore:
             )
 
 
-def _told_value(sweep: Run) -> float | None:
-    """The best value that a sweep told of, and by which it is there again."""
-    tags: Mapping[str, str] = sweep.data.tags
-    value = sweep.data.metrics.get(best_key(tags.get("tune_tasks.metric", "")))
-    return value if tags.get("tune_tasks.best_run_id") else None
+def _tells_a_best(sweep: Run) -> bool:
+    """Whether a parent run names its best trial, and still has the value that it is the best by."""
+    objective = objective_in(sweep.data.tags)
+    if objective is None or best_key(objective) not in sweep.data.metrics:
+        return False
+    return bool(sweep.data.tags.get("tune_tasks.best_run_id"))

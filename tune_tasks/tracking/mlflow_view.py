@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tune_tasks.model.objective import Objective
 from tune_tasks.model.text import one_line
 from tune_tasks.result import tracked_metrics, tracked_name
 from tune_tasks.servers.mlflow_client import experiment_path
@@ -30,6 +31,8 @@ ALL_SWEEPS = "sweeps"
 ALL_RUNS = "runs"
 """Id of the view that lists an experiment's sweeps with the trials of each beneath it."""
 
+_METRIC_TAG = "tune_tasks.metric"
+_MODE_TAG = "tune_tasks.mode"
 _KEY_LENGTH = 250
 _MARK_LENGTH = 6
 _SHOWN_NAMES = 10
@@ -223,24 +226,42 @@ def renaming_note(changed: Mapping[str, str]) -> str:
     return f"MLflow does not take some names; there, {', '.join(shown[:_SHOWN_NAMES])}{more}"
 
 
-def best_key(chosen: str) -> str:
-    """The parent run's metric of the best value."""
-    return safe_key(f"best/{safe_key(tracked_name(chosen))}")
+def metric_key(objective: Objective) -> str:
+    """Return the name that MLflow has for an objective's metric."""
+    return safe_key(tracked_name(objective.metric))
+
+
+def best_key(objective: Objective) -> str:
+    """Return the name of the parent run's metric that follows the best value."""
+    return safe_key(f"best/{metric_key(objective)}")
+
+
+def objective_tags(objective: Objective) -> dict[str, str]:
+    """Return the tags by which a sweep's parent run says what 'best' goes by."""
+    return {_METRIC_TAG: objective.metric, _MODE_TAG: objective.mode}
+
+
+def objective_in(tags: Mapping[str, str]) -> Objective | None:
+    """Return the objective that a parent run's tags name, or None if they name none."""
+    metric, mode = tags.get(_METRIC_TAG), tags.get(_MODE_TAG)
+    if not metric or not mode:
+        return None
+    return Objective(metric, "min" if mode == "min" else "max")
 
 
 def sweep_view(
-    sweep: str, params: Sequence[SearchedParam], metric: str, mode: str, *, incomplete: bool = False
+    sweep: str, params: Sequence[SearchedParam], objective: Objective, *, incomplete: bool = False
 ) -> dict[str, Any]:
     """The view of one sweep's trials: best first; curves, parallel coordinates, scatter.
 
     Args:
         sweep: The sweep's id.
         params: What was searched.
-        metric: MLflow's name of the metric that 'best' goes by.
-        mode: `max` or `min`.
+        objective: What 'best' goes by.
         incomplete: Whether a trial has no value of the metric; parallel coordinates without it then
             show that one, too.
     """
+    metric = metric_key(objective)
     axes = [param.chart_name for param in params if param.fits_axis][:_COLUMNS]
     charts = [_curves(metric)]
     if axes:
@@ -255,15 +276,16 @@ def sweep_view(
     charts += [_scatter(axis, metric) for axis in axes[:_SCATTERS]]
     columns = [*_searched_columns(metric, params), *_columns("attributes", ["Duration"])]
     runs = f"tags.`tune_tasks.sweep` = '{sweep}' AND tags.`tune_tasks.role` = 'trial'"
-    return _view(runs, f"metrics.`{metric}`", mode == "min", columns, "Trials", charts)
+    ascending = not objective.is_greater_better
+    return _view(runs, f"metrics.`{metric}`", ascending, columns, "Trials", charts)
 
 
-def sweeps_view(metric: str, mode: str) -> dict[str, Any]:
+def sweeps_view(objective: Objective) -> dict[str, Any]:
     """The view of an experiment's sweeps beside one another.
 
     The best of each, over the number of trials done.
     """
-    best = safe_key(f"best/{metric}")
+    best = best_key(objective)
     charts = [
         _card(kind, f"best-{kind}", best, metricKey=best, selectedMetricKeys=[best])
         for kind in ("LINE", "BAR")
@@ -276,19 +298,20 @@ def sweeps_view(metric: str, mode: str) -> dict[str, Any]:
     return _view(
         "tags.`tune_tasks.role` = 'sweep'",
         f"metrics.`{best}`",
-        mode == "min",
+        not objective.is_greater_better,
         columns,
         "Sweeps",
         charts,
     )
 
 
-def runs_view(params: Sequence[SearchedParam], metric: str) -> dict[str, Any]:
+def runs_view(params: Sequence[SearchedParam], objective: Objective) -> dict[str, Any]:
     """The view of an experiment's sweeps, the latest first, each of which opens to its trials.
 
     With what was searched.
     """
-    best = [safe_key(f"best/{metric}"), "trials_done"]
+    metric = metric_key(objective)
+    best = [best_key(objective), "trials_done"]
     columns = [*_columns("metrics", best), *_searched_columns(metric, params)]
     # By the date of the start alone MLflow puts the trials beneath their sweep.
     return _view("", "attributes.start_time", False, columns, "Trials", [_curves(metric)])

@@ -1,0 +1,95 @@
+"""The best trial of an experiment while its sweep runs."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.objective import Objective
+from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
+from tune_tasks.tracking.running_best import RunningBest
+
+ENDED = Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned")
+FAILED = Outcome(TrialState.ERROR, EndedBy.ERROR, "ValueError: bad")
+
+
+def attempt(index, number=1, max_failures=0):
+    trial = Trial("exp", index, f"trial_{index}", "script", {}, {}, 0, max_failures=max_failures)
+    return AttemptInfo(trial, number, Path("/logs"))
+
+
+def best_of(running):
+    best = running.best()
+    return (best.name, best.metric(running.objective.metric)) if best else None
+
+
+def test_the_best_goes_by_the_latest_report_of_trials_that_run_or_have_ended():
+    running = RunningBest(None)
+    assert (running.objective, running.best(), running.done) == (None, None, 0)
+    running.report(attempt(0), {"mean_loss": 2.0})
+    assert (running.objective, best_of(running)) == (
+        Objective("mean_loss", "min"),
+        ("trial_0", 2.0),
+    )
+    running.report(attempt(0), {"mean_loss": 1.0})
+    running.end(attempt(0), ENDED)
+    running.report(attempt(1), {"mean_loss": 0.5})
+    assert (best_of(running), running.done) == (("trial_1", 0.5), 1)
+    running.report(attempt(1), {"mean_loss": 3.0})
+    assert best_of(running) == ("trial_0", 1.0)
+
+
+def test_a_default_that_comes_first_takes_the_place_of_a_later_one():
+    running = RunningBest(None)
+    running.report(attempt(0), {"mean_loss": 1.0})
+    running.end(attempt(0), ENDED)
+    running.report(attempt(1), {"mean_loss": 9.0, "mean_accuracy": 0.1})
+    assert (running.objective, best_of(running)) == (
+        Objective("mean_accuracy", "max"),
+        ("trial_1", 0.1),
+    )
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_never_counts(value):
+    running = RunningBest(Objective("info.score", "max"))
+    running.report(attempt(0), {"info": {"score": value}})
+    assert running.best() is None
+    running.report(attempt(1), {"info": {"score": -5}})
+    assert best_of(running) == ("trial_1", -5)
+
+
+def test_a_trial_that_failed_is_done_but_not_the_best():
+    running = RunningBest(Objective.of("mean_loss"))
+    running.report(attempt(0), {"mean_loss": 0.1})
+    running.report(attempt(1), {"mean_loss": 0.2})
+    running.end(attempt(0), FAILED)
+    assert (best_of(running), running.done) == (("trial_1", 0.2), 1)
+
+
+def test_a_trial_that_is_tried_again_is_not_done():
+    running = RunningBest(Objective.of("mean_loss"))
+    running.report(attempt(0, 1, max_failures=1), {"mean_loss": 0.1})
+    running.report(attempt(0, 2, max_failures=1), {"mean_loss": 0.3})
+    running.end(attempt(0, 1, max_failures=1), FAILED)
+    assert (best_of(running), running.done) == (("trial_0", 0.3), 0)
+    running.end(attempt(0, 2, max_failures=1), FAILED)
+    assert (best_of(running), running.done) == (None, 1)
+
+
+def test_the_same_told_twice_changes_nothing():
+    running = RunningBest(Objective.of("mean_loss"))
+    for _ in range(2):
+        running.report(attempt(0), {"mean_loss": 0.1})
+        running.end(attempt(0), ENDED)
+        running.end(attempt(0), ENDED)
+        assert (best_of(running), running.done) == (("trial_0", 0.1), 1)
+
+
+def test_of_equal_trials_the_first_is_the_best():
+    running = RunningBest(Objective.of("mean_accuracy"))
+    for index in (2, 0, 1):
+        running.report(attempt(index), {"mean_accuracy": 1.0})
+        running.end(attempt(index), ENDED)
+    assert best_of(running) == ("trial_0", 1.0)

@@ -1,0 +1,91 @@
+"""What 'best' means in an experiment: a metric, and whether its greatest or least value is best."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tune_tasks.model.stopping import is_loss
+from tune_tasks.model.text import one_line
+from tune_tasks.result import metric
+
+Mode = Literal["max", "min"]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A metric with its direction.
+
+    Attributes:
+        metric: The metric's name, as a spec writes it.
+        mode: `max` if a greater value is better, `min` if a smaller one is.
+    """
+
+    metric: str
+    mode: Mode
+
+    @classmethod
+    def of(cls, metric: str, mode: Mode | None = None) -> Objective:
+        """Return the objective; without a mode, the metric's name decides: `min` for a loss."""
+        if mode is None:
+            mode = "min" if is_loss(metric) else "max"
+        return cls(metric, mode)
+
+    @classmethod
+    def of_spec(cls, metric: str | None, mode: Mode | None) -> Objective | None:
+        """Return the objective that a spec names, or None if the spec names no metric."""
+        return cls.of(metric, mode) if metric else None
+
+    @property
+    def is_greater_better(self) -> bool:
+        """Whether the greatest value is the best."""
+        return self.mode == "max"
+
+    def value(self, row: Mapping[str, Any] | None) -> float | None:
+        """Return the finite value that a report has of the metric, or None.
+
+        Args:
+            row: The report as it stands in `result.json`; None if there is no report.
+        """
+        value = metric(row or {}, self.metric)
+        if value is None or not math.isfinite(value):
+            return None
+        return value
+
+    def sort_key(self, value: float) -> float:
+        """Return a number that is smaller the better the value is."""
+        return -value if self.is_greater_better else value
+
+    def better(self, value: float | None, than: float | None) -> bool:
+        """Whether a value is better than another one; any value is better than none."""
+        if value is None:
+            return False
+        return than is None or self.sort_key(value) < self.sort_key(than)
+
+    def words(self, value: float) -> str:
+        """Return the metric with a value, for people: `mean_loss 0.25`."""
+        return f"{one_line(self.metric)} {value:.6g}"
+
+
+DEFAULT_OBJECTIVES = (
+    Objective("episode_reward_mean", "max"),
+    Objective("mean_accuracy", "max"),
+    Objective("mean_loss", "min"),
+)
+"""If a spec names no metric, 'best' goes by the first of these that a trial has reported."""
+
+
+def choose_objective(
+    wanted: Objective | None, is_reported: Callable[[Objective], bool]
+) -> Objective | None:
+    """Return the spec's objective, or the first default that was reported, or None.
+
+    Args:
+        wanted: The objective that the spec names, if it names one.
+        is_reported: Whether a trial has reported a finite value of a default.
+    """
+    if wanted:
+        return wanted
+    return next((default for default in DEFAULT_OBJECTIVES if is_reported(default)), None)

@@ -1,0 +1,97 @@
+"""The best trial of an experiment while its sweep runs, and how many trials are done. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.objective import DEFAULT_OBJECTIVES, Objective, choose_objective
+from tune_tasks.model.trial import Outcome, TrialState
+from tune_tasks.results.summary import best_of
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A trial by its latest report.
+
+    Attributes:
+        key: The attempt's key.
+        values: The finite values of the metrics that 'best' may go by.
+    """
+
+    index: int
+    name: str
+    key: str
+    values: Mapping[str, float]
+
+    def metric(self, name: str) -> float | None:
+        """Return the latest value of a metric, or None."""
+        return self.values.get(name)
+
+
+class RunningBest:
+    """Learns of every report and end of an experiment's attempts. Hearing one twice is harmless.
+
+    'Best' means the same as in the summary: the best latest report, of trials that did not fail.
+
+    Args:
+        wanted: The spec's objective; without one, the first default that is reported.
+    """
+
+    def __init__(self, wanted: Objective | None) -> None:
+        self._wanted = wanted
+        self._possible = (wanted,) if wanted else DEFAULT_OBJECTIVES
+        self._reported: set[str] = set()
+        self._running: dict[str, Candidate] = {}
+        # By metric. A sweep may have a million trials: of those that ended, only the best is kept.
+        self._best_ended: dict[str, Candidate] = {}
+        self._done: set[int] = set()
+
+    @property
+    def done(self) -> int:
+        """Number of trials that have ended."""
+        return len(self._done)
+
+    @property
+    def objective(self) -> Objective | None:
+        """What 'best' goes by; None if no report had one of the default metrics so far."""
+        return choose_objective(self._wanted, lambda default: default.metric in self._reported)
+
+    def best(self) -> Candidate | None:
+        """Return the best trial so far; it may still be running."""
+        objective = self.objective
+        if objective is None:
+            return None
+        candidates = list(self._running.values())
+        if objective.metric in self._best_ended:
+            candidates.append(self._best_ended[objective.metric])
+        return best_of(candidates, objective)
+
+    def report(self, info: AttemptInfo, row: Mapping[str, object]) -> None:
+        """Take an attempt's latest report."""
+        values: dict[str, float] = {}
+        for objective in self._possible:
+            value = objective.value(row)
+            if value is not None:
+                values[objective.metric] = value
+        self._reported |= values.keys()
+        self._running[info.key] = Candidate(info.trial.index, info.trial.name, info.key, values)
+
+    def end(self, info: AttemptInfo, outcome: Outcome) -> None:
+        """Take an attempt's end; a trial with an attempt left is not done."""
+        candidate = self._running.pop(info.key, None)
+        failed = outcome.state is TrialState.ERROR
+        if not failed or info.attempt > info.trial.max_failures:
+            self._done.add(info.trial.index)
+        if candidate and not failed:
+            self._keep_best(candidate)
+
+    def _keep_best(self, candidate: Candidate) -> None:
+        for objective in self._possible:
+            rivals = [candidate]
+            if objective.metric in self._best_ended:
+                rivals.append(self._best_ended[objective.metric])
+            best = best_of(rivals, objective)
+            if best:
+                self._best_ended[objective.metric] = best
