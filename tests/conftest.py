@@ -5,7 +5,7 @@ import tempfile
 
 from hypothesis import HealthCheck, settings
 
-from tune_tasks.servers import prefect as services
+from tune_tasks.servers.prefect import DEFAULT_URL_VARIABLE
 
 pytest_plugins = ["tests.services.fixtures"]
 
@@ -16,7 +16,7 @@ for _name in [n for n in os.environ if n.startswith(("PREFECT_", "MLFLOW_", "RAY
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="tune-tasks-tests-")
 
 # A server of the user's may answer on Prefect's default address.
-services._DEFAULT_API_URL = "http://127.0.0.1:9/api"
+os.environ[DEFAULT_URL_VARIABLE] = ""
 
 # The machine is shared: how long an example takes says nothing.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])

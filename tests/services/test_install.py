@@ -34,15 +34,15 @@ def site(tmp_path_factory):
     subprocess.run([*pip, "wheel", "--no-deps", "-w", folder / "dist", ROOT], check=True)
     (wheel,) = (folder / "dist").iterdir()
     subprocess.run([*pip, "install", "--no-deps", "--target", folder / "site", wheel], check=True)
-    # Where a server of the user's answers on Prefect's default address, this user has it not.
-    elsewhere = "from tune_tasks.servers import prefect\nprefect._DEFAULT_API_URL = 'http://127.0.0.1:9/api'\n"
-    (folder / "site" / "sitecustomize.py").write_text(elsewhere)
     return folder / "site"
 
 
 @pytest.fixture
 def environment(site, folder):
-    """A user of their own, with an empty home, on the installed wheel."""
+    """A user of their own, with an empty home, on the installed wheel.
+
+    `tests/conftest.py` has set that nobody looks for a server on Prefect's default address.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}
     home = folder / "home"
     home.mkdir()

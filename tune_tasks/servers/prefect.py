@@ -44,7 +44,12 @@ _START_TIMEOUT_S = 120.0
 _ANSWER_S = 2.0
 _MOST_BYTES = 10_000
 _BACKLOG = 128
-_DEFAULT_API_URL = "http://127.0.0.1:4200/api"
+DEFAULT_URL_VARIABLE = "TUNE_TASKS_PREFECT_DEFAULT_URL"
+"""Environment variable: where to look for a server that was started and not configured.
+
+Empty: look nowhere.
+"""
+_DEFAULT_API_URL = "http://127.0.0.1:4200/api"  # where `prefect server start` listens
 IDENTITY_PATH = "/tune-tasks/identity"
 SIGN_IN_PATH = "/tune-tasks/sign-in"
 
@@ -136,11 +141,11 @@ def prefect_server(
     """
     from prefect.settings import get_current_settings
 
-    settings = get_current_settings()
-    if settings.api.url:
+    default = _default_api_url()
+    if get_current_settings().api.url:
         yield lambda: _configured_server(warn)
-    elif answers(_DEFAULT_API_URL):
-        with _pointing_to(_DEFAULT_API_URL):
+    elif answers(default):
+        with _pointing_to(default):
             yield _address
     else:
         files = own_server_files()
@@ -160,10 +165,11 @@ def standing_server() -> Iterator[PrefectAddress]:
     """
     from prefect.settings import get_current_settings
 
+    default = _default_api_url()
     if get_current_settings().api.url:
         yield _configured_server(_to_stderr)
-    elif answers(_DEFAULT_API_URL):
-        with _pointing_to(_DEFAULT_API_URL):
+    elif answers(default):
+        with _pointing_to(default):
             yield _address()
     else:
         raise UsageError(
@@ -183,8 +189,14 @@ def own_server_files() -> ServerFiles:
     return ServerFiles(get_current_settings().home / "tune-tasks" / socket.gethostname())
 
 
+def _default_api_url() -> str:
+    return os.environ.get(DEFAULT_URL_VARIABLE, _DEFAULT_API_URL)
+
+
 def answers(api_url: str) -> bool:
-    """Whether a Prefect 3 server answers at the address."""
+    """Whether a Prefect 3 server answers at the address; an empty address has none."""
+    if not api_url:
+        return False
     return str(_answer(f"{api_url}/admin/version")).startswith("3.")
 
 
