@@ -5,6 +5,8 @@ from tune_tasks.flows import as_tune
 
 from tune_tasks.results.summary import Summary
 from tune_tasks.sweep import launch
+from tune_tasks.sweep import request as requests
+from tune_tasks.sweep.plan import make_plan
 from tune_tasks.sweep.request import Request, Session
 from tune_tasks.sweep.status import NoDisplay
 
@@ -43,6 +45,37 @@ def test_what_fails_after_the_sweep_is_a_warning(end, exc):
         == "Warning: the sweep has ended, and its results stand; what comes after it failed:"
         f" {type(exc).__name__}: {exc}\n"
     )
+
+
+def train(config, status_reporter):
+    pass
+
+
+DRAWS = {"e": {"config": {"lr": {"eval": "random.random()"}}}}
+
+
+def test_the_plan_that_was_checked_is_the_one_that_runs(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    plans = []
+
+    def made(*args, **keys):
+        plans.append(make_plan(*args, **keys))
+        return plans[-1]
+
+    def launched(request, session, as_flow):
+        assert session.plan_of(request, drawn_seed=5) is plans[0]
+        session.summary = SUMMARY
+
+    monkeypatch.setattr(requests, "make_plan", made)
+    monkeypatch.setattr(launch, "_launched", launched)
+    session = Session(callables={"e": train}, display=NoDisplay())
+    launch.launch(Request(spec=DRAWS), session, as_tune)
+    assert len(plans) == 1
+
+
+def test_a_run_that_nobody_checked_plans_with_the_sweeps_seed():
+    plan = Session(callables={"e": train}).plan_of(Request(spec=DRAWS), drawn_seed=5)
+    assert plan.experiments[0].seed == 5
 
 
 def test_what_fails_before_there_is_a_summary_is_raised(end):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
@@ -254,7 +255,7 @@ def _records(plan: Plan, info: SweepInfo, *, is_first: bool) -> Records:
 
 
 def _parsed(request: Request, session: Session, drawn_seed: int) -> Plan:
-    plan: Any = parse_spec(request, session.callables, drawn_seed)
+    plan: Any = parse_spec(partial(session.plan_of, request, drawn_seed))
     if isinstance(plan, State):
         raise cast("TuneError", getattr(plan.data, "result", plan.data))
     return plan  # type: ignore[no-any-return]

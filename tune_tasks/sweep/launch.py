@@ -1,6 +1,6 @@
-"""From a request to a summary, in this process.
+"""Runs a sweep in this process, from a request to a summary.
 
-Prefect's server, Ray and the imports side by side, then the flow.
+Prefect's server, Ray and the imports are started side by side; then the flow runs.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from tune_tasks.model.disk import expect_writable
 from tune_tasks.results.summary import Summary
 from tune_tasks.servers.mlflow_client import default_tracking_uri, expect_usable
 from tune_tasks.servers.prefect import prefect_server
+from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.request import Request, Session, after_the_sweep, session_of_flow
 
 if TYPE_CHECKING:
@@ -33,9 +34,7 @@ _BAD_MOMENTS = {HTTPStatus.INTERNAL_SERVER_ERROR.value, HTTPStatus.GATEWAY_TIMEO
 
 
 def launch(request: Request, session: Session, as_flow: AsFlow) -> Summary:
-    """Run a sweep as a flow run of this process.
-
-    What can be checked beforehand is, before anything is started.
+    """Run a sweep as a flow run of this process. Everything that can be checked first is.
 
     Args:
         request: What to run.
@@ -46,7 +45,7 @@ def launch(request: Request, session: Session, as_flow: AsFlow) -> Summary:
         BadInputError: If the request is wrong.
         ServiceError: If Prefect or Ray cannot be started or reached.
     """
-    check(request, session)
+    session.plan = check(request, session)
     problem = None
     try:
         problem = _launched(request, session, as_flow)
@@ -94,9 +93,9 @@ def _problem_of(flow: Flow[..., Any], parameters: dict[str, Any]) -> str | None:
         temporary_settings,
     )
 
-    # Trials and driver alike give a Prefect that is away seconds, not the minute that is its
-    # default; and one bad answer, which may be a proxy's, is no end of a sweep: Prefect itself asks
-    # again after a 502 or a 503 only.
+    # By default a Prefect that is away is waited for a minute; trials and driver wait for seconds.
+    # By default Prefect's client asks again after a 502 or a 503 only; a proxy may also answer with
+    # a 500 or a 504, which must not end a sweep.
     patience = {
         PREFECT_CLIENT_MAX_RETRIES: _RETRIES,
         PREFECT_CLIENT_RETRY_EXTRA_CODES: PREFECT_CLIENT_RETRY_EXTRA_CODES.value() | _BAD_MOMENTS,
@@ -109,21 +108,23 @@ def _problem_of(flow: Flow[..., Any], parameters: dict[str, Any]) -> str | None:
     return f"{state.name}: {state.message}" if state.is_crashed() else None
 
 
-def check(request: Request, session: Session) -> None:
-    """Raise BadInputError for all that can be seen without starting anything."""
+def check(request: Request, session: Session) -> Plan:
+    """Check everything that can be seen without starting anything; returns the plan.
+
+    Raises:
+        BadInputError: If anything is wrong.
+    """
     plan = request.plan(session.callables)
     is_connected = "ray" in sys.modules and sys.modules["ray"].is_initialized()
     if request.ray_address is None and not is_connected:
         plan.expect_to_fit(local_cluster(request.num_cpus, request.num_gpus))
     expect_writable(request.results)
     expect_usable(default_tracking_uri(Path.cwd()))
+    return plan
 
 
 def _send_what_is_left() -> None:
-    """Prefect sends logs and events from threads of its own, at the process's end too.
-
-    When our server has gone.
-    """
+    """Have Prefect send its logs and events: at the process's end our server is gone."""
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
 

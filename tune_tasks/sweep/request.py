@@ -1,6 +1,7 @@
-"""What a sweep is asked for.
+"""Describes what a sweep is asked for: a flow's parameters, and what its caller adds to them.
 
-What a flow run's parameters can carry, and what its caller in the same process adds.
+A `Request` fits into the parameters of a flow run. A `Session` does not: it holds what only a
+caller in the same process has.
 """
 
 from __future__ import annotations
@@ -100,6 +101,7 @@ class Session:
         display: Shown the status.
         request: The whole request; the flow run's parameters, which Prefect stores, have the spec's
             secrets masked.
+        plan: The request's plan, which was checked before anything was started.
         recorder: The sweep's recorder, if it was started beforehand.
         summary: Set by the flow at its end.
         error: Set by the flow where it could not begin or go on.
@@ -109,9 +111,22 @@ class Session:
     scheduler: Scheduler = field(default_factory=Scheduler)
     display: Display = field(default_factory=NoDisplay)
     request: Request | None = None
+    plan: Plan | None = None
     recorder: RecorderClient | None = None
     summary: Summary | None = None
     error: BaseException | None = None
+
+    def plan_of(self, request: Request, drawn_seed: int) -> Plan:
+        """The plan that was checked, or in a deployment's run, where nothing was, a new one.
+
+        Args:
+            request: What is planned.
+            drawn_seed: For the experiments of a new plan that have no seed of their own.
+
+        Raises:
+            BadInputError: If anything in the request is wrong.
+        """
+        return self.plan or request.plan(self.callables, drawn_seed)
 
 
 session_of_flow: ContextVar[Session] = ContextVar("session_of_flow")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
 from prefect import task
@@ -15,27 +15,22 @@ from tune_tasks.errors import BadInputError
 from tune_tasks.model.text import showable
 from tune_tasks.results.summary import Summary, report_lines
 from tune_tasks.sweep.plan import Plan
-from tune_tasks.sweep.request import Request
 from tune_tasks.sweep.run_view import publish_report
-from tune_tasks.trial.trainable import TrainFunction
 
 
 @task(name="parse_spec", cache_policy=NO_CACHE)
-def parse_spec(
-    request: Request, callables: Mapping[str, TrainFunction], drawn_seed: int
-) -> Plan | State[Any]:
+def parse_spec(make_plan: Callable[[], Plan]) -> Plan | State[Any]:
     """Check the spec and resolve every trial. Runs in the driver.
 
     Args:
-        request: What was asked for.
-        callables: Functions by experiment name.
-        drawn_seed: For the experiments that have no seed of their own.
+        make_plan: Gives the plan. It is a function because Prefect searches a task's arguments for
+            futures: of a plan, every value of the spec.
 
     Raises:
         BadInputError: If anything in the spec is wrong.
     """
     try:
-        return request.plan(callables, drawn_seed)
+        return make_plan()
     except BadInputError as exc:
         # Returned and not raised: it is the user's mistake, and needs no traceback of ours.
         return Failed(message=showable(str(exc)), data=exc)
