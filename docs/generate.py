@@ -29,7 +29,8 @@ from tune_tasks.result import STOP_METRICS, TrainingResult
 from tune_tasks.rllib.config import keys_2017, keys_gone
 from tune_tasks.spec import names
 from tune_tasks.spec import schema as spec
-from tune_tasks.spec.expressions import language as expressions
+from tune_tasks.spec.expressions import budget, language, values
+from tune_tasks.spec.expressions import functions as eval_language
 from tune_tasks.sweep.plan import make_plan
 
 DOCS = Path(__file__).parent
@@ -89,7 +90,7 @@ def config() -> str:
 def functions() -> str:
     """The functions and constants of the eval language, by module."""
     groups: dict[str, list[str]] = {}
-    for name, function in expressions._FUNCTIONS.items():
+    for name, function in eval_language.FUNCTIONS.items():
         module, _, short = name.rpartition(".")
         groups.setdefault(module, []).append(f"`{short}({_signature(function.signature)})`")
     rows = [
@@ -98,7 +99,7 @@ def functions() -> str:
     ]
     return _table(
         ("module", "functions"),
-        [*rows, ("constants", ", ".join(f"`{name}`" for name in expressions._CONSTANTS))],
+        [*rows, ("constants", ", ".join(f"`{name}`" for name in eval_language.CONSTANTS))],
     )
 
 
@@ -107,13 +108,13 @@ def limits() -> str:
     return _table(
         ("what", "at most"),
         [
-            ("characters of an expression", f"{expressions.MAX_SOURCE:,}"),
-            ("nesting of an expression", f"{expressions.MAX_DEPTH}"),
-            ("steps of one evaluation", f"{expressions.MAX_STEPS:,}"),
-            ("items or characters of a value", f"{expressions.MAX_LENGTH:,}"),
-            ("bits of a whole number", f"{expressions.MAX_BITS:,}"),
-            ("steps to plan all trials of a spec", f"{expressions.MAX_PLAN_STEPS:,}"),
-            ("values in the configs of all trials of a spec", f"{expressions.MAX_PLAN_VALUES:,}"),
+            ("characters of an expression", f"{language.MAX_SOURCE:,}"),
+            ("nesting of an expression", f"{language.MAX_DEPTH}"),
+            ("steps of one evaluation", f"{values.MAX_STEPS:,}"),
+            ("items or characters of a value", f"{values.MAX_LENGTH:,}"),
+            ("bits of a whole number", f"{values.MAX_BITS:,}"),
+            ("steps to plan all trials of a spec", f"{budget.MAX_PLAN_STEPS:,}"),
+            ("values in the configs of all trials of a spec", f"{budget.MAX_PLAN_VALUES:,}"),
             ("bytes of a script", f"{MAX_SCRIPT_BYTES:,}"),
         ],
     )

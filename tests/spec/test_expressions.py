@@ -210,9 +210,9 @@ def test_streams_are_uniform(source):
 def test_numpy_choice_and_permutation_draw_what_numpy_draws():
     import numpy as np
 
-    from tune_tasks.spec.expressions.language import _Run
+    from tune_tasks.spec.expressions.values import Run
 
-    seed = _Run("s", 0, SETTINGS.get).seed % 2**32
+    seed = Run("s", 0, SETTINGS.get).seed % 2**32
     for source, draw in [
         ("np.random.choice([3, 5, 9], size=6)", lambda r: r.choice([3, 5, 9], size=6)),
         (

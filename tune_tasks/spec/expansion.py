@@ -13,7 +13,7 @@ from typing import Any, TypeVar, overload
 from tune_tasks.model.masking import masked_by_path
 from tune_tasks.model.text import escaped
 from tune_tasks.model.trial import Trial
-from tune_tasks.spec.expressions.language import Budget
+from tune_tasks.spec.expressions.budget import Budget
 from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.spec.search_space import SearchSpace
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from tune_tasks.errors import ExpressionError, Location, SpecError
 from tune_tasks.model.masking import masked_by_path
-from tune_tasks.spec.expressions.language import Budget, Expression
+from tune_tasks.spec.expressions.budget import Budget
+from tune_tasks.spec.expressions.language import Expression
 from tune_tasks.spec.source import NodePath
 
 Locate = Callable[[NodePath], Location | None]

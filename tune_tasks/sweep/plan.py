@@ -28,7 +28,7 @@ from tune_tasks.model.trial import Resources, Trial
 from tune_tasks.result import STOP_METRICS
 from tune_tasks.rllib.planning import ignored, in_our_names, rllib_plan
 from tune_tasks.spec.expansion import Expansion, num_trials
-from tune_tasks.spec.expressions.language import Budget
+from tune_tasks.spec.expressions.budget import Budget
 from tune_tasks.spec.lookalikes import unsearched, variables
 from tune_tasks.spec.schema import MAX_TRIALS, ExperimentSpec, Spec
 from tune_tasks.spec.search_space import SearchSpace, dotted

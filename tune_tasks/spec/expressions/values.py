@@ -1,0 +1,205 @@
+"""The values of the eval language, what they weigh, and the run of one evaluation.
+
+A run has one budget of steps for time and memory. A value is weighed before an operation reads it
+and after one makes it, so no value grows without being paid for.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import math
+import random
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+MAX_STEPS = 500_000
+MAX_LENGTH = 100_000  # items or characters of one value
+MAX_BITS = 4096  # of an integer
+# Of a distribution: some loops of `random` never end once their terms overflow
+MAX_PARAMETER = 1e100
+_MAX_DIGITS = 400  # round(1, -n) computes 10**n
+Path: TypeAlias = tuple[str | int, ...]
+Lookup: TypeAlias = Callable[[Path], object]
+Value: TypeAlias = Any  # None, bool, int, float, str, list, tuple, dict or a numeric array
+_OF_A_GENERATOR = 20
+"""Steps: the time that making a generator takes, measured in steps."""
+FAILURES = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    Warning,
+)
+
+
+class LimitError(ValueError):
+    """A bound of the language is exceeded."""
+
+
+class Run:
+    """One evaluation: its inputs, its generators, the names of its loops, and its budget."""
+
+    def __init__(self, stream: str, index: int, lookup: Lookup) -> None:
+        self.seed = int.from_bytes(
+            hashlib.sha256(stream.encode("utf-8", "surrogatepass")).digest(), "big"
+        )
+        self.index = index
+        self.lookup = lookup
+        self.settings: dict[Path, Value] = {}
+        self.names: dict[str, Value] = {}
+        self.steps = MAX_STEPS
+
+    @functools.cached_property
+    def random(self) -> random.Random:
+        """The generator of `random`, made by the first draw."""
+        self.spend(_OF_A_GENERATOR)
+        return random.Random(self.seed)  # noqa: S311  hyperparameters, no secrets
+
+    @functools.cached_property
+    def numpy_random(self) -> Value:
+        """The generator of `np.random`, made by the first draw."""
+        import numpy as np
+
+        self.spend(_OF_A_GENERATOR)
+        return np.random.RandomState(self.seed % 2**32)
+
+    def refer(self, path: Path) -> Value:
+        """The value of another setting; it is looked up and paid for once."""
+        if path not in self.settings:
+            value = self.lookup(path)
+            self.settings[path] = value
+            self.weigh(value)
+        return self.settings[path]
+
+    def spend(self, steps: int) -> None:
+        """Take steps from the budget.
+
+        Raises:
+            LimitError: If it is used up.
+        """
+        self.steps -= steps
+        if self.steps < 0:
+            raise LimitError(f"it takes more than {MAX_STEPS:,} steps")
+
+    def weigh(self, *values: Value) -> None:
+        """Pay for everything that `values` hold.
+
+        A part that is shared counts each time, because a reader meets it each time.
+        """
+        pending = list(values)
+        while pending:
+            value = pending.pop()
+            self.spend(_weight(value))
+            if isinstance(value, dict):
+                pending.extend(value)
+                pending.extend(value.values())
+            elif isinstance(value, (list, tuple)):
+                pending.extend(value)
+
+
+def _weight(value: Value) -> int:
+    if value is None or isinstance(value, float):
+        return 1
+    if isinstance(value, int):
+        if value.bit_length() > MAX_BITS:
+            raise LimitError(f"an integer would have more than {MAX_BITS} bits")
+        return 1 + value.bit_length() // 64
+    if isinstance(value, str):
+        return 1 + bounded(len(value)) // 8
+    if isinstance(value, (list, tuple, dict)):
+        bounded(len(value))
+        return 1  # the items are weighed one by one
+    if is_array(value) and value.dtype.kind in "biuf":
+        return 1 + extent(value.shape)
+    raise TypeError(f"a value of type {type(value).__name__} is not part of the eval language")
+
+
+def bounded(length: int) -> int:
+    """The length, if a value may have it."""
+    if length > MAX_LENGTH:
+        raise LimitError(f"a value would have more than {MAX_LENGTH:,} items")
+    return length
+
+
+def extent(shape: Iterable[int]) -> int:
+    """The number of items of an array; an axis without items counts as one.
+
+    As a list, an array of shape (1000, 0) still is 1000 lists.
+    """
+    return bounded(math.prod(max(1, length) for length in shape))
+
+
+def is_array(value: Value) -> bool:
+    """Whether a value is an array of NumPy."""
+    # Nobody can have made an array before numpy was imported, and importing it takes long.
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.ndarray)
+
+
+def listed(value: Value) -> Value:
+    """An array as lists, any other value as it is.
+
+    Containers hold no arrays, because comparing two such containers would broadcast without bounds.
+    """
+    return value.tolist() if is_array(value) else value
+
+
+def from_numpy(value: Value) -> Value:
+    """A scalar of NumPy as one of Python, because NumPy's wrap around and divide by zero."""
+    return value.item() if getattr(value, "ndim", None) == 0 else value
+
+
+def items_of(value: Value) -> list[Value]:
+    """The items that a loop over a value meets."""
+    if is_array(value):
+        return [from_numpy(item) for item in value]
+    if isinstance(value, (list, tuple, str, dict)):
+        return list(value)
+    raise TypeError(f"a value of type {type(value).__name__} has no items")
+
+
+def as_plain(value: Value) -> object:
+    """A value as a config holds it: tuples and arrays as lists."""
+    value = listed(value)
+    if isinstance(value, (list, tuple)):
+        return [as_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: as_plain(item) for key, item in value.items()}
+    return value
+
+
+def as_parameter(value: Value) -> Value:
+    """A finite number that functions of random and NumPy can be given."""
+    if not isinstance(value, (int, float)):
+        raise TypeError(f"expected a number, got {type(value).__name__}")
+    if not abs(value) <= MAX_PARAMETER:
+        raise ValueError(
+            f"expected a finite number of at most {MAX_PARAMETER:g}, got {shortened(str(value))}"
+        )
+    return value
+
+
+def as_whole(value: Value) -> int:
+    """A whole number, which may be written as 3.0."""
+    if int(as_parameter(value)) != value:
+        raise ValueError(f"expected a whole number, got {value}")
+    return int(value)
+
+
+def checked_digits(count: Value) -> Value:
+    """The digits that a number may be rounded to."""
+    if count is not None and abs(count) > _MAX_DIGITS:
+        raise LimitError(f"round takes at most {_MAX_DIGITS} digits")
+    return count
+
+
+def shortened(text: str, length: int = 60) -> str:
+    """A text as a message shows it."""
+    if len(text) <= length:
+        return text
+    return f"{text[: length - 3]}..."
