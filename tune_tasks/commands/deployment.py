@@ -1,6 +1,6 @@
-"""What a deployment of the flow holds: the spec's content, parameters, a schedule.
+"""Drafts a deployment of the flow: the spec's content, its parameters, a schedule.
 
-Checked before anything is created.
+Everything is checked before Prefect is told of it.
 """
 
 from __future__ import annotations
@@ -32,15 +32,13 @@ _PREFECTS_KEY = "__prefect_kind"
 
 @dataclass(frozen=True)
 class Timing:
-    """When a deployment runs: at most one of cron, interval and rrule; none of them.
-
-    Only when asked to.
+    """When a deployment runs: by cron, interval or rrule; without one, only when asked to.
 
     Attributes:
         cron: Five fields, e.g. `0 2 * * *`.
         interval_s: Seconds from one start to the next.
         rrule: A recurrence rule of RFC 5545.
-        timezone: What cron and rrule are read in; UTC where it is not given.
+        timezone: What cron and rrule are read in; UTC if it is not given.
     """
 
     cron: str | None = None
@@ -49,9 +47,10 @@ class Timing:
     timezone: str | None = None
 
     def check(self) -> None:
-        """Raise UsageError for more than one schedule, or a timezone that is none.
+        """Check the schedule, but for what a cron, interval or rrule says: Prefect checks that.
 
-        What each says, Prefect checks.
+        Raises:
+            UsageError: If there is more than one schedule, or the timezone does not exist.
         """
         given = {"--cron": self.cron, "--interval": self.interval_s, "--rrule": self.rrule}
         flags = [flag for flag, value in given.items() if value is not None]
@@ -112,7 +111,7 @@ def draft(
     Args:
         request: With a spec file.
         timing: When it runs.
-        name: The spec file's, without its suffix, where it is None.
+        name: The deployment's; None for the spec file's, without its suffix.
         tags: For the deployment and its runs.
         paused: Whether its schedule is off.
 
@@ -149,9 +148,9 @@ def _warnings(plan: Plan) -> Iterator[str]:
 
 
 def spec_content(plan: Plan) -> dict[str, Any]:
-    """The spec as it was given, its scripts' paths absolute.
+    """The spec as it was given, but its scripts' paths are absolute.
 
-    A worker looks for them from another folder.
+    A worker runs in another folder, and would not find them.
 
     Raises:
         UsageError: If the spec holds what JSON cannot, such as NaN, or what Prefect's server would
@@ -170,8 +169,8 @@ def spec_content(plan: Plan) -> dict[str, Any]:
             f"the spec cannot be a deployment's parameter, which is JSON: {exc}"
         ) from None
     for path in _prefects_mappings(content, ()):
-        # Prefect's server would put a template's text, a variable's value or parsed JSON in its
-        # place.
+        # Prefect's server would replace the mapping with a template's text, a variable's value or
+        # parsed JSON.
         place = ".".join(path) or "the spec"
         raise UsageError(
             f"{place}: a deployment's spec cannot have the key {_PREFECTS_KEY!r}, which Prefect"
@@ -210,10 +209,11 @@ def _description(plan: Plan, request: Request) -> str:
 
 
 def parse_parameters(settings: Sequence[str]) -> dict[str, Any]:
-    """The flow's parameters from `KEY=VALUE`, the value as JSON, or text where it is none.
+    """The flow's parameters from `KEY=VALUE`; a value that is not JSON is text.
 
     Raises:
-        UsageError: If there is no such parameter, which names the nearest, or its value is wrong.
+        UsageError: If there is no such parameter (the message names the nearest), or its value is
+            wrong.
     """
     types = get_type_hints(Request, include_extras=True)
     known = [name for name in types if name not in _GIVEN_OTHERWISE]

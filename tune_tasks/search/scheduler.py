@@ -1,6 +1,6 @@
-"""`Scheduler`: which trial starts next, and which running one ends early.
+"""Decides which trial starts next, and which running trial ends early. Pure.
 
-The interface of finer control; pure.
+`Scheduler` is the interface for users who write their own.
 """
 
 from __future__ import annotations
@@ -19,18 +19,22 @@ class Scheduler:
     """
 
     def setup(self, trials: Sequence[Trial]) -> None:
-        """The sweep begins; `trials` are all of them, in order."""
+        """The sweep begins; `trials` are all of them, in order, each resolved when asked for."""
 
     def choose(self, pending: Sequence[Trial]) -> Trial | None:
-        """The trial to start next, now that there is room for one.
-
-        None to wait until a running one has ended.
-
-        None while none is running ends the sweep; the trials that are left stay PENDING.
+        """The trial to start next, now that there is room for one. By default it is the first.
 
         Args:
-            pending: Those not started, in order, and those to be tried again; at least one. Trials
-                of an experiment that is at its `max_concurrent_trials` are left out.
+            pending: The trials that may start, at least one: first those to be tried again, then
+                those that were never started, in order. It has no trials of an experiment that is
+                at its `max_concurrent_trials`.
+                A trial is resolved each time that it is asked for, so `pending[0]` and
+                `len(pending)` cost the same with ten and with a million pending trials. A loop
+                costs as much as it looks at: leave it early if you can. Compare trials by `key`.
+
+        Returns:
+            One of `pending`, or None to wait until a running trial has ended. None while no trial
+            is running ends the sweep; the trials that are left stay PENDING.
         """
         return pending[0]
 
@@ -39,9 +43,9 @@ class Scheduler:
 
         Args:
             trial: The trial.
-            result: Its latest report as it stands in `result.json`, without `config`. Seen about
-                once a second for each trial, and its last one always, before `on_end`: where a
-                trial reports faster, those in between are in its file and in the trackers alone.
+            result: Its latest report as it stands in `result.json`, without `config`. About one
+                report a second of each trial is seen, and always the last one, before `on_end`. If
+                a trial reports faster, the others are in its file and in the trackers only.
         """
         return None
 

@@ -1,6 +1,6 @@
-"""Search space to trials: `grid_search` and `eval` resolved. Pure.
+"""Resolves what a config searches: its `grid_search` and `eval` values. Pure.
 
-The same spec and seed give the same trials.
+The same config, index and stream give the same values.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class SearchSpace:
 
     @property
     def grid_size(self) -> int:
-        """Number of grid combinations; 1 where there is no grid."""
+        """Number of grid combinations; 1 if there is no grid."""
         size = 1
         for _, grid in self._dimensions:
             size *= len(grid.options)
@@ -72,9 +72,8 @@ class SearchSpace:
         Args:
             index: Any integer >= 0; the grid combination is `index` modulo the grid's size, the
                 first path varying fastest.
-            stream: Names the stream of random numbers; each `eval` draws from one of its own below
-                it.
-            budget: Of the plan.
+            stream: Names the stream of random numbers; each `eval` has one of its own below it.
+            budget: The plan's, from which the resolving is paid; None if it was paid before.
 
         Raises:
             ExpressionError: If an `eval` fails for this trial, or the budget is used up.
@@ -171,7 +170,7 @@ def _shown(value: object, path: NodePath) -> str:
 class _Resolution:
     """The resolving of one trial.
 
-    Each `eval` once, on demand, so that they may refer to one another.
+    An `eval` is evaluated when it is asked for, and once, because others may refer to it.
     """
 
     def __init__(
@@ -243,9 +242,9 @@ class _Resolution:
 
 
 def _from_start(value: Any, part: str | int) -> str | int:
-    """One path for each place, `-1` in a list of three being `2`.
+    """The index counted from the start: `-1` in a list of three is `2`.
 
-    Its random numbers go by the path.
+    A place needs one path, because the random numbers of an `eval` follow from its path.
     """
     return part + len(value) if isinstance(part, int) and part < 0 else part
 

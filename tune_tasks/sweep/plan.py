@@ -83,7 +83,7 @@ class Plan:
         given: The spec as plain data, as it was given.
         source: The spec as plain data, as it runs: with `seed`, `num_trials` and `stop` as they
             were given beside it.
-        warnings: What is allowed but hardly meant.
+        warnings: What is allowed, but probably a mistake.
     """
 
     experiments: list[PlannedExperiment]
@@ -143,13 +143,14 @@ def make_plan(
         spec: From `load_spec` or `spec_from_data`.
         seed: Takes the place of the experiments' own seeds.
         num_trials: Takes the place of the experiments' own `num_trials`.
-        stop: Criteria that every experiment's own are joined by, or give place to.
+        stop: Criteria for every experiment; they replace its own criteria of the same metrics.
         callables: Python functions by experiment name, for experiments that name no script.
-        drawn_seed: The seed of the experiments that have none; drawn here where it is None.
+        drawn_seed: The seed of the experiments that have none; drawn here if it is None.
 
     Raises:
         SpecError: If a search space, an expression or a script is wrong.
-        UsageError: If `seed` or `num_trials` is out of its range, or a criterion of `stop` is none.
+        UsageError: If `seed` or `num_trials` is out of its range, or `stop` has something that is
+            not a criterion.
     """
     _check_arguments(seed, num_trials, stop or {})
     drawn = secrets.randbelow(2**31) if drawn_seed is None else drawn_seed
@@ -255,9 +256,9 @@ def _check_arguments(
 
 
 def _expect_no_mask(spec: Spec, name: str, experiment: ExperimentSpec) -> None:
-    """A spec that `best` or MLflow gave has no secrets.
+    """Refuse a secret's mask, as specs from `best` and from MLflow have it.
 
-    A trial would fail by it, late and in other words.
+    A trial would fail because of it, later and with a message that does not name it.
     """
     for path in secrets_in(experiment.config):
         value = reduce(getitem, path, experiment.config)  # type: ignore[arg-type]
@@ -280,7 +281,7 @@ def _check_size(spec: Spec, name: str, experiment: ExperimentSpec, space: Search
 
 
 def _shown(count: int) -> str:
-    # Python writes 4,300 digits at most
+    # Python refuses to write more than 4,300 digits.
     return f"{count:,}" if count < _COUNTABLE else f"more than {_COUNTABLE:.0e}"
 
 
@@ -291,10 +292,7 @@ def _locator(spec: Spec, name: str) -> Callable[[NodePath], Location | None]:
 def _unsaid(
     error: SpecError, name: str, said: set[tuple[Location, str]], otherwise: Location | None
 ) -> Iterator[SpecError]:
-    """The problems that no other experiment has from the same place of the file.
-
-    As those that share an anchor do.
-    """
+    """The problems that were not named yet. Experiments that share a YAML anchor share problems."""
     for problem in error.each():
         if problem.location is None or (problem.location, problem.message) not in said:
             yield problem.within(name, otherwise)

@@ -55,10 +55,7 @@ class Request:
         return Path.cwd() / os.path.expanduser(self.local_dir)  # noqa: PTH111 - Path's raises where there is no such user
 
     def parameters(self) -> dict[str, Any]:
-        """As the flow `tune` takes them, the spec's secrets masked.
-
-        Prefect stores and shows them.
-        """
+        """As the flow `tune` takes them; secrets are masked, because Prefect shows them."""
         return {**asdict(self), "spec": None if self.spec is None else masked_spec(self.spec)}
 
     def train_parameters(self) -> dict[str, Any]:
@@ -75,7 +72,7 @@ class Request:
 
         Args:
             callables: Functions by experiment name.
-            drawn_seed: For the experiments that have no seed of their own; drawn where it is None.
+            drawn_seed: For the experiments that have no seed of their own; drawn if it is None.
 
         Raises:
             BadInputError: If anything in it is wrong.
@@ -104,7 +101,7 @@ class Session:
         plan: The request's plan, which was checked before anything was started.
         recorder: The sweep's recorder, if it was started beforehand.
         summary: Set by the flow at its end.
-        error: Set by the flow where it could not begin or go on.
+        error: Set by the flow if it could not begin or go on.
     """
 
     callables: Mapping[str, TrainFunction] = field(default_factory=dict)
