@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from tune_tasks.trial.forking import registered_function
+
 ROOT = Path(__file__).parents[1]
 HOOKS = []
 
@@ -127,7 +129,7 @@ def test_argparse_leaves_through_error_which_has_the_message():
 
 
 @hook("threading._threading_atexits")
-def test_what_threading_calls_at_its_end_is_a_list_of_partials():
+def test_what_threading_calls_at_its_end_is_a_list_of_wrapped_functions():
     class Service:
         def at_exit(self): ...
 
@@ -136,7 +138,7 @@ def test_what_threading_calls_at_its_end_is_a_list_of_partials():
     threading._register_atexit(service.at_exit)
     (added,) = [call for call in threading._threading_atexits if call not in before]
     threading._threading_atexits.remove(added)
-    assert added.func.__self__ is service
+    assert registered_function(added).__self__ is service
 
 
 @hook("sys._getframe")

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import os
 import signal
 import sys
@@ -102,10 +103,18 @@ def _leave_ours() -> None:
 
 
 def _is_prefects(call: Any) -> bool:
-    # `threading` wraps each function in a `partial`.
-    function = getattr(call, "func", None)
-    owner = getattr(function, "__self__", None)
+    owner = getattr(registered_function(call), "__self__", None)
     return type(owner).__module__.partition(".")[0] == "prefect"
+
+
+def registered_function(call: Any) -> Any:
+    """Return the function that `threading` was given, of which it keeps a wrapper.
+
+    The wrapper is a `partial`; from Python 3.13 on it is a lambda that has the function in a cell.
+    """
+    if isinstance(call, functools.partial):
+        return call.func
+    return inspect.getclosurevars(call).nonlocals.get("func")
 
 
 def _exit_code(exc: BaseException, describe: Callable[[BaseException], str]) -> int:
