@@ -11,7 +11,9 @@ from tune_tasks.model.result_file import read_progress
 from tune_tasks.model.trial import EndedBy, Outcome, TrialState
 from tune_tasks.sweep.records import Attempt, TrialRecord
 
-_LOG_TAIL_BYTES = 2_000
+_LOG_TAIL_CHARACTERS = 2_000
+# Python lists its extension modules after the line that says what killed it: there may be hundreds.
+_LOOKED_AT_BYTES = 64_000
 _UNKNOWN = "killed from outside, out of memory, or os._exit()"
 
 
@@ -46,8 +48,12 @@ def _outcome_of_dead(record: TrialRecord, attempt: Attempt, exc: Exception) -> O
         return _error(attempt, f"out of memory: {exc}")
     if not isinstance(exc, WorkerCrashedError):
         return _error(attempt, f"{type(exc).__name__}: {exc}")
-    log = _log_tail(attempt.paths)
-    return _error(attempt, f"{log}the trial's process died: {_fatal_error(log) or _UNKNOWN}")
+    log = _end_of_log(attempt.paths)
+    cause = f"the trial's process died: {_fatal_error(log) or _UNKNOWN}"
+    if log:
+        tail = log[-_LOG_TAIL_CHARACTERS:].lstrip()
+        cause = f"The end of its log ({attempt.paths.log}):\n{tail}\n\n{cause}"
+    return _error(attempt, cause)
 
 
 def _error(attempt: Attempt, cause: str) -> Outcome:
@@ -55,13 +61,12 @@ def _error(attempt: Attempt, cause: str) -> Outcome:
     return Outcome(TrialState.ERROR, EndedBy.ERROR, "error", cause, reports)
 
 
-def _log_tail(paths: AttemptPaths) -> str:
+def _end_of_log(paths: AttemptPaths) -> str:
     """The end of the trial's log; a crash in native code leaves its traceback there."""
     try:
-        text = paths.log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace").strip()
+        return paths.log.read_bytes()[-_LOOKED_AT_BYTES:].decode(errors="replace").strip()
     except OSError:
         return ""
-    return f"The end of its log ({paths.log}):\n{text}\n\n" if text else ""
 
 
 def _fatal_error(log: str) -> str:
