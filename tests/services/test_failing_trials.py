@@ -148,6 +148,27 @@ def test_task_runs_that_prefect_never_heard_of_are_created_with_their_end(prefec
     assert runs[0].tags == ["exp"]
 
 
+@pytest.mark.parametrize("step", ["outcome_of", "Attempts.start"])
+def test_a_driver_that_fails_ends_the_running_trials(step, sweep, monkeypatch):
+    """Whatever it had in hand when it failed: it waits for nothing that will never come."""
+    from tune_tasks.sweep import attempts, driver
+
+    calls = []
+    owner, name = (driver, step) if step == "outcome_of" else (attempts.Attempts, "start")
+    original = getattr(owner, name)
+
+    def fails_once(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            raise RuntimeError("a fault of ours")
+        return original(*args)
+
+    monkeypatch.setattr(owner, name, fails_once)
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        sweep(lambda config, reporter: reporter(timesteps_total=1), num_trials=5)
+    assert len(calls) >= 2
+
+
 def test_max_failures_gives_further_attempts_each_visible(sweep, task_runs, mlflow_runs):
     summary = sweep(
         """

@@ -271,7 +271,9 @@ def test_a_stop_takes_back_what_waits_in_ray():
 def test_what_could_not_be_started_is_pending_again():
     core, _ = sweep(2)
     core.handle(StopAsked(1, "the sweep failed: ConnectionError"))
+    assert core.running == [("e/0", 1)]
     assert core.handle(StartFailed(1, "e/0", 1)) == [ForgetAttempt("e/0", 1), CloseSweep()]
+    assert core.running == []
     assert core.pending == 2
 
 

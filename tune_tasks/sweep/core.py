@@ -133,6 +133,11 @@ class Core:
         return len(self._pending)
 
     @property
+    def running(self) -> list[tuple[str, int]]:
+        """The trials and numbers of the attempts that were started and have not ended."""
+        return [(key, active.attempt) for key, active in self._active.items()]
+
+    @property
     def has_room(self) -> bool:
         """Whether another attempt could be started, if nothing else were in the way."""
         return len(self._active) < self._room + LOOKAHEAD

@@ -128,6 +128,7 @@ class Sweep:
             except BaseException as exc:
                 self._ask_to_stop(f"the sweep failed: {type(exc).__name__}: {exc}")
                 try:
+                    self._give_up_lost()
                     self._loop()
                 finally:
                     self._close()
@@ -145,6 +146,16 @@ class Sweep:
         self._look_around()
         room = max(self._cluster.slots(size) for size in self._plan.sizes())
         self._tell(SweepBegan(self._now(), room))
+
+    def _give_up_lost(self) -> None:
+        """Take back the attempts that the driver has lost: it failed while it had them in hand.
+
+        Nobody would tell the core how they end, and the sweep would wait for them without an end.
+        """
+        held = {trial.key for trial in self._attempts.running()}
+        for key, attempt in self._core.running:
+            if key not in held:
+                self._tell(StartFailed(self._now(), key, attempt))
 
     def _loop(self) -> None:
         while not self._is_over:
@@ -222,13 +233,7 @@ class Sweep:
         if self._core.stop_reason is not None:  # since the core has wanted it
             self._tell(StartFailed(self._now(), wish.trial, wish.attempt))
             return
-        try:
-            attempt = self._attempts.start(trial, wish.attempt)
-        except BaseException:
-            # Told once the sweep is stopped: now, the core would want the same again.
-            self._wishes.append(wish)
-            raise
-        self._records.of(trial).begin(attempt)
+        self._records.of(trial).begin(self._attempts.start(trial, wish.attempt))
 
     def _attempt_of(self, key: str) -> Attempt:
         attempt = self._records.of(self._core.trial(key)).attempt
