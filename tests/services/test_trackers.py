@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.services.waiting import until
+from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import TrialState
 from tune_tasks.servers.mlflow_client import expect_usable
 from tune_tasks.servers.prefect import listen, port_of
@@ -52,7 +53,7 @@ def test_mlflow_holds_the_sweep(sweep, folder, client, mlflow_runs):
     assert (run.data.metrics["recall_at_1-e740af"], run.data.metrics["recall_1"]) == (3, -3)
     assert (
         MlflowStore(f"sqlite:///{folder}/mlflow.db")
-        .best_trial("exp", "recall@1", None, all_sweeps=False)
+        .best_trial("exp", Objective.of("recall@1"), all_sweeps=False)
         .value
         == 3
     )
