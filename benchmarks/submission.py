@@ -14,6 +14,7 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from statistics import median
+from typing import Any
 
 from _side_by_side import show, show_machine, show_ratio
 
@@ -39,7 +40,7 @@ class _Trials(Sequence[Trial]):
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def, override]  # noqa: ANN001, ANN204
+    def __getitem__(self, index: Any) -> Any:
         return Trial("exp", index, f"script_{index}", "script", {}, {}, seed=0)
 
 

@@ -1,5 +1,6 @@
 """The leaderboard: order, columns, one line, and what it folds."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,14 @@ def test_a_long_list_keeps_the_best_what_runs_and_what_failed():
         dict.fromkeys(rows[0], "")
         | {"trial": "… 400 more", "state": "15 RUNNING, 350 TERMINATED, 35 ERROR"}
     ]
+
+
+def test_trials_that_are_not_listed_are_counted():
+    listed = [trial(0, TERMINATED, 0.5), *(trial(1 + i, PENDING) for i in range(100))]
+    whole = experiment(*listed, *(trial(101 + i, PENDING) for i in range(900)))
+    some = dataclasses.replace(experiment(*listed), unlisted=900)
+    assert leaderboard(some) == leaderboard(whole)
+    assert headline(some) == headline(whole) == "1/1001 done, best mean_accuracy 0.5"
 
 
 @pytest.mark.parametrize("count", [1, 100])

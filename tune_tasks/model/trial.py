@@ -94,6 +94,10 @@ class Trial:
     stop_grace_s: float = STOP_GRACE_S
     isolate: bool = False
 
+    def is_tried_again_after(self, attempt: int) -> bool:
+        """Whether another attempt follows if attempt 1, 2, … has failed."""
+        return attempt <= self.max_failures
+
     @property
     def key(self) -> str:
         """Identifies the trial within its sweep."""

@@ -15,7 +15,8 @@ from tune_tasks.model.trial import TrialState
 from tune_tasks.result import tracked_metrics
 from tune_tasks.results.summary import ExperimentSummary, TrialSummary
 
-_LISTED = 100
+LISTED = 100
+"""Trials that a leaderboard has a row for, at most."""
 # Of a longer list: the best, and as many again of those that run and of those that failed
 _BEST, _OTHERS = 50, 25
 _METRICS = 3
@@ -41,20 +42,22 @@ def leaderboard(experiment: ExperimentSummary) -> Leaderboard:
     Of more than a hundred trials the ones that matter most.
     """
     ranking = experiment.ranking()
-    listed = _listed(ranking)
+    listed = ranking if experiment.size <= LISTED else _listed(ranking)
     metrics = _metrics(experiment.metric, listed)
     rows = [_row(trial, metrics) for trial in listed]
-    if len(listed) < len(ranking):
+    if len(listed) < experiment.size:
         kept = {id(trial) for trial in listed}
-        rows.append(_rest([trial for trial in ranking if id(trial) not in kept], rows[0]))
-    return Leaderboard(rows, 100 * experiment.done / len(ranking))
+        rest = Counter(trial.state for trial in ranking if id(trial) not in kept)
+        rest[TrialState.PENDING] += experiment.unlisted
+        rows.append(_rest(rest, rows[0]))
+    return Leaderboard(rows, 100 * experiment.done / experiment.size)
 
 
 def headline(experiment: ExperimentSummary) -> str:
     """One line on an experiment."""
     counts = Counter(trial.state for trial in experiment.trials)
     value = experiment.best_value()
-    parts = [f"{experiment.done}/{len(experiment.trials)} done"]
+    parts = [f"{experiment.done}/{experiment.size} done"]
     if experiment.objective and value is not None:
         parts.append(f"best {experiment.objective.words(value)}")
     parts += [f"{counts[state]} {word}" for state, word in _WORDS.items() if counts[state]]
@@ -65,8 +68,6 @@ _WORDS = {TrialState.RUNNING: "running", TrialState.ERROR: "failed"}
 
 
 def _listed(ranking: Sequence[TrialSummary]) -> list[TrialSummary]:
-    if len(ranking) <= _LISTED:
-        return list(ranking)
     running, failed = (
         [t for t in ranking if t.state is state] for state in (TrialState.RUNNING, TrialState.ERROR)
     )
@@ -100,10 +101,9 @@ def _row(trial: TrialSummary, metrics: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _rest(trials: Sequence[TrialSummary], columns: Mapping[str, Any]) -> dict[str, Any]:
-    counts = Counter(trial.state for trial in trials)
+def _rest(counts: Counter[TrialState], columns: Mapping[str, Any]) -> dict[str, Any]:
     states = ", ".join(f"{counts[state]} {state}" for state in TrialState if counts[state])
-    return {**dict.fromkeys(columns, ""), "trial": f"… {len(trials)} more", "state": states}
+    return {**dict.fromkeys(columns, ""), "trial": f"… {counts.total()} more", "state": states}
 
 
 def _shown(value: float | None) -> str:

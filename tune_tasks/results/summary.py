@@ -144,6 +144,7 @@ class ExperimentSummary:
         code: Which version of the code ran, where it was in files.
         view_url: The page that compares the sweep's trials, ready made; None where no metric was
             reported, too.
+        unlisted: Trials that were not started and are not among `trials`; 0 at the sweep's end.
     """
 
     name: str
@@ -155,6 +156,12 @@ class ExperimentSummary:
     experiment_url: str | None = None
     view_url: str | None = None
     code: CodeVersion | None = None
+    unlisted: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many trials the experiment has."""
+        return len(self.trials) + self.unlisted
 
     @property
     def metric(self) -> str | None:

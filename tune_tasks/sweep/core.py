@@ -301,10 +301,10 @@ class Core:
     def _will_retry(self, active: _Active, outcome: Outcome) -> bool:
         if self.stop_reason is not None or self.failure is not None:
             return False
-        failed = outcome.state is TrialState.ERROR and active.attempt <= active.trial.max_failures
+        failed = outcome.state is TrialState.ERROR
         # Nobody stopped the sweep, so that a pause has ended the attempt just as it began.
         was_paused = outcome.ended_by is EndedBy.CANCELLED
-        return failed or was_paused
+        return was_paused or (failed and active.trial.is_tried_again_after(active.attempt))
 
     # ── Ending ─────
 

@@ -15,6 +15,7 @@ from tune_tasks.cluster.nodes import Cluster
 from tune_tasks.model.result_file import read_progress
 from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState, attempt_name
 from tune_tasks.recording.client import RecorderClient
+from tune_tasks.results.leaderboard import LISTED as BOARD_LISTED
 from tune_tasks.results.summary import Summary
 from tune_tasks.sweep.attempts import Attempts
 from tune_tasks.sweep.closing import Closing, Views
@@ -51,7 +52,8 @@ from tune_tasks.sweep.pausing import PauseWatch
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.records import Attempt, Records, TrialRecord
 from tune_tasks.sweep.space import SpaceWatch
-from tune_tasks.sweep.status import LISTED, StatusView
+from tune_tasks.sweep.status import LISTED as STATUS_LISTED
+from tune_tasks.sweep.status import StatusView
 from tune_tasks.sweep.task_runs import TaskRuns
 from tune_tasks.tracking.info import SweepInfo
 
@@ -297,30 +299,26 @@ class Sweep:
 
     def _show(self) -> None:
         self._shown_at = self._now()
-        unlisted = {
-            name: max(0, count - LISTED) for name, count in self._records.unstarted().items()
-        }
+        some = self._records.some(STATUS_LISTED)
         view = StatusView(
             self._cluster.cpu,
             self._cluster.gpu,
             self._info.experiments,
-            self._records.some(LISTED),
-            unlisted,
+            some.records,
+            some.unlisted,
         )
-        self._views.show(view, self._summary)
+        self._views.show(view, self._summary_of_some)
 
-    def _summary(self, *, at_end: bool = False) -> Summary:
+    def _summary_of_some(self) -> Summary:
+        """The sweep as a leaderboard shows it: a million pending trials need not exist for that."""
+        some = self._records.some(BOARD_LISTED)
         was_stopped = self._core.stop_reason is not None
-        # A suspended run may be cancelled while no driver lives. So its records are closed now, as
-        # those of a stopped one; if it goes on, they are opened again.
-        is_left = at_end and self.is_suspended
         return summary_of(
             self._info,
             self._plan,
-            self._records,
-            interrupted=was_stopped or is_left,
-            at_end=at_end,
-            ended_early=self._watches.space.given_up if self._core.pending else None,
+            some.records,
+            interrupted=was_stopped,
+            unlisted=some.unlisted,
         )
 
     def _close(self) -> Summary:
@@ -337,4 +335,14 @@ class Sweep:
 
     def _last_summary(self) -> Summary:
         self._show()
-        return self._summary(at_end=True)
+        was_stopped = self._core.stop_reason is not None
+        return summary_of(
+            self._info,
+            self._plan,
+            self._records,
+            # A suspended run may be cancelled while no driver lives. So its records are closed now,
+            # as those of a stopped one; if it goes on, they are opened again.
+            interrupted=was_stopped or self.is_suspended,
+            at_end=True,
+            ended_early=self._watches.space.given_up if self._core.pending else None,
+        )

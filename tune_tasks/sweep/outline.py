@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tune_tasks.model.stopping import never_reported
 from tune_tasks.results.summary import ExperimentSummary, Summary, TrialSummary, objective_of
@@ -22,16 +22,18 @@ def summary_of(
     interrupted: bool,
     at_end: bool = False,
     ended_early: str | None = None,
+    unlisted: Mapping[str, int] | None = None,
 ) -> Summary:
     """The sweep as it stands.
 
     Args:
         info: Names and folders.
         plan: What runs.
-        records: Of every trial.
+        records: Of every trial, or of all but those that `unlisted` counts.
         interrupted: Whether somebody has stopped it.
         at_end: Whether to look which files of ended trials are gone.
         ended_early: Why trials were left that nobody has stopped.
+        unlisted: By experiment, how many trials that were not started have no record here.
     """
     of_experiment: dict[str, list[TrialRecord]] = {name: [] for name in info.experiments}
     for record in records:
@@ -42,6 +44,7 @@ def summary_of(
             planned.spec,
             of_experiment[planned.name],
             at_end=at_end,
+            unlisted=(unlisted or {}).get(planned.name, 0),
         )
         for planned in plan.experiments
     ]
@@ -56,7 +59,12 @@ def summary_of(
 
 
 def experiment_summary(
-    info: ExperimentInfo, spec: ExperimentSpec, records: Iterable[TrialRecord], *, at_end: bool
+    info: ExperimentInfo,
+    spec: ExperimentSpec,
+    records: Iterable[TrialRecord],
+    *,
+    at_end: bool,
+    unlisted: int = 0,
 ) -> ExperimentSummary:
     """An experiment as it stands.
 
@@ -65,12 +73,15 @@ def experiment_summary(
         spec: The experiment's part of the spec.
         records: Of its trials.
         at_end: Whether to look which files of ended trials are gone.
+        unlisted: How many trials that were not started have no record here.
     """
     ordered = sorted(records, key=lambda record: record.trial.index)
     trials = [trial_summary(record, record.missing() if at_end else ()) for record in ordered]
     objective = objective_of(info.objective, trials)
     unmet = _never_reported(spec, ordered)
-    return ExperimentSummary(info.name, trials, info.folder, objective, unmet, code=info.code)
+    return ExperimentSummary(
+        info.name, trials, info.folder, objective, unmet, code=info.code, unlisted=unlisted
+    )
 
 
 def _never_reported(spec: ExperimentSpec, records: Sequence[TrialRecord]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from tune_tasks.model.attempt import AttemptInfo
@@ -137,6 +137,18 @@ def _size(path: Path) -> int:
         return -1
 
 
+class Excerpt(NamedTuple):
+    """Some records of a sweep.
+
+    Attributes:
+        records: The records.
+        unlisted: By experiment, how many trials have none among them; they were not started.
+    """
+
+    records: list[TrialRecord]
+    unlisted: dict[str, int]
+
+
 class Records:
     """A record of every trial of a sweep; of one that was never started it is made when asked for.
 
@@ -159,21 +171,21 @@ class Records:
         """The records of the trials that were started, in the order in which they were."""
         return list(self._begun.values())
 
-    def some(self, unstarted: int) -> list[TrialRecord]:
-        """Those of `begun`, and of each experiment the first so many that were not started."""
+    def some(self, unstarted: int) -> Excerpt:
+        """The records to show: of what was started, and of each experiment so many that were not.
+
+        Args:
+            unstarted: How many, at most.
+        """
         records = self.begun()
+        unlisted = {e.name: len(e.trials) for e in self._plan.experiments}
         for experiment in self._plan.experiments:
             keys = (f"{experiment.name}/{i}" for i in range(len(experiment.trials)))
             places = (i for i, key in enumerate(keys) if key not in self._begun)
             records += [TrialRecord(experiment.trials[i]) for i in islice(places, unstarted)]
-        return records
-
-    def unstarted(self) -> dict[str, int]:
-        """By experiment, how many trials were not started."""
-        counts = {e.name: len(e.trials) for e in self._plan.experiments}
-        for record in self._begun.values():
-            counts[record.trial.experiment] -= 1
-        return counts
+        for record in records:
+            unlisted[record.trial.experiment] -= 1
+        return Excerpt(records, unlisted)
 
     def __iter__(self) -> Iterator[TrialRecord]:
         for trial in self._plan.trials():

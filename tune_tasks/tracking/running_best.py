@@ -82,7 +82,7 @@ class RunningBest:
         """Take an attempt's end; a trial with an attempt left is not done."""
         candidate = self._running.pop(info.key, None)
         failed = outcome.state is TrialState.ERROR
-        if not failed or info.attempt > info.trial.max_failures:
+        if not (failed and info.trial.is_tried_again_after(info.attempt)):
             self._done.add(info.trial.index)
         if candidate and not failed:
             self._keep_best(candidate)
