@@ -212,7 +212,13 @@ def worker(client, folder, name):
         )
     yield started
     started.terminate()
-    started.wait(60)
+    try:
+        started.wait(30)
+    except subprocess.TimeoutExpired:
+        # Prefect's worker turns SIGTERM into the cancelling of its main task. On a busy machine that
+        # may be lost in a request to the server, and the worker goes on polling.
+        started.kill()
+        started.wait()
 
 
 ENDS_SLOWLY = """
