@@ -47,7 +47,9 @@ class Attempts:
     def __init__(
         self, info: SweepInfo, launches: Mapping[str, Launch], recorder: RecorderClient
     ) -> None:
-        self._info, self._launches, self._recorder = info, launches, recorder
+        self._info = info
+        self._launches = launches
+        self._recorder = recorder
         self._by_reference: dict[Any, tuple[Trial, Attempt]] = {}
 
     def start(self, trial: Trial, number: int) -> Attempt:

@@ -97,16 +97,23 @@ class Sweep:
         views: Views,
         watches: Watches,
     ) -> None:
-        self._plan, self._info, self._cluster = plan, info, cluster
-        self._core, self._attempts, self._records = core, attempts, records
-        self._recorder, self._views, self._watches = recorder, views, watches
+        self._plan = plan
+        self._info = info
+        self._cluster = cluster
+        self._core = core
+        self._attempts = attempts
+        self._records = records
+        self._recorder = recorder
+        self._views = views
+        self._watches = watches
         self._patience = Patience()
         self._task_runs = TaskRuns(info.flow_run_id)
         self._listener = Listener(info, records, recorder, self._patience, self._now, self._tell)
         self._began_at = time.monotonic()
         self._wishes: deque[Instruction] = deque()
         self._stops_asked: deque[str] = deque()
-        self._pause, self._disk = Pause.OFF, Disk.ROOMY
+        self._pause = Pause.OFF
+        self._disk = Disk.ROOMY
         self._shown_at = float("-inf")
         self._is_over = False
 
@@ -265,12 +272,14 @@ class Sweep:
         if record.progress.reports > progress.reports:  # something has removed the file
             progress = record.progress
         if progress.last is not None:
-            key, number = record.trial.key, attempt.number
+            key = record.trial.key
+            number = attempt.number
             self._tell(Reported(self._now(), key, number, progress.reports, progress.last))
 
     def _keep(self, wish: KeepEnd) -> None:
         trial = self._core.trial(wish.trial)
-        record, attempt = self._records.of(trial), self._attempt_of(wish.trial)
+        record = self._records.of(trial)
+        attempt = self._attempt_of(wish.trial)
         record.outcome = wish.outcome
         if attempt.closed_itself:
             self._task_runs.ended(*self._task_run_of(trial, attempt), wish.outcome)

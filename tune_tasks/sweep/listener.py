@@ -44,10 +44,15 @@ class Listener:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        self._info, self._records, self._recorder = info, records, recorder
+        self._info = info
+        self._records = records
+        self._recorder = recorder
         self._poller = RecorderPoller(recorder, clock)
-        self._patience, self._now, self._tell = patience, now, tell
-        self._clock, self._wall_clock = clock, wall_clock
+        self._patience = patience
+        self._now = now
+        self._tell = tell
+        self._clock = clock
+        self._wall_clock = wall_clock
 
     def hear(self) -> None:
         """Hear what the recorder has answered by now, without waiting for it."""
@@ -69,7 +74,8 @@ class Listener:
 
     def restore(self, record: TrialRecord) -> None:
         """Tell the recorder of an attempt's end that it may not have heard."""
-        attempt, outcome = record.attempt, record.outcome
+        attempt = record.attempt
+        outcome = record.outcome
         assert attempt is not None
         assert outcome is not None
         info = record.info or _announcement(record, attempt)

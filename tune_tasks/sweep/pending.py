@@ -108,7 +108,8 @@ class _View(Sequence[Trial]):
     """What a scheduler chooses from. `view[0]`, `len(view)` and `bool(view)` are cheap."""
 
     def __init__(self, pending: Pending, without: Collection[str]) -> None:
-        self._pending, self._without = pending, without
+        self._pending = pending
+        self._without = without
 
     def __len__(self) -> int:
         return self._pending.count(self._without)

@@ -157,7 +157,8 @@ def sweep_info(plan: Plan, code: Mapping[str, KeptCode], request: Request, sweep
     for experiment in plan.experiments:
         folder = request.results / safe_name(experiment.name) / sweep
         experiments[experiment.name] = _experiment_info(experiment, code[experiment.name], folder)
-    run, ui = flow_run_id(), PREFECT_UI_URL.value()
+    run = flow_run_id()
+    ui = PREFECT_UI_URL.value()
     return SweepInfo(
         sweep=sweep,
         experiments=experiments,

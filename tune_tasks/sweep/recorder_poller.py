@@ -30,7 +30,8 @@ class RecorderPoller:
     def __init__(
         self, recorder: RecorderClient, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._recorder, self._clock = recorder, clock
+        self._recorder = recorder
+        self._clock = clock
         self._version = 0
         self._is_asked = False
         self._asked_at = float("-inf")
@@ -54,7 +55,8 @@ class RecorderPoller:
 
     def has_restarted(self) -> bool:
         """Whether the recorder was started anew since the last call, and knows nothing."""
-        has_restarted, self._has_restarted = self._has_restarted, False
+        has_restarted = self._has_restarted
+        self._has_restarted = False
         return has_restarted
 
     def silent(self, keys: Iterable[str]) -> Iterator[str]:
@@ -119,7 +121,8 @@ def events_of(
         now: The driver's monotonic clock, in seconds.
         wall: The time at that moment, in seconds since the epoch.
     """
-    trial, attempt = status.info.trial.key, status.info.attempt
+    trial = status.info.trial.key
+    attempt = status.info.attempt
     if before is None:
         yield Announced(now, trial, attempt)
     began_at = _began_at(status)

@@ -122,7 +122,8 @@ class TrialRecord:
         """Files of its ended attempt that are gone; the reports also if only some of them are."""
         if self.attempt is None or self.outcome is None:
             return ()
-        paths, size = self.attempt.paths, self.progress.size
+        paths = self.attempt.paths
+        size = self.progress.size
         least = {paths.params: 0, paths.outcome: 0}
         if size:
             least = {paths.results: size, **least}

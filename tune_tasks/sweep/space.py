@@ -36,8 +36,10 @@ class SpaceWatch:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._folder, self._clock = folder, clock
-        self._warn, self._note = warn, note
+        self._folder = folder
+        self._clock = clock
+        self._warn = warn
+        self._note = note
         self._full_since: float | None = None
         self._not_before = float("-inf")
         self._doubted_at: float | None = None
@@ -66,7 +68,8 @@ class SpaceWatch:
     def found_full(self, reason: str) -> None:
         """An attempt found no room, whatever the disk says: a user's quota does not show there."""
         now = self._clock()
-        self._not_before, self._doubted_at = now + _AGAIN_S, now
+        self._not_before = now + _AGAIN_S
+        self._doubted_at = now
         self._wait(now, reason)
 
     def found_room(self, submitted_ago_s: float) -> None:

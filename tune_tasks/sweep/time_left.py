@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_MINUTE = 60
+_HOUR = 3600
+_DAY = 86400
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ def time_left_s(workloads: Iterable[Workload]) -> float | None:
     ended = sum(len(workload.ended) for workload in workloads)
     if not at_once or ended < at_once or not all(workload.ended for workload in open_ones):
         return None
-    to_do, longest = 0.0, 0.0
+    to_do = 0.0
+    longest = 0.0
     for workload in open_ones:
         usual = sum(workload.ended) / len(workload.ended)
         left = [max(usual - elapsed, 0.0) for elapsed in workload.running]
