@@ -81,7 +81,7 @@ _CONFIG_SCHEMA: dict[str, Any] = {
         },
         "script_min_iter_time_s": {
             "type": "number",
-            "description": "Accepted for files of 2017 and without effect: every report is kept.",
+            "description": "Of 2017; has no effect, because every report is kept.",
         },
     },
     "additionalProperties": {"$ref": "#/$defs/Value"},
@@ -167,7 +167,8 @@ class ExperimentSpec(BaseModel):
     alg: str = Field(
         "script",
         description=(
-            "'script': the trials run config.script_file_path; or an algorithm of RLlib's: PPO."
+            "'script' runs config.script_file_path; any other value names an algorithm of RLlib"
+            " (PPO)."
         ),
     )
     num_trials: int | None = Field(
@@ -179,7 +180,8 @@ class ExperimentSpec(BaseModel):
     stop: dict[str, float | str] = Field(
         default_factory=dict,
         description=(
-            "Metric to bound: a number (>=; for losses <=) or a comparison such as '<= 0.1'."
+            "When a trial ends: a metric, and a number (>=; for losses <=) or a comparison such"
+            " as '<= 0.1'."
         ),
     )
     config: dict[str, Any] = Field(default_factory=dict)
@@ -194,34 +196,33 @@ class ExperimentSpec(BaseModel):
         None, description="Whether the metric's best value is its max or min."
     )
     max_concurrent_trials: int | None = Field(
-        None, ge=1, description="At most so many trials at once."
+        None, ge=1, description="The most trials that run at once; default: what fits."
     )
     max_failures: int = Field(
-        0, ge=0, le=1000, description="Further attempts of a trial that failed."
+        0, ge=0, le=1000, description="How often a trial that fails is tried again."
     )
     stop_grace_s: float = Field(
         STOP_GRACE_S,
         ge=0,
         allow_inf_nan=False,
         description=(
-            "Seconds a trial has to end itself once it is to stop, before its process is ended."
+            "Seconds that a trial has to end by itself once it is to stop; then its process is"
+            " killed."
         ),
     )
     checkpoint_freq: int = Field(
         0,
         ge=0,
         description=(
-            "RLlib: a checkpoint every so many iterations, and one at the end; default: none."
+            "RLlib: iterations from one checkpoint to the next, and one at the end; 0: none."
         ),
     )
     checkpoint_at_end: bool = Field(
         False,
-        description=(
-            "RLlib: a checkpoint at the end; with `checkpoint_freq` there is one in any case."
-        ),
+        description=("RLlib: a checkpoint at the end, also without `checkpoint_freq`."),
     )
     restore: str | None = Field(
-        None, description="RLlib: the folder of the checkpoint that every trial goes on from."
+        None, description="RLlib: the folder of a checkpoint, from which every trial goes on."
     )
     isolate: bool = Field(
         False, description="A fresh process for each trial; default: warm processes are used again."

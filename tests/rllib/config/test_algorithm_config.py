@@ -769,6 +769,11 @@ WRONG = [
     ("PPO", {"modell": {}}, "config.modell: unknown key; did you mean 'model'?"),
     ("PPO", {"zzz": 2}, "config.zzz: unknown key"),
     ("PPO", {"_validate_config": False}, "config._validate_config: unknown key"),
+    (  # beside `model` from 2018 to 2020
+        "PPO",
+        {"vf_share_layers": True},
+        "config.vf_share_layers: unknown key; write `model: {vf_share_layers: …}`",
+    ),
     ("PPO", {"dueling": True}, "config.dueling: is a setting of DQN only"),
     (
         "DQN",

@@ -15,6 +15,8 @@ from ray.rllib.core.rl_module.apis.value_function_api import ValueFunctionAPI
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.evaluation.postprocessing import Postprocessing
 
+from tune_tasks.rllib.algorithms.given import set_given
+
 
 class ActorCriticConfig(AlgorithmConfig):
     """Settings of A3C and A2C beside those of every algorithm (`lr`, `gamma`, `grad_clip`, …)."""
@@ -46,15 +48,13 @@ class ActorCriticConfig(AlgorithmConfig):
             **kwargs: What every algorithm of RLlib has.
         """
         super().training(**kwargs)
-        given = {
-            "use_gae": use_gae,
-            "lambda_": lambda_,
-            "vf_loss_coeff": vf_loss_coeff,
-            "entropy_coeff": entropy_coeff,
-        }
-        for name, value in given.items():
-            if value is not NotProvided:
-                setattr(self, name, value)
+        set_given(
+            self,
+            use_gae=use_gae,
+            lambda_=lambda_,
+            vf_loss_coeff=vf_loss_coeff,
+            entropy_coeff=entropy_coeff,
+        )
         return self
 
     def validate(self) -> None:

@@ -35,6 +35,7 @@ from ray.rllib.utils.metrics import (
 from scipy.stats import rankdata
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from tune_tasks.rllib.algorithms.given import set_given
 from tune_tasks.rllib.algorithms.workers import living, weights
 
 
@@ -101,14 +102,12 @@ class ESConfig(AlgorithmConfig):
                 number of environment steps for one step; `grad_clip` bounds the estimated gradient.
         """
         super().training(**kwargs)
-        given = {
-            "noise_stdev": noise_stdev,
-            "l2_coeff": l2_coeff,
-            "episodes_per_batch": episodes_per_batch,
-        }
-        for name, value in given.items():
-            if value is not NotProvided:
-                setattr(self, name, value)
+        set_given(
+            self,
+            noise_stdev=noise_stdev,
+            l2_coeff=l2_coeff,
+            episodes_per_batch=episodes_per_batch,
+        )
         return self
 
     def validate(self) -> None:

@@ -60,6 +60,7 @@ class KnownKeys:
         renamed: Other names for them, or for something else.
         ignored: Names without effect -> why.
         refused: Names that are an error -> why.
+        of_model: Names that are keys of `model`.
     """
 
     part: Part
@@ -67,6 +68,7 @@ class KnownKeys:
     renamed: Mapping[str, Place] = field(default_factory=dict)
     ignored: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+    of_model: frozenset[str] = frozenset()
 
     def is_without_effect(self, name: str, value: Any) -> bool:
         """Whether a key asks for nothing."""
@@ -91,9 +93,12 @@ class KnownKeys:
     def _unknown(self, name: str, key: Key) -> ConfigError:
         known = {*self.renamed, *self.today}
         if self.part is Part.SETTING:
-            if others := _algorithms_with(name):
+            others = _algorithms_with(name)
+            if others:
                 return ConfigError(f"is a setting of {', '.join(others)} only", key)
             known |= {*_NESTED}
+        if name in self.of_model:
+            return ConfigError(f"unknown key; write `model: {{{name}: …}}`", key)
         return ConfigError(f"unknown key{did_you_mean(name, sorted(known - set(UNUSED)))}", key)
 
 
@@ -117,9 +122,15 @@ class KeySorter:
     def __init__(self, algorithm: Algorithm, settings: Iterable[str], model: Iterable[str]) -> None:
         self._algorithm = algorithm
         self._sorted = SortedKeys()
-        self._config = KnownKeys(Part.SETTING, frozenset(settings), KEYS, IGNORED, REFUSED)
-        self._model = KnownKeys(
-            Part.MODEL, frozenset(model), MODEL_KEYS, MODEL_IGNORED, MODEL_REFUSED
+        today = frozenset(model)
+        self._model = KnownKeys(Part.MODEL, today, MODEL_KEYS, MODEL_IGNORED, MODEL_REFUSED)
+        self._config = KnownKeys(
+            Part.SETTING,
+            frozenset(settings),
+            KEYS,
+            IGNORED,
+            REFUSED,
+            of_model=today | MODEL_KEYS.keys(),
         )
         self._replay = KnownKeys(
             Part.REPLAY, frozenset({"capacity", "alpha", "beta"}), REPLAY_KEYS, REPLAY_IGNORED
