@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 
 from tune_tasks.servers.prefect import DEFAULT_URL_VARIABLE
 
-pytest_plugins = ["tests.services.fixtures"]
+pytest_plugins = ["tests.services.fixtures", "tests.commands.fixtures"]
 
 for _name in [n for n in os.environ if n.startswith(("PREFECT_", "MLFLOW_", "RAY_"))]:
     del os.environ[_name]

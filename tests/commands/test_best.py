@@ -1,74 +1,6 @@
-"""The best trial as a spec; what the command refuses."""
-
-from dataclasses import replace
+"""The command that prints the best trial: what it refuses."""
 
 import pytest
-
-from tune_tasks.cli import main
-from tune_tasks.commands.best import experiment_of, spec_of
-from tune_tasks.model.objective import Objective
-from tune_tasks.spec.source import dump_yaml, parse_source
-from tune_tasks.tracking.mlflow_store import StoredTrial
-
-SPEC = """
-exp:
-  env: digits
-  num_trials: 8
-  stop: {mean_loss: "<= 0.1"}
-  config: {script_file_path: train.py, lr: {eval: "random.random()"}}
-other: {config: {}}
-"""
-
-
-def stored(script="", path="train.py"):
-    config = {"script_file_path": path, "lr": 0.25}
-    return StoredTrial(
-        "exp",
-        Objective.of("mean_loss"),
-        0.1,
-        "run",
-        config,
-        SPEC,
-        {"mlflow.source.name": str(script)},
-    )
-
-
-def test_the_config_takes_the_place_of_the_search_space(tmp_path):
-    (tmp_path / "train.py").touch()
-    assert experiment_of(stored(), tmp_path) == {
-        "env": "digits",
-        "stop": {"mean_loss": "<= 0.1"},
-        "config": {"script_file_path": "train.py", "lr": 0.25},
-    }
-
-
-def test_a_name_with_line_breaks_stays_in_its_comment(tmp_path):
-    tags = {
-        "tune_tasks.trial": "script_0_text=a\nb: c",
-        "tune_tasks.sweep": "s",
-        "tune_tasks.index": "0",
-        "tune_tasks.seed": "1",
-    }
-    trial = replace(stored("/train.py"), tags={**tags, "mlflow.source.name": "/train.py"})
-    text = spec_of(trial, tmp_path)
-    assert text.startswith("# script_0_text=a b: c: mean_loss 0.1 (min)\n")
-    assert parse_source(text, "best.yaml").data == {"exp": experiment_of(trial, tmp_path)}
-
-
-@pytest.mark.parametrize(
-    ("script", "written", "named"),
-    [
-        ("specs/train.py", "train.py", "specs/train.py"),  # it was found beside the spec
-        ("train.py", "train.py", "train.py"),
-        ("/elsewhere/train.py", "train.py", "/elsewhere/train.py"),
-        ("", "package.module:train", "package.module:train"),
-    ],
-)
-def test_the_script_is_found_from_the_working_directory(tmp_path, script, written, named):
-    if script == written:
-        (tmp_path / written).touch()
-    trial = stored(tmp_path / script if script else "python", written)
-    assert experiment_of(trial, tmp_path)["config"]["script_file_path"] == named
 
 
 @pytest.mark.parametrize(
@@ -89,53 +21,8 @@ def test_the_script_is_found_from_the_working_directory(tmp_path, script, writte
         (["-f", "no.yaml"], "cannot read the spec file 'no.yaml': No such file or directory"),
     ],
 )
-def test_what_is_refused(tmp_path, monkeypatch, capsys, args, message):
-    monkeypatch.chdir(tmp_path)
+def test_what_is_refused(refusal, spec_folder, monkeypatch, args, message):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    try:
-        code = main(["best", *args])
-    except SystemExit as exc:
-        code = exc.code
-    out, err = capsys.readouterr()
-    assert (code, out) == (2, "")
-    assert err.rstrip().endswith(message.format(folder=tmp_path))
-    assert not (tmp_path / "mlflow.db").exists()
-
-
-def test_yaml_reads_back_as_it_was():
-    data = {
-        "a": [
-            "1e-4",
-            "on",
-            "no",
-            "010",
-            "0o17",
-            "1_000",
-            ".5",
-            "5.",
-            "~",
-            "",
-            "null",
-            "<<",
-            "2026-01-01",
-            "x: y",
-            "µ\n",
-        ]
-    }
-    data |= {"b": [1e-4, 1e22, -0.0, 10, True, None, {}, [], {"1": 2}]}
-    assert parse_source(dump_yaml(data), "spec.yaml").data == data
-
-
-def test_a_secret_is_to_be_written(tmp_path):
-    tags = {
-        "tune_tasks.trial": "t",
-        "tune_tasks.sweep": "s",
-        "tune_tasks.index": "0",
-        "tune_tasks.seed": "1",
-    }
-    config = {"script_file_path": "m:f", "api_key": "***", "db": {"url": "a://me:***@b"}}
-    text = spec_of(replace(stored(), config=config, tags=tags), tmp_path)
-    assert (
-        "\n# Secrets are not stored: write yours in place of *** in config.api_key, config.db.url\n"
-        in text
-    )
+    said = refusal("best", *args)
+    assert said.rstrip().endswith(message.format(folder=spec_folder))
+    assert not (spec_folder / "mlflow.db").exists()

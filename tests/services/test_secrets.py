@@ -46,7 +46,7 @@ def test_secrets_are_stored_nowhere(sweep, folder):
 
 
 def _best_says_what_is_missing(folder):
-    from tune_tasks.commands.best import best_spec
+    from tune_tasks.commands.best_spec import best_spec
     from tune_tasks.errors import SpecError
     from tune_tasks.spec.schema import load_spec
     from tune_tasks.sweep.plan import make_plan

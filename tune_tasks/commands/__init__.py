@@ -1,1 +1,1 @@
-"""What the command line does besides running a sweep: one file a command."""
+"""The commands of `tune-tasks`: one file each, and what they need."""

@@ -1,4 +1,4 @@
-"""What `deploy` says where the folder is wrong or Prefect refuses. Without a server."""
+"""A deployment that cannot be made: a folder that is wrong, a Prefect that refuses. No server."""
 
 import contextlib
 import json
@@ -9,7 +9,7 @@ import pytest
 from prefect.deployments.runner import DeploymentApplyError
 from prefect.exceptions import ObjectAlreadyExists, PrefectHTTPStatusError
 
-from tune_tasks.commands import deploy as module
+from tune_tasks.commands import prefect_deployment as module
 from tune_tasks.commands.deployment import Draft, Timing
 from tune_tasks.errors import ServiceError, UsageError
 from tune_tasks.servers.prefect import PrefectAddress

@@ -1,0 +1,116 @@
+"""`tune-tasks run`: runs the trials of a spec, and says how they ended."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import io
+import sys
+from typing import TextIO
+
+from tune_tasks.commands.argument_types import not_negative
+from tune_tasks.commands.command import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
+from tune_tasks.commands.output import drop_unread, print_json
+from tune_tasks.commands.spec_arguments import add_spec_arguments, request_of
+from tune_tasks.flows import as_tune
+from tune_tasks.results.summary import Summary, report_lines, where_to_look
+from tune_tasks.sweep.launch import AsFlow, launch
+from tune_tasks.sweep.request import Request, Session
+from tune_tasks.sweep.status import make_display, put
+
+HELP = "run the trials of a spec"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See `Command`."""
+    add_spec_arguments(parser)
+    _add_ray_arguments(parser)
+    _add_output_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """See `Command`."""
+    return run_as(args, as_tune)
+
+
+def run_as(args: argparse.Namespace, as_flow: AsFlow) -> int:
+    """Run a sweep and print how it ended; returns the exit code.
+
+    Args:
+        args: Of `run` or `train`, which have the same.
+        as_flow: Which flow it is a run of.
+    """
+    request = _request(args)
+    out = sys.stdout
+    # With --json the document is alone on standard output
+    status_out = sys.stderr if args.json else out
+    summary = _launched(args, request, as_flow, status_out)
+    _print_end(summary, status_out)
+    drop_unread(status_out)
+    if args.json:
+        print_json(summary.as_json(), out)
+    if summary.interrupted:
+        return EXIT_INTERRUPTED
+    return EXIT_OK if summary.ended_well else EXIT_FAILED
+
+
+def _add_ray_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("where to run")
+    group.add_argument(
+        "--address",
+        "--redis-address",
+        help="join the Ray cluster there (default: RAY_ADDRESS, else a local one)",
+    )
+    group.add_argument(
+        "--num-cpus", type=not_negative, help="CPUs of a local cluster (default: the machine's)"
+    )
+    group.add_argument(
+        "--num-gpus", type=not_negative, help="GPUs of a local cluster (default: the machine's)"
+    )
+    group.add_argument(
+        "--local-dir",
+        default="tune_results",
+        help="where the trials' files go (default: tune_results)",
+    )
+
+
+def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what to show")
+    group.add_argument(
+        "--classic", action="store_true", help="the == Status == block also on a terminal"
+    )
+    group.add_argument(
+        "--json", action="store_true", help="one JSON document at the end, alone on standard output"
+    )
+    group.add_argument("-v", "--verbose", action="store_true", help="show what Ray and Prefect say")
+
+
+def _request(args: argparse.Namespace) -> Request:
+    return dataclasses.replace(
+        request_of(args),
+        address=args.address,
+        num_cpus=args.num_cpus,
+        num_gpus=args.num_gpus,
+        local_dir=args.local_dir,
+        verbose=args.verbose,
+    )
+
+
+def _launched(
+    args: argparse.Namespace, request: Request, as_flow: AsFlow, status_out: TextIO
+) -> Summary:
+    form = "classic" if args.classic or args.json else "auto"
+    session = Session(display=make_display(form, status_out))
+    # Ray prints what it has to say of a dead worker to standard output, whatever its log level.
+    rays_out = status_out if args.verbose else io.StringIO()
+    with contextlib.redirect_stdout(rays_out):
+        try:
+            return launch(request, session, as_flow)
+        finally:
+            session.display.close()
+
+
+def _print_end(summary: Summary, out: TextIO) -> None:
+    lines = [*report_lines(summary), summary.one_line(), "", *where_to_look(summary)]
+    put("\n".join(lines), out)

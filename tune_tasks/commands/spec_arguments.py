@@ -1,0 +1,80 @@
+"""The arguments that say what to try: a spec file, or one experiment by flags."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from tune_tasks.commands.argument_types import Once, json_object, not_negative, positive
+from tune_tasks.errors import UsageError
+from tune_tasks.sweep.request import Request
+
+_EXPERIMENT_KEYS = ("alg", "env", "stop", "config", "resources", "checkpoint_freq", "restore")
+"""The arguments that are keys of an experiment, under the same names."""
+
+
+def add_spec_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments from which `request_of` makes a request."""
+    group = parser.add_argument_group("what to run: a file, or one experiment by flags")
+    group.add_argument("-f", "--file", action=Once, help="spec file, YAML or JSON")
+    group.add_argument(
+        "--alg", "--run", help="'script' (default), or an algorithm of RLlib's, e.g. PPO"
+    )
+    group.add_argument("--env", help="environment or data set; part of the trials' names")
+    group.add_argument(
+        "--stop",
+        type=json_object,
+        help="JSON, e.g. '{\"mean_accuracy\": 0.99}'; with -f beside the file's",
+    )
+    group.add_argument(
+        "--config", type=json_object, help='JSON, e.g. \'{"script_file_path": "train.py"}\''
+    )
+    group.add_argument("--resources", type=json_object, help="JSON, e.g. '{\"cpu\": 1}'")
+    group.add_argument(
+        "--checkpoint-freq", type=not_negative, help="RLlib: a checkpoint every so many iterations"
+    )
+    group.add_argument(
+        "--restore", metavar="FOLDER", help="RLlib: the checkpoint that every trial goes on from"
+    )
+    group.add_argument(
+        "--num-trials", type=positive, help="number of trials; with -f in place of the file's"
+    )
+    group.add_argument(
+        "--experiment-name", help="the experiment's name where there is no file (default: default)"
+    )
+    group.add_argument(
+        "--seed", type=not_negative, help="seed of all randomness, in place of the spec's"
+    )
+
+
+def request_of(args: argparse.Namespace) -> Request:
+    """Return the request that these arguments make.
+
+    Raises:
+        UsageError: If they say nothing to run, or contradict one another.
+    """
+    keys = _given_keys(args)
+    if args.file:
+        return _request_of_file(args, keys)
+    if not keys:
+        raise UsageError(
+            "nothing to run: give a spec file (-f spec.yaml), or one experiment by --config,"
+            " --stop, …"
+        )
+    spec = {args.experiment_name or "default": keys}
+    return Request(spec, seed=args.seed, num_trials=args.num_trials)
+
+
+def _given_keys(args: argparse.Namespace) -> dict[str, Any]:
+    values = {key: getattr(args, key) for key in _EXPERIMENT_KEYS}
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _request_of_file(args: argparse.Namespace, keys: dict[str, Any]) -> Request:
+    stop = keys.pop("stop", None)
+    if keys or args.experiment_name:
+        flags = [f"--{key.replace('_', '-')}" for key in keys] or ["--experiment-name"]
+        raise UsageError(
+            f"{', '.join(flags)} cannot be combined with -f: write it into {args.file}"
+        )
+    return Request(spec_file=args.file, seed=args.seed, num_trials=args.num_trials, stop=stop)
