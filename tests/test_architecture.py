@@ -38,6 +38,7 @@ IMPORTED_BY = {
     "rich": {"sweep"},
     "scipy": {"rllib"},
     "starlette": {"servers"},
+    "tensorboard": {"tracking"},
     "torch": {"rllib"},
     "tree": {"rllib"},
     "uvicorn": {"servers"},

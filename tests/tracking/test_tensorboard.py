@@ -1,17 +1,21 @@
 """The tracker TensorBoard."""
 
+import math
 import subprocess
 import sys
 
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
+from tune_tasks.result import TrainingResult
 from tune_tasks.testing import TrackerContract
+from tune_tasks.testing.samples import make_rows
 from tune_tasks.tracking.event_file import PATTERN
 from tune_tasks.tracking.tensorboard import TensorBoardTracker
 
 CODE = """
 import sys, pathlib
-sys.modules["torch"] = sys.modules["tensorboardX"] = None
+asked_for = set()
+sys.addaudithook(lambda event, args: asked_for.add(args[0]) if event == "import" else None)
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.trial import Trial
 from tune_tasks.tracking.tensorboard import TensorBoardTracker
@@ -20,7 +24,8 @@ info = AttemptInfo(Trial("e", 0, "n", "script", {}, {}, seed=1), 1, pathlib.Path
 tracker.open_attempt(info)
 row = dict(timesteps_total=1, timestamp=1.0, training_iteration=1, time_total_s=1.0)
 tracker.log(info, [row | {"mean_loss": 0.5}])
-assert sys.modules["torch"] is None
+assert "tensorboard.compat.proto.event_pb2" in asked_for
+assert "torch" not in asked_for
 """
 
 
@@ -37,9 +42,22 @@ class TestTensorBoard(TrackerContract):
                         points.append((event.step, value.tensor.float_val[0]))
         return points
 
+    def test_a_value_that_is_too_large_for_an_event_is_infinite(self, tracker, info, folder):
+        """An event has four bytes for a value, and eight for a step."""
+        last = 2**63 - 1
+        result = TrainingResult(timesteps_total=last, mean_loss=1e300, mean_accuracy=-1e300)
+        tracker.open_attempt(info)
+        tracker.log(info, make_rows(info, [result]))
+        assert self.curve(folder, info, "mean_loss") == [(last, math.inf)]
+        assert self.curve(folder, info, "mean_accuracy") == [(last, -math.inf)]
 
-def test_it_neither_imports_torch_nor_meddles_with_its_import(tmp_path):
-    """The recorder has many threads, and in any of them something may import torch."""
+
+def test_it_never_asks_for_torch(tmp_path):
+    """Not even in vain: to have a library find no torch, torch must be hidden from all threads.
+
+    The recorder has many, and an import of torch in another one would fail at that moment. An
+    audit hook hears of every import, also of those that find nothing.
+    """
     command = [sys.executable, "-c", CODE, str(tmp_path)]
     subprocess.run(command, check=True, timeout=60)
     assert list(tmp_path.glob("events.out.tfevents.*"))

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.text import escaped
 from tune_tasks.model.trial import Outcome
 from tune_tasks.result import PROGRESS_METRICS, tracked_metrics
 from tune_tasks.tracking.base import Row, Tracker
-from tune_tasks.tracking.event_file import PATTERN, EventFile, Points
+from tune_tasks.tracking.event_file import PATTERN, EventFile
+
+if TYPE_CHECKING:
+    from tensorboard.compat.proto.event_pb2 import Event
 
 
 class TensorBoardTracker(Tracker):
@@ -38,18 +42,26 @@ class TensorBoardTracker(Tracker):
 
     def log(self, info: AttemptInfo, rows: Sequence[Row]) -> None:
         """Append to the event file."""
-        self._files[info.key].append(_points(row) for row in rows)
+        self._files[info.key].append(_event(row) for row in rows)
 
     def close_attempt(self, info: AttemptInfo, outcome: Outcome) -> None:
         """Forget the event file, which is complete."""
         self._files.pop(info.key, None)
 
 
-def _points(row: Row) -> Points:
+def _event(row: Row) -> Event:
+    """Return a point of each metric of a report."""
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
     values = dict(tracked_metrics(row))
     for name in PROGRESS_METRICS:
         values[name] = row[name]
-    shown = {
-        f"ray/tune/{escaped(name)}": value for name, value in values.items() if math.isfinite(value)
-    }
-    return Points(shown, row["timesteps_total"], row["timestamp"])
+    points = [
+        Summary.Value(tag=f"ray/tune/{escaped(name)}", simple_value=value)
+        for name, value in values.items()
+        if math.isfinite(value)
+    ]
+    return Event(
+        wall_time=row["timestamp"], step=row["timesteps_total"], summary=Summary(value=points)
+    )
