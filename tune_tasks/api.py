@@ -11,7 +11,8 @@ from typing import Any, Literal, TypeGuard
 
 from tune_tasks.errors import UsageError
 from tune_tasks.flows import as_tune
-from tune_tasks.results.summary import ExperimentSummary, Summary, TrialSummary
+from tune_tasks.results.summary import ExperimentSummary, Summary
+from tune_tasks.results.trials import TrialSummary
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.sweep.launch import launch
 from tune_tasks.sweep.request import Request, Session

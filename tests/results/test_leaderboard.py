@@ -8,7 +8,8 @@ import pytest
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import TrialState
 from tune_tasks.results.leaderboard import headline, leaderboard
-from tune_tasks.results.summary import ExperimentSummary, TrialSummary
+from tune_tasks.results.summary import ExperimentSummary
+from tune_tasks.results.trials import TrialSummary
 
 RUNNING, TERMINATED, ERROR, PENDING = (
     TrialState.RUNNING,

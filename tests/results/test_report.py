@@ -1,7 +1,6 @@
 """The report: its text, and that its pictures show what the trials' files hold."""
 
 import json
-import math
 import struct
 from dataclasses import replace
 
@@ -11,7 +10,8 @@ from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import TrialState
 from tune_tasks.results import plots
 from tune_tasks.results.report import ReportPaths, report_text, with_pictures_inside, write_report
-from tune_tasks.results.summary import ExperimentSummary, Summary, TrialSummary
+from tune_tasks.results.summary import ExperimentSummary, Summary
+from tune_tasks.results.trials import TrialSummary
 
 TERMINATED, ERROR = TrialState.TERMINATED, TrialState.ERROR
 TITLES = [
@@ -106,19 +106,6 @@ def test_curves_are_the_reports_and_thinned_out(experiment, monkeypatch):
     assert [step for step, _ in plots._curve(best, "mean_accuracy")] == [1, 6, 11, 16, 20]
 
 
-def test_an_axis():
-    log = plots._Axis.of("lr", [1e-4, 1e-2, 1.0])
-    assert log.is_log
-    assert log.fractions() == pytest.approx([0, 0.5, 1])
-    assert log.ticks() == {0.0: "0.0001", 1.0: "1"}
-    words = plots._Axis.of("act", ["relu", None, "tanh", True])
-    assert (words.fractions(), list(words.ticks().values())) == (
-        [2 / 3, 0, 1, 1 / 3],
-        ["None", "True", "relu", "tanh"],
-    )
-    assert plots._Axis.of("same", [3, 3]).fractions() == [0.5, 0.5]
-
-
 @pytest.mark.parametrize("metric", [None, "never_reported"])
 def test_without_a_value_there_is_no_picture(experiment, metric):
     without = ExperimentSummary(
@@ -162,12 +149,6 @@ def test_a_picture_that_cannot_be_drawn_takes_nothing_with_it(experiment, monkey
     monkeypatch.setattr(plots, "_parallel", lambda *_: 1 / 0)
     write_report(Summary("a-sweep", [experiment]), experiment)
     assert ReportPaths(experiment.logdir).read().count("\n![") == 2
-
-
-def test_a_number_that_one_trial_lacks_stays_a_number():
-    axis = plots._Axis.of("lr", [0.5, None, 1.5])
-    assert (axis.labels, axis.fractions()[0], axis.fractions()[2]) == ({}, 0, 1)
-    assert math.isnan(axis.fractions()[1])
 
 
 def test_what_only_some_trials_have_is_an_axis_and_too_many_texts_are_none(tmp_path):

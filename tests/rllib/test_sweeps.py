@@ -304,7 +304,7 @@ class OfOldGym(Drifting):
 
 def test_what_is_wrong_with_an_environment_is_a_sentence(cluster, folder, monkeypatch):
     from tune_tasks import run_experiments
-    from tune_tasks.results.summary import report_lines
+    from tune_tasks.results.words import report_lines
 
     (folder / "drifting.py").write_text(DRIFTING)
     monkeypatch.syspath_prepend(str(folder))

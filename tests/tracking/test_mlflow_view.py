@@ -10,7 +10,7 @@ import pytest
 
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import TrialState
-from tune_tasks.results.summary import TrialSummary
+from tune_tasks.results.trials import TrialSummary
 from tune_tasks.servers.mlflow_client import run_page, web_address
 from tune_tasks.tracking.mlflow_view import (
     SearchedParam,

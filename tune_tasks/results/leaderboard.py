@@ -1,6 +1,6 @@
-"""The leaderboard of an experiment: its trials, best first, with one line that sums them up.
+"""The leaderboard of an experiment: its trials, best first, with one line that sums them up. Pure.
 
-Pure.
+Of a long list it has the trials that matter most.
 """
 
 from __future__ import annotations
@@ -13,14 +13,18 @@ from typing import Any
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import TrialState
 from tune_tasks.result import tracked_metrics
-from tune_tasks.results.summary import ExperimentSummary, TrialSummary
+from tune_tasks.results.summary import ExperimentSummary
+from tune_tasks.results.trials import TrialSummary
 
 LISTED = 100
-"""Trials that a leaderboard has a row for, at most."""
-# Of a longer list: the best, and as many again of those that run and of those that failed
-_BEST, _OTHERS = 50, 25
+"""The most trials that a leaderboard has a row for."""
+_BEST = 50
+"""Rows of a longer list for the best trials."""
+_OTHERS = 25
+"""Rows of a longer list for those that run, and for those that failed."""
 _METRICS = 3
 _COLUMNS = ("trial", "state", "timesteps", "elapsed", "why it ended", "MLflow")
+_WORDS = {TrialState.RUNNING: "running", TrialState.ERROR: "failed"}
 
 
 @dataclass(frozen=True)
@@ -37,68 +41,72 @@ class Leaderboard:
 
 
 def leaderboard(experiment: ExperimentSummary) -> Leaderboard:
-    """The leaderboard of an experiment that runs or has ended.
-
-    Of more than a hundred trials the ones that matter most.
-    """
-    ranking = experiment.ranking()
-    listed = ranking if experiment.size <= LISTED else _listed(ranking)
+    """Return the leaderboard of an experiment that runs or has ended."""
+    listed = experiment.ranking()
+    if experiment.size > LISTED:
+        listed = _chosen(listed)
     metrics = _metrics(experiment.metric, listed)
     rows = [_row(trial, metrics) for trial in listed]
-    if len(listed) < experiment.size:
-        kept = {id(trial) for trial in listed}
-        rest = Counter(trial.state for trial in ranking if id(trial) not in kept)
-        rest[TrialState.PENDING] += experiment.unlisted
+    rest = experiment.counts() - Counter(trial.state for trial in listed)
+    if rest:
         rows.append(_rest(rest, rows[0]))
     return Leaderboard(rows, 100 * experiment.done / experiment.size)
 
 
 def headline(experiment: ExperimentSummary) -> str:
-    """One line on an experiment."""
-    counts = Counter(trial.state for trial in experiment.trials)
-    value = experiment.best_value()
+    """Return one line on an experiment, such as `3/6 done, best mean_accuracy 0.75, 2 running`."""
     parts = [f"{experiment.done}/{experiment.size} done"]
+    value = experiment.best_value()
     if experiment.objective and value is not None:
         parts.append(f"best {experiment.objective.words(value)}")
+    counts = experiment.counts()
     parts += [f"{counts[state]} {word}" for state, word in _WORDS.items() if counts[state]]
     return ", ".join(parts)
 
 
-_WORDS = {TrialState.RUNNING: "running", TrialState.ERROR: "failed"}
-
-
-def _listed(ranking: Sequence[TrialSummary]) -> list[TrialSummary]:
-    running, failed = (
-        [t for t in ranking if t.state is state] for state in (TrialState.RUNNING, TrialState.ERROR)
-    )
-    kept = {id(trial) for trial in (*ranking[:_BEST], *running[:_OTHERS], *failed[:_OTHERS])}
-    return [trial for trial in ranking if id(trial) in kept]
+def _chosen(ranking: Sequence[TrialSummary]) -> list[TrialSummary]:
+    """Return the best of a long list, and some of those that run and of those that failed."""
+    running = [trial for trial in ranking if trial.state is TrialState.RUNNING]
+    failed = [trial for trial in ranking if trial.state is TrialState.ERROR]
+    chosen = [*ranking[:_BEST], *running[:_OTHERS], *failed[:_OTHERS]]
+    indices = {trial.index for trial in chosen}
+    return [trial for trial in ranking if trial.index in indices]
 
 
 def _metrics(primary: str | None, trials: Sequence[TrialSummary]) -> list[str]:
-    """The metrics that get a column.
-
-    What 'best' goes by, and the first others that a trial reported.
-    """
-    reported = (name for trial in trials for name, _ in tracked_metrics(trial.last_result or {}))
-    return list(dict.fromkeys([*([primary] if primary else []), *reported]))[:_METRICS]
+    """Return the metrics that get a column: what 'best' goes by, and the first others reported."""
+    names = [primary] if primary else []
+    for trial in trials:
+        names += [name for name, _ in tracked_metrics(trial.last_result or {})]
+    return list(dict.fromkeys(names))[:_METRICS]
 
 
 def _row(trial: TrialSummary, metrics: Sequence[str]) -> dict[str, Any]:
-    values = {
-        f"info/{name}" if name in _COLUMNS else one_line(name): _shown(trial.metric(name))
-        for name in metrics
-    }
-    why = trial.error_summary if trial.state is TrialState.ERROR else trial.stop_reason
+    why = trial.stop_reason
+    if trial.state is TrialState.ERROR:
+        why = trial.error_summary
     return {
         "trial": trial.shown_name,
         "state": str(trial.state),
-        **values,
+        **{_column(name): _shown(trial.metric(name)) for name in metrics},
         "timesteps": (trial.last_result or {}).get("timesteps_total", ""),
         "elapsed": _duration(trial.elapsed_s),
         "why it ended": why or "",
-        "MLflow": f"[run]({trial.mlflow_url})" if trial.mlflow_url else trial.mlflow_run_id or "",
+        "MLflow": _mlflow_link(trial),
     }
+
+
+def _column(metric: str) -> str:
+    """Return the column of a metric, which must not take one of ours."""
+    if metric in _COLUMNS:
+        return f"info/{metric}"
+    return one_line(metric)
+
+
+def _mlflow_link(trial: TrialSummary) -> str:
+    if trial.mlflow_url:
+        return f"[run]({trial.mlflow_url})"
+    return trial.mlflow_run_id or ""
 
 
 def _rest(counts: Counter[TrialState], columns: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,10 +123,8 @@ def _duration(seconds: float | None) -> str:
         return ""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return (
-        f"{hours} h {minutes:02} min"
-        if hours
-        else f"{minutes} min {rest:02} s"
-        if minutes
-        else f"{rest} s"
-    )
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    if minutes:
+        return f"{minutes} min {rest:02} s"
+    return f"{rest} s"

@@ -1,9 +1,7 @@
-"""The report of an experiment at its sweep's end, in Markdown.
+"""The report of an experiment at its sweep's end, in Markdown, with pictures.
 
-The best trial, what stopped what, what failed, pictures.
-
-Written into the experiment's folder by the driver; the trackers and Prefect's run view show its
-text.
+It says which trial is the best, what stopped the trials, and what failed. The driver writes it into
+the experiment's folder; the trackers and Prefect's run view show its text.
 """
 
 from __future__ import annotations
@@ -11,7 +9,7 @@ from __future__ import annotations
 import base64
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +18,12 @@ from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import TrialState
 from tune_tasks.results.leaderboard import headline, leaderboard
 from tune_tasks.results.plots import draw
-from tune_tasks.results.summary import ExperimentSummary, Summary, TrialSummary, why_no_best
+from tune_tasks.results.summary import ExperimentSummary, Summary
+from tune_tasks.results.trials import TrialSummary
+from tune_tasks.results.words import first_few, why_no_best
 from tune_tasks.spec.source import dump_yaml
 
 _LISTED = 20
-_NAMED = 5
 _GROUPS = 20
 _PICTURE = re.compile(r"^!\[([^\]\n]*)\]\((\w+\.png)\)$", re.MULTILINE)
 _PICTURE_SECTION = re.compile(rf"^## .*\n\n{_PICTURE.pattern[1:]}\n*", re.MULTILINE)
@@ -39,12 +38,13 @@ class ReportPaths:
         self.text = self.folder / "report.md"
 
     def read(self) -> str:
-        """The written text."""
+        """Return the written text."""
         return self.text.read_text(encoding="utf-8")
 
     def picture(self, title: str) -> Path:
-        """The file of a picture."""
-        return self.folder / f"{re.sub(r'[^a-z0-9]+', '_', title.lower()).strip('_')}.png"
+        """Return the file of a picture."""
+        name = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")
+        return self.folder / f"{name}.png"
 
 
 def write_report(summary: Summary, experiment: ExperimentSummary) -> None:
@@ -56,6 +56,7 @@ def write_report(summary: Summary, experiment: ExperimentSummary) -> None:
     paths = ReportPaths(experiment.logdir)
     paths.folder.mkdir(parents=True, exist_ok=True)
     lines = list(report_text(summary, experiment))
+    # First without its pictures: drawing takes seconds, and the text is what counts.
     _write(paths, lines)
     files = {}
     for title, picture in draw(experiment).items():
@@ -69,34 +70,36 @@ def _write(paths: ReportPaths, lines: Sequence[str]) -> None:
 
 
 def with_pictures_inside(paths: ReportPaths) -> str:
-    """The written report with its pictures as data, for a page that has no files beside it."""
+    """Return the written report with its pictures as data, for a page that has no files."""
 
     def embedded(match: re.Match[str]) -> str:
-        if not (paths.folder / match[2]).exists():
+        title, name = match.groups()
+        file = paths.folder / name
+        if not file.exists():
             return match[0]
-        data = base64.b64encode((paths.folder / match[2]).read_bytes()).decode()
-        return f"![{match[1]}](data:image/png;base64,{data})"
+        data = base64.b64encode(file.read_bytes()).decode()
+        return f"![{title}](data:image/png;base64,{data})"
 
     return _PICTURE.sub(embedded, paths.read())
 
 
 def without_pictures(paths: ReportPaths) -> str:
-    """The written report for a page that shows none."""
+    """Return the written report for a page that shows no pictures."""
     return _PICTURE_SECTION.sub("", paths.read())
 
 
 def report_text(summary: Summary, experiment: ExperimentSummary) -> Iterator[str]:
-    """The report without its pictures, line by line."""
-    yield from (
-        f"# {one_line(experiment.name)}",
-        "",
-        f"Sweep `{summary.sweep}`: {headline(experiment)}.",
-        "",
-    )
+    """Yield the lines of the report without its pictures."""
+    yield f"# {one_line(experiment.name)}"
+    yield ""
+    yield f"Sweep `{summary.sweep}`: {headline(experiment)}."
+    yield ""
     if summary.interrupted:
-        yield from ("**Interrupted** before every trial had ended.", "")
+        yield "**Interrupted** before every trial had ended."
+        yield ""
     if summary.ended_early:
-        yield from (f"**Ended early**: {summary.ended_early}.", "")
+        yield f"**Ended early**: {summary.ended_early}."
+        yield ""
     yield from _best(experiment)
     yield from _trials(experiment)
     yield from _stopped(experiment)
@@ -107,79 +110,92 @@ def _best(experiment: ExperimentSummary) -> Iterator[str]:
     best = experiment.best()
     value = experiment.best_value()
     if best is None or experiment.metric is None or value is None:
-        yield from (f"No best trial: {why_no_best(experiment)}.", "")
+        yield f"No best trial: {why_no_best(experiment)}."
+        yield ""
         return
-    link = f" ([MLflow run]({best.mlflow_url}))" if best.mlflow_url else ""
-    yield from (
-        "## Best trial",
-        "",
-        (f"`{best.shown_name}` with {one_line(experiment.metric)} **{value:.6g}**{link}"),
-        "",
-    )
-    yield from ("```yaml", dump_yaml(best.shown_config).rstrip(), "```", "")
+    link = ""
+    if best.mlflow_url:
+        link = f" ([MLflow run]({best.mlflow_url}))"
+    yield "## Best trial"
+    yield ""
+    yield f"`{best.shown_name}` with {one_line(experiment.metric)} **{value:.6g}**{link}"
+    yield ""
+    yield "```yaml"
+    yield dump_yaml(best.shown_config).rstrip()
+    yield "```"
+    yield ""
 
 
 def _trials(experiment: ExperimentSummary) -> Iterator[str]:
     rows = leaderboard(experiment).rows
-    yield from ("## Trials", "", _table_line(rows[0]), _table_line(["---"] * len(rows[0])))
-    yield from (_table_line(row.values()) for row in rows[:_LISTED])
-    if len(experiment.trials) > _LISTED:
-        yield from (
-            "",
-            f"The first {_LISTED} of {len(experiment.trials)}; the leaderboard has more.",
-        )
+    columns = rows[0]
+    yield "## Trials"
+    yield ""
+    yield _table_line(columns)
+    yield _table_line(["---"] * len(columns))
+    for row in rows[:_LISTED]:
+        yield _table_line(row.values())
+    if experiment.size > _LISTED:
+        yield ""
+        yield f"The first {_LISTED} of {experiment.size}; the leaderboard has more."
     yield ""
 
 
-def _table_line(cells: Sequence[Any] | Any) -> str:
-    return (
-        "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
-    )
+def _table_line(cells: Iterable[Any]) -> str:
+    texts = [str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells]
+    return f"| {' | '.join(texts)} |"
 
 
 def _stopped(experiment: ExperimentSummary) -> Iterator[str]:
-    ended = [trial for trial in experiment.trials if trial.state is TrialState.TERMINATED]
+    ended = [trial for trial in experiment.listed if trial.state is TrialState.TERMINATED]
     if ended:
-        yield from ("## What stopped them", "")
+        yield "## What stopped them"
+        yield ""
         yield from _grouped([(_criterion(trial.stop_reason or ""), trial) for trial in ended])
-    for name in experiment.unmet:
-        yield f"- `stop.{one_line(name)}` never triggered: no trial reported `{one_line(name)}`"
+    for metric in experiment.unmet:
+        name = one_line(metric)
+        yield f"- `stop.{name}` never triggered: no trial reported `{name}`"
     yield ""
 
 
 def _criterion(reason: str) -> str:
-    """The reason without the values of the one trial: `mean_accuracy >= 0.99`."""
+    """Return the reason without the values of the one trial: `mean_accuracy >= 0.99`."""
     match = _OBSERVED.match(reason)
-    return f"`{match[1]} {match[2]} {match[3]}`" if match else reason
+    if match is None:
+        return reason
+    metric, comparison, bound, _ = match.groups()
+    return f"`{metric} {comparison} {bound}`"
 
 
 def _failures(experiment: ExperimentSummary) -> Iterator[str]:
     failed = experiment.failed
     if not failed:
         return
-    yield from ("## Failures", "")
+    yield "## Failures"
+    yield ""
     yield from _grouped([(f"`{trial.error_summary}`", trial) for trial in failed])
-    yield from (
-        "",
-        f"The tracebacks are in `error.txt` of the trials' folders, under `{experiment.logdir}`.",
-        "",
-    )
+    yield ""
+    yield f"The tracebacks are in `error.txt` of the trials' folders, under `{experiment.logdir}`."
+    yield ""
 
 
 def _grouped(pairs: Sequence[tuple[str, TrialSummary]]) -> Iterator[str]:
+    """Yield a line for each cause with its trials, the most frequent cause first."""
     groups: dict[str, list[TrialSummary]] = defaultdict(list)
     for cause, trial in pairs:
         groups[cause].append(trial)
     ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
     for cause, trials in ordered[:_GROUPS]:
-        names = ", ".join(f"`{trial.shown_name}`" for trial in trials[:_NAMED]) + (
-            ", …" if len(trials) > _NAMED else ""
-        )
+        names = first_few([f"`{trial.shown_name}`" for trial in trials])
         yield f"- {len(trials)} × {cause}: {names}"
-    if rest := sum(len(trials) for _, trials in ordered[_GROUPS:]):
+    rest = sum(len(trials) for _, trials in ordered[_GROUPS:])
+    if rest:
         yield f"- {rest} × something else"
 
 
 def _pictures(files: Mapping[str, str]) -> Iterator[str]:
     for title, file in files.items():
-        yield from (f"## {title}", "", f"![{title}]({file})", "")
+        yield f"## {title}"
+        yield ""
+        yield f"![{title}]({file})"
+        yield ""

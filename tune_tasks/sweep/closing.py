@@ -62,8 +62,12 @@ class Closing:
         summary = summarize()
         with self._survived():
             self._write_reports(summary)
-            closed = self.recorder.close_sweep(summary, timeout_s=self.patience.seconds())
-            summary = closed or summary
+            patience_s = self.patience.seconds()
+            # A million trials that were never started would take longer to travel than anybody
+            # has patience.
+            closed = self.recorder.close_sweep(summary.excerpt(), timeout_s=patience_s)
+            if closed:
+                summary = closed.with_trials_of(summary)
         for tracker, what in missing.items():
             where = self._where_they_are(summary)
             self.views.display.warn(f"{tracker} lacks results ({what}){where}")
@@ -105,8 +109,9 @@ class Closing:
                 self.views.display.warn(f"{name}: no report was written: {problem}")
 
     def _where_they_are(self, summary: Summary) -> str:
-        if any(RESULTS in trial.missing for trial in summary.trials):
-            return ""
+        for experiment in summary.experiments:
+            if any(RESULTS in trial.missing for trial in experiment.listed):
+                return ""
         folders = ", ".join(str(experiment.folder) for experiment in self.info.experiments.values())
         return f"; they are in the files under {folders}"
 

@@ -47,6 +47,7 @@ from tune_tasks.sweep.instructions import (
 from tune_tasks.sweep.interruption import Interruption, Patience
 from tune_tasks.sweep.listener import Listener
 from tune_tasks.sweep.outcomes import outcome_of
+from tune_tasks.sweep.outline import LISTED as SUMMARY_LISTED
 from tune_tasks.sweep.outline import summary_of
 from tune_tasks.sweep.pausing import PauseWatch
 from tune_tasks.sweep.plan import Plan
@@ -320,15 +321,9 @@ class Sweep:
 
     def _summary_of_some(self) -> Summary:
         """The sweep as a leaderboard shows it: a million pending trials need not exist for that."""
-        some = self._records.some(BOARD_LISTED)
         was_stopped = self._core.stop_reason is not None
-        return summary_of(
-            self._info,
-            self._plan,
-            some.records,
-            interrupted=was_stopped,
-            unlisted=some.unlisted,
-        )
+        some = self._records.some(BOARD_LISTED)
+        return summary_of(self._info, self._plan, some, interrupted=was_stopped)
 
     def _close(self) -> Summary:
         closing = Closing(
@@ -348,7 +343,7 @@ class Sweep:
         return summary_of(
             self._info,
             self._plan,
-            self._records,
+            self._records.some(SUMMARY_LISTED),
             # A suspended run may be cancelled while no driver lives. So its records are closed now,
             # as those of a stopped one; if it goes on, they are opened again.
             interrupted=was_stopped or self.is_suspended,

@@ -265,6 +265,6 @@ def _note_renamed(summary: Summary, display: Display) -> None:
     """Say which names MLflow has not taken as they are."""
     changed: dict[str, str] = {}
     for experiment in summary.experiments:
-        changed |= renamed(experiment.trials)
+        changed |= renamed(experiment.listed)
     if changed:
         display.note(renaming_note(changed))

@@ -3,50 +3,48 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 
 from tune_tasks.model.stopping import never_reported
-from tune_tasks.results.summary import ExperimentSummary, Summary, TrialSummary, objective_of
+from tune_tasks.results.ranking import objective_of
+from tune_tasks.results.summary import ExperimentSummary, Summary
+from tune_tasks.results.trials import Trials, TrialSummary
 from tune_tasks.servers.mlflow_client import without_password
 from tune_tasks.spec.schema import ExperimentSpec
-from tune_tasks.sweep.plan import Plan
-from tune_tasks.sweep.records import TrialRecord
+from tune_tasks.sweep.plan import Plan, PlannedExperiment
+from tune_tasks.sweep.records import Excerpt, TrialRecord
 from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
+
+LISTED = 1_000
+"""Of each experiment, at a sweep's end: the most trials listed that were never started."""
 
 
 def summary_of(
     info: SweepInfo,
     plan: Plan,
-    records: Iterable[TrialRecord],
+    excerpt: Excerpt,
     *,
     interrupted: bool,
     at_end: bool = False,
     ended_early: str | None = None,
-    unlisted: Mapping[str, int] | None = None,
 ) -> Summary:
-    """The sweep as it stands.
+    """Return the sweep as it stands.
 
     Args:
         info: Names and folders.
         plan: What runs.
-        records: Of every trial, or of all but those that `unlisted` counts.
+        excerpt: The records of all trials that were started, and of some others.
         interrupted: Whether somebody has stopped it.
         at_end: Whether to look which files of ended trials are gone.
         ended_early: Why trials were left that nobody has stopped.
-        unlisted: By experiment, how many trials that were not started have no record here.
     """
-    of_experiment: dict[str, list[TrialRecord]] = {name: [] for name in info.experiments}
-    for record in records:
-        of_experiment[record.trial.experiment].append(record)
+    records: dict[str, list[TrialRecord]] = defaultdict(list)
+    for record in excerpt.records:
+        records[record.trial.experiment].append(record)
     experiments = [
-        experiment_summary(
-            info.experiments[planned.name],
-            planned.spec,
-            of_experiment[planned.name],
-            at_end=at_end,
-            unlisted=(unlisted or {}).get(planned.name, 0),
-        )
-        for planned in plan.experiments
+        _experiment_summary(info.experiments[e.name], e, records[e.name], at_end=at_end)
+        for e in plan.experiments
     ]
     return Summary(
         info.sweep,
@@ -58,48 +56,53 @@ def summary_of(
     )
 
 
-def experiment_summary(
+def _experiment_summary(
     info: ExperimentInfo,
-    spec: ExperimentSpec,
-    records: Iterable[TrialRecord],
+    experiment: PlannedExperiment,
+    records: Sequence[TrialRecord],
     *,
     at_end: bool,
-    unlisted: int = 0,
 ) -> ExperimentSummary:
-    """An experiment as it stands.
-
-    Args:
-        info: Names and folders.
-        spec: The experiment's part of the spec.
-        records: Of its trials.
-        at_end: Whether to look which files of ended trials are gone.
-        unlisted: How many trials that were not started have no record here.
-    """
     ordered = sorted(records, key=lambda record: record.trial.index)
-    trials = [trial_summary(record, record.missing() if at_end else ()) for record in ordered]
-    objective = objective_of(info.objective, trials)
-    unmet = _never_reported(spec, ordered)
+    listed = [_trial_summary(record, at_end=at_end) for record in ordered]
     return ExperimentSummary(
-        info.name, trials, info.folder, objective, unmet, code=info.code, unlisted=unlisted
+        name=info.name,
+        trials=_all_trials(experiment, listed),
+        logdir=info.folder,
+        objective=objective_of(info.objective, listed),
+        unmet=_never_reported(experiment.spec, ordered),
+        code=info.code,
     )
+
+
+def _all_trials(
+    experiment: PlannedExperiment, listed: Sequence[TrialSummary]
+) -> Sequence[TrialSummary]:
+    """Return every trial of an experiment; those that are not listed were never started."""
+    trials = experiment.trials
+    if len(listed) == len(trials):
+        return listed
+    return Trials(listed, len(trials), lambda index: _trial_summary(TrialRecord(trials[index])))
 
 
 def _never_reported(spec: ExperimentSpec, records: Sequence[TrialRecord]) -> list[str]:
     """Metrics of the stop criteria that no trial has reported, if any trial has reported at all."""
-    reporting = [record for record in records if record.status and record.progress.reports]
-    if not reporting:
+    statuses = [record.status for record in records if record.status and record.progress.reports]
+    if not statuses:
         return []
     named = {criterion.metric for criterion in spec.criteria()}
     seen: set[str] = set()
-    for record in reporting:
-        assert record.status is not None
-        seen |= named - set(record.status.unseen_metrics)
+    for status in statuses:
+        seen |= named - set(status.unseen_metrics)
     return never_reported(spec.criteria(), seen)
 
 
-def trial_summary(record: TrialRecord, missing: tuple[str, ...]) -> TrialSummary:
-    """A trial as it stands; `missing` are files of it that are gone."""
-    trial, outcome, status = record.trial, record.outcome, record.status
+def _trial_summary(record: TrialRecord, *, at_end: bool = False) -> TrialSummary:
+    """Return a trial as it stands."""
+    trial = record.trial
+    status = record.status
+    outcome = record.outcome
+    progress = record.progress
     return TrialSummary(
         experiment=trial.experiment,
         name=trial.name,
@@ -108,9 +111,9 @@ def trial_summary(record: TrialRecord, missing: tuple[str, ...]) -> TrialSummary
         searched=trial.searched,
         state=record.state,
         stop_reason=outcome.stop_reason if outcome else None,
-        last_result=record.progress.last,
-        reports=outcome.reports if outcome else record.progress.reports,
-        non_finite=record.progress.non_finite,
+        last_result=progress.last,
+        reports=outcome.reports if outcome else progress.reports,
+        non_finite=progress.non_finite,
         logdir=str(record.attempt.paths.folder) if record.attempt else None,
         mlflow_run_id=status.run_id if status else None,
         error=outcome.error if outcome else None,
@@ -119,12 +122,13 @@ def trial_summary(record: TrialRecord, missing: tuple[str, ...]) -> TrialSummary
         elapsed_s=_elapsed_s(record),
         mlflow_url=status.run_url if status else None,
         foreign_lines=record.foreign_lines,
-        missing=missing,
+        missing=record.missing() if at_end else (),
     )
 
 
 def _elapsed_s(record: TrialRecord) -> float | None:
-    if record.outcome is None and record.status and record.status.began_at:
+    is_running = record.outcome is None
+    if is_running and record.status and record.status.began_at:
         return time.time() - record.status.began_at
     last = record.progress.last
     return last["time_total_s"] if last else None

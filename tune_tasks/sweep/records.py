@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -187,7 +187,3 @@ class Records:
         for record in records:
             unlisted[record.trial.experiment] -= 1
         return Excerpt(records, unlisted)
-
-    def __iter__(self) -> Iterator[TrialRecord]:
-        for trial in self._plan.trials():
-            yield self._begun.get(trial.key) or TrialRecord(trial)

@@ -13,7 +13,8 @@ from prefect.states import Failed
 
 from tune_tasks.errors import BadInputError
 from tune_tasks.model.text import showable
-from tune_tasks.results.summary import Summary, report_lines
+from tune_tasks.results.summary import Summary
+from tune_tasks.results.words import report_lines
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.run_view import publish_report
 

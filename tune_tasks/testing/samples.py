@@ -11,7 +11,8 @@ from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import read_rows
 from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
 from tune_tasks.result import TrainingResult
-from tune_tasks.results.summary import ExperimentSummary, Summary, TrialSummary
+from tune_tasks.results.summary import ExperimentSummary, Summary
+from tune_tasks.results.trials import TrialSummary
 from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
 from tune_tasks.trial.reports import TrialReports
 

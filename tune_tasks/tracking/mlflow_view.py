@@ -23,7 +23,7 @@ from tune_tasks.result import tracked_metrics, tracked_name
 from tune_tasks.servers.mlflow_client import experiment_path
 
 if TYPE_CHECKING:
-    from tune_tasks.results.summary import TrialSummary
+    from tune_tasks.results.trials import TrialSummary
 
 VIEW_TAG = "mlflow.sharedViewState."
 ALL_SWEEPS = "sweeps"

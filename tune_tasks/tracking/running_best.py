@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.objective import DEFAULT_OBJECTIVES, Objective, choose_objective
 from tune_tasks.model.trial import Outcome, TrialState
-from tune_tasks.results.summary import best_of
+from tune_tasks.results.ranking import best_of
 
 
 @dataclass(frozen=True)

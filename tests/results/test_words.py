@@ -1,0 +1,108 @@
+"""The end of a sweep in words."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.results.samples import ERROR, PENDING, experiment, summary, trial
+from tune_tasks.results.summary import ExperimentSummary, Summary
+from tune_tasks.results.words import report_lines, where_to_look
+
+
+def test_the_end_of_a_sweep_in_words():
+    trials = [trial(0, mean_loss=0.5), trial(1, ERROR), trial(2, PENDING)]
+    made = summary(experiment(*trials, unmet=["mean_acuracy"]), experiment(name="none"))
+    assert list(report_lines(made)) == [
+        "== exp ==",
+        "Best trial: script_0_lr=0 with mean_loss 0.5",
+        "  config: {'lr': 0}",
+        " - script_0_lr=0:\tTERMINATED, train() returned",
+        " - script_2_lr=2:\tPENDING, not started",
+        " - script_1_lr=1:\tERROR, ValueError: bad",
+        "     traceback: /logs/1/error.txt",
+        "Warning: stop.mean_acuracy never triggered: no trial reported 'mean_acuracy'",
+        "== none ==",
+        "No best trial: no trial reported a metric to go by (set `metric` and `mode` in the spec)",
+    ]
+    assert made.one_line() == "3 trials: 1 PENDING, 1 TERMINATED, 1 ERROR; failed: script_1_lr=1"
+    assert [t.index for t in made.failed] == [1]
+
+
+def test_long_lists_are_folded():
+    lines = list(report_lines(summary(experiment(*(trial(i, mean_loss=i) for i in range(1000))))))
+    assert len(lines) < 30
+    assert "   … 980 more" in lines
+    failed = summary(experiment(*(trial(i, ERROR) for i in range(1000))))
+    assert "   … 980 more failed" in list(report_lines(failed))
+    assert failed.one_line().endswith("script_4_lr=4, …")
+
+
+def test_files_that_are_gone_and_lines_that_are_not_reports_are_said():
+    lost = replace(trial(0, mean_loss=1), missing=("result.json", "params.json"))
+    lacking, written_into = (
+        replace(trial(1), missing=("params.json",)),
+        replace(trial(2), foreign_lines=2),
+    )
+    said = replace(
+        trial(3, ERROR),
+        error="result.json was overwritten",
+        missing=("result.json",),
+        foreign_lines=1,
+    )
+    made = summary(experiment(lost, lacking, written_into, said))
+    assert [line for line in report_lines(made) if line.startswith("Warning")] == [
+        (
+            "Warning: script_0_lr=0: something else has removed or truncated result.json,"
+            " params.json in /logs/0"
+        ),
+        "Warning: script_1_lr=1: something else has removed or truncated params.json in /logs/1",
+        (
+            "Warning: script_2_lr=2: something else writes into its result.json; skipped 2 lines"
+            " that are not reports"
+        ),
+    ]
+    assert made.one_line().endswith("; failed: script_3_lr=3; without their reports: script_0_lr=0")
+
+
+@pytest.mark.parametrize(
+    ("trials", "metric", "why"),
+    [
+        (
+            [trial(0, info={"val_loss": math.nan}), trial(1, info={"val_loss": math.inf})],
+            "val_loss",
+            "val_loss was never finite",
+        ),
+        ([trial(0, mean_loss=math.nan), trial(1)], None, "mean_loss was never finite"),
+        (
+            [replace(trial(0, mean_loss=math.nan), reports=5, non_finite=1)],
+            None,
+            "mean_loss was not finite in the last report of any trial",
+        ),
+        ([trial(0, ERROR, mean_loss=1.0)], None, "every trial that reported mean_loss failed"),
+        ([trial(0, mean_loss=1.0)], "f1", "no trial reported a number as 'f1'"),
+    ],
+)
+def test_why_there_is_no_best(trials, metric, why):
+    assert f"No best trial: {why}" in report_lines(summary(experiment(*trials, metric=metric)))
+
+
+def test_a_sweep_ends_with_the_addresses_of_its_views():
+    compared = ExperimentSummary("a", [], Path("/logs/a"), view_url="http://m/#/experiments/1")
+    plain = ExperimentSummary("b", [], Path("/logs/b"))
+    summary = Summary(
+        "a-sweep", [compared, plain], prefect_url="http://p/runs/1", tracking_uri="http://m"
+    )
+    assert list(where_to_look(summary))[:-1] == [
+        "Prefect flow run:   http://p/runs/1",
+        "MLflow experiments: a, b in http://m",
+        "MLflow, compared:   http://m/#/experiments/1",
+        "TensorBoard:        tensorboard --logdir /logs/a",
+        "TensorBoard:        tensorboard --logdir /logs/b",
+    ]
+
+
+def test_without_a_server_there_is_no_address_of_it():
+    summary = Summary("a-sweep", [], tracking_uri="sqlite:////logs/mlflow.db")
+    assert not [line for line in where_to_look(summary) if line.startswith("Prefect")]

@@ -1,0 +1,76 @@
+"""The document that `--json` prints at a sweep's end, and the table of a sweep's trials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from tune_tasks.results.trials import TrialSummary
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tune_tasks.results.summary import ExperimentSummary, Summary
+
+_NO_RESULT = ("pid",)
+"""Numbers of a report that say nothing of what came out of the trial."""
+
+
+def document(summary: Summary) -> dict[str, Any]:
+    """Return the document, with every trial."""
+    return {
+        "sweep": summary.sweep,
+        "interrupted": summary.interrupted,
+        "ended_early": summary.ended_early,
+        "prefect_url": summary.prefect_url,
+        "mlflow_tracking_uri": summary.tracking_uri,
+        "experiments": {e.name: _experiment(e) for e in summary.experiments},
+    }
+
+
+def _experiment(experiment: ExperimentSummary) -> dict[str, Any]:
+    best = experiment.best()
+    return {
+        "metric": experiment.metric,
+        "mode": experiment.mode,
+        "logdir": str(experiment.logdir),
+        "mlflow_run_id": experiment.mlflow_run_id,
+        "mlflow_url": experiment.page,
+        "code": asdict(experiment.code) if experiment.code else None,
+        "trials": [trial.as_json() for trial in experiment.trials],
+        "best": best.as_json() if best else None,
+    }
+
+
+def table(trials: Iterable[TrialSummary]) -> pd.DataFrame:
+    """Return one row a trial; see `Summary.dataframe`."""
+    import pandas as pd
+
+    return pd.DataFrame([_row(trial) for trial in trials])
+
+
+def _row(trial: TrialSummary) -> dict[str, Any]:
+    report = trial.last_result or {}
+    first = {
+        "experiment": trial.experiment,
+        "index": trial.index,
+        "name": trial.name,
+        "state": str(trial.state),
+    }
+    return {
+        **first,
+        **{f"config/{path}": value for path, value in trial.shown_searched.items()},
+        **dict(_numbers(report.get("info") or {})),
+        **{name: value for name, value in _numbers(report) if name not in _NO_RESULT},
+        # Again, because an entry of `info` may have one of these names.
+        **first,
+        "stop_reason": trial.stop_reason,
+        "logdir": trial.logdir,
+    }
+
+
+def _numbers(values: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for name, value in values.items():
+        if isinstance(value, (int, float)):
+            yield name, value

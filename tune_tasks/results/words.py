@@ -1,0 +1,172 @@
+"""What a sweep came to, in words: the lines that the command prints at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from tune_tasks.model.files import RESULTS
+from tune_tasks.model.objective import DEFAULT_OBJECTIVES
+from tune_tasks.model.text import one_line
+from tune_tasks.model.trial import TrialState
+from tune_tasks.result import metric as metric_of
+from tune_tasks.results.trials import TrialSummary
+
+if TYPE_CHECKING:
+    from tune_tasks.results.summary import ExperimentSummary, Summary
+
+_LISTED = 20
+_NAMED = 5
+_CONFIG_LENGTH = 1_000
+
+
+def sum_up(summary: Summary) -> str:
+    """Return a line such as `10 trials: 9 TERMINATED, 1 ERROR; failed: script_3`."""
+    counts = summary.counts()
+    states = ", ".join(f"{counts[state]} {state}" for state in TrialState if counts[state])
+    parts = [f"{counts.total()} trials: {states}"]
+    if summary.failed:
+        parts.append(f"failed: {_names(summary.failed)}")
+    lost = [trial for experiment in summary.experiments for trial in experiment.lost]
+    if lost:
+        parts.append(f"without their reports: {_names(lost)}")
+    if summary.ended_early:
+        parts.append(f"ended early: {summary.ended_early}")
+    return "; ".join(parts)
+
+
+def _names(trials: Sequence[TrialSummary]) -> str:
+    return first_few([trial.shown_name for trial in trials])
+
+
+def first_few(names: Sequence[str]) -> str:
+    """Return the first five names, and `…` if there are more."""
+    text = ", ".join(names[:_NAMED])
+    if len(names) > _NAMED:
+        text += ", …"
+    return text
+
+
+def report_lines(summary: Summary) -> Iterator[str]:
+    """Yield the end of a sweep for people.
+
+    For each experiment: the best trial with its config, why the trials stopped, what failed.
+    """
+    for experiment in summary.experiments:
+        yield f"== {one_line(experiment.name)} =="
+        yield from _best_lines(experiment)
+        yield from _stopped_lines(experiment)
+        yield from _failed_lines(experiment)
+        yield from _file_lines(experiment)
+        for metric in experiment.unmet:
+            name = one_line(metric)
+            yield f"Warning: stop.{name} never triggered: no trial reported {name!r}"
+
+
+def _best_lines(experiment: ExperimentSummary) -> Iterator[str]:
+    best = experiment.best()
+    value = experiment.best_value()
+    if best is None or experiment.objective is None or value is None:
+        yield f"No best trial: {why_no_best(experiment)}"
+        return
+    yield f"Best trial: {best.shown_name} with {experiment.objective.words(value)}"
+    config = best.shown_searched or best.shown_config
+    yield f"  config: {one_line(str(config), _CONFIG_LENGTH)}"
+
+
+def why_no_best(experiment: ExperimentSummary) -> str:
+    """Return why no trial of an experiment is the best, for people."""
+    reports = [trial.last_result for trial in experiment.listed if trial.last_result]
+    if reports and all(report.get("episodes_total") == 0 for report in reports):
+        return (
+            "no episode has ended: let the trials go on for longer, or bound their episodes"
+            " (`horizon` in `config`)"
+        )
+    possible = [experiment.objective] if experiment.objective else DEFAULT_OBJECTIVES
+    for objective in possible:
+        reason = _why_none_is_best_by(objective.metric, experiment.listed)
+        if reason:
+            return reason
+    if experiment.metric:
+        return f"no trial reported a number as {experiment.metric!r}"
+    return "no trial reported a metric to go by (set `metric` and `mode` in the spec)"
+
+
+def _why_none_is_best_by(name: str, trials: Iterable[TrialSummary]) -> str | None:
+    """Return why no trial is the best by a metric; None if no trial reported the metric."""
+    reporting = [t for t in trials if metric_of(t.last_result or {}, name) is not None]
+    if not reporting:
+        return None
+    if all(trial.metric(name) is None for trial in reporting):
+        if all(trial.non_finite >= trial.reports for trial in reporting):
+            return f"{one_line(name)} was never finite"
+        return f"{one_line(name)} was not finite in the last report of any trial"
+    if all(trial.state is TrialState.ERROR for trial in reporting):
+        return f"every trial that reported {one_line(name)} failed"
+    return None
+
+
+def _stopped_lines(experiment: ExperimentSummary) -> Iterator[str]:
+    for trial in experiment.listed[:_LISTED]:
+        if trial.state is not TrialState.ERROR:
+            yield f" - {trial.shown_name}:\t{_stopped_text(trial)}"
+    yield from _more(experiment.size, "")
+
+
+def _stopped_text(trial: TrialSummary) -> str:
+    text = f"{trial.state}, {trial.stop_reason or 'not started'}"
+    if trial.non_finite:
+        text += f" ({trial.non_finite} values not finite)"
+    return text
+
+
+def _failed_lines(experiment: ExperimentSummary) -> Iterator[str]:
+    failed = experiment.failed
+    for trial in failed[:_LISTED]:
+        yield f" - {trial.shown_name}:\tERROR, {trial.error_summary}"
+        yield f"     traceback: {trial.logdir}/error.txt"
+    yield from _more(len(failed), " failed")
+
+
+def _file_lines(experiment: ExperimentSummary) -> Iterator[str]:
+    """Yield what something else has done to the trials' files, unless the trial's error says so."""
+    trials = [trial for trial in experiment.listed if RESULTS not in trial.error_summary]
+    lacking = [trial for trial in trials if trial.missing]
+    for trial in lacking[:_LISTED]:
+        files = f"{', '.join(trial.missing)} in {trial.logdir}"
+        yield f"Warning: {trial.shown_name}: something else has removed or truncated {files}"
+    yield from _more(len(lacking), " lack files")
+    written_into = [trial for trial in trials if trial.foreign_lines]
+    for trial in written_into[:_LISTED]:
+        yield (
+            f"Warning: {trial.shown_name}: something else writes into its {RESULTS}; skipped"
+            f" {_lines(trial.foreign_lines)} that are not reports"
+        )
+    yield from _more(len(written_into), " with such lines")
+
+
+def _more(count: int, what: str) -> Iterator[str]:
+    """Yield a line on the trials that a list of the first ones leaves out, if there are any."""
+    if count > _LISTED:
+        yield f"   … {count - _LISTED} more{what}"
+
+
+def _lines(count: int) -> str:
+    return "1 line" if count == 1 else f"{count} lines"
+
+
+def where_to_look(summary: Summary) -> Iterator[str]:
+    """Yield the addresses of a sweep's three views."""
+    if summary.prefect_url:
+        yield f"Prefect flow run:   {summary.prefect_url}"
+    names = ", ".join(one_line(experiment.name) for experiment in summary.experiments)
+    yield f"MLflow experiments: {names} in {summary.tracking_uri}"
+    for experiment in summary.experiments:
+        if experiment.page:
+            yield f"MLflow, compared:   {experiment.page}"
+    for experiment in summary.experiments:
+        yield f"TensorBoard:        tensorboard --logdir {experiment.logdir}"
+    yield (
+        "`tune-tasks ui` shows Prefect's and MLflow's pages again: a server that the sweep started"
+        " has ended with it."
+    )
