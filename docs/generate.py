@@ -29,7 +29,7 @@ from tune_tasks.result import STOP_METRICS, TrainingResult
 from tune_tasks.rllib.config import keys_2017, keys_gone
 from tune_tasks.spec import names
 from tune_tasks.spec import schema as spec
-from tune_tasks.spec.expressions import budget, language, values
+from tune_tasks.spec.expressions import budget, syntax, values
 from tune_tasks.spec.expressions import functions as eval_language
 from tune_tasks.sweep.plan import make_plan
 
@@ -108,8 +108,8 @@ def limits() -> str:
     return _table(
         ("what", "at most"),
         [
-            ("characters of an expression", f"{language.MAX_SOURCE:,}"),
-            ("nesting of an expression", f"{language.MAX_DEPTH}"),
+            ("characters of an expression", f"{syntax.MAX_SOURCE:,}"),
+            ("nesting of an expression", f"{syntax.MAX_DEPTH}"),
             ("steps of one evaluation", f"{values.MAX_STEPS:,}"),
             ("items or characters of a value", f"{values.MAX_LENGTH:,}"),
             ("bits of a whole number", f"{values.MAX_BITS:,}"),

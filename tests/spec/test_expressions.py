@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tune_tasks.errors import ExpressionError
-from tune_tasks.spec.expressions.language import MAX_SOURCE, Expression
+from tune_tasks.spec.expressions.language import Expression
+from tune_tasks.spec.expressions.syntax import MAX_SOURCE
 
 SETTINGS = {
     ("lr",): 0.5,

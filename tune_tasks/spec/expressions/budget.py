@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from tune_tasks.errors import SpecError
 
-MAX_PLAN_STEPS = 50_000_000  # of all trials of a spec
-MAX_PLAN_VALUES = 20_000_000  # that all trials of a spec hold
+MAX_PLAN_STEPS = 50_000_000
+"""Steps to make all trials of a spec."""
+MAX_PLAN_VALUES = 20_000_000
+"""Values that all trials of a spec hold."""
 _LESS = "; ask for fewer trials, or for smaller values"
 
 
 class Budget:
-    """What the trials of a plan may take together.
-
-    Steps of their making, and values that are kept of them.
+    """What the trials of a plan may take together: steps to make them, and values that are kept.
 
     Args:
-        steps: A value that is copied is one; an evaluation has its own.
+        steps: To copy a value is one step; an evaluation counts its own.
         values: As an evaluation weighs them: an item is one, and 8 characters are.
     """
 
     def __init__(self, steps: int = MAX_PLAN_STEPS, values: int = MAX_PLAN_VALUES) -> None:
-        self._steps, self._values = steps, values
+        self._steps = steps
+        self._values = values
 
     def spend(self, steps: int, values: int) -> None:
         """Take from both.
@@ -31,11 +32,8 @@ class Budget:
         self._steps -= steps
         self._values -= values
         if self._steps < 0:
-            raise SpecError(
-                f"config: the trials of this spec take more than {MAX_PLAN_STEPS:,} steps to"
-                f" plan{_LESS}"
-            )
+            most = f"take more than {MAX_PLAN_STEPS:,} steps to plan"
+            raise SpecError(f"config: the trials of this spec {most}{_LESS}")
         if self._values < 0:
-            raise SpecError(
-                f"config: the trials of this spec hold more than {MAX_PLAN_VALUES:,} values{_LESS}"
-            )
+            most = f"hold more than {MAX_PLAN_VALUES:,} values"
+            raise SpecError(f"config: the trials of this spec {most}{_LESS}")

@@ -1,18 +1,18 @@
-"""The functions, constants and operators of the eval language.
+"""The functions and constants of the eval language, in tables.
 
 Functions are reached by their full dotted name in `FUNCTIONS`, so no attribute of a value can be.
 """
 
 from __future__ import annotations
 
-import ast
 import functools
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tune_tasks.spec.expressions import draws, with_numpy
+from tune_tasks.spec.expressions.operators import operate
 from tune_tasks.spec.expressions.values import (
     MAX_BITS,
     LimitError,
@@ -20,7 +20,6 @@ from tune_tasks.spec.expressions.values import (
     Value,
     bounded,
     checked_digits,
-    is_array,
     items_of,
     listed,
 )
@@ -30,7 +29,10 @@ from tune_tasks.spec.expressions.values import (
 class Function:
     """A function of the language.
 
-    In `signature`, `?` marks an optional parameter and `*` the rest of them.
+    Attributes:
+        signature: The names of its parameters. `?` marks an optional one; `*` marks one that stands
+            for any number of arguments.
+        call: Gets the run, and the arguments as they are written.
     """
 
     signature: str
@@ -46,51 +48,71 @@ class Function:
         """The names of those that have no default."""
         return [word for word in self.signature.split() if word.isidentifier()]
 
-
-def operate(run: Run, operation: Callable[..., Value], *operands: Value) -> Value:
-    """The result of an operator, whose operands and result are paid for."""
-    run.weigh(*operands)
-    if operation not in (_contains, _lacks) and any(is_array(value) for value in operands):
-        result = with_numpy.elementwise(run, operation, *operands)
-    else:
-        if all(isinstance(value, int) for value in operands) and len(operands) == 2:
-            _check_integers(operation, *operands)
-        elif len(operands) == 2:
-            _check_operands(operation, *operands)
-        result = operation(*operands)
-    run.weigh(result)
-    return result
+    @property
+    def takes_any_number(self) -> bool:
+        """Whether it takes any number of arguments without a name."""
+        return self.signature.startswith("*")
 
 
-def _check_operands(operation: Callable[..., Value], left: Value, right: Value) -> None:
-    if operation is operator.mod and isinstance(left, str):
-        raise TypeError("formatting with % is not part of the eval language")
-    if not isinstance(right, int):
-        left, right = right, left
-    if (
-        operation is operator.mul
-        and isinstance(right, int)
-        and isinstance(left, (str, list, tuple))
-    ):
-        bounded(len(left) * right)
+def _of_python(signature: str, function: Callable[..., Value]) -> Function:
+    """A function of Python, which knows neither runs nor arrays."""
+
+    def call(_run: Run, *args: Value, **kwargs: Value) -> Value:
+        return function(*map(listed, args), **kwargs)
+
+    return Function(signature, call)
 
 
-def _check_integers(operation: Callable[..., Value], left: int, right: int) -> None:
-    bits = 0
-    if operation is operator.pow:
-        bits = left.bit_length() * right
-    elif operation is operator.lshift:
-        bits = right
-    if bits > MAX_BITS:
-        raise LimitError(f"an integer would have more than {MAX_BITS} bits")
+def _by_name(signature: str, function: Callable[..., Value]) -> Function:
+    """A function that gets every argument by its name."""
+    names = signature.replace("?", "").split()
+
+    def call(run: Run, *args: Value, **kwargs: Value) -> Value:
+        named = dict(zip(names, args, strict=False))
+        return function(run, **named, **kwargs)
+
+    return Function(signature, call)
 
 
-def _contains(left: Value, right: Value) -> bool:
-    return listed(left) in listed(right)
+def _of_math(signature: str, name: str) -> Function:
+    return _of_python(signature, getattr(math, name))
 
 
-def _lacks(left: Value, right: Value) -> bool:
-    return not _contains(left, right)
+def _of_random(signature: str, name: str) -> Function:
+    return _by_name(signature, functools.partial(draws.draw, name))
+
+
+def _of_numpy_random(signature: str, name: str) -> Function:
+    return _by_name(signature, functools.partial(draws.draw_with_numpy, name))
+
+
+def _elementwise(signature: str, name: str) -> Function:
+    return Function(signature, functools.partial(with_numpy.call_elementwise, name))
+
+
+def _reduction(signature: str, name: str) -> Function:
+    return Function(signature, functools.partial(with_numpy.reduce, name))
+
+
+def _grid(signature: str, name: str) -> Function:
+    return _by_name(signature, functools.partial(with_numpy.grid, name))
+
+
+def _table(
+    module: str, make: Callable[[str, str], Function], rows: Mapping[str, str]
+) -> dict[str, Function]:
+    """The functions of a module by their full names.
+
+    Args:
+        module: The module.
+        make: Makes a function of its signature and its name.
+        rows: The names of the functions that share a signature, by that signature.
+    """
+    functions = {}
+    for signature, names in rows.items():
+        for name in names.split():
+            functions[f"{module}.{name}"] = make(signature, name)
+    return functions
 
 
 def _round(number: Value, ndigits: Value = None) -> Value:
@@ -98,14 +120,23 @@ def _round(number: Value, ndigits: Value = None) -> Value:
 
 
 def _number(kind: type[int] | type[float], x: Value, *base: Value) -> Value:
-    if isinstance(x, str) and len(x) > MAX_BITS:  # reading digits takes quadratic time
+    if isinstance(x, str) and len(x) > MAX_BITS:  # because reading digits takes quadratic time
         raise LimitError(f"a number would have more than {MAX_BITS} characters")
     return kind(x, *base)
 
 
 def _range(*args: int) -> list[int]:
-    bounded(len(range(*args)))
-    return list(range(*args))
+    numbers = range(*args)
+    bounded(len(numbers))
+    return list(numbers)
+
+
+def _enumerate(*args: Value, **kwargs: Value) -> list[tuple[int, Value]]:
+    return list(enumerate(*args, **kwargs))
+
+
+def _zip(*values: Value) -> list[tuple[Value, ...]]:
+    return list(zip(*values, strict=False))
 
 
 def _sum(values: Value, start: Value = 0) -> Value:
@@ -116,26 +147,31 @@ def _sum(values: Value, start: Value = 0) -> Value:
     return functools.reduce(operator.add, items, start)
 
 
-def _python(signature: str, function: Callable[..., Value]) -> Function:
-    return Function(signature, lambda _run, *args, **kwargs: function(*map(listed, args), **kwargs))
+def _power(run: Run, base: Value, exp: Value) -> Value:
+    return operate(run, operator.pow, base, exp)
 
 
-def _named(signature: str, call: Callable[..., Value]) -> Function:
-    """A function whose `call` gets every argument by name."""
-    names = signature.replace("?", "").split()
-    return Function(
-        signature,
-        lambda run, *args, **kwargs: call(run, **dict(zip(names, args, strict=False)), **kwargs),
-    )
-
-
-def _table(
-    module: str, rows: dict[str, str], make: Callable[[str, str], Function]
-) -> dict[str, Function]:
-    names = ((signature, name) for signature, row in rows.items() for name in row.split())
-    return {f"{module}.{name}": make(signature, name) for signature, name in names}
-
-
+_BUILT_IN = {
+    "abs": _of_python("x", abs),
+    "all": _of_python("values", all),
+    "any": _of_python("values", any),
+    "bool": _of_python("x", bool),
+    "enumerate": _of_python("values start?", _enumerate),
+    "float": _of_python("x", functools.partial(_number, float)),
+    "int": _of_python("x base?", functools.partial(_number, int)),
+    "len": _of_python("x", len),
+    "list": _of_python("values?", list),
+    "max": _of_python("*values default?", max),
+    "min": _of_python("*values default?", min),
+    "pow": Function("base exp", _power),
+    "range": _of_python("start stop? step?", _range),
+    "round": _of_python("number ndigits?", _round),
+    "sorted": _of_python("values reverse?", sorted),
+    "str": _of_python("x", str),
+    "sum": _of_python("values start?", _sum),
+    "tuple": _of_python("values?", tuple),
+    "zip": _of_python("*values", _zip),
+}
 _MATH = {
     "x": (
         "sqrt exp expm1 log2 log10 log1p floor ceil trunc fabs sin cos tan asin acos atan sinh cosh"
@@ -152,7 +188,6 @@ _RANDOM = {
     "seq": "choice",
     "population weights? cum_weights? k?": "choices",
     "population k": "sample",
-    # Required: they have no defaults before Python 3.11
     "mu sigma": "gauss normalvariate lognormvariate",
     "lambd": "expovariate",
     "alpha beta": "betavariate gammavariate weibullvariate",
@@ -178,93 +213,34 @@ _NUMPY_ELEMENTWISE = {
     "x1 x2": "power minimum maximum",
     "a a_min? a_max?": "clip",
 }
-_NUMPY_REDUCE = {"a axis?": "mean sum min max prod std"}
-_NUMPY_GRID = {
+_NUMPY_REDUCTIONS = {"a axis?": "mean sum min max prod std"}
+_NUMPY_GRIDS = {
     "start stop num? endpoint?": "linspace geomspace",
     "start stop num? endpoint? base?": "logspace",
 }
 FUNCTIONS: dict[str, Function] = {
-    "abs": _python("x", abs),
-    "all": _python("values", all),
-    "any": _python("values", any),
-    "bool": _python("x", bool),
-    "enumerate": _python("values start?", lambda *args, **kwargs: list(enumerate(*args, **kwargs))),
-    "float": _python("x", functools.partial(_number, float)),
-    "int": _python("x base?", functools.partial(_number, int)),
-    "len": _python("x", len),
-    "list": _python("values?", list),
-    "max": _python("*values default?", max),
-    "min": _python("*values default?", min),
-    "pow": Function("base exp", lambda run, base, exp: operate(run, operator.pow, base, exp)),
-    "range": _python("start stop? step?", _range),
-    "round": _python("number ndigits?", _round),
-    "sorted": _python("values reverse?", sorted),
-    "str": _python("x", str),
-    "sum": _python("values start?", _sum),
-    "tuple": _python("values?", tuple),
-    "zip": _python("*values", lambda *values: list(zip(*values, strict=False))),
-    **_table("math", _MATH, lambda signature, name: _python(signature, getattr(math, name))),
-    **_table(
-        "random",
-        _RANDOM,
-        lambda signature, name: _named(signature, functools.partial(draws.draw, name)),
-    ),
-    **_table(
-        "np.random",
-        _NUMPY_RANDOM,
-        lambda signature, name: _named(signature, functools.partial(draws.draw_with_numpy, name)),
-    ),
+    **_BUILT_IN,
+    **_table("math", _of_math, _MATH),
+    **_table("random", _of_random, _RANDOM),
+    **_table("np.random", _of_numpy_random, _NUMPY_RANDOM),
     "np.random.rand": Function("*sizes", functools.partial(draws.rand, "random_sample")),
     "np.random.randn": Function("*sizes", functools.partial(draws.rand, "standard_normal")),
     "np.random.choice": Function("a size? replace? p?", draws.choice),
     "np.random.permutation": Function("x", draws.permutation),
-    **_table(
-        "np",
-        _NUMPY_ELEMENTWISE,
-        lambda signature, name: Function(
-            signature, functools.partial(with_numpy.call_elementwise, name)
-        ),
-    ),
-    **_table(
-        "np",
-        _NUMPY_REDUCE,
-        lambda signature, name: Function(signature, functools.partial(with_numpy.reduce, name)),
-    ),
-    **_table(
-        "np",
-        _NUMPY_GRID,
-        lambda signature, name: _named(signature, functools.partial(with_numpy.grid, name)),
-    ),
+    **_table("np", _elementwise, _NUMPY_ELEMENTWISE),
+    **_table("np", _reduction, _NUMPY_REDUCTIONS),
+    **_table("np", _grid, _NUMPY_GRIDS),
     "np.arange": Function("start stop? step?", with_numpy.arange),
     "np.round": Function("a decimals?", with_numpy.rounded),
-    "np.array": _named("object", with_numpy.make_array),
+    "np.array": _by_name("object", with_numpy.make_array),
 }
-CONSTANTS = {f"math.{name}": getattr(math, name) for name in ("pi", "e", "inf", "tau", "nan")}
-CONSTANTS |= {f"np.{name}": getattr(math, name) for name in ("pi", "e", "inf", "nan")}
-RESERVED = frozenset(name.split(".")[0] for name in FUNCTIONS) | {"numpy", "spec", "_i"}
-OPERATORS: dict[type[ast.AST], Callable[..., Value]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: operator.pow,
-    ast.LShift: operator.lshift,
-    ast.RShift: operator.rshift,
-    ast.BitOr: operator.or_,
-    ast.BitAnd: operator.and_,
-    ast.BitXor: operator.xor,
-    ast.USub: operator.neg,
-    ast.UAdd: operator.pos,
-    ast.Invert: operator.invert,
-    ast.Not: operator.not_,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.In: _contains,
-    ast.NotIn: _lacks,
+"""Every function by its full name."""
+
+_MODULES = {name.partition(".")[0] for name in FUNCTIONS}
+CONSTANTS = {
+    **{f"math.{name}": getattr(math, name) for name in ("pi", "e", "inf", "tau", "nan")},
+    **{f"np.{name}": getattr(math, name) for name in ("pi", "e", "inf", "nan")},
 }
+"""Every constant by its full name."""
+RESERVED = frozenset(_MODULES) | {"numpy", "spec", "_i"}
+"""The names that no loop can bind."""

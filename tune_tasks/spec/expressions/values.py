@@ -15,16 +15,21 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 MAX_STEPS = 500_000
-MAX_LENGTH = 100_000  # items or characters of one value
-MAX_BITS = 4096  # of an integer
-# Of a distribution: some loops of `random` never end once their terms overflow
-MAX_PARAMETER = 1e100
-_MAX_DIGITS = 400  # round(1, -n) computes 10**n
+"""Steps of one evaluation."""
+MAX_LENGTH = 100_000
+"""Items or characters of one value."""
+MAX_BITS = 4096
+"""Bits of an integer."""
+# Because some loops of `random` never end once their terms overflow.
+_MAX_PARAMETER = 1e100
+# Because round(1, -n) computes 10**n.
+_MAX_DIGITS = 400
+_OF_A_GENERATOR = 20
+"""Steps: the time that the making of a generator takes."""
 Path: TypeAlias = tuple[str | int, ...]
 Lookup: TypeAlias = Callable[[Path], object]
-Value: TypeAlias = Any  # None, bool, int, float, str, list, tuple, dict or a numeric array
-_OF_A_GENERATOR = 20
-"""Steps: the time that making a generator takes, measured in steps."""
+Value: TypeAlias = Any
+"""None, bool, int, float, str, list, tuple, dict or a numeric array."""
 FAILURES = (
     ArithmeticError,
     AttributeError,
@@ -35,6 +40,7 @@ FAILURES = (
     ValueError,
     Warning,
 )
+"""What an evaluation may raise if the expression is at fault."""
 
 
 class LimitError(ValueError):
@@ -45,9 +51,8 @@ class Run:
     """One evaluation: its inputs, its generators, the names of its loops, and its budget."""
 
     def __init__(self, stream: str, index: int, lookup: Lookup) -> None:
-        self.seed = int.from_bytes(
-            hashlib.sha256(stream.encode("utf-8", "surrogatepass")).digest(), "big"
-        )
+        digest = hashlib.sha256(stream.encode("utf-8", "surrogatepass")).digest()
+        self.seed = int.from_bytes(digest, "big")
         self.index = index
         self.lookup = lookup
         self.settings: dict[Path, Value] = {}
@@ -136,7 +141,7 @@ def extent(shape: Iterable[int]) -> int:
 
 def is_array(value: Value) -> bool:
     """Whether a value is an array of NumPy."""
-    # Nobody can have made an array before numpy was imported, and importing it takes long.
+    # Not imported here, because that takes long, and without it nobody has made an array.
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(value, numpy.ndarray)
 
@@ -149,13 +154,22 @@ def listed(value: Value) -> Value:
     return value.tolist() if is_array(value) else value
 
 
+def is_number(value: Value) -> bool:
+    """Whether a value is a number of Python."""
+    return isinstance(value, (int, float))
+
+
 def from_numpy(value: Value) -> Value:
-    """A scalar of NumPy as one of Python, because NumPy's wrap around and divide by zero."""
-    return value.item() if getattr(value, "ndim", None) == 0 else value
+    """A scalar of NumPy as one of Python; any other value as it is.
+
+    Because NumPy's integers wrap around, and its numbers divide by zero.
+    """
+    is_scalar = getattr(value, "ndim", None) == 0
+    return value.item() if is_scalar else value
 
 
 def items_of(value: Value) -> list[Value]:
-    """The items that a loop over a value meets."""
+    """The items over which a loop goes."""
     if is_array(value):
         return [from_numpy(item) for item in value]
     if isinstance(value, (list, tuple, str, dict)):
@@ -174,18 +188,17 @@ def as_plain(value: Value) -> object:
 
 
 def as_parameter(value: Value) -> Value:
-    """A finite number that functions of random and NumPy can be given."""
-    if not isinstance(value, (int, float)):
+    """A finite number, as functions of `random` and NumPy take it."""
+    if not is_number(value):
         raise TypeError(f"expected a number, got {type(value).__name__}")
-    if not abs(value) <= MAX_PARAMETER:
-        raise ValueError(
-            f"expected a finite number of at most {MAX_PARAMETER:g}, got {shortened(str(value))}"
-        )
+    if not abs(value) <= _MAX_PARAMETER:
+        shown = shortened(str(value))
+        raise ValueError(f"expected a finite number of at most {_MAX_PARAMETER:g}, got {shown}")
     return value
 
 
 def as_whole(value: Value) -> int:
-    """A whole number, which may be written as 3.0."""
+    """A whole number, also if it is written as 3.0."""
     if int(as_parameter(value)) != value:
         raise ValueError(f"expected a whole number, got {value}")
     return int(value)

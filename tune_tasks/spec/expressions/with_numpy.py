@@ -1,13 +1,13 @@
 """The functions of the eval language that NumPy computes.
 
-NumPy is imported on the first call, because most specs need none of it.
+NumPy is imported by the first call, because most specs do without it.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tune_tasks.spec.expressions.values import (
     LimitError,
@@ -22,6 +22,8 @@ from tune_tasks.spec.expressions.values import (
     is_array,
 )
 
+_OF_AN_OPERATION = 50
+
 
 def as_operand(value: Value) -> Value:
     """A value as NumPy may see it: no text, and no integer that needs an array of objects."""
@@ -31,11 +33,15 @@ def as_operand(value: Value) -> Value:
         if value.bit_length() > 63:
             raise LimitError("an integer for numpy would have more than 64 bits")
         return value
-    if not isinstance(value, (list, tuple)):
-        raise TypeError(f"numpy takes numbers here, not {type(value).__name__}")
+    if isinstance(value, (list, tuple)):
+        return _as_array(value)
+    raise TypeError(f"numpy takes numbers here, not {type(value).__name__}")
+
+
+def _as_array(values: Sequence[Value]) -> Value:
     import numpy as np
 
-    array = np.asarray([as_operand(item) for item in value])
+    array = np.asarray([as_operand(value) for value in values])
     if array.dtype.kind not in "bif":
         raise TypeError("numpy takes numbers here")
     return array
@@ -45,12 +51,12 @@ def elementwise(run: Run, operation: Callable[..., Value], *args: Value, **kwarg
     """The result of an operation on all items, paid for beforehand."""
     import numpy as np
 
-    args = tuple(as_operand(value) for value in args)
-    kwargs = {key: as_operand(value) for key, value in kwargs.items()}
-    shape = np.broadcast_shapes(*(np.shape(value) for value in (*args, *kwargs.values())))
-    run.spend(50 + extent(shape))
+    operands = [as_operand(value) for value in args]
+    named = {key: as_operand(value) for key, value in kwargs.items()}
+    shapes = [np.shape(value) for value in (*operands, *named.values())]
+    run.spend(_OF_AN_OPERATION + extent(np.broadcast_shapes(*shapes)))
     with np.errstate(all="raise", under="ignore"):
-        return from_numpy(operation(*args, **kwargs))
+        return from_numpy(operation(*operands, **named))
 
 
 def call_elementwise(name: str, run: Run, *args: Value, **kwargs: Value) -> Value:
@@ -67,15 +73,16 @@ def reduce(name: str, run: Run, a: Value, axis: int | None = None) -> Value:
     array = as_operand(a)
     if not np.size(array):
         raise ValueError(f"np.{name} of no items")
-    return elementwise(run, functools.partial(getattr(np, name), axis=axis), array)
+    reduction = functools.partial(getattr(np, name), axis=axis)
+    return elementwise(run, reduction, array)
 
 
 def grid(name: str, run: Run, **given: Value) -> Value:
     """Call linspace, logspace or geomspace, whose result has `num` items."""
-    given = {key: as_parameter(value) for key, value in given.items()}
-    given["num"] = bounded(as_whole(given.get("num", 50)))
-    run.spend(given["num"])
-    return call_elementwise(name, run, **given)
+    arguments = {key: as_parameter(value) for key, value in given.items()}
+    count = bounded(as_whole(arguments.pop("num", 50)))
+    run.spend(count)
+    return call_elementwise(name, run, **arguments, num=count)
 
 
 def rounded(run: Run, a: Value, decimals: Value = 0) -> Value:
@@ -86,7 +93,8 @@ def rounded(run: Run, a: Value, decimals: Value = 0) -> Value:
 def arange(run: Run, start: Value, stop: Value = None, step: Value = 1) -> Value:
     """`np.arange`, whose length is checked beforehand."""
     if stop is None:
-        start, stop = 0, start
+        stop = start
+        start = 0
     distance = as_parameter(stop) - as_parameter(start)
     run.spend(bounded(math.ceil(distance / as_parameter(step))))
     return call_elementwise("arange", run, start, stop, step)
