@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tune_tasks.model.text import ONE_LINE, cut_lines, escaped, one_line, showable
+from tune_tasks.model.text import ONE_LINE, cut_lines, escaped, left_out, one_line, showable
 
 ANY = st.text(st.characters())  # halves of surrogate pairs included
 
@@ -50,3 +50,14 @@ def test_a_long_text_is_cut():
     assert len(huge) < 201_000
     assert "\n… 800,007 characters left out …\n" in huge
     assert huge.endswith("the end")
+
+
+@pytest.mark.parametrize(
+    ("items", "sentences"), [([], []), (["a", "b"], []), (["a", "b", "c"], ["… 1 more"])]
+)
+def test_what_a_cut_list_leaves_out_is_counted(items, sentences):
+    assert list(left_out(items, 2)) == sentences
+
+
+def test_what_is_left_out_is_counted_in_its_own_words():
+    assert list(left_out(range(30), 20, "   … {} more failed")) == ["   … 10 more failed"]

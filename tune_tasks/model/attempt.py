@@ -1,4 +1,4 @@
-"""One attempt of a trial, as its process announces it."""
+"""`AttemptInfo`: what is known of an attempt from its beginning."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ class AttemptInfo:
 
     @property
     def key(self) -> str:
-        """Identifies the attempt within its sweep."""
+        """The attempt's identity within its sweep."""
         return f"{self.trial.key}/{self.attempt}"

@@ -1,7 +1,4 @@
-"""Which version of the code a sweep runs.
-
-What was kept of it, and the commit that it comes from.
-"""
+"""Identifies the code that a sweep runs: a checksum of what was kept of it, and its git commit."""
 
 from __future__ import annotations
 
@@ -13,8 +10,8 @@ from pathlib import Path
 from tune_tasks.model.snapshot import Snapshot
 
 _GIT_S = 10.0
-# As a hook of git's has them
-_OF_ANOTHER_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+_ANOTHER_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+"""Variables that name another repository than the folder's; git sets them for its hooks."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +20,8 @@ class CodeVersion:
 
     Attributes:
         sha256: Of the script and the Python files beside it and below, their paths and contents.
-        git_commit: The commit that was checked out; None outside of a repository.
-        git_dirty: Whether the Python files are not those of the commit; None where that is not
+        git_commit: The commit that is checked out; None outside of a repository.
+        git_dirty: Whether the Python files differ from those of the commit; None if that is not
             known.
     """
 
@@ -34,23 +31,23 @@ class CodeVersion:
 
 
 def version_of(snapshot: Snapshot) -> CodeVersion:
-    """The version of kept code; asks git, where there is one."""
+    """Return the version of kept code; asks git, if there is one."""
     commit = _git(snapshot.folder, "rev-parse", "--verify", "HEAD")
     if not commit:
         return CodeVersion(snapshot.digest)
+    return CodeVersion(snapshot.digest, commit, _is_dirty(snapshot))
+
+
+def _is_dirty(snapshot: Snapshot) -> bool | None:
     scripts = [f":(literal){name}" for name in snapshot.sources if not name.endswith(".py")]
     changes = _git(
         snapshot.folder, "status", "--porcelain", "--untracked-files=all", "--", "*.py", *scripts
     )
-    return CodeVersion(snapshot.digest, commit, None if changes is None else bool(changes))
+    return None if changes is None else bool(changes)
 
 
 def _git(folder: Path, *args: str) -> str | None:
-    """What git answers; None where there is none, or no repository."""
-    environment = {
-        name: value for name, value in os.environ.items() if name not in _OF_ANOTHER_REPOSITORY
-    }
-    environment["GIT_OPTIONAL_LOCKS"] = "0"
+    """Return git's answer; None if there is no git, or no repository."""
     command = ["git", "-C", str(folder), *args]
     try:
         done = subprocess.run(  # noqa: S603 - nothing of it is the user's but the folder
@@ -59,9 +56,18 @@ def _git(folder: Path, *args: str) -> str | None:
             text=True,
             errors="replace",
             timeout=_GIT_S,
-            env=environment,
+            env=_gits_environment(),
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _gits_environment() -> dict[str, str]:
+    variables = {
+        name: value for name, value in os.environ.items() if name not in _ANOTHER_REPOSITORY
+    }
+    # `git status` would write its index otherwise, and collide with the user's own git
+    variables["GIT_OPTIONAL_LOCKS"] = "0"
+    return variables

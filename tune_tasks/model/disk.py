@@ -1,4 +1,4 @@
-"""Whether the disk of the results can be written."""
+"""The disk of the results: whether it can be written, and what its errors mean."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 from tune_tasks.errors import UsageError
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
-"""The numbers of the errors that say that a disk, or what a user may have of it, is full."""
+"""The numbers of errors that say that a disk, or a user's share of it, is full."""
 
 
 def expect_writable(folder: Path) -> None:
-    """Look whether the folder can be made and written, without making it.
+    """Check that the folder can be made and written, without making it.
 
     Raises:
-        UsageError: If it cannot; says why.
+        UsageError: If it cannot; the message says why.
     """
     try:
         place = nearest_existing(folder)
@@ -26,14 +26,17 @@ def expect_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=place):
             pass
     except (OSError, ValueError) as exc:  # a NUL in the path is a ValueError
-        reason = (exc.strerror or str(exc)) if isinstance(exc, OSError) else str(exc)
         raise UsageError(
-            f"--local-dir: the results cannot be written to {str(folder)!r}: {reason}"
+            f"--local-dir: the results cannot be written to {str(folder)!r}: {_reason(exc)}"
         ) from exc
 
 
 def nearest_existing(folder: Path) -> Path:
-    """The folder, or the nearest of those above it that exists."""
+    """Return the folder, or the nearest folder above it that exists.
+
+    Raises:
+        OSError: If a part of the path cannot be looked at, or is a link to nothing.
+    """
     for place in (folder, *folder.parents):
         try:
             os.stat(place)  # noqa: PTH116 - Path.exists() hides what is wrong
@@ -41,7 +44,13 @@ def nearest_existing(folder: Path) -> Path:
             if place.is_symlink():
                 raise FileNotFoundError(errno.ENOENT, f"{place} is a link to nothing") from None
         except NotADirectoryError:
-            continue  # its parent is the file to be named
+            continue  # a file stands in the way: the message names it
         else:
             return place
     return folder
+
+
+def _reason(exc: OSError | ValueError) -> str:
+    if isinstance(exc, OSError) and exc.strerror:
+        return exc.strerror
+    return str(exc)

@@ -1,4 +1,4 @@
-"""The files of a trial: their names, and how they are written: readers see all or nothing."""
+"""The files of a trial: their names, and how they are written."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from tune_tasks.model.masking import masked
 from tune_tasks.model.trial import Outcome, Trial
 
 RESULTS = "result.json"
-"""The name of 2017 for the file of the reports."""
+"""The file of the reports, which Ray Tune called so in 2017."""
 
 
 class AttemptPaths:
-    """The files of one attempt of a trial. Every name is given here and nowhere else."""
+    """The files of one attempt of a trial. No other module knows their names."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @classmethod
     def of(cls, sweep_dir: Path, trial: Trial, attempt: int) -> AttemptPaths:
-        """The files of attempt 1, 2, … in the folder of the experiment's sweep."""
+        """Return the files of attempt 1, 2, … in the folder of the experiment's sweep."""
         folder = sweep_dir / trial.folder
-        return cls(folder if attempt == 1 else folder / f"attempt_{attempt}")
+        if attempt > 1:
+            folder /= f"attempt_{attempt}"
+        return cls(folder)
 
     @property
     def params(self) -> Path:
@@ -50,7 +52,7 @@ class AttemptPaths:
 
     @property
     def outcome(self) -> Path:
-        """How the attempt ended; absent while it runs and where its process died."""
+        """How the attempt ended. There is none while it runs, and none if its process died."""
         return self.folder / "outcome.json"
 
     def create(self, config: Mapping[str, Any]) -> None:
@@ -59,13 +61,13 @@ class AttemptPaths:
         write_aside(self.params, params_text(config))
 
     def write_outcome(self, outcome: Outcome) -> None:
-        """Write `error.txt` where there is an error, then `outcome.json`."""
+        """Write `error.txt` if there is an error, then `outcome.json`."""
         if outcome.error:
             write_aside(self.error, outcome.error.rstrip() + "\n")
         write_aside(self.outcome, outcome.to_json() + "\n")
 
     def read_outcome(self) -> Outcome | None:
-        """The outcome, or None where the attempt wrote none."""
+        """Return the outcome; None if the attempt has written none."""
         try:
             return Outcome.from_json(self.outcome.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -73,19 +75,17 @@ class AttemptPaths:
 
 
 def params_text(config: Mapping[str, Any]) -> str:
-    """A resolved config as `params.json` has it, its secrets masked."""
+    """Return the text of `params.json` for a resolved config, its secrets masked."""
     return json.dumps(masked(config), indent=2, default=repr) + "\n"
 
 
 def write_aside(path: Path, content: str | bytes) -> None:
     """Write a file under another name and rename it: readers see all of it or nothing."""
+    if isinstance(content, str):
+        content = content.encode("utf-8", errors="backslashreplace")
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        aside.write_bytes(
-            content.encode("utf-8", errors="backslashreplace")
-            if isinstance(content, str)
-            else content
-        )
+        aside.write_bytes(content)
         aside.replace(path)
     except OSError:  # a full disk: half a file would only fill it further
         aside.unlink(missing_ok=True)
@@ -93,7 +93,7 @@ def write_aside(path: Path, content: str | bytes) -> None:
 
 
 def try_lock(file: IO[str]) -> bool:
-    """Lock a file exclusively if nobody holds a lock on it; until it is closed."""
+    """Lock a file until it is closed, unless somebody else has; returns whether it is locked."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -1,4 +1,4 @@
-"""What 'best' means in an experiment: a metric, and whether its greatest or least value is best."""
+"""`Objective`: the metric by which a trial is the best, and in which direction."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Objective:
         return -value if self.is_greater_better else value
 
     def better(self, value: float | None, than: float | None) -> bool:
-        """Whether a value is better than another one; any value is better than none."""
+        """Return whether a value is better than another one; any value is better than none."""
         if value is None:
             return False
         return than is None or self.sort_key(value) < self.sort_key(than)

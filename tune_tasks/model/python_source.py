@@ -1,4 +1,4 @@
-"""What a Python file defines, read from its text: nothing of the file is executed."""
+"""Reads from a Python file's text what it defines; nothing of the file is executed."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 MAX_SCRIPT_BYTES = 2_000_000
-"""The size of a script from which on it is refused.
-
-Python's parser takes hundreds of times the memory of the text.
-"""
+"""A larger script is refused, because Python's parser takes hundreds of times its size."""
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 def parsed(path: Path) -> ast.Module:
-    """A script's syntax tree.
+    """Return a script's syntax tree.
 
     Raises:
         ValueError: If it is not Python, is too large or cannot be read; the message names the file
@@ -36,7 +33,7 @@ def parsed(path: Path) -> ast.Module:
 
 
 def bound_names(tree: ast.Module) -> Iterator[str]:
-    """The names that the module's own statements bind, those in `if` and `try` included.
+    """Yield the names that the module's own statements bind, those in `if` and `try` included.
 
     A star import gives "*".
     """
@@ -55,7 +52,7 @@ def bound_names(tree: ast.Module) -> Iterator[str]:
 
 
 def function_names(tree: ast.Module) -> list[str]:
-    """The functions that the module defines at its top, sorted."""
+    """Return the functions that the module defines at its top, sorted."""
     return sorted(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
 
 
@@ -67,7 +64,7 @@ def _read(path: Path) -> bytes:
             f"{path}: the script has more than {MAX_SCRIPT_BYTES:,} bytes; move data into files"
             " of its own"
         )
-    # Python's own error for it names no line.
+    # Looked for here, because Python's own error names no line
     nul = source.find(0)
     if nul >= 0:
         line = source.count(b"\n", 0, nul) + 1
@@ -76,6 +73,6 @@ def _read(path: Path) -> bytes:
 
 
 def _place(error: SyntaxError) -> str:
-    """`:line:column`, as far as the error has them: some have 0, -1 or None."""
+    """Return `:line:column`, as far as the error has them: some have 0, -1 or None."""
     numbers = (error.lineno, error.offset)
     return "".join(f":{number}" for number in numbers if number and number > 0)

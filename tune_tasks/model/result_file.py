@@ -1,7 +1,7 @@
-"""An attempt's `result.json` on the disk: its one writer, and its readers.
+"""The one writer and the readers of an attempt's `result.json`.
 
 Nothing keeps a script from writing a `result.json` of its own, or a person from removing it. Lines
-that are no reports are skipped and counted. Reports that are gone cannot be brought back: the
+that are not reports are skipped and counted. Reports that are gone cannot be brought back: the
 writer says so, and the trial is an error.
 """
 
@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from tune_tasks.errors import ReportError
 from tune_tasks.model.files import RESULTS
 from tune_tasks.result import PROGRESS_METRICS, REPORTED_METRICS
 
-_BEGINNING, _WITHIN = b'{"timesteps_total": ', b', "training_iteration": '
+_BEGINNING = b'{"timesteps_total": '
+_WITHIN = b', "training_iteration": '
 _REQUIRED = ("timesteps_total", "timestamp", *PROGRESS_METRICS)
 _RECENT = 100
 _READ_BYTES = 4_000_000
@@ -40,8 +41,8 @@ class Progress:
         size: Bytes of `result.json`, up to the end of the last report.
         last: The last report as it stands in `result.json`, without `config`.
         non_finite: Number of values so far that were NaN or infinite.
-        foreign_lines: Lines of `result.json` that are no reports: something else has written them.
-            Known to readers only.
+        foreign_lines: Lines of `result.json` that are not reports: something else has written
+            them. Known to readers only.
     """
 
     reports: int = 0
@@ -91,24 +92,23 @@ class ResultFile:
         before = os.fstat(self._file)
         if before.st_size != self.size or before.st_nlink == 0:
             self._check(before)
-            if before.st_size and os.pread(self._file, 1, before.st_size - 1) != b"\n":
-                line = b"\n" + line  # something else has written half a line
+            if self._ends_within_a_line(before):
+                line = b"\n" + line
         written = os.write(self._file, line)
-        # A full disk: take the half line back, so that the file stays readable
         if written < len(line):
+            # Take the half line back, so that the file stays readable
             os.ftruncate(self._file, before.st_size)
             raise OSError(
                 f"only {written} of {len(line)} bytes of the report could be written: is the disk"
                 " full?"
             )
-        self.size, self._last = os.lseek(self._file, 0, os.SEEK_CUR), line
+        # The file's own offset, because something else may have written behind our last report
+        self.size = os.lseek(self._file, 0, os.SEEK_CUR)
+        self._last = line
 
     def close(self) -> None:
-        """Look a last time whether every report is there, which `problem` tells.
-
-        And close the file.
-        """
-        # A script may have closed every file that it finds open
+        """Close the file, after a last look whether every report is there: see `problem`."""
+        # OSError: a script may have closed every file that it finds open
         with contextlib.suppress(ReportError, OSError):
             self._check(os.fstat(self._file), is_last=True)
         with contextlib.suppress(OSError):
@@ -122,9 +122,14 @@ class ResultFile:
     def _found(self, status: os.stat_result, *, is_last: bool) -> str | None:
         if (is_last or status.st_nlink == 0) and not self._is_at_its_path(status):
             return f"{RESULTS} was removed, moved or replaced by something else, {_GONE}"
-        if os.pread(self._file, len(self._last), self.size - len(self._last)) != self._last:
+        last_at = self.size - len(self._last)
+        if os.pread(self._file, len(self._last), last_at) != self._last:
             return f"{RESULTS} was overwritten by something else, {_GONE}"
         return None
+
+    def _ends_within_a_line(self, status: os.stat_result) -> bool:
+        """Return whether something else has written half a line."""
+        return status.st_size > 0 and os.pread(self._file, 1, status.st_size - 1) != b"\n"
 
     def _is_at_its_path(self, status: os.stat_result) -> bool:
         try:
@@ -134,25 +139,21 @@ class ResultFile:
 
 
 def parse_report(line: bytes) -> dict[str, Any] | None:
-    """A line of `result.json` as a report; None if it is none."""
+    """Return the report that a line of `result.json` is; None if it is not a report."""
     if not _is_like_a_report(line):
         return None
     try:
-        row = json.loads(line)
+        row: dict[str, Any] = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    has_numbers = all(_is_number(row.get(name)) for name in _REQUIRED)
-    has_numbers = has_numbers and all(
-        _is_number(row[name]) for name in REPORTED_METRICS if row.get(name) is not None
-    )
-    return row if has_numbers and isinstance(row.get("info", {}), dict) else None
+    return row if _is_a_report(row) else None
 
 
 def read_rows(path: Path, offset: int, size: int, limit: int) -> ReadRows:
-    """The next reports of a file, without what is no report.
+    """Read the next reports of a file; lines that are not reports are left out.
 
     Args:
-        path: The file. One that has gone holds nothing.
+        path: The file. A file that has gone holds nothing.
         offset: Where to begin: at the beginning of a line.
         size: Where to end: at the end of a line.
         limit: How many lines to look at, at most.
@@ -166,37 +167,55 @@ def read_rows(path: Path, offset: int, size: int, limit: int) -> ReadRows:
     except _NOT_THERE:
         return ReadRows([], offset)
     lines = data.splitlines(keepends=True)[:limit]
-    return ReadRows(
-        [row for line in lines if (row := parse_report(line))], offset + sum(map(len, lines))
-    )
+    rows = [row for row in map(parse_report, lines) if row]
+    return ReadRows(rows, offset + sum(map(len, lines)))
 
 
 def read_progress(path: Path) -> Progress:
-    """What a `result.json` holds; a line that a dying process did not finish is left out."""
-    reports = foreign = size = end = 0
-    # Every line is looked at, few are parsed: there may be millions
+    """Read what a `result.json` holds, without a line that a dying process did not finish."""
+    reports = 0
+    size = 0
+    foreign_lines = 0
+    end = 0
+    # Every line is looked at, but few are parsed, because there may be millions
     recent: deque[bytes] = deque(maxlen=_RECENT)
     try:
         with path.open("rb") as file:
             for line in file:
                 end += len(line)
                 if _is_like_a_report(line):
-                    reports, size = reports + 1, end
+                    reports += 1
+                    size = end
                     recent.append(line)
-                elif not line.isspace() and not (
-                    line.startswith(_BEGINNING) and not line.endswith(b"\n")
-                ):
-                    foreign += 1
+                elif not (line.isspace() or _is_unfinished(line)):
+                    foreign_lines += 1
     except OSError:
         return Progress()
-    last = next((row for line in reversed(recent) if (row := parse_report(line))), None)
-    if last:
-        last.pop("config", None)
-    return Progress(reports, size, last, foreign_lines=foreign)
+    return Progress(reports, size, _last_report(recent), foreign_lines=foreign_lines)
+
+
+def _last_report(lines: Sequence[bytes]) -> dict[str, Any] | None:
+    """Return the last report among lines, without its config."""
+    row = next(filter(None, map(parse_report, reversed(lines))), None)
+    if row:
+        row.pop("config", None)
+    return row
 
 
 def _is_like_a_report(line: bytes) -> bool:
+    """Return whether a line has what every report has: a look that is quicker than parsing it."""
     return line.startswith(_BEGINNING) and line.endswith(b"}\n") and _WITHIN in line
+
+
+def _is_unfinished(line: bytes) -> bool:
+    return line.startswith(_BEGINNING) and not line.endswith(b"\n")
+
+
+def _is_a_report(row: Mapping[str, Any]) -> bool:
+    has_required = all(_is_number(row.get(name)) for name in _REQUIRED)
+    reported = [row[name] for name in REPORTED_METRICS if row.get(name) is not None]
+    has_info = isinstance(row.get("info", {}), dict)
+    return has_required and has_info and all(map(_is_number, reported))
 
 
 def _is_number(value: object) -> bool:

@@ -1,11 +1,11 @@
-"""The code of a script's folder as it was when the sweep began.
+"""`Snapshot`: the code of a script's folder as it was when the sweep began.
 
-What every trial runs, whatever happens to the files meanwhile.
+Every trial runs that code, whatever happens to the files meanwhile.
 
-Only code is kept, in memory, and imported from there under its own paths. So `__file__` is where it
-always was, and what a script reads beside itself, its data and its own settings, it reads from the
-disk, as it is then. A process that a trial starts anew (`subprocess`, `spawn`) knows nothing of the
-snapshot and imports what is on the disk.
+Only code is kept. It is kept in memory, and imported from there under its own paths, so `__file__`
+is where it always was. What a script reads beside itself, its data and its own settings, it reads
+from the disk, as they are then. A process that a trial starts anew (`subprocess`, `spawn`) knows
+nothing of the snapshot, and imports what is on the disk.
 """
 
 from __future__ import annotations
@@ -14,27 +14,18 @@ import contextlib
 import functools
 import hashlib
 import importlib.util
-import linecache
 import os
 import sys
 import sysconfig
 from collections import deque
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.machinery import (
-    BYTECODE_SUFFIXES,
-    EXTENSION_SUFFIXES,
-    SOURCE_SUFFIXES,
-    ExtensionFileLoader,
-    FileFinder,
-    ModuleSpec,
-    PathFinder,
-    SourceFileLoader,
-    SourcelessFileLoader,
-)
+from importlib.machinery import SOURCE_SUFFIXES, PathFinder
 from itertools import chain, islice
 from pathlib import Path, PurePosixPath
-from types import CodeType, ModuleType
+from types import ModuleType
+
+from tune_tasks.model.kept_modules import KeptFinder, spec_of
 
 _MOST_BYTES = 20 * 2**20
 _MOST_LOOKED_AT = 50_000
@@ -46,12 +37,8 @@ _STAY_BEHIND = (
     "mlruns",
     "mlartifacts",
 )
+_PACKAGE_FOLDERS = {"site-packages", "dist-packages"}
 _ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
-_LOADERS = (
-    (ExtensionFileLoader, EXTENSION_SUFFIXES),
-    (SourceFileLoader, SOURCE_SUFFIXES),
-    (SourcelessFileLoader, BYTECODE_SUFFIXES),
-)
 
 
 @dataclass(frozen=True)
@@ -61,7 +48,8 @@ class Snapshot:
     Attributes:
         folder: Absolute.
         sources: Content by path in the folder, with slashes.
-        is_whole: False if the folder has more than is kept; the files nearest to the script are.
+        is_whole: False if the folder has more than is kept. The files nearest to the script are
+            kept first.
     """
 
     folder: Path
@@ -75,17 +63,16 @@ class Snapshot:
         Raises:
             OSError: If the script cannot be read.
         """
-        return cls._collect(
-            {script.name: script.read_bytes()}, script.parent, files_below(script.parent)
-        )
+        sources = {script.name: script.read_bytes()}
+        return cls._collect(sources, script.parent, files_below(script.parent))
 
     @classmethod
     def of_module(cls, module: str) -> Snapshot | None:
         """Read a module's package and what is beside it, without executing anything of it.
 
         Returns:
-            None if it is installed, which nobody edits, built in, or not found: importing it says
-            so better.
+            None if the module is built in, or installed, because nobody edits it then. None also
+            if it is not found: importing it says so better.
         """
         spec = PathFinder.find_spec(module.partition(".")[0])
         if spec is None or spec.origin is None or not spec.has_location:
@@ -102,31 +89,38 @@ class Snapshot:
     def of_program(cls) -> Snapshot | None:
         """Read the file that this process runs, and those beside it.
 
-        None if it is installed, or there is none.
+        Returns:
+            None if it is installed, or if this process runs no file.
         """
-        file = getattr(sys.modules["__main__"], "__file__", None)
-        if not file or not os.path.isfile(file) or _is_installed(Path(file).absolute()):  # noqa: PTH113 - `<stdin>` is none
+        name = getattr(sys.modules["__main__"], "__file__", None)
+        if not name:
             return None
-        return cls.take(Path(file).absolute())
+        file = Path(name).absolute()
+        if not file.is_file() or _is_installed(file):  # the name may be `<stdin>`
+            return None
+        return cls.take(file)
 
     @classmethod
     def _collect(cls, sources: dict[str, bytes], folder: Path, files: Iterator[Path]) -> Snapshot:
-        """Add what is to be kept of the files, within the bounds."""
-        size, is_whole = 0, True
+        """Return a snapshot with the sources, and what is to be kept of the files."""
+        size = 0
+        is_whole = True
         for path in islice(files, _MOST_LOOKED_AT):
             name = path.relative_to(folder).as_posix()
             if path.suffix not in SOURCE_SUFFIXES or name in sources:
                 continue
-            with contextlib.suppress(OSError):  # one that cannot be read cannot be imported either
+            # A file that cannot be read cannot be imported either
+            with contextlib.suppress(OSError):
                 if size + path.stat().st_size > _MOST_BYTES:
                     is_whole = False
                     continue
                 sources[name] = path.read_bytes()
                 size += len(sources[name])
-        return cls(folder, sources, is_whole and next(files, None) is None)
+        has_more = next(files, None) is not None
+        return cls(folder, sources, is_whole and not has_more)
 
     def modules(self) -> set[str]:
-        """The names of the imported modules that were kept here."""
+        """Return the names of the imported modules that were kept here."""
         files = {str(self.folder / name) for name in self.sources}
         return {
             name
@@ -136,7 +130,7 @@ class Snapshot:
 
     @functools.cached_property
     def digest(self) -> str:
-        """SHA-256 of the paths and contents."""
+        """The SHA-256 of the paths and contents."""
         total = hashlib.sha256()
         for name in sorted(self.sources):
             total.update(f"{name}\0{len(self.sources[name])}\0".encode(errors="surrogateescape"))
@@ -145,18 +139,20 @@ class Snapshot:
 
     @contextlib.contextmanager
     def importable(self) -> Iterator[None]:
-        """Have imports from the folder, for the time of the context.
+        """Have imports from the folder find kept code before what is on the disk.
 
-        Find what was kept before what is on the disk.
+        Lasts until the context ends. The folder may stand in `sys.path` under its real path, too,
+        if links lead to it.
         """
-        roots = {os.path.join(root, "") for root in (self.folder, os.path.realpath(self.folder))}  # noqa: PTH118
         folders = {str(parent) for name in self.sources for parent in PurePosixPath(name).parents}
+        names = (self.folder, os.path.realpath(self.folder))
+        roots = {os.path.join(name, "") for name in names}  # noqa: PTH118 - with a slash at the end
 
-        def hook(entry: str) -> _Finder:
+        def hook(entry: str) -> KeptFinder:
             for root in roots:
                 inner = entry[len(root) :].replace(os.sep, "/") or "."
                 if f"{entry}{os.sep}".startswith(root) and inner in folders:
-                    return _Finder(self.sources, folders, entry, inner)
+                    return KeptFinder(self.sources, folders, entry, inner)
             raise ImportError
 
         sys.path_hooks.insert(0, hook)
@@ -169,7 +165,7 @@ class Snapshot:
 
     def execute(self, script: str, name: str) -> ModuleType:
         """Execute a kept file as the module `name`."""
-        spec = _spec(name, self.folder / script, self.sources[script])
+        spec = spec_of(name, self.folder / script, self.sources[script])
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         assert spec.loader is not None
@@ -178,14 +174,16 @@ class Snapshot:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """The files of a folder and of those below it, the nearest first.
+    """Yield the files of a folder and of those below it, the nearest first.
 
-    Hidden ones, virtual environments, caches left out.
+    Hidden folders, virtual environments and caches are left out.
     """
-    pending, seen = deque([folder]), set()
+    pending = deque([folder])
+    seen = set()
     while pending:
         folder = pending.popleft()
-        if (real := os.path.realpath(folder)) in seen:  # a link in a circle
+        real = os.path.realpath(folder)
+        if real in seen:  # links lead in a circle
             continue
         seen.add(real)
         for entry in _entries(folder):
@@ -196,13 +194,15 @@ def files_below(folder: Path) -> Iterator[Path]:
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What is in a folder, Python files first."""
+    """Return what is in a folder, Python files first."""
+
+    def place(entry: os.DirEntry[str]) -> tuple[bool, str]:
+        is_python = entry.name.endswith(tuple(SOURCE_SUFFIXES))
+        return not is_python, entry.name
+
     try:
         with os.scandir(folder) as entries:
-            return sorted(
-                entries,
-                key=lambda entry: (not entry.name.endswith(tuple(SOURCE_SUFFIXES)), entry.name),
-            )
+            return sorted(entries, key=place)
     except OSError:
         return []
 
@@ -213,11 +213,11 @@ def _stays_behind(folder: Path) -> bool:
 
 
 def _is_installed(file: Path) -> bool:
-    """Whether a file is a part of Python or of an installed package."""
-    places = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")]
-    return {"site-packages", "dist-packages"} & set(file.parts) != set() or any(
-        file.is_relative_to(p) for p in places
-    )
+    """Return whether a file is a part of Python or of an installed package."""
+    if not _PACKAGE_FOLDERS.isdisjoint(file.parts):
+        return True
+    libraries = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib")]
+    return any(file.is_relative_to(library) for library in libraries)
 
 
 def _forget_finders(roots: set[str]) -> None:
@@ -225,96 +225,3 @@ def _forget_finders(roots: set[str]) -> None:
     for entry in list(sys.path_importer_cache):
         if any(f"{entry}{os.sep}".startswith(root) for root in roots):
             sys.path_importer_cache.pop(entry, None)
-
-
-def _spec(name: str, path: Path, source: bytes, package: str | None = None) -> ModuleSpec:
-    loader = _KeptLoader(name, str(path), source)
-    locations = None if package is None else [package]
-    spec = importlib.util.spec_from_file_location(
-        name, path, loader=loader, submodule_search_locations=locations
-    )
-    assert spec is not None
-    return spec
-
-
-class _Finder(FileFinder):
-    """Finds the modules of one folder: kept ones first, then what else is on the disk.
-
-    Args:
-        sources: What was kept.
-        folders: The folders with anything kept.
-        folder: As it stands in `sys.path` or in a package's `__path__`.
-        inner: Its path within the snapshot's folder; `.` for that one itself.
-    """
-
-    def __init__(
-        self, sources: Mapping[str, bytes], folders: Set[str], folder: str, inner: str
-    ) -> None:
-        super().__init__(folder, *_LOADERS)
-        self._sources, self._folders = sources, folders
-        self._folder = Path(folder)
-        self._prefix = "" if inner == "." else f"{inner}/"
-
-    def find_spec(self, fullname: str, target: ModuleType | None = None) -> ModuleSpec | None:
-        """See `importlib.abc.PathEntryFinder`."""
-        on_disk = super().find_spec(fullname, target)
-        # Which Python takes before a source of that name
-        if on_disk and isinstance(on_disk.loader, ExtensionFileLoader):
-            return on_disk
-        return self._kept(fullname) or on_disk
-
-    def _kept(self, fullname: str) -> ModuleSpec | None:
-        name = fullname.rpartition(".")[2]
-        inside = f"{self._prefix}{name}"
-        package = str(self._folder / name)
-        if (source := self._sources.get(f"{inside}/__init__.py")) is not None:
-            return _spec(fullname, self._folder / name / "__init__.py", source, package)
-        if (source := self._sources.get(f"{inside}.py")) is not None:
-            return _spec(fullname, self._folder / f"{name}.py", source)
-        if inside in self._folders:  # a package without an `__init__.py`
-            spec = ModuleSpec(fullname, None)
-            spec.submodule_search_locations = [package]
-            return spec
-        return None
-
-
-class _KeptLoader(SourceFileLoader):
-    """Loads a module from what was kept of its file."""
-
-    def __init__(self, name: str, path: str, source: bytes) -> None:
-        super().__init__(name, path)
-        self._source = source
-
-    def get_data(self, path: str) -> bytes:
-        """See `importlib.abc.ResourceLoader`."""
-        return self._source if path == self.path else super().get_data(path)
-
-    def get_code(self, fullname: str) -> CodeType:
-        """See `importlib.abc.InspectLoader`.
-
-        Compiled once a process, and never written to `__pycache__`.
-        """
-        return _compiled(self.path, self._source)
-
-    def exec_module(self, module: ModuleType) -> None:
-        """See `importlib.abc.Loader`.
-
-        Tracebacks and `inspect` show the lines that run, not those on the disk.
-        """
-        # Without a time of change the lines are never looked up again.
-        linecache.cache[self.path] = (len(self._source), None, _lines(self._source), self.path)
-        super().exec_module(module)
-
-
-@functools.lru_cache(maxsize=1_000)
-def _compiled(path: str, source: bytes) -> CodeType:
-    code: CodeType = compile(source, path, "exec", dont_inherit=True)
-    return code
-
-
-@functools.lru_cache(maxsize=1_000)
-def _lines(source: bytes) -> list[str]:
-    try:
-        return importlib.util.decode_source(source).splitlines(keepends=True)
-    except (SyntaxError, UnicodeDecodeError):  # which compiling it says better
-        return []

@@ -1,7 +1,4 @@
-"""Stop criteria: when a trial has reached what it was started for. Pure.
-
-The clock is a parameter.
-"""
+"""Decides whether a report meets a stop criterion. Pure: the time is a parameter."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ _TIME = "time_total_s"
 
 @dataclass(frozen=True)
 class Criterion:
-    """Ends a trial when `metric op bound` holds, e.g. `mean_accuracy >= 0.99`."""
+    """A condition that ends a trial: `metric op bound`, such as `mean_accuracy >= 0.99`."""
 
     metric: str
     op: str
@@ -37,23 +34,27 @@ class Criterion:
         return f"{self.metric} {self.op} {_shown(self.bound)}"
 
     def met_by(self, value: float | None) -> bool:
-        """Whether `value` ends the trial. A missing or non-finite value never does."""
-        return value is not None and math.isfinite(value) and _OPERATORS[self.op](value, self.bound)
+        """Return whether a value ends the trial. A missing or non-finite one never does."""
+        if value is None or not math.isfinite(value):
+            return False
+        return _OPERATORS[self.op](value, self.bound)
 
 
 def parse_criterion(name: str, value: object) -> Criterion:
-    """A criterion from its form in a spec: a number, or a comparison such as `"<= 0.1"`.
+    """Return a criterion from its form in a spec: a number, or a comparison such as `"<= 0.1"`.
 
-    A plain number means `>=`, as in 2017; for a loss, a name whose last word is `loss`
-    (`mean_loss`, `val_loss`; `neg_mean_loss` is none), it means `<=`.
+    A plain number means `>=`, as in 2017, but `<=` for a loss: see `is_loss`.
 
     Raises:
         ValueError: If `value` is neither; the message says what was expected.
     """
-    if isinstance(value, str) and (match := _COMPARISON.fullmatch(value)):
-        return Criterion(name, match[1], _finite(match[2]))
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return Criterion(name, "<=" if is_loss(name) else ">=", _finite(value))
+    if isinstance(value, str):
+        match = _COMPARISON.fullmatch(value)
+        if match:
+            return Criterion(name, match[1], _finite(match[2]))
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        op = "<=" if is_loss(name) else ">="
+        return Criterion(name, op, _finite(value))
     raise ValueError(f"expected a number or a comparison such as '<= 0.1', got {value!r}")
 
 
@@ -72,17 +73,23 @@ def _shown(bound: float) -> str:
 
 
 def is_loss(name: str) -> bool:
-    """Whether smaller values of this metric are better by its name."""
+    """Return whether smaller values of a metric are better, by its name.
+
+    They are if its last word is `loss` (`mean_loss`, `val/loss`), but not for `neg_mean_loss`.
+    """
     words = re.split(r"[._/]", name)
     return words[-1] == "loss" and "neg" not in words
 
 
 def first_met(criteria: Iterable[Criterion], row: Mapping[str, Any]) -> str | None:
-    """Why this report ends its trial: the first criterion that it meets, with the value; or None.
+    """Return why a report ends its trial: the first criterion that it meets, with the value.
 
     Args:
         criteria: The trial's criteria, in the spec's order.
         row: The report as it stands in `result.json`.
+
+    Returns:
+        None if it meets none of them.
     """
     for criterion in criteria:
         value = metric(row, criterion.metric)
@@ -94,23 +101,29 @@ def first_met(criteria: Iterable[Criterion], row: Mapping[str, Any]) -> str | No
 
 
 def time_limit(criteria: Iterable[Criterion]) -> float | None:
-    """Seconds after which a trial is to end without any report, or None.
+    """Return the seconds after which a trial is to end, even without a report, or None.
 
-    The smallest bound on `time_total_s`.
+    They are the smallest upper bound on `time_total_s`.
     """
-    return min(
-        (c.bound for c in criteria if c.metric == _TIME and c.op in (">=", ">")), default=None
-    )
+    bounds = [
+        criterion.bound
+        for criterion in criteria
+        if criterion.metric == _TIME and criterion.op in (">=", ">")
+    ]
+    return min(bounds, default=None)
 
 
 def time_is_up(limit_s: float, elapsed_s: float) -> str:
-    """Why a trial ended that met its time limit between two reports."""
+    """Return why a trial ended that met its time limit between two reports."""
     return f"{_TIME} {elapsed_s:.6g} >= {_shown(limit_s)}"
 
 
 def never_reported(criteria: Iterable[Criterion], seen: set[str]) -> list[str]:
-    """The metrics that criteria name and that no report had.
+    """Return the metrics that criteria name and that no report had, sorted.
 
-    `seen` holds the criteria's metrics that were reported.
+    Args:
+        criteria: The trial's criteria.
+        seen: Their metrics that were reported.
     """
-    return sorted({c.metric for c in criteria if c.metric not in seen and c.metric != _TIME})
+    named = {criterion.metric for criterion in criteria}
+    return sorted(named - seen - {_TIME})

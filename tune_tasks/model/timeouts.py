@@ -1,4 +1,4 @@
-"""Who waits how long for whom: the time limits whose relations matter, in seconds.
+"""The time limits whose relations matter, in seconds: who waits how long for whom.
 
 `tests/model/test_timeouts.py` holds the relations. A limit that stands alone, such as the pause of
 one loop, stays where it is used.

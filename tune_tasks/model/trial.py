@@ -1,9 +1,10 @@
-"""A trial: one config of an experiment, its states, its outcome and the files that it writes."""
+"""A trial: one config of an experiment, its resources, its states and its outcome."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -19,7 +20,7 @@ _UNINDENTED = re.compile(r"^\S", re.MULTILINE)
 
 
 class TrialState(StrEnum):
-    """Where a trial stands. The words are those of 2017."""
+    """The state of a trial, in the words of 2017's Ray Tune."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -28,7 +29,7 @@ class TrialState(StrEnum):
 
 
 class EndedBy(StrEnum):
-    """What ended an attempt."""
+    """The cause of an attempt's end."""
 
     CRITERION = "criterion"
     DONE = "done"
@@ -37,12 +38,12 @@ class EndedBy(StrEnum):
     SCHEDULER = "scheduler"
     ERROR = "error"
     NO_SPACE = "no space"
-    """It had not begun: its folder could not be made for lack of space. It is run again."""
+    """Its folder could not be made for lack of space. It had not begun, and is run again."""
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What one trial occupies on the cluster.
+    """The part of the cluster that one trial occupies.
 
     Attributes:
         cpu: CPUs; fractions allowed.
@@ -60,8 +61,9 @@ class Resources:
 
 
 def count(number: float, unit: str) -> str:
-    """`1 CPU`, `0.5 CPUs`."""
-    return f"{number:g} {unit}" if number == 1 else f"{number:g} {unit}s"
+    """Return a number with its unit: `1 CPU`, `0.5 CPUs`."""
+    plural = "" if number == 1 else "s"
+    return f"{number:g} {unit}{plural}"
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,10 @@ class Trial:
         name: `{alg}_{env}_{index}_{key=value}…`, in full and without control characters; see
             `shown_name`.
         config: What `train()` receives, without any `grid_search` or `eval`.
-        searched: The searched part of it: dotted path to value, sorted by path.
+        searched: The searched part of the config: dotted path to value, sorted by path.
         seed: In [0, 2**32), derived from the spec's seed, the experiment's name and the index.
-        bundles: How `resources` are shared by the trial's processes, its own first; empty where it
-            has no other.
+        bundles: How `resources` are shared by the trial's processes, its own first; empty if it has
+            no other process.
     """
 
     experiment: str
@@ -95,33 +97,31 @@ class Trial:
     isolate: bool = False
 
     def is_tried_again_after(self, attempt: int) -> bool:
-        """Whether another attempt follows if attempt 1, 2, … has failed."""
+        """Return whether another attempt follows if attempt 1, 2, … has failed."""
         return attempt <= self.max_failures
 
     @property
     def key(self) -> str:
-        """Identifies the trial within its sweep."""
+        """The trial's identity within its sweep."""
         return f"{self.experiment}/{self.index}"
 
     @property
     def folder(self) -> str:
-        """The name as a folder's.
+        """The name of the trial's folder: safe on every file system, of at most 100 bytes.
 
-        Safe on every file system, at most 100 bytes, unique by the index in it.
+        It is unique by the index in it. A name that was cut has lost its index, so it gets another.
         """
         safe = safe_name(self.name)
-        # A name that was cut may have lost its index.
-        return (
-            safe
-            if len(self.name) <= _FOLDER_NAME_LENGTH
-            else f"{safe[: -len(f'_{self.index}')]}_{self.index}"
-        )
+        if len(self.name) <= _FOLDER_NAME_LENGTH:
+            return safe
+        ending = f"_{self.index}"
+        return f"{safe[: -len(ending)]}{ending}"
 
 
 def shown_name(name: str, index: int) -> str:
-    """A trial's name as it is shown.
+    """Return a trial's name as it is shown.
 
-    One that is too long ends with the trial's index, which it may have lost.
+    A name that is cut has lost the trial's index, so it ends with the index again.
     """
     if len(name) <= ONE_LINE:
         return one_line(name)
@@ -130,32 +130,30 @@ def shown_name(name: str, index: int) -> str:
 
 
 def attempt_name(trial: Trial, attempt: int) -> str:
-    """The trial's name as it is shown; from the second attempt on with its number."""
+    """Return the trial's name as it is shown; from the second attempt on with its number."""
     name = shown_name(trial.name, trial.index)
     return name if attempt == 1 else f"{name} (attempt {attempt})"
 
 
 def safe_name(name: str) -> str:
-    """`name` with all but letters, digits and `._=,+-` replaced, cut to 100 characters.
-
-    Never `.` or `..`.
-    """
+    """Return a name with all but letters, digits and `._=,+-` replaced, cut to 100 characters."""
     safe = re.sub(r"[^A-Za-z0-9._=,+-]", "_", name)[:_FOLDER_NAME_LENGTH]
-    return safe if safe.strip(".") else "_"
+    is_of_dots = not safe.strip(".")  # `.` and `..` are folders already
+    return "_" if is_of_dots else safe
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an attempt ended; `outcome.json` of the attempt's folder.
+    """The end of an attempt, as `outcome.json` in its folder has it.
 
-    Its texts, which may hold anything that user code raised, are made such that they can be shown
-    and sent everywhere.
+    Its texts may come from anything that user code raises. They are changed so that they can be
+    shown and sent everywhere.
 
     Attributes:
         state: TERMINATED or ERROR.
         ended_by: What ended it.
         stop_reason: The same for people: `mean_accuracy 0.991 >= 0.99 after 340 timesteps`.
-        error: The traceback or the cause where the state is ERROR.
+        error: The traceback or the cause, if the state is ERROR.
         reports: How many reports were kept.
     """
 
@@ -177,44 +175,44 @@ class Outcome:
 
     @classmethod
     def from_json(cls, text: str) -> Outcome:
-        """The outcome that `to_json` wrote.
+        """Return the outcome that `to_json` wrote.
 
         Raises:
-            ValueError: If it is none.
+            ValueError: If the text is not an outcome.
         """
         try:
-            data = json.loads(text)
-            texts = (data["stop_reason"], data.get("error") or "")
-            if not (
-                all(isinstance(text, str) for text in texts)
-                and isinstance(data.get("reports", 0), int)
-            ):
-                raise ValueError("no outcome: not every value has its type")
-            return cls(
-                **{
-                    **data,
-                    "state": TrialState(data["state"]),
-                    "ended_by": EndedBy(data["ended_by"]),
-                }
-            )
+            data: dict[str, Any] = json.loads(text)
+            if not _has_types_of_outcome(data):
+                raise ValueError("not an outcome: not every value has its type")
+            data["state"] = TrialState(data["state"])
+            data["ended_by"] = EndedBy(data["ended_by"])
+            return cls(**data)
         except (AttributeError, KeyError, TypeError, RecursionError) as exc:
-            raise ValueError(f"no outcome: {exc}") from exc
+            raise ValueError(f"not an outcome: {exc}") from exc
 
     def to_json(self) -> str:
-        """A JSON object with the attributes as keys."""
+        """Return a JSON object with the attributes as keys."""
         return json.dumps(asdict(self), indent=2)
 
 
-def last_line(text: str) -> str:
-    """The last line that is not blank, as it is shown.
+def _has_types_of_outcome(data: Mapping[str, Any]) -> bool:
+    has_reason = isinstance(data["stop_reason"], str)
+    has_error = isinstance(data.get("error") or "", str)
+    return has_reason and has_error and isinstance(data.get("reports", 0), int)
 
-    Of a traceback, the exception itself, whose text may have more lines.
+
+def last_line(text: str) -> str:
+    """Return the last line that is not blank, as it is shown.
+
+    Of a traceback it is the whole of the exception's text, which may have several lines.
     """
     text = text.strip()
     if text.startswith(_TRACEBACK):
-        after_frames = text[text.rfind(_FRAME) :].partition("\n")[2]
-        if match := _UNINDENTED.search(after_frames):
-            return one_line(after_frames[match.start() :])
+        last_frame = text.rfind(_FRAME)
+        after_frames = text[last_frame:].partition("\n")[2]
+        exception = _UNINDENTED.search(after_frames)
+        if exception:
+            return one_line(after_frames[exception.start() :])
     return one_line(text.rpartition("\n")[2].strip())
 
 
