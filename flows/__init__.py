@@ -14,14 +14,17 @@ if TYPE_CHECKING:
 
 
 def as_tune(request: Request) -> tuple[Flow[..., Any], dict[str, Any]]:
-    """The flow `tune` and its parameters for a request; imports Prefect."""
+    """Return the flow `tune` and its parameters for a request; imports Prefect."""
     from tune_tasks.flows.tune import tune
 
     return tune, request.parameters()
 
 
 def as_train(request: Request) -> tuple[Flow[..., Any], dict[str, Any]]:
-    """The flow `train` and its parameters for a request of one experiment; imports Prefect."""
+    """Return the flow `train` and its parameters for a request; imports Prefect.
+
+    The request has one experiment, or a spec file.
+    """
     from tune_tasks.flows.train import train
 
     return train, request.train_parameters()

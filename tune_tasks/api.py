@@ -1,4 +1,4 @@
-"""The library's functions and classes for the driver of a sweep; `tune_tasks` exports them."""
+"""The public functions and classes for who starts a sweep; `tune_tasks` exports them."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Experiment:
     restore: str | PathLike[str] | None = None
 
     def as_spec(self) -> dict[str, Any]:
-        """The experiment in the form of a spec file, without its name and without a callable."""
+        """Return the experiment in the form of a spec file, without its name and a callable."""
         spec: dict[str, Any] = {}
         for key in dataclasses.fields(self):
             value = getattr(self, key.name)
@@ -165,7 +165,7 @@ def _as_in_a_file(value: object) -> object:
 
 
 def _parts(spec: object) -> tuple[dict[str, Any] | None, str | None, dict[str, TrainFunction]]:
-    """The spec as data or as a path, and the callables by experiment."""
+    """Return the spec as data or as a path, and the callables by experiment."""
     if isinstance(spec, Mapping):
         return dict(spec), None, {}
     if isinstance(spec, (str, PathLike)):
@@ -183,12 +183,18 @@ def _experiments(spec: object) -> Sequence[Experiment]:
             "expected the path of a spec, a dict, or a list of Experiment, got"
             f" {type(spec).__name__}"
         )
-    names = [experiment.name for experiment in experiments]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise UsageError(f"two experiments have the name {twice!r}")
+    _expect_distinct_names(experiments)
     for experiment in experiments:
         _expect_one_of_both(experiment)
     return experiments
+
+
+def _expect_distinct_names(experiments: Sequence[Experiment]) -> None:
+    seen = set()
+    for experiment in experiments:
+        if experiment.name in seen:
+            raise UsageError(f"two experiments have the name {experiment.name!r}")
+        seen.add(experiment.name)
 
 
 def _are_experiments(experiments: object) -> TypeGuard[Sequence[Experiment]]:

@@ -54,7 +54,7 @@ class SpecError(BadInputError):
     Attributes:
         message: What is wrong.
         location: Where.
-        others: What else is wrong, each with its own place.
+        others: Further mistakes, each with its own place.
     """
 
     def __init__(
@@ -68,23 +68,23 @@ class SpecError(BadInputError):
 
     @classmethod
     def of(cls, problems: Iterable[SpecError]) -> SpecError:
-        """One error for several, in the file's order; the same message is there once."""
-        alone: dict[str, SpecError] = {}
+        """Return one error for several, in the file's order, each message once."""
+        by_message: dict[str, SpecError] = {}
         for problem in problems:
-            alone |= {str(one): one for one in problem.each()}
-        first, *others = sorted(alone.values(), key=_line)
+            by_message |= {str(single): single for single in problem.each()}
+        first, *others = sorted(by_message.values(), key=_line)
         return type(first)(first.message, first.location, tuple(others))
 
     def each(self) -> tuple[SpecError, ...]:
-        """Every problem, alone."""
+        """Return every mistake as an error of its own."""
         return (type(self)(self.message, self.location), *self.others)
 
     def within(self, name: str, place: Location | None = None) -> SpecError:
-        """The same error, its message beginning with the experiment's name.
+        """Return the same error with the experiment's name at the beginning of its message.
 
         Args:
             name: The experiment's name.
-            place: For an error without a place.
+            place: The location of an error that has none.
         """
         others = tuple(other.within(name, place) for other in self.others)
         return type(self)(f"{name}.{self.message}", self.location or place, others)
@@ -112,7 +112,7 @@ class ConfigError(BadInputError):
 
     Attributes:
         key: Where in `config`, e.g. `("model", "dim")`.
-        others: What else is wrong with the same `config`.
+        others: Further mistakes in the same `config`.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class ConfigError(BadInputError):
         super().__init__("\n".join([f"{place}: {message}", *map(str, others)]))
 
     def each(self) -> tuple[ConfigError, ...]:
-        """Every problem, alone."""
+        """Return every mistake as an error of its own."""
         return (ConfigError(self.message, self.key), *self.others)
 
     def __reduce__(self) -> tuple[type, tuple[str, tuple[str, ...], tuple[ConfigError, ...]]]:
@@ -157,12 +157,12 @@ class TrialStopped(BaseException):
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that `name` was most likely meant to be, or None."""
+    """Return the candidate that `name` was most likely meant to be, or None."""
     matches = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)
     return matches[0] if matches else None
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
-    """`"; did you mean 'x'?"` for the nearest candidate, or an empty string."""
+    """Return `"; did you mean 'x'?"` for the nearest candidate, or an empty string."""
     match = nearest(name, candidates)
     return f"; did you mean {match!r}?" if match else ""

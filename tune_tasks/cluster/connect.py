@@ -89,17 +89,18 @@ def _node(node: dict[str, Any]) -> Node:
 
 def _start(options: RayOptions) -> None:
     _expect_consistent(options)
+    level = logging.INFO if options.verbose else logging.ERROR
     try:
         with _kept_apart(), _signals_kept(), _target(options) as target:
             ray.init(
                 namespace="tune-tasks",
-                logging_level=logging.INFO if options.verbose else logging.ERROR,
+                logging_level=level,
                 log_to_driver=options.verbose,
                 **target,
             )
     except AuthenticationError as exc:
         raise _cannot_join(options, f"no token was found; {_HOW_TO_JOIN}") from exc
-    # OSError: a machine that can start no more processes, among others
+    # OSError: for example if the machine can start no more processes
     except (OSError, RuntimeError, ValueError) as exc:
         if not options.address:
             raise ServiceError(f"cannot start a local Ray cluster: {exc}") from exc

@@ -61,7 +61,7 @@ def only_for_its_owner() -> Iterator[dict[str, Any]]:
         parameter.RayParams, dashboard_agent_listen_port=0, no_monitor=True
     )
     try:
-        # A Ray that is no cluster of machines takes 127.0.0.1 for its address
+        # A Ray that knows of no other machines listens on 127.0.0.1 alone
         with environment(_settings()), replaced(ray_constants, "ENABLE_RAY_CLUSTER", False):
             _read_environment_again()
             with replaced(parameter, "RayParams", parameters):
@@ -85,8 +85,8 @@ def _settings() -> dict[str, str]:
 def _read_environment_again() -> None:
     """Have Ray's C++ part read the environment.
 
-    It has read its settings when it was imported, which may be long ago, and it keeps the token
-    that it has used first.
+    It read its settings when it was imported, which may be long ago, and it keeps the first token
+    that it used.
     """
     Config.initialize("")
     AuthenticationTokenLoader.instance().reset_cache()
@@ -108,9 +108,9 @@ def _own_folder(parent: Path) -> Path:
 def _private_folder(parent: Path) -> Path:
     """Return a folder of the user's that nobody else can enter.
 
-    It is the same one for all clusters, as `/tmp/ray` would be. Ray's folder goes into it, because
-    Ray opens that to everybody. In a folder of temporary files somebody else may have taken our
-    name: then it is a new one.
+    It is the same one for all clusters, as `/tmp/ray` would be. Ray's own folder goes into it,
+    because Ray lets everybody enter its own. If somebody else has taken our name in the folder of
+    temporary files, we make a folder with another name.
     """
     folder = _own_folder(parent)
     try:

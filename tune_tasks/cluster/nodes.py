@@ -1,4 +1,4 @@
-"""The machines of a Ray cluster, and the trials that fit them. Pure."""
+"""The machines of a Ray cluster, and whether trials fit them. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tune_tasks.model.trial import Resources, count
 
-_ROUNDING = 1e-9  # 1 / 0.1 must be 10 slots, whatever the float says
+_ROUNDING = 1e-9  # because three trials of 0.1 CPUs fit 0.3, but 0.3 / 0.1 is less than 3
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Node:
 
     def holds(self, resources: Resources) -> bool:
         """Return whether a trial fits this machine if nothing else runs on it."""
-        return all(has is None or wants <= has for wants, has in self._pairs(resources))
+        return all(has is None or has >= wants for wants, has in self._pairs(resources))
 
     def slots(self, resources: Resources) -> int:
         """Return how many trials of this size fit at once."""
@@ -35,20 +35,25 @@ class Node:
         ]
         if limits:
             return min(limits)
-        # A trial that asks for nothing: as many as there are CPUs
+        # A trial that asks for nothing has no limit: then as many as there are CPUs
         return int(self.cpu) or 1
 
     def without(self, resources: Resources) -> Node:
-        """Return what is left of it beside those resources."""
-        cpu, gpu, memory = (
-            None if has is None else has - wants for wants, has in self._pairs(resources)
+        """Return what is left of this machine beside those resources."""
+        return Node(
+            self.id,
+            self.cpu - resources.cpu,
+            _less(self.gpu, resources.gpu),
+            _less(self.memory, resources.memory),
         )
-        assert cpu is not None
-        return Node(self.id, cpu, gpu, memory)
 
     def _pairs(self, resources: Resources) -> Sequence[tuple[float, float | None]]:
-        """Return of each kind what a trial wants and what this machine has."""
-        return (resources.cpu, self.cpu), (resources.gpu, self.gpu), (resources.memory, self.memory)
+        """Return what a trial wants and what this machine has, of each kind of resource."""
+        return [
+            (resources.cpu, self.cpu),
+            (resources.gpu, self.gpu),
+            (resources.memory, self.memory),
+        ]
 
     def __str__(self) -> str:
         parts = [count(self.cpu, "CPU")]
@@ -57,6 +62,10 @@ class Node:
         if self.memory is not None:
             parts.append(f"{self.memory / 2**30:.3g} GiB of memory")
         return ", ".join(parts)
+
+
+def _less(has: float | None, wants: float) -> float | None:
+    return None if has is None else has - wants
 
 
 @dataclass(frozen=True)
@@ -91,14 +100,17 @@ class Cluster:
 
     def _packs(self, bundles: Sequence[Resources]) -> bool:
         """Return whether a trial's processes fit if they may be spread over the machines."""
+        if not bundles:
+            return False
         free = list(self.nodes)
         largest_first = sorted(bundles, key=lambda bundle: (bundle.gpu, bundle.cpu), reverse=True)
         for bundle in largest_first:
-            place = next((i for i, node in enumerate(free) if node.holds(bundle)), None)
-            if place is None:
+            fitting = [number for number, node in enumerate(free) if node.holds(bundle)]
+            if not fitting:
                 return False
-            free[place] = free[place].without(bundle)
-        return bool(bundles)
+            first = fitting[0]
+            free[first] = free[first].without(bundle)
+        return True
 
 
 def local_cluster(num_cpus: int | None, num_gpus: int | None) -> Cluster:

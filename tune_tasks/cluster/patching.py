@@ -1,4 +1,4 @@
-"""Values of other libraries, and of the environment, that are ours for a while."""
+"""Replaces values of other libraries, and of the environment, for the time of a context."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options by which Ray finds room for an attempt."""
+"""Tells Ray what room an attempt needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trainable that travels once a sweep, in Ray's object store, and not once a trial."""
+"""`StoredTrainable`: a trainable in Ray's object store, sent once a sweep, not once a trial."""
 
 from __future__ import annotations
 

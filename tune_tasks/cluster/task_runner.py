@@ -1,4 +1,4 @@
-"""Prefect's tasks on Ray: prefect-ray's task runner, without what many short trials suffer from."""
+"""Runs Prefect's tasks on Ray: prefect-ray's task runner, made fit for many short trials."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class SweepTaskRunner(RayTaskRunner[Any]):
         self._stored_tasks: dict[int, tuple[Any, Task[Any, Any]]] = {}
         self._context: tuple[str, Any] | None = None
 
-    # Neither calls its base, which would start Ray, and end it
+    # These two do not call their bases, which would start Ray and end it
 
     def __enter__(self) -> SweepTaskRunner:
         self._started = True
@@ -146,7 +146,7 @@ def _run_in_worker(
         _flow_contexts.clear()
         try:
             _flow_contexts[flow_run_id] = _open_flow_context(dict(context))
-        except Exception as exc:  # noqa: BLE001 - if Prefect is away the trial runs all the same
+        except Exception as exc:  # noqa: BLE001 - without Prefect the trial runs all the same
             logger.warning("the trial has no task run: %s", exc)
             return cast("State[Any]", task.fn(**parameters))
         forget_references()

@@ -1,7 +1,4 @@
-"""`tune-tasks best`.
-
-The best trial that MLflow has of an experiment, as a spec that runs it again.
-"""
+"""Makes a spec of the best trial that MLflow has of an experiment."""
 
 from __future__ import annotations
 
@@ -11,8 +8,8 @@ from typing import Any
 
 from tune_tasks.model.masking import MASK, secrets_in
 from tune_tasks.model.objective import Objective
+from tune_tasks.model.paths import dotted
 from tune_tasks.servers.mlflow_client import default_tracking_uri
-from tune_tasks.spec.search_space import dotted
 from tune_tasks.spec.source import dump_yaml, parse_source
 from tune_tasks.sweep.locate import is_script_path
 from tune_tasks.tracking.mlflow_store import MlflowStore, StoredTrial
@@ -25,13 +22,14 @@ def best_spec(
     wanted: Objective | None = None,
     all_sweeps: bool = False,
 ) -> str:
-    """A spec with the best trial of each experiment, YAML with comments.
+    """Return a spec with the best trial of each experiment: YAML with comments.
 
     Args:
         experiments: Their names.
-        cwd: The working directory: the MLflow store's, where none is configured, and the scripts'.
-        wanted: What to go by; else what the experiment's last sweep went by.
-        all_sweeps: Whether to look at all sweeps of an experiment, or the last one only.
+        cwd: The working directory. The scripts are looked for in it, and the MLflow store, too, if
+            no other is configured.
+        wanted: What "best" goes by; None: what the experiment's last sweep went by.
+        all_sweeps: Whether to look at all sweeps of an experiment, or only at its last one.
 
     Raises:
         UsageError: If MLflow has no such trial.
@@ -43,48 +41,55 @@ def best_spec(
 
 
 def spec_of(trial: StoredTrial, cwd: Path) -> str:
-    """The trial as a spec of one experiment, with comments that say where it comes from."""
-    comments = "".join(f"# {' '.join(line.split())}\n" for line in _comments(trial))
-    return comments + dump_yaml({trial.experiment: experiment_of(trial, cwd)})
+    """Return the trial as a spec of one experiment; comments say where it comes from."""
+    # A name may have line breaks, which would end the comment
+    comments = [" ".join(text.split()) for text in _comments(trial)]
+    head = "".join(f"# {comment}\n" for comment in comments)
+    return head + dump_yaml({trial.experiment: experiment_of(trial, cwd)})
 
 
 def _comments(trial: StoredTrial) -> Iterator[str]:
-    tags, objective = trial.tags, trial.objective
+    tags = trial.tags
+    objective = trial.objective
     yield f"{tags['tune_tasks.trial']}: {objective.metric} {trial.value:.6g} ({objective.mode})"
     yield (
         f"sweep {tags['tune_tasks.sweep']}, its trial {tags['tune_tasks.index']} with the seed"
         f" {tags['tune_tasks.seed']}"
     )
     yield f"MLflow run {trial.run_id}"
-    if task_run := tags.get("prefect.task_run_id"):
-        yield f"Prefect task run {task_run}, flow run {tags.get('prefect.flow_run_id', 'unknown')}"
+    task_run = tags.get("prefect.task_run_id")
+    if task_run:
+        flow_run = tags.get("prefect.flow_run_id", "unknown")
+        yield f"Prefect task run {task_run}, flow run {flow_run}"
     if "script_file_path" not in trial.config:
         yield "It was a Python function: config.script_file_path is to be added"
-    if masks := [dotted(path) for path in secrets_in(trial.config)]:
-        yield (
-            f"Secrets are not stored: write yours in place of {MASK} in"
-            f" config.{', config.'.join(masks)}"
-        )
+    masked_keys = [f"config.{dotted(path)}" for path in secrets_in(trial.config)]
+    if masked_keys:
+        keys = ", ".join(masked_keys)
+        yield f"Secrets are not stored: write yours in place of {MASK} in {keys}"
 
 
 def experiment_of(trial: StoredTrial, cwd: Path) -> dict[str, Any]:
-    """The trial's experiment with the trial's config in place of the search space."""
-    given: dict[str, Any] = parse_source(trial.spec_text, "spec.yaml").data[trial.experiment]
-    kept = {key: value for key, value in given.items() if key not in ("num_trials", "config")}
-    return {**kept, "config": _with_script(trial, cwd)}
+    """Return the trial's experiment with the trial's config in place of the search space."""
+    experiments = parse_source(trial.spec_text, "spec.yaml").data
+    experiment: dict[str, Any] = dict(experiments[trial.experiment])
+    experiment.pop("num_trials", None)
+    experiment.pop("config", None)
+    return {**experiment, "config": _with_script(trial, cwd)}
 
 
 def _with_script(trial: StoredTrial, cwd: Path) -> dict[str, Any]:
-    """The config; a script that was found beside the spec is named from the working directory."""
-    config, script = dict(trial.config), Path(trial.tags.get("mlflow.source.name", ""))
+    """Return the config with a script that the working directory has under this name.
+
+    The script of the sweep may have been found beside its spec, in another folder.
+    """
+    config = dict(trial.config)
     written = config.get("script_file_path")
-    if (
-        isinstance(written, str)
-        and is_script_path(written)
-        and script.is_absolute()
-        and not (cwd / written).is_file()
-    ):
-        config["script_file_path"] = str(
-            script.relative_to(cwd) if script.is_relative_to(cwd) else script
-        )
+    if not isinstance(written, str) or not is_script_path(written):
+        return config
+    script = Path(trial.tags.get("mlflow.source.name", ""))
+    if script.is_absolute() and not (cwd / written).is_file():
+        if script.is_relative_to(cwd):
+            script = script.relative_to(cwd)
+        config["script_file_path"] = str(script)
     return config

@@ -1,6 +1,6 @@
-"""Drafts a deployment of the flow: the spec's content, its parameters, a schedule.
+"""Drafts a deployment of the flow, and checks it before Prefect is told of it.
 
-Everything is checked before Prefect is told of it.
+A draft has the spec's content, the other parameters of the flow, and a schedule.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from tune_tasks.errors import UsageError, did_you_mean
 from tune_tasks.model.masking import secrets_in
+from tune_tasks.model.paths import dotted, nodes
 from tune_tasks.model.text import one_line
-from tune_tasks.spec.search_space import dotted
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.request import Request
 from tune_tasks.trial.script import ScriptTrainable
@@ -35,10 +35,10 @@ class Timing:
     """When a deployment runs: by cron, interval or rrule; without one, only when asked to.
 
     Attributes:
-        cron: Five fields, e.g. `0 2 * * *`.
+        cron: Five fields, such as `0 2 * * *`.
         interval_s: Seconds from one start to the next.
         rrule: A recurrence rule of RFC 5545.
-        timezone: What cron and rrule are read in; UTC if it is not given.
+        timezone: The zone of cron and rrule; None: UTC.
     """
 
     cron: str | None = None
@@ -47,41 +47,43 @@ class Timing:
     timezone: str | None = None
 
     def check(self) -> None:
-        """Check the schedule, but for what a cron, interval or rrule says: Prefect checks that.
+        """Check everything but what a cron, interval or rrule says, which Prefect checks.
 
         Raises:
             UsageError: If there is more than one schedule, or the timezone does not exist.
         """
-        given = {"--cron": self.cron, "--interval": self.interval_s, "--rrule": self.rrule}
-        flags = [flag for flag, value in given.items() if value is not None]
         if self.cron is not None:
             _check_cron(self.cron)
+        schedules = {"--cron": self.cron, "--interval": self.interval_s, "--rrule": self.rrule}
+        flags = [flag for flag, value in schedules.items() if value is not None]
         if len(flags) > 1:
             raise UsageError(
                 f"{' and '.join(flags)}: a deployment has one schedule; give one of --cron,"
                 " --interval, --rrule"
             )
-        if self.timezone is None:
-            return
-        if not flags:
-            raise UsageError(
-                "--timezone without a schedule; give --cron, --interval or --rrule with it"
-            )
-        zones = zoneinfo.available_timezones()
-        if self.timezone not in zones:
-            hint = did_you_mean(self.timezone, zones)
-            raise UsageError(
-                f"--timezone: no time zone {self.timezone!r}{hint} (expected a name such as"
-                " 'Europe/Berlin')"
-            )
+        if self.timezone is not None:
+            _check_timezone(self.timezone, has_schedule=bool(flags))
+
+
+def _check_timezone(timezone: str, *, has_schedule: bool) -> None:
+    if not has_schedule:
+        raise UsageError(
+            "--timezone without a schedule; give --cron, --interval or --rrule with it"
+        )
+    zones = zoneinfo.available_timezones()
+    if timezone not in zones:
+        hint = did_you_mean(timezone, zones)
+        raise UsageError(
+            f"--timezone: no time zone {timezone!r}{hint} (expected a name such as 'Europe/Berlin')"
+        )
 
 
 def _check_cron(cron: str) -> None:
     """Refuse a sixth field: Prefect takes it for seconds, and would start a sweep in each."""
     count = len(cron.split())
     if count != _CRON_FIELDS and not cron.startswith("@"):
-        fields = "five fields (minute, hour, day, month and weekday), e.g. '0 2 * * *'"
-        raise UsageError(f"--cron: expected {fields}, got {count}: {cron!r}")
+        expected = "five fields (minute, hour, day, month and weekday), e.g. '0 2 * * *'"
+        raise UsageError(f"--cron: expected {expected}, got {count}: {cron!r}")
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class Draft:
     Attributes:
         parameters: The flow's, `spec` among them; the others as they were given.
         paused: Whether its schedule is off.
-        warnings: What is allowed but hardly meant.
+        warnings: What is allowed, but hardly meant.
     """
 
     name: str
@@ -106,7 +108,7 @@ class Draft:
 def draft(
     request: Request, timing: Timing, *, name: str | None, tags: Sequence[str], paused: bool
 ) -> Draft:
-    """A deployment of a request that plans well.
+    """Draft a deployment of a request.
 
     Args:
         request: With a spec file.
@@ -119,22 +121,26 @@ def draft(
         BadInputError: If the spec, a parameter, the name or the schedule is wrong.
     """
     plan = request.plan({})
-    name = Path(request.spec_file or "sweep").stem if name is None else name
+    if name is None:
+        name = Path(request.spec_file or "sweep").stem
+    _check_name(name)
+    timing.check()
+    return Draft(
+        name=name,
+        description=_description(plan, request),
+        parameters={"spec": spec_content(plan), **_given(request)},
+        timing=timing,
+        tags=tuple(tags),
+        paused=paused,
+        warnings=tuple(_warnings(plan)),
+    )
+
+
+def _check_name(name: str) -> None:
     if not name.strip() or set(name) & set(_BANNED):
         raise UsageError(
             f"--name: expected a name without any of {' '.join(_BANNED)}, got {name!r}"
         )
-    timing.check()
-    parameters = {"spec": spec_content(plan), **_given(request)}
-    return Draft(
-        name,
-        _description(plan, request),
-        parameters,
-        timing,
-        tuple(tags),
-        paused,
-        tuple(_warnings(plan)),
-    )
 
 
 def _warnings(plan: Plan) -> Iterator[str]:
@@ -148,9 +154,9 @@ def _warnings(plan: Plan) -> Iterator[str]:
 
 
 def spec_content(plan: Plan) -> dict[str, Any]:
-    """The spec as it was given, but its scripts' paths are absolute.
+    """Return the spec as it was given, but with absolute paths of its scripts.
 
-    A worker runs in another folder, and would not find them.
+    A worker runs in another folder, and would not find them otherwise.
 
     Raises:
         UsageError: If the spec holds what JSON cannot, such as NaN, or what Prefect's server would
@@ -159,45 +165,40 @@ def spec_content(plan: Plan) -> dict[str, Any]:
     content: dict[str, Any] = copy.deepcopy(dict(plan.given))
     for experiment in plan.experiments:
         if isinstance(experiment.trainable, ScriptTrainable):
-            content[experiment.name]["config"]["script_file_path"] = os.fspath(
-                experiment.trainable.path
-            )
+            script = os.fspath(experiment.trainable.path)
+            content[experiment.name]["config"]["script_file_path"] = script
     try:
         json.dumps(content, allow_nan=False)
     except ValueError as exc:
         raise UsageError(
             f"the spec cannot be a deployment's parameter, which is JSON: {exc}"
         ) from None
-    for path in _prefects_mappings(content, ()):
-        # Prefect's server would replace the mapping with a template's text, a variable's value or
-        # parsed JSON.
-        place = ".".join(path) or "the spec"
-        raise UsageError(
-            f"{place}: a deployment's spec cannot have the key {_PREFECTS_KEY!r}, which Prefect"
-            " takes for itself"
-        )
+    _expect_nothing_of_prefects(content)
     return content
 
 
-def _prefects_mappings(node: object, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    if isinstance(node, dict):
-        if _PREFECTS_KEY in node:
-            yield path
-        for key, value in node.items():
-            yield from _prefects_mappings(value, (*path, str(key)))
-    elif isinstance(node, (list, tuple)):
-        for index, value in enumerate(node):
-            yield from _prefects_mappings(value, (*path, str(index)))
+def _expect_nothing_of_prefects(content: Mapping[str, Any]) -> None:
+    """Refuse a mapping that Prefect's server would replace.
+
+    It would put a template's text, a variable's value or parsed JSON in its place.
+    """
+    for path, node in nodes(content):
+        if isinstance(node, Mapping) and _PREFECTS_KEY in node:
+            raise UsageError(
+                f"{dotted(path) or 'the spec'}: a deployment's spec cannot have the key"
+                f" {_PREFECTS_KEY!r}, which Prefect takes for itself"
+            )
 
 
 def _given(request: Request) -> dict[str, Any]:
-    given = {
-        field.name: getattr(request, field.name)
-        for field in fields(request)
-        if field.name not in _GIVEN_OTHERWISE
-    }
+    """Return the request's parameters that are not the defaults, without the spec."""
+    given = {}
     defaults = Request()
-    return {name: value for name, value in given.items() if value != getattr(defaults, name)}
+    for field in fields(request):
+        value = getattr(request, field.name)
+        if field.name not in _GIVEN_OTHERWISE and value != getattr(defaults, field.name):
+            given[field.name] = value
+    return given
 
 
 def _description(plan: Plan, request: Request) -> str:
@@ -209,11 +210,10 @@ def _description(plan: Plan, request: Request) -> str:
 
 
 def parse_parameters(settings: Sequence[str]) -> dict[str, Any]:
-    """The flow's parameters from `KEY=VALUE`; a value that is not JSON is text.
+    """Return the flow's parameters from `KEY=VALUE`; a value that is not JSON is text.
 
     Raises:
-        UsageError: If there is no such parameter (the message names the nearest), or its value is
-            wrong.
+        UsageError: If there is no such parameter, or its value is wrong.
     """
     types = get_type_hints(Request, include_extras=True)
     known = [name for name in types if name not in _GIVEN_OTHERWISE]
@@ -241,9 +241,7 @@ def _value(name: str, text: str, expected: Any) -> Any:
     try:
         return TypeAdapter(expected).validate_python(value, strict=True)
     except ValidationError as exc:
-        message = (
-            exc.errors()[0]["msg"]
-            .replace("Input should be", "expected")
-            .replace("dictionary", "JSON object")
-        )
-        raise UsageError(f"--param {name}: {message}, got {value!r}") from None
+        problem = exc.errors()[0]["msg"]
+        expected = problem.replace("Input should be", "expected")
+        expected = expected.replace("dictionary", "JSON object")
+        raise UsageError(f"--param {name}: {expected}, got {value!r}") from None

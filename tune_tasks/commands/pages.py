@@ -1,7 +1,4 @@
-"""`tune-tasks ui`.
-
-Prefect's and MLflow's pages on what the runs wrote, on loopback, until Ctrl-C.
-"""
+"""Serves Prefect's and MLflow's pages on what the runs wrote, on loopback, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -43,47 +40,55 @@ _END_TIMEOUT_S = 10.0
 def serve(*, open_browser: bool) -> None:
     """Serve both until Ctrl-C; a server that is there already is shown, not started again.
 
+    Args:
+        open_browser: Whether to open them in the user's browser.
+
     Raises:
         ServiceError: If one cannot be started.
     """
-    # Ends as Ctrl-C does, and so the servers with it
+    # SIGTERM ends this process as Ctrl-C does, so that the servers end with it
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     uri = default_tracking_uri(Path.cwd())
     expect_usable(uri)
     with prefect_server() as wait_for_prefect, _mlflow_server(uri) as mlflow_url:
         prefect = wait_for_prefect()
-        lines = [f"Prefect: {prefect.ui_url}", f"MLflow:  {mlflow_url}"]
-        if last := _last_sweep():
-            lines.append(f"The last sweep: {last}")
-        lines += [
-            f"The last trials of {name}, compared: {mlflow_url}{path}"
-            for name, path in _last_views(uri).items()
-        ]
+        lines = list(_addresses(prefect, mlflow_url, uri))
         # From the first line that a user sees, Ctrl-C is the way out
         with contextlib.suppress(KeyboardInterrupt):
-            if prefect.sign_in_url:
-                lines.append(
-                    "Another browser signs in to Prefect, once, by (keep it to yourself):"
-                    f" {prefect.sign_in_url}"
-                )
             print(*lines, "Ctrl-C ends them.", sep="\n", flush=True)
-            for url in (_page_to_open(prefect), mlflow_url) if open_browser else ():
-                webbrowser.open(url)
+            if open_browser:
+                webbrowser.open(_page_to_open(prefect))
+                webbrowser.open(mlflow_url)
             while True:
                 time.sleep(3600)
 
 
-def _page_to_open(prefect: PrefectAddress) -> str:
-    """Prefect's pages, or a file that sends a browser there to sign in.
+def _addresses(prefect: PrefectAddress, mlflow_url: str, uri: str) -> Iterator[str]:
+    """Yield a line for each address that a user may want."""
+    yield f"Prefect: {prefect.ui_url}"
+    yield f"MLflow:  {mlflow_url}"
+    last_sweep = _last_sweep()
+    if last_sweep:
+        yield f"The last sweep: {last_sweep}"
+    for name, path in _last_views(uri).items():
+        yield f"The last trials of {name}, compared: {mlflow_url}{path}"
+    if prefect.sign_in_url:
+        yield (
+            "Another browser signs in to Prefect, once, by (keep it to yourself):"
+            f" {prefect.sign_in_url}"
+        )
 
-    What it is started with, all users can see.
+
+def _page_to_open(prefect: PrefectAddress) -> str:
+    """Return the address of Prefect's pages, or of a file that sends a browser there to sign in.
+
+    The address for signing in is a secret, and all users can see what a browser is started with.
     """
     if not prefect.sign_in_url:
         return prefect.ui_url
+    address = json.dumps(prefect.sign_in_url)
     file = own_server_files().sign_in
-    write_aside(
-        file, f"<!doctype html><script>location.replace({json.dumps(prefect.sign_in_url)})</script>"
-    )
+    write_aside(file, f"<!doctype html><script>location.replace({address})</script>")
     return file.as_uri()
 
 
@@ -108,11 +113,11 @@ def _mlflow_server(uri: str) -> Iterator[str]:
         return
     with listen() as listener:
         url = f"http://127.0.0.1:{port_of(listener)}"
-        # The listening socket goes along as its standard input: nothing else can answer at the
-        # address meanwhile.
+        # MLflow gets the listening socket as its standard input. If it opened the port itself,
+        # another process could answer there first.
         command = [sys.executable, "-m", "mlflow", "server", "--uvicorn-opts", "--fd 0"]
         command += ["--backend-store-uri", uri, "--workers", "1"]
-        # With its defaults MLflow is 15 processes and 2.3 GB.
+        # By default MLflow would be 15 processes, with 2.3 GB
         env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         process = subprocess.Popen(  # noqa: S603 - MLflow's own command
             command,

@@ -1,7 +1,4 @@
-"""`tune-tasks deploy` and `serve`.
-
-The flow as a deployment of a Prefect server, run by a worker, or by this process.
-"""
+"""Makes a deployment of a Prefect server from a draft, for workers or this process to run."""
 
 from __future__ import annotations
 
@@ -47,12 +44,14 @@ from tune_tasks.servers.prefect import (
 )
 
 _POOL_TYPE = "process"
-_MOST_POOLS = 200  # of one answer of the server
-_MOST_DETAIL = 300  # characters of an answer
-# The last is what an answer that is no JSON, such as a proxy's page, comes to.
+_MOST_POOLS = 200
+"""The server gives no more pools in one answer."""
+_MOST_DETAIL = 300
+"""The most characters of an answer that a message repeats."""
+# JSONDecodeError: the server answered with something else than JSON, such as a proxy's page
 _PREFECTS_ERRORS = (PrefectException, DeploymentApplyError, httpx.HTTPError, json.JSONDecodeError)
-# A sweep that is due while the last one runs is left out: waiting ones would pile up, and start at
-# odd times.
+# A sweep that is due while the last one runs is left out, because waiting sweeps would pile up, and
+# start at odd times.
 _ONE_AT_A_TIME = ConcurrencyLimitConfig(
     limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
 )
@@ -61,13 +60,14 @@ _ONE_AT_A_TIME = ConcurrencyLimitConfig(
 def deploy(draft: Draft, *, pool: str | None, working_dir: Path) -> str:
     """Create the deployment, or bring the one of that name up to date.
 
-    Returns the address of its page.
-
     Args:
         draft: What it holds.
         pool: The process work pool whose workers run it; None: the only one there is.
-        working_dir: Where they run it: an absolute path of the worker's machine, so that nothing
-            looks for it here.
+        working_dir: The folder that they run it in. An absolute path of the worker's machine, so it
+            is not looked for here.
+
+    Returns:
+        The address of its page.
 
     Raises:
         UsageError: If the schedule, the pool or the folder is wrong, or no server stays.
@@ -80,11 +80,14 @@ def deploy(draft: Draft, *, pool: str | None, working_dir: Path) -> str:
             f" {str(working_dir)!r}"
         )
     with standing_server() as address, _readable_errors():
-        job = {"working_dir": str(working_dir)}
         deployment = _deployment(
-            draft, schedule, work_pool_name=_process_pool(pool), job_variables=job
+            draft,
+            schedule,
+            work_pool_name=_process_pool(pool),
+            job_variables={"working_dir": str(working_dir)},
         )
-        return _page(address, cast("UUID", deployment.apply()))
+        deployment_id = cast("UUID", deployment.apply())
+    return _page(address, deployment_id)
 
 
 def serve(draft: Draft) -> None:
@@ -107,17 +110,18 @@ async def _serve(deployment: RunnerDeployment, address: PrefectAddress) -> None:
     running = asyncio.create_task(runner.start())
     while not (runner.started or running.done()):
         await asyncio.sleep(0.05)
-    for number in (signal.SIGINT, signal.SIGTERM):  # after the runner has set its own
+    # Only once the runner has started, because it sets handlers of its own
+    for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, asked_to_end.set)
-    print(f"Deployment: {deployment.full_name}\nIts page:   {_page(address, deployment_id)}")
-    print(
-        f"Start a run there, or by: prefect deployment run {deployment.full_name!r}\nCtrl-C"
-        " ends it.",
-        flush=True,
-    )
-    await asyncio.wait(
-        [running, asyncio.create_task(asked_to_end.wait())], return_when=asyncio.FIRST_COMPLETED
-    )
+    lines = [
+        f"Deployment: {deployment.full_name}",
+        f"Its page:   {_page(address, deployment_id)}",
+        f"Start a run there, or by: prefect deployment run {deployment.full_name!r}",
+        "Ctrl-C ends it.",
+    ]
+    print(*lines, sep="\n", flush=True)
+    waiting = asyncio.create_task(asked_to_end.wait())
+    await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)
     if not running.done():
         await runner.astop()
     await running
@@ -135,15 +139,15 @@ def _what_went_wrong(error: Exception) -> str:
     answered = http_error(error)
     if answered is None:
         return f"cannot be used ({type(error).__name__}: {error})"
-    status = answered.response.status_code
-    if refused := refusal(status):
+    response = answered.response
+    refused = refusal(response.status_code)
+    if refused:
         return refused
-    detail = (
-        str(error)
-        if isinstance(error, DeploymentApplyError)
-        else answered.response.text[:_MOST_DETAIL]
-    )
-    return f"answered {status}: {' '.join(detail.split()) or answered.response.reason_phrase}"
+    detail = response.text[:_MOST_DETAIL]
+    if isinstance(error, DeploymentApplyError):
+        detail = str(error)
+    in_one_line = " ".join(detail.split()) or response.reason_phrase
+    return f"answered {response.status_code}: {in_one_line}"
 
 
 def _schedule(timing: Timing) -> SCHEDULE_TYPES | None:
@@ -153,24 +157,21 @@ def _schedule(timing: Timing) -> SCHEDULE_TYPES | None:
         if timing.rrule is not None:
             return RRuleSchedule(rrule=timing.rrule, timezone=timing.timezone)
         if timing.interval_s is not None:
-            return IntervalSchedule(
-                interval=datetime.timedelta(seconds=timing.interval_s), timezone=timing.timezone
-            )
+            interval = datetime.timedelta(seconds=timing.interval_s)
+            return IntervalSchedule(interval=interval, timezone=timing.timezone)
     except (ValidationError, OverflowError) as exc:
-        flag, value, example = _written(timing)
-        raise UsageError(f"{flag}: expected {example}, got {value!r}") from exc
+        flag, value, expected = _written(timing)
+        raise UsageError(f"{flag}: expected {expected}, got {value!r}") from exc
     return None
 
 
 def _written(timing: Timing) -> tuple[str, object, str]:
+    """Return the schedule's flag, its value, and what the flag expects."""
     if timing.cron is not None:
         return "--cron", timing.cron, "minute, hour, day, month and weekday, e.g. '0 2 * * *'"
     if timing.rrule is not None:
-        return (
-            "--rrule",
-            timing.rrule,
-            "a recurrence rule, e.g. 'FREQ=WEEKLY;BYDAY=MO;BYHOUR=2;BYMINUTE=0'",
-        )
+        example = "a recurrence rule, e.g. 'FREQ=WEEKLY;BYDAY=MO;BYHOUR=2;BYMINUTE=0'"
+        return "--rrule", timing.rrule, example
     return "--interval", timing.interval_s, "a number of seconds"
 
 
@@ -218,9 +219,8 @@ def _only(names: Sequence[str], pools: Sequence[WorkPool]) -> str:
 
 
 def _there_are(pools: Sequence[WorkPool]) -> str:
-    return (
-        f"(its pools: {', '.join(f'{pool.name} of type {pool.type}' for pool in pools) or 'none'})"
-    )
+    names = ", ".join(f"{pool.name} of type {pool.type}" for pool in pools)
+    return f"(its pools: {names or 'none'})"
 
 
 def _how_to_make(name: str) -> str:
