@@ -31,7 +31,7 @@ from tune_tasks.spec import names
 from tune_tasks.spec import schema as spec
 from tune_tasks.spec.expressions import budget, syntax, values
 from tune_tasks.spec.expressions import functions as eval_language
-from tune_tasks.sweep.plan import make_plan
+from tune_tasks.sweep.planning import make_plan
 
 DOCS = Path(__file__).parent
 SCHEMA = DOCS.parent / "examples" / "tune-tasks.schema.json"

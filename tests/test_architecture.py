@@ -124,7 +124,7 @@ def test_what_is_light_stays_light():
         f"tune_tasks.{name}"
         for name in (
             "spec.schema",
-            "sweep.plan",
+            "sweep.planning",
             "trial.reporter",
             "trial.attempt",
             "trial.monitor",

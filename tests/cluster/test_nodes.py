@@ -8,7 +8,8 @@ from tune_tasks.cluster.nodes import Cluster, Node, local_cluster
 from tune_tasks.errors import ResourcesError
 from tune_tasks.model.trial import Resources
 from tune_tasks.spec.schema import spec_from_data
-from tune_tasks.sweep.plan import Need, make_plan
+from tune_tasks.sweep.plan import Need
+from tune_tasks.sweep.planning import make_plan
 
 GIB = 2**30
 TWO = Cluster([Node("a", 4, 1, 8 * GIB), Node("b", 2, 0, 4 * GIB)])

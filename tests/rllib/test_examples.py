@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tune_tasks.spec.schema import load_spec
-from tune_tasks.sweep.plan import make_plan
+from tune_tasks.sweep.planning import make_plan
 
 pytestmark = pytest.mark.rllib
 

@@ -49,7 +49,7 @@ def _best_says_what_is_missing(folder):
     from tune_tasks.commands.best_spec import best_spec
     from tune_tasks.errors import SpecError
     from tune_tasks.spec.schema import load_spec
-    from tune_tasks.sweep.plan import make_plan
+    from tune_tasks.sweep.planning import make_plan
 
     text = best_spec(["exp"], folder)
     assert (

@@ -18,7 +18,7 @@ from tune_tasks.spec.schema import spec_from_data
 from tune_tasks.sweep.closing import Closing
 from tune_tasks.sweep.interruption import Patience
 from tune_tasks.sweep.outline import summary_of
-from tune_tasks.sweep.plan import make_plan
+from tune_tasks.sweep.planning import make_plan
 from tune_tasks.sweep.records import Attempt, Records
 from tune_tasks.testing.recorder import FakeRecorder
 from tune_tasks.tracking.info import ExperimentInfo, SweepInfo

@@ -20,7 +20,8 @@ from tune_tasks.recording.client import RecorderClient
 from tune_tasks.results.summary import Summary
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.spec.schema import MAX_TRIALS, load_spec, spec_from_data
-from tune_tasks.sweep.plan import Plan, make_plan
+from tune_tasks.sweep.plan import Plan
+from tune_tasks.sweep.planning import make_plan
 from tune_tasks.sweep.status import Display, NoDisplay
 from tune_tasks.trial.trainable import TrainFunction
 

@@ -1,4 +1,4 @@
-"""A spec to what would run: scripts, seeds, order, warnings; and nothing of it executed."""
+"""From a spec to what would run: scripts, seeds, order, warnings; and nothing of it executed."""
 
 import copy
 import itertools
@@ -11,7 +11,7 @@ from tune_tasks.model.trial import Resources
 from tune_tasks.spec import expansion
 from tune_tasks.spec.expressions.budget import Budget
 from tune_tasks.spec.schema import load_spec, spec_from_data
-from tune_tasks.sweep.plan import make_plan
+from tune_tasks.sweep.planning import make_plan
 
 
 def train(config, status_reporter):

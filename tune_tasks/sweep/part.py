@@ -1,0 +1,52 @@
+"""One experiment of a spec, with the places in the spec's file that messages name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tune_tasks.errors import Location
+from tune_tasks.spec.schema import ExperimentSpec, Spec
+from tune_tasks.spec.source import NodePath
+
+SCRIPT = "script"
+"""The `alg` of an experiment whose trials run a script, and not an algorithm of RLlib's."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One experiment of a spec.
+
+    Attributes:
+        spec: The whole spec.
+        name: The experiment's name.
+        experiment: What is to run. It may differ from what the file says.
+    """
+
+    spec: Spec
+    name: str
+    experiment: ExperimentSpec
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """The experiment as the file says it, as plain data."""
+        return self.spec.source.data[self.name] or {}
+
+    @property
+    def is_script(self) -> bool:
+        """Whether its trials run a script."""
+        return self.experiment.alg == SCRIPT
+
+    def at(self, path: NodePath, *, key: bool = False) -> Location | None:
+        """Return the place of a value by its path within the experiment; None if it has none.
+
+        Args:
+            path: Keys and list indices.
+            key: Whether to return the place of the last key in place of its value's.
+        """
+        return self.spec.source.at((self.name, *path), key=key)
+
+    def in_config(self, path: NodePath) -> Location | None:
+        """Return the place of a value by its path within `config`."""
+        return self.at(("config", *path))

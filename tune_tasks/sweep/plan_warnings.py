@@ -1,0 +1,86 @@
+"""What a spec may say, but probably does not mean: the warnings of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tune_tasks.errors import Location, nearest
+from tune_tasks.result import STOP_METRICS
+from tune_tasks.rllib.planning import ignored
+from tune_tasks.spec.expansion import num_trials
+from tune_tasks.spec.lookalikes import unsearched, variables
+from tune_tasks.spec.search_space import SearchSpace, dotted
+from tune_tasks.sweep.part import Part
+
+_COUNTABLE = 10**30
+
+
+def warnings_of(part: Part, space: SearchSpace) -> Iterator[str]:
+    """Yield the warnings about an experiment, each with its place.
+
+    Args:
+        part: The experiment.
+        space: The search space of its config.
+    """
+    for place, about, text in _all_doubts(part, space):
+        warning = f"{part.name}{about}: {text}"
+        if place:
+            warning = f"{place}: {warning}"
+        yield warning
+
+
+_Doubt = tuple[Location | None, str, str]
+"""A place, the path there such as `.config.lr`, and what is doubtful about the value."""
+
+
+def _all_doubts(part: Part, space: SearchSpace) -> Iterator[_Doubt]:
+    yield from _about_size(part, space)
+    yield from _about_an_end(part)
+    for path, reason in unsearched(part.experiment.config):
+        yield part.in_config(path), f".config.{dotted(path)}", reason
+    for path, reason in variables(part.given):
+        yield part.at(path), f".{dotted(path)}", reason
+    for key, reason in ignored(part.experiment):
+        yield part.at(("config", key), key=True), f".config.{key}", reason
+    yield from _about_criteria(part)
+
+
+def _about_size(part: Part, space: SearchSpace) -> Iterator[_Doubt]:
+    if num_trials(part.experiment, space) < space.grid_size:
+        tried = part.experiment.num_trials
+        size = shown_count(space.grid_size)
+        text = f"{tried} of the grid's {size} combinations are tried"
+        yield part.at(("num_trials",)), ".num_trials", text
+
+
+def _about_an_end(part: Part) -> Iterator[_Doubt]:
+    if not part.is_script and not part.experiment.stop:
+        alg = part.experiment.alg
+        text = (
+            f"no `stop`: a trial of {alg} never ends by itself; e.g. stop: {{time_total_s: 3600}}"
+        )
+        yield part.at((), key=True), "", text
+
+
+def _about_criteria(part: Part) -> Iterator[_Doubt]:
+    for metric in part.experiment.stop:
+        if metric in STOP_METRICS:
+            continue
+        meant = nearest(metric, STOP_METRICS)
+        if meant and _is_misspelt(metric, meant):
+            text = f"no metric of TrainingResult; did you mean {meant!r}?"
+            yield part.at(("stop", metric), key=True), f".stop.{metric}", text
+
+
+def _is_misspelt(name: str, meant: str) -> bool:
+    """Return whether a name is so near to a metric's that it can hardly be a script's own."""
+    is_as_long = abs(len(name) - len(meant)) <= 2
+    return is_as_long and name[0] == meant[0] and nearest(name, [meant]) == meant
+
+
+def shown_count(count: int) -> str:
+    """Return a number of combinations as a text."""
+    # Python refuses to write more than 4,300 digits.
+    if count >= _COUNTABLE:
+        return f"more than {_COUNTABLE:.0e}"
+    return f"{count:,}"

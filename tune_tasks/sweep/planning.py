@@ -1,0 +1,257 @@
+"""From a checked spec to a plan: seeds drawn, scripts located, every trial checked.
+
+Starts nothing, and executes nothing of the spec.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import getitem
+from typing import cast
+
+from tune_tasks.errors import Location, SpecError, TrainableError, UsageError
+from tune_tasks.model.masking import is_mask, secrets_in
+from tune_tasks.model.stopping import parse_criterion
+from tune_tasks.model.trial import Trial
+from tune_tasks.rllib.planning import in_our_names, rllib_plan
+from tune_tasks.spec.expansion import Expansion
+from tune_tasks.spec.expansion import num_trials as number_of_trials
+from tune_tasks.spec.expressions.budget import Budget
+from tune_tasks.spec.schema import MAX_TRIALS, ExperimentSpec, Spec
+from tune_tasks.spec.search_space import SearchSpace, dotted
+from tune_tasks.sweep.locate import locate
+from tune_tasks.sweep.part import Part
+from tune_tasks.sweep.plan import Need, Plan, PlannedExperiment
+from tune_tasks.sweep.plan_warnings import shown_count, warnings_of
+from tune_tasks.trial.trainable import CallableTrainable, Trainable, TrainFunction
+
+_ONLY_RLLIB = ("checkpoint_freq", "checkpoint_at_end", "restore")
+_MOST_WARNINGS = 50
+
+
+def make_plan(
+    spec: Spec,
+    *,
+    seed: int | None = None,
+    num_trials: int | None = None,
+    stop: Mapping[str, float | str] | None = None,
+    callables: Mapping[str, TrainFunction] | None = None,
+    drawn_seed: int | None = None,
+) -> Plan:
+    """Check every trial of a spec, and make each of them when it is asked for.
+
+    Args:
+        spec: From `load_spec` or `spec_from_data`.
+        seed: Takes the place of the experiments' own seeds.
+        num_trials: Takes the place of the experiments' own `num_trials`.
+        stop: Criteria for every experiment; they replace its own criteria of the same metrics.
+        callables: Python functions by experiment name, for experiments that name no script.
+        drawn_seed: The seed of the experiments that have none; drawn here if it is None.
+
+    Raises:
+        SpecError: If a search space, an expression or a script is wrong.
+        UsageError: If `seed` or `num_trials` is out of its range, or `stop` has something that is
+            not a criterion.
+    """
+    beside = _Beside(num_trials, seed, stop or {})
+    beside.check()
+    if drawn_seed is None:
+        drawn_seed = secrets.randbelow(2**31)
+    return _Planner(spec, beside, callables or {}, drawn_seed).plan()
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """What is given beside the spec, and takes the place of what the spec says."""
+
+    num_trials: int | None
+    seed: int | None
+    stop: Mapping[str, float | str]
+
+    def check(self) -> None:
+        seed = self.seed
+        if seed is not None and not 0 <= seed < 2**63:
+            raise UsageError(f"seed: expected a whole number from 0 to 2**63 - 1, got {seed}")
+        count = self.num_trials
+        if count is not None and not 1 <= count <= MAX_TRIALS:
+            raise UsageError(
+                f"num_trials: expected a whole number from 1 to {MAX_TRIALS:,}, got {count}"
+            )
+        for metric, bound in self.stop.items():
+            try:
+                parse_criterion(metric, bound)
+            except ValueError as exc:
+                raise UsageError(f"stop.{metric}: {exc}") from None
+
+    def overrides(self, experiment: ExperimentSpec) -> dict[str, object]:
+        """Return what it says in place of an experiment's own keys."""
+        overrides: dict[str, object] = {}
+        if self.num_trials is not None:
+            overrides["num_trials"] = self.num_trials
+        if self.seed is not None:
+            overrides["seed"] = self.seed
+        if self.stop:
+            overrides["stop"] = {**experiment.stop, **self.stop}
+        return overrides
+
+
+class _Planner:
+    """Plans every experiment of a spec, and notes all that is wrong before it raises.
+
+    Args:
+        spec: The spec.
+        beside: What is given beside the spec.
+        callables: Python functions by experiment name.
+        drawn_seed: The seed of the experiments that have none.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        beside: _Beside,
+        callables: Mapping[str, TrainFunction],
+        drawn_seed: int,
+    ) -> None:
+        self._spec = spec
+        self._beside = beside
+        self._callables = callables
+        self._drawn_seed = drawn_seed
+        self._budget = Budget()
+        self._warnings = list(spec.warnings)
+        self._problems: list[SpecError] = []
+        self._said: set[tuple[Location, str]] = set()
+
+    def plan(self) -> Plan:
+        experiments: list[PlannedExperiment] = []
+        source: dict[str, object] = {}
+        for name, given in self._spec.experiments.items():
+            overrides = self._beside.overrides(given)
+            part = Part(self._spec, name, given.model_copy(update=overrides))
+            source[name] = {**part.given, **overrides}
+            with self._noting_problems(part):
+                experiments.append(self._planned(part))
+        if self._problems:
+            raise SpecError.of(self._problems)
+        return Plan(experiments, self._spec.source.data, source, self._first_warnings())
+
+    def _planned(self, part: Part) -> PlannedExperiment:
+        _expect_no_mask(part)
+        space = SearchSpace(part.experiment.config, part.in_config)
+        _check_size(part, space)
+        seed = part.experiment.seed
+        if seed is None:
+            seed = self._drawn_seed
+        if part.is_script:
+            planned = self._of_script(part, space, seed)
+        else:
+            planned = self._of_rllib(part, space, seed)
+        self._warnings += warnings_of(replace(part, experiment=planned.spec), space)
+        return planned
+
+    def _of_script(self, part: Part, space: SearchSpace, seed: int) -> PlannedExperiment:
+        experiment = part.experiment
+        trainable = _script(part, self._callables)
+        trials = self._expanded(part.name, experiment, space, seed)
+        needs = [Need(experiment.resources.resources())]
+        return PlannedExperiment(part.name, experiment, seed, trainable, trials, needs)
+
+    def _of_rllib(self, part: Part, space: SearchSpace, seed: int) -> PlannedExperiment:
+        experiment = in_our_names(part.experiment, part.at)
+        trials = self._expanded(part.name, experiment, space, seed)
+        trainable, placed = rllib_plan(experiment, trials, self._spec.folder, part.at)
+        needs = list(dict.fromkeys(Need(trial.resources, trial.bundles) for trial in placed))
+        experiment = _with_the_most(experiment, needs)
+        return PlannedExperiment(part.name, experiment, seed, trainable, placed, needs)
+
+    def _expanded(
+        self, name: str, experiment: ExperimentSpec, space: SearchSpace, seed: int
+    ) -> Sequence[Trial]:
+        """Return the trials, each of which can be resolved; all experiments share one budget."""
+        trials = Expansion(name, experiment, space, seed)
+        trials.check(self._budget)
+        return trials
+
+    @contextlib.contextmanager
+    def _noting_problems(self, part: Part) -> Iterator[None]:
+        """Note what is wrong with an experiment, and go on with the next one."""
+        try:
+            yield
+        except SpecError as exc:
+            for problem in exc.each():
+                self._note(problem, part)
+
+    def _note(self, problem: SpecError, part: Part) -> None:
+        """Note a problem, unless it was noted: experiments may share a YAML anchor, and its faults.
+
+        A problem without a place gets that of `config`.
+        """
+        if problem.location:
+            said = (problem.location, problem.message)
+            if said in self._said:
+                return
+            self._said.add(said)
+        self._problems.append(problem.within(part.name, part.at(("config",), key=True)))
+
+    def _first_warnings(self) -> list[str]:
+        """Return the warnings, of the file before those of its experiments, each of them once."""
+        of_file = [f"{place}: {text}" for place, text in self._spec.source.warnings.items()]
+        warnings = [*of_file, *dict.fromkeys(self._warnings)]
+        more = len(warnings) - _MOST_WARNINGS
+        if more > 0:
+            return [*warnings[:_MOST_WARNINGS], f"… {more} more warnings"]
+        return warnings
+
+
+def _expect_no_mask(part: Part) -> None:
+    """Refuse a secret's mask, as specs from `best` and from MLflow have it.
+
+    A trial would fail because of it, later and with a message that does not name it.
+    """
+    config = part.experiment.config
+    for path in secrets_in(config):
+        value = reduce(getitem, cast("tuple[str, ...]", path), config)
+        if is_mask(value):
+            message = (
+                f"config.{dotted(path)}: {value!r} stands for a secret, which was not stored; write"
+                " the secret itself"
+            )
+            raise SpecError(message, part.in_config(path))
+
+
+def _check_size(part: Part, space: SearchSpace) -> None:
+    count = number_of_trials(part.experiment, space)
+    if count > MAX_TRIALS:
+        message = (
+            f"config: its grid has {shown_count(count)} combinations; give num_trials, at most"
+            f" {MAX_TRIALS:,}"
+        )
+        raise SpecError(message, part.at((), key=True))
+
+
+def _with_the_most(experiment: ExperimentSpec, needs: Sequence[Need]) -> ExperimentSpec:
+    """Return the experiment with the resources of its largest trial, which follow from configs."""
+    cpu = max(need.resources.cpu for need in needs)
+    gpu = max(need.resources.gpu for need in needs)
+    resources = experiment.resources.model_copy(update={"cpu": cpu, "gpu": gpu})
+    return experiment.model_copy(update={"resources": resources})
+
+
+def _script(part: Part, callables: Mapping[str, TrainFunction]) -> Trainable:
+    """Return what a script's experiment calls: the function that was given, or the script's."""
+    for key in _ONLY_RLLIB:
+        if getattr(part.experiment, key):
+            message = f"{key}: only RLlib's algorithms have checkpoints; a script writes its own"
+            raise SpecError(message, part.at((key,), key=True))
+    if part.name in callables:
+        return CallableTrainable(callables[part.name])
+    try:
+        return locate(part.experiment.config, part.spec.folder)
+    except TrainableError as exc:
+        key = "script_file_path"
+        if "script_entrypoint" in str(exc):
+            key = "script_entrypoint"
+        raise SpecError(str(exc), part.in_config((key,))) from exc
