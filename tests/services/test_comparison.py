@@ -139,7 +139,7 @@ def test_a_sweep_can_be_compared(compared, folder, mlflow_runs, reports, capsys)
 
 
 def test_a_best_trial_that_fails_is_none_and_a_new_recorder_tells_nothing_twice(
-    initialised_store, tmp_path
+    initialised_store, tmp_path, monkeypatch
 ):
     from mlflow.tracking import MlflowClient
 
@@ -153,6 +153,9 @@ def test_a_best_trial_that_fails_is_none_and_a_new_recorder_tells_nothing_twice(
         made.begin(sweep, again=again)
         made.prepare()
         return made
+
+    def lost(*_, **__):
+        raise ConnectionError
 
     def run(tracker, index, state):
         info = AttemptInfo(
@@ -168,7 +171,12 @@ def test_a_best_trial_that_fails_is_none_and_a_new_recorder_tells_nothing_twice(
         }
         row["mean_accuracy"] = math.nan if index == 2 else 0.5
         tracker.log(info, [row])
-        tracker.close_attempt(info, Outcome(state, EndedBy.RETURNED, "ended"))
+        outcome = Outcome(state, EndedBy.RETURNED, "ended")
+        with monkeypatch.context() as away:
+            away.setattr(MlflowClient, "log_batch", lost)
+            with pytest.raises(ConnectionError):
+                tracker.close_attempt(info, outcome)
+        tracker.close_attempt(info, outcome)
 
     def told():
         (parent,) = client.search_runs(["1"], "tags.`tune_tasks.role` = 'sweep'")

@@ -1,29 +1,21 @@
-"""What MLflow's pages are told: which params the charts get, what a saved view holds, addresses."""
+"""What a saved view holds, and whether MLflow's charts then show every trial."""
 
 import base64
 import json
-import posixpath
-import re
 import zlib
 
 import pytest
 
 from tune_tasks.model.objective import Objective
-from tune_tasks.model.trial import TrialState
-from tune_tasks.results.trials import TrialSummary
-from tune_tasks.servers.mlflow_client import run_page, web_address
-from tune_tasks.tracking.mlflow_view import (
-    SearchedParam,
-    best_key,
+from tune_tasks.tracking.mlflow_params import (
     chart_params,
-    encode_view,
     flat_params,
     is_number,
-    renamed,
-    renaming_note,
-    runs_view,
-    safe_key,
     searched_params,
+)
+from tune_tasks.tracking.mlflow_view import (
+    encode_view,
+    runs_view,
     sweep_view,
     sweeps_view,
     view_path,
@@ -79,27 +71,6 @@ def test_parallel_coordinates_show_every_trial(searched):
         chart["xaxis"]["key"] for chart in view["compareRunCharts"] if chart["type"] == "SCATTER"
     ]
     assert scattered == chart["selectedParams"]
-
-
-def test_an_uneven_param_has_a_second_one_for_the_charts():
-    searched = SEARCHES["missing in one"]
-    params = searched_params(searched)
-    assert params == (
-        SearchedParam("opt.name", True, False, 2),
-        SearchedParam("opt.momentum", False, False, 2),
-    )
-    extra = [chart_params(params, flat_params(config)) for config in searched]
-    assert extra == [{"opt.momentum as text": "=0.9"}, {"opt.momentum as text": "(none)"}]
-
-
-@pytest.mark.parametrize("text", ["", " 1 ", "-1.5e-3", ".5", "5.", "0x1F", "-Infinity"])
-def test_a_number_for_javascript(text):
-    assert is_number(text)
-
-
-@pytest.mark.parametrize("text", ["true", "null", "NaN", "inf", "1_000", "[1]", "1 2", "e5", "٣"])
-def test_no_number_for_javascript(text):
-    assert not is_number(text)
 
 
 def decoded(value):
@@ -159,6 +130,8 @@ def test_a_view_fits_in_its_tag():
 
 
 def test_the_view_of_all_sweeps():
+    view = sweeps_view(Objective("recall@1", "max"))
+    assert view["orderByKey"] == "metrics.`best/recall_at_1-e740af`"
     view = sweeps_view(Objective("mean_loss", "max"))
     assert (view["orderByKey"], view["orderByAsc"]) == ("metrics.`best/mean_loss`", False)
     assert [(chart["type"], chart["metricKey"]) for chart in view["compareRunCharts"]] == [
@@ -180,102 +153,7 @@ def test_the_view_of_sweeps_with_their_trials():
     ]
 
 
-@pytest.mark.parametrize(
-    ("uri", "address"),
-    [
-        ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
-        ("https://me:secret@host:1/sub/", "https://host:1/sub"),
-        ("sqlite:////tmp/mlflow.db", None),
-        ("databricks", None),
-        ("/tmp/mlruns", None),
-    ],
-)
-def test_the_address_of_the_pages(uri, address):
-    assert web_address(uri) == address
-
-
 def test_the_path_of_a_view():
     assert (
         view_path("3", "s_1") == "/#/experiments/3/runs?viewStateShareKey=s_1&compareRunsMode=CHART"
     )
-
-
-def test_the_page_of_a_trials_own_run():
-    names = {
-        "MLFLOW_TRACKING_URI": "http://user:pw@host/ml/",
-        "MLFLOW_EXPERIMENT_ID": "3",
-        "MLFLOW_RUN_ID": "abc",
-    }
-    assert run_page(names) == "http://host/ml/#/experiments/3/runs/abc"
-    assert run_page({**names, "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}) is None
-    assert run_page({}) is None
-
-
-ODD = [
-    *("recall@1", "iou>0.5", "iou<0.5", "学習率(x)", "", "loss\n", "a\ud800", "x" * 251, "x" * 252),
-    *("/a//../b", "a//b", "../x", "..x", ".."),
-]
-
-
-@pytest.mark.parametrize(
-    "name", ["a/b", "recall_1", "f1:macro", "top-5", "学習率", "a.b", "x" * 250]
-)
-def test_a_name_that_mlflow_takes_stays(name):
-    assert safe_key(name) == name
-
-
-@pytest.mark.parametrize("name", ODD)
-def test_a_name_that_mlflow_refuses_becomes_one_that_it_takes(name):
-    key = safe_key(name)
-    # MLflow's own check: `mlflow.utils.validation`.
-    assert re.fullmatch(r"[/\w.\- :]{1,250}", key)
-    assert posixpath.normpath(key) == key
-    assert not key.startswith(("..", "/"))
-    assert safe_key(key) == key
-
-
-def test_distinct_names_stay_distinct():
-    names = [*ODD, "recall_1", "iou_0.5", "a/b", "x", "_", "loss", "x" * 250]
-    assert len({safe_key(name) for name in names}) == len(names)
-
-
-def test_what_is_changed_is_readable_and_told():
-    info = {"recall@1": 1, "acc (%)": 1, "f1": 1}
-    trial = TrialSummary(
-        "e",
-        "t",
-        0,
-        {"iou>0.5": 1, "lr": 1},
-        {"lr": 1},
-        TrialState.TERMINATED,
-        last_result={"info": info},
-    )
-    changed = renamed([trial, trial])
-    assert changed == {
-        "iou>0.5": "iou_gt_0.5-be1674",
-        "recall@1": "recall_at_1-e740af",
-        "acc (%)": "acc _percent-5dac33",
-    }
-    assert renaming_note(changed).startswith(
-        "MLflow does not take some names; there, 'iou>0.5' is 'iou_gt_0.5-be1674', 'recall@1' is"
-    )
-    assert best_key(Objective.of("info.recall@1")) == "best/recall_at_1-e740af"
-    view = sweeps_view(Objective("recall@1", "max"))
-    assert view["orderByKey"] == "metrics.`best/recall_at_1-e740af`"
-
-
-def test_params_by_dotted_path():
-    assert flat_params({"a": {"b": 1, "c": {}}, "d": [1, "x"]}) == {
-        "a.b": "1",
-        "a.c": "{}",
-        "d": "[1, 'x']",
-    }
-    assert flat_params({"bias": True, "depth": None, "lr": 1e-5}) == {
-        "bias": "True",
-        "depth": "None",
-        "lr": "1e-05",
-    }
-
-
-def test_of_two_params_with_one_path_none_is_lost():
-    assert flat_params({"a.b": 1, "a": {"b": 2}}) == {"a.b-ad44c9": "1", "a.b": "2"}

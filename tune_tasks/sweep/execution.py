@@ -55,7 +55,7 @@ from tune_tasks.sweep.space import SpaceWatch
 from tune_tasks.sweep.status import Display, StatusView, make_display
 from tune_tasks.sweep.tasks import parse_spec, summarize
 from tune_tasks.tracking.info import SweepInfo
-from tune_tasks.tracking.mlflow_view import renamed, renaming_note
+from tune_tasks.tracking.mlflow_renaming import renamed, renaming_note
 
 logger = logging.getLogger(__name__)
 

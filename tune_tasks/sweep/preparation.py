@@ -32,7 +32,7 @@ from tune_tasks.sweep.plan import Plan, PlannedExperiment
 from tune_tasks.sweep.request import Request
 from tune_tasks.sweep.status import Display
 from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
-from tune_tasks.tracking.mlflow_view import searched_params
+from tune_tasks.tracking.mlflow_params import searched_params
 from tune_tasks.trial.task import run_trial
 from tune_tasks.trial.trainable import Trainable
 

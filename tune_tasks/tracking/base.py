@@ -1,4 +1,4 @@
-"""The interface of a tracker."""
+"""`Tracker`: the interface of what records a sweep, such as MLflow and TensorBoard."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ Row = Mapping[str, Any]
 class Tracker(ABC):
     """Follows the attempts of one sweep. Lives in the recorder's process.
 
-    Order: `connect` and `begin`, in any order; `prepare`; then the calls for attempts, for each of
-    them open, log…, close; and `close_sweep`.
+    **Order.** `connect` and `begin`, in any order; then `prepare`; then the calls for attempts: for
+    each attempt `open_attempt`, any number of `log`, and `close_attempt`; in the end `close_sweep`.
 
-    Threads: `connect`, `prepare` and the calls for attempts come from one thread; `begin`,
-    `close_sweep` and the questions (`run_id`, `run_url`, `located`) from others.
+    **Threads.** `connect`, `prepare` and the calls for attempts come from one thread. `begin`,
+    `close_sweep` and the questions (`run_id`, `run_url`, `located`) come from others, and
+    `close_sweep` while the first thread may still be busy, if the driver has lost its patience.
 
-    Failures: a call for an attempt that raises is made again later with the same arguments, so each
-    must bear to be repeated. After the recorder has died, a new one begins `again` and makes all
-    the calls once more: what the trackers hold in the end must be the same as without.
+    **Failures.** A call for an attempt that raises is made again later with the same arguments, so
+    a call must do no harm if it is repeated. After the recorder has died, a new one begins `again`
+    and makes all the calls once more; the tracker must then hold the same as without that.
     """
 
     name: str
@@ -34,18 +35,18 @@ class Tracker(ABC):
     """The most rows that `log` gets in one call."""
 
     def connect(self) -> None:
-        """Import what is needed and reach the store; may take seconds. May fail."""
+        """Import libraries and reach the store; may take seconds. May fail."""
 
     def begin(self, sweep: SweepInfo, *, again: bool) -> None:
-        """Learn which sweep it is. Must return at once.
+        """Learn which sweep is to be recorded. Must return at once.
 
         Args:
-            sweep: Names and folders.
+            sweep: The sweep's names and folders.
             again: Whether an earlier recorder may have recorded a part of the sweep.
         """
 
     def prepare(self) -> None:
-        """Make what all attempts need, before the first of them. May fail."""
+        """Make what all attempts need, before the first attempt. May fail."""
 
     @abstractmethod
     def open_attempt(self, info: AttemptInfo) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tune_tasks.model.code_version import CodeVersion
 from tune_tasks.model.objective import Objective
-from tune_tasks.tracking.mlflow_view import SearchedParam
+from tune_tasks.tracking.mlflow_params import SearchedParam
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,13 @@ class ExperimentInfo:
     """An experiment as the trackers need it.
 
     Attributes:
-        folder: Where its sweep's trials have their folders, on the driver's machine.
-        constants: The config's part that does not vary.
-        script: The script file, where there is one, and its content when the sweep began.
-        code: Which version of the code runs, where it is in files.
-        params: What varies, as MLflow's charts have to take it.
-        objective: What the spec says that 'best' goes by; None if the spec does not say.
+        folder: The folder that holds the folders of the sweep's trials, on the driver's machine.
+        constants: The part of the config that does not vary.
+        script: The script file; None if there is none.
+        script_source: The script's content when the sweep began.
+        code: The version of the code that runs; None if the code is not in files.
+        params: The part of the config that varies, as MLflow's charts have to take it.
+        objective: The spec's objective; None if the spec does not say what 'best' goes by.
     """
 
     name: str
@@ -43,11 +44,12 @@ class SweepInfo:
 
     Attributes:
         sweep: The sweep's id.
-        experiments: By name.
-        tracking_uri: MLflow's, absolute.
+        experiments: The spec's experiments, by name.
+        tracking_uri: MLflow's tracking URI, absolute.
         spec_text: The spec as YAML.
         cwd: The driver's working directory.
-        flow_run_id: Prefect's flow run, with the address of its page.
+        flow_run_id: The id of Prefect's flow run.
+        flow_run_url: The address of the flow run's page.
     """
 
     sweep: str

@@ -1,48 +1,33 @@
-"""One MLflow experiment per spec experiment, a parent run per sweep, a child run per attempt."""
+"""The tracker MLflow: an MLflow experiment for each of the spec's, with runs for sweeps and trials.
+
+A sweep has one parent run in each of its experiments, and a child run for each attempt.
+"""
 
 from __future__ import annotations
 
-import math
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.files import AttemptPaths, params_text
 from tune_tasks.model.masking import masked_by_path
-from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import EndedBy, Outcome, TrialState, attempt_name
-from tune_tasks.result import (
-    PROGRESS_METRICS,
-    REPORTED_METRICS,
-    STOP_METRICS,
-    metric,
-    non_finite_metrics,
-    tracked_metrics,
-)
+from tune_tasks.result import non_finite_metrics
 from tune_tasks.results.summary import ExperimentSummary, Summary
-from tune_tasks.servers.mlflow_client import (
-    experiment_path,
-    run_path,
-    web_address,
-)
+from tune_tasks.servers.mlflow_client import experiment_path, run_path, web_address
 from tune_tasks.tracking.base import Row, Tracker
 from tune_tasks.tracking.info import SweepInfo
+from tune_tasks.tracking.mlflow_metrics import points_of
+from tune_tasks.tracking.mlflow_params import chart_params, flat_params
 from tune_tasks.tracking.mlflow_parent_run import ParentRun
 from tune_tasks.tracking.mlflow_runs import NAME_LENGTH, TAG_LENGTH, MlflowRuns, milliseconds
 from tune_tasks.tracking.mlflow_tags import attempt_tags, sweep_tags
-from tune_tasks.tracking.mlflow_view import (
-    ALL_RUNS,
-    chart_params,
-    flat_params,
-    list_path,
-    safe_key,
-    view_path,
-)
+from tune_tasks.tracking.mlflow_view import ALL_RUNS, list_path, view_path
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -60,10 +45,11 @@ class MlflowTracker(Tracker):
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
+        self._again = False
         self._runs = MlflowRuns(uri)
         self._parents: dict[str, ParentRun] = {}
         self._making_parent = threading.Lock()
-        # The metrics that were not finite in an attempt's last report
+        # The metrics that were not finite in an attempt's last report.
         self._diverged: dict[str, str] = {}
 
     @property
@@ -71,15 +57,15 @@ class MlflowTracker(Tracker):
         return self._runs.client
 
     def connect(self) -> None:
-        """Import MLflow and open the store; a fresh one is initialised, which takes seconds."""
+        """Import MLflow and open the store; a fresh store is initialised, which takes seconds."""
         self._client  # noqa: B018 - made at its first use
 
     def begin(self, sweep: SweepInfo, *, again: bool) -> None:
-        """Name the sweep, before anything but `connect`.
+        """Learn which sweep is to be recorded.
 
         Args:
-            sweep: The sweep.
-            again: An earlier recorder of the sweep has died: look for each run before creating it.
+            sweep: The sweep's names and folders.
+            again: Whether an earlier recorder has died: its runs are looked for then.
         """
         self._sweep = sweep
         self._again = again
@@ -110,11 +96,11 @@ class MlflowTracker(Tracker):
         }
 
     def run_id(self, key: str) -> str | None:
-        """The run of an attempt, once it was created."""
+        """Return the id of an attempt's run; None before the run was created."""
         return self._runs.ids.get(key)
 
     def run_url(self, info: AttemptInfo) -> str | None:
-        """The page of an attempt's run, if there is one yet and MLflow has a web address."""
+        """Return the page of an attempt's run; None before, or if MLflow has no web address."""
         address = web_address(self._uri)
         parent = self._parents.get(info.trial.experiment)
         run_id = self._runs.ids.get(info.key)
@@ -123,7 +109,7 @@ class MlflowTracker(Tracker):
         return address + run_path(parent.experiment_id, run_id)
 
     def located(self, experiment: ExperimentSummary) -> ExperimentSummary:
-        """The experiment with its parent run and its pages, as far as there are any."""
+        """Return the experiment with its parent run and its pages, as far as there are any."""
         parent = self._parents.get(experiment.name)
         if parent is None:
             return experiment
@@ -141,52 +127,52 @@ class MlflowTracker(Tracker):
         )
 
     def log(self, info: AttemptInfo, rows: Sequence[Row]) -> None:
-        """Log every reported metric of the rows, and of the last one how far the trial is.
-
-        A metric's timestamp, step and value are the trial's own, so that sending a row twice makes
-        one point.
-        """
+        """Log the reports; sending one twice makes one point."""
+        if not rows:
+            return
         parent = self._parent(info.trial.experiment)
         objective = self._sweep.experiments[info.trial.experiment].objective
-        self._runs.log_metrics(self._runs.ids[info.key], list(_metrics(rows, objective)))
-        if rows:
-            self._diverged[info.key] = ", ".join(non_finite_metrics(rows[-1]))
-            parent.running.report(info, rows[-1])
-            parent.tell()
+        self._runs.log_metrics(self._runs.ids[info.key], list(points_of(rows, objective)))
+        self._diverged[info.key] = ", ".join(non_finite_metrics(rows[-1]))
+        parent.running.report(info, rows[-1])
+        parent.tell()
 
     def close_attempt(self, info: AttemptInfo, outcome: Outcome) -> None:
-        """Set the run's end: tags, files, status."""
+        """Give the run its last tags and its files, and end it."""
         run_id = self._runs.ids[info.key]
-        tags = {
-            "tune_tasks.stop_reason": outcome.stop_reason,
+        self._runs.log_tags(run_id, self._last_tags(info, outcome))
+        self._log_files(run_id, info, outcome)
+        self._client.set_terminated(run_id, _status(outcome), milliseconds(time.time()))
+        # Only now: the calls above are made again if one of them has failed.
+        self._diverged.pop(info.key, None)
+        parent = self._parent(info.trial.experiment)
+        parent.running.end(info, outcome)
+        parent.tell()
+
+    def _last_tags(self, info: AttemptInfo, outcome: Outcome) -> dict[str, str]:
+        return {
+            # A subprocess of the script may have begun the run again, under another name.
+            "mlflow.runName": attempt_name(info.trial, info.attempt)[:NAME_LENGTH],
             "tune_tasks.state": str(outcome.state),
+            "tune_tasks.stop_reason": outcome.stop_reason,
+            "tune_tasks.diverged": self._diverged.get(info.key, ""),
+            "tune_tasks.error": (outcome.error or "")[-TAG_LENGTH:],  # its end says what failed
         }
-        # A subprocess of the script may have begun the run again, under another name.
-        tags["mlflow.runName"] = attempt_name(info.trial, info.attempt)[:NAME_LENGTH]
-        if diverged := self._diverged.pop(info.key, ""):
-            tags["tune_tasks.diverged"] = diverged[:TAG_LENGTH]
-        if outcome.error:
-            tags["tune_tasks.error"] = outcome.error[-TAG_LENGTH:]
-        self._runs.log_tags(run_id, tags)
-        # From memory, and not from the files, which something else may have removed or overwritten.
+
+    def _log_files(self, run_id: str, info: AttemptInfo, outcome: Outcome) -> None:
         paths = AttemptPaths(info.folder)
+        # From memory, because something else may have removed or overwritten the files.
         self._client.log_text(run_id, params_text(info.trial.config), paths.params.name)
         if outcome.error:
             self._client.log_text(run_id, outcome.error.rstrip() + "\n", paths.error.name)
         if paths.log.is_file() and paths.log.stat().st_size:
             self._client.log_artifact(run_id, str(paths.log))
-        self._client.set_terminated(run_id, _status(outcome), milliseconds(time.time()))
-        parent = self._parent(info.trial.experiment)
-        parent.running.end(info, outcome)
-        parent.tell()
 
     def close_sweep(self, summary: Summary) -> None:
-        """End the parent runs.
-
-        Each gets its experiment's report, the table of results and the final view.
+        """End the parent runs, each with its experiment's report, table of results and last view.
 
         Raises:
-            RuntimeError: What failed, each of which kept nothing else from being done.
+            RuntimeError: If something failed; everything else was done all the same.
         """
         problems: list[Exception] = []
         for experiment in summary.experiments:
@@ -195,7 +181,7 @@ class MlflowTracker(Tracker):
             raise RuntimeError("; ".join(f"{type(exc).__name__}: {exc}" for exc in problems))
 
     def _close_experiment(self, experiment: ExperimentSummary, status: str) -> list[Exception]:
-        """End an experiment's parent run; returns what failed."""
+        """End an experiment's parent run; return what failed."""
         steps: tuple[Callable[[ParentRun], None], ...] = (
             lambda parent: parent.tell_end(experiment),
             lambda parent: parent.log_results(experiment),
@@ -211,9 +197,9 @@ class MlflowTracker(Tracker):
         return problems
 
     def _parent(self, name: str) -> ParentRun:
-        """The sweep's parent run in an experiment; both are created at the first call."""
-        # The lock is held during requests, because the feeder's thread and the one that closes the
-        # sweep would else make two parent runs if MLflow comes back just then.
+        """Return the sweep's parent run in an experiment; the first call creates both."""
+        # The lock is held during requests. Otherwise the feeder's thread and the thread that closes
+        # the sweep would both create the parent run if MLflow comes back just then.
         with self._making_parent:
             if name not in self._parents:
                 self._parents[name] = self._make_parent(name)
@@ -241,33 +227,6 @@ class MlflowTracker(Tracker):
             file = Path(folder) / name
             file.write_bytes(source)
             self._client.log_artifact(run_id, str(file))
-
-
-def _metrics(rows: Sequence[Row], objective: Objective | None) -> Iterator[Any]:
-    from mlflow.entities import Metric
-
-    untracked = _untracked(objective)
-    for row in rows:
-        stamp = milliseconds(row["timestamp"])
-        step = row["timesteps_total"]
-        values: list[tuple[str, float | None]] = list(tracked_metrics(row))
-        if untracked:
-            values.append((untracked, metric(row, untracked)))
-        for name, value in values:
-            if value is not None and math.isfinite(value):
-                yield Metric(safe_key(name), value, stamp, step)
-    for name in PROGRESS_METRICS if rows else ():
-        stamp = milliseconds(rows[-1]["timestamp"])
-        yield Metric(name, rows[-1][name], stamp, rows[-1]["timesteps_total"])
-
-
-def _untracked(objective: Objective | None) -> str | None:
-    """The objective's metric if it is a field of the reports that is not tracked otherwise."""
-    if objective is None or objective.metric not in STOP_METRICS:
-        return None
-    if objective.metric in (*REPORTED_METRICS, *PROGRESS_METRICS):
-        return None
-    return objective.metric
 
 
 def _status(outcome: Outcome) -> str:

@@ -1,4 +1,8 @@
-"""A sweep's parent run in one MLflow experiment: how the sweep stands, and how it ended."""
+"""Tells MLflow how a sweep stands in one experiment, and how it ended: in the sweep's parent run.
+
+While the sweep runs, nothing is read from MLflow for that: all of it comes from the reports and
+ends that the tracker handles anyhow.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +20,14 @@ from tune_tasks.results.report import ReportPaths
 from tune_tasks.results.summary import ExperimentSummary
 from tune_tasks.servers.mlflow_client import without_password
 from tune_tasks.tracking.info import SweepInfo
+from tune_tasks.tracking.mlflow_names import best_key, metric_key
 from tune_tasks.tracking.mlflow_runs import TAG_LENGTH, MlflowRuns, milliseconds
-from tune_tasks.tracking.mlflow_tags import REPORT, sweep_note
+from tune_tasks.tracking.mlflow_tags import REPORT, objective_in, objective_tags, sweep_note
 from tune_tasks.tracking.mlflow_view import (
     ALL_RUNS,
     ALL_SWEEPS,
     VIEW_TAG,
-    best_key,
     encode_view,
-    metric_key,
-    objective_in,
-    objective_tags,
     runs_view,
     sweep_view,
     sweeps_view,
@@ -36,11 +37,12 @@ from tune_tasks.tracking.running_best import RunningBest
 logger = logging.getLogger(__name__)
 
 _TELL_S = 5.0
+_PRIMARY_METRIC = "mlflow.experiment.primaryMetric"
 
 
 @dataclass(frozen=True)
 class _Standing:
-    """How a sweep stands in an experiment.
+    """The number of trials done, and the best trial.
 
     Attributes:
         done: Number of trials that have ended.
@@ -56,13 +58,18 @@ class _Standing:
 
 
 class ParentRun:
-    """Tells MLflow how a sweep stands in one experiment.
+    """A sweep's parent run in one experiment.
 
-    Knows what MLflow was told, so that nothing is told twice: neither in every report, nor by a
-    recorder that was started again and hears of every trial's end once more.
+    Knows what MLflow was told, so that nothing is told twice: neither with every report, nor by a
+    restarted recorder, which hears of every trial's end once more.
+
+    Attributes:
+        experiment_id: MLflow's id of the experiment.
+        run_id: MLflow's id of the parent run.
+        running: The best trial so far; to be told of every report and end.
 
     Args:
-        runs: Writes to MLflow.
+        runs: The runs of the sweep.
         sweep: The sweep.
         name: The experiment's name.
         experiment_id: MLflow's id of the experiment.
@@ -84,7 +91,7 @@ class ParentRun:
         self._told_at = time.monotonic()
 
     def resume(self) -> None:
-        """Go on with the parent run of an earlier recorder, or of an earlier execution."""
+        """Go on with a parent run of which an earlier recorder has told something."""
         self._runs.client.update_run(self.run_id, status="RUNNING")
         data = self._runs.client.get_run(self.run_id).data
         self._told_done = int(data.metrics.get("trials_done", 0))
@@ -120,7 +127,7 @@ class ParentRun:
 
     def _is_news(self, standing: _Standing, objective: Objective | None) -> bool:
         if standing.done != self._told_done:
-            # Fewer than were told: a new recorder has not heard of every end yet.
+            # There are fewer if a restarted recorder has not heard of every end yet.
             return standing.done > self._told_done
         got_better = objective is not None and objective.better(standing.value, self._told_best)
         return got_better and time.monotonic() - self._told_at >= _TELL_S
@@ -148,8 +155,8 @@ class ParentRun:
             tags["tune_tasks.best_trial"] = standing.trial
             tags["tune_tasks.best_run_id"] = standing.run_id
         elif self._told_best is not None:
-            # The trial that was told of has failed. MLflow cannot take a metric back, so the
-            # tags say that there is no best trial.
+            # The best trial that MLflow knows has failed. MLflow cannot take a metric back, so
+            # the tags say that there is no best trial.
             tags["tune_tasks.best_trial"] = ""
             tags["tune_tasks.best_run_id"] = ""
         entities = [RunTag(key, showable(text)[:TAG_LENGTH]) for key, text in tags.items()]
@@ -160,10 +167,9 @@ class ParentRun:
 
     def _go_by(self, objective: Objective, *, incomplete: bool = False) -> None:
         """Have MLflow's pages of the experiment go by a metric."""
-        primary = "mlflow.experiment.primaryMetric"
         greater = str(objective.is_greater_better).lower()
-        self._tag_experiment(f"{primary}.name", metric_key(objective))
-        self._tag_experiment(f"{primary}.greaterIsBetter", greater)
+        self._tag_experiment(f"{_PRIMARY_METRIC}.name", metric_key(objective))
+        self._tag_experiment(f"{_PRIMARY_METRIC}.greaterIsBetter", greater)
         self._runs.log_tags(self.run_id, objective_tags(objective))
         sweep = self._sweep.sweep
         view = sweep_view(sweep, self._params, objective, incomplete=incomplete)
@@ -184,14 +190,14 @@ class ParentRun:
         try:
             self._tag_experiment(f"{VIEW_TAG}{view_id}", tag)
         except MlflowException as exc:
-            # An older server takes shorter tags: no reason to hold back the results
+            # An older server refuses a tag of this length, which must not hold back the results.
             logger.warning("MLflow: cannot save the view %r: %s", name, exc)
 
     def log_results(self, experiment: ExperimentSummary) -> None:
-        """Log the table of results, as MLflow's pages show one, and as CSV."""
+        """Log the table of results: as JSON, which MLflow's pages show, and as CSV."""
         table = experiment.dataframe().map(_encodable).rename(columns=showable)
         as_json = table.to_json(orient="split", index=False, default_handler=str)
-        # Not by `log_table`: that appends to a table that is there already.
+        # Not by `log_table`, because that appends to a table that is there already.
         self._runs.client.log_text(self.run_id, as_json, "results.json")
         self._runs.client.log_text(self.run_id, table.to_csv(index=False), "results.csv")
         logged = json.dumps([{"path": "results.json", "type": "table"}])
@@ -217,11 +223,11 @@ def _standing_at_end(experiment: ExperimentSummary) -> _Standing:
 
 
 def _lacks_values(experiment: ExperimentSummary, objective: Objective) -> bool:
-    """Whether a trial ended well and has no value of the metric."""
+    """Whether a trial has ended well without a value of the metric."""
     ended = [trial for trial in experiment.trials if trial.state is TrialState.TERMINATED]
     return any(trial.metric(objective.metric) is None for trial in ended)
 
 
 def _encodable(value: Any) -> Any:
-    """Return a cell as it may be sent: a script may have reported a text that UTF-8 cannot hold."""
+    """Return a cell as it may be sent: UTF-8 cannot hold every text that a script may report."""
     return showable(value) if isinstance(value, str) else value

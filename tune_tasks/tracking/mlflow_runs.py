@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tune_tasks.model.text import showable
 from tune_tasks.servers.mlflow_client import connect
-from tune_tasks.tracking.mlflow_view import mlflow_name
+from tune_tasks.tracking.mlflow_names import experiment_name
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
@@ -65,7 +65,7 @@ class MlflowRuns:
         """Return the id of the MLflow experiment of that name, created if there is none."""
         from mlflow.exceptions import MlflowException
 
-        name = mlflow_name(name)
+        name = experiment_name(name)
         found = self.client.get_experiment_by_name(name)
         if found is None:
             try:

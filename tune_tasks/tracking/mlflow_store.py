@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Any
 from tune_tasks.errors import ServiceError, UsageError, did_you_mean
 from tune_tasks.model.objective import Objective
 from tune_tasks.servers.mlflow_client import connect, expect_usable, without_password
-from tune_tasks.tracking.mlflow_view import (
-    best_key,
-    metric_key,
-    mlflow_name,
-    objective_in,
-    view_path,
-)
+from tune_tasks.tracking.mlflow_names import best_key, experiment_name, metric_key
+from tune_tasks.tracking.mlflow_tags import objective_in
+from tune_tasks.tracking.mlflow_view import view_path
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
+
+_MOST_SWEEPS = 1_000
 
 
 @dataclass(frozen=True)
@@ -29,10 +27,13 @@ class StoredTrial:
     """The best trial as MLflow has it.
 
     Attributes:
-        objective: What it is the best by.
+        experiment: The experiment's name.
+        objective: What the trial is the best by.
+        value: The trial's value of the metric.
+        run_id: MLflow's id of its run.
         config: Its resolved config.
         spec_text: The spec of its sweep, as YAML.
-        tags: Of its run.
+        tags: The tags of its run.
     """
 
     experiment: str
@@ -51,8 +52,8 @@ class MlflowStore:
         uri: MLflow's tracking URI, absolute.
 
     Raises:
-        UsageError: If it is a local store that does not exist.
-        ServiceError: If it is one that cannot be used.
+        UsageError: If the URI names a local store that does not exist.
+        ServiceError: If the URI names a local store that cannot be used.
     """
 
     def __init__(self, uri: str) -> None:
@@ -69,11 +70,11 @@ class MlflowStore:
     def best_trial(
         self, experiment: str, wanted: Objective | None, *, all_sweeps: bool
     ) -> StoredTrial:
-        """The best trial of an experiment's last sweep, or of all its sweeps.
+        """Return the best trial of an experiment's last sweep, or of all its sweeps.
 
         Args:
-            experiment: Its name.
-            wanted: What to go by; else what the last sweep went by.
+            experiment: The experiment's name.
+            wanted: What 'best' goes by; None for what the last sweep went by.
             all_sweeps: Whether to look at all sweeps.
 
         Raises:
@@ -83,38 +84,40 @@ class MlflowStore:
         from mlflow.exceptions import MlflowException
 
         try:
-            experiment_id = self._experiment_id(experiment)
-            sweeps = self._sweeps([experiment_id])
-            if not sweeps:
-                raise UsageError(f"the MLflow experiment {experiment!r} has no sweep in it")
-            looked_at = sweeps if all_sweeps else sweeps[:1]
-            if wanted is None:
-                return self._best_as_told(experiment, looked_at)
-            run = self._best_by(experiment, experiment_id, looked_at, wanted)
-            return self._stored(experiment, wanted, run)
+            return self._best_trial(experiment, wanted, all_sweeps=all_sweeps)
         except MlflowException as exc:
             raise ServiceError(f"MLflow at {without_password(f'{self._uri}: {exc}')}") from exc
 
-    def last_views(self) -> dict[str, str]:
-        """Of the last sweep.
+    def _best_trial(
+        self, experiment: str, wanted: Objective | None, *, all_sweeps: bool
+    ) -> StoredTrial:
+        experiment_id = self._experiment_id(experiment)
+        sweeps = self._sweeps([experiment_id])
+        if not sweeps:
+            raise UsageError(f"the MLflow experiment {experiment!r} has no sweep in it")
+        if not all_sweeps:
+            sweeps = sweeps[:1]
+        if wanted is None:
+            return self._best_as_told(experiment, sweeps)
+        run = self._best_by(experiment, experiment_id, sweeps, wanted)
+        return self._stored(experiment, wanted, run)
 
-        Its experiments' names, each with the path of the page that compares its trials.
-        """
-        experiments = {e.experiment_id: e.name for e in self._client.search_experiments()}
-        sweeps = self._sweeps(list(experiments))
-        last = sweeps[0].data.tags["tune_tasks.sweep"] if sweeps else None
-        parents = [
-            run
-            for run in sweeps
-            if run.data.tags["tune_tasks.sweep"] == last and "tune_tasks.metric" in run.data.tags
-        ]
-        return {
-            experiments[run.info.experiment_id]: view_path(run.info.experiment_id, str(last))
-            for run in parents
-        }
+    def last_views(self) -> dict[str, str]:
+        """Return the paths of the pages that compare the last sweep's trials, by experiment."""
+        names = {e.experiment_id: e.name for e in self._client.search_experiments()}
+        sweeps = self._sweeps(list(names))
+        if not sweeps:
+            return {}
+        last = _sweep_of(sweeps[0])
+        paths = {}
+        for run in sweeps:
+            if _sweep_of(run) == last and objective_in(run.data.tags):
+                experiment_id = run.info.experiment_id
+                paths[names[experiment_id]] = view_path(experiment_id, last)
+        return paths
 
     def _experiment_id(self, name: str) -> str:
-        found = self._client.get_experiment_by_name(mlflow_name(name))
+        found = self._client.get_experiment_by_name(experiment_name(name))
         if found is None:
             names = [experiment.name for experiment in self._client.search_experiments()]
             raise UsageError(
@@ -124,15 +127,14 @@ class MlflowStore:
         return str(found.experiment_id)
 
     def _sweeps(self, experiment_ids: list[str]) -> list[Run]:
-        """The parent runs of the last 1,000 sweeps, the latest first."""
-        return list(
-            self._client.search_runs(
-                experiment_ids,
-                "tags.`tune_tasks.role` = 'sweep'",
-                max_results=1000,
-                order_by=["attributes.start_time DESC"],
-            )
+        """Return the parent runs of the last sweeps, the latest first."""
+        runs = self._client.search_runs(
+            experiment_ids,
+            "tags.`tune_tasks.role` = 'sweep'",
+            max_results=_MOST_SWEEPS,
+            order_by=["attributes.start_time DESC"],
         )
+        return list(runs)
 
     def _best_as_told(self, experiment: str, sweeps: Sequence[Run]) -> StoredTrial:
         """Return the best of the trials that the sweeps themselves call their best.
@@ -142,31 +144,34 @@ class MlflowStore:
         told = [sweep for sweep in sweeps if _tells_a_best(sweep)]
         objective = objective_in(told[0].data.tags) if told else None
         if objective is None:
-            which = (
-                f"sweep {sweeps[0].data.tags['tune_tasks.sweep']}"
-                if len(sweeps) == 1
-                else f"{len(sweeps)} sweeps"
-            )
+            which = f"{len(sweeps)} sweeps"
+            if len(sweeps) == 1:
+                which = f"sweep {_sweep_of(sweeps[0])}"
             raise UsageError(
                 f"no trial of {experiment!r} ({which}) has a metric to go by; name one with"
                 " --metric"
             )
-        run_id, best = "", None
+        run_id = ""
+        best: float | None = None
         for sweep in told:
             value = sweep.data.metrics.get(best_key(objective))
             if objective.better(value, best):
-                run_id, best = sweep.data.tags["tune_tasks.best_run_id"], value
+                run_id = sweep.data.tags["tune_tasks.best_run_id"]
+                best = value
         return self._stored(experiment, objective, self._client.get_run(run_id))
 
     def _best_by(
         self, experiment: str, experiment_id: str, sweeps: Sequence[Run], objective: Objective
     ) -> Run:
+        """Return the run of the best of all trials that did not fail."""
         key = metric_key(objective)
         query = "tags.`tune_tasks.role` = 'trial' AND attributes.status != 'FAILED'"
         if len(sweeps) == 1:
-            query += f" AND tags.`tune_tasks.sweep` = '{sweeps[0].data.tags['tune_tasks.sweep']}'"
-        order = f"metrics.`{key}` {'DESC' if objective.is_greater_better else 'ASC'}"
-        runs = self._client.search_runs([experiment_id], query, max_results=100, order_by=[order])
+            query += f" AND tags.`tune_tasks.sweep` = '{_sweep_of(sweeps[0])}'"
+        order = "DESC" if objective.is_greater_better else "ASC"
+        runs = self._client.search_runs(
+            [experiment_id], query, max_results=100, order_by=[f"metrics.`{key}` {order}"]
+        )
         if not runs or key not in runs[0].data.metrics:
             names = sorted({name for run in runs for name in run.data.metrics})
             has = f"it has: {', '.join(names)}" if names else "no trial ended well"
@@ -177,17 +182,26 @@ class MlflowStore:
         return runs[0]
 
     def _stored(self, experiment: str, objective: Objective, run: Run) -> StoredTrial:
-        tags, run_id = run.data.tags, run.info.run_id
-        config = json.loads(self._artifact(run_id, "params.json"))
-        spec_text = self._artifact(tags["mlflow.parentRunId"], "spec.yaml")
-        value = run.data.metrics[metric_key(objective)]
-        return StoredTrial(experiment, objective, value, run_id, config, spec_text, tags)
+        run_id = run.info.run_id
+        tags = run.data.tags
+        return StoredTrial(
+            experiment,
+            objective,
+            run.data.metrics[metric_key(objective)],
+            run_id,
+            config=json.loads(self._artifact(run_id, "params.json")),
+            spec_text=self._artifact(tags["mlflow.parentRunId"], "spec.yaml"),
+            tags=tags,
+        )
 
     def _artifact(self, run_id: str, name: str) -> str:
         with tempfile.TemporaryDirectory() as folder:
-            return Path(self._client.download_artifacts(run_id, name, folder)).read_text(
-                encoding="utf-8"
-            )
+            path = self._client.download_artifacts(run_id, name, folder)
+            return Path(path).read_text(encoding="utf-8")
+
+
+def _sweep_of(run: Run) -> str:
+    return str(run.data.tags["tune_tasks.sweep"])
 
 
 def _tells_a_best(sweep: Run) -> bool:

@@ -7,38 +7,32 @@ from collections.abc import Mapping
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.code_version import CodeVersion
+from tune_tasks.model.objective import Objective
 from tune_tasks.results.report import ReportPaths, without_pictures
 from tune_tasks.results.summary import ExperimentSummary
 from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
+from tune_tasks.tracking.mlflow_renaming import renamed, renaming_note
 from tune_tasks.tracking.mlflow_runs import TAG_LENGTH
-from tune_tasks.tracking.mlflow_view import (
-    ALL_RUNS,
-    ALL_SWEEPS,
-    list_path,
-    renamed,
-    renaming_note,
-    view_path,
-)
+from tune_tasks.tracking.mlflow_view import ALL_RUNS, ALL_SWEEPS, list_path, view_path
 
 REPORT = "report"
 """The folder of the report among a parent run's artifacts."""
 
+_METRIC_TAG = "tune_tasks.metric"
+_MODE_TAG = "tune_tasks.mode"
 _FENCE = "\n```"
 
 
 def sweep_tags(sweep: SweepInfo, info: ExperimentInfo) -> dict[str, str]:
     """Return the tags of a sweep's parent run in an experiment."""
     return {
-        "mlflow.user": getpass.getuser(),
-        "mlflow.source.name": str(info.script or "python"),
-        "mlflow.source.type": "LOCAL",
         "mlflow.note.content": _links({"Flow run in Prefect": sweep.flow_run_url}),
+        **_source_tags(info),
         "tune_tasks.role": "sweep",
         "tune_tasks.num_trials": str(info.num_trials),
         "tune_tasks.logdir": str(info.folder),
         "prefect.flow_run_id": sweep.flow_run_id,
         "prefect.url": sweep.flow_run_url,
-        **_code_tags(info.code),
     }
 
 
@@ -46,19 +40,15 @@ def attempt_tags(
     sweep: SweepInfo, info: AttemptInfo, experiment_id: str, parent_run_id: str
 ) -> dict[str, str]:
     """Return the tags of an attempt's run."""
-    experiment = sweep.experiments[info.trial.experiment]
     links = {
         "Task run in Prefect": info.task_run_url,
         "flow run in Prefect": sweep.flow_run_url,
-        "the sweep's trials, compared": view_path(experiment_id, sweep.sweep)[1:],
+        "the sweep's trials, compared": _page(view_path(experiment_id, sweep.sweep)),
     }
     return {
         "mlflow.parentRunId": parent_run_id,
         "mlflow.note.content": _links(links),
-        "mlflow.user": getpass.getuser(),
-        "mlflow.source.name": str(experiment.script or "python"),
-        "mlflow.source.type": "LOCAL",
-        **_code_tags(experiment.code),
+        **_source_tags(sweep.experiments[info.trial.experiment]),
         "tune_tasks.role": "trial",
         "tune_tasks.trial": info.trial.name,
         "tune_tasks.index": str(info.trial.index),
@@ -71,32 +61,56 @@ def attempt_tags(
     }
 
 
+def _source_tags(info: ExperimentInfo) -> dict[str, str]:
+    """Return the tags that say who runs which code, as MLflow's pages show them."""
+    return {
+        "mlflow.user": getpass.getuser(),
+        "mlflow.source.name": str(info.script or "python"),
+        "mlflow.source.type": "LOCAL",
+        **_code_tags(info.code),
+    }
+
+
 def _code_tags(code: CodeVersion | None) -> dict[str, str]:
-    """Return the code's version; MLflow's pages show the commit's tag beside the source."""
     if code is None:
         return {}
-    tags = {
-        "tune_tasks.code_sha256": code.sha256,
-        "mlflow.source.git.commit": code.git_commit or "",
-    }
+    tags = {"tune_tasks.code_sha256": code.sha256}
     if code.git_commit:
+        tags["mlflow.source.git.commit"] = code.git_commit
         tags["tune_tasks.git_dirty"] = str(code.git_dirty).lower()
     return tags
+
+
+def objective_tags(objective: Objective) -> dict[str, str]:
+    """Return the tags by which a sweep's parent run says what 'best' goes by."""
+    return {_METRIC_TAG: objective.metric, _MODE_TAG: objective.mode}
+
+
+def objective_in(tags: Mapping[str, str]) -> Objective | None:
+    """Return the objective that a parent run's tags name, or None if they name none."""
+    metric = tags.get(_METRIC_TAG)
+    mode = tags.get(_MODE_TAG)
+    if not metric or not mode:
+        return None
+    return Objective(metric, "min" if mode == "min" else "max")
 
 
 def sweep_note(sweep: SweepInfo, experiment_id: str, experiment: ExperimentSummary) -> str:
     """Return the description of a sweep that has ended, in Markdown."""
     links = {"Flow run in Prefect": sweep.flow_run_url}
     if experiment.metric:
-        links["the trials, compared"] = view_path(experiment_id, sweep.sweep)[1:]
-        links["all sweeps and their trials"] = list_path(experiment_id, ALL_RUNS)[1:]
-        links["all sweeps, compared"] = view_path(experiment_id, ALL_SWEEPS)[1:]
-    paths = ReportPaths(experiment.logdir)
-    report = without_pictures(paths) if paths.text.exists() else ""
+        links["the trials, compared"] = _page(view_path(experiment_id, sweep.sweep))
+        links["all sweeps and their trials"] = _page(list_path(experiment_id, ALL_RUNS))
+        links["all sweeps, compared"] = _page(view_path(experiment_id, ALL_SWEEPS))
+    parts = [_links(links)]
     changed = renamed(experiment.trials)
-    parts = (_links(links), renaming_note(changed) if changed else "", report)
+    if changed:
+        parts.append(renaming_note(changed))
+    report = ReportPaths(experiment.logdir)
+    if report.text.exists():
+        parts.append(without_pictures(report))
     text = "\n\n".join(part for part in parts if part).strip()
-    return _cut(text, f"\n\n… the rest is in the artifact `{REPORT}/{paths.text.name}`")
+    return _cut(text, f"\n\n… the rest is in the artifact `{REPORT}/{report.text.name}`")
 
 
 def _cut(text: str, ending: str) -> str:
@@ -109,9 +123,11 @@ def _cut(text: str, ending: str) -> str:
     return kept + ending
 
 
-def _links(links: Mapping[str, str]) -> str:
-    """Return links in Markdown, in one line.
+def _page(path: str) -> str:
+    """Return a link to a page of the same MLflow, wherever a browser finds MLflow: `#/…`."""
+    return path.removeprefix("/")
 
-    An address that begins with `#` is a page of the same MLflow.
-    """
+
+def _links(links: Mapping[str, str]) -> str:
+    """Return links in Markdown, in one line; without those that have no address."""
     return " · ".join(f"[{text}]({url})" for text, url in links.items() if url)

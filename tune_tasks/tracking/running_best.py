@@ -1,4 +1,4 @@
-"""The best trial of an experiment while its sweep runs, and how many trials are done. Pure."""
+"""Follows which trial of an experiment is the best while its sweep runs. Pure."""
 
 from __future__ import annotations
 
@@ -31,12 +31,14 @@ class Candidate:
 
 
 class RunningBest:
-    """Learns of every report and end of an experiment's attempts. Hearing one twice is harmless.
+    """Knows the best trial of an experiment, and how many trials are done.
 
-    'Best' means the same as in the summary: the best latest report, of trials that did not fail.
+    'Best' means the same as in the summary: of the trials that did not fail, the one whose latest
+    report is the best. A report or an end may be told twice: that changes nothing.
 
     Args:
-        wanted: The spec's objective; without one, the first default that is reported.
+        wanted: The spec's objective. Without one, 'best' goes by the first default metric that a
+            trial has reported.
     """
 
     def __init__(self, wanted: Objective | None) -> None:
@@ -44,7 +46,7 @@ class RunningBest:
         self._possible = (wanted,) if wanted else DEFAULT_OBJECTIVES
         self._reported: set[str] = set()
         self._running: dict[str, Candidate] = {}
-        # By metric. A sweep may have a million trials: of those that ended, only the best is kept.
+        # By metric. Only the best of the trials that ended is kept: there may be a million.
         self._best_ended: dict[str, Candidate] = {}
         self._done: set[int] = set()
 
@@ -79,7 +81,7 @@ class RunningBest:
         self._running[info.key] = Candidate(info.trial.index, info.trial.name, info.key, values)
 
     def end(self, info: AttemptInfo, outcome: Outcome) -> None:
-        """Take an attempt's end; a trial with an attempt left is not done."""
+        """Take an attempt's end; a trial that will be tried again is not done."""
         candidate = self._running.pop(info.key, None)
         failed = outcome.state is TrialState.ERROR
         if not (failed and info.trial.is_tried_again_after(info.attempt)):

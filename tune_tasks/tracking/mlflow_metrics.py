@@ -1,0 +1,59 @@
+"""The points that a trial's reports are in MLflow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from tune_tasks.model.objective import Objective
+from tune_tasks.result import (
+    PROGRESS_METRICS,
+    REPORTED_METRICS,
+    STOP_METRICS,
+    metric,
+    tracked_metrics,
+)
+from tune_tasks.tracking.base import Row
+from tune_tasks.tracking.mlflow_names import safe_key
+from tune_tasks.tracking.mlflow_runs import milliseconds
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric
+
+
+def points_of(rows: Sequence[Row], objective: Objective | None) -> Iterator[Metric]:
+    """Yield every finite metric of the reports, and how far the trial is at the last of them.
+
+    A point's time, step and value are the trial's own, so that a row that is sent twice makes one
+    point.
+    """
+    from mlflow.entities import Metric
+
+    more = _untracked(objective)
+    for row in rows:
+        time = milliseconds(row["timestamp"])
+        for name, value in _values(row, more):
+            if math.isfinite(value):
+                yield Metric(safe_key(name), value, time, row["timesteps_total"])
+    for row in rows[-1:]:
+        time = milliseconds(row["timestamp"])
+        for name in PROGRESS_METRICS:
+            yield Metric(name, row[name], time, row["timesteps_total"])
+
+
+def _values(row: Row, more: str | None) -> Iterator[tuple[str, float]]:
+    yield from tracked_metrics(row)
+    if more:
+        value = metric(row, more)
+        if value is not None:
+            yield more, value
+
+
+def _untracked(objective: Objective | None) -> str | None:
+    """Return the objective's metric if it is a field of the reports that is not tracked anyhow."""
+    if objective is None or objective.metric not in STOP_METRICS:
+        return None
+    if objective.metric in (*REPORTED_METRICS, *PROGRESS_METRICS):
+        return None
+    return objective.metric
