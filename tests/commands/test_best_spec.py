@@ -6,7 +6,8 @@ import pytest
 
 from tune_tasks.commands.best_spec import experiment_of, spec_of
 from tune_tasks.model.objective import Objective
-from tune_tasks.spec.source import dump_yaml, parse_source
+from tune_tasks.spec.reading import parse_source
+from tune_tasks.spec.yaml_1_2 import dump_yaml
 from tune_tasks.tracking.mlflow_store import StoredTrial
 
 SPEC = """

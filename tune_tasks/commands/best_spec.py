@@ -10,7 +10,8 @@ from tune_tasks.model.masking import MASK, secrets_in
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.paths import dotted
 from tune_tasks.servers.mlflow_client import default_tracking_uri
-from tune_tasks.spec.source import dump_yaml, parse_source
+from tune_tasks.spec.reading import parse_source
+from tune_tasks.spec.yaml_1_2 import dump_yaml
 from tune_tasks.sweep.locate import is_script_path
 from tune_tasks.tracking.mlflow_store import MlflowStore, StoredTrial
 

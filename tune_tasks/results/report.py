@@ -21,7 +21,7 @@ from tune_tasks.results.plots import draw
 from tune_tasks.results.summary import ExperimentSummary, Summary
 from tune_tasks.results.trials import TrialSummary
 from tune_tasks.results.words import first_few, why_no_best
-from tune_tasks.spec.source import dump_yaml
+from tune_tasks.spec.yaml_1_2 import dump_yaml
 
 _LISTED = 20
 _GROUPS = 20

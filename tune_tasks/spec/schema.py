@@ -30,7 +30,8 @@ from tune_tasks.model.text import escaped, not_replaced, one_line
 from tune_tasks.model.timeouts import STOP_GRACE_S
 from tune_tasks.model.trial import Resources, safe_name
 from tune_tasks.spec.names import in_todays_words
-from tune_tasks.spec.source import MAX_DEPTH, NodePath, Source, check_digits, read_source
+from tune_tasks.spec.reading import read_source
+from tune_tasks.spec.source import MAX_DEPTH, NodePath, Source, check_digits
 
 TEMPLATES = ("_", "x-", ".")
 """How the keys at the top begin that are no experiments.

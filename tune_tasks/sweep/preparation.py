@@ -26,7 +26,7 @@ from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import safe_name
 from tune_tasks.servers.mlflow_client import default_tracking_uri, is_local_store
 from tune_tasks.servers.prefect import is_loopback
-from tune_tasks.spec.source import dump_yaml
+from tune_tasks.spec.yaml_1_2 import dump_yaml
 from tune_tasks.sweep.attempts import Launch
 from tune_tasks.sweep.plan import Plan, PlannedExperiment
 from tune_tasks.sweep.request import Request

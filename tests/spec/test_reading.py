@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tune_tasks.errors import Location, SpecError
-from tune_tasks.spec.source import parse_source, read_source
+from tune_tasks.spec.reading import parse_source, read_source
 
 TAG = "tag:yaml.org,2002:"
 
@@ -128,6 +128,7 @@ def test_anchors_and_merges():
         ("a: !!bool maybe", "f.yaml:1:4: expected true or false, got 'maybe'"),
         ("a: !!int 0b1", "f.yaml:1:4: expected a whole number, got '0b1'"),
         ("<<: 5", "f.yaml:1:5: '<<' merges mappings only"),
+        ("a: !!merge x", f"f.yaml:1:4: the tag '{TAG}merge' is not supported; a spec is plain data"),
         (f"a: {'9' * 5000}", "f.yaml:1:4: the number 99999999999999999999… has too many digits"),
         ("[" * 100_000, "f.yaml:1:65: nested more than 64 levels deep"),
         ("- " * 100_000, "f.yaml:1:129: nested more than 64 levels deep"),
