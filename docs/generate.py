@@ -28,9 +28,11 @@ from tune_tasks.model.python_source import MAX_SCRIPT_BYTES
 from tune_tasks.result import STOP_METRICS, TrainingResult
 from tune_tasks.rllib.config import keys_2017, keys_gone
 from tune_tasks.spec import names
-from tune_tasks.spec import schema as spec
 from tune_tasks.spec.expressions import budget, syntax, values
 from tune_tasks.spec.expressions import functions as eval_language
+from tune_tasks.spec.json_schema import json_schema
+from tune_tasks.spec.loading import load_spec
+from tune_tasks.spec.schema import ExperimentSpec, ResourcesSpec
 from tune_tasks.sweep.planning import make_plan
 
 DOCS = Path(__file__).parent
@@ -63,12 +65,12 @@ ERRORS = (
 
 def keys() -> str:
     """The keys of an experiment."""
-    return _key_table(spec.ExperimentSpec)
+    return _key_table(ExperimentSpec)
 
 
 def resources() -> str:
     """The keys of `resources`."""
-    return _key_table(spec.ResourcesSpec)
+    return _key_table(ResourcesSpec)
 
 
 def config() -> str:
@@ -246,7 +248,7 @@ def generated_files() -> Iterator[tuple[Path, str]]:
     """Every file with generated parts, and its text as it should be."""
     for path in sorted(DOCS.glob("*.md")):
         yield path, regenerated(path.read_text(encoding="utf-8"))
-    yield SCHEMA, json.dumps(spec.json_schema(), indent=2) + "\n"
+    yield SCHEMA, json.dumps(json_schema(), indent=2) + "\n"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -316,7 +318,7 @@ def _meaning(name: str, field: FieldInfo) -> str:
 
 def _properties() -> dict[str, Any]:
     """The keys of an experiment as the JSON Schema describes them."""
-    properties: dict[str, Any] = spec.json_schema()["$defs"]["ExperimentSpec"]["properties"]
+    properties: dict[str, Any] = json_schema()["$defs"]["ExperimentSpec"]["properties"]
     return properties
 
 
@@ -342,7 +344,7 @@ def _message(text: str) -> str:
         path.write_text(text)
         (path.parent / "train.py").write_text("def train(config, status_reporter): ...\n")
         try:
-            make_plan(spec.load_spec(path), seed=0)
+            make_plan(load_spec(path), seed=0)
         except SpecError as exc:
             return str(exc).replace(f"{folder}/", "")
     raise SystemExit(f"this spec has no mistake:\n{text}")

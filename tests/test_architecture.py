@@ -123,7 +123,7 @@ def test_what_is_light_stays_light():
     light = ", ".join(
         f"tune_tasks.{name}"
         for name in (
-            "spec.schema",
+            "spec.loading",
             "sweep.planning",
             "trial.reporter",
             "trial.attempt",

@@ -7,7 +7,7 @@ import pytest
 from tune_tasks.cluster.nodes import Cluster, Node, local_cluster
 from tune_tasks.errors import ResourcesError
 from tune_tasks.model.trial import Resources
-from tune_tasks.spec.schema import spec_from_data
+from tune_tasks.spec.loading import spec_from_data
 from tune_tasks.sweep.plan import Need
 from tune_tasks.sweep.planning import make_plan
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tune_tasks.spec.schema import load_spec
+from tune_tasks.spec.loading import load_spec
 from tune_tasks.sweep.planning import make_plan
 
 pytestmark = pytest.mark.rllib

@@ -8,7 +8,7 @@ import pytest
 from tune_tasks.cluster.nodes import Cluster, Node
 from tune_tasks.errors import ResourcesError, SpecError
 from tune_tasks.rllib.planning import METRICS
-from tune_tasks.spec.schema import load_spec, spec_from_data
+from tune_tasks.spec.loading import load_spec, spec_from_data
 from tune_tasks.sweep.planning import make_plan
 
 pytestmark = pytest.mark.rllib

@@ -48,7 +48,7 @@ def test_secrets_are_stored_nowhere(sweep, folder):
 def _best_says_what_is_missing(folder):
     from tune_tasks.commands.best_spec import best_spec
     from tune_tasks.errors import SpecError
-    from tune_tasks.spec.schema import load_spec
+    from tune_tasks.spec.loading import load_spec
     from tune_tasks.sweep.planning import make_plan
 
     text = best_spec(["exp"], folder)

@@ -9,7 +9,7 @@ from tune_tasks.errors import ExpressionError, SpecError
 from tune_tasks.model.trial import Trial
 from tune_tasks.spec.expansion import Expansion, num_trials
 from tune_tasks.spec.expressions.budget import Budget
-from tune_tasks.spec.schema import spec_from_data
+from tune_tasks.spec.loading import spec_from_data
 from tune_tasks.spec.search_space import SearchSpace
 
 

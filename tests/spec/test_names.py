@@ -3,7 +3,7 @@
 import pytest
 
 from tune_tasks.errors import Location, SpecError
-from tune_tasks.spec.schema import load_spec, spec_from_data
+from tune_tasks.spec.loading import load_spec, spec_from_data
 
 
 def one(**keys):

@@ -9,13 +9,9 @@ import yaml
 from tune_tasks.errors import SpecError
 from tune_tasks.model.stopping import Criterion
 from tune_tasks.model.trial import Resources
-from tune_tasks.spec.schema import (
-    ExperimentSpec,
-    json_schema,
-    load_spec,
-    parse_size,
-    spec_from_data,
-)
+from tune_tasks.spec.json_schema import json_schema
+from tune_tasks.spec.loading import load_spec, spec_from_data
+from tune_tasks.spec.schema import ExperimentSpec, parse_size
 
 DOCUMENT = """\
 tune_mnist:

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tune_tasks.errors import ExpressionError, Location, SpecError
+from tune_tasks.model.paths import dotted
 from tune_tasks.spec.expansion import Expansion, derive_seed
-from tune_tasks.spec.schema import spec_from_data
-from tune_tasks.spec.search_space import SearchSpace, dotted
+from tune_tasks.spec.loading import spec_from_data
+from tune_tasks.spec.search_space import SearchSpace
 
 EVALS = [
     "_i",

@@ -14,7 +14,7 @@ from tune_tasks.recording.protocol import AttemptStatus
 from tune_tasks.results.leaderboard import leaderboard
 from tune_tasks.results.report import report_text
 from tune_tasks.results.words import report_lines
-from tune_tasks.spec.schema import spec_from_data
+from tune_tasks.spec.loading import spec_from_data
 from tune_tasks.sweep.closing import Closing
 from tune_tasks.sweep.interruption import Patience
 from tune_tasks.sweep.outline import summary_of

@@ -10,7 +10,7 @@ from tune_tasks.errors import SpecError, UsageError
 from tune_tasks.model.trial import Resources
 from tune_tasks.spec import expansion
 from tune_tasks.spec.expressions.budget import Budget
-from tune_tasks.spec.schema import load_spec, spec_from_data
+from tune_tasks.spec.loading import load_spec, spec_from_data
 from tune_tasks.sweep.planning import make_plan
 
 

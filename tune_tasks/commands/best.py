@@ -9,7 +9,7 @@ from tune_tasks.commands.argument_types import Once
 from tune_tasks.commands.command import EXIT_OK
 from tune_tasks.errors import UsageError
 from tune_tasks.model.objective import Objective
-from tune_tasks.spec.schema import load_spec
+from tune_tasks.spec.loading import load_spec
 
 HELP = "print the best trial of the last sweep as a spec that runs it again"
 

@@ -6,7 +6,7 @@ import argparse
 import json
 
 from tune_tasks.commands.command import EXIT_OK
-from tune_tasks.spec.schema import json_schema
+from tune_tasks.spec.json_schema import json_schema
 
 HELP = "print the JSON Schema of a spec file"
 

@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 from tune_tasks.errors import Location, SpecError
-from tune_tasks.spec.source import KEY, MAX_DEPTH, NodePath, check_digits
+from tune_tasks.model.paths import NodePath
+from tune_tasks.spec.source import KEY, MAX_DEPTH, check_digits
 from tune_tasks.spec.yaml_1_2 import PATTERNS, TAG, is_octal_of_1_1, location, meant_otherwise
 
 _MAX_NODES = 200_000

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from tune_tasks.errors import SpecError
-from tune_tasks.spec.source import NodePath, Source
+from tune_tasks.model.paths import NodePath
+from tune_tasks.spec.source import Source
 
 _SCRIPT = "script"
 _EXTRA = {"extra_cpu": "cpu", "extra_gpu": "gpu"}

@@ -12,9 +12,9 @@ from typing import Any
 
 from tune_tasks.errors import ExpressionError, Location, SpecError
 from tune_tasks.model.masking import masked_by_path
+from tune_tasks.model.paths import NodePath, dotted
 from tune_tasks.spec.expressions.budget import Budget
 from tune_tasks.spec.expressions.language import Expression
-from tune_tasks.spec.source import NodePath
 
 Locate = Callable[[NodePath], Location | None]
 
@@ -256,8 +256,3 @@ def _descend(value: Any, path: tuple[str | int, ...]) -> Any:
         except (KeyError, IndexError, TypeError):
             raise ExpressionError(f"spec.config has no {dotted(path)!r}") from None
     return value
-
-
-def dotted(path: NodePath) -> str:
-    """`("model", "layers", 0)` as `model.layers.0`."""
-    return ".".join(map(str, path))

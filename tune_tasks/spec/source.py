@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tune_tasks.errors import Location
+from tune_tasks.model.paths import NodePath
 
-NodePath = tuple[str | int, ...]
 KEY = "\0key"
 """Ends the path of a key, whose value's path is the same without it."""
 MAX_DEPTH = 64

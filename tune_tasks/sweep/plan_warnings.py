@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tune_tasks.errors import Location, nearest
+from tune_tasks.model.paths import dotted
 from tune_tasks.result import STOP_METRICS
 from tune_tasks.rllib.planning import ignored
 from tune_tasks.spec.expansion import num_trials
 from tune_tasks.spec.lookalikes import unsearched, variables
-from tune_tasks.spec.search_space import SearchSpace, dotted
+from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.sweep.part import Part
 
 _COUNTABLE = 10**30

@@ -15,14 +15,16 @@ from typing import cast
 
 from tune_tasks.errors import Location, SpecError, TrainableError, UsageError
 from tune_tasks.model.masking import is_mask, secrets_in
+from tune_tasks.model.paths import dotted
 from tune_tasks.model.stopping import parse_criterion
 from tune_tasks.model.trial import Trial
 from tune_tasks.rllib.planning import in_our_names, rllib_plan
 from tune_tasks.spec.expansion import Expansion
 from tune_tasks.spec.expansion import num_trials as number_of_trials
 from tune_tasks.spec.expressions.budget import Budget
-from tune_tasks.spec.schema import MAX_TRIALS, ExperimentSpec, Spec
-from tune_tasks.spec.search_space import SearchSpace, dotted
+from tune_tasks.spec.loading import Spec
+from tune_tasks.spec.schema import MAX_TRIALS, ExperimentSpec
+from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.sweep.locate import locate
 from tune_tasks.sweep.part import Part
 from tune_tasks.sweep.plan import Need, Plan, PlannedExperiment

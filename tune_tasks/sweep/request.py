@@ -19,7 +19,8 @@ from tune_tasks.model.masking import masked_spec
 from tune_tasks.recording.client import RecorderClient
 from tune_tasks.results.summary import Summary
 from tune_tasks.search.scheduler import Scheduler
-from tune_tasks.spec.schema import MAX_TRIALS, load_spec, spec_from_data
+from tune_tasks.spec.loading import load_spec, spec_from_data
+from tune_tasks.spec.schema import MAX_TRIALS
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.planning import make_plan
 from tune_tasks.sweep.status import Display, NoDisplay

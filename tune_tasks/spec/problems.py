@@ -1,0 +1,89 @@
+"""pydantic's complaints about a spec, in our words and at their places."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from tune_tasks.errors import Location, SpecError, did_you_mean
+from tune_tasks.model.paths import NodePath, dotted
+from tune_tasks.model.text import not_replaced
+from tune_tasks.spec.schema import ExperimentSpec, ResourcesSpec
+from tune_tasks.spec.source import Source
+
+_WORDS = {
+    "Input should be ": "expected ",
+    "expected greater": "expected a number greater",
+    "expected less": "expected a number less",
+    "dictionary": "mapping",
+    " or instance of ResourcesSpec": "",
+}
+"""pydantic's words, and ours; replaced in this order."""
+
+
+def spec_error(source: Source, exc: ValidationError) -> SpecError:
+    """One error that names every problem, in the order of the file."""
+    problems = _problems(source, exc.errors())
+    return SpecError.of(SpecError(message, place) for message, place in problems)
+
+
+def _problems(source: Source, errors: list[ErrorDetails]) -> Iterator[tuple[str, Location | None]]:
+    seen: set[NodePath] = set()
+    for error in errors:
+        path = _path_in_data(error["loc"], source.data)
+        context = error.get("ctx", {})
+        if "at" in context:
+            path = (*path, context["at"])
+        if path in seen:  # because each branch of a union complains
+            continue
+        seen.add(path)
+        is_key = error["type"] == "extra_forbidden"
+        yield f"{dotted(path) or 'spec'}: {_message(error, path)}", source.at(path, key=is_key)
+
+
+def _path_in_data(loc: tuple[str | int, ...], data: Any) -> NodePath:
+    """The parts of pydantic's location that the data has; the names of a union's branches are not.
+
+    Args:
+        loc: pydantic's location.
+        data: The spec's data.
+    """
+    path: list[str | int] = []
+    for part in loc:
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            continue
+        path.append(part)
+    return tuple(path)
+
+
+def _message(error: ErrorDetails, path: NodePath) -> str:
+    kind = error["type"]
+    given = error["input"]
+    if kind == "extra_forbidden":
+        return _unknown_key(path)
+    if kind in ("model_type", "model_attributes_type") and len(path) == 1:
+        form = "a mapping with env, stop, config, …"
+        return f"expected an experiment: {form}; got {reprlib.repr(given)}"
+    if kind == "criterion":
+        return f"{error['msg']}{not_replaced(given.get(path[-1]))}"
+    if kind == "mode":
+        return error["msg"]
+    return f"{_in_our_words(error['msg'])}, got {reprlib.repr(given)}{not_replaced(given)}"
+
+
+def _unknown_key(path: NodePath) -> str:
+    model = ExperimentSpec if len(path) == 2 else ResourcesSpec
+    known = model.model_fields
+    return f"unknown key{did_you_mean(str(path[-1]), known)} (known: {', '.join(known)})"
+
+
+def _in_our_words(message: str) -> str:
+    for theirs, ours in _WORDS.items():
+        message = message.replace(theirs, ours)
+    return message
