@@ -1,7 +1,7 @@
 """Writes the parts of the documents that follow from the code, and the JSON Schema.
 
-`python docs/generate.py` brings them up to date. `--check` changes nothing and exits 1 if one is
-out of date.
+`python docs/generate.py` brings them up to date. With `--check` it changes nothing, and exits with
+1 if one of them is out of date.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from tune_tasks.sweep.planning import make_plan
 
 DOCS = Path(__file__).parent
 SCHEMA = DOCS.parent / "examples" / "tune-tasks.schema.json"
+NOTHING = "–"
 SECTION = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 WORDS = {
     str: "text",
@@ -63,6 +64,9 @@ ERRORS = (
 """Specs with a mistake, whose messages the spec reference shows."""
 
 
+# ---- The sections, under the names that the documents have for them
+
+
 def keys() -> str:
     """The keys of an experiment."""
     return _key_table(ExperimentSpec)
@@ -75,34 +79,24 @@ def resources() -> str:
 
 def config() -> str:
     """The keys of `config` that have a meaning of their own."""
-    schema = _properties()["config"]
     words = {"string": "text", "number": "number"}
-    rows = (
-        (
-            f"`{name}`",
-            words[key["type"]],
-            f"`{key['default']}`" if "default" in key else "–",
-            key["description"],
-        )
-        for name, key in schema["properties"].items()
-    )
+    rows = []
+    for name, key in _properties()["config"]["properties"].items():
+        default = f"`{key['default']}`" if "default" in key else NOTHING
+        rows.append((f"`{name}`", words[key["type"]], default, key["description"]))
     return _table(("key", "type", "default", "meaning"), rows)
 
 
 def functions() -> str:
     """The functions and constants of the eval language, by module."""
-    groups: dict[str, list[str]] = {}
+    calls: dict[str, list[str]] = {}
     for name, function in eval_language.FUNCTIONS.items():
         module, _, short = name.rpartition(".")
-        groups.setdefault(module, []).append(f"`{short}({_signature(function.signature)})`")
-    rows = [
-        (f"`{module}`" if module else "built in", ", ".join(calls))
-        for module, calls in groups.items()
-    ]
-    return _table(
-        ("module", "functions"),
-        [*rows, ("constants", ", ".join(f"`{name}`" for name in eval_language.CONSTANTS))],
-    )
+        group = f"`{module}`" if module else "built in"
+        calls.setdefault(group, []).append(f"`{short}({_signature(function.signature)})`")
+    calls["constants"] = [f"`{name}`" for name in eval_language.CONSTANTS]
+    rows = [(group, ", ".join(members)) for group, members in calls.items()]
+    return _table(("module", "functions"), rows)
 
 
 def limits() -> str:
@@ -128,24 +122,25 @@ def metrics() -> str:
 
 
 def errors() -> str:
-    """Mistakes and what is said of them."""
-    return "\n".join(f"```yaml\n{text}\n```\n```text\n{_message(text)}\n```\n" for text in ERRORS)
+    """Mistakes, and the messages that they give."""
+    examples = [f"```yaml\n{text}\n```\n```text\n{_message(text)}\n```\n" for text in ERRORS]
+    return "\n".join(examples)
 
 
 def result() -> str:
-    """The fields of a report."""
-    text = inspect.getdoc(TrainingResult) or ""
-    entries = re.findall(r"^    (\w+): (.+(?:\n {8}.+)*)$", text, re.MULTILINE)
-    documented = [(name, " ".join(meaning.split())) for name, meaning in entries]
-    if [name for name, _ in documented] != list(TrainingResult._fields):
+    """The fields of a report, from the docstring of TrainingResult."""
+    docstring = inspect.getdoc(TrainingResult) or ""
+    entries = dict(re.findall(r"^    (\w+): (.+(?:\n {8}.+)*)$", docstring, re.MULTILINE))
+    if list(entries) != list(TrainingResult._fields):
         raise SystemExit("the docstring of TrainingResult does not list its fields in their order")
-    return _table(("field", "meaning"), ((f"`{name}`", text) for name, text in documented))
+    rows = [(f"`{name}`", " ".join(meaning.split())) for name, meaning in entries.items()]
+    return _table(("field", "meaning"), rows)
 
 
 def help() -> str:
-    """The help of each command."""
-    texts = (cli.parser(width=100, command=name).format_help() for name in (None, *cli.COMMANDS))
-    return "\n".join(f"```text\n{text}```\n" for text in texts)
+    """The help of the command line and of each command."""
+    parsers = [cli.parser(width=100, command=name) for name in (None, *cli.COMMANDS)]
+    return "\n".join(f"```text\n{parser.format_help()}```\n" for parser in parsers)
 
 
 def experiment_names() -> str:
@@ -158,34 +153,24 @@ def experiment_names() -> str:
         if new not in names.EXPERIMENT_IGNORED
     ]
     rows += [("`resources.extra_cpu`, `resources.extra_gpu`", "added to `cpu`, `gpu`")]
-    rows += _by_reason(names.EXPERIMENT_IGNORED, "no effect, with a warning: {}")
-    rows += _by_reason(
-        {f"resources.{k}": v for k, v in names.RESOURCES_IGNORED.items()},
-        "no effect, with a warning: {}",
-    )
+    of_resources = {f"resources.{key}": why for key, why in names.RESOURCES_IGNORED.items()}
+    for ignored in (names.EXPERIMENT_IGNORED, of_resources):
+        rows += _by_reason(ignored, "no effect, with a warning: {}")
     return _table(("key", "becomes"), rows)
 
 
 def metric_names() -> str:
     """RLlib's names of metrics."""
-    ours: dict[str, list[str]] = {}
-    for theirs, name in keys_2017.METRICS.items():
-        if theirs != name:
-            ours.setdefault(name, []).append(f"`{theirs}`")
-    return _table(
-        ("RLlib's", "ours"), ((", ".join(names), f"`{name}`") for name, names in ours.items())
-    )
+    renamed = {theirs: ours for theirs, ours in keys_2017.METRICS.items() if theirs != ours}
+    return _table(("RLlib's", "ours"), _by_reason(renamed, "`{}`"))
 
 
 def algorithms_gone() -> str:
     """RLlib's algorithms of old."""
-    instead: dict[str, list[str]] = {}
-    for old, new in keys_2017.ALGORITHMS_GONE.items():
-        instead.setdefault(f"`{new}`" if new else "–", []).append(f"`{old}`")
-    return _table(
-        ("no longer there", "the nearest"),
-        ((", ".join(names), new) for new, names in instead.items()),
-    )
+    nearest = {
+        old: f"`{new}`" if new else NOTHING for old, new in keys_2017.ALGORITHMS_GONE.items()
+    }
+    return _table(("no longer there", "the nearest"), _by_reason(nearest))
 
 
 def ignored_keys() -> str:
@@ -194,10 +179,9 @@ def ignored_keys() -> str:
     rows = [*_by_reason(keys_gone.IGNORED)]
     for place, reasons in inside.items():
         rows += [(f"in `{place}`: {names}", why) for names, why in _by_reason(reasons)]
-    rows += [
-        (", ".join(f"`{name}: {value}`" for value in old.values), old.reason)
-        for name, old in keys_gone.OLD_VALUES.items()
-    ]
+    for name, old in keys_gone.OLD_VALUES.items():
+        settings = [f"`{name}: {value}`" for value in old.values]
+        rows.append((", ".join(settings), old.reason))
     return _table(("key", "why"), rows)
 
 
@@ -205,14 +189,9 @@ def fixed_keys() -> str:
     """Keys with one value left."""
     rows = []
     for name, fixed in keys_gone.FIXED.items():
-        rows.append(
-            (
-                f"`{name}`",
-                f"`{json.dumps(fixed.value)}`",
-                ", ".join(fixed.only) or "all",
-                fixed.reason,
-            )
-        )
+        value = f"`{json.dumps(fixed.value)}`"
+        algorithms = ", ".join(fixed.only) or "all"
+        rows.append((f"`{name}`", value, algorithms, fixed.reason))
     return _table(("key", "value", "for", "why"), rows)
 
 
@@ -221,13 +200,6 @@ def refused_keys() -> str:
     rows = [*_by_reason(keys_gone.REFUSED)]
     rows += [(f"in `model`: {names}", why) for names, why in _by_reason(keys_gone.MODEL_REFUSED)]
     return _table(("key", "why"), rows)
-
-
-def _by_reason(reasons: typing.Mapping[str, str], why: str = "{}") -> Iterator[tuple[str, str]]:
-    names: dict[str, list[str]] = {}
-    for name, reason in reasons.items():
-        names.setdefault(reason, []).append(f"`{name}`")
-    yield from ((", ".join(group), why.format(reason)) for reason, group in names.items())
 
 
 SECTIONS: dict[str, Callable[[], str]] = {
@@ -239,52 +211,75 @@ SECTIONS: dict[str, Callable[[], str]] = {
 }
 
 
+# ---- The files
+
+
 def regenerated(text: str) -> str:
-    """A document with its generated parts as they should be."""
+    """Return a document with its generated parts as they should be."""
     return SECTION.sub(lambda match: match[1] + SECTIONS[match[2]]() + match[3], text)
 
 
 def generated_files() -> Iterator[tuple[Path, str]]:
-    """Every file with generated parts, and its text as it should be."""
+    """Yield every file with generated parts, and its text as it should be."""
     for path in sorted(DOCS.glob("*.md")):
         yield path, regenerated(path.read_text(encoding="utf-8"))
     yield SCHEMA, json.dumps(json_schema(), indent=2) + "\n"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit code."""
+    """Write what is out of date, or say so; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
-        "--check", action="store_true", help="change nothing; exit 1 where a file is out of date"
+        "--check", action="store_true", help="change nothing; exit 1 if a file is out of date"
     )
     check = parser.parse_args(argv).check
-    stale = False
-    for path, text in generated_files():
-        if path.exists() and path.read_text(encoding="utf-8") == text:
-            continue
-        stale = True
+    stale = [(path, text) for path, text in generated_files() if not _has_text(path, text)]
+    for path, text in stale:
         name = path.relative_to(DOCS.parent)
         if check:
             print(f"{name} is out of date: run python docs/generate.py")
         else:
             path.write_text(text, encoding="utf-8")
             print(f"wrote {name}")
-    return int(check and stale)
+    return int(check and bool(stale))
+
+
+def _has_text(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text(encoding="utf-8") == text
+
+
+# ---- What the sections are made of
+
+
+def _by_reason(reasons: typing.Mapping[str, str], why: str = "{}") -> Iterator[tuple[str, str]]:
+    """Yield a row for each reason: the names that have it, and the reason.
+
+    Args:
+        reasons: By name.
+        why: The text of a row's reason, with `{}` in place of the reason.
+    """
+    names: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        names.setdefault(reason, []).append(f"`{name}`")
+    for reason, group in names.items():
+        yield ", ".join(group), why.format(reason)
 
 
 def _key_table(model: type[BaseModel]) -> str:
-    rows = (
+    rows = [
         (f"`{name}`", _kind(field), _default(field), _meaning(name, field))
         for name, field in model.model_fields.items()
-    )
+    ]
     return _table(("key", "type", "default", "meaning"), rows)
 
 
 def _kind(field: FieldInfo) -> str:
-    return " or ".join(word for word in _words(field.annotation) if word) + _bounds(field)
+    words = " or ".join(word for word in _words(field.annotation) if word)
+    return words + _bounds(field)
 
 
 def _words(annotation: Any) -> Iterator[str]:
+    """Yield the words for a type, one for each of its alternatives."""
     origin = typing.get_origin(annotation)
     if origin in (types.UnionType, typing.Union):
         for part in typing.get_args(annotation):
@@ -302,14 +297,17 @@ def _bounds(field: FieldInfo) -> str:
     high = next((m.le for m in field.metadata if isinstance(m, annotated_types.Le)), None)
     if low is None:
         return ""
-    return f", {low} to {high:,}" if high is not None else f" ≥ {low}"
+    if high is None:
+        return f" ≥ {low}"
+    return f", {low} to {high:,}"
 
 
 def _default(field: FieldInfo) -> str:
     value = field.get_default()
     if field.default_factory is not None or value in (None, PydanticUndefined):
-        return "–"
-    return f"`{json.dumps(value) if not isinstance(value, str) else value}`"
+        return NOTHING
+    text = value if isinstance(value, str) else json.dumps(value)
+    return f"`{text}`"
 
 
 def _meaning(name: str, field: FieldInfo) -> str:
@@ -317,28 +315,25 @@ def _meaning(name: str, field: FieldInfo) -> str:
 
 
 def _properties() -> dict[str, Any]:
-    """The keys of an experiment as the JSON Schema describes them."""
+    """Return the keys of an experiment as the JSON Schema describes them."""
     properties: dict[str, Any] = json_schema()["$defs"]["ExperimentSpec"]["properties"]
     return properties
 
 
 def _table(head: Sequence[str], rows: typing.Iterable[Sequence[str]]) -> str:
-    lines = [
-        head,
-        ["---"] * len(head),
-        *([cell.replace("|", "\\|") for cell in row] for row in rows),
-    ]
+    lines = [head, ["---"] * len(head)]
+    for row in rows:
+        lines.append([cell.replace("|", "\\|") for cell in row])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _signature(words: str) -> str:
-    """`low? high? size?` as `low, high, size` with the optional ones in brackets."""
-    return ", ".join(
-        f"[{word.rstrip('?')}]" if word.endswith("?") else word for word in words.split()
-    )
+def _signature(parameters: str) -> str:
+    """Return `low size?` as a reader expects it, the optional ones in brackets: `low, [size]`."""
+    return ", ".join(re.sub(r"(.+)\?$", r"[\1]", name) for name in parameters.split())
 
 
 def _message(text: str) -> str:
+    """Return the message that a spec with a mistake gives."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "spec.yaml"
         path.write_text(text)

@@ -1,11 +1,6 @@
-"""The rules that hold the package together.
-
-Who imports whom, and the tree of errors.
-"""
+"""The rules of who imports whom: rooms, libraries, and what is light."""
 
 import ast
-import inspect
-import pickle
 import subprocess
 import sys
 import tomllib
@@ -14,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import tune_tasks
-from tune_tasks import errors
 
 ROOT = Path(tune_tasks.__file__).parent
 
@@ -59,10 +53,7 @@ FILES = dict(files())
 
 
 def imports(path):
-    """Dotted names that a file imports, at its top and in its functions.
-
-    Not what type checkers alone see.
-    """
+    """The dotted names that a file imports, at its top or in a function, but not for types alone."""
     pending = [ast.parse(path.read_text())]
     while pending:
         node = pending.pop()
@@ -138,57 +129,3 @@ def test_what_is_light_stays_light():
         ).stdout
         == "\n"
     )
-
-
-def test_the_tree_of_errors_is_drawn_as_it_is():
-    classes = dict(
-        inspect.getmembers(errors, lambda c: inspect.isclass(c) and issubclass(c, BaseException))
-    )
-    for name, error in classes.items():
-        (line,) = [
-            line
-            for line in errors.__doc__.splitlines()
-            if name in line.replace("`", " ").split()[:4]
-        ]
-        (above,) = error.__bases__
-        if above in classes.values():
-            (parent,) = [
-                line for line in errors.__doc__.splitlines() if above.__name__ in line.split()[:3]
-            ]
-            assert line.index("── ") == parent.index(above.__name__) + 1, name
-    assert errors.TrialStopped.__bases__ == (BaseException,)
-    assert {name for name, error in classes.items() if getattr(error, "exit_code", None) == 2} == {
-        *(
-            "BadInputError",
-            "SpecError",
-            "ExpressionError",
-            "UsageError",
-            "ConfigError",
-            "ResourcesError",
-            "TrainableError",
-        ),
-    }
-
-
-@pytest.mark.parametrize("kind", [errors.SpecError, errors.ExpressionError])
-def test_an_error_travels_with_its_place(kind):
-    error = pickle.loads(pickle.dumps(kind("stop: bad", errors.Location("f.yaml", 3, 4))))
-    assert (type(error), str(error), error.exit_code) == (kind, "f.yaml:3:4: stop: bad", 2)
-    assert str(error.within("e")) == "f.yaml:3:4: e.stop: bad"
-
-
-def test_a_config_error_travels_with_its_key():
-    error = pickle.loads(pickle.dumps(errors.ConfigError("bad", ("model", "dim"))))
-    assert (str(error), error.key, error.exit_code) == (
-        "config.model.dim: bad",
-        ("model", "dim"),
-        2,
-    )
-
-
-def test_did_you_mean():
-    assert (
-        errors.did_you_mean("mean_acuracy", ["mean_loss", "mean_accuracy"])
-        == "; did you mean 'mean_accuracy'?"
-    )
-    assert errors.did_you_mean("zzz", ["mean_loss"]) == ""

@@ -102,7 +102,7 @@ REFUSED_TIMINGS = {
         Timing(timezone="UTC"),
         "--timezone without a schedule; give --cron, --interval or --rrule with it",
     ),
-    "a zone that is none": (
+    "a zone that does not exist": (
         Timing("0 2 * * *", timezone="Europe/Berln"),
         (
             "--timezone: no time zone 'Europe/Berln'; did you mean 'Europe/Berlin'? (expected a"

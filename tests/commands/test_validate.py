@@ -15,7 +15,7 @@ REFUSED = {
             " memory)\n"
         ),
     ),
-    "a criterion that is none": (
+    "a criterion that is not one": (
         ["validate", "-f", "spec.yaml", "--stop", '{"mean_loss": "low"}'],
         "error: stop.mean_loss: expected a number or a comparison such as '<= 0.1', got 'low'\n",
     ),

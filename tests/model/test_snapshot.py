@@ -93,7 +93,7 @@ def test_deleted_files_are_there(script):
 
 
 def test_modules_are_found_by_other_ways_to_the_folder(tmp_path):
-    """A script that puts a folder on the path, by its real path where it was given a link to it."""
+    """A script that puts a folder on the path: by its real path, if a link leads to it."""
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     code = (
