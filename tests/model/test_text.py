@@ -53,11 +53,11 @@ def test_a_long_text_is_cut():
 
 
 @pytest.mark.parametrize(
-    ("items", "sentences"), [([], []), (["a", "b"], []), (["a", "b", "c"], ["… 1 more"])]
+    ("count", "sentences"), [(0, []), (2, []), (3, ["… 1 more"]), (20, ["… 18 more"])]
 )
-def test_what_a_cut_list_leaves_out_is_counted(items, sentences):
-    assert list(left_out(items, 2)) == sentences
+def test_what_a_cut_list_leaves_out_is_counted(count, sentences):
+    assert list(left_out(count, 2)) == sentences
 
 
 def test_what_is_left_out_is_counted_in_its_own_words():
-    assert list(left_out(range(30), 20, "   … {} more failed")) == ["   … 10 more failed"]
+    assert list(left_out(30, 20, "   … {} more failed")) == ["   … 10 more failed"]

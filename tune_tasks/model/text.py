@@ -8,7 +8,7 @@ refused by every JSON client, an ESC moves the cursor of a terminal.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator
 
 ONE_LINE = 200
 """The most characters of a text in one line."""
@@ -66,18 +66,18 @@ def printed(text: str, encoding: str | None) -> str:
     return showable(text).encode(encoding, "backslashreplace").decode(encoding)
 
 
-def left_out(items: Sized, most: int, sentence: str = "… {} more") -> Iterator[str]:
+def left_out(count: int, most: int, sentence: str = "… {} more") -> Iterator[str]:
     """Yield a sentence with the number of items that are not shown, if there are any.
 
-    It is for the end of a list that is cut: `[*names[:5], *left_out(names, 5)]`.
+    It is for the end of a list that is cut: `[*names[:5], *left_out(len(names), 5)]`.
 
     Args:
-        items: All items.
-        most: How many of them are shown.
+        count: How many items there are.
+        most: How many of them are shown at most.
         sentence: With `{}` in place of the number.
     """
-    if len(items) > most:
-        yield sentence.format(len(items) - most)
+    if count > most:
+        yield sentence.format(count - most)
 
 
 # Without braces a variable is in capitals: `^a$b`, `$x^2$` and `Hello $name` are somebody's own.

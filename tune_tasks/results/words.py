@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tune_tasks.model.files import RESULTS
 from tune_tasks.model.objective import DEFAULT_OBJECTIVES
-from tune_tasks.model.text import one_line
+from tune_tasks.model.text import left_out, one_line
 from tune_tasks.model.trial import TrialState
 from tune_tasks.result import metric as metric_of
 from tune_tasks.results.trials import TrialSummary
@@ -147,8 +147,7 @@ def _file_lines(experiment: ExperimentSummary) -> Iterator[str]:
 
 def _more(count: int, what: str) -> Iterator[str]:
     """Yield a line on the trials that a list of the first ones leaves out, if there are any."""
-    if count > _LISTED:
-        yield f"   … {count - _LISTED} more{what}"
+    yield from left_out(count, _LISTED, f"   … {{}} more{what}")
 
 
 def _lines(count: int) -> str:

@@ -17,6 +17,7 @@ from tune_tasks.errors import Location, SpecError, TrainableError, UsageError
 from tune_tasks.model.masking import is_mask, secrets_in
 from tune_tasks.model.paths import dotted
 from tune_tasks.model.stopping import parse_criterion
+from tune_tasks.model.text import left_out
 from tune_tasks.model.trial import Trial
 from tune_tasks.rllib.planning import in_our_names, rllib_plan
 from tune_tasks.spec.expansion import Expansion
@@ -202,10 +203,8 @@ class _Planner:
         """Return the warnings, of the file before those of its experiments, each of them once."""
         of_file = [f"{place}: {text}" for place, text in self._spec.source.warnings.items()]
         warnings = [*of_file, *dict.fromkeys(self._warnings)]
-        more = len(warnings) - _MOST_WARNINGS
-        if more > 0:
-            return [*warnings[:_MOST_WARNINGS], f"… {more} more warnings"]
-        return warnings
+        more = left_out(len(warnings), _MOST_WARNINGS, "… {} more warnings")
+        return [*warnings[:_MOST_WARNINGS], *more]
 
 
 def _expect_no_mask(part: Part) -> None:

@@ -41,5 +41,5 @@ def renaming_note(changed: Mapping[str, str]) -> str:
         f"{one_line(name, _SHOWN_NAME)!r} is {one_line(key, _SHOWN_NAME)!r}"
         for name, key in changed.items()
     ]
-    listed = [*shown[:_SHOWN_NAMES], *left_out(shown, _SHOWN_NAMES, "and {} more")]
+    listed = [*shown[:_SHOWN_NAMES], *left_out(len(shown), _SHOWN_NAMES, "and {} more")]
     return f"MLflow does not take some names; there, {', '.join(listed)}"
