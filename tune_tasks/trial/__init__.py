@@ -1,4 +1,4 @@
-"""The world of one trial's process: it runs `train()`, watches it and reports.
+"""What runs in a trial's process: `train()`, its monitor and its reports.
 
-It imports nothing of the driver.
+Nothing here imports what belongs to the driver.
 """

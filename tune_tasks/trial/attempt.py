@@ -1,4 +1,4 @@
-"""One attempt of a trial in its process: loads the user's function, runs it, says how it ended.
+"""Runs one attempt of a trial: loads the user's function, calls it, and says how it ended.
 
 User code has the main thread, because signals, CUDA and Ray expect that.
 """
@@ -92,7 +92,7 @@ def run_train(
         environment: Variables to be set for user code.
     """
     end = _run_user_code(assignment, reports, interrupter, environment)
-    # Before the reports are closed, which is a reason to stop of its own
+    # Read before the reports are closed, because closing them sets a reason to stop.
     stop = reports.stop
     count = reports.progress.reports
     lost = reports.close()
@@ -155,7 +155,9 @@ def _with_what_was_lost(error: str | None, lost: str) -> str:
     """The error with what has become of the reports, if `report()` has not said so already."""
     if error is None:
         return lost
-    return error if lost in error else f"{lost}\n\n{error}"
+    if lost in error:
+        return error
+    return f"{lost}\n\n{error}"
 
 
 def _load_and_call(
@@ -214,7 +216,7 @@ def _is_hidden(frame: FrameType, shown: str) -> bool:
 
 
 def _argparse_message(exc: SystemExit) -> str:
-    """The message of argparse, if the script parses its command line, which a trial has not.
+    """The message of argparse, if the script parses a command line. A trial has none.
 
     Argparse prints the message, and exits with a 2 that says nothing.
     """

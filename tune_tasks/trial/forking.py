@@ -1,4 +1,6 @@
-"""Children that user code forks (`multiprocessing`, a DataLoader, `os.fork`) end as outside of Ray.
+"""Lets children that user code forks end as they do outside of Ray.
+
+User code forks by `multiprocessing`, a DataLoader, or `os.fork`.
 
 A child inherits what Ray and Prefect have set up for the trial's process, but none of their
 threads. So:
@@ -8,8 +10,8 @@ threads. So:
 - Ray's handler of SIGTERM exits with 1, so that `Process.terminate()` looks like a failure.
 - A child of `os.fork()` that comes back from `train()` would go on as a second trial.
 
-None of it can be mended where children are made: user code and libraries fork in many ways. Python
-calls what `os.register_at_fork` has been given in all of them.
+None of this can be mended at the place of a fork, because user code and libraries fork in many
+ways. In all of them Python calls what `os.register_at_fork` was given.
 """
 
 from __future__ import annotations
@@ -78,7 +80,8 @@ def _block() -> None:
 
 
 def _unblock() -> None:
-    if (mask := _masks.pop(threading.get_ident(), None)) is not None:
+    mask = _masks.pop(threading.get_ident(), None)
+    if mask is not None:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
@@ -133,7 +136,7 @@ def _exit_code(exc: BaseException, describe: Callable[[BaseException], str]) -> 
 
 
 def _exit(code: int) -> NoReturn:
-    """End without the `atexit` functions, which are the trial's process's, Ray's among them."""
+    """End without the `atexit` functions: they belong to the parent, and Ray's are among them."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()

@@ -41,7 +41,8 @@ class _Watcher(importlib.abc.MetaPathFinder):
     """
 
     def __init__(self, name: str, action: Callable[[], None]) -> None:
-        self._name, self._action = name, action
+        self._name = name
+        self._action = action
 
     def withdraw(self) -> None:
         if self in sys.meta_path:
@@ -73,8 +74,8 @@ class _Watcher(importlib.abc.MetaPathFinder):
 
         def execute_and_act(module: ModuleType) -> None:
             execute(module)
-            # The block may have ended since the module was found, or another loader, which was
-            # found by an earlier question, has acted.
+            # Not if the block has ended since the module was found, or if the loader of another
+            # search has acted already.
             if self in sys.meta_path:
                 self.withdraw()
                 self._action()

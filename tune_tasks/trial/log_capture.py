@@ -1,7 +1,7 @@
-"""What a trial prints, in its log file and in Prefect's log.
+"""Sends what a trial prints to its log file and to Prefect's log.
 
-`contextlib.redirect_stdout` would not do: it misses what C code and child processes print. The
-file descriptors are what all of them write to.
+`contextlib.redirect_stdout` is not enough, because it misses what C code and child processes print.
+All of them write to the file descriptors.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class LogCapture:
     def __enter__(self) -> LogCapture:
         log = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         self._saved = (os.dup(1), os.dup(2))
-        # What is still in Python's buffers was printed before the trial.
+        # Now, because what is still in Python's buffers was printed before the trial.
         _flush()
         os.dup2(log, 1)
         os.dup2(log, 2)
@@ -83,8 +83,8 @@ class LogCapture:
 
 
 def _flush() -> None:
-    # User code may have put anything in their place.
     for stream in (sys.stdout, sys.stderr):
+        # User code may have put anything in the place of a stream.
         with contextlib.suppress(Exception):
             stream.flush()
 
@@ -98,7 +98,7 @@ def _as_on_a_terminal(line: str) -> str:
 
 
 def _shortened(lines: list[str], path: Path) -> list[str]:
-    """The lines; of too many the first and the last ones, for the cause may be at either end."""
+    """The lines; of too many, the first and the last, because a cause may be at either end."""
     if len(lines) <= _LINES_PER_CALL:
         return lines
     half = _LINES_PER_CALL // 2

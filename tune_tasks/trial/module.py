@@ -1,6 +1,6 @@
-"""A function of an importable module as a trial's trainable: `package.module:function`.
+"""The trainable of an importable module: `package.module:function`.
 
-Such a module stays imported from one trial to the next, as Python's users expect of a package. Its
+The module stays imported from one trial to the next, as Python's users expect of a package. So its
 top, which may take long, runs once in a process.
 """
 

@@ -1,13 +1,13 @@
 """The monitor: watches one attempt from a second thread of its process, and ends it in time.
 
-Four steps end an attempt, each only if the one before did not:
+Four steps end an attempt. Each is taken only if the step before has not ended it:
 
-1. `report()` raises TrialStopped in the very report that meets a criterion (`reports.py`).
-2. The monitor signals the main thread, if no report can tell: time is up, the sweep wants the end,
-   or the report came from another thread.
+1. `report()` raises TrialStopped, in the report that meets a criterion (`reports.py`).
+2. The monitor signals the main thread (`interrupter.py`). It does so if no report can raise there:
+   the time is up, the sweep wants the attempt to end, or another thread has reported.
 3. After `stop_grace_s` the monitor writes the outcome, tells the recorder, and ends the process.
-4. If even the monitor cannot run, because a C call holds the GIL, the driver hears nothing any more
-   and has Ray end the process (`sweep/core.py`).
+4. If a C call holds the GIL, the monitor cannot run. The driver hears nothing of the attempt any
+   more, and has Ray end the process (`sweep/core.py`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tune_tasks.trial.reports import TrialReports
 LOADING_S = 60.0
 """Importing a script may take this long, even if the limit on `time_total_s` is shorter.
 
-That limit counts from the begin of `train()`.
+The limit counts from the start of `train()`.
 """
 
 
@@ -42,16 +42,16 @@ class Monitor:
         reports: The attempt's reports.
         paths: The attempt's files.
         link: The attempt's line to the recorder.
-        interrupt: Raises TrialStopped in the main thread, at once, if user code runs there; does so
-            once, however often it is called.
-        forward_log: Sends on what the trial has printed since the last call.
-        exit_process: Ends the process.
+        interrupt: Raises TrialStopped in the main thread if user code runs there. Only the first
+            call does that.
+        forward_log: Logs what the trial has printed since the last call.
+        exit_process: Ends the process with an exit code.
         clock: Seconds on a clock that never jumps.
 
     Attributes:
         name: The attempt's name.
         environment: Environment variables for user code, once the monitor is ready.
-        ended: Whether `run` has come to its end.
+        ended: Whether `run` has watched the attempt to its end.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Monitor:
         self._ready.wait()
 
     def finish(self, outcome: Outcome) -> None:
-        """Tell that `train()` has ended, and how."""
+        """Let the monitor know that `train()` has ended, and how."""
         self._outcome = outcome
         self._wake.set()
 
@@ -101,7 +101,7 @@ class Monitor:
             self._ready.set()
         while self._outcome is None:
             wanted = self._heartbeat(self._pause_s())
-            # The main thread may have ended meanwhile: nobody is interrupted any more.
+            # `train()` may have ended in the meantime. Then nobody is to be interrupted.
             if self._outcome is None:
                 self._enforce(wanted)
         self._forward_log()
@@ -112,12 +112,13 @@ class Monitor:
     def _open(self) -> None:
         self.environment = self._link.open(self._info)
         # The sweep may have been stopped while this attempt waited for its turn.
-        if wanted := self._link.update(self._reports):
+        wanted = self._link.update(self._reports)
+        if wanted:
             self._reports.request_stop(wanted)
         self._opened_at = self._clock()
 
     def _heartbeat(self, pause_s: float) -> Stop | None:
-        """Wait, at most until the next change, and speak to the recorder.
+        """Wait for a change, at most as long as the pause, and tell the recorder.
 
         Returns:
             Why the sweep wants the attempt to end; None if it does not.
@@ -138,7 +139,8 @@ class Monitor:
         if stop is None:
             return
         self._reports.request_stop(stop)
-        self._end(self._reports.stop or stop)  # a report may just have given another reason
+        # A report may just have given another reason, and the first one stays.
+        self._end(self._reports.stop or stop)
 
     def _time_is_up(self) -> Stop | None:
         if self._limit_s is None:
@@ -158,7 +160,7 @@ class Monitor:
         return Stop(EndedBy.CRITERION, reason)
 
     def _end(self, stop: Stop) -> None:
-        """Take the second step, and after the grace the third."""
+        """Take the second step, and after `stop_grace_s` the third."""
         deadline = self._clock() + self._info.trial.stop_grace_s
         self._interrupt_user_code()
         while self._outcome is None:
@@ -181,7 +183,8 @@ class Monitor:
         reports = self._reports.progress.reports
         outcome = Outcome(TrialState.TERMINATED, stop.ended_by, reason, reports=reports)
         try:
-            with contextlib.suppress(OSError):  # the recorder tells the same
+            # Without the file, the recorder still knows the outcome.
+            with contextlib.suppress(OSError):
                 self._paths.write_outcome(outcome)
             self._forward_log()
             self._link.close(self._reports, outcome)

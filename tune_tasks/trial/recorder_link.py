@@ -1,4 +1,4 @@
-"""A trial's use of the recorder: which bytes to send, and what to do after its restart."""
+"""A trial's line to the recorder: which bytes to send, and what to do if the recorder restarts."""
 
 from __future__ import annotations
 

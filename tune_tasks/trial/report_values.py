@@ -1,4 +1,4 @@
-"""What a script reports, as values that JSON holds: Python's own numbers, texts, lists and dicts.
+"""Turns what a script reports into values that JSON holds: numbers, texts, lists and dicts.
 
 Scripts report what their libraries give them: NumPy scalars, tensors of one element, Decimals.
 """

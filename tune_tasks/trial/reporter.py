@@ -1,7 +1,6 @@
-"""`StatusReporter`: what `train()` reports through.
+"""`StatusReporter`, through which `train()` reports.
 
-It has what is the user's business and nothing else. What the trial's own process does with the
-reports is in `reports`.
+It shows users what they need. What the trial's process does with a report is in `reports`.
 """
 
 from __future__ import annotations
@@ -87,7 +86,5 @@ def reports_of(reporter: StatusReporter) -> TrialReports:
 
 def _hint(metrics: Mapping[str, Any]) -> str:
     """`"; did you mean …"` if one of the keywords looks like a misspelt `timesteps_total`."""
-    for name in metrics:
-        if hint := did_you_mean("timesteps_total", [name]):
-            return hint
-    return ""
+    hints = (did_you_mean("timesteps_total", [name]) for name in metrics)
+    return next(filter(None, hints), "")

@@ -1,7 +1,7 @@
-"""The reports of one attempt: complete, kept in `result.json`, and what they decide.
+"""Completes the reports of one attempt, keeps them in `result.json`, and decides when to stop.
 
-Lives in the trial's process. `StatusReporter` is what users see of it; the attempt, the monitor and
-RLlib's trainable have the whole.
+Lives in the trial's process. Users see `StatusReporter` of it. The attempt, the monitor and RLlib's
+trainable use the whole.
 """
 
 from __future__ import annotations
@@ -186,7 +186,8 @@ class TrialReports:
             raise ReportError(outside(problem))
 
     def _decided(self, row: Mapping[str, Any]) -> Stop | None:
-        if reason := first_met(self._criteria, row):
+        reason = first_met(self._criteria, row)
+        if reason:
             return Stop(EndedBy.CRITERION, reason)
         if "done" in row:
             return Stop(EndedBy.DONE, f"done after {row['timesteps_total']} timesteps")

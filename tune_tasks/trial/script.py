@@ -1,4 +1,4 @@
-"""A function of a script file as a trial's trainable: found, kept, packed, and loaded.
+"""The trainable of a script file: finds, keeps, packs and loads a function of the script.
 
 A script is executed anew for each trial, so that a warm process shows each trial fresh globals, and
 two scripts that have a `model.py` each do not mix.
@@ -123,7 +123,7 @@ class PackedScript(Trainable):
             UsageError: If the folder is too large to travel.
         """
         buffer = io.BytesIO()
-        # Zip has no dates before 1980; some file systems give such.
+        # Not strict, because some file systems give dates before 1980, which zip does not have.
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
             for name, source in script.snapshot.sources.items():
                 archive.writestr(name, source)

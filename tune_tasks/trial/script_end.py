@@ -1,4 +1,4 @@
-"""The end of a script in a process that goes on: what a process's end does, the trial's end does.
+"""Ends a script in a process that goes on: the trial's end does what a process's end would do.
 
 - Files that are still open are closed, and so written to the disk.
 - Functions that the script has registered by `atexit` run.
@@ -38,8 +38,8 @@ def garbage_collected() -> Iterator[None]:
 def _flush_files() -> None:
     """Write the buffers of all files that were opened since `gc.freeze()`.
 
-    The collector does not do it in all cases: of a text file in a circle it may close the file
-    below before the buffer is written (CPython's issue 62052).
+    The collector is not enough. If a text file is in a circle, the collector may close the file
+    below it before the buffer is written (CPython's issue 62052).
     """
     for thing in gc.get_objects():
         # Not isinstance, which asks the object for its __class__: proxies run user code then.
@@ -58,7 +58,8 @@ def exit_functions_run(folder: str) -> Iterator[None]:
         folder: The script's.
     """
     registered: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = []
-    register, unregister = atexit.register, atexit.unregister
+    register = atexit.register
+    unregister = atexit.unregister
 
     def register_here(
         function: Callable[..., Any], *args: Any, **kwargs: Any
@@ -73,15 +74,17 @@ def exit_functions_run(folder: str) -> Iterator[None]:
         registered[:] = [entry for entry in registered if entry[0] != function]
         unregister(function)
 
-    atexit.register, atexit.unregister = register_here, unregister_here  # type: ignore[assignment]
+    atexit.register = register_here  # type: ignore[assignment]
+    atexit.unregister = unregister_here
     try:
         yield
     finally:
-        atexit.register, atexit.unregister = register, unregister
+        atexit.register = register
+        atexit.unregister = unregister
         for function, args, kwargs in reversed(registered):
             try:
                 function(*args, **kwargs)
-            except BaseException:  # noqa: BLE001 - as Python does: print it and go on
+            except BaseException:  # noqa: BLE001 - Python prints it and goes on, too
                 traceback.print_exc()
 
 
@@ -92,5 +95,7 @@ def _is_below(folder: str, file: str) -> bool:
 def end_joblib() -> None:
     """End the processes that joblib keeps for the next call, with their shared memory."""
     loky = sys.modules.get("joblib.externals.loky.reusable_executor")
-    if executor := getattr(loky, "_executor", None):
-        getattr(executor, "terminate", executor.shutdown)(kill_workers=True)
+    executor = getattr(loky, "_executor", None)
+    if executor:
+        end = getattr(executor, "terminate", executor.shutdown)
+        end(kill_workers=True)

@@ -96,13 +96,14 @@ def _run_watched(
     )
     thread.start()
     watch.wait_until_ready()
-    if page := run_page(watch.environment):
+    page = run_page(watch.environment)
+    if page:
         _logger().info("MLflow run: %s", page)
     outcome = run_train(assignment, reports, interrupter, watch.environment)
     try:
         paths.write_outcome(outcome)
     except OSError as exc:
-        # No reason to fail: the recorder and the task run's state say the same.
+        # The trial goes on, because the recorder and the task run's state say the same.
         logging.getLogger(__name__).warning("%s: %s", paths.outcome, exc)
     watch.finish(outcome)
     thread.join()
@@ -203,9 +204,9 @@ def _interrupter() -> Interrupter:
 def _logger() -> logging.LoggerAdapter[Any]:
     """The task run's logger, which is not in the tree of loggers; a silent one without Prefect.
 
-    It tells Prefect what the script has printed. In the tree, a script that logs to the console
-    would print these lines once more, and they would be logged again, without end. And a script
-    that configures logging may disable every logger of the tree.
+    It tells Prefect what the script has printed. If the logger were in the tree, and the script
+    logged to the console, these lines would be printed once more and logged again, without end. And
+    a script that configures logging may disable every logger of the tree.
     """
     apart = logging.Logger("prefect.task_runs", logging.INFO)
     try:

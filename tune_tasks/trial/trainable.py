@@ -1,6 +1,6 @@
-"""What a trial calls: `train(config, status_reporter)`, and how it gets into the trial's process.
+"""The interface of what a trial calls, `train(config, status_reporter)`, and of how it travels.
 
-`script` and `module` have the trainables that are in files, RLlib's is in its own room.
+The trainables of files are in `script` and `module`; RLlib's is in its own room.
 """
 
 from __future__ import annotations
@@ -91,10 +91,7 @@ class CallableTrainable(Trainable):
     carries_code: ClassVar[bool] = False
 
     def code(self) -> Snapshot | None:
-        """The folder of the program, or of the module, that the callable was defined in.
-
-        None if it is in no file.
-        """
+        """The folder of the program or module that defines the callable; None without a file."""
         function: Any = self.function
         while isinstance(function, functools.partial):
             function = function.func
