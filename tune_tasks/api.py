@@ -14,9 +14,9 @@ from tune_tasks.flows import as_tune
 from tune_tasks.results.summary import ExperimentSummary, Summary
 from tune_tasks.results.trials import TrialSummary
 from tune_tasks.search.scheduler import Scheduler
+from tune_tasks.sweep.display import make_display
 from tune_tasks.sweep.launch import launch
 from tune_tasks.sweep.request import Request, Session
-from tune_tasks.sweep.status import make_display
 from tune_tasks.trial.trainable import TrainFunction
 
 __all__ = [

@@ -30,7 +30,7 @@ def test_a_list_that_is_printed_item_by_item_is_like_one_that_is_printed_whole(i
 def test_what_nobody_reads_any_more_fails_nothing():
     code = (
         "import sys; from tune_tasks.commands.output import drop_unread;"
-        " from tune_tasks.sweep.status import put;"
+        " from tune_tasks.sweep.display import put;"
         " put('x', sys.stdout); drop_unread(sys.stdout); sys.exit(3)"
     )
     reader, writer = os.pipe()

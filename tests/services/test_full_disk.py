@@ -10,7 +10,7 @@ import pytest
 
 from tune_tasks.model.trial import TrialState
 from tune_tasks.sweep import space
-from tune_tasks.sweep.status import NoDisplay
+from tune_tasks.sweep.display import NoDisplay
 
 FILLS = """
 import errno, os

@@ -6,9 +6,9 @@ from tune_tasks.flows import as_tune
 from tune_tasks.results.summary import Summary
 from tune_tasks.sweep import launch
 from tune_tasks.sweep import request as requests
+from tune_tasks.sweep.display import NoDisplay
 from tune_tasks.sweep.planning import make_plan
 from tune_tasks.sweep.request import Request, Session
-from tune_tasks.sweep.status import NoDisplay
 
 SUMMARY = Summary("a-sweep", [])
 

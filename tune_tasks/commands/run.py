@@ -16,9 +16,9 @@ from tune_tasks.commands.spec_arguments import add_spec_arguments, request_of
 from tune_tasks.flows import as_tune
 from tune_tasks.results.summary import Summary
 from tune_tasks.results.words import report_lines, where_to_look
+from tune_tasks.sweep.display import make_display, put
 from tune_tasks.sweep.launch import AsFlow, launch
 from tune_tasks.sweep.request import Request, Session
-from tune_tasks.sweep.status import make_display, put
 
 HELP = "run the trials of a spec"
 

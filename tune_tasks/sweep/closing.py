@@ -12,12 +12,13 @@ from tune_tasks.model.timeouts import LAST_VIEW_S
 from tune_tasks.recording.client import RecorderClient
 from tune_tasks.results.report import write_report
 from tune_tasks.results.summary import Summary
+from tune_tasks.sweep.display import Display
 from tune_tasks.sweep.interruption import Patience
 from tune_tasks.sweep.listener import Listener
 from tune_tasks.sweep.records import Records
 from tune_tasks.sweep.request import after_the_sweep
 from tune_tasks.sweep.run_view import RunView
-from tune_tasks.sweep.status import Display, StatusView
+from tune_tasks.sweep.status import StatusView
 from tune_tasks.sweep.task_runs import TaskRuns
 from tune_tasks.tracking.info import SweepInfo
 

@@ -32,6 +32,7 @@ from tune_tasks.servers.mlflow_client import default_tracking_uri, expect_usable
 from tune_tasks.sweep.attempts import Attempts
 from tune_tasks.sweep.closing import Views
 from tune_tasks.sweep.core import Core, CoreExperiment
+from tune_tasks.sweep.display import Display, make_display
 from tune_tasks.sweep.driver import Sweep, Watches
 from tune_tasks.sweep.interruption import Interruption, interruptible
 from tune_tasks.sweep.pausing import PauseWatch
@@ -52,7 +53,7 @@ from tune_tasks.sweep.request import Request, Session, after_the_sweep, session_
 from tune_tasks.sweep.resumption import BegunSweep, SweepFile, record_of
 from tune_tasks.sweep.run_view import RunView
 from tune_tasks.sweep.space import SpaceWatch
-from tune_tasks.sweep.status import Display, StatusView, make_display
+from tune_tasks.sweep.status import StatusView
 from tune_tasks.sweep.tasks import parse_spec, summarize
 from tune_tasks.tracking.info import SweepInfo
 from tune_tasks.tracking.mlflow_renaming import renamed, renaming_note

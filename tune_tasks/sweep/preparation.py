@@ -28,9 +28,9 @@ from tune_tasks.servers.mlflow_client import default_tracking_uri, is_local_stor
 from tune_tasks.servers.prefect import is_loopback
 from tune_tasks.spec.yaml_1_2 import dump_yaml
 from tune_tasks.sweep.attempts import Launch
+from tune_tasks.sweep.display import Display
 from tune_tasks.sweep.plan import Plan, PlannedExperiment
 from tune_tasks.sweep.request import Request
-from tune_tasks.sweep.status import Display
 from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
 from tune_tasks.tracking.mlflow_params import searched_params
 from tune_tasks.trial.task import run_trial

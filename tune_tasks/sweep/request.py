@@ -21,9 +21,9 @@ from tune_tasks.results.summary import Summary
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.spec.loading import load_spec, spec_from_data
 from tune_tasks.spec.schema import MAX_TRIALS
+from tune_tasks.sweep.display import Display, NoDisplay
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.planning import make_plan
-from tune_tasks.sweep.status import Display, NoDisplay
 from tune_tasks.trial.trainable import TrainFunction
 
 NumTrials = Annotated[int | None, Field(ge=1, le=MAX_TRIALS)]

@@ -33,16 +33,17 @@ def logging_kept() -> Iterator[None]:
             if logger in before:
                 before[logger].restore(logger)
             elif logger.name.partition(".")[0] not in sys.modules:
-                # The script's own logger. One of a library that stays imported keeps its set-up.
+                # The logger is the script's own. A library that stays imported keeps its loggers.
                 _LoggerState(logging.Logger(logger.name)).restore(logger)
 
 
 @contextlib.contextmanager
 def _handlers_called_by_origin(handlers: set[logging.Handler]) -> Iterator[None]:
-    """Have records of our own threads go to these handlers alone, all others where they go.
+    """Send records of our own threads to these handlers alone, and all others as usual.
 
     With `basicConfig(level=DEBUG)` in a script, Prefect's HTTP client would fill the trial's log.
-    `callHandlers` is replaced, because filters do not do it: a script adds handlers at any time.
+    `callHandlers` is replaced because filters are not enough: a script may add a handler at any
+    time.
     """
     # Threads, not their idents, because an ident is given out again after its thread has ended.
     ours = set(threading.enumerate()) - {threading.main_thread()}

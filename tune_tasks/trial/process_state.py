@@ -7,8 +7,8 @@ handlers, the locale, and the settings of the libraries that scripts configure.
 What cannot be put back: threads and processes that a script leaves behind, and functions that it
 has replaced in a library. `isolate: true` gives a trial a process of its own.
 
-Each part is a function that notes how things are and returns its `Undo`. One that fails to undo
-keeps no other one from being undone.
+Each part is a function that notes how things are and returns its `Undo`. If one of them fails, the
+others are done all the same.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ _SYS_NAMES = (
 def put_back(cwd: Path, environment: Mapping[str, str]) -> Iterator[None]:
     """Run user code in the driver's working directory; afterwards the process is as before.
 
-    To be used in the main thread, because only that one can set signal handlers.
+    For the main thread alone, because no other thread can set signal handlers.
 
     Args:
         cwd: The driver's working directory. If this machine lacks it, the working directory stays.
-        environment: Variables to be set meanwhile.
+        environment: Variables that user code finds.
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(_environment(cwd, environment))
@@ -81,7 +81,7 @@ def _environment(cwd: Path, environment: Mapping[str, str]) -> Iterator[None]:
 
 
 def _umask() -> int:
-    # It can only be read by setting it.
+    # The mask can only be read by setting it.
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
@@ -96,16 +96,16 @@ def _cwd() -> Path | None:
 
 @contextlib.contextmanager
 def _interpreter() -> Iterator[None]:
-    # A stack calls all of them, even if one raises.
+    # A stack undoes all of them, even if one raises.
     with contextlib.ExitStack() as stack:
-        # The last one is the first to be put back. That is the signals', because a handler of the
-        # script may raise at any time.
+        # What comes last is undone first. That is the signals, because a handler of the script may
+        # raise at any time.
         for snapshot in (_sys, _start_method, _garbage_collection, _locale, _sockets, _signals):
             stack.callback(snapshot())
         stack.enter_context(warnings.catch_warnings())
         stack.enter_context(decimal.localcontext())
-        # Logging remembers that it captures warnings. If it went on to do so when `warnings` is put
-        # back, the next script's `captureWarnings(True)` would do nothing.
+        # Logging remembers that it captures warnings. If it still did when `warnings` is put back,
+        # the next script's `captureWarnings(True)` would do nothing.
         stack.callback(logging.captureWarnings, False)
         # A script that parses its command line must not find that of Ray's worker.
         sys.argv = [""]
@@ -125,7 +125,8 @@ def alarms_ended() -> Iterator[None]:
 def _sys() -> Undo:
     before = {name: getattr(sys, name) for name in _SYS_NAMES}
     thread_hook = threading.excepthook
-    recursion, switch = sys.getrecursionlimit(), sys.getswitchinterval()
+    recursion = sys.getrecursionlimit()
+    switch = sys.getswitchinterval()
 
     def undo() -> None:
         for name, value in before.items():
@@ -145,7 +146,7 @@ def _signals() -> Undo:
 
     def undo() -> None:
         for number, handler in before.items():
-            # None: C code has set it. Python could not put it back.
+            # A handler of C code is None here, and Python cannot put it back.
             if handler is not None and signal.getsignal(number) != handler:
                 signal.signal(number, handler)
 
@@ -158,7 +159,8 @@ def _start_method() -> Undo:
 
 
 def _garbage_collection() -> Undo:
-    was_enabled, threshold = gc.isenabled(), gc.get_threshold()
+    was_enabled = gc.isenabled()
+    threshold = gc.get_threshold()
 
     def undo() -> None:
         gc.set_threshold(*threshold)
