@@ -1,21 +1,21 @@
-"""What a spec holds that another program would replace, and we do not.
+"""Values of a spec that look like a search and are none, and texts that hold variables. Pure.
 
-Other tools' words for a search, variables. Pure.
+Another program would replace them. We take them as they are, and say so.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tune_tasks.errors import nearest
+from tune_tasks.model.paths import NodePath
 from tune_tasks.model.text import VARIABLE
-
-Path = tuple[str | int, ...]
+from tune_tasks.spec.rewording import Example, in_our_words
 
 _WANDB = {"values", "value", "min", "max", "distribution", "mu", "sigma", "q", "probabilities"}
-_WANDBS = "Weights & Biases'"
+_WANDB_RANGES = ["uniform", "int_uniform", "log_uniform_values"]
 _DETERMINED = {"type", "val", "vals", "minval", "maxval", "base", "count", "log"}
 _LOW_HIGH = {"type", "low", "high", "step", "log"}
 _RAY_YAML = {
@@ -32,164 +32,146 @@ _RAY_YAML = {
 }
 _MARKERS = {"grid_search": list, "eval": str}
 _CALL = re.compile(
-    r"\s*(?P<tool>(?:ray\.)?tune|hp|trial|(?:np|numpy)\.random|random)\.(?P<function>[A-Za-z_]\w*)\((?P<arguments>.*)\)\s*",
+    r"\s*(?P<tool>(?:ray\.)?tune|hp|trial|(?:np|numpy)\.random|random)"
+    r"\.(?P<function>[A-Za-z_]\w*)\((?P<arguments>.*)\)\s*",
     re.DOTALL,
 )
 _GRID_CALL = re.compile(r"\s*grid_search\((?P<arguments>.*)\)\s*", re.DOTALL)
 _SEVERAL = re.compile(r"[,(\[]|\blambda\b")
 _TOOLS = {"tune": "Ray Tune's", "ray.tune": "Ray Tune's", "hp": "Hyperopt's", "trial": "Optuna's"}
+_WITH_A_LABEL = ("hp", "trial")
+"""The tools whose first argument is a label."""
 _GENERAL = "write {grid_search: [...]} or {eval: 'random.uniform(a, b)'}"
-_LOG = "{{eval: 'math.exp(random.uniform(math.log({}), math.log({})))'}}"
-_UNIFORM = "{{eval: 'random.uniform({}, {})'}}"
-_WHOLE = "{{eval: 'random.randint({}, {})'}}"
-_LONGEST = 60  # characters of a value that a message repeats
+_LONGEST = 60
+"""Characters of a value that a message repeats."""
 
 
-def unsearched(config: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    """The values that look like a search and are none.
-
-    The path within `config`, and what to write.
-    """
-    for path, value in _walk(config, ()):
-        if path and (message := _mapping(value) if isinstance(value, Mapping) else _text(value)):
+def unsearched(config: Mapping[str, Any]) -> Iterator[tuple[NodePath, str]]:
+    """The values that look like a search and are none: the path in `config`, and what to write."""
+    for path, value in _values(config, ()):
+        message = _about(value) if path else None
+        if message:
             yield path, message
 
 
-def variables(experiment: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+def variables(experiment: Mapping[str, Any]) -> Iterator[tuple[NodePath, str]]:
     """The texts of an experiment that hold `$NAME` or `${NAME}`: the path, and what that means."""
-    for path, value in _walk(experiment, ()):
-        if isinstance(value, str) and (found := VARIABLE.search(value)):
+    for path, value in _values(experiment, ()):
+        found = VARIABLE.search(value) if isinstance(value, str) else None
+        if found:
             yield path, f"{found[0]!r} stays as it is: variables are not replaced"
 
 
-def _walk(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    """Every value, but nothing of an `eval`, and of a `grid_search` what is in its list."""
+def _values(value: Any, path: NodePath) -> Iterator[tuple[NodePath, Any]]:
+    """Every value but the expressions of `eval`, each before what is inside it."""
     if path and path[-1] == "eval":
         return
     yield path, value
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _walk(item, (*path, key))
+            yield from _values(item, (*path, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _walk(item, (*path, index))
+            yield from _values(item, (*path, index))
 
 
-def _mapping(value: Mapping[str, Any]) -> str | None:
+def _about(value: Any) -> str | None:
+    if isinstance(value, Mapping):
+        return _about_mapping(value)
+    if isinstance(value, str):
+        return _about_text(value)
+    return None
+
+
+def _about_mapping(value: Mapping[str, Any]) -> str | None:
     keys = set(value)
-    if keys & set(_MARKERS) or not keys:
+    if not keys or keys & _MARKERS.keys():
         return None
-    if whose := _owner(keys, value):
-        return _nothing(
-            ", ".join(map(repr, value)), whose, _of_wandb(value) if whose is _WANDBS else None
-        )
-    if len(keys) > 1:
+    shown = ", ".join(map(repr, value))
+    if _is_wandbs(keys, value):
+        return _not_searched(shown, "Weights & Biases'", _example_of_wandb(value))
+    if _is_determineds(keys, value):
+        return _not_searched(shown, "Determined's")
+    if keys <= _LOW_HIGH and {"type", "low", "high"} <= keys:
+        return _not_searched(shown, "another tool's")
+    if len(keys) == 1:
+        ((key, item),) = value.items()
+        return _about_pair(key, item)
+    return None
+
+
+def _is_wandbs(keys: set[str], value: Mapping[str, Any]) -> bool:
+    if not keys <= _WANDB:
+        return False
+    is_range = {"min", "max"} <= keys and "value" not in keys
+    return "distribution" in keys or is_range or isinstance(value.get("values"), list)
+
+
+def _is_determineds(keys: set[str], value: Mapping[str, Any]) -> bool:
+    if not keys <= _DETERMINED or "type" not in keys:
+        return False
+    return {"minval", "maxval"} <= keys or isinstance(value.get("vals"), list)
+
+
+def _example_of_wandb(value: Mapping[str, Any]) -> Example | None:
+    if isinstance(value.get("values"), list):
+        return Example.of_values("choice", value["values"])
+    ends = [value.get("min"), value.get("max")]
+    if any(isinstance(end, bool) or not isinstance(end, (int, float)) for end in ends):
         return None
-    ((key, item),) = value.items()
-    if key in _RAY_YAML and (
-        isinstance(item, list) or (isinstance(item, str) and _SEVERAL.search(item))
-    ):
-        return _nothing(
-            repr(key),
-            "another tool's",
-            _written(key, list(map(repr, item))) if isinstance(item, list) else None,
-        )
-    plain = re.sub(r"[^a-z]", "", key.lower())
-    marker = (
-        "eval"
-        if plain == "eval"
-        else "grid_search"
-        if plain == "grid" or nearest(plain, ["gridsearch"])
-        else None
-    )
+    are_whole = all(isinstance(end, int) for end in ends)
+    usual = "int_uniform" if are_whole else "uniform"
+    distribution = value.get("distribution", usual)
+    if distribution not in _WANDB_RANGES:
+        return None
+    return Example.of_values(distribution, ends)
+
+
+def _about_pair(key: str, item: Any) -> str | None:
+    """What to say of a mapping with one key."""
+    if key in _RAY_YAML:
+        if isinstance(item, list):
+            return _not_searched(repr(key), "another tool's", Example.of_values(key, item))
+        if isinstance(item, str) and _SEVERAL.search(item):
+            return _not_searched(repr(key), "another tool's")
+    marker = _misspelt(key)
     if marker and isinstance(item, _MARKERS[marker]):
         return f"nothing is searched here: did you mean {marker!r} in place of {key!r}?"
     return None
 
 
-def _owner(keys: set[str], value: Mapping[str, Any]) -> str | None:
-    """Whose form of a domain a mapping has; None if it is nobody's."""
-    is_range = {"min", "max"} <= keys and "value" not in keys
-    if keys <= _WANDB and (
-        "distribution" in keys or is_range or isinstance(value.get("values"), list)
-    ):
-        return _WANDBS
-    if (
-        keys <= _DETERMINED
-        and "type" in keys
-        and ({"minval", "maxval"} <= keys or isinstance(value.get("vals"), list))
-    ):
-        return "Determined's"
-    return "another tool's" if keys <= _LOW_HIGH and {"type", "low", "high"} <= keys else None
+def _misspelt(key: str) -> str | None:
+    letters = re.sub(r"[^a-z]", "", key.lower())
+    if letters == "eval":
+        return "eval"
+    if letters == "grid" or nearest(letters, ["gridsearch"]):
+        return "grid_search"
+    return None
 
 
-def _of_wandb(value: Mapping[str, Any]) -> str | None:
-    if isinstance(value.get("values"), list):
-        return _written("choice", list(map(repr, value["values"])))
-    ends = [value.get("min"), value.get("max")]
-    if any(isinstance(end, bool) or not isinstance(end, (int, float)) for end in ends):
+def _about_text(text: str) -> str | None:
+    grid = _GRID_CALL.fullmatch(text)
+    if grid:
+        example = Example("grid_search", [grid["arguments"]])
+        return _not_searched(repr(_cut(text)), "Ray Tune's", example)
+    call = _CALL.fullmatch(text)
+    if call is None:
         return None
-    distribution = value.get(
-        "distribution", "int_uniform" if all(isinstance(end, int) for end in ends) else "uniform"
-    )
-    forms = {"uniform": _UNIFORM, "int_uniform": _WHOLE, "log_uniform_values": _LOG}
-    return (
-        forms[distribution].format(*ends)
-        if isinstance(distribution, str) and distribution in forms
-        else None
-    )
+    tool = call["tool"]
+    if tool not in _TOOLS:  # a function of ours, which lacks the `eval` alone
+        expression = _cut(text.strip())
+        return f"nothing is drawn here: {_cut(text)!r} is a text; write {{eval: '{expression}'}}"
+    example = Example.of_call(call["function"], call["arguments"])
+    return _not_searched(repr(_cut(text)), _TOOLS[tool], None if tool in _WITH_A_LABEL else example)
 
 
-def _text(value: Any) -> str | None:
-    if not isinstance(value, str):
-        return None
-    if found := _GRID_CALL.fullmatch(value):
-        return _nothing(_short(value), "Ray Tune's", _written("grid_search", [found["arguments"]]))
-    if not (found := _CALL.fullmatch(value)):
-        return None
-    tool = _TOOLS.get(found["tool"])
-    if tool is None:  # our own functions, of which only the `eval` is missing
-        return (
-            f"nothing is drawn here: {_short(value)} is a text; write {{eval:"
-            f" '{_short(value.strip(), quoted=False)}'}}"
-        )
-    arguments = [part.strip() for part in found["arguments"].split(",")]
-    whole = (
-        [found["arguments"].strip()] if found["arguments"].strip().startswith("[") else arguments
-    )
-    return _nothing(
-        _short(value),
-        tool,
-        None if found["tool"] in ("hp", "trial") else _written(found["function"], whole),
-    )
-
-
-def _written(function: str, arguments: list[str]) -> str | None:
-    """The same in our words; None if there are none as short."""
-    if any("'" in part for part in arguments):
-        arguments = [part.replace("'", '"') for part in arguments]
-    forms: dict[str, Callable[[], str]] = {
-        "uniform": lambda: _UNIFORM.format(*arguments),
-        "loguniform": lambda: _LOG.format(*arguments),
-        "randint": lambda: f"{{eval: 'random.randrange({', '.join(arguments)})'}}",
-        "choice": lambda: f"{{grid_search: {_list(arguments)}}}",
-        "grid_search": lambda: f"{{grid_search: {_list(arguments)}}}",
-    }
-    if function in ("uniform", "loguniform", "randint") and len(arguments) != 2:
-        return None
-    return forms[function]() if function in forms else None
-
-
-def _list(arguments: list[str]) -> str:
-    whole = len(arguments) == 1 and arguments[0].startswith("[")
-    return arguments[0] if whole else f"[{', '.join(arguments)}]"
-
-
-def _nothing(what: str, whose: str, written: str | None) -> str:
-    hint = f"write {written}" if written and len(written) <= 2 * _LONGEST else _GENERAL
+def _not_searched(what: str, whose: str, example: Example | None = None) -> str:
+    written = in_our_words(example) if example else None
+    hint = _GENERAL
+    if written and len(written) <= 2 * _LONGEST:
+        hint = f"write {written}"
     return f"nothing is searched here: {what}, {whose} way to say it, is taken as it is; {hint}"
 
 
-def _short(text: str, *, quoted: bool = True) -> str:
-    short = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-    return repr(short) if quoted else short
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -5,6 +5,7 @@ The same config, index and stream give the same values.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -54,15 +55,13 @@ class SearchSpace:
         self._tree = self._parse(config, (), in_grid=False)
         self._searched.sort(key=dotted)
         self._expect_distinct_names()
-        self._dimensions = sorted(self._grids.items(), key=lambda item: dotted(item[0]))
+        paths = sorted(self._grids, key=dotted)
+        self._dimensions = [(path, self._grids[path].options) for path in paths]
 
     @property
     def grid_size(self) -> int:
         """Number of grid combinations; 1 if there is no grid."""
-        size = 1
-        for _, grid in self._dimensions:
-            size *= len(grid.options)
-        return size
+        return math.prod(len(options) for _, options in self._dimensions)
 
     def resolve(
         self, index: int, stream: str, budget: Budget | None = None
@@ -86,23 +85,23 @@ class SearchSpace:
 
     def _choices(self, index: int) -> dict[NodePath, Any]:
         choices = {}
-        for path, grid in self._dimensions:
-            index, position = divmod(index, len(grid.options))
-            choices[path] = grid.options[position]
+        for path, options in self._dimensions:
+            index, position = divmod(index, len(options))
+            choices[path] = options[position]
         return choices
 
     def _expect_distinct_names(self) -> None:
         for one, other in pairwise(self._searched):
-            if dotted(one) == dotted(other):
-                raise SpecError(
-                    f"config.{dotted(one)}: two searched keys have this name", self._locate(other)
-                )
+            name = dotted(one)
+            if name == dotted(other):
+                message = f"config.{name}: two searched keys have this name"
+                raise SpecError(message, self._locate(other))
 
     def _parse(self, node: Any, path: NodePath, *, in_grid: bool) -> Any:
         if isinstance(node, Mapping):
-            marker = next((m for m in _MARKERS if m in node), None)
-            if marker:
-                return self._parse_marker(marker, node, path, in_grid=in_grid)
+            for marker in _MARKERS:
+                if marker in node:
+                    return self._parse_marker(marker, node, path, in_grid=in_grid)
             return {
                 key: self._parse(value, (*path, key), in_grid=in_grid)
                 for key, value in node.items()
@@ -115,16 +114,14 @@ class SearchSpace:
         self, marker: str, node: Mapping[str, Any], path: NodePath, *, in_grid: bool
     ) -> _Grid | _Eval:
         place = self._locate(path)
-        name = f"config.{dotted(path)}" if path else "config"
         if not path:
-            raise SpecError(
-                f"config: {marker} stands for a value of config, not for config itself", place
-            )
-        if len(node) > 1:
-            extra = next(key for key in node if key != marker)
-            raise SpecError(
-                f"{name}: {marker} stands alone; {extra!r} beside it is not expected", place
-            )
+            message = f"config: {marker} stands for a value of config, not for config itself"
+            raise SpecError(message, place)
+        name = f"config.{dotted(path)}"
+        for key in node:
+            if key != marker:
+                message = f"{name}: {marker} stands alone; {key!r} beside it is not expected"
+                raise SpecError(message, place)
         if not in_grid:
             self._searched.append(path)
         if marker == "eval":
@@ -134,9 +131,8 @@ class SearchSpace:
     def _parse_eval(self, source: object, path: NodePath, name: str) -> _Eval:
         place = self._locate((*path, "eval"))
         if not isinstance(source, str):
-            raise SpecError(
-                f"{name}.eval: expected an expression as text, got {_shown(source, path)}", place
-            )
+            got = _shown(source, path)
+            raise SpecError(f"{name}.eval: expected an expression as text, got {got}", place)
         try:
             return _Eval(Expression.parse(source), place)
         except ExpressionError as exc:
@@ -145,24 +141,18 @@ class SearchSpace:
     def _parse_grid(self, options: object, path: NodePath, name: str, *, in_grid: bool) -> _Grid:
         place = self._locate((*path, "grid_search"))
         if in_grid:
-            raise SpecError(
-                f"{name}: a grid_search within the values of another is not supported; use two"
-                " keys",
-                place,
-            )
+            problem = "a grid_search within the values of another is not supported; use two keys"
+            raise SpecError(f"{name}: {problem}", place)
         if not isinstance(options, list) or not options:
-            raise SpecError(
-                f"{name}.grid_search: expected a list of at least one value, got"
-                f" {_shown(options, path)}",
-                place,
-            )
+            problem = f"expected a list of at least one value, got {_shown(options, path)}"
+            raise SpecError(f"{name}.grid_search: {problem}", place)
         grid = _Grid(tuple(self._parse(option, path, in_grid=True) for option in options))
         self._grids[path] = grid
         return grid
 
 
 def _shown(value: object, path: NodePath) -> str:
-    """A value as a message shows it."""
+    """A value as a message shows it: masked if its name says that it is a secret."""
     (masked,) = masked_by_path({dotted(path): value}).values()
     return repr(masked)
 
@@ -171,6 +161,9 @@ class _Resolution:
     """The resolving of one trial.
 
     An `eval` is evaluated when it is asked for, and once, because others may refer to it.
+
+    Attributes:
+        copied: The values that were copied so far.
     """
 
     def __init__(
@@ -208,10 +201,9 @@ class _Resolution:
         if path in self._values:
             return self._values[path]
         if path in self._open:
-            ring = " → ".join(
-                f"config.{dotted(p)}" for p in [*self._open[self._open.index(path) :], path]
-            )
-            raise ExpressionError(f"it refers to itself: {ring}")
+            ring = [*self._open[self._open.index(path) :], path]
+            shown = " → ".join(f"config.{dotted(each)}" for each in ring)
+            raise ExpressionError(f"it refers to itself: {shown}")
         self._open.append(path)
         try:
             stream = f"{self._stream}/{dotted(path)}"
@@ -219,7 +211,7 @@ class _Resolution:
                 stream=stream, index=self._index, lookup=self._lookup, budget=self._budget
             )
         except ExpressionError as exc:
-            if self._blamed:  # an `eval` that this one refers to
+            if self._blamed:  # because it names an `eval` that this one refers to
                 raise
             self._blamed = True
             raise ExpressionError(
@@ -230,14 +222,18 @@ class _Resolution:
         self._values[path] = value
         return value
 
-    def _lookup(self, path: tuple[str | int, ...]) -> Any:
+    def _lookup(self, path: NodePath) -> Any:
+        """The value of a setting that an `eval` refers to; only what leads there is resolved."""
         node: Any = self._tree
         done: NodePath = ()
         for part in path:
-            node = self._choices[done] if isinstance(node, _Grid) else node
+            if isinstance(node, _Grid):
+                node = self._choices[done]
             if isinstance(node, _Eval):
                 return _descend(self._evaluate(node, done), path[len(done) :])
-            node, done = _descend(node, (part,)), (*done, _from_start(node, part))
+            step = _from_start(node, part)
+            node = _descend(node, (part,))
+            done = (*done, step)
         return self.value(node, done)
 
 
@@ -246,10 +242,12 @@ def _from_start(value: Any, part: str | int) -> str | int:
 
     A place needs one path, because the random numbers of an `eval` follow from its path.
     """
-    return part + len(value) if isinstance(part, int) and part < 0 else part
+    if isinstance(part, int) and part < 0:
+        return part + len(value)
+    return part
 
 
-def _descend(value: Any, path: tuple[str | int, ...]) -> Any:
+def _descend(value: Any, path: NodePath) -> Any:
     for part in path:
         try:
             value = value[part]
