@@ -1,4 +1,4 @@
-"""What an env runner reports beyond RLlib's own metrics. Lives in the env runners' processes."""
+"""Reports every single episode, as RLlib's own metrics do not. Lives in env runners' processes."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,13 +75,17 @@ def evaluate(
                     recorded.append(episode)
             bounds = _bounds(runner)
     if render:
-        first, *others = frames
-        first.save(render, save_all=True, append_images=others, duration=_FRAME_MS, loop=0)
+        _write_picture(render, frames)
     if record:
         from tune_tasks.rllib.data.recording import write_recording
 
         write_recording(record, recorded, bounds)
     return results
+
+
+def _write_picture(file: Path, frames: Sequence[Image]) -> None:
+    first, *others = frames
+    first.save(file, save_all=True, append_images=others, duration=_FRAME_MS, loop=0)
 
 
 def check(folder: Path, render: Path | None, record: Path | None) -> None:

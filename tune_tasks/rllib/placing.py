@@ -42,21 +42,28 @@ def place(
     Raises:
         ResourcesError: If the resources do not suffice.
     """
-    evaluators = settings.evaluation_num_env_runners if settings.evaluation_interval else 0
-    players = settings.num_env_runners + evaluators
+    players = _players(settings)
     if "gpu" in unset:
         gpu = settings.num_gpus_per_learner + players * settings.num_gpus_per_env_runner
         resources = dataclasses.replace(resources, gpu=gpu)
     if resources.gpu and settings.num_learners:
         _keep_learner_at_home(settings, config)
     workers = players + settings.num_learners
-    cpu = settings.num_cpus_per_env_runner if _CPUS_OF_A_WORKER & config.keys() else None
+    cpu = None
+    if _CPUS_OF_A_WORKER & config.keys():
+        cpu = settings.num_cpus_per_env_runner
     if "cpu" in unset and _WORKERS & config.keys():
         each = 1 if cpu is None else cpu
         resources = dataclasses.replace(resources, cpu=1 + workers * each)
     bundles = divide(resources, workers, cpu=cpu, gpu=settings.num_gpus_per_env_runner)
     _write_shares(settings, bundles)
     return bundles
+
+
+def _players(settings: AlgorithmConfig) -> int:
+    """The number of env runners, those of evaluation included."""
+    evaluators = settings.evaluation_num_env_runners if settings.evaluation_interval else 0
+    return int(settings.num_env_runners + evaluators)
 
 
 def _keep_learner_at_home(settings: AlgorithmConfig, config: Mapping[str, Any]) -> None:
@@ -77,8 +84,9 @@ def _write_shares(settings: AlgorithmConfig, bundles: tuple[Resources, ...]) -> 
             f" {own.gpu:g}"
         )
     if others:
-        each: Any = others[0].cpu  # RLlib's annotation says int, but it takes fractions
+        each: Any = others[0].cpu  # Any, because RLlib's hint says int, and it takes fractions
         settings.env_runners(num_cpus_per_env_runner=each)
-        settings.learners(num_cpus_per_learner=each if settings.num_learners else 1)
+        of_a_learner = each if settings.num_learners else 1
+        settings.learners(num_cpus_per_learner=of_a_learner)
     if own.gpu and not settings.num_learners:
         settings.learners(num_gpus_per_learner=own.gpu)

@@ -92,7 +92,8 @@ def rllib_plan(
     except UsageError as exc:  # alone, because without an algorithm no key is known
         raise SpecError(str(exc), at(("alg",))) from None
     problems: list[SpecError] = []
-    with _noting(problems, at(("env",)) if experiment.env else at(())):
+    place_of_env = at(("env",)) if experiment.env else at(())
+    with _noting(problems, place_of_env):
         _check_env(experiment)
     env = None if problems else experiment.env
     for name in experiment.stop:
@@ -200,9 +201,9 @@ def _placed(
             try:
                 known[key] = _bundles(trial, trainable, env)
             except ConfigError as exc:
-                new = [problem for problem in exc.each() if str(problem) not in said]
-                said |= set(map(str, new))
-                problems += [_of_config(problem, trial, at) for problem in new]
+                new = [each for each in exc.each() if str(each) not in said]
+                said.update(map(str, new))
+                problems += [_of_config(each, trial, at) for each in new]
             except ResourcesError as exc:
                 problems.append(SpecError(_of_trial(exc, trial), at(("resources",))))
         yield _with_shares(trial, known[key], trainable)

@@ -84,17 +84,20 @@ def training_result(
     played = evaluation if on_data else result.get("env_runners", {})
     if evaluated or not on_data:
         episodes.add(_ended(played.get(EPISODES)))
-    fields = {} if on_data and not episodes.total else episodes.fields()
-    learners = result.get("learners", {})
-    info = {**fields.get("info", {}), "learner": _statistics(learners)}
+    fields: dict[str, Any] = {}
+    if episodes.total or not on_data:
+        fields = episodes.fields()
+    info = {**fields.pop("info", {}), "learner": _statistics(result.get("learners", {}))}
     if evaluation:
         info["evaluation"] = _evaluation(evaluation)
-    if on_data:
-        all_modules = learners.get(_ALL_MODULES, {})
-        timesteps = all_modules.get("num_env_steps_trained_lifetime", 0)
-    else:
-        timesteps = result["num_env_steps_sampled_lifetime"]
-    return TrainingResult(timesteps_total=int(timesteps), **{**fields, "info": info})
+    return TrainingResult(timesteps_total=_timesteps(result, on_data), info=info, **fields)
+
+
+def _timesteps(result: Mapping[str, Any], on_data: bool) -> int:
+    if not on_data:
+        return int(result["num_env_steps_sampled_lifetime"])
+    all_modules = result.get("learners", {}).get(_ALL_MODULES, {})
+    return int(all_modules.get("num_env_steps_trained_lifetime", 0))
 
 
 def _evaluation(played: Mapping[str, Any]) -> dict[str, float]:

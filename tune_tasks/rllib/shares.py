@@ -1,4 +1,4 @@
-"""How the processes of one RLlib trial share its resources. Pure.
+"""Divides a trial's resources among its RLlib processes. Pure.
 
 A trial's `resources` are those of all its processes: the one that runs the algorithm and learns,
 and its workers (env runners, remote learners). Ray is given a placement group with a bundle for

@@ -82,7 +82,7 @@ class _Experiment:
 
     @property
     def is_moved(self) -> bool:
-        """Whether a part of it has another path now."""
+        """Return whether a part of it has another path now."""
         return bool(self._moves or self._env_by_name)
 
     def translate(self) -> Iterator[str]:

@@ -92,5 +92,5 @@ def meant_otherwise(text: str) -> str | None:
 
 
 def is_octal_of_1_1(text: str) -> bool:
-    """Whether YAML 1.1 reads a whole number as an octal one."""
+    """Return whether YAML 1.1 reads a whole number as an octal one."""
     return _OCTAL_OF_1_1.fullmatch(text) is not None

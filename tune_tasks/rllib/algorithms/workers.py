@@ -38,7 +38,7 @@ def living(group: EnvRunnerGroup) -> list[int]:
 
 
 def _may_come_back(group: EnvRunnerGroup) -> bool:
-    """Whether a worker has come back, or may yet.
+    """Return whether a worker has come back, or may yet.
 
     RLlib takes those that have come back for healthy from now on.
     """

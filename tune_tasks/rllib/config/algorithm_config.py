@@ -120,17 +120,12 @@ def _check_steps(algorithm: Algorithm, keys: SortedKeys) -> None:
     is_range = isinstance(steps.value, tuple)
     with keys.noting():
         if is_range and algorithm.fragment_is_auto:
-            raise ConfigError(
-                f"expected 'auto': RLlib's {algorithm.name} takes no other with two values of"
-                " `n_step`",
-                fragment.key,
-            )
+            other = f"RLlib's {algorithm.name} takes no other with two values of `n_step`"
+            raise ConfigError(f"expected 'auto': {other}", fragment.key)
         longest = steps.value[-1] if is_range else steps.value
         if matches_type(longest, int) and fragment.value < longest:
-            raise ConfigError(
-                f"expected `n_step` ({longest}) or more steps, or 'auto', got {fragment.value}",
-                fragment.key,
-            )
+            expected = f"`n_step` ({longest}) or more steps, or 'auto'"
+            raise ConfigError(f"expected {expected}, got {fragment.value}", fragment.key)
 
 
 def _set_iteration(built: AlgorithmConfig, keys: SortedKeys) -> None:
@@ -139,10 +134,10 @@ def _set_iteration(built: AlgorithmConfig, keys: SortedKeys) -> None:
     if entry is None:
         return
     check_hint(int, entry.value, entry.key)
-    fragment = keys.settings.get("rollout_fragment_length")
-    length = fragment.value if fragment else built.rollout_fragment_length
-    check_hint(int, length, fragment.key if fragment else entry.key)
-    steps = entry.value * length
+    default = Entry(entry.key, built.rollout_fragment_length)
+    fragment = keys.settings.get("rollout_fragment_length", default)
+    check_hint(int, fragment.value, fragment.key)
+    steps = entry.value * fragment.value
     keys.put(Part.SETTING, "min_sample_timesteps_per_iteration", Entry(entry.key, steps))
 
 
@@ -218,10 +213,10 @@ def _set_environment(
 def _set_spaces(
     algorithm: Algorithm, built: AlgorithmConfig, env: str, options: EnvironmentOptions
 ) -> None:
-    """Say what one observes and does, because RLlib learns from data without an environment.
+    """Set the spaces of observations and actions: RLlib learns from data without an environment.
 
-    Planning must not import a user's module. Its spaces are set in the trial; until then RLlib gets
-    some others.
+    The spaces of a user's module are set in the trial, because planning must not import it. Until
+    then RLlib gets some others.
     """
     from gymnasium import spaces
 

@@ -1,4 +1,4 @@
-"""The algorithms: one record for each, with all that is true of that algorithm alone.
+"""The algorithms: one record for each, with everything that is true of that algorithm alone.
 
 A new algorithm is a new record. No other file asks for an algorithm by its name, except for
 `keys_2017` and `keys_gone`, whose old names had a meaning for some algorithms only.
@@ -44,7 +44,7 @@ class Networks(Enum):
 
 @dataclass(frozen=True)
 class Algorithm:
-    """What is true of one algorithm.
+    """One algorithm, and what distinguishes it.
 
     Attributes:
         name: The name in a spec's `alg`.
@@ -78,12 +78,12 @@ class Algorithm:
 
     @property
     def learns_from_data(self) -> bool:
-        """Whether it learns from recorded data, and from nothing else."""
+        """Return whether it learns from recorded data, and from nothing else."""
         return Trait.RECORDED_DATA in self.traits
 
     @property
     def explores_by_epsilon(self) -> bool:
-        """Whether it acts at random by a schedule."""
+        """Return whether it acts at random by a schedule."""
         return Trait.RANDOM_ACTIONS in self.traits
 
     def config_class(self) -> type[AlgorithmConfig]:
@@ -271,10 +271,14 @@ def algorithm_named(alg: str) -> Algorithm:
         instead = ALGORITHMS_GONE[alg]
         hint = f"; {instead} is the nearest there is" if instead else ""
         raise UsageError(f"alg: RLlib no longer has {alg!r}{hint} {known}")
+    raise UsageError(f"alg: no algorithm is named {alg!r}{_nearest_hint(alg)} {known}")
+
+
+def _nearest_hint(alg: str) -> str:
+    # Without regard to case, because `ppo` is as near to PPO as can be.
     by_lower = {name.lower(): name for name in ("script", *ALGORITHMS)}
     match = nearest(alg.lower(), by_lower)
-    hint = f"; did you mean {by_lower[match]!r}?" if match else ""
-    raise UsageError(f"alg: no algorithm is named {alg!r}{hint} {known}")
+    return f"; did you mean {by_lower[match]!r}?" if match else ""
 
 
 def _require_rllib(alg: str) -> None:

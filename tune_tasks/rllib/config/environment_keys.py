@@ -37,6 +37,7 @@ def environment_options(env: str | None, keys: SortedKeys) -> EnvironmentOptions
 
 
 def _framestack(keys: SortedKeys) -> int:
-    """One image for an LSTM, which has a memory of its own."""
+    """The number of images by default: one for an LSTM, which has a memory of its own."""
     lstm = keys.parts[Part.MODEL].get("use_lstm")
-    return 1 if lstm and lstm.value else EnvironmentOptions.framestack
+    has_memory = lstm is not None and lstm.value
+    return 1 if has_memory else EnvironmentOptions.framestack

@@ -35,7 +35,7 @@ _SIMPLE: dict[object, Callable[[object], bool]] = {
 
 
 def matches_type(value: object, hint: Any) -> bool:
-    """Whether a value, as YAML or JSON gives it, is of the hinted type.
+    """Return whether a value, as YAML or JSON gives it, is of the hinted type.
 
     True if there is nothing to check in the hint.
     """

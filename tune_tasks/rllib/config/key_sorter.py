@@ -71,7 +71,7 @@ class KnownKeys:
     of_model: frozenset[str] = frozenset()
 
     def is_without_effect(self, name: str, value: Any) -> bool:
-        """Whether a key asks for nothing."""
+        """Return whether a key asks for nothing."""
         if name in self.ignored:
             return True
         return name in self.refused and (value is None or value is False)
@@ -199,7 +199,7 @@ class KeySorter:
         )
 
     def _holds_anyway(self, name: str, value: Any) -> bool:
-        """Whether a key asks for what holds without it.
+        """Return whether a key asks for what holds without it.
 
         Raises:
             ConfigError: If the key can have one value only, and has another.
@@ -226,13 +226,13 @@ class KeySorter:
             self._sorted.put(place.part, place.name, entry)
 
     def _is_said_by_the_other_model(self, place: Place, entry: Entry) -> bool:
-        """Whether SAC's other model has the same value for the key; both are one model now.
+        """Return whether SAC's other model has the same value for the key; both are one model now.
 
         Raises:
             ConfigError: If it has another value.
         """
         other = self._sorted.parts[place.part].get(place.name)
-        if other is None or not {entry.key[0], other.key[0]} <= set(TWO_MODELS):
+        if other is None or other.key[0] not in TWO_MODELS or entry.key[0] not in TWO_MODELS:
             return False
         if other.value != entry.value:
             values = f"{entry.value!r} here, {other.value!r} in {other.key[0]}"

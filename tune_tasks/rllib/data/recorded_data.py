@@ -77,13 +77,14 @@ def missing_columns(config: AlgorithmConfig, names: Sequence[str]) -> list[str]:
     if not (holds_many_steps(config) or config.ignore_final_observation):
         needed.append(Columns.NEXT_OBS)
     missing = [name for name in _called(config, needed) if name not in names]
-    if not holds_many_steps(config) and not set(_called(config, _ENDS)) & set(names):
+    has_ends = not set(_called(config, _ENDS)).isdisjoint(names)
+    if not holds_many_steps(config) and not has_ends:
         missing += _called(config, [Columns.TERMINATEDS])
     return missing
 
 
 def holds_many_steps(config: AlgorithmConfig) -> bool:
-    """Whether a row has many steps: a whole episode, or a batch of RLlib's old API stack."""
+    """Return whether a row has many steps: a whole episode, or a batch of RLlib's old API stack."""
     return bool(config.input_read_episodes or config.input_read_sample_batches)
 
 
@@ -130,10 +131,8 @@ class RecordedData(OfflineData):
     def iter_torch_batches(self, *, batch_size: int, device: Any) -> Iterator[dict[str, Any]]:
         """Train batches as tensors, without an end; named as in Ray Data's `DataIterator`."""
         while True:
-            yield {
-                name: as_tensor(column, device=device)
-                for name, column in self._next(batch_size).items()
-            }
+            batch = self._next(batch_size)
+            yield {name: as_tensor(column, device=device) for name, column in batch.items()}
 
     def _next(self, batch_size: int) -> Batch:
         batch = next(self._batches, None)
@@ -190,7 +189,8 @@ class RecordedData(OfflineData):
             if number % self.config.prelearner_module_synch_period == 0:
                 # private: _module, which OfflinePreLearner sets once and does not give out.
                 prepare._module.set_state(self._module_state())
-            yield BlockAccessor.batch_to_block(_unmasked(prepare(self._observed(batch))))
+            prepared = prepare(self._observed(batch))
+            yield BlockAccessor.batch_to_block(_unmasked(prepared))
 
     def _new_preparation(self) -> OfflinePreLearner:
         return _Preparation(
@@ -208,9 +208,8 @@ class RecordedData(OfflineData):
         if holds_many_steps(self.config):
             return batch
         space = self.config.observation_space
-        for name in set(_called(self.config, (Columns.OBS, Columns.NEXT_OBS))) & batch.keys():
-            if name in self.config.input_compress_columns:
-                continue
+        observed = set(_called(self.config, (Columns.OBS, Columns.NEXT_OBS))) & batch.keys()
+        for name in observed.difference(self.config.input_compress_columns):
             batch[name] = _dense(batch[name]).astype(space.dtype)
             shape = batch[name].shape[1:]
             if shape != space.shape:
@@ -246,7 +245,10 @@ class _Preparation(OfflinePreLearner):
 
 
 def _dense(column: NDArray[Any]) -> NDArray[Any]:
-    return np.stack([_dense(item) for item in column]) if column.dtype == object else column
+    """One array in place of an array of arrays."""
+    if column.dtype != object:
+        return column
+    return np.stack([_dense(item) for item in column])
 
 
 def _unmasked(columns: Mapping[str, Any]) -> Batch:

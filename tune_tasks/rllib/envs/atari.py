@@ -17,7 +17,7 @@ _FRAMESKIPS = {"space_invaders": 3}
 
 
 def has_screen(env: str) -> bool:
-    """Whether a registered id names an Atari game whose observations are images."""
+    """Return whether a registered id names an Atari game whose observations are images."""
     spec = gymnasium.registry.get(env)
     if spec is None or spec.entry_point != _ENTRY_POINT:
         return False

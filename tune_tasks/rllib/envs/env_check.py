@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
@@ -33,17 +34,21 @@ def check_kind(env: str, made: object) -> None:
             " gymnasium.Env has"
         )
     if not isinstance(made, gymnasium.Env):
-        if any(kind.__module__.partition(".")[0] == "gym" for kind in kinds):
-            raise UsageError(
-                f"env: {env} is made for Gym, which Gymnasium has replaced: `import gymnasium as"
-                f" gym`; {_RESET}"
-            )
-        raise UsageError(f"env: expected a gymnasium.Env, {env} is of {type(made).__name__}")
+        raise _not_gymnasium(env, kinds)
     for name in ("observation_space", "action_space"):
         if not isinstance(getattr(made, name, None), spaces.Space):
             raise UsageError(
                 f"env: {env} has no `{name}`: set a space of gymnasium.spaces, e.g. in `__init__`"
             )
+
+
+def _not_gymnasium(env: str, kinds: Sequence[type]) -> UsageError:
+    if any(kind.__module__.partition(".")[0] == "gym" for kind in kinds):
+        return UsageError(
+            f"env: {env} is made for Gym, which Gymnasium has replaced: `import gymnasium as gym`;"
+            f" {_RESET}"
+        )
+    return UsageError(f"env: expected a gymnasium.Env, {env} is of {kinds[0].__name__}")
 
 
 def check_first_step(env: str, made: gymnasium.Env[Any, Any], seed: int | None) -> None:
@@ -58,21 +63,34 @@ def check_first_step(env: str, made: gymnasium.Env[Any, Any], seed: int | None) 
         UsageError: If it returns something else than Gymnasium's environments return.
         Exception: Whatever the environment itself raises.
     """
-    _check_reset(env, made)
+    _check_takes_seed(env, made)
+    space = made.observation_space
     began: Any = made.reset(seed=seed)
-    if not (isinstance(began, tuple) and len(began) == 2 and isinstance(began[1], dict)):
+    _check_reset(env, began)
+    _check_observation(env, "reset", space, began[0])
+    acted: Any = made.step(made.action_space.sample())
+    _check_step(env, acted)
+    _check_observation(env, "step", space, acted[0])
+
+
+def _check_reset(env: str, result: Any) -> None:
+    is_pair = isinstance(result, tuple) and len(result) == 2
+    if not is_pair or not isinstance(result[1], dict):
         raise UsageError(
             f"env: `reset` of {env} returns the observation alone, as in Gym before 0.26: {_RESET}"
         )
-    _check_observation(env, "reset", made.observation_space, began[0])
-    acted: Any = made.step(made.action_space.sample())
-    if not (isinstance(acted, tuple) and len(acted) == 5):
-        what = f"{len(acted)} values" if isinstance(acted, tuple) else "one value"
-        raise UsageError(f"env: `step` of {env} returns {what}, as in Gym before 0.26: {_STEP}")
-    _check_observation(env, "step", made.observation_space, acted[0])
 
 
-def _check_reset(env: str, made: gymnasium.Env[Any, Any]) -> None:
+def _check_step(env: str, result: Any) -> None:
+    what = "one value"
+    if isinstance(result, tuple):
+        if len(result) == 5:
+            return
+        what = f"{len(result)} values"
+    raise UsageError(f"env: `step` of {env} returns {what}, as in Gym before 0.26: {_STEP}")
+
+
+def _check_takes_seed(env: str, made: gymnasium.Env[Any, Any]) -> None:
     parameters = inspect.signature(made.reset).parameters
     takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
     if "seed" not in parameters and not takes_any:

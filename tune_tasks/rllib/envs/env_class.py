@@ -23,7 +23,7 @@ _REFERENCE = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
 
 
 def is_class(env: str) -> bool:
-    """Whether `env` is written as `module:Class`."""
+    """Return whether `env` is written as `module:Class`."""
     return _REFERENCE.fullmatch(env) is not None
 
 

@@ -63,11 +63,13 @@ def errors_kept(folder: str) -> Iterator[None]:
 
 def _keep(exc: Exception, folder: str) -> None:
     text = "".join(traceback.format_exception(exc))
-    with contextlib.suppress(OSError):  # another machine has no such folder
+    with contextlib.suppress(OSError):  # because another machine has no such folder
         Path(folder, f"{os.getpid()}.txt").write_text(text, encoding="utf-8")
 
 
 def first_error(folder: str) -> str | None:
     """The traceback of the environment that failed first; None if none did."""
     files = sorted(Path(folder).glob("*.txt"), key=lambda path: path.stat().st_mtime)
-    return files[0].read_text(encoding="utf-8").strip() if files else None
+    if not files:
+        return None
+    return files[0].read_text(encoding="utf-8").strip()

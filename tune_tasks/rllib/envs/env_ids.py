@@ -41,11 +41,10 @@ def check_environment(env: str) -> None:
     if is_class(env):
         check_class(env)
         return
-    if dotted := _DOTTED.fullmatch(env):
-        raise UsageError(
-            f"env: a class is written `module:Class`: {dotted['module']}:{dotted['name']}; got"
-            f" {env!r}"
-        )
+    dotted = _DOTTED.fullmatch(env)
+    if dotted:
+        meant = f"{dotted['module']}:{dotted['name']}"
+        raise UsageError(f"env: a class is written `module:Class`: {meant}; got {env!r}")
     match = _ID.fullmatch(env)
     if match is None:
         raise UsageError(f"env: expected an id such as CartPole-v1, or `module:Class`; got {env!r}")
@@ -56,7 +55,7 @@ def check_environment(env: str) -> None:
 
 
 def is_atari(env: str) -> bool:
-    """Whether `env` is the id of an Atari game that is played by its images.
+    """Return whether `env` is the id of an Atari game that is played by its images.
 
     False for a class, whose kind is not known before it is made.
     """
@@ -82,20 +81,26 @@ def registered(env: str, module: str = "") -> EnvSpec:
     if spec is None or not isinstance(spec.entry_point, str):
         by_module = f"{module} does not register it: " if module else ""
         raise UsageError(f"env: {by_module}{_not_there(env, module)}")
-    for package, (needed, install) in _NEEDS.items():
-        if spec.entry_point.startswith(package) and importlib.util.find_spec(needed) is None:
-            raise UsageError(
-                f"env: {env!r} needs {needed}, which is not installed: pip install {install}"
-            )
+    _check_needs(env, spec.entry_point)
     return spec
 
 
+def _check_needs(env: str, entry_point: str) -> None:
+    for package, (needed, install) in _NEEDS.items():
+        if entry_point.startswith(package) and not _is_installed(needed):
+            raise UsageError(
+                f"env: {env!r} needs {needed}, which is not installed: pip install {install}"
+            )
+
+
+def _is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
 def _not_there(env: str, module: str) -> str:
-    known = [
-        name
-        for name, spec in gymnasium.registry.items()
-        if module or isinstance(spec.entry_point, str)
-    ]
+    known = list(gymnasium.registry)
+    if not module:
+        known = [name for name in known if isinstance(gymnasium.registry[name].entry_point, str)]
     return _other_version(env, known) or _no_such_name(env, known, module)
 
 
@@ -119,6 +124,6 @@ def _no_such_name(env: str, known: list[str], module: str) -> str:
             "; an id that a package of yours registers is written with the package before it:"
             f" `package:{env}`"
         )
-    if importlib.util.find_spec("ale_py") is None:
+    if not _is_installed("ale_py"):
         hint += "; Atari games need ale-py: pip install 'tune-tasks[rllib]'"
     return f"no environment is named {env!r}{hint}"

@@ -54,7 +54,10 @@ def try_environment(env: str, options: EnvironmentOptions, seed: int | None) -> 
 
 
 def _made(env: str, options: EnvironmentOptions) -> Env:
-    made = make_class(env, options.arguments) if is_class(env) else _made_of_id(env, options)
+    if is_class(env):
+        made = make_class(env, options.arguments)
+    else:
+        made = _made_of_id(env, options)
     check_kind(env, made)
     return made
 
@@ -67,7 +70,8 @@ def _made_of_id(env: str, options: EnvironmentOptions) -> Env:
     spec = registered(name, module)
     arguments = dict(options.arguments)
     if has_screen(name):
-        arguments.setdefault("obs_type", "grayscale" if options.grayscale else "rgb")
+        colours = "grayscale" if options.grayscale else "rgb"
+        arguments.setdefault("obs_type", colours)
     return gymnasium.make(spec, disable_env_checker=True, **arguments)
 
 
@@ -78,11 +82,13 @@ def _wrapped(made: Env, options: EnvironmentOptions) -> Env:
         if options.frame_repeat > 1:
             made = RepeatedActions(made, options.frame_repeat)
         made = _readable(made, options)
-    return TimeLimit(made, options.horizon) if options.horizon else made
+    if options.horizon:
+        return TimeLimit(made, options.horizon)
+    return made
 
 
 def _has_atari_images(env: Env) -> bool:
-    """Whether it is an Atari game that is played by its images, even one of a user's class."""
+    """Return whether it is an Atari game played by its images, even one of a user's class."""
     if not type(env.unwrapped).__module__.startswith("ale_py."):
         return False
     space = env.observation_space
@@ -107,7 +113,8 @@ def create(context: Mapping[str, Any]) -> Env:
     What can be imported in the trial's process can be imported here, because `search_path` is the
     `sys.path` there. What the environment raises is kept in the folder `errors`.
     """
-    sys.path += [entry for entry in context.get("search_path", ()) if entry not in sys.path]
+    search_path = context.get("search_path", ())
+    sys.path += [entry for entry in search_path if entry not in sys.path]
     folder = context.get("errors")
     if not folder:
         return make_environment(context["env"], context["options"])
@@ -116,9 +123,9 @@ def create(context: Mapping[str, Any]) -> Env:
 
 
 def register() -> None:
-    """Make `REGISTERED_AS` known to RLlib.
+    """Make `REGISTERED_AS` known to RLlib in this process, and through Ray in all others.
 
-    In this process, and through Ray in all others, now or as soon as Ray is started.
+    It need not be running yet: it is told when it starts.
     """
     from ray.tune import register_env
 

@@ -85,10 +85,12 @@ def _stacked(env: Env, count: int) -> Env:
 
 def scaled(env: Env, *, zero_mean: bool) -> Env:
     """Bytes as floats in [-1, 1], or in [0, 1]."""
-    low, divisor = (-1.0, 127.5) if zero_mean else (0.0, 255.0)
+    low = -1.0 if zero_mean else 0.0
+    bytes_to_one = 255.0 / (1.0 - low)
 
     def floats(image: Any) -> NDArray[np.float32]:
-        return np.asarray(image, np.float32) / np.float32(divisor) + np.float32(low)
+        scaled_image = np.asarray(image, np.float32) / np.float32(bytes_to_one)
+        return scaled_image + np.float32(low)
 
     space = spaces.Box(low, 1.0, env.observation_space.shape, np.float32)
     return TransformObservation(env, floats, space)
@@ -102,6 +104,7 @@ def vectors(env: Env) -> Env:
     flat: Env = FlattenObservation(env)
     bounds = flat.observation_space
     assert isinstance(bounds, spaces.Box)
-    low, high = bounds.low.astype(np.float32), bounds.high.astype(np.float32)
+    low = bounds.low.astype(np.float32)
+    high = bounds.high.astype(np.float32)
     space = spaces.Box(low, high, bounds.shape, np.float32)
     return TransformObservation(flat, lambda vector: np.asarray(vector, np.float32), space)

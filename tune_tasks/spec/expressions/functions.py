@@ -50,7 +50,7 @@ class Function:
 
     @property
     def takes_any_number(self) -> bool:
-        """Whether it takes any number of arguments without a name."""
+        """Return whether it takes any number of arguments without a name."""
         return self.signature.startswith("*")
 
 

@@ -41,5 +41,5 @@ class Scope:
         return replace(self, names=self.names.union(names))
 
     def is_of_loop(self, name: str) -> bool:
-        """Whether a dotted name begins with the name of a loop."""
+        """Return whether a dotted name begins with the name of a loop."""
         return name.partition(".")[0] in self.names

@@ -140,7 +140,7 @@ def extent(shape: Iterable[int]) -> int:
 
 
 def is_array(value: Value) -> bool:
-    """Whether a value is an array of NumPy."""
+    """Return whether a value is an array of NumPy."""
     # Not imported here, because that takes long, and without it nobody has made an array.
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(value, numpy.ndarray)
@@ -155,7 +155,7 @@ def listed(value: Value) -> Value:
 
 
 def is_number(value: Value) -> bool:
-    """Whether a value is a number of Python."""
+    """Return whether a value is a number of Python."""
     return isinstance(value, (int, float))
 
 
