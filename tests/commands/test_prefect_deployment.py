@@ -12,7 +12,7 @@ from prefect.exceptions import ObjectAlreadyExists, PrefectHTTPStatusError
 from tune_tasks.commands import prefect_deployment as module
 from tune_tasks.commands.deployment import Draft, Timing
 from tune_tasks.errors import ServiceError, UsageError
-from tune_tasks.servers.prefect import PrefectAddress
+from tune_tasks.servers.prefect_address import PrefectAddress
 
 DRAFT = Draft("nightly", "", {"spec": {}}, Timing())
 

@@ -12,7 +12,7 @@ from tests.services.waiting import until
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import TrialState
 from tune_tasks.servers.mlflow_client import expect_usable
-from tune_tasks.servers.prefect import listen, port_of
+from tune_tasks.servers.ports import listen, port_of
 from tune_tasks.tracking.mlflow_store import MlflowStore
 
 REPORTS = """

@@ -23,14 +23,9 @@ from tune_tasks.servers.mlflow_client import (
     web_address,
     without_password,
 )
-from tune_tasks.servers.prefect import (
-    PrefectAddress,
-    latest_flow_run_url,
-    listen,
-    own_server_files,
-    port_of,
-    prefect_server,
-)
+from tune_tasks.servers.ports import listen, port_of
+from tune_tasks.servers.prefect import latest_flow_run_url, own_server_files, prefect_server
+from tune_tasks.servers.prefect_address import PrefectAddress
 from tune_tasks.tracking.mlflow_store import MlflowStore
 
 _START_TIMEOUT_S = 120.0

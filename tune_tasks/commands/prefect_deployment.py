@@ -35,13 +35,9 @@ from tune_tasks import __version__
 from tune_tasks.commands.deployment import Draft, Timing
 from tune_tasks.errors import ServiceError, UsageError, did_you_mean
 from tune_tasks.flows.tune import tune
-from tune_tasks.servers.prefect import (
-    PrefectAddress,
-    http_error,
-    prefect_server,
-    refusal,
-    standing_server,
-)
+from tune_tasks.servers.prefect import prefect_server, standing_server
+from tune_tasks.servers.prefect_address import PrefectAddress
+from tune_tasks.servers.prefect_configured import http_error, refusal
 
 _POOL_TYPE = "process"
 _MOST_POOLS = 200

@@ -1,4 +1,4 @@
-"""Where MLflow's store is, and a client to it."""
+"""Says where MLflow's store is, opens a client to it, and knows the addresses of its pages."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _USER = re.compile(r"://[^/\s]*@(?=[^/\s@])")
 _CLIENT_SETTINGS = {
-    # One default call to a server that is away blocks for 246 s; we back off ourselves, and a
-    # repeated create_run makes ghosts.
+    # By default one call to a server that is away blocks for 246 s, and a repeated create_run
+    # leaves ghosts. The recorder tries again itself.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": f"{MLFLOW_REQUEST_S:g}",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -34,15 +34,12 @@ _CLIENT_SETTINGS = {
 
 
 def default_tracking_uri(cwd: Path) -> str:
-    """`MLFLOW_TRACKING_URI`, or SQLite `mlflow.db` in the working directory.
-
-    Local paths made absolute.
-    """
+    """Return `MLFLOW_TRACKING_URI`, or SQLite's `mlflow.db` in the working directory: absolute."""
     return absolute_uri(os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db", cwd)
 
 
 def absolute_uri(uri: str, cwd: Path) -> str:
-    """The URI; that of a SQLite file with its whole path."""
+    """Return the URI; that of a SQLite file with the file's whole path."""
     path = uri.removeprefix("sqlite:///")
     if path != uri and not path.startswith("/"):
         return f"sqlite:///{cwd / path}"
@@ -55,23 +52,21 @@ def is_local_store(uri: str) -> bool:
 
 
 def without_password(text: str) -> str:
-    """A URI, or any text with URIs in it such as an error's, as it may be shown.
-
-    Without users and passwords.
-    """
+    """Return a text without the users and passwords of the URIs in it: a URI, an error's text."""
     return _USER.sub("://***@", text)
 
 
 def connect(uri: str) -> MlflowClient:
-    """A client that gives up soon.
+    """Return a client that gives up soon.
 
-    A local store is initialised where it is new, which takes seconds.
+    A local store that does not exist yet is initialised, which takes seconds.
     """
     for name, value in _CLIENT_SETTINGS.items():
         os.environ.setdefault(name, value)
     from mlflow.tracking import MlflowClient
 
-    if (database := database_of(uri)) is None:
+    database = database_of(uri)
+    if database is None:
         return MlflowClient(uri)
     with alone_with(database):
         make_aside(database, lambda fresh: _open(MlflowClient(fresh)))
@@ -81,68 +76,64 @@ def connect(uri: str) -> MlflowClient:
 
 
 def _open(client: MlflowClient) -> None:
-    """Have the store opened, and its migrations run.
-
-    Which the client alone puts off for some stores.
-    """
+    """Have the store opened, and its migrations run: the client itself puts that off."""
     client.search_experiments(max_results=1)
 
 
 def expect_usable(uri: str, *, writes: bool = True) -> None:
-    """Look whether a local store can be used, in milliseconds.
+    """Check in milliseconds that a local store can be used.
 
-    A tracking server may come back, and is not asked.
+    A tracking server is not asked: if it is away now, it may come back.
 
     Raises:
-        ServiceError: If it cannot; says why and what to do.
+        ServiceError: If the store cannot be used; says why and what to do.
     """
-    if (database := database_of(uri)) is None:
+    database = database_of(uri)
+    if database is None:
         return
+    problem = f"the MLflow store {database} cannot be used"
     try:
         if schema_of(database, writes=writes) is Schema.OLDER:
-            connect(uri)  # takes seconds, and brings it up to date if MLflow can
-    except (OSError, ValueError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else exc
-        raise ServiceError(f"the MLflow store {database} cannot be used: {reason}") from exc
+            connect(uri)  # takes seconds, and brings the store up to date if MLflow can
+    except OSError as exc:
+        raise ServiceError(f"{problem}: {exc.strerror or exc}") from exc
+    except ValueError as exc:
+        raise ServiceError(f"{problem}: {exc}") from exc
     except Exception as exc:
-        hint = (
-            f"take a copy of it and run `mlflow db upgrade {uri}`; if that fails, move it away or"
-            " set MLFLOW_TRACKING_URI"
-        )
         reason = one_line(next(iter(str(exc).splitlines()), type(exc).__name__))
-        raise ServiceError(f"the MLflow store {database} cannot be used: {reason}; {hint}") from exc
+        raise ServiceError(
+            f"{problem}: {reason}; take a copy of it and run `mlflow db upgrade {uri}`; if that"
+            " fails, move it away or set MLFLOW_TRACKING_URI"
+        ) from exc
 
 
 def web_address(tracking_uri: str) -> str | None:
-    """The address of MLflow's pages, without a password.
-
-    None where the tracking URI is no web address.
-    """
+    """Return the address of MLflow's pages without a password; None if there are no pages."""
     parsed = urlparse(tracking_uri)
     if parsed.scheme not in ("http", "https"):
         return None
-    return f"{parsed.scheme}://{parsed.netloc.rpartition('@')[2]}{parsed.path.rstrip('/')}"
+    host = parsed.netloc.rpartition("@")[2]
+    return f"{parsed.scheme}://{host}{parsed.path.rstrip('/')}"
 
 
 def run_page(environment: Mapping[str, str]) -> str | None:
-    """The page of the run that MLflow's environment variables name.
+    """Return the page of the run that MLflow's environment variables name; None if there is none.
 
-    None where it has no web address.
+    Args:
+        environment: Environment variables.
     """
     address = web_address(environment.get("MLFLOW_TRACKING_URI", ""))
     run_id = environment.get("MLFLOW_RUN_ID")
-    return (
-        address + run_path(environment["MLFLOW_EXPERIMENT_ID"], run_id)
-        if address and run_id
-        else None
-    )
+    if not address or not run_id:
+        return None
+    return address + run_path(environment["MLFLOW_EXPERIMENT_ID"], run_id)
 
 
 def run_path(experiment_id: str, run_id: str) -> str:
-    """A run's page, to be put behind the address."""
+    """Return the path of a run's page, to be put behind the address."""
     return f"{experiment_path(experiment_id)}/{run_id}"
 
 
 def experiment_path(experiment_id: str) -> str:
-    """An experiment's page, to be put behind the address."""
+    """Return the path of an experiment's page, to be put behind the address."""
     return f"/#/experiments/{experiment_id}/runs"

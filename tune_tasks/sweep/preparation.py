@@ -25,7 +25,7 @@ from tune_tasks.model.snapshot import Snapshot
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import safe_name
 from tune_tasks.servers.mlflow_client import default_tracking_uri, is_local_store
-from tune_tasks.servers.prefect import is_loopback
+from tune_tasks.servers.prefect_address import is_loopback
 from tune_tasks.spec.yaml_1_2 import dump_yaml
 from tune_tasks.sweep.attempts import Launch
 from tune_tasks.sweep.display import Display

@@ -1,51 +1,17 @@
-"""Where our own servers listen, and how they are known."""
+"""How our own Prefect server is found, and known."""
 
 import contextlib
 import fcntl
 import http.server
 import json
-import socket
 import subprocess
 import sys
 import threading
 import time
 
-import pytest
-
-from tune_tasks.servers import prefect_main as prefect_server
-from tune_tasks.servers.prefect import (
-    OwnServer,
-    ServerFiles,
-    answers,
-    is_answering,
-    listen,
-    port_of,
-    read_state,
-)
-
-
-def test_a_server_has_the_port_that_the_last_one_had(tmp_path):
-    with listen(tmp_path / "port") as first:
-        port = port_of(first)
-        with listen(tmp_path / "port") as second:  # while the first listens
-            another = port_of(second)
-    assert another != port
-    with listen(tmp_path / "port") as third:
-        assert port_of(third) == another
-
-
-def test_nobody_else_gets_a_port_that_a_server_has(tmp_path):
-    with listen(tmp_path / "port") as listener, socket.socket() as other:
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        with pytest.raises(OSError, match="in use"):
-            other.bind(("127.0.0.1", port_of(listener)))
-
-
-@pytest.mark.parametrize("text", ["", "x", "-1", "99999999"])
-def test_what_is_no_port_is_replaced(tmp_path, text):
-    (tmp_path / "port").write_text(text)
-    with listen(tmp_path / "port") as listener:
-        assert port_of(listener) == int((tmp_path / "port").read_text())
+from tune_tasks.servers.ports import listen, port_of
+from tune_tasks.servers.prefect_address import answers
+from tune_tasks.servers.prefect_own import OwnServer, ServerFiles, read_state
 
 
 @contextlib.contextmanager
@@ -101,20 +67,11 @@ def test_what_else_answers_on_the_port_is_not_our_server():
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
         assert answers(f"{url}/api")
-        assert not is_answering(OwnServer(url, "drawn at its start", "user:password"))
+        assert not OwnServer(url, "drawn at its start", "user:password").is_answering()
         server.shutdown()
 
 
-def test_an_auth_string_is_kept_and_one_that_others_could_read_is_drawn_anew(tmp_path):
-    file = tmp_path / "auth"
-    first = prefect_server._auth_string(file)
-    assert prefect_server._auth_string(file) == first
-    file.chmod(0o644)
-    second = prefect_server._auth_string(file)
-    assert second != first
-    assert file.read_text() == second
-    assert file.stat().st_mode & 0o777 == 0o600
-
-
 def test_secrets_are_not_shown():
-    assert "word" not in repr(OwnServer("http://127.0.0.1:1", "id", "user:password"))
+    server = OwnServer("http://127.0.0.1:1", "id", "user:password")
+    assert "word" not in repr(server)
+    assert "word" not in repr(server.address)

@@ -1,0 +1,192 @@
+"""Our own Prefect server, which all sweeps of a user share: found, or started by the first of them.
+
+It is a real `prefect server`, on a free loopback port and on Prefect's own database; `prefect_main`
+is its process.
+
+**Its life.** Each sweep holds a lease: a shared lock on a file under `PREFECT_HOME`. The server
+ends itself once nobody holds one. A lock goes with its process, however that ends, so that no sweep
+takes the server from another, and none leaves the server behind.
+
+**Its identity.** The server listens on its port before it writes its address to the file that
+sweeps read, and it answers with an identity that stands in that file. So nothing else that answers
+on a port is taken for it. It turns away whoever lacks the auth string, which only the user can
+read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tune_tasks.errors import ServiceError
+from tune_tasks.model.files import try_lock
+from tune_tasks.model.timeouts import SERVER_GONE_S
+from tune_tasks.servers.prefect_address import PrefectAddress, answer_at
+
+IDENTITY_PATH = "/tune-tasks/identity"
+SIGN_IN_PATH = "/tune-tasks/sign-in"
+
+_START_TIMEOUT_S = 120.0
+_LOOK_S = 0.05
+
+
+@dataclass(frozen=True)
+class OwnServer:
+    """Our own server, as its files tell of it.
+
+    Attributes:
+        url: The address of its pages.
+        identity: The server's answer to who it is; drawn at its start.
+        auth_string: What the server expects of everybody, as `user:password`.
+    """
+
+    url: str
+    identity: str
+    auth_string: str = field(repr=False)
+
+    @property
+    def address(self) -> PrefectAddress:
+        """The server's addresses."""
+        # A browser keeps what is behind the number sign to itself.
+        sign_in_url = f"{self.url}{SIGN_IN_PATH}#{self.auth_string}"
+        return PrefectAddress(f"{self.url}/api", self.url, sign_in_url)
+
+    def is_answering(self) -> bool:
+        """Whether the server answers, and not something else that listens on its port now."""
+        return answer_at(f"{self.url}{IDENTITY_PATH}") == self.identity
+
+
+class ServerFiles:
+    """The files by which sweeps and their common server find one another.
+
+    Their folder is the user's alone.
+
+    Attributes:
+        lease: Locked shared by each sweep; locked exclusively by a server that is ending.
+        start: Locked by the sweep that looks for the server, or starts it.
+        alive: Locked by the server for its life.
+        state: JSON, `{"url": …, "identity": …}`, written by the server; absent while there is no
+            server to use.
+        auth: The auth string, which stays the same: browsers keep it.
+        port: The port that the last server had.
+        log: What the server prints.
+        sign_in: A page that sends a browser to the server's page for signing in.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lease = folder / "server.lease"
+        self.start = folder / "server.start"
+        self.alive = folder / "server.alive"
+        self.state = folder / "server.json"
+        self.auth = folder / "server.auth"
+        self.port = folder / "server.port"
+        self.log = folder / "server.log"
+        self.sign_in = folder / "sign-in.html"
+
+
+@contextlib.contextmanager
+def shared_server(files: ServerFiles) -> Iterator[OwnServer]:
+    """Hold a lease for the time of the context.
+
+    Yields:
+        The server, which has its port, and may not answer yet: see `wait_for_start`.
+
+    Raises:
+        ServiceError: If the server cannot be started.
+    """
+    files.folder.mkdir(parents=True, exist_ok=True)
+    files.folder.chmod(0o700)  # nobody else may read the files in it, or lock them
+    with files.lease.open("a") as lease:
+        fcntl.flock(lease, fcntl.LOCK_SH)  # waits only while an unused server is ending
+        yield _find_or_start(files)
+    # If the files were removed meanwhile, there is nothing to wait for.
+    with contextlib.suppress(OSError):
+        _wait_for_end(files)
+
+
+def wait_for_start(files: ServerFiles, server: OwnServer) -> PrefectAddress:
+    """Wait until the server answers.
+
+    Raises:
+        ServiceError: If the server has ended, or does not answer in time.
+    """
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while not server.is_answering():
+        if _can_lock(files.alive):
+            raise ServiceError(f"the Prefect server ended at its start; see {files.log}")
+        if time.monotonic() > deadline:
+            raise ServiceError(
+                f"the Prefect server did not answer within {_START_TIMEOUT_S:g} s; see {files.log}"
+            )
+        time.sleep(_LOOK_S)
+    return server.address
+
+
+def read_state(files: ServerFiles) -> OwnServer | None:
+    """Return the server of which the files tell, or None."""
+    try:
+        state = json.loads(files.state.read_text())
+        return OwnServer(str(state["url"]), str(state["identity"]), files.auth.read_text())
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _find_or_start(files: ServerFiles) -> OwnServer:
+    with files.start.open("a") as start:
+        # Of sweeps that begin together the first one starts the server, and the others find it.
+        fcntl.flock(start, fcntl.LOCK_EX)
+        server = read_state(files)
+        if server and not _can_lock(files.alive):
+            return server
+        files.state.unlink(missing_ok=True)  # of a server that was killed
+        return _start(files)
+
+
+def _start(files: ServerFiles) -> OwnServer:
+    """Start the server's process; returns once it has its port, before it answers there."""
+    process = _start_process(files)
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while process.poll() is None and time.monotonic() < deadline:
+        server = read_state(files)
+        if server:
+            return server
+        time.sleep(_LOOK_S)
+    raise ServiceError(f"the Prefect server cannot be started; see {files.log}")
+
+
+def _start_process(files: ServerFiles) -> subprocess.Popen[bytes]:
+    env = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    command = [sys.executable, "-m", "tune_tasks.servers.prefect_main", str(files.folder)]
+    with files.log.open("w") as log:
+        return subprocess.Popen(  # noqa: S603 - our own module
+            command,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C in a terminal must not end the server of other sweeps
+        )
+
+
+def _wait_for_end(files: ServerFiles) -> None:
+    """Wait until the server has ended, unless another sweep holds a lease."""
+    deadline = time.monotonic() + SERVER_GONE_S
+    while time.monotonic() < deadline and not _can_lock(files.alive):
+        # A server that is ending holds the lease too, but has removed its state.
+        if files.state.exists() and not _can_lock(files.lease):
+            return
+        time.sleep(_LOOK_S)
+
+
+def _can_lock(path: Path) -> bool:
+    with path.open("a") as file:
+        return try_lock(file)
