@@ -164,7 +164,7 @@ def test_alias_bombs_end(line):
         ),
         ("a: 1", "f.yaml:1:1: not valid JSON: Expecting value"),
         ('{"a": 1, "a": 2}', "f.yaml:1:10: 'a' is given twice (first at line 1)"),
-        ('{"a": NaN}', "f.yaml:1:1: not valid JSON: NaN is no JSON number"),
+        ('{"a": NaN}', "f.yaml:1:1: not valid JSON: NaN is not a JSON number"),
         (
             f'{{"b": 1{"0" * 4300}}}',
             "f.yaml:1:7: the number 10000000000000000000… has too many digits",

@@ -117,7 +117,7 @@ def derive_seed(seed: int, stream: str) -> int:
 
 
 def _with_fewer_frames(frames: int, call: Callable[[], T]) -> T:
-    """The result of `call`, which has so many frames less before Python's recursion limit."""
+    """The result of `call`, with that many frames fewer before Python's recursion limit."""
     if frames == 0:
         return call()
     return _with_fewer_frames(frames - 1, call)

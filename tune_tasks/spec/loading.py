@@ -21,7 +21,7 @@ from tune_tasks.spec.schema import ExperimentSpec, SpecFile
 from tune_tasks.spec.source import MAX_DEPTH, Source, check_digits
 
 _TEMPLATES = ("_", "x-", ".")
-"""How the keys at the top begin that are templates.
+"""The beginnings of the keys at the top that are templates.
 
 They hold what anchors name, which may be anything.
 """

@@ -128,7 +128,7 @@ def _example_of_wandb(value: Mapping[str, Any]) -> Example | None:
 
 
 def _about_pair(key: str, item: Any) -> str | None:
-    """What to say of a mapping with one key."""
+    """Return what to say of a mapping with one key."""
     if key in _RAY_YAML:
         if isinstance(item, list):
             return _not_searched(repr(key), "another tool's", Example.of_values(key, item))

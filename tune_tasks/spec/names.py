@@ -104,7 +104,7 @@ class _Experiment:
         return {name: {**self._keys, "env": env} for name, env in self._env_by_name.items()}
 
     def paths(self, path: NodePath) -> Iterator[NodePath]:
-        """Where a path within the experiment has gone."""
+        """Yield the paths of today for a path within the experiment."""
         for old, new in self._moves.items():
             if path[: len(old)] == old:
                 path = (*new, *path[len(old) :])

@@ -84,7 +84,7 @@ def _check_depth(text: str, name: str) -> None:
 
 
 def _problem(exc: yaml.YAMLError, text: str, name: str) -> tuple[str, Location]:
-    """What PyYAML says, and the place that it is about."""
+    """Return what PyYAML says, and the place that it is about."""
     if isinstance(exc, yaml.MarkedYAMLError):
         problem = ", ".join(part for part in (exc.context, exc.problem) if part)
         return problem, location(name, exc.problem_mark or exc.context_mark)
@@ -109,7 +109,7 @@ def _check_json(text: str, name: str) -> None:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _json_as_yaml(text: str) -> str:

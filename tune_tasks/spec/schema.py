@@ -1,4 +1,4 @@
-"""What an experiment of a spec file may say: its keys, their types and their descriptions.
+"""The keys of an experiment in a spec file, with their types and descriptions.
 
 The documents and the JSON Schema follow from it.
 """
@@ -29,7 +29,7 @@ _SIZE = re.compile(r"\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[A-Za-z]*)\s*")
 
 
 class ResourcesSpec(BaseModel):
-    """What each trial occupies on the cluster."""
+    """The share of the cluster that each trial occupies."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

@@ -33,7 +33,7 @@ class Source:
     warnings: dict[Location, str] = field(default_factory=dict)
 
     def at(self, path: NodePath, *, key: bool = False) -> Location | None:
-        """Where the value at `path` was written, or its key; else its nearest parent that is known.
+        """Return where the value at `path` was written, or its key; else the nearest known parent.
 
         Args:
             path: The path.

@@ -14,7 +14,7 @@ import yaml
 from tune_tasks.errors import Location
 
 TAG = "tag:yaml.org,2002:"
-"""How the tags begin that are YAML's own."""
+"""The beginning of the tags that are YAML's own."""
 
 _INT = r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"
 _FLOAT = (
@@ -82,7 +82,7 @@ _TEXTS = [(re.compile(form), meant) for form, meant in _OTHERWISE]
 
 
 def meant_otherwise(text: str) -> str | None:
-    """What to say of a plain text that YAML 1.1 or Python would read as something else."""
+    """Return what to say of a plain text that YAML 1.1 or Python would read as something else."""
     if len(text) >= _LONGEST:
         return None
     for pattern, meant in _TEXTS:

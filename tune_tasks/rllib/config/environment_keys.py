@@ -15,7 +15,7 @@ from tune_tasks.rllib.envs.env_ids import is_atari
 
 
 def environment_options(env: str | None, keys: SortedKeys) -> EnvironmentOptions:
-    """How the environment is made and wrapped.
+    """Return how the environment is made and wrapped.
 
     Notes in `keys.problems` a value that cannot be used, and an option of images if `env` is not an
     Atari game.

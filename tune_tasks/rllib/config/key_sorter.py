@@ -77,7 +77,7 @@ class KnownKeys:
         return name in self.refused and (value is None or value is False)
 
     def place(self, name: str, key: Key) -> Place:
-        """What a key sets.
+        """Return what a key sets.
 
         Raises:
             ConfigError: If the key is refused or unknown.

@@ -32,7 +32,7 @@ class Part(Enum):
 
 @dataclass(frozen=True)
 class Place:
-    """What a key sets.
+    """The thing that a key sets.
 
     Attributes:
         part: The part of the algorithm.

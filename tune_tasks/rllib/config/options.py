@@ -12,7 +12,7 @@ IMAGE_OPTIONS = frozenset({"dim", "grayscale", "zero_mean", "framestack"})
 
 @dataclass(frozen=True)
 class EnvironmentOptions:
-    """How an environment is made and wrapped, for every algorithm alike.
+    """The making and the wrapping of an environment, for every algorithm alike.
 
     Attributes:
         arguments: Keyword arguments of the environment: a spec's `env_config`.

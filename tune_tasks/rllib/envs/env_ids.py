@@ -64,7 +64,7 @@ def is_atari(env: str) -> bool:
 
 
 def registered(env: str, module: str = "") -> EnvSpec:
-    """What is registered under an id.
+    """Return what is registered under an id.
 
     Args:
         env: The id, without a module.

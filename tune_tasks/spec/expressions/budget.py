@@ -1,4 +1,4 @@
-"""What all trials of a plan may take together. Pure."""
+"""Bounds what all trials of a plan take together. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LESS = "; ask for fewer trials, or for smaller values"
 
 
 class Budget:
-    """What the trials of a plan may take together: steps to make them, and values that are kept.
+    """Bounds the steps that make the trials of a plan, and the values that are kept of them.
 
     Args:
         steps: To copy a value is one step; an evaluation counts its own.

@@ -95,7 +95,7 @@ def _size(run: Run, size: Value) -> tuple[int, ...] | None:
 
 
 def _pool(run: Run, value: Value) -> list[Value]:
-    """What is drawn from: the items of a value; for a number, the numbers below it."""
+    """The items to draw from: those of a value; for a number, the numbers below it."""
     if not is_number(value):
         run.spend(_OF_A_POOL)
         return items_of(listed(value))

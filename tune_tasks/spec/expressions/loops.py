@@ -84,7 +84,7 @@ def _targets(node: ast.AST) -> list[str]:
 
 def _target(node: ast.AST) -> str:
     if not isinstance(node, ast.Name):
-        raise refused("a loop target that is no name or tuple of names")
+        raise refused("a loop target that is neither a name nor a tuple of names")
     if node.id in RESERVED or node.id.startswith("__"):
         raise ExpressionError(f"{shortened(node.id)} cannot be the name of a loop")
     return node.id

@@ -1,4 +1,4 @@
-"""What surrounds a node of an expression while it is checked and built."""
+"""The surroundings of a node, in which it is checked and built."""
 
 from __future__ import annotations
 

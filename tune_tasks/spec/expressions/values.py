@@ -40,7 +40,7 @@ FAILURES = (
     ValueError,
     Warning,
 )
-"""What an evaluation may raise if the expression is at fault."""
+"""The errors of an evaluation whose expression is at fault."""
 
 
 class LimitError(ValueError):
