@@ -28,8 +28,8 @@ from tune_tasks.model.python_source import MAX_SCRIPT_BYTES
 from tune_tasks.result import STOP_METRICS, TrainingResult
 from tune_tasks.rllib.config import keys_2017, keys_gone
 from tune_tasks.spec import names
-from tune_tasks.spec.expressions import budget, syntax, values
 from tune_tasks.spec.expressions import functions as eval_language
+from tune_tasks.spec.expressions import plan_budget, run, syntax, values
 from tune_tasks.spec.json_schema import json_schema
 from tune_tasks.spec.loading import load_spec
 from tune_tasks.spec.schema import ExperimentSpec, ResourcesSpec
@@ -106,11 +106,11 @@ def limits() -> str:
         [
             ("characters of an expression", f"{syntax.MAX_SOURCE:,}"),
             ("nesting of an expression", f"{syntax.MAX_DEPTH}"),
-            ("steps of one evaluation", f"{values.MAX_STEPS:,}"),
+            ("steps of one evaluation", f"{run.MAX_STEPS:,}"),
             ("items or characters of a value", f"{values.MAX_LENGTH:,}"),
             ("bits of a whole number", f"{values.MAX_BITS:,}"),
-            ("steps to plan all trials of a spec", f"{budget.MAX_PLAN_STEPS:,}"),
-            ("values in the configs of all trials of a spec", f"{budget.MAX_PLAN_VALUES:,}"),
+            ("steps to plan all trials of a spec", f"{plan_budget.MAX_PLAN_STEPS:,}"),
+            ("values in the configs of all trials of a spec", f"{plan_budget.MAX_PLAN_VALUES:,}"),
             ("bytes of a script", f"{MAX_SCRIPT_BYTES:,}"),
         ],
     )

@@ -1,4 +1,4 @@
-"""The public functions and classes for who starts a sweep; `tune_tasks` exports them."""
+"""The public functions and classes for whoever starts a sweep; `tune_tasks` exports them."""
 
 from __future__ import annotations
 

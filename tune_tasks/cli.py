@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0; 1 if a trial failed or a service cannot be used, 2 for bad input, 130 if interrupted.
     """
-    _print_what_the_terminal_can_show()
+    _escape_what_the_terminal_lacks()
     try:
         args = _parse(list(sys.argv[1:] if argv is None else argv))
         run_command: Callable[[argparse.Namespace], int] = args.run_command
@@ -106,7 +106,7 @@ def parser(*, width: int | None = None, command: str | None = None) -> argparse.
     return subparsers.choices[command] if command else whole
 
 
-def _print_what_the_terminal_can_show() -> None:
+def _escape_what_the_terminal_lacks() -> None:
     """Have characters escaped that the terminal's encoding lacks: printing one is no failure."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

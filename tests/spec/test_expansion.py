@@ -8,7 +8,7 @@ import pytest
 from tune_tasks.errors import ExpressionError, SpecError
 from tune_tasks.model.trial import Trial
 from tune_tasks.spec.expansion import Expansion, num_trials
-from tune_tasks.spec.expressions.budget import Budget
+from tune_tasks.spec.expressions.plan_budget import PlanBudget
 from tune_tasks.spec.loading import spec_from_data
 from tune_tasks.spec.search_space import SearchSpace
 
@@ -34,7 +34,7 @@ def test_a_million_trials_are_not_a_million_objects():
 def test_the_check_keeps_no_trial():
     before = live_trials()
     trials = expansion({"a": {"grid_search": list(range(1000))}})
-    trials.check(Budget())
+    trials.check(PlanBudget())
     assert live_trials() == before
 
 
@@ -51,14 +51,14 @@ def test_a_trial_is_the_same_each_time_with_a_config_of_its_own():
 def test_the_check_finds_the_one_trial_that_fails():
     trials = expansion({"x": {"eval": "1 / (_i - 700)"}}, num_trials=1000)
     with pytest.raises(ExpressionError, match=r"division by zero \(trial 700\)"):
-        trials.check(Budget())
+        trials.check(PlanBudget())
 
 
 def test_the_check_spends_the_plans_budget():
     trials = expansion({}, num_trials=1000)
-    trials.check(Budget(values=10_000))
+    trials.check(PlanBudget(values=10_000))
     with pytest.raises(SpecError, match="hold more than"):
-        trials.check(Budget(values=1000))
+        trials.check(PlanBudget(values=1000))
 
 
 def test_what_passes_the_check_resolves_from_deeper_within_the_program():
@@ -67,7 +67,7 @@ def test_what_passes_the_check_resolves_from_deeper_within_the_program():
             evals = {f"k{i}": {"eval": f"spec.config.k{i + 1}"} for i in range(links)}
             trials = expansion({**evals, f"k{links}": 1})
             with contextlib.suppress(ExpressionError):  # it meets Python's recursion limit
-                trials.check(Budget())
+                trials.check(PlanBudget())
                 return trials
         raise AssertionError("not even a short chain passes")
 

@@ -9,7 +9,7 @@ from tune_tasks.cluster.nodes import Cluster, Node
 from tune_tasks.errors import SpecError, UsageError
 from tune_tasks.model.trial import Resources
 from tune_tasks.spec import expansion
-from tune_tasks.spec.expressions.budget import Budget
+from tune_tasks.spec.expressions.plan_budget import PlanBudget
 from tune_tasks.spec.loading import load_spec, spec_from_data
 from tune_tasks.sweep.planning import make_plan
 
@@ -33,7 +33,7 @@ def test_a_plan_is_bounded_in_time_and_memory(tmp_path, monkeypatch):
         "b:\n  num_trials: 10000\n  config: {script_file_path: train.py, x: {eval:"
         " 'range(5000)'}}\n"
     )
-    monkeypatch.setattr(Budget.__init__, "__defaults__", (10**9, 20_000))
+    monkeypatch.setattr(PlanBudget.__init__, "__defaults__", (10**9, 20_000))
     with pytest.raises(
         SpecError,
         match=(
@@ -42,7 +42,7 @@ def test_a_plan_is_bounded_in_time_and_memory(tmp_path, monkeypatch):
         ),
     ):
         plan_file(tmp_path, text)
-    monkeypatch.setattr(Budget.__init__, "__defaults__", (20_000, 10**9))
+    monkeypatch.setattr(PlanBudget.__init__, "__defaults__", (20_000, 10**9))
     with pytest.raises(
         SpecError,
         match=r"b.config: the trials of this spec take more than 50,000,000 steps to plan",
@@ -60,14 +60,14 @@ def test_a_plan_is_bounded_in_time_and_memory(tmp_path, monkeypatch):
     ],
 )
 def test_what_many_trials_hold_is_counted_wherever_it_comes_from(config, monkeypatch):
-    monkeypatch.setattr(Budget.__init__, "__defaults__", (10**9, 100_000))
+    monkeypatch.setattr(PlanBudget.__init__, "__defaults__", (10**9, 100_000))
     plan({"a": {"num_trials": 1, "config": config}})
     with pytest.raises(SpecError, match="hold more than"):
         plan({"a": {"num_trials": 100, "config": config}})
 
 
 def test_several_experiments_share_the_bounds(monkeypatch):
-    monkeypatch.setattr(Budget.__init__, "__defaults__", (10**9, 15_000))
+    monkeypatch.setattr(PlanBudget.__init__, "__defaults__", (10**9, 15_000))
     plan({"a": {"num_trials": 1000}})
     with pytest.raises(SpecError, match=r"^b.config: the trials of this spec hold"):
         plan({"a": {"num_trials": 1000}, "b": {"num_trials": 1000}})

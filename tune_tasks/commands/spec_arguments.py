@@ -31,7 +31,9 @@ def add_spec_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--resources", type=json_object, help="JSON, e.g. '{\"cpu\": 1}'")
     group.add_argument(
-        "--checkpoint-freq", type=not_negative, help="RLlib: a checkpoint every so many iterations"
+        "--checkpoint-freq",
+        type=not_negative,
+        help="RLlib: iterations from one checkpoint to the next",
     )
     group.add_argument(
         "--restore", metavar="FOLDER", help="RLlib: the checkpoint that every trial goes on from"
@@ -40,7 +42,7 @@ def add_spec_arguments(parser: argparse.ArgumentParser) -> None:
         "--num-trials", type=positive, help="number of trials; with -f in place of the file's"
     )
     group.add_argument(
-        "--experiment-name", help="the experiment's name where there is no file (default: default)"
+        "--experiment-name", help="the experiment's name, if there is no file (default: default)"
     )
     group.add_argument(
         "--seed", type=not_negative, help="seed of all randomness, in place of the spec's"

@@ -12,12 +12,14 @@ from typing import IO, Any
 from tune_tasks.model.masking import masked
 from tune_tasks.model.trial import Outcome, Trial
 
+PARAMS = "params.json"
+ERROR = "error.txt"
 RESULTS = "result.json"
 """The file of the reports, which Ray Tune called so in 2017."""
 
 
 class AttemptPaths:
-    """The files of one attempt of a trial. No other module knows their names."""
+    """The files of one attempt of a trial."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -33,7 +35,7 @@ class AttemptPaths:
     @property
     def params(self) -> Path:
         """The trial's resolved config, its secrets masked."""
-        return self.folder / "params.json"
+        return self.folder / PARAMS
 
     @property
     def results(self) -> Path:
@@ -48,7 +50,7 @@ class AttemptPaths:
     @property
     def error(self) -> Path:
         """The traceback, or why the process died."""
-        return self.folder / "error.txt"
+        return self.folder / ERROR
 
     @property
     def outcome(self) -> Path:

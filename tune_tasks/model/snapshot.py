@@ -96,7 +96,8 @@ class Snapshot:
         if not name:
             return None
         file = Path(name).absolute()
-        if not file.is_file() or _is_installed(file):  # the name may be `<stdin>`
+        # The name may be `<stdin>`. Not `is_file`, which raises if the folder may not be searched.
+        if not os.path.isfile(file) or _is_installed(file):  # noqa: PTH113
             return None
         return cls.take(file)
 

@@ -109,7 +109,7 @@ class Trial:
     def folder(self) -> str:
         """The name of the trial's folder: safe on every file system, of at most 100 bytes.
 
-        It is unique by the index in it. A name that was cut has lost its index, so it gets another.
+        It is unique by the index in it. A name that is cut may lose its index, so it ends with it.
         """
         safe = safe_name(self.name)
         if len(self.name) <= _FOLDER_NAME_LENGTH:
@@ -121,7 +121,7 @@ class Trial:
 def shown_name(name: str, index: int) -> str:
     """Return a trial's name as it is shown.
 
-    A name that is cut has lost the trial's index, so it ends with the index again.
+    A name that is cut may lose the trial's index, so it ends with it.
     """
     if len(name) <= ONE_LINE:
         return one_line(name)

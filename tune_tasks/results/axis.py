@@ -11,7 +11,7 @@ from tune_tasks.model.text import one_line
 
 _LABEL_LENGTH = 12
 _LOG_FROM = 100
-"""An axis is logarithmic if its greatest value is more than so many times its least."""
+"""An axis is logarithmic if its greatest value is more than this many times its least."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from tune_tasks.model.files import RESULTS
+from tune_tasks.model.files import ERROR, RESULTS
 from tune_tasks.model.objective import DEFAULT_OBJECTIVES
 from tune_tasks.model.text import left_out, one_line
 from tune_tasks.model.trial import TrialState
@@ -124,7 +124,7 @@ def _failed_lines(experiment: ExperimentSummary) -> Iterator[str]:
     failed = experiment.failed
     for trial in failed[:_LISTED]:
         yield f" - {trial.shown_name}:\tERROR, {trial.error_summary}"
-        yield f"     traceback: {trial.logdir}/error.txt"
+        yield f"     traceback: {trial.logdir}/{ERROR}"
     yield from _more(len(failed), " failed")
 
 

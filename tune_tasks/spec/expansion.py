@@ -13,7 +13,7 @@ from typing import Any, TypeVar, overload
 from tune_tasks.model.masking import masked_by_path
 from tune_tasks.model.text import escaped
 from tune_tasks.model.trial import Trial
-from tune_tasks.spec.expressions.budget import Budget
+from tune_tasks.spec.expressions.plan_budget import PlanBudget
 from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.spec.search_space import SearchSpace
 
@@ -62,7 +62,7 @@ class Expansion(Sequence[Trial]):
             return [self._trial(i) for i in chosen]
         return self._trial(chosen)
 
-    def check(self, budget: Budget) -> None:
+    def check(self, budget: PlanBudget) -> None:
         """Resolve every trial once, and keep none: a trial that resolves now resolves later.
 
         Raises:
@@ -74,7 +74,7 @@ class Expansion(Sequence[Trial]):
         # Python's limit in the middle of a sweep.
         _with_fewer_frames(_SPARE_FRAMES, lambda: self._walk(budget))
 
-    def _walk(self, budget: Budget) -> None:
+    def _walk(self, budget: PlanBudget) -> None:
         for index in range(self._length):
             _, searched = self._resolve(index, budget)
             name = _trial_name(self._spec, index, searched)
@@ -99,7 +99,7 @@ class Expansion(Sequence[Trial]):
         )
 
     def _resolve(
-        self, index: int, budget: Budget | None = None
+        self, index: int, budget: PlanBudget | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         stream = f"{self._seed}/{self._name}/{index}"
         return self._space.resolve(index, stream, budget)
@@ -117,7 +117,7 @@ def derive_seed(seed: int, stream: str) -> int:
 
 
 def _with_fewer_frames(frames: int, call: Callable[[], T]) -> T:
-    """The result of `call`, with that many frames fewer before Python's recursion limit."""
+    """The result of `call`, with that many fewer frames before Python's recursion limit."""
     if frames == 0:
         return call()
     return _with_fewer_frames(frames - 1, call)

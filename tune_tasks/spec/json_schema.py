@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tune_tasks.spec.schema import SpecFile
+from tune_tasks.spec.schema import TEMPLATES, SpecFile
 
 SCHEMA_VERSION = 1
 """Rises if a spec that was valid is refused, or means something else; see docs/stability.md."""
@@ -59,7 +59,7 @@ def json_schema() -> dict[str, Any]:
     schema["$defs"]["Value"] = _VALUE_SCHEMA
     schema["$defs"]["ExperimentSpec"]["properties"]["config"] = _CONFIG_SCHEMA
     schema["patternProperties"] = {
-        "^(_|x-|\\.)": {"description": "A template for anchors; no experiment."}
+        _template_pattern(): {"description": "A template for anchors, not an experiment."}
     }
     return {
         **schema,
@@ -67,3 +67,7 @@ def json_schema() -> dict[str, Any]:
         "$id": f"urn:tune-tasks:spec:{SCHEMA_VERSION}",
         "title": "tune-tasks spec",
     }
+
+
+def _template_pattern() -> str:
+    return f"^({'|'.join(TEMPLATES)})".replace(".", "\\.")

@@ -17,14 +17,8 @@ from tune_tasks.model.trial import safe_name
 from tune_tasks.spec.names import in_todays_words
 from tune_tasks.spec.problems import spec_error
 from tune_tasks.spec.reading import read_source
-from tune_tasks.spec.schema import ExperimentSpec, SpecFile
+from tune_tasks.spec.schema import TEMPLATES, ExperimentSpec, SpecFile
 from tune_tasks.spec.source import MAX_DEPTH, Source, check_digits
-
-_TEMPLATES = ("_", "x-", ".")
-"""The beginnings of the keys at the top that are templates.
-
-They hold what anchors name, which may be anything.
-"""
 
 
 @dataclass(frozen=True)
@@ -127,9 +121,9 @@ def _without_templates(source: Source) -> Source:
         raise SpecError(
             "expected experiments: a mapping of a name to env, stop, config, …", source.at(())
         )
-    data = {name: value for name, value in source.data.items() if not name.startswith(_TEMPLATES)}
+    data = {name: value for name, value in source.data.items() if not name.startswith(TEMPLATES)}
     if not data:
-        starts = ", ".join(map(repr, _TEMPLATES))
+        starts = ", ".join(map(repr, TEMPLATES))
         raise SpecError(
             f"expected an experiment: keys that begin with {starts} are templates and do not run",
             source.at(()),

@@ -1,4 +1,4 @@
-"""Values of a spec that look like a search and are none, and texts that hold variables. Pure.
+"""Values of a spec that look like a search but are not one, and texts that hold variables. Pure.
 
 Another program would replace them. We take them as they are, and say so.
 """
@@ -47,7 +47,7 @@ _LONGEST = 60
 
 
 def unsearched(config: Mapping[str, Any]) -> Iterator[tuple[NodePath, str]]:
-    """The values that look like a search and are none: the path in `config`, and what to write."""
+    """The values that only look like a search: the path in `config`, and what to write."""
     for path, value in _values(config, ()):
         message = _about(value) if path else None
         if message:

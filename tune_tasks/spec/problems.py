@@ -46,7 +46,7 @@ def _problems(source: Source, errors: list[ErrorDetails]) -> Iterator[tuple[str,
 
 
 def _path_in_data(loc: tuple[str | int, ...], data: Any) -> NodePath:
-    """The parts of pydantic's location that the data has; the names of a union's branches are not.
+    """The parts of pydantic's location that the data has, so without a union's branches.
 
     Args:
         loc: pydantic's location.

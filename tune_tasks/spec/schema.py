@@ -28,6 +28,13 @@ _MAX_MEMORY = 2**63 - 1
 _SIZE = re.compile(r"\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[A-Za-z]*)\s*")
 
 
+TEMPLATES = ("_", "x-", ".")
+"""The beginnings of the keys at the top that are templates.
+
+They hold what anchors name, which may be anything.
+"""
+
+
 class ResourcesSpec(BaseModel):
     """The share of the cluster that each trial occupies."""
 
@@ -93,8 +100,8 @@ class ExperimentSpec(BaseModel):
     alg: str = Field(
         "script",
         description=(
-            "'script' runs config.script_file_path; any other value names an algorithm of RLlib"
-            " (PPO)."
+            "'script' runs config.script_file_path; any other value names an algorithm of RLlib,"
+            " such as PPO."
         ),
     )
     num_trials: int | None = Field(

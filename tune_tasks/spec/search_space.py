@@ -14,8 +14,8 @@ from typing import Any
 from tune_tasks.errors import ExpressionError, Location, SpecError
 from tune_tasks.model.masking import masked_by_path
 from tune_tasks.model.paths import NodePath, dotted
-from tune_tasks.spec.expressions.budget import Budget
 from tune_tasks.spec.expressions.language import Expression
+from tune_tasks.spec.expressions.plan_budget import PlanBudget
 
 Locate = Callable[[NodePath], Location | None]
 
@@ -64,7 +64,7 @@ class SearchSpace:
         return math.prod(len(options) for _, options in self._dimensions)
 
     def resolve(
-        self, index: int, stream: str, budget: Budget | None = None
+        self, index: int, stream: str, budget: PlanBudget | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The config of trial `index`, and its searched part by dotted path.
 
@@ -172,7 +172,7 @@ class _Resolution:
         choices: Mapping[NodePath, Any],
         index: int,
         stream: str,
-        budget: Budget | None = None,
+        budget: PlanBudget | None = None,
     ) -> None:
         self.copied = 0
         self._tree = tree
@@ -231,20 +231,9 @@ class _Resolution:
                 node = self._choices[done]
             if isinstance(node, _Eval):
                 return _descend(self._evaluate(node, done), path[len(done) :])
-            step = _from_start(node, part)
             node = _descend(node, (part,))
-            done = (*done, step)
+            done = (*done, part)
         return self.value(node, done)
-
-
-def _from_start(value: Any, part: str | int) -> str | int:
-    """The index counted from the start: `-1` in a list of three is `2`.
-
-    A place needs one path, because the random numbers of an `eval` follow from its path.
-    """
-    if isinstance(part, int) and part < 0:
-        return part + len(value)
-    return part
 
 
 def _descend(value: Any, path: NodePath) -> Any:

@@ -86,7 +86,7 @@ class Patience:
         self._is_lost = False
 
     def limit(self, seconds: float) -> None:
-        """Have everything closed in so many seconds; the first limit counts."""
+        """Have everything closed within some seconds; the first limit counts."""
         self._close_by = min(self._close_by, self._clock() + seconds)
 
     def lose(self) -> None:

@@ -22,7 +22,7 @@ from tune_tasks.model.trial import Trial
 from tune_tasks.rllib.planning import in_our_names, rllib_plan
 from tune_tasks.spec.expansion import Expansion
 from tune_tasks.spec.expansion import num_trials as number_of_trials
-from tune_tasks.spec.expressions.budget import Budget
+from tune_tasks.spec.expressions.plan_budget import PlanBudget
 from tune_tasks.spec.loading import Spec
 from tune_tasks.spec.schema import MAX_TRIALS, ExperimentSpec
 from tune_tasks.spec.search_space import SearchSpace
@@ -123,7 +123,7 @@ class _Planner:
         self._beside = beside
         self._callables = callables
         self._drawn_seed = drawn_seed
-        self._budget = Budget()
+        self._budget = PlanBudget()
         self._warnings = list(spec.warnings)
         self._problems: list[SpecError] = []
         self._said: set[tuple[Location, str]] = set()

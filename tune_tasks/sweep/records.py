@@ -173,10 +173,10 @@ class Records:
         return list(self._begun.values())
 
     def some(self, unstarted: int) -> Excerpt:
-        """The records to show: of what was started, and of each experiment so many that were not.
+        """The records to show: of what was started, and some of each experiment that were not.
 
         Args:
-            unstarted: How many, at most.
+            unstarted: How many of an experiment that were not started, at most.
         """
         records = self.begun()
         unlisted = {e.name: len(e.trials) for e in self._plan.experiments}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tune_tasks.errors import ServiceError, UsageError, did_you_mean
+from tune_tasks.model.files import PARAMS
 from tune_tasks.model.objective import Objective
 from tune_tasks.servers.mlflow_client import connect, expect_usable, without_password
 from tune_tasks.tracking.mlflow_names import best_key, experiment_name, metric_key
@@ -189,7 +190,7 @@ class MlflowStore:
             objective,
             run.data.metrics[metric_key(objective)],
             run_id,
-            config=json.loads(self._artifact(run_id, "params.json")),
+            config=json.loads(self._artifact(run_id, PARAMS)),
             spec_text=self._artifact(tags["mlflow.parentRunId"], "spec.yaml"),
             tags=tags,
         )

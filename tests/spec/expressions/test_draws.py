@@ -98,7 +98,7 @@ def test_streams_are_uniform(source):
 def test_numpy_choice_and_permutation_draw_what_numpy_draws():
     import numpy as np
 
-    from tune_tasks.spec.expressions.values import Run
+    from tune_tasks.spec.expressions.run import Run
 
     seed = Run("s", 0, SETTINGS.get).seed % 2**32
     for source, draw in [

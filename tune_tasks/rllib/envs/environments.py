@@ -125,7 +125,7 @@ def create(context: Mapping[str, Any]) -> Env:
 def register() -> None:
     """Make `REGISTERED_AS` known to RLlib in this process, and through Ray in all others.
 
-    It need not be running yet: it is told when it starts.
+    Ray need not run yet: it is told when it starts.
     """
     from ray.tune import register_env
 

@@ -7,9 +7,10 @@ import ast
 from tune_tasks.errors import ExpressionError, did_you_mean
 from tune_tasks.spec.expressions.functions import FUNCTIONS, Function
 from tune_tasks.spec.expressions.names import dotted
+from tune_tasks.spec.expressions.run import Run
 from tune_tasks.spec.expressions.scope import Code, Scope
 from tune_tasks.spec.expressions.syntax import refused
-from tune_tasks.spec.expressions.values import Run, Value, shortened
+from tune_tasks.spec.expressions.values import Value, shortened
 
 _OF_A_CALL = 5
 """Steps: the time that a call takes beside what its function does."""

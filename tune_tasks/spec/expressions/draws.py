@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tune_tasks.spec.expressions.run import Run
 from tune_tasks.spec.expressions.values import (
-    Run,
     Value,
     as_parameter,
     as_whole,

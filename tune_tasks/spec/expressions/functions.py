@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from tune_tasks.spec.expressions import draws, with_numpy
 from tune_tasks.spec.expressions.operators import operate
+from tune_tasks.spec.expressions.run import Run
 from tune_tasks.spec.expressions.values import (
     MAX_BITS,
     LimitError,
-    Run,
     Value,
     bounded,
     checked_digits,
@@ -32,7 +32,7 @@ class Function:
     Attributes:
         signature: The names of its parameters. `?` marks an optional one; `*` marks one that stands
             for any number of arguments.
-        call: Gets the run, and the arguments as they are written.
+        call: Gets the run, and the arguments' values, by position or name as they are written.
     """
 
     signature: str
@@ -236,11 +236,11 @@ FUNCTIONS: dict[str, Function] = {
 }
 """Every function by its full name."""
 
-_MODULES = {name.partition(".")[0] for name in FUNCTIONS}
+_FIRST_WORDS = {name.partition(".")[0] for name in FUNCTIONS}
 CONSTANTS = {
     **{f"math.{name}": getattr(math, name) for name in ("pi", "e", "inf", "tau", "nan")},
     **{f"np.{name}": getattr(math, name) for name in ("pi", "e", "inf", "nan")},
 }
 """Every constant by its full name."""
-RESERVED = frozenset(_MODULES) | {"numpy", "spec", "_i"}
+RESERVED = frozenset(_FIRST_WORDS) | {"numpy", "spec", "_i"}
 """The names that no loop can bind."""

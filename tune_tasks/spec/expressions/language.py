@@ -3,8 +3,9 @@
 `syntax` parses the text, with Python's own parser. `nodes` checks every node against the tables of
 `operators` and `functions`, and turns it into code of ours. Python's own `eval` never sees it.
 
-Time and memory are bounded by one budget of steps: see `values`. A loop pays the number of its
-nodes on each turn. Sizes that arguments ask for are checked beforehand.
+Time and memory of an evaluation are bounded by one budget of steps: see `run`. A loop pays the
+number of its nodes on each turn. Sizes that arguments ask for are checked beforehand. What all the
+trials of a plan take together is bounded by `plan_budget`.
 """
 
 from __future__ import annotations
@@ -13,20 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tune_tasks.errors import ExpressionError
-from tune_tasks.spec.expressions.budget import Budget
+from tune_tasks.model.paths import NodePath
 from tune_tasks.spec.expressions.nodes import build
+from tune_tasks.spec.expressions.plan_budget import PlanBudget
+from tune_tasks.spec.expressions.run import MAX_STEPS, Lookup, Run
 from tune_tasks.spec.expressions.scope import Code, Scope
 from tune_tasks.spec.expressions.syntax import parsed
-from tune_tasks.spec.expressions.values import (
-    FAILURES,
-    MAX_STEPS,
-    LimitError,
-    Lookup,
-    Path,
-    Run,
-    as_plain,
-    shortened,
-)
+from tune_tasks.spec.expressions.values import FAILURES, LimitError, as_plain, shortened
 
 _OF_AN_EVALUATION = 10
 """Steps: the time that an evaluation takes beside its own steps."""
@@ -43,7 +37,7 @@ class Expression:
     """
 
     source: str
-    references: frozenset[Path]
+    references: frozenset[NodePath]
     _code: Code = field(repr=False, compare=False)
 
     @classmethod
@@ -59,7 +53,7 @@ class Expression:
         return cls(source, frozenset(scope.references), code)
 
     def evaluate(
-        self, *, stream: str, index: int, lookup: Lookup, budget: Budget | None = None
+        self, *, stream: str, index: int, lookup: Lookup, budget: PlanBudget | None = None
     ) -> object:
         """The value for one trial: None, bool, int, float, str, list or dict.
 

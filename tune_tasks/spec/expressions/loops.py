@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from tune_tasks.errors import ExpressionError
 from tune_tasks.spec.expressions.functions import RESERVED
+from tune_tasks.spec.expressions.run import Run
 from tune_tasks.spec.expressions.scope import Code, Scope
 from tune_tasks.spec.expressions.syntax import refused
-from tune_tasks.spec.expressions.values import Run, Value, items_of, listed, shortened
+from tune_tasks.spec.expressions.values import Value, items_of, listed, shortened
 
 _MAX_LOOPS = 5
 

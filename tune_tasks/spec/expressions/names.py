@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 
 from tune_tasks.errors import ExpressionError, did_you_mean
+from tune_tasks.model.paths import NodePath
 from tune_tasks.spec.expressions.functions import CONSTANTS, FUNCTIONS
 from tune_tasks.spec.expressions.scope import Code, Scope
 from tune_tasks.spec.expressions.syntax import refused
-from tune_tasks.spec.expressions.values import Path, shortened
+from tune_tasks.spec.expressions.values import shortened
 
 
 def build_name(node: ast.Name | ast.Attribute, scope: Scope) -> Code:
@@ -38,7 +39,7 @@ def _constant(name: str, scope: Scope) -> Code:
     raise ExpressionError(f"{shortened(name)} is not a name of the eval language{hint}")
 
 
-def build_reference(path: Path, scope: Scope) -> Code:
+def build_reference(path: NodePath, scope: Scope) -> Code:
     """Build a path below `spec`, and note that the expression reads it."""
     if len(path) < 2 or path[0] != "config":
         raise ExpressionError("spec has only settings, written spec.config.<name>")
@@ -50,7 +51,7 @@ def build_reference(path: Path, scope: Scope) -> Code:
     return lambda run: run.refer(setting)
 
 
-def spec_path(node: ast.AST) -> Path | None:
+def spec_path(node: ast.AST) -> NodePath | None:
     """`("config", "a", 0)` for `spec.config.a[0]`; None if it is not a constant path of `spec`."""
     parts: list[str | int] = []
     while isinstance(node, (ast.Attribute, ast.Subscript)):

@@ -15,16 +15,10 @@ from tune_tasks.spec.expressions.calls import build_call
 from tune_tasks.spec.expressions.loops import build_comprehension
 from tune_tasks.spec.expressions.names import build_name, build_reference, spec_path
 from tune_tasks.spec.expressions.operators import OPERATORS, operate
+from tune_tasks.spec.expressions.run import Run
 from tune_tasks.spec.expressions.scope import Code, Scope
 from tune_tasks.spec.expressions.syntax import refused, refused_node
-from tune_tasks.spec.expressions.values import (
-    MAX_BITS,
-    Run,
-    Value,
-    from_numpy,
-    is_array,
-    listed,
-)
+from tune_tasks.spec.expressions.values import MAX_BITS, Value, from_numpy, is_array, listed
 
 _INDICES = {str, bool, int, float, slice}
 # None, booleans and lists as indices of an array can make a larger one.

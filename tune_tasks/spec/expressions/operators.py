@@ -7,10 +7,10 @@ import operator
 from collections.abc import Callable
 
 from tune_tasks.spec.expressions import with_numpy
+from tune_tasks.spec.expressions.run import Run
 from tune_tasks.spec.expressions.values import (
     MAX_BITS,
     LimitError,
-    Run,
     Value,
     bounded,
     is_array,

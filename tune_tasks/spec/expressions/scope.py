@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from tune_tasks.spec.expressions.values import Path, Run, Value
+from tune_tasks.model.paths import NodePath
+from tune_tasks.spec.expressions.run import Run
+from tune_tasks.spec.expressions.values import Value
 
 Code: TypeAlias = Callable[[Run], Value]
 """A node that is checked: a function that computes its value in a run."""
@@ -26,7 +28,7 @@ class Scope:
 
     builder: Callable[[ast.AST, Scope], Code]
     names: frozenset[str] = frozenset()
-    references: set[Path] = field(default_factory=set)
+    references: set[NodePath] = field(default_factory=set)
 
     def build(self, node: ast.AST) -> Code:
         """Check a node and turn it into code.

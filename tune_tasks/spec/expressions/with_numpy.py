@@ -9,9 +9,9 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 
+from tune_tasks.spec.expressions.run import Run
 from tune_tasks.spec.expressions.values import (
     LimitError,
-    Run,
     Value,
     as_parameter,
     as_whole,

@@ -11,7 +11,7 @@ MAX_PLAN_VALUES = 20_000_000
 _LESS = "; ask for fewer trials, or for smaller values"
 
 
-class Budget:
+class PlanBudget:
     """Bounds the steps that make the trials of a plan, and the values that are kept of them.
 
     Args:
