@@ -448,6 +448,18 @@ def test_mlflows_schema_has_one_newest_revision():
     assert newest in known
 
 
+@hook("tensorboard.compat.proto", "tensorboard.summary.writer.record_writer.RecordWriter")
+def test_tensorboard_encodes_events(tmp_path):
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    path = tmp_path / "events"
+    with path.open("wb") as file:
+        RecordWriter(file).write(Event(step=7).SerializeToString())
+    assert [event.step for event in EventFileLoader(str(path)).Load()] == [7]
+
+
 @pytest.mark.services
 @hook("mlflow.sharedViewState.")
 def test_mlflows_pages_read_shared_views():

@@ -14,6 +14,7 @@ from tune_tasks.flows import as_tune
 from tune_tasks.results.summary import ExperimentSummary, Summary
 from tune_tasks.results.trials import TrialSummary
 from tune_tasks.search.scheduler import Scheduler
+from tune_tasks.spec.schema import SCRIPT
 from tune_tasks.sweep.display import make_display
 from tune_tasks.sweep.launch import launch
 from tune_tasks.sweep.request import Request, Session
@@ -28,7 +29,6 @@ __all__ = [
     "run_experiments",
 ]
 
-_SCRIPT = "script"
 _OWN_FIELDS = ("name", "trainable")
 """The fields of Experiment that are not keys of a spec."""
 
@@ -74,7 +74,7 @@ class Experiment:
     max_failures: int = 0
     stop_grace_s: float = 10.0
     isolate: bool = False
-    alg: str = _SCRIPT
+    alg: str = SCRIPT
     checkpoint_freq: int = 0
     checkpoint_at_end: bool = False
     restore: str | PathLike[str] | None = None
@@ -204,7 +204,7 @@ def _are_experiments(experiments: object) -> TypeGuard[Sequence[Experiment]]:
 
 
 def _expect_one_of_both(experiment: Experiment) -> None:
-    if experiment.trainable is not None and experiment.alg != _SCRIPT:
+    if experiment.trainable is not None and experiment.alg != SCRIPT:
         raise UsageError(
             f"experiment {experiment.name!r} has a trainable and alg={experiment.alg!r}: an"
             " algorithm of RLlib's needs no trainable, leave out one of both"

@@ -157,6 +157,8 @@ def test_reports_that_are_gone_are_noticed_by_the_next_report(rig, do, message):
     [
         ("timestamp", None),
         ("timesteps_total", "1"),
+        ("timesteps_total", 2**63),
+        ("timesteps_total", -1),
         ("training_iteration", True),
         ("mean_loss", "low"),
         ("info", [1]),

@@ -23,8 +23,8 @@ from tune_tasks.servers.mlflow_client import (
     web_address,
     without_password,
 )
-from tune_tasks.servers.ports import listen, port_of
-from tune_tasks.servers.prefect import latest_flow_run_url, own_server_files, prefect_server
+from tune_tasks.servers.ports import LOOPBACK, listen, port_of
+from tune_tasks.servers.prefect import own_server_files, prefect_server
 from tune_tasks.servers.prefect_address import PrefectAddress
 from tune_tasks.tracking.mlflow_store import MlflowStore
 
@@ -89,7 +89,7 @@ def _page_to_open(prefect: PrefectAddress) -> str:
 
 def _last_sweep() -> str | None:
     try:
-        return latest_flow_run_url("tune", "train")
+        return _latest_flow_run_url("tune", "train")
     except Exception:  # noqa: BLE001 - the pages are served without this address
         return None
 
@@ -107,7 +107,7 @@ def _mlflow_server(uri: str) -> Iterator[str]:
         yield web_address(uri) or without_password(uri)
         return
     with listen() as listener:
-        url = f"http://127.0.0.1:{port_of(listener)}"
+        url = f"http://{LOOPBACK}:{port_of(listener)}"
         # MLflow gets the listening socket as its standard input. If it opened the port itself,
         # another process could answer there first.
         command = [sys.executable, "-m", "mlflow", "server", "--uvicorn-opts", "--fd 0"]
@@ -143,3 +143,30 @@ def _wait_until_up(process: subprocess.Popen[bytes], url: str) -> None:
         f"the MLflow server does not start (exit code {process.poll()}); try `mlflow ui` for its"
         " messages"
     )
+
+
+def _latest_flow_run_url(*flows: str) -> str | None:
+    """Return the page of the latest run of some flows; None if none of them has run.
+
+    Args:
+        flows: The flows' names, at the server that this process's settings point to.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import (
+        FlowFilter,
+        FlowFilterName,
+        FlowRunFilter,
+        FlowRunFilterStartTime,
+    )
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    by_name = FlowFilter(name=FlowFilterName(any_=list(flows)))
+    # The runs of a schedule are made beforehand, and have no start.
+    begun = FlowRunFilter(start_time=FlowRunFilterStartTime(is_null_=False))
+    with get_client(sync_client=True) as client:
+        runs = client.read_flow_runs(
+            flow_filter=by_name, flow_run_filter=begun, sort=FlowRunSort.START_TIME_DESC, limit=1
+        )
+    if not runs:
+        return None
+    return f"{PrefectAddress.of_settings().ui_url}/runs/flow-run/{runs[0].id}"

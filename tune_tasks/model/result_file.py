@@ -23,6 +23,8 @@ from tune_tasks.result import PROGRESS_METRICS, REPORTED_METRICS
 _BEGINNING = b'{"timesteps_total": '
 _WITHIN = b', "training_iteration": '
 _REQUIRED = ("timesteps_total", "timestamp", *PROGRESS_METRICS)
+MOST_STEPS = 2**63
+"""`timesteps_total` is less: trackers keep a step in 64 bits."""
 _RECENT = 100
 _READ_BYTES = 4_000_000
 _NOT_THERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
@@ -215,7 +217,8 @@ def _is_a_report(row: Mapping[str, Any]) -> bool:
     has_required = all(_is_number(row.get(name)) for name in _REQUIRED)
     reported = [row[name] for name in REPORTED_METRICS if row.get(name) is not None]
     has_info = isinstance(row.get("info", {}), dict)
-    return has_required and has_info and all(map(_is_number, reported))
+    is_whole = has_required and has_info and all(map(_is_number, reported))
+    return is_whole and 0 <= row["timesteps_total"] < MOST_STEPS
 
 
 def _is_number(value: object) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,10 +137,6 @@ class ExperimentSummary:
         others = [trial for trial in self.listed if trial.index not in indices]
         return scored + sorted(others, key=lambda t: (_LAST.index(t.state), t.index))
 
-    def excerpt(self) -> ExperimentSummary:
-        """The same with its listed trials alone, and the number of the others."""
-        return replace(self, trials=self.listed, unlisted=self.size - len(self.listed))
-
     def dataframe(self) -> pd.DataFrame:
         """One row a trial; see `Summary.dataframe`."""
         return table(self.trials)
@@ -212,15 +208,3 @@ class Summary:
     def one_line(self) -> str:
         """`10 trials: 9 TERMINATED, 1 ERROR`, and which failed."""
         return sum_up(self)
-
-    def excerpt(self) -> Summary:
-        """The summary as it is sent to another process: see `ExperimentSummary.excerpt`."""
-        return replace(self, experiments=[e.excerpt() for e in self.experiments])
-
-    def with_trials_of(self, whole: Summary) -> Summary:
-        """This excerpt with all the trials of the summary that it was made of."""
-        pairs = zip(self.experiments, whole.experiments, strict=True)
-        experiments = [
-            replace(own, trials=other.trials, unlisted=other.unlisted) for own, other in pairs
-        ]
-        return replace(self, experiments=experiments)

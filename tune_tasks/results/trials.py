@@ -116,7 +116,7 @@ class TrialSummary:
 
 
 class Trials(Sequence[TrialSummary]):
-    """All trials of an experiment, in order, of which most were never started.
+    """All trials of an experiment, in order, of which many were never started.
 
     A trial that is not listed is made each time that somebody asks for it, because a sweep that is
     stopped may leave a million of them, and its end needs no more of them than their number.

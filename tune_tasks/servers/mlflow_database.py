@@ -41,7 +41,7 @@ def alone_with(database: Path) -> Iterator[None]:
 
 
 def make_aside(database: Path, make: Callable[[str], None]) -> None:
-    """Make the file if there is none: aside, and then renamed.
+    """Make the file, if there is none, under another name, and rename it.
 
     MLflow's migrations do not go on in a file in which they were broken off.
 
@@ -119,7 +119,8 @@ def _content(database: Path) -> tuple[set[str], str | None]:
     uri = f"file:{quote(str(database))}?mode=ro"
     try:
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
-            return _tables(connection), _revision(connection)
+            tables = _tables(connection)
+            return tables, _revision(connection, tables)
     except sqlite3.OperationalError:
         # Somebody writes just now, or has left a journal behind: MLflow itself copes with that.
         return set(), None
@@ -132,8 +133,8 @@ def _tables(connection: sqlite3.Connection) -> set[str]:
     return {str(name) for (name,) in rows}
 
 
-def _revision(connection: sqlite3.Connection) -> str | None:
-    if "alembic_version" not in _tables(connection):
+def _revision(connection: sqlite3.Connection, tables: set[str]) -> str | None:
+    if "alembic_version" not in tables:
         return None
     row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     return str(row[0]) if row else None

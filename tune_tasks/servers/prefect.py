@@ -87,33 +87,6 @@ def own_server_files() -> ServerFiles:
     return ServerFiles(get_current_settings().home / "tune-tasks" / socket.gethostname())
 
 
-def latest_flow_run_url(*flows: str) -> str | None:
-    """Return the page of the latest run of some flows; None if none of them has run.
-
-    Args:
-        flows: The flows' names, at the server that this process's settings point to.
-    """
-    from prefect.client.orchestration import get_client
-    from prefect.client.schemas.filters import (
-        FlowFilter,
-        FlowFilterName,
-        FlowRunFilter,
-        FlowRunFilterStartTime,
-    )
-    from prefect.client.schemas.sorting import FlowRunSort
-
-    by_name = FlowFilter(name=FlowFilterName(any_=list(flows)))
-    # The runs of a schedule are made beforehand, and have no start.
-    begun = FlowRunFilter(start_time=FlowRunFilterStartTime(is_null_=False))
-    with get_client(sync_client=True) as client:
-        runs = client.read_flow_runs(
-            flow_filter=by_name, flow_run_filter=begun, sort=FlowRunSort.START_TIME_DESC, limit=1
-        )
-    if not runs:
-        return None
-    return f"{PrefectAddress.of_settings().ui_url}/runs/flow-run/{runs[0].id}"
-
-
 def _is_configured() -> bool:
     from prefect.settings import get_current_settings
 

@@ -14,7 +14,7 @@ _MOST_BYTES = 10_000
 
 @dataclass(frozen=True)
 class PrefectAddress:
-    """A Prefect server that answers.
+    """The addresses of a Prefect server.
 
     Attributes:
         api_url: The address of its API.

@@ -1,9 +1,9 @@
 """The Prefect server that sweeps share, as a process: `python -m ….prefect_main FOLDER`.
 
-`prefect_own` starts it, and says how sweeps and the server find one another. It ends itself once no
-sweep holds a lease. It listens on loopback only, where every user of the machine and every page in
-a browser there could still reach it: so it answers to its own names and pages, and to nobody
-without the auth string.
+`prefect_own` starts it, and says how sweeps and the server find one another. The server ends itself
+once no sweep holds a lease. It listens on loopback only, where every user of the machine and every
+page in a browser there could still reach it. So it answers to its own names and pages, and to
+nobody without the auth string.
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ from typing import Any
 
 from tune_tasks.errors import Location, SpecError
 from tune_tasks.model.paths import NodePath, dotted
+from tune_tasks.spec.schema import SCRIPT
 from tune_tasks.spec.source import Source
 
-_SCRIPT = "script"
 _EXTRA = {"extra_cpu": "cpu", "extra_gpu": "gpu"}
 """Ray Tune's CPUs and GPUs of a trial's workers, which it added to those of the trial's process."""
 
@@ -92,7 +92,7 @@ class _Experiment:
         yield from self._checkpoints()
         yield from self._ignored()
         yield from self._resources()
-        if self._keys.get("alg", _SCRIPT) != _SCRIPT:
+        if self._keys.get("alg", SCRIPT) != SCRIPT:
             self._env_of_config()
         yield from self._environments()
         yield from self._samples()

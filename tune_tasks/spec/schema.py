@@ -28,6 +28,8 @@ _MAX_MEMORY = 2**63 - 1
 _SIZE = re.compile(r"\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[A-Za-z]*)\s*")
 
 
+SCRIPT = "script"
+"""The `alg` of an experiment whose trials run a script, and not an algorithm of RLlib's."""
 TEMPLATES = ("_", "x-", ".")
 """The beginnings of the keys at the top that are templates.
 
@@ -98,7 +100,7 @@ class ExperimentSpec(BaseModel):
         None, description="The environment or data set; part of the trials' names."
     )
     alg: str = Field(
-        "script",
+        SCRIPT,
         description=(
             "'script' runs config.script_file_path; any other value names an algorithm of RLlib,"
             " such as PPO."

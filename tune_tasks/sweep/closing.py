@@ -10,6 +10,7 @@ from tune_tasks.model.files import RESULTS
 from tune_tasks.model.text import one_line
 from tune_tasks.model.timeouts import LAST_VIEW_S
 from tune_tasks.recording.client import RecorderClient
+from tune_tasks.results.excerpt import excerpt, with_trials_of
 from tune_tasks.results.report import write_report
 from tune_tasks.results.summary import Summary
 from tune_tasks.sweep.display import Display
@@ -64,11 +65,9 @@ class Closing:
         with self._survived():
             self._write_reports(summary)
             patience_s = self.patience.seconds()
-            # A million trials that were never started would take longer to travel than anybody
-            # has patience.
-            closed = self.recorder.close_sweep(summary.excerpt(), timeout_s=patience_s)
+            closed = self.recorder.close_sweep(excerpt(summary), timeout_s=patience_s)
             if closed:
-                summary = closed.with_trials_of(summary)
+                summary = with_trials_of(closed, summary)
         for tracker, what in missing.items():
             where = self._where_they_are(summary)
             self.views.display.warn(f"{tracker} lacks results ({what}){where}")

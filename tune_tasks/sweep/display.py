@@ -26,7 +26,7 @@ def put(text: str, out: TextIO) -> None:
 
 
 class Display(ABC):
-    """Shows how a sweep does.
+    """Shows how a sweep stands.
 
     The driver calls `show` twice a second; a display decides itself how often it shows anything.
     """

@@ -127,8 +127,8 @@ def _trial_summary(record: TrialRecord, *, at_end: bool = False) -> TrialSummary
 
 
 def _elapsed_s(record: TrialRecord) -> float | None:
-    is_running = record.outcome is None
-    if is_running and record.status and record.status.began_at:
+    has_ended = record.outcome is not None
+    if not has_ended and record.status and record.status.began_at:
         return time.time() - record.status.began_at
     last = record.progress.last
     return last["time_total_s"] if last else None

@@ -9,10 +9,7 @@ from typing import Any
 from tune_tasks.errors import Location
 from tune_tasks.model.paths import NodePath
 from tune_tasks.spec.loading import Spec
-from tune_tasks.spec.schema import ExperimentSpec
-
-SCRIPT = "script"
-"""The `alg` of an experiment whose trials run a script, and not an algorithm of RLlib's."""
+from tune_tasks.spec.schema import SCRIPT, ExperimentSpec
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ class Tracker(ABC):
     each attempt `open_attempt`, any number of `log`, and `close_attempt`; in the end `close_sweep`.
 
     **Threads.** `connect`, `prepare` and the calls for attempts come from one thread. `begin`,
-    `close_sweep` and the questions (`run_id`, `run_url`, `located`) come from others, and
-    `close_sweep` while the first thread may still be busy, if the driver has lost its patience.
+    `close_sweep` and the questions (`run_id`, `run_url`, `located`) come from others.
+    `close_sweep` may come while the first thread is busy: if the driver has lost its patience, or
+    if no attempt has ended and so nothing was waited for.
 
     **Failures.** A call for an attempt that raises is made again later with the same arguments, so
     a call must do no harm if it is repeated. After the recorder has died, a new one begins `again`

@@ -1,4 +1,4 @@
-"""One TensorBoard event file, written so that neither a full disk nor a crash spoils it.
+"""One TensorBoard event file, written so that a full disk does not spoil it.
 
 TensorBoard's own library encodes the events and their records. Its `EventFileWriter` is not used,
 because it has a thread for each file, and a buffer that keeps what did not fit on the disk.
@@ -26,7 +26,7 @@ _VERSION = "brain.Event:2"
 
 
 class EventFile:
-    """One event file; is there with the first events.
+    """One event file, which is made with the first events.
 
     Args:
         folder: Where it is to be.

@@ -65,7 +65,7 @@ class MlflowTracker(Tracker):
 
         Args:
             sweep: The sweep's names and folders.
-            again: Whether an earlier recorder has died: its runs are looked for then.
+            again: Whether an earlier recorder has recorded a part of it, whose runs are looked for.
         """
         self._sweep = sweep
         self._again = again

@@ -1,4 +1,4 @@
-"""The points that a trial's reports are in MLflow."""
+"""Turns a trial's reports into points of MLflow's metrics."""
 
 from __future__ import annotations
 

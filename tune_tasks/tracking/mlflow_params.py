@@ -151,7 +151,7 @@ def _owners(paths: Iterable[ConfigPath]) -> dict[str, ConfigPath]:
 def param_values(
     config: Mapping[str, Any], path: ConfigPath = ()
 ) -> Iterator[tuple[ConfigPath, Any]]:
-    """Yield the values that are params of their own, with their paths: lists are, as a whole."""
+    """Yield the values that are params of their own, with their paths. A list is one value."""
     for key, value in config.items():
         below = (*path, str(key))
         if isinstance(value, Mapping) and value:

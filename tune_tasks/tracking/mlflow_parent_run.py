@@ -1,13 +1,14 @@
 """Tells MLflow how a sweep stands in one experiment, and how it ended: in the sweep's parent run.
 
-While the sweep runs, nothing is read from MLflow for that: all of it comes from the reports and
-ends that the tracker handles anyhow.
+While the sweep runs, what is told comes from the reports and ends that the tracker handles anyhow.
+MLflow is read only by a restarted recorder, and once: it asks how far it had told.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -89,9 +90,15 @@ class ParentRun:
         self._told_done = 0
         self._told_best: float | None = None
         self._told_at = time.monotonic()
+        # The feeder's thread tells how the sweep stands, another one how it ended.
+        self._telling = threading.Lock()
+        self._has_ended = False
 
     def resume(self) -> None:
-        """Go on with a parent run of which an earlier recorder has told something."""
+        """Go on with a parent run of which an earlier recorder has told something.
+
+        An earlier execution of the sweep, before a Resume or a Retry, has ended it.
+        """
         self._runs.client.update_run(self.run_id, status="RUNNING")
         data = self._runs.client.get_run(self.run_id).data
         self._told_done = int(data.metrics.get("trials_done", 0))
@@ -105,7 +112,10 @@ class ParentRun:
         No trial's data depend on this, so a failure is only logged; the next call makes up for it.
         """
         try:
-            self._tell()
+            with self._telling:
+                # What comes late must not replace what was told at the end.
+                if not self._has_ended:
+                    self._tell()
         except Exception as exc:  # noqa: BLE001 - see above
             reason = without_password(str(exc))
             logger.warning("MLflow: cannot tell how the sweep stands: %s", reason)
@@ -134,6 +144,11 @@ class ParentRun:
 
     def tell_end(self, experiment: ExperimentSummary) -> None:
         """Tell how the sweep ended: the best trial, the final views, the note."""
+        with self._telling:
+            self._has_ended = True
+            self._tell_end(experiment)
+
+    def _tell_end(self, experiment: ExperimentSummary) -> None:
         objective = experiment.objective
         if objective:
             self._go_by(objective, incomplete=_lacks_values(experiment, objective))
@@ -224,7 +239,7 @@ def _standing_at_end(experiment: ExperimentSummary) -> _Standing:
 
 def _lacks_values(experiment: ExperimentSummary, objective: Objective) -> bool:
     """Whether a trial has ended well without a value of the metric."""
-    ended = [trial for trial in experiment.trials if trial.state is TrialState.TERMINATED]
+    ended = [trial for trial in experiment.listed if trial.state is TrialState.TERMINATED]
     return any(trial.metric(objective.metric) is None for trial in ended)
 
 

@@ -103,7 +103,7 @@ def sweep_note(sweep: SweepInfo, experiment_id: str, experiment: ExperimentSumma
         links["all sweeps and their trials"] = _page(list_path(experiment_id, ALL_RUNS))
         links["all sweeps, compared"] = _page(view_path(experiment_id, ALL_SWEEPS))
     parts = [_links(links)]
-    changed = renamed(experiment.trials)
+    changed = renamed(experiment.listed)
     if changed:
         parts.append(renaming_note(changed))
     report = ReportPaths(experiment.logdir)

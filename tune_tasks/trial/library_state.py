@@ -1,4 +1,4 @@
-"""Puts back the settings of the libraries that scripts configure, as soon as they are imported."""
+"""Notes the settings of libraries when they are imported; puts them back at the trial's end."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _library(name: str, snapshot: Callable[[], Undo]) -> Iterator[None]:
 
 
 def quietly(step: Callable[[], object]) -> None:
-    """Do a step of which a failure is no reason for anything else to fail."""
+    """Do a step; if it fails, nothing else does."""
     with contextlib.suppress(Exception):
         step()
 

@@ -45,7 +45,7 @@ def _autologging() -> Any:
 
 
 def complain(what: str, exc: Exception) -> None:
-    """Say in the trial's log that something went wrong, which is no reason for it to fail."""
+    """Say in the trial's log that something went wrong; the trial goes on."""
     print(f"tune-tasks: {what}: {type(exc).__name__}: {exc}", file=sys.stderr)
 
 

@@ -7,8 +7,8 @@ handlers, the locale, and the settings of the libraries that scripts configure.
 What cannot be put back: threads and processes that a script leaves behind, and functions that it
 has replaced in a library. `isolate: true` gives a trial a process of its own.
 
-Each part is a function that notes how things are and returns its `Undo`. If one of them fails, the
-others are done all the same.
+Each part notes how things are, and puts that back at the end. If one of them fails, the others are
+done all the same.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tune_tasks.errors import ReportError
+from tune_tasks.model.result_file import MOST_STEPS
 from tune_tasks.result import REPORTED_METRICS, TrainingResult
 
 _SHOWN_LENGTH = 80
@@ -67,7 +68,7 @@ def _timesteps(value: object) -> int:
     if value is None:
         raise ReportError("timesteps_total is required: the number of training steps so far")
     number = _number("timesteps_total", value)
-    is_whole = 0 <= number < 2**63 and number == number // 1
+    is_whole = 0 <= number < MOST_STEPS and number == number // 1
     if not is_whole:
         raise ReportError(f"timesteps_total: expected a whole number >= 0, got {_shown(value)}")
     return int(number)

@@ -1,7 +1,7 @@
 """Completes the reports of one attempt, keeps them in `result.json`, and decides when to stop.
 
-Lives in the trial's process. Users see `StatusReporter` of it. The attempt, the monitor and RLlib's
-trainable use the whole.
+Lives in the trial's process. Users see a part of it, `StatusReporter`. The attempt, the monitor and
+RLlib's trainable use the whole.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ def _run_watched(
     try:
         paths.write_outcome(outcome)
     except OSError as exc:
-        # The trial goes on, because the recorder and the task run's state say the same.
+        # No reason to fail: the recorder and the task run's state say the same.
         logging.getLogger(__name__).warning("%s: %s", paths.outcome, exc)
     watch.finish(outcome)
     thread.join()
