@@ -1,10 +1,14 @@
 """`run_experiments`: callables, several experiments, the scheduler, and what it returns."""
 
+import gc
+import weakref
+
 import pytest
 
 from tune_tasks import Experiment, Scheduler, TrainingResult, run_experiments
 from tune_tasks.errors import ResourcesError, SpecError, UsageError
 from tune_tasks.model.trial import TrialState
+from tune_tasks.recording.recorder import start_recorder
 
 
 def rises(config, status_reporter):
@@ -160,3 +164,19 @@ def test_a_process_holds_its_sweeps_trainables(sweep):
     summary = sweep(train, num_trials=4)
     # The function, and the code that it is found in
     assert [trial.metric("held") for trial in summary.trials] == [2] * 4
+
+
+def test_a_sweeps_recorder_ends_with_it(sweep, monkeypatch):
+    """Its process ends once nobody in this process has a line to it."""
+    started = []
+
+    def start(*args, **keys):
+        client = start_recorder(*args, **keys)
+        started.append(weakref.ref(client))
+        return client
+
+    monkeypatch.setattr("tune_tasks.recording.recorder.start_recorder", start)
+    sweep(rises, config={"rate": 1.0}, stop={"mean_accuracy": 0.02})
+    gc.collect()
+    (client,) = started
+    assert client() is None

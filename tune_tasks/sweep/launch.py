@@ -82,6 +82,10 @@ def _launched(request: Request, session: Session, as_flow: AsFlow) -> str | None
                     _send_what_is_left()
             finally:
                 session_of_flow.reset(token)
+                # Prefect's threads keep copies of the context, and the session in it, as long as
+                # this process lives. The recorder's process ends when nobody has a line to it.
+                session.recorder = None
+                session.plan = None
     return problem
 
 
