@@ -54,6 +54,10 @@ class LocalRecorder(RecorderClient):
     def close_sweep(self, summary, *, timeout_s):
         return self.recorder and self.recorder.close_sweep(summary)
 
+    def release(self):
+        if self.recorder:
+            self.recorder.end()
+
     def open(self, info):
         return self.recorder and self.recorder.open(info)
 

@@ -111,6 +111,10 @@ class RecorderClient(ABC):
             The summary with the trackers' ids and pages; None if the recorder does not answer.
         """
 
+    @abstractmethod
+    def release(self) -> None:
+        """Let go of the recorder, whose process ends then. The driver's last call."""
+
     # ── a trial's side ─────
 
     @abstractmethod

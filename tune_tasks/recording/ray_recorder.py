@@ -88,6 +88,16 @@ class RayRecorder(RecorderClient):
         closed: Summary | None = _answer("close_sweep", call, timeout_s, logging.WARNING)
         return closed
 
+    def release(self) -> None:
+        """See `RecorderClient`.
+
+        Ray ends an actor once nobody has a handle. This one may else be held for long: by the
+        driver's objects, which know one another, until Python looks for circles; and by the copies
+        of the flow's context that Prefect's threads have.
+        """
+        self._question = None
+        self._actor = None
+
     def open(self, info: AttemptInfo) -> OpenReply | None:
         """See `RecorderClient`."""
         reply: OpenReply | None = _answer("open", self._actor.open.remote(info), OPEN_CALL_S)

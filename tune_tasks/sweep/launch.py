@@ -70,7 +70,8 @@ def _launched(request: Request, session: Session, as_flow: AsFlow) -> str | None
         with connect(ray_options(request)) as cluster:
             cwd = Path.cwd()
             session.request = request
-            session.recorder = start_recorder(default_tracking_uri(cwd), cwd, cpus=cluster.cpu)
+            recorder = start_recorder(default_tracking_uri(cwd), cwd, cpus=cluster.cpu)
+            session.recorder = recorder
             warm_up(cluster)
             address = wait_for_prefect()
             signs_in = " (`tune-tasks ui` signs a browser in, once)" if address.sign_in_url else ""
@@ -83,9 +84,9 @@ def _launched(request: Request, session: Session, as_flow: AsFlow) -> str | None
             finally:
                 session_of_flow.reset(token)
                 # Prefect's threads keep copies of the context, and the session in it, as long as
-                # this process lives. The recorder's process ends when nobody has a line to it.
-                session.recorder = None
+                # this process lives.
                 session.plan = None
+                recorder.release()
     return problem
 
 

@@ -120,6 +120,10 @@ class FakeRecorder(RecorderClient):
         self.closed = summary
         return summary
 
+    def release(self) -> None:
+        """See `RecorderClient`."""
+        self.is_away = True
+
     def open(self, info: AttemptInfo) -> OpenReply | None:
         """See `RecorderClient`."""
         if self.is_away:
