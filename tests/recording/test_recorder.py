@@ -1,6 +1,7 @@
 """The recorder without Ray: what it does when trackers fail, and when it is started again."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -101,6 +102,16 @@ def test_every_tracker_gets_every_report_and_the_end(recorder, main, other, info
     for tracker in (main, other):
         assert steps(tracker.store, info) == [1, 2]
         assert tracker.store.outcomes == {info.key: FAILED}
+
+
+def test_a_last_heartbeat_that_was_lost_loses_no_report(recorder, main, info):
+    recorder.open(info)
+    report(info)
+    recorder.close(info.key, replace(RETURNED, reports=2))
+    assert drained(recorder) == {}
+    assert steps(main.store, info) == [1, 2]
+    (status,) = recorder.news(0).statuses
+    assert status.progress.reports == 2
 
 
 def test_a_tracker_that_is_away_costs_what_it_lacks_and_nothing_more(recorder, main, other, info):

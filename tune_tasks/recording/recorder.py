@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tune_tasks.model.attempt import AttemptInfo
-from tune_tasks.model.result_file import Progress
+from tune_tasks.model.files import AttemptPaths
+from tune_tasks.model.result_file import Progress, read_progress
 from tune_tasks.model.timeouts import DRAIN_S, OPEN_S
 from tune_tasks.model.trial import Outcome, Stop
 from tune_tasks.recording.copies import ReportCopies
@@ -107,9 +108,19 @@ class Recorder:
 
     def close(self, key: str, outcome: Outcome) -> bool:
         """See `RecorderClient`."""
+        status = self._mailbox.attempts.get(key)
+        if status and not self._is_remote(status.info):
+            self._complete(status, outcome)
         is_known = self._mailbox.close(key, outcome)
         self._notify()
         return is_known
+
+    def _complete(self, status: AttemptStatus, outcome: Outcome) -> None:
+        if status.progress.reports < outcome.reports:
+            # The last heartbeat got lost on the way, as to a recorder that was started again just
+            # then. The file has what it would have told.
+            results = AttemptPaths(status.info.folder).results
+            self._mailbox.restore(status.info, read_progress(results), outcome)
 
     def restore(self, info: AttemptInfo, progress: Progress, outcome: Outcome) -> None:
         """See `RecorderClient`."""
