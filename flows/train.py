@@ -35,6 +35,8 @@ def train(
     num_gpus: Count = None,
     local_dir: str = "tune_results",
     verbose: bool = False,
+    resume: str | None = None,
+    retry_failed: bool = False,
 ) -> State[Any]:
     """Train an RLlib algorithm on an environment, in as many trials as wanted.
 
@@ -60,6 +62,9 @@ def train(
         num_gpus: GPUs of a local Ray cluster. Default: the machine's.
         local_dir: Folder for the trials' files; a relative one is in the working directory.
         verbose: Show what Ray, RLlib and Prefect say.
+        resume: The sweep that is to go on, by its id; `last` for the last unfinished one of the
+            spec. Without a spec it goes on with its own.
+        retry_failed: Give the failed trials of a resumed sweep another attempt.
 
     Returns:
         Completed if every trial ended well, Failed if one ended in ERROR, Cancelled if the sweep
@@ -75,9 +80,10 @@ def train(
         "restore": restore,
     }
     experiment = {key: value for key, value in keys.items() if value is not None}
+    resumes_its_own = resume is not None and env is None
     return execute(
         Request(
-            spec=None if spec_file else {experiment_name: experiment},
+            spec=None if spec_file or resumes_its_own else {experiment_name: experiment},
             spec_file=spec_file,
             num_trials=num_trials,
             seed=seed,
@@ -87,6 +93,8 @@ def train(
             num_gpus=num_gpus,
             local_dir=local_dir,
             verbose=verbose,
+            resume=resume,
+            retry_failed=retry_failed,
         )
     )
 
@@ -96,4 +104,5 @@ if __name__ == "__main__":
 
     from tune_tasks.cli import main
 
-    sys.exit(main(["train", *sys.argv[1:]]))
+    sys.argv.insert(1, "train")
+    sys.exit(main())

@@ -28,6 +28,8 @@ def tune(
     num_gpus: Count = None,
     local_dir: str = "tune_results",
     verbose: bool = False,
+    resume: str | None = None,
+    retry_failed: bool = False,
 ) -> State[Any]:
     """Run every trial of a spec on Ray; watch them here, compare them in MLflow.
 
@@ -45,6 +47,9 @@ def tune(
         num_gpus: GPUs of a local Ray cluster. Default: the machine's.
         local_dir: Folder for the trials' files; a relative one is in the working directory.
         verbose: Show what Ray and Prefect say.
+        resume: The sweep that is to go on, by its id; `last` for the last unfinished one of the
+            spec. Without a spec it goes on with its own.
+        retry_failed: Give the failed trials of a resumed sweep another attempt.
 
     Returns:
         Completed if every trial ended well, Failed if one ended in ERROR, Cancelled if the sweep
@@ -62,6 +67,8 @@ def tune(
             num_gpus=num_gpus,
             local_dir=local_dir,
             verbose=verbose,
+            resume=resume,
+            retry_failed=retry_failed,
         )
     )
 

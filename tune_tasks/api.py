@@ -105,6 +105,8 @@ def run_experiments(
     scheduler: Scheduler | None = None,
     display: Literal["auto", "live", "classic", "none"] = "auto",
     verbose: bool = False,
+    resume: str | None = None,
+    retry_failed: bool = False,
 ) -> Summary:
     """Run experiments and wait for them. They run as a Prefect flow run of the calling process.
 
@@ -121,6 +123,9 @@ def run_experiments(
         scheduler: Decides which trial is next and which ends early.
         display: How the status is shown on standard output.
         verbose: Show what Ray and Prefect say.
+        resume: The sweep that is to go on, by its id; `last` for the last unfinished one of the
+            spec.
+        retry_failed: Give the failed trials of a resumed sweep another attempt.
 
     Returns:
         Every trial's end. A trial that failed raises nothing: see `Summary.failed`. Ctrl-C ends the
@@ -142,6 +147,8 @@ def run_experiments(
         num_gpus=num_gpus,
         local_dir=fspath(local_dir),
         verbose=verbose,
+        resume=resume,
+        retry_failed=retry_failed,
     )
     session = Session(callables, scheduler or Scheduler(), make_display(display, sys.stdout))
     try:

@@ -50,11 +50,17 @@ _FLAGS_WITHOUT_COMMAND = ("-h", "--help", "--version")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code.
 
-    0; 1 if a trial failed or a service cannot be used, 2 for bad input, 130 if interrupted.
+    Args:
+        argv: Its arguments. None: those of this process, which the command has to itself then. So
+            it may run a sweep in a child process that it outlives.
+
+    Returns:
+        0; 1 if a trial failed or a service cannot be used, 2 for bad input, 130 if interrupted.
     """
     _escape_what_the_terminal_lacks()
     try:
         args = _parse(list(sys.argv[1:] if argv is None else argv))
+        args.owns_process = argv is None
         run_command: Callable[[argparse.Namespace], int] = args.run_command
         return run_command(args)
     except TuneError as exc:

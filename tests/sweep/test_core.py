@@ -1,6 +1,7 @@
 """The decisions of a sweep, by examples and by a random walk through everything that can happen."""
 
 import math
+from collections import Counter
 
 import pytest
 from hypothesis import settings
@@ -27,10 +28,11 @@ from tune_tasks.sweep.events import (
     PauseChanged,
     RecorderRestarted,
     Reported,
-    Restored,
+    ResultsLost,
     StartFailed,
     StopAsked,
     SweepBegan,
+    TakenOver,
     Ticked,
     TrainingBegan,
     event_from_json,
@@ -166,24 +168,115 @@ def test_a_disk_that_stays_full_ends_the_sweep():
     assert (core.pending, core.is_suspended) == (1, False)
 
 
-# ── An earlier execution ─────
+# ── Another driver goes on ─────
 
 
-def test_what_an_earlier_execution_has_done_is_not_run_again():
-    core = Core({"e": experiment(4)})
-    core.handle(Restored(0, "e/0", 1, WELL))
-    core.handle(Restored(0, "e/2", 2))
+def taken_over(core, **keys):
+    core.handle(TakenOver(10, **keys))
+
+
+def test_what_ran_under_the_last_driver_is_run_again_and_is_no_failure():
+    core = running(4, room=2)
+    core.handle(AttemptEnded(2, "e/0", 1, WELL))
+    taken_over(core)
+    lost = core.handle(AttemptEnded(10, "e/1", 1, CANCELLED))
+    assert lost == [KeepEnd("e/1", 1, CANCELLED, will_retry=True)]
+    assert core.handle(StartFailed(10, "e/2", 1)) == [ForgetAttempt("e/2", 1)]
     assert begun(core, 9) == [
-        StartAttempt("e/1", 1),
-        StartAttempt("e/2", 3),
+        StartAttempt("e/2", 1),
+        StartAttempt("e/1", 2),
         StartAttempt("e/3", 1),
+    ]
+    assert core.handle(AttemptEnded(11, "e/1", 2, FAILED))[0].will_retry is False
+
+
+def test_an_attempt_that_ended_while_no_driver_lived_counts():
+    core = running(1, room=1, max_failures=1)
+    taken_over(core)
+    assert core.handle(AttemptEnded(10, "e/0", 1, WELL)) == [KeepEnd("e/0", 1, WELL, False)]
+    assert begun(core) == [CloseSweep()]
+
+
+def test_a_stopped_sweep_goes_on_with_what_was_cancelled():
+    core = running(3, room=2)
+    core.handle(StopAsked(2, "Ctrl-C"))
+    core.handle(AttemptEnded(3, "e/0", 1, CANCELLED))
+    core.handle(AttemptEnded(3, "e/1", 1, CANCELLED))
+    taken_over(core)
+    assert core.stop_reason is None
+    assert begun(core, 2) == [StartAttempt("e/0", 2), StartAttempt("e/1", 2)]
+
+
+def test_a_trial_that_failed_while_the_sweep_ended_has_its_attempts_left():
+    core = running(1, max_failures=1)
+    core.handle(StopAsked(2, "Ctrl-C"))
+    core.handle(AttemptEnded(3, "e/0", 1, FAILED))
+    taken_over(core)
+    assert begun(core) == [StartAttempt("e/0", 2)]
+    assert core.handle(AttemptEnded(4, "e/0", 2, FAILED))[0].will_retry is False
+
+
+def test_failed_trials_are_tried_again_only_if_asked():
+    core = running(2, room=2)
+    core.handle(AttemptEnded(2, "e/0", 1, FAILED))
+    core.handle(AttemptEnded(2, "e/1", 1, WELL))
+    taken_over(core)
+    assert begun(core) == [CloseSweep()]
+    taken_over(core, retry_failed=True)
+    assert begun(core) == [StartAttempt("e/0", 2)]
+    assert core.handle(AttemptEnded(4, "e/0", 2, FAILED)) == [
+        KeepEnd("e/0", 2, FAILED, will_retry=False),
+        CloseSweep(),
     ]
 
 
-def test_nothing_is_left_of_a_sweep_that_was_done():
-    core = Core({"e": experiment(1)})
-    core.handle(Restored(0, "e/0", 1, WELL))
-    assert begun(core) == [CloseSweep()]
+def test_a_trial_whose_reports_are_gone_is_run_again():
+    core = running(1)
+    core.handle(AttemptEnded(2, "e/0", 1, WELL))
+    taken_over(core)
+    core.handle(ResultsLost(10, "e/0"))
+    assert begun(core) == [StartAttempt("e/0", 2)]
+
+
+class Chooses(Scheduler):
+    """Starts what it is told to, and ends what it is told to end."""
+
+    def __init__(self, place, reason=None):
+        self.place, self.reason = place, reason
+        self.heard = []
+
+    def setup(self, trials):
+        self.heard.append(len(trials))
+
+    def choose(self, pending):
+        self.heard.append([t.key for t in pending])
+        return pending[self.place]
+
+    def on_result(self, trial, result):
+        self.heard.append((trial.key, result))
+        return self.reason
+
+    def on_end(self, trial, outcome):
+        self.heard.append((trial.key, outcome))
+
+
+def test_a_replay_decides_as_was_decided_whatever_the_scheduler_says_now():
+    """It is told the same: what it knows is what it would know."""
+    then = Chooses(-1, reason="worse")
+    core = Core({"e": experiment(3)}, then)
+    events = [
+        SweepBegan(0, 1 - LOOKAHEAD),
+        Reported(1, "e/2", 1, 1, {"mean_loss": 1}),
+        AttemptEnded(2, "e/2", 1, WELL),
+    ]
+    journal = [(event, core.handle(event)) for event in events]
+    now = Chooses(0)
+    again = Core({"e": experiment(3)}, now)
+    for event, instructions in journal:
+        again.replay(event, instructions)
+    assert again.running == core.running == [("e/1", 1)]
+    assert again.handle(Ticked(3)) == core.handle(Ticked(3))
+    assert now.heard == then.heard
 
 
 # ── Pausing ─────
@@ -390,7 +483,8 @@ def test_a_scheduler_cannot_choose_what_is_not_pending():
 # ── JSON ─────
 
 EVENTS = [
-    Restored(0, "e/0", 2, WELL),
+    TakenOver(0, retry_failed=True),
+    ResultsLost(0, "e/0"),
     SweepBegan(0, 4),
     Announced(1, "e/0", 1),
     TrainingBegan(1.5, "e/0", 1),
@@ -460,6 +554,7 @@ class AnySweep(RuleBasedStateMachine):
         self.running = {}
         self.attempt_of = {}
         self.ended = {}
+        self.failures = Counter()
         self.journal = []
         self.answers = []
         self.is_over = self.is_stopped = False
@@ -477,6 +572,8 @@ class AnySweep(RuleBasedStateMachine):
                 assert not is_held
                 self.started(wish)
             elif isinstance(wish, KeepEnd):
+                self.failures[wish.trial] += wish.outcome is FAILED
+                assert self.failures[wish.trial] <= MAX_FAILURES + 1
                 if not wish.will_retry:
                     assert wish.trial not in self.ended
                     self.ended[wish.trial] = wish.outcome
@@ -542,6 +639,33 @@ class AnySweep(RuleBasedStateMachine):
     def recorder_restarted(self):
         self.tell(RecorderRestarted(self.now))
 
+    @rule(retry_failed=st.booleans(), data=st.data())
+    def driver_died(self, retry_failed, data):
+        """Another one replays the journal, and tells how the attempts of the first have ended."""
+        scheduler = Chooses(data.draw(st.sampled_from([0, -1])))
+        core = Core(self.experiments(), scheduler)
+        for event, answer in zip(self.journal, self.answers, strict=True):
+            core.replay(event_from_json(event_to_json(event)), answer)
+        assert (core.running, core.pending) == (self.core.running, self.core.pending)
+        self.core = core
+        self.is_over = self.is_stopped = False
+        self.pause, self.disk = Pause.OFF, Disk.ROOMY
+        for key, outcome in list(self.ended.items()):
+            failures = self.failures[key]
+            may_fail_again = retry_failed or failures <= MAX_FAILURES
+            if outcome is CANCELLED or (outcome is FAILED and may_fail_again):
+                del self.ended[key]
+                self.failures[key] = min(failures, MAX_FAILURES)
+        self.tell(TakenOver(self.now, retry_failed))
+        for key, attempt in sorted(self.running.items()):
+            del self.running[key]
+            if data.draw(st.booleans()):
+                self.tell(StartFailed(self.now, key, attempt))
+            else:
+                outcome = data.draw(st.sampled_from([WELL, FAILED, CANCELLED]))
+                self.tell(AttemptEnded(self.now, key, attempt, outcome))
+        self.tell(SweepBegan(self.now, self.room - LOOKAHEAD))
+
     @rule(seconds=st.floats(0, 30), data=st.data())
     def ticked(self, seconds, data):
         self.now += seconds
@@ -569,17 +693,15 @@ class AnySweep(RuleBasedStateMachine):
             self.tell(AttemptEnded(self.now, key, attempt, CANCELLED))
         assert self.is_over
         assert was_over or not self.core.is_suspended
-        again = Core(self.experiments())
-        replayed = [again.handle(event_from_json(event_to_json(e))) for e in self.journal]
-        assert replayed == self.answers
-        self.replay_without_ticks_that_changed_nothing()
+        self.replay(list(zip(self.journal, self.answers, strict=True)))
 
-    def replay_without_ticks_that_changed_nothing(self):
-        """The journal of a sweep may leave out what has had no consequence."""
-        pairs = zip(self.journal, self.answers, strict=True)
-        kept = [(e, a) for e, a in pairs if a or not isinstance(e, Ticked)]
+    def replay(self, journal):
+        """Also without ticks that changed nothing, and from the JSON form."""
         again = Core(self.experiments())
-        assert [again.handle(event) for event, _ in kept] == [answer for _, answer in kept]
+        for event, answer in journal:
+            if answer or not isinstance(event, Ticked):
+                assert again.replay(event_from_json(event_to_json(event)), answer) == answer
+        assert (again.running, again.pending) == (self.core.running, self.core.pending)
 
 
 TestAnySweep = AnySweep.TestCase

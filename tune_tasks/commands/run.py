@@ -13,9 +13,12 @@ from tune_tasks.commands.argument_types import not_negative
 from tune_tasks.commands.command import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from tune_tasks.commands.output import drop_unread, print_json
 from tune_tasks.commands.spec_arguments import add_spec_arguments, request_of
+from tune_tasks.commands.supervisor import Began, supervise
+from tune_tasks.errors import UsageError
 from tune_tasks.flows import as_tune
 from tune_tasks.results.summary import Summary
 from tune_tasks.results.words import report_lines, where_to_look
+from tune_tasks.sweep.beginning import LAST
 from tune_tasks.sweep.display import make_display, put
 from tune_tasks.sweep.launch import AsFlow, launch
 from tune_tasks.sweep.request import Request, Session
@@ -26,6 +29,7 @@ HELP = "run the trials of a spec"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """See `Command`."""
     add_spec_arguments(parser)
+    _add_resume_arguments(parser)
     _add_ray_arguments(parser)
     _add_output_arguments(parser)
 
@@ -43,10 +47,21 @@ def run_as(args: argparse.Namespace, as_flow: AsFlow) -> int:
         as_flow: Which flow it is a run of.
     """
     request = _request(args)
+
+    def drive(began: Began, sweep: str | None) -> int:
+        going_on = dataclasses.replace(request, resume=sweep, retry_failed=False)
+        return _run(args, going_on if sweep else request, as_flow, began)
+
+    if args.owns_process:
+        return supervise(drive)
+    return drive(lambda _journal: None, None)
+
+
+def _run(args: argparse.Namespace, request: Request, as_flow: AsFlow, began: Began) -> int:
     out = sys.stdout
     # With --json the document is alone on standard output
     status_out = sys.stderr if args.json else out
-    summary = _launched(args, request, as_flow, status_out)
+    summary = _launched(args, request, as_flow, began, status_out)
     _print_end(summary, status_out)
     drop_unread(status_out)
     if args.json:
@@ -54,6 +69,23 @@ def run_as(args: argparse.Namespace, as_flow: AsFlow) -> int:
     if summary.interrupted:
         return EXIT_INTERRUPTED
     return EXIT_OK if summary.ended_well else EXIT_FAILED
+
+
+def _add_resume_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("to go on with a sweep that was interrupted")
+    group.add_argument(
+        "--resume",
+        nargs="?",
+        const=LAST,
+        metavar="SWEEP",
+        help="go on with that sweep (default: the last unfinished one of the spec)",
+    )
+    group.add_argument(
+        "--failed",
+        dest="retry_failed",
+        action="store_true",
+        help="give its failed trials another attempt, too",
+    )
 
 
 def _add_ray_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,6 +120,8 @@ def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _request(args: argparse.Namespace) -> Request:
+    if args.retry_failed and not args.resume:
+        raise UsageError("--failed is about a sweep that is resumed: give --resume, too")
     return dataclasses.replace(
         request_of(args),
         address=args.address,
@@ -95,14 +129,20 @@ def _request(args: argparse.Namespace) -> Request:
         num_gpus=args.num_gpus,
         local_dir=args.local_dir,
         verbose=args.verbose,
+        resume=args.resume,
+        retry_failed=args.retry_failed,
     )
 
 
 def _launched(
-    args: argparse.Namespace, request: Request, as_flow: AsFlow, status_out: TextIO
+    args: argparse.Namespace,
+    request: Request,
+    as_flow: AsFlow,
+    began: Began,
+    status_out: TextIO,
 ) -> Summary:
     form = "classic" if args.classic or args.json else "auto"
-    session = Session(display=make_display(form, status_out))
+    session = Session(display=make_display(form, status_out), began=began)
     # Ray prints what it has to say of a dead worker to standard output, whatever its log level.
     rays_out = status_out if args.verbose else io.StringIO()
     with contextlib.redirect_stdout(rays_out):

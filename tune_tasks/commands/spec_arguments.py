@@ -58,6 +58,8 @@ def request_of(args: argparse.Namespace) -> Request:
     keys = _given_keys(args)
     if args.file:
         return _request_of_file(args, keys)
+    if not keys and getattr(args, "resume", None):
+        return Request(seed=args.seed, num_trials=args.num_trials)
     if not keys:
         raise UsageError(
             "nothing to run: give a spec file (-f spec.yaml), or one experiment by --config,"

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """See `Command`."""
-    if not args.file and not (args.alg and args.env):
+    if not (args.file or args.resume) and not (args.alg and args.env):
         raise UsageError(
             "nothing to train: give --alg and --env (--alg=PPO --env=CartPole-v1), or a spec file"
             " (-f spec.yaml)"

@@ -94,7 +94,16 @@ def write_aside(path: Path, content: str | bytes) -> None:
         raise
 
 
-def try_lock(file: IO[str]) -> bool:
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk; otherwise a new file may be lost with its name."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def try_lock(file: IO[Any]) -> bool:
     """Lock a file until it is closed, unless somebody else has; returns whether it is locked."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

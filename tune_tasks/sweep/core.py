@@ -33,10 +33,11 @@ from tune_tasks.sweep.events import (
     PauseChanged,
     RecorderRestarted,
     Reported,
-    Restored,
+    ResultsLost,
     StartFailed,
     StopAsked,
     SweepBegan,
+    TakenOver,
     Ticked,
     TrainingBegan,
 )
@@ -118,12 +119,16 @@ class Core:
         self._active: dict[str, _Active] = {}
         self._running: Counter[str] = Counter()
         self._attempts: dict[str, int] = {}
+        self._failures: Counter[str] = Counter()
+        self._ended: dict[str, Outcome] = {}
         self._room = 0
         self._pause = Pause.OFF
         self._disk = Disk.ROOMY
+        self._is_set_up = False
         self._has_begun = False
         self._is_over = False
         self._kill_at = 0.0
+        self._as_then: Sequence[Instruction] | None = None
         self.stop_reason: str | None = None
         self.failure: Exception | None = None
 
@@ -136,6 +141,18 @@ class Core:
     def running(self) -> list[tuple[str, int]]:
         """The trials and numbers of the attempts that were started and have not ended."""
         return [(key, active.attempt) for key, active in self._active.items()]
+
+    def begun(self) -> dict[str, int]:
+        """The number of the latest attempt of every trial that was started."""
+        return self._attempts | dict(self.running)
+
+    def outcome(self, key: str) -> Outcome | None:
+        """How a trial has ended; None if it is pending or runs."""
+        return self._ended.get(key)
+
+    def unfinished(self) -> int:
+        """How many trials a later driver would have to run."""
+        return self.pending + sum(self._is_unfinished(key) for key in self._ended)
 
     @property
     def has_room(self) -> bool:
@@ -160,7 +177,7 @@ class Core:
 
         Events of an attempt that is not the trial's current one change nothing.
         """
-        if self._is_over:
+        if self._is_over and not isinstance(event, TakenOver):
             return []
         instructions = [*self._take_in(event), *self._starts()]
         if self.failure and self.stop_reason is None:
@@ -171,11 +188,28 @@ class Core:
             instructions.append(CloseSweep())
         return instructions
 
+    def replay(self, event: Event, then: Sequence[Instruction]) -> list[Instruction]:
+        """Take in what an earlier driver was told, and decide as it was decided then.
+
+        The scheduler is asked all the same, so that it knows what it knew. Its answers do not
+        count: a scheduler that draws at random would answer something else now.
+
+        Args:
+            event: The fact.
+            then: The instructions that followed from it.
+        """
+        self._as_then = then
+        instructions = self.handle(event)
+        self._as_then = None
+        return instructions
+
     def _take_in(self, event: Event) -> Sequence[Instruction]:
         wishes: Iterable[Instruction] = ()
         match event:
-            case Restored():
-                self._restore(event)
+            case TakenOver():
+                self._take_over(event)
+            case ResultsLost():
+                self._run_again([event.trial])
             case SweepBegan():
                 self._begin(event)
             case PauseChanged():
@@ -210,24 +244,57 @@ class Core:
                 return self._forget(active)
         return []
 
-    def _restore(self, event: Restored) -> None:
-        self._attempts[event.trial] = event.attempts
-        if event.outcome:
-            self._pending.take(self.trial(event.trial))
-
     def _begin(self, event: SweepBegan) -> None:
         self._room = event.room
         self._has_begun = True
-        self._ask(lambda: self._scheduler.setup(self._pending.without(())), None)
+        if not self._is_set_up:
+            self._is_set_up = True
+            self._ask(lambda: self._scheduler.setup(self._pending.without(())), None)
+
+    def _take_over(self, event: TakenOver) -> None:
+        self.stop_reason = None
+        self.failure = None
+        self._pause = Pause.OFF
+        self._disk = Disk.ROOMY
+        self._has_begun = False
+        self._is_over = False
+        if event.retry_failed:
+            self._give_another_attempt()
+        self._run_again([key for key in self._ended if self._is_unfinished(key)])
+
+    def _give_another_attempt(self) -> None:
+        for key, failures in self._failures.items():
+            self._failures[key] = min(failures, self.trial(key).max_failures)
+
+    def _is_unfinished(self, key: str) -> bool:
+        """Whether a trial has ended only because the sweep was stopped."""
+        outcome = self._ended[key]
+        return outcome.ended_by is EndedBy.CANCELLED or self._has_another(key, outcome)
+
+    def _has_another(self, key: str, outcome: Outcome) -> bool:
+        failed = outcome.state is TrialState.ERROR
+        return failed and self.trial(key).is_tried_again_after(self._failures[key])
+
+    def _run_again(self, keys: list[str]) -> None:
+        """Have trials that have ended pending again, in the order in which they ended."""
+        for key in reversed(keys):
+            del self._ended[key]
+            self._pending.put_back(self.trial(key))
 
     # ── Starting ─────
 
     def _starts(self) -> Iterator[Instruction]:
         while self._may_start():
             trial = self._choose()
+            if self._as_then is not None:
+                trial = self._chosen_then()
             if trial is None:
                 return
             yield self._start(trial)
+
+    def _chosen_then(self) -> Trial | None:
+        starts = (wish for wish in self._as_then or () if isinstance(wish, StartAttempt))
+        return next((self.trial(w.trial) for w in starts if w.trial not in self._active), None)
 
     def _may_start(self) -> bool:
         is_held = self._pause is not Pause.OFF or self._disk is not Disk.ROOMY
@@ -263,13 +330,18 @@ class Core:
         if event.reports <= active.reports:
             return []
         active.reports = event.reports
-        reason = self._ask(lambda: self._scheduler.on_result(active.trial, event.result), None)
-        if not reason:
+        stop = self._verdict(active, event)
+        if stop is None:
             return []
-        stop = Stop(EndedBy.SCHEDULER, reason)
         active.is_asked_to_end = True
         active.end = active.end or (stop, event.at)
         return [EndAttempt(event.trial, event.attempt, stop)]
+
+    def _verdict(self, active: _Active, event: Reported) -> Stop | None:
+        reason = self._ask(lambda: self._scheduler.on_result(active.trial, event.result), None)
+        if self._as_then is not None:
+            return next((w.stop for w in self._as_then if isinstance(w, EndAttempt)), None)
+        return Stop(EndedBy.SCHEDULER, reason) if reason else None
 
     def _end(self, active: _Active, outcome: Outcome) -> list[Instruction]:
         if self._is_as_never_begun(active, outcome):
@@ -278,9 +350,11 @@ class Core:
         key = active.trial.key
         self._attempts[key] = active.attempt
         self._ask(lambda: self._scheduler.on_end(active.trial, outcome), None)
-        will_retry = self._will_retry(active, outcome)
+        will_retry = self._will_retry(active.trial, outcome)
         if will_retry:
             self._pending.put_back(active.trial)
+        else:
+            self._ended[key] = outcome
         return [KeepEnd(key, active.attempt, outcome, will_retry)]
 
     def _forget(self, active: _Active) -> list[Instruction]:
@@ -298,13 +372,15 @@ class Core:
         waited_in_ray = active.killed and not active.announced and active.attempt == 1
         return waited_in_ray or outcome.ended_by is EndedBy.NO_SPACE
 
-    def _will_retry(self, active: _Active, outcome: Outcome) -> bool:
+    def _will_retry(self, trial: Trial, outcome: Outcome) -> bool:
+        if outcome.state is TrialState.ERROR:
+            self._failures[trial.key] += 1
         if self.stop_reason is not None or self.failure is not None:
             return False
-        failed = outcome.state is TrialState.ERROR
-        # Nobody stopped the sweep, so that a pause has ended the attempt just as it began.
-        was_paused = outcome.ended_by is EndedBy.CANCELLED
-        return was_paused or (failed and active.trial.is_tried_again_after(active.attempt))
+        # Nobody stopped the sweep. So a pause has ended the attempt just as it began, or its driver
+        # has died.
+        was_interrupted = outcome.ended_by is EndedBy.CANCELLED
+        return was_interrupted or self._has_another(trial.key, outcome)
 
     # ── Ending ─────
 

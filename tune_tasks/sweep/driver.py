@@ -28,10 +28,11 @@ from tune_tasks.sweep.events import (
     Pause,
     PauseChanged,
     Reported,
-    Restored,
+    ResultsLost,
     StartFailed,
     StopAsked,
     SweepBegan,
+    TakenOver,
     Ticked,
 )
 from tune_tasks.sweep.instructions import (
@@ -45,6 +46,7 @@ from tune_tasks.sweep.instructions import (
     StartAttempt,
 )
 from tune_tasks.sweep.interruption import Interruption, Patience
+from tune_tasks.sweep.journal import Journal
 from tune_tasks.sweep.listener import Listener
 from tune_tasks.sweep.outcomes import outcome_of
 from tune_tasks.sweep.outline import LISTED as SUMMARY_LISTED
@@ -52,6 +54,7 @@ from tune_tasks.sweep.outline import summary_of
 from tune_tasks.sweep.pausing import PauseWatch
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.records import Attempt, Records, TrialRecord
+from tune_tasks.sweep.resume import Takeover, end_of_orphan, has_its_reports
 from tune_tasks.sweep.space import SpaceWatch
 from tune_tasks.sweep.status import LISTED as STATUS_LISTED
 from tune_tasks.sweep.status import StatusView
@@ -84,6 +87,8 @@ class Sweep:
         recorder: The line to the sweep's recorder.
         views: Shown the status.
         watches: Told to the core.
+        journal: Told what the core is told.
+        takeover: How this driver goes on with the sweep of an earlier one; None if it is the first.
     """
 
     def __init__(
@@ -97,6 +102,8 @@ class Sweep:
         recorder: RecorderClient,
         views: Views,
         watches: Watches,
+        journal: Journal,
+        takeover: Takeover | None = None,
     ) -> None:
         self._plan = plan
         self._info = info
@@ -107,10 +114,13 @@ class Sweep:
         self._recorder = recorder
         self._views = views
         self._watches = watches
+        self._journal = journal
+        self._takeover = takeover
         self._patience = Patience()
         self._task_runs = TaskRuns(info.flow_run_id)
         self._listener = Listener(info, records, recorder, self._patience, self._now, self._tell)
-        self._began_at = time.monotonic()
+        # The clock of the events goes on from the last event of the earlier driver.
+        self._began_at = time.monotonic() - (takeover.at if takeover else 0.0)
         self._wishes: deque[Instruction] = deque()
         self._stops_asked: deque[str] = deque()
         self._pause = Pause.OFF
@@ -149,13 +159,24 @@ class Sweep:
             return summary
 
     def _begin(self) -> None:
-        for record in self._records.begun():
-            self._tell(Restored(self._now(), record.trial.key, record.attempts, record.outcome))
-            if record.outcome:
-                self._listener.restore(record)
+        if self._takeover:
+            self._take_over(self._takeover)
         self._look_around()
         room = max(self._cluster.slots(size) for size in self._plan.sizes())
         self._tell(SweepBegan(self._now(), room))
+
+    def _take_over(self, takeover: Takeover) -> None:
+        self._tell(TakenOver(self._now(), takeover.retry_failed))
+        # The last one first: what has never begun is put back before all others.
+        for key, _ in reversed(self._core.running):
+            record = self._records.of(self._core.trial(key))
+            assert record.attempt is not None
+            self._tell(end_of_orphan(record.trial, record.attempt, self._now()))
+        for record in self._records.begun():
+            if self._core.outcome(record.trial.key) and not has_its_reports(record):
+                self._tell(ResultsLost(self._now(), record.trial.key))
+            record.outcome = self._core.outcome(record.trial.key)
+            self._listener.restore_attempts(record)
 
     def _give_up_lost(self) -> None:
         """Take back the attempts that the driver has lost: it failed while it had them in hand.
@@ -183,7 +204,9 @@ class Sweep:
         return time.monotonic() - self._began_at
 
     def _tell(self, event: Event) -> None:
-        self._wishes.extend(self._core.handle(event))
+        instructions = self._core.handle(event)
+        self._journal.handled(event, instructions)
+        self._wishes.extend(instructions)
         while self._wishes:
             self._carry_out(self._wishes.popleft())
 
@@ -282,12 +305,19 @@ class Sweep:
         record = self._records.of(trial)
         attempt = self._attempt_of(wish.trial)
         record.outcome = wish.outcome
-        if attempt.closed_itself:
-            self._task_runs.ended(*self._task_run_of(trial, attempt), wish.outcome)
-        else:
-            self._task_runs.died(*self._task_run_of(trial, attempt), wish.outcome)
+        # The flow run of an earlier driver is closed as a whole.
+        if not attempt.is_orphan:
+            self._tell_prefect(trial, attempt, wish.outcome)
+        if not attempt.closed_itself:
             self._listener.restore(record)
         attempt.keep(trial, wish.outcome)
+
+    def _tell_prefect(self, trial: Trial, attempt: Attempt, outcome: Outcome) -> None:
+        run = self._task_run_of(trial, attempt)
+        if attempt.closed_itself:
+            self._task_runs.ended(*run, outcome)
+        else:
+            self._task_runs.died(*run, outcome)
 
     def _forget(self, wish: ForgetAttempt) -> None:
         trial = self._core.trial(wish.trial)
@@ -335,7 +365,9 @@ class Sweep:
             self._views,
             self._patience,
         )
-        return closing.run(self._last_summary)
+        summary = closing.run(self._last_summary)
+        self._journal.closed(self._core.unfinished())
+        return summary
 
     def _last_summary(self) -> Summary:
         self._show()

@@ -35,19 +35,27 @@ class Disk(StrEnum):
 
 
 @dataclass(frozen=True)
-class Restored:
-    """An earlier execution of the sweep has left this of a trial. Comes before `SweepBegan`.
+class TakenOver:
+    """Another driver goes on with the sweep; nothing starts until `SweepBegan`.
+
+    It is followed by the ends of the attempts that ran under the last driver.
 
     Attributes:
-        attempts: Attempts that were begun; the next one has the number after.
-        outcome: The end of the trial; None if it is to be run.
+        retry_failed: Whether the trials that failed are given another attempt.
     """
 
     at: float
+    retry_failed: bool = False
+    kind: Literal["taken over"] = "taken over"
+
+
+@dataclass(frozen=True)
+class ResultsLost:
+    """The reports of a trial that has ended are no longer on the disk."""
+
+    at: float
     trial: str
-    attempts: int
-    outcome: Outcome | None = None
-    kind: Literal["restored"] = "restored"
+    kind: Literal["results lost"] = "results lost"
 
 
 @dataclass(frozen=True)
@@ -183,7 +191,8 @@ class Ticked:
 
 
 Event = (
-    Restored
+    TakenOver
+    | ResultsLost
     | SweepBegan
     | Announced
     | TrainingBegan

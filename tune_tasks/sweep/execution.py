@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import sys
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -30,11 +27,14 @@ from tune_tasks.recording.recorder import start_recorder
 from tune_tasks.results.summary import Summary
 from tune_tasks.servers.mlflow_client import default_tracking_uri, expect_usable
 from tune_tasks.sweep.attempts import Attempts
+from tune_tasks.sweep.beginning import Beginning, beginning_of
 from tune_tasks.sweep.closing import Views
 from tune_tasks.sweep.core import Core, CoreExperiment
+from tune_tasks.sweep.dead_drivers import close_flow_runs
 from tune_tasks.sweep.display import Display, make_display
 from tune_tasks.sweep.driver import Sweep, Watches
 from tune_tasks.sweep.interruption import Interruption, interruptible
+from tune_tasks.sweep.journal import HeldError
 from tune_tasks.sweep.pausing import PauseWatch
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.preparation import (
@@ -48,9 +48,9 @@ from tune_tasks.sweep.preparation import (
     ray_options,
     sweep_info,
 )
-from tune_tasks.sweep.records import Records, TrialRecord
+from tune_tasks.sweep.records import Records
 from tune_tasks.sweep.request import Request, Session, after_the_sweep, session_of_flow
-from tune_tasks.sweep.resumption import BegunSweep, SweepFile, record_of
+from tune_tasks.sweep.resume import Taken, records_of, take
 from tune_tasks.sweep.run_view import RunView
 from tune_tasks.sweep.space import SpaceWatch
 from tune_tasks.sweep.status import StatusView
@@ -139,67 +139,69 @@ def _run(request: Request, session: Session, interruption: Interruption) -> Summ
         return session.summary
 
 
-@dataclass(frozen=True)
-class _Beginning:
-    """How this execution of a sweep begins.
-
-    Attributes:
-        file: The file of the flow run's sweep; None if the run cannot go on later.
-        sweep: The sweep, as an earlier execution has begun it or as a new one.
-        is_first: Whether there was no earlier execution.
-    """
-
-    file: SweepFile | None
-    sweep: BegunSweep
-    is_first: bool
-
-    @classmethod
-    def of(cls, request: Request) -> _Beginning:
-        file = SweepFile(request.results, flow_run_id()) if is_deployed() else None
-        earlier = file.read() if file else None
-        return cls(file, earlier or _new_sweep(), is_first=earlier is None)
-
-    def take(self, interruption: Interruption) -> bool:
-        """Have the sweep in hand; returns False if it is not to begin any more."""
-        if interruption.reason:
-            return False
-        return self.file is None or self.file.take(self.sweep, lambda: interruption.reason)
-
-
-def _new_sweep() -> BegunSweep:
-    sweep = f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{secrets.token_hex(2)}"
-    return BegunSweep(sweep, drawn_seed=secrets.randbelow(2**31))
-
-
 def _planned_and_run(
     request: Request, session: Session, interruption: Interruption
 ) -> Summary | None:
+    deployed_run = flow_run_id() if is_deployed() else ""
     _expect_usable(request)
-    beginning = _Beginning.of(request)
-    plan = _parsed(request, session, beginning.sweep.drawn_seed)
+    beginning = session.beginning or beginning_of(request, deployed_run)
+    plan = _parsed(beginning, session)
     code = {experiment.name: KeptCode.of(experiment.trainable) for experiment in plan.experiments}
     announce(plan, code, session.display)
-    paused_run = flow_run_id() if beginning.file else ""
     with (
         connect(ray_options(request)) as cluster,
-        closing(PauseWatch(paused_run)) as pause,
+        closing(PauseWatch(deployed_run)) as pause,
     ):
         plan.expect_to_fit(cluster)
-        if not beginning.take(interruption):
+        info = sweep_info(plan, code, request, beginning.sweep)
+        expect_in_reach(cluster, info)
+        taken = _take(beginning, plan, info, session, interruption)
+        if taken is None:
             session.error = KeyboardInterrupt()
             return None
-        info = sweep_info(plan, code, request, beginning.sweep.sweep)
-        expect_in_reach(cluster, info)
+        session.began(beginning.path)
+        _close_earlier(beginning, info)
         name_flow_run(info)
         space = SpaceWatch(request.results, session.display.warn, session.display.note)
         watches = Watches(interruption, pause, space)
-        sweep = _sweep(plan, info, cluster, code, session, watches, beginning, request)
+        sweep = _sweep(plan, info, cluster, code, session, watches, taken, request)
         session.summary = sweep.run()
         if sweep.is_suspended:
             raise Pause(state=pause.suspended)
     _note_renamed(session.summary, session.display)
     summarize(session.summary)
     return session.summary
+
+
+def _take(
+    beginning: Beginning,
+    plan: Plan,
+    info: SweepInfo,
+    session: Session,
+    interruption: Interruption,
+) -> Taken | None:
+    """Have the sweep in hand; returns None if it is not to begin any more."""
+
+    def waits() -> bool:
+        """After Prefect's Retry, the driver of the earlier execution may still be ending."""
+        return is_deployed() and not interruption.reason
+
+    if interruption.reason:
+        return None
+    try:
+        return take(beginning, plan, info, session.scheduler, session.display.warn, waits)
+    except HeldError:
+        if interruption.reason:
+            return None
+        raise
+
+
+def _close_earlier(beginning: Beginning, info: SweepInfo) -> None:
+    if beginning.earlier is None:
+        return
+    runs = {driver.flow_run_id for driver in beginning.earlier.drivers()}
+    message = f"its driver has died; the sweep goes on in {info.flow_run_url or info.flow_run_id}"
+    close_flow_runs(runs - {info.flow_run_id}, message)
 
 
 def _expect_usable(request: Request) -> None:
@@ -219,22 +221,26 @@ def _sweep(
     code: Mapping[str, KeptCode],
     session: Session,
     watches: Watches,
-    beginning: _Beginning,
+    taken: Taken,
     request: Request,
 ) -> Sweep:
     recorder = session.recorder or start_recorder(info.tracking_uri, info.cwd, cpus=cluster.cpu)
-    recorder.begin(info, again=not beginning.is_first)
+    recorder.begin(info, again=taken.takeover is not None)
     launching = launches(plan, code, cluster, verbose=request.verbose)
+    core = _core(plan, session)
+    taken.replay(core)
     return Sweep(
         plan,
         info,
         cluster,
-        _core(plan, session),
+        core,
         Attempts(info, launching, recorder),
-        _records(plan, info, is_first=beginning.is_first),
+        Records(plan, records_of(core, info)),
         recorder,
         Views(session.display, RunView(info.flow_run_id)),
         watches,
+        taken.journal,
+        taken.takeover,
     )
 
 
@@ -246,17 +252,8 @@ def _core(plan: Plan, session: Session) -> Core:
     return Core(experiments, session.scheduler)
 
 
-def _records(plan: Plan, info: SweepInfo, *, is_first: bool) -> Records:
-    """A record of every trial; looks at the folders if an earlier execution may have left some."""
-    begun: Iterable[TrialRecord] = ()
-    if not is_first:
-        found = (record_of(t, info.experiments[t.experiment].folder) for t in plan.trials())
-        begun = (record for record in found if record.attempt)
-    return Records(plan, begun)
-
-
-def _parsed(request: Request, session: Session, drawn_seed: int) -> Plan:
-    plan: Any = parse_spec(partial(session.plan_of, request, drawn_seed))
+def _parsed(beginning: Beginning, session: Session) -> Plan:
+    plan: Any = parse_spec(partial(session.plan_of, beginning.request, beginning.drawn_seed))
     if isinstance(plan, State):
         raise cast("TuneError", getattr(plan.data, "result", plan.data))
     return plan  # type: ignore[no-any-return]

@@ -19,6 +19,7 @@ from tune_tasks.model.disk import expect_writable
 from tune_tasks.results.summary import Summary
 from tune_tasks.servers.mlflow_client import default_tracking_uri, expect_usable
 from tune_tasks.servers.prefect import prefect_server
+from tune_tasks.sweep.beginning import beginning_of
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.request import Request, Session, after_the_sweep, session_of_flow
 
@@ -119,7 +120,8 @@ def check(request: Request, session: Session) -> Plan:
     Raises:
         BadInputError: If anything is wrong.
     """
-    plan = request.plan(session.callables)
+    session.beginning = beginning_of(request)
+    plan = session.beginning.request.plan(session.callables, session.beginning.drawn_seed)
     is_connected = "ray" in sys.modules and sys.modules["ray"].is_initialized()
     if request.ray_address is None and not is_connected:
         plan.expect_to_fit(local_cluster(request.num_cpus, request.num_gpus))

@@ -6,13 +6,16 @@ import time
 from collections.abc import Callable, Iterable
 
 from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import read_progress
+from tune_tasks.model.trial import Trial
 from tune_tasks.recording.client import RecorderClient
 from tune_tasks.recording.protocol import AttemptStatus
 from tune_tasks.sweep.events import Event, RecorderRestarted
 from tune_tasks.sweep.interruption import Patience
 from tune_tasks.sweep.recorder_poller import RecorderPoller, events_of
 from tune_tasks.sweep.records import Attempt, Records, TrialRecord
+from tune_tasks.sweep.resume import lost
 from tune_tasks.tracking.info import SweepInfo
 
 _POLL_S = 0.25
@@ -80,6 +83,20 @@ class Listener:
         assert outcome is not None
         info = record.info or _announcement(record, attempt)
         self._recorder.restore(info, read_progress(attempt.paths.results), outcome)
+
+    def restore_attempts(self, record: TrialRecord) -> None:
+        """Tell the recorder of every attempt of a trial that an earlier driver has started."""
+        folder = self._info.experiments[record.trial.experiment].folder
+        for number in range(1, record.attempts + 1):
+            paths = AttemptPaths.of(folder, record.trial, number)
+            if paths.folder.is_dir():
+                self._restore_from_files(record.trial, number, paths)
+
+    def _restore_from_files(self, trial: Trial, number: int, paths: AttemptPaths) -> None:
+        progress = read_progress(paths.results)
+        outcome = paths.read_outcome() or lost(progress.reports)
+        info = AttemptInfo(trial, number, paths.folder, started_at=paths.folder.stat().st_mtime)
+        self._recorder.restore(info, progress, outcome)
 
     def _take_in(self, statuses: Iterable[AttemptStatus]) -> None:
         for status in statuses:

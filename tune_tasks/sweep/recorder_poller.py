@@ -126,7 +126,7 @@ def events_of(
     if before is None:
         yield Announced(now, trial, attempt)
     began_at = _began_at(status)
-    if began_at is not None and (before is None or began_at != _began_at(before)):
+    if began_at is not None and (before is None or _knew_less(before, status)):
         yield TrainingBegan(now - (wall - began_at), trial, attempt)
     if status.stop and (before is None or before.stop is None):
         yield EndDecided(now, trial, attempt, status.stop)
@@ -134,6 +134,16 @@ def events_of(
     seen = before.progress.reports if before else 0
     if progress.last is not None and progress.reports > seen:
         yield Reported(now, trial, attempt, progress.reports, progress.last)
+
+
+def _knew_less(before: AttemptStatus, status: AttemptStatus) -> bool:
+    """Whether the begin of `train()` is known better now.
+
+    The times alone do not tell: each heartbeat says how long ago it was, and so they waver.
+    """
+    knew_begin = before.began_at is not None
+    knew_nothing = not knew_begin and before.opened_at is None
+    return knew_nothing or (not knew_begin and status.began_at is not None)
 
 
 def _began_at(status: AttemptStatus) -> float | None:

@@ -26,22 +26,25 @@ class Attempt:
 
     Attributes:
         reference: Ray's reference to the state of Prefect's task run.
+        task_run_id: Prefect's; None if an earlier driver has started the attempt.
         submitted_at: On the driver's monotonic clock, in seconds.
         submitted_time: The same moment in seconds since the epoch.
         ending: Why the driver has Ray end its process; None if it does not.
         placement: Ray's placement group, if the attempt has more than one process.
+        is_orphan: Whether an earlier driver has started it.
         closed_itself: Whether its process has told Prefect and the recorder how it ended.
     """
 
     number: int
     paths: AttemptPaths
     reference: Any
-    task_run_id: UUID
+    task_run_id: UUID | None
     submitted_at: float = 0.0
     submitted_time: float = 0.0
     ending: Stop | None = None
     placement: Any = None
     closed_itself: bool = False
+    is_orphan: bool = False
 
     def before(self, folder: Path, trial: Trial) -> Attempt | None:
         """The trial's attempt before this one, which never began; None if this was the first."""
@@ -49,7 +52,12 @@ class Attempt:
             return None
         paths = AttemptPaths.of(folder, trial, self.number - 1)
         return Attempt(
-            self.number - 1, paths, None, self.task_run_id, submitted_time=self.submitted_time
+            self.number - 1,
+            paths,
+            None,
+            self.task_run_id,
+            submitted_time=self.submitted_time,
+            is_orphan=self.is_orphan,
         )
 
     def keep(self, trial: Trial, outcome: Outcome) -> None:
@@ -88,7 +96,7 @@ class TrialRecord:
         """Where the trial stands."""
         if self.outcome:
             return self.outcome.state
-        if self.status and self.attempt:
+        if self.status and self.attempt and not self.attempt.is_orphan:
             return TrialState.RUNNING
         return TrialState.PENDING
 

@@ -7,11 +7,11 @@ caller in the same process has.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -25,6 +25,9 @@ from tune_tasks.sweep.display import Display, NoDisplay
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.planning import make_plan
 from tune_tasks.trial.trainable import TrainFunction
+
+if TYPE_CHECKING:
+    from tune_tasks.sweep.beginning import Beginning
 
 NumTrials = Annotated[int | None, Field(ge=1, le=MAX_TRIALS)]
 Seed = Annotated[int | None, Field(ge=0, lt=2**63)]
@@ -45,6 +48,8 @@ class Request:
     num_gpus: Count = None
     local_dir: str = "tune_results"
     verbose: bool = False
+    resume: str | None = None
+    retry_failed: bool = False
 
     @property
     def ray_address(self) -> str | None:
@@ -100,7 +105,9 @@ class Session:
         display: Shown the status.
         request: The whole request; the flow run's parameters, which Prefect stores, have the spec's
             secrets masked.
-        plan: The request's plan, which was checked before anything was started.
+        beginning: How the sweep begins, if that was found out before anything was started.
+        plan: The plan, if it was checked before anything was started.
+        began: Called with the path of the sweep's journal once it is written.
         recorder: The sweep's recorder, if it was started beforehand.
         summary: Set by the flow at its end.
         error: Set by the flow if it could not begin or go on.
@@ -110,7 +117,9 @@ class Session:
     scheduler: Scheduler = field(default_factory=Scheduler)
     display: Display = field(default_factory=NoDisplay)
     request: Request | None = None
+    beginning: Beginning | None = None
     plan: Plan | None = None
+    began: Callable[[Path], object] = lambda _path: None
     recorder: RecorderClient | None = None
     summary: Summary | None = None
     error: BaseException | None = None

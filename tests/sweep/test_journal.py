@@ -1,0 +1,264 @@
+"""The journal of a sweep survives whatever happens to its writer, and knows if it was damaged."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tune_tasks.errors import UsageError
+from tune_tasks.model.trial import EndedBy, Outcome, TrialState
+from tune_tasks.sweep.events import Announced, AttemptEnded, Reported, SweepBegan, Ticked
+from tune_tasks.sweep.instructions import KeepEnd, StartAttempt
+from tune_tasks.sweep.journal import (
+    HeldError,
+    Journal,
+    create_locked,
+    history_of,
+    journal_path,
+    journals_in,
+    open_locked,
+    read_history,
+    read_sweep,
+)
+from tune_tasks.sweep.journal_entries import DriverEntry, HandledEntry, SweepEntry
+from tune_tasks.sweep.journal_file import JournalFile, entry_of, line_of, read_entries
+
+SWEEP = SweepEntry("s1", "run-1", "/cwd", {"spec_file": "a.yaml"}, {"e": {}}, {"e": {}}, 7)
+DRIVER = DriverEntry(0.0, 100.0, "host", 42, "run-1", "sqlite:///m.db", {"ray": "2.60"}, {})
+WELL = Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned")
+BEGAN = (SweepBegan(0.0, 2), [StartAttempt("e/0", 1)])
+ENDED = (AttemptEnded(2.0, "e/0", 1, WELL), [KeepEnd("e/0", 1, WELL, will_retry=False)])
+
+json_texts = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+).map(json.dumps)
+
+
+def written(entries):
+    return b"".join(map(line_of, entries))
+
+
+def read(data):
+    return read_entries(data.splitlines(keepends=True), "journal")
+
+
+@given(st.lists(json_texts))
+def test_entries_read_back(entries):
+    data = written(entries)
+    assert read(data) == (entries, len(data))
+    assert all(
+        json.loads(line)["entry"] == json.loads(e)
+        for line, e in zip(data.splitlines(), entries, strict=True)
+    )
+
+
+@given(st.lists(json_texts, min_size=1), st.data())
+def test_of_any_part_the_whole_entries_are_read(entries, data):
+    """A process may die in the middle of a write."""
+    whole = written(entries)
+    size = data.draw(st.integers(0, len(whole)))
+    found, end = read(whole[:size])
+    assert found == entries[: len(found)]
+    assert end == len(written(found))
+    assert len(found) == len(entries) or size < len(written(entries[: len(found) + 1]))
+
+
+@given(st.lists(json_texts, min_size=1), st.data())
+def test_a_flipped_bit_is_found(entries, data):
+    whole = bytearray(written(entries))
+    place = data.draw(st.integers(0, len(whole) - 1))
+    whole[place] ^= 1 << data.draw(st.integers(0, 7))
+    line = bytes(written(entries)[:place]).count(b"\n") + 1
+    if line < len(entries):
+        with pytest.raises(UsageError, match=f"journal:{line}: "):
+            read(bytes(whole))
+    else:
+        assert read(bytes(whole))[0] == entries[:-1]
+
+
+@given(st.lists(json_texts, min_size=1), st.binary(min_size=1))
+def test_garbage_at_the_end_is_cut(entries, garbage):
+    """As a file system leaves it behind that had grown the file before the machine lost its power."""
+    found, end = read(written(entries) + garbage)
+    assert (found, end) == (entries, len(written(entries)))
+
+
+def test_a_damaged_middle_is_named():
+    lines = [line_of('"a"'), b"what is this\n", line_of('"b"')]
+    with pytest.raises(UsageError, match="journal:2: the sweep's journal is damaged"):
+        read_entries(lines, "journal")
+
+
+@pytest.mark.parametrize("line", [b"", b"\n", b"{}\n", line_of('"a"')[:-1], b"x" + line_of('"a"')])
+def test_what_is_no_whole_line(line):
+    assert entry_of(line) is None
+
+
+def test_an_end_that_was_cut_is_written_over(tmp_path):
+    path = tmp_path / "journal"
+    path.write_bytes(line_of('"a"') + line_of('"lost"')[:-5])
+    with path.open("r+b") as file:
+        _, size = read_entries(file, path)
+        journal = JournalFile(file, tmp_path, size)
+        journal.append('"b"')
+        journal.sync()
+    assert path.read_bytes() == line_of('"a"') + line_of('"b"')
+
+
+# ── What is kept, and when it is on the disk ─────
+
+
+@pytest.fixture
+def path(tmp_path):
+    return journal_path(tmp_path, "s1")
+
+
+@pytest.fixture
+def begin(path):
+    """Begins a journal; what it warns of is in `warned`."""
+    files = []
+
+    def start(**keys):
+        files.append(create_locked(path))
+        journal = Journal(
+            path, files[-1], 0, start.warned.append, **{"keeps_reports": False, **keys}
+        )
+        journal.began(SWEEP)
+        journal.began(DRIVER)
+        return journal
+
+    start.warned = []
+    yield start
+    for file in files:
+        file.close()
+
+
+def test_a_journal_says_what_happened(begin, path):
+    journal = begin()
+    journal.handled(*BEGAN)
+    journal.handled(*ENDED)
+    history = read_history(path)
+    assert history.sweep == SWEEP
+    assert history.drivers() == [DRIVER]
+    assert list(history.handled()) == [HandledEntry(e, tuple(then)) for e, then in (BEGAN, ENDED)]
+    assert (history.last_at(), history.unfinished) == (2.0, True)
+    assert read_sweep(path) == SWEEP
+    journal.closed(unfinished=0)
+    assert not read_history(path).unfinished
+
+
+@pytest.mark.parametrize("unfinished", [0, 3])
+def test_a_sweep_that_was_stopped_is_unfinished(begin, path, unfinished):
+    begin().closed(unfinished)
+    assert read_history(path).unfinished == bool(unfinished)
+
+
+def test_what_something_follows_from_is_on_the_disk(begin, path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fdatasync", lambda file: synced.append(path.read_bytes()))
+    journal = begin()
+    synced.clear()
+    journal.handled(Announced(1.0, "e/0", 1), [])
+    assert synced == []
+    journal.handled(*ENDED)
+    (on_disk,) = synced
+    assert on_disk == path.read_bytes()
+    assert b'"announced"' in on_disk
+
+
+@pytest.mark.parametrize("listens", [False, True])
+def test_reports_are_kept_if_the_scheduler_listens(begin, path, listens):
+    journal = begin(keeps_reports=listens)
+    journal.handled(Reported(1.0, "e/0", 1, 1, {"mean_loss": float("nan")}), [])
+    journal.handled(Ticked(1.5), [])
+    journal.closed(0)
+    assert len(list(read_history(path).handled())) == listens
+
+
+def test_a_disk_that_is_full_ends_nothing_and_is_made_up_for(begin, path, monkeypatch):
+    journal = begin()
+    pwrite = os.pwrite
+
+    def a_little_of_it(file, data, offset):
+        return pwrite(file, data[:20], offset)
+
+    monkeypatch.setattr(os, "pwrite", a_little_of_it)
+    journal.handled(*BEGAN)
+    journal.handled(*BEGAN)
+    (warning,) = begin.warned
+    assert f"cannot be written ([Errno {errno.ENOSPC}]" in warning
+    assert list(read_history(path).handled()) == []
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    journal.handled(*ENDED)
+    assert len(list(read_history(path).handled())) == 3
+
+
+# ── Who has it ─────
+
+
+def test_two_drivers_never_have_one_sweep(begin, path):
+    begin()
+    with pytest.raises(HeldError, match="process 42 on host, since 1970-01-01"):
+        open_locked(path, lambda: False)
+
+
+def test_a_second_driver_may_wait_for_the_first(path):
+    file = create_locked(path)
+    asked = []
+
+    def waits():
+        asked.append(1)
+        file.close()  # as the end of its process does
+        return True
+
+    open_locked(path, waits).close()
+    assert asked == [1]
+
+
+def test_a_driver_that_is_killed_lets_go(path):
+    code = (
+        "import sys, time; from pathlib import Path; from tune_tasks.sweep.journal import create_locked\n"
+        "file = create_locked(Path(sys.argv[1])); print('held', flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"held\n"
+        with pytest.raises(HeldError, match="just being begun"):
+            open_locked(path, lambda: False)
+        process.kill()
+        process.wait()
+        open_locked(path, lambda: False).close()
+
+
+def test_only_the_user_may_read_it(begin, path):
+    begin()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_latest_sweep_is_first(tmp_path):
+    for sweep in ("2026-01-02", "2026-01-03", "2026-01-01"):
+        create_locked(journal_path(tmp_path, sweep)).close()
+    assert [p.parent.name for p in journals_in(tmp_path)] == [
+        "2026-01-03",
+        "2026-01-02",
+        "2026-01-01",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        ([], "says nothing"),
+        (['{"kind": "closed", "time": 1, "unfinished": 0}'], "says nothing"),
+        (['{"kind": "of the future"}'], "does not know"),
+        (["5"], "does not know"),
+    ],
+)
+def test_what_is_no_journal_is_refused(texts, said, path):
+    with pytest.raises(UsageError, match=said):
+        history_of([line_of(text) for text in texts], path)

@@ -1,0 +1,227 @@
+"""Outlives the driver of a sweep, and starts another one if it dies.
+
+A driver may die at any moment: Ray's C++ part ends the process that it is in if the cluster's head
+dies, and the kernel ends it if the memory runs out. So the process that the user has started is a
+small one that has no thread, no connection and no code of the user's. The driver is its child,
+forked before anything was started, so that it begins as fast as if there were no supervisor.
+
+A signal reaches the driver once: what a terminal sends goes to both of them, and is not forwarded;
+what another process sends to the supervisor alone is.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, NoReturn
+
+from tune_tasks.commands.command import EXIT_FAILED, EXIT_INTERRUPTED
+
+MOST_DEATHS = 3
+"""Drivers that may die one after the other without any progress."""
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_ASKS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+_HEARD = {*_ASKS, signal.SIGCHLD}
+
+
+class Lifeline:
+    """The driver's side of the pipe to its supervisor."""
+
+    def __init__(self, pipe: IO[str]) -> None:
+        self._pipe = pipe
+
+    def sweep_began(self, journal: Path) -> None:
+        """Tell which sweep is to go on if this driver dies."""
+        self._tell({"journal": str(journal)})
+
+    def ended(self) -> None:
+        """Tell that the driver ends by itself: it has said what there was to say."""
+        self._tell({"ended": True})
+
+    def _tell(self, news: dict[str, object]) -> None:
+        with suppress(OSError):  # the supervisor has been killed
+            print(json.dumps(news), file=self._pipe, flush=True)
+
+
+Began = Callable[[Path], object]
+"""Told the path of the sweep's journal, once there is one."""
+
+Drive = Callable[[Began, str | None], int]
+"""Runs a sweep, a new one or the one with this id; returns the exit code.
+
+What it raises comes out of `supervise`, in the child.
+"""
+
+
+@dataclass
+class _Told:
+    """What drivers have told, the last word of each kind."""
+
+    journal: Path | None = None
+    ended: bool = False
+
+
+def supervise(drive: Drive) -> int:
+    """Run a sweep in a child process, in another one if that dies; returns the exit code.
+
+    Args:
+        drive: Called in the child; must be called before this process has started a thread.
+    """
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
+    told = _Told()
+    deaths = 0
+    done = 0
+    while True:
+        child = _Child(drive, told)
+        status = child.attend()
+        if told.ended:
+            code = os.waitstatus_to_exitcode(status)
+            return code if code >= 0 else EXIT_FAILED
+        end_orphans()
+        if child.is_asked_to_end:
+            return EXIT_INTERRUPTED
+        before, done = done, _trials_done(told.journal)
+        deaths = 1 if done > before else deaths + 1
+        if told.journal is None or deaths >= MOST_DEATHS:
+            _say(f"{_death(status)}{_hint(told.journal)}")
+            return EXIT_FAILED
+        _say(f"{_death(status)}; another one goes on with the sweep")
+
+
+class _Child:
+    """A driver's process.
+
+    Attributes:
+        is_asked_to_end: Whether somebody has asked for the sweep's end.
+    """
+
+    def __init__(self, drive: Drive, told: _Told) -> None:
+        self._told = told
+        self.is_asked_to_end = False
+        reading, writing = os.pipe()
+        supervisor = os.getpid()
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.close(reading)
+            _be_the_driver(drive, os.fdopen(writing, "w"), told.journal, supervisor)
+        os.close(writing)
+        self._news = os.fdopen(reading)
+
+    def attend(self) -> int:
+        """Wait for the end of the process, and pass on what it is asked for; returns its status."""
+        while True:
+            info = signal.sigwaitinfo(_HEARD)
+            number = signal.Signals(info.si_signo)
+            if number in _ASKS:
+                self._pass_on(number, by_process=info.si_code <= 0)
+            status = self._reaped()
+            if status is not None:
+                self._hear()
+                return status
+
+    def _pass_on(self, number: signal.Signals, *, by_process: bool) -> None:
+        self.is_asked_to_end = True
+        if number is signal.SIGHUP:
+            os.kill(self._pid, signal.SIGTERM)  # the terminal has gone: the sweep ends in order
+        elif by_process:
+            os.kill(self._pid, number)
+
+    def _reaped(self) -> int | None:
+        """Return the status of the driver if it has ended; lets go of everybody else who has."""
+        with suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == self._pid:
+                    return status
+                if pid == 0:
+                    break
+        return None
+
+    def _hear(self) -> None:
+        # Not to its end: processes that the driver has started may hold the pipe, too.
+        os.set_blocking(self._news.fileno(), False)
+        with suppress(BlockingIOError, TypeError):
+            for line in self._news:
+                news = json.loads(line)
+                self._told.ended |= news.get("ended", False)
+                if "journal" in news:
+                    self._told.journal = Path(news["journal"])
+        self._news.close()
+
+
+def _be_the_driver(drive: Drive, pipe: IO[str], journal: Path | None, supervisor: int) -> NoReturn:
+    """Run the sweep and end this process, as if it had been started by the user."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the supervisor asks for what it means
+    if os.getppid() != supervisor:  # it was killed before it could be noticed
+        os.kill(os.getpid(), signal.SIGTERM)
+    lifeline = Lifeline(pipe)
+    try:
+        sys.exit(drive(lifeline.sweep_began, journal.parent.name if journal else None))
+    finally:
+        lifeline.ended()
+
+
+def _trials_done(journal: Path | None) -> int:
+    """How many attempts have ended, as far as the journal says."""
+    if journal is None:
+        return 0
+    with suppress(OSError):
+        return journal.read_bytes().count(b'"kind":"keep end"')
+    return 0
+
+
+def end_orphans() -> None:
+    """End what a dead driver has left of its Ray: this process has inherited it.
+
+    Our Prefect server stays. Other sweeps may use it, and it ends by itself if none does.
+    """
+    for pid in _children():
+        with suppress(OSError):
+            if _is_of_ray(pid):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _children() -> Iterator[int]:
+    tasks = Path("/proc/self/task") / str(os.getpid()) / "children"
+    with suppress(OSError):
+        yield from map(int, tasks.read_text().split())
+
+
+def _is_of_ray(pid: int) -> bool:
+    command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    return command.startswith(b"ray::") or b"/ray/" in command
+
+
+def _death(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+    return f"the sweep's driver {how}"
+
+
+def _hint(journal: Path | None) -> str:
+    if journal is None:
+        return " before the sweep had begun"
+    sweep = journal.parent.name
+    return f", {MOST_DEATHS} times in a row: `tune-tasks run --resume {sweep}` goes on from there"
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def _prctl(option: int, value: int) -> None:
+    """Linux alone has it; elsewhere an orphan is not noticed."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)

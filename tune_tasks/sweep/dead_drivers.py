@@ -1,0 +1,77 @@
+"""Closes in Prefect what the dead drivers of a sweep have left open there."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import State, StateType
+from prefect.client.schemas.sorting import TaskRunSort
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Crashed
+
+logger = logging.getLogger(__name__)
+
+_OPEN = [
+    StateType.SCHEDULED,
+    StateType.PENDING,
+    StateType.RUNNING,
+    StateType.PAUSED,
+    StateType.CANCELLING,
+]
+_PAGE = 200
+
+
+def close_flow_runs(flow_run_ids: Iterable[str], message: str) -> None:
+    """Set the state of flow runs, and of what was running in them, to Crashed.
+
+    Those that have ended, or that the server does not know, stay as they are. Raises nothing if the
+    server is away.
+
+    Args:
+        flow_run_ids: The flow runs.
+        message: Why.
+    """
+    try:
+        with get_client(sync_client=True) as client:
+            for flow_run_id in flow_run_ids:
+                _close(client, UUID(flow_run_id), message)
+    except Exception as exc:  # noqa: BLE001 - how an earlier driver looks in Prefect ends no sweep
+        logger.warning("Prefect: cannot close the runs of an earlier driver: %s", exc)
+
+
+def _close(client: SyncPrefectClient, flow_run_id: UUID, message: str) -> None:
+    try:
+        state = client.read_flow_run(flow_run_id).state
+    except ObjectNotFound:
+        return
+    if state is None or state.is_final():
+        return
+    crashed: State[Any] = Crashed(message=message)
+    while ids := _open_task_runs(client, flow_run_id):
+        for task_run_id in ids:
+            client.set_task_run_state(task_run_id, crashed, force=True)
+    client.set_flow_run_state(flow_run_id, crashed, force=True)
+
+
+def _open_task_runs(client: SyncPrefectClient, flow_run_id: UUID) -> list[UUID]:
+    """One page of them."""
+    found = client.read_task_runs(
+        flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id])),
+        task_run_filter=TaskRunFilter(
+            state=TaskRunFilterState(type=TaskRunFilterStateType(any_=_OPEN))
+        ),
+        sort=TaskRunSort.ID_DESC,
+        limit=_PAGE,
+    )
+    return [task_run.id for task_run in found]

@@ -1,0 +1,222 @@
+"""The journal of a sweep: what its driver was told, and what it decided, in order.
+
+`<results>/.sweeps/<sweep>/journal.jsonl`. It is the one thing that a sweep goes on from: the core
+is given the same events again, and knows what it knew. Prefect and MLflow show what stands here.
+
+Nothing is done before the event that it follows from is on the disk. A driver holds a lock on the
+file as long as it lives, so that no two of them work on one sweep.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from pydantic import ValidationError
+
+from tune_tasks.errors import UsageError
+from tune_tasks.model.files import try_lock
+from tune_tasks.sweep.events import Event, Reported, Ticked
+from tune_tasks.sweep.instructions import Instruction
+from tune_tasks.sweep.journal_entries import (
+    VERSION,
+    ClosedEntry,
+    DriverEntry,
+    Entry,
+    HandledEntry,
+    History,
+    SweepEntry,
+    entry_from_json,
+    entry_to_json,
+)
+from tune_tasks.sweep.journal_file import JournalFile, read_entries
+
+FOLDER = ".sweeps"
+FILE = "journal.jsonl"
+_LOOK_S = 0.5
+
+
+class HeldError(UsageError):
+    """Another driver has the sweep in hand."""
+
+
+class Journal:
+    """A sweep's journal, in the hands of this driver until its process ends.
+
+    Used from the driver's main thread. A disk that is full, or has gone, does not end the sweep:
+    the entries are kept and written later.
+
+    Args:
+        path: Where the file is.
+        file: The file, locked.
+        size: Bytes up to the end of its last entry.
+        warn: Told, once, if the journal cannot be written.
+        keeps_reports: Whether the scheduler listens to reports, so that it must hear them again.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        file: BinaryIO,
+        size: int,
+        warn: Callable[[str], None],
+        *,
+        keeps_reports: bool,
+    ) -> None:
+        self._file = JournalFile(file, path.parent, size)
+        self._warn = warn
+        self._keeps_reports = keeps_reports
+        self._is_failing = False
+
+    def began(self, entry: SweepEntry | DriverEntry) -> None:
+        """Add what begins, on the disk when it returns.
+
+        Raises:
+            OSError: If it cannot be written: a sweep does not begin without a journal.
+        """
+        self._file.append(entry_to_json(entry))
+        self._file.sync()
+
+    def handled(self, event: Event, then: Sequence[Instruction]) -> None:
+        """Add what the core was told; on the disk when it returns, if something follows from it."""
+        if not then and not self._matters(event):
+            return
+        self._file.append(entry_to_json(HandledEntry(event, tuple(then))))
+        if then:
+            self._sync()
+
+    def closed(self, unfinished: int) -> None:
+        """Add the end of the sweep."""
+        self._file.append(entry_to_json(ClosedEntry(time.time(), unfinished)))
+        self._sync()
+
+    def _matters(self, event: Event) -> bool:
+        """Whether the core must be told again of an event from which nothing followed.
+
+        A tick changes nothing. A report is for the scheduler; there are millions of them.
+        """
+        if isinstance(event, Reported):
+            return self._keeps_reports
+        return not isinstance(event, Ticked)
+
+    def _sync(self) -> None:
+        try:
+            self._file.sync()
+            self._is_failing = False
+        except OSError as exc:
+            if not self._is_failing:
+                self._warn(
+                    f"the sweep's journal cannot be written ({exc}); the sweep goes on, and could"
+                    " not be resumed from here if it died before that is mended"
+                )
+            self._is_failing = True
+
+
+def journal_path(results: Path, sweep: str) -> Path:
+    """Where the journal of a sweep is, in the folder of all results."""
+    return results / FOLDER / sweep / FILE
+
+
+def create_locked(path: Path) -> BinaryIO:
+    """Make the file of a new journal, locked.
+
+    Raises:
+        OSError: If it cannot be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = _open(path, os.O_CREAT | os.O_EXCL)
+    try_lock(file)
+    return file
+
+
+def open_locked(path: Path, wait: Callable[[], object]) -> BinaryIO:
+    """Open the journal of an earlier driver, locked.
+
+    Args:
+        path: The file.
+        wait: Asked again and again while another driver has it: whether to wait for that one.
+
+    Raises:
+        HeldError: If another driver has it, and is not waited for; says who.
+        OSError: If it cannot be opened.
+    """
+    file = _open(path)
+    while not try_lock(file):
+        if not wait():
+            file.close()
+            raise HeldError(_who_has(path))
+        time.sleep(_LOOK_S)
+    return file
+
+
+def read_history(path: Path) -> History:
+    """Read a journal, also while a driver writes it.
+
+    Raises:
+        UsageError: If it is damaged, or was written by a later version.
+        OSError: If it cannot be read.
+    """
+    with path.open("rb") as file:
+        return history_of(file, path)[0]
+
+
+def read_sweep(path: Path) -> SweepEntry:
+    """What the sweep of a journal runs: its first entry.
+
+    Raises:
+        UsageError: If it is damaged.
+        OSError: If it cannot be read.
+    """
+    with path.open("rb") as file:
+        return history_of([file.readline()], path)[0].sweep
+
+
+def history_of(file: Iterable[bytes], path: Path) -> tuple[History, int]:
+    """What an open journal says, and the bytes up to the end of its last entry.
+
+    Raises:
+        UsageError: See `read_history`.
+    """
+    texts, size = read_entries(file, path)
+    try:
+        entries: list[Entry] = [entry_from_json(text) for text in texts]
+    except ValidationError as exc:
+        raise UsageError(
+            f"{path}: the sweep's journal has entries that this version of tune-tasks does not know"
+            f" (it writes form {VERSION}): resume with the version that began the sweep"
+        ) from exc
+    if not entries or not isinstance(entries[0], SweepEntry):
+        raise UsageError(f"{path}: the sweep's journal says nothing: the sweep had not begun")
+    return History(entries[0], [e for e in entries if not isinstance(e, SweepEntry)]), size
+
+
+def journals_in(results: Path) -> list[Path]:
+    """The journals in the folder of all results, that of the latest sweep first."""
+    return sorted(results.glob(f"{FOLDER}/*/{FILE}"), reverse=True)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a driver has the journal in hand now."""
+    with _open(path) as file:
+        return not try_lock(file)
+
+
+def _open(path: Path, flags: int = 0) -> BinaryIO:
+    """Open for reading and writing at any place; only the user may read what a sweep runs."""
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o600), "r+b")
+
+
+def _who_has(path: Path) -> str:
+    sweep = path.parent.name
+    try:
+        last = read_history(path).drivers()[-1]
+    except (UsageError, IndexError):
+        return f"the sweep {sweep} is just being begun by another driver"
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(last.time))
+    return (
+        f"the sweep {sweep} is in the hands of another driver: process {last.pid} on {last.host},"
+        f" since {since}. It cannot be resumed while that one lives"
+    )

@@ -1,0 +1,110 @@
+"""A file of entries that survives the death of its writer at any moment.
+
+A line is one entry, a JSON object, with its length in bytes and a checksum:
+
+    {"crc":"1c291ca3","len":27,"entry":{"kind":"…"}}
+
+A process or a machine may die in the middle of a write. So what cannot be read at the end is cut:
+it was not synced, and nothing has followed from it. What cannot be read before the last entry was
+damaged by something else. That is an error, because what comes after it cannot be understood
+without it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+from tune_tasks.errors import UsageError
+from tune_tasks.model.files import sync_folder
+
+_LINE = re.compile(rb'\{"crc":"([0-9a-f]{8})","len":(\d{1,12}),"entry":(.*)\}\n', re.DOTALL)
+
+
+def line_of(entry: str) -> bytes:
+    """An entry, JSON without a line break, as the file has it."""
+    data = entry.encode()
+    return b'{"crc":"%08x","len":%d,"entry":%s}\n' % (zlib.crc32(data), len(data), data)
+
+
+def entry_of(line: bytes) -> str | None:
+    """The entry of a line; None if the line is not whole."""
+    match = _LINE.fullmatch(line)
+    if match is None:
+        return None
+    checksum, length, data = match.groups()
+    is_whole = int(length) == len(data) and int(checksum, 16) == zlib.crc32(data)
+    return data.decode() if is_whole else None
+
+
+def read_entries(file: Iterable[bytes], name: object) -> tuple[list[str], int]:
+    """The entries of a file, and the bytes up to the end of the last one.
+
+    Args:
+        file: Its lines.
+        name: What the file is called in an error.
+
+    Raises:
+        UsageError: If a line before the last entry is damaged; names the line.
+    """
+    entries: list[str] = []
+    size = 0
+    damaged = 0
+    for number, line in enumerate(file, 1):
+        entry = entry_of(line)
+        if entry is None:
+            damaged = damaged or number
+        elif damaged:
+            raise UsageError(
+                f"{name}:{damaged}: the sweep's journal is damaged: this line does not fit its own"
+                " length and checksum. The sweep cannot go on from it; the trials' results are in"
+                " their folders"
+            )
+        else:
+            entries.append(entry)
+            size += len(line)
+    return entries, size
+
+
+class JournalFile:
+    """Appends entries. Used in the driver, from its main thread.
+
+    Args:
+        file: The file, open for reading and writing, but not for appending.
+        folder: The folder that it is in.
+        size: Bytes up to the end of its last entry; what comes after them is cut.
+    """
+
+    def __init__(self, file: BinaryIO, folder: Path, size: int) -> None:
+        self._file = file
+        self._size = size
+        self._unwritten = b""
+        file.truncate(size)
+        os.fsync(file.fileno())
+        sync_folder(folder)
+
+    def append(self, entry: str) -> None:
+        """Add an entry, which `sync` writes."""
+        self._unwritten += line_of(entry)
+
+    def sync(self) -> None:
+        """Have every entry on the disk.
+
+        Raises:
+            OSError: If they cannot be written. They are kept, and the next call tries them again;
+                the file has none of them, or a torn end.
+        """
+        if not self._unwritten:
+            return
+        # At a fixed place: a write that failed in the middle is written over by the next one.
+        written = os.pwrite(self._file.fileno(), self._unwritten, self._size)
+        if written < len(self._unwritten):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fdatasync(self._file.fileno())
+        self._size += written
+        self._unwritten = b""

@@ -1,0 +1,171 @@
+"""Goes on with a sweep that an earlier driver has begun, from its journal and its files."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from tune_tasks.model.files import AttemptPaths
+from tune_tasks.model.masking import masked_spec
+from tune_tasks.model.result_file import read_progress
+from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
+from tune_tasks.search.scheduler import Scheduler
+from tune_tasks.servers.mlflow_client import without_password
+from tune_tasks.sweep.beginning import Beginning
+from tune_tasks.sweep.core import Core
+from tune_tasks.sweep.events import AttemptEnded, StartFailed
+from tune_tasks.sweep.journal import Journal, create_locked, history_of, open_locked
+from tune_tasks.sweep.journal_entries import DriverEntry, HandledEntry, SweepEntry
+from tune_tasks.sweep.plan import Plan
+from tune_tasks.sweep.records import Attempt, TrialRecord
+from tune_tasks.tracking.info import SweepInfo
+
+
+@dataclass(frozen=True)
+class Takeover:
+    """How a driver goes on with the sweep of an earlier one.
+
+    Attributes:
+        at: The last time on the clock of the events.
+        retry_failed: Whether failed trials are given another attempt.
+    """
+
+    at: float
+    retry_failed: bool
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A sweep in the hands of this driver.
+
+    Attributes:
+        journal: Its journal.
+        takeover: How it goes on; None if it is a new one.
+        handled: What its core was told under earlier drivers.
+    """
+
+    journal: Journal
+    takeover: Takeover | None = None
+    handled: Sequence[HandledEntry] = ()
+
+    def replay(self, core: Core) -> None:
+        """Have the core know what it knew."""
+        for entry in self.handled:
+            core.replay(entry.event, entry.then)
+
+
+def take(
+    beginning: Beginning,
+    plan: Plan,
+    info: SweepInfo,
+    scheduler: Scheduler,
+    warn: Callable[[str], None],
+    wait: Callable[[], object],
+) -> Taken:
+    """Take a sweep in hand, until this process ends.
+
+    Args:
+        beginning: Which sweep.
+        plan: What it runs.
+        info: Names and folders.
+        scheduler: Of the sweep.
+        warn: Told if the journal cannot be written later.
+        wait: While another driver has the sweep: whether to wait for its end.
+
+    Raises:
+        HeldError: If another driver has the sweep, and is not waited for.
+        UsageError: If its journal cannot be read.
+        OSError: If its journal cannot be written.
+    """
+    listens = type(scheduler).on_result is not Scheduler.on_result
+    if beginning.earlier is None:
+        file: BinaryIO = create_locked(beginning.path)
+        journal = Journal(beginning.path, file, 0, warn, keeps_reports=listens)
+        journal.began(_sweep_entry(beginning, plan, info))
+        journal.began(_driver_entry(info, 0.0))
+        return Taken(journal)
+    file = open_locked(beginning.path, wait)
+    history, size = history_of(file, beginning.path)
+    journal = Journal(beginning.path, file, size, warn, keeps_reports=listens)
+    takeover = Takeover(history.last_at(), beginning.retry_failed)
+    journal.began(_driver_entry(info, takeover.at))
+    return Taken(journal, takeover, list(history.handled()))
+
+
+def _sweep_entry(beginning: Beginning, plan: Plan, info: SweepInfo) -> SweepEntry:
+    return SweepEntry(
+        beginning.sweep,
+        info.flow_run_id,
+        str(info.cwd),
+        beginning.request.parameters(),
+        masked_spec(plan.given),
+        masked_spec(plan.source),
+        beginning.drawn_seed,
+    )
+
+
+def _driver_entry(info: SweepInfo, at: float) -> DriverEntry:
+    code = {name: e.code for name, e in info.experiments.items() if e.code}
+    return DriverEntry(
+        at,
+        time.time(),
+        socket.gethostname(),
+        os.getpid(),
+        info.flow_run_id,
+        without_password(info.tracking_uri),
+        _packages(),
+        code,
+    )
+
+
+def _packages() -> dict[str, str]:
+    """The versions of everything that is installed, as its folders are named.
+
+    `importlib.metadata` reads a file of each, which takes the better part of a second.
+    """
+    folders = [found.stem for path in sys.path for found in Path(path).glob("*.dist-info")]
+    return dict(sorted(name.split("-", 1) for name in folders if "-" in name))
+
+
+def records_of(core: Core, info: SweepInfo) -> Iterator[TrialRecord]:
+    """The records of the trials that were started, as the journal and the files have them."""
+    for key, number in core.begun().items():
+        if number == 0:  # it was taken back before its process ran
+            continue
+        trial = core.trial(key)
+        paths = AttemptPaths.of(info.experiments[trial.experiment].folder, trial, number)
+        attempt = Attempt(number, paths, None, None, submitted_time=time.time(), is_orphan=True)
+        yield TrialRecord(trial, attempt, outcome=core.outcome(key))
+
+
+def end_of_orphan(trial: Trial, attempt: Attempt, at: float) -> AttemptEnded | StartFailed:
+    """How an attempt that had no driver any more has ended.
+
+    Its process has died with its driver, or soon after it. It may have ended well before.
+    """
+    if not attempt.paths.folder.is_dir():
+        return StartFailed(at, trial.key, attempt.number)
+    reports = read_progress(attempt.paths.results).reports
+    outcome = attempt.paths.read_outcome()
+    if outcome is None or outcome.reports > reports:
+        outcome = lost(reports)
+    return AttemptEnded(at, trial.key, attempt.number, outcome)
+
+
+def lost(reports: int) -> Outcome:
+    """The end of an attempt whose driver has died."""
+    reason = "the sweep's driver died, and the attempt with it"
+    return Outcome(TrialState.TERMINATED, EndedBy.CANCELLED, reason, reports=reports)
+
+
+def has_its_reports(record: TrialRecord) -> bool:
+    """Whether the reports of a trial that has ended are still on the disk."""
+    assert record.attempt is not None
+    assert record.outcome is not None
+    return read_progress(record.attempt.paths.results).reports >= record.outcome.reports
