@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tune_tasks.model.failure import Failure, FailureCause
 from tune_tasks.model.files import AttemptPaths, write_aside
 from tune_tasks.model.trial import (
     EndedBy,
@@ -112,6 +113,15 @@ def test_a_long_name_is_cut_where_it_is_shown_and_keeps_its_index():
     assert attempt_name(trial(), 2) == "script_mnist_0 (attempt 2)"
 
 
+def test_an_outcome_says_why_it_failed_and_an_old_one_does_not():
+    failed = Outcome.failed(
+        Failure(FailureCause.EXCEPTION, "bad", ("ValueError", "Exception")), "ValueError: bad", 3
+    )
+    assert Outcome.from_json(failed.to_json()) == failed
+    old = '{"state": "ERROR", "ended_by": "error", "stop_reason": "error", "error": "x", "reports": 1}'
+    assert Outcome.from_json(old).failure is None
+
+
 def test_a_file_that_cannot_be_written_leaves_no_half_of_it(tmp_path):
     (tmp_path / "a").mkdir()
     with pytest.raises(IsADirectoryError):
@@ -141,6 +151,8 @@ def test_each_attempt_has_its_own_folder(tmp_path):
         '{"state": "ERROR", "ended_by": "error", "stop_reason": 5}',
         '{"state": "ERROR", "ended_by": "error", "stop_reason": "", "error": ["x"]}',
         '{"state": "ERROR", "ended_by": "error", "stop_reason": "", "reports": "3"}',
+        '{"state": "ERROR", "ended_by": "error", "stop_reason": "", "failure": "out_of_memory"}',
+        '{"state": "ERROR", "ended_by": "error", "stop_reason": "", "failure": {"cause": "x"}}',
     ],
 )
 def test_a_broken_outcome_is_none(tmp_path, text):

@@ -175,7 +175,9 @@ def test_an_async_train_is_refused(run):
 
 def test_a_traceback_begins_in_user_code(run, tmp_path):
     script = tmp_path / "s.py"
-    raised = run("def train(c, r):\n    1 / 0").error
+    outcome = run("def train(c, r):\n    1 / 0")
+    assert next(outcome.failure.texts()) == "ZeroDivisionError: division by zero"
+    raised = outcome.error
     assert raised.startswith(
         f'Traceback (most recent call last):\n  File "{script}", line 2, in train\n    1 / 0'
     )

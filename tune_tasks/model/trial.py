@@ -9,10 +9,13 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from tune_tasks.model.failure import Failure
 from tune_tasks.model.stopping import Criterion
 from tune_tasks.model.text import ONE_LINE, one_line, showable
 from tune_tasks.model.timeouts import STOP_GRACE_S
 
+NOT_TRIED_AGAIN = "not tried again"
+"""In the stop reason of a trial that could have been tried again, before the reason why not."""
 _FOLDER_NAME_LENGTH = 100
 _TRACEBACK = "Traceback (most recent call last):\n"
 _FRAME = '\n  File "'
@@ -26,6 +29,10 @@ class TrialState(StrEnum):
     RUNNING = "RUNNING"
     TERMINATED = "TERMINATED"
     ERROR = "ERROR"
+
+
+ENDED = (TrialState.TERMINATED, TrialState.ERROR)
+"""The states of a trial that has ended."""
 
 
 class EndedBy(StrEnum):
@@ -155,6 +162,8 @@ class Outcome:
         stop_reason: The same for people: `mean_accuracy 0.991 >= 0.99 after 340 timesteps`.
         error: The traceback or the cause, if the state is ERROR.
         reports: How many reports were kept.
+        failure: Why it failed, as rules take it, if the state is ERROR; None in the files of older
+            releases.
     """
 
     state: TrialState
@@ -162,6 +171,7 @@ class Outcome:
     stop_reason: str
     error: str | None = None
     reports: int = 0
+    failure: Failure | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stop_reason", one_line(self.stop_reason))
@@ -172,6 +182,11 @@ class Outcome:
     def error_summary(self) -> str:
         """The error's last line: the exception itself."""
         return last_line(self.error or "")
+
+    @classmethod
+    def failed(cls, failure: Failure, error: str, reports: int) -> Outcome:
+        """Return the end of an attempt that has failed; `error` is for people."""
+        return cls(TrialState.ERROR, EndedBy.ERROR, "error", error, reports, failure)
 
     @classmethod
     def from_json(cls, text: str) -> Outcome:
@@ -186,6 +201,8 @@ class Outcome:
                 raise ValueError("not an outcome: not every value has its type")
             data["state"] = TrialState(data["state"])
             data["ended_by"] = EndedBy(data["ended_by"])
+            if data.get("failure") is not None:
+                data["failure"] = Failure.from_data(data["failure"])
             return cls(**data)
         except (AttributeError, KeyError, TypeError, RecursionError) as exc:
             raise ValueError(f"not an outcome: {exc}") from exc

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import ray
 from prefect.client.schemas.objects import State
-from ray.exceptions import OutOfMemoryError, WorkerCrashedError
+from ray.exceptions import (
+    LocalRayletDiedError,
+    NodeDiedError,
+    ObjectLostError,
+    OutOfMemoryError,
+    WorkerCrashedError,
+)
 
+from tune_tasks.model.failure import Failure, FailureCause
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import read_progress
-from tune_tasks.model.trial import EndedBy, Outcome, TrialState
+from tune_tasks.model.trial import Outcome, TrialState
 from tune_tasks.sweep.records import Attempt, TrialRecord
 
 _LOG_TAIL_CHARACTERS = 2_000
 # Python lists its extension modules after the line that says what killed it: there may be hundreds.
 _LOOKED_AT_BYTES = 64_000
 _UNKNOWN = "killed from outside, out of memory, or os._exit()"
+_OUT_OF_MEMORY = "out of memory: Ray ended the trial's process, because its machine ran short"
+_LOST = "the trial's machine was lost"
+_GONE = (NodeDiedError, LocalRayletDiedError, ObjectLostError)
+"""What Ray raises if a task's machine has gone; the last one if its result was there, too."""
 
 
 def outcome_of(record: TrialRecord, attempt: Attempt) -> Outcome:
@@ -28,7 +39,8 @@ def outcome_of(record: TrialRecord, attempt: Attempt) -> Outcome:
         return _outcome_of_dead(record, attempt, exc)
     data = getattr(state.data, "result", state.data)
     if state.is_crashed() or not isinstance(data, dict):
-        return _error(attempt, f"Prefect could not run the trial's task: {state.message}")
+        said = f"Prefect could not run the trial's task: {state.message}"
+        return _failed(attempt, Failure(FailureCause.EXCEPTION, said), said)
     if "unbegun" in data:
         return Outcome.from_json(data["unbegun"])
     attempt.closed_itself = True
@@ -45,20 +57,31 @@ def _outcome_of_dead(record: TrialRecord, attempt: Attempt, exc: Exception) -> O
         reports = read_progress(attempt.paths.results).reports
         return Outcome(TrialState.TERMINATED, stop.ended_by, stop.reason, reports=reports)
     if isinstance(exc, OutOfMemoryError):
-        return _error(attempt, f"out of memory: {exc}")
-    if not isinstance(exc, WorkerCrashedError):
-        return _error(attempt, f"{type(exc).__name__}: {exc}")
+        failure = Failure(FailureCause.OUT_OF_MEMORY, str(exc))
+        return _failed(attempt, failure, f"{exc}\n\n{_OUT_OF_MEMORY}")
+    if isinstance(exc, _GONE):
+        failure = Failure(FailureCause.MACHINE_LOST, str(exc))
+        return _failed(attempt, failure, f"{exc}\n\n{_LOST}")
+    if isinstance(exc, WorkerCrashedError):
+        return _crashed(attempt)
+    return _failed(attempt, Failure.of(exc), f"{type(exc).__name__}: {exc}")
+
+
+def _crashed(attempt: Attempt) -> Outcome:
+    """The end of an attempt whose process is gone, and did not say why."""
     log = _end_of_log(attempt.paths)
-    cause = f"the trial's process died: {_fatal_error(log) or _UNKNOWN}"
+    how = _fatal_error(log) or _UNKNOWN
+    failure = Failure(FailureCause.PROCESS_DIED, how)
+    error = f"the trial's process died: {how}"
     if log:
         tail = log[-_LOG_TAIL_CHARACTERS:].lstrip()
-        cause = f"The end of its log ({attempt.paths.log}):\n{tail}\n\n{cause}"
-    return _error(attempt, cause)
+        error = f"The end of its log ({attempt.paths.log}):\n{tail}\n\n{error}"
+    return _failed(attempt, failure, error)
 
 
-def _error(attempt: Attempt, cause: str) -> Outcome:
+def _failed(attempt: Attempt, failure: Failure, error: str) -> Outcome:
     reports = read_progress(attempt.paths.results).reports
-    return Outcome(TrialState.ERROR, EndedBy.ERROR, "error", cause, reports)
+    return Outcome.failed(failure, error, reports)
 
 
 def _end_of_log(paths: AttemptPaths) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 from tune_tasks.errors import TrainableError, TrialStopped, TuneError
+from tune_tasks.model.failure import Failure, FailureCause
 from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, TrialState
 from tune_tasks.trial.forking import children_as_outside, children_end_here
 from tune_tasks.trial.interrupter import Interrupter
@@ -68,10 +69,12 @@ class _End:
     Attributes:
         error: The traceback or the reason, if it has failed.
         raised: The class of the exception that it raised; empty if it has exited.
+        failure: The same as `error`, as rules take it.
     """
 
     error: str | None = None
     raised: str = ""
+    failure: Failure | None = None
 
 
 def run_train(
@@ -97,13 +100,13 @@ def run_train(
     count = reports.progress.reports
     lost = reports.close()
     if lost:
-        return _failed(_with_what_was_lost(end.error, lost), count)
+        return _failed(end.failure, _with_what_was_lost(end.error, lost), count)
     if stop:
         return _stopped(stop, end, count)
     if end.error:
-        return _failed(end.error, count)
+        return _failed(end.failure, end.error, count)
     if count == 0:
-        return _failed(_NO_REPORT, count)
+        return _failed(None, _NO_REPORT, count)
     return Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned", reports=count)
 
 
@@ -128,17 +131,20 @@ def _run_user_code(
     except SystemExit as exc:
         if exc.code in (None, 0):
             return _End()
-        return _End(user_traceback(exc) + _argparse_message(exc))
+        error = user_traceback(exc) + _argparse_message(exc)
+        return _End(error, failure=Failure.of(exc))
     except BaseException as exc:  # noqa: BLE001 - whatever user code raises is the trial's error
         # Ray's native code makes a plain KeyboardInterrupt of the interrupter's exception.
         if interrupter.has_raised and isinstance(exc, KeyboardInterrupt):
             return _End()
-        return _End(user_traceback(exc), type(exc).__name__)
+        return _End(user_traceback(exc), type(exc).__name__, Failure.of(exc))
     return _End()
 
 
-def _failed(error: str, count: int) -> Outcome:
-    return Outcome(TrialState.ERROR, EndedBy.ERROR, "error", error, count)
+def _failed(failure: Failure | None, error: str, count: int) -> Outcome:
+    if failure is None:
+        failure = Failure(FailureCause.EXCEPTION, error)
+    return Outcome.failed(failure, error, count)
 
 
 def _stopped(stop: Stop, end: _End, count: int) -> Outcome:

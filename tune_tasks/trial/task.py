@@ -28,6 +28,7 @@ from prefect.task_engine import run_task_sync
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.disk import NO_SPACE
+from tune_tasks.model.failure import Failure
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.timeouts import LOG_FLUSH_S
 from tune_tasks.model.trial import EndedBy, Outcome, TrialState
@@ -171,7 +172,8 @@ def unbegun_state(paths: AttemptPaths, problem: OSError) -> State[dict[str, Any]
             message=f"{outcome.error_summary}; it is started again",
             data={"outcome": outcome.to_json()},
         )
-    outcome = Outcome(TrialState.ERROR, EndedBy.ERROR, "error", cause)
+    failure = Failure.of(problem)
+    outcome = Outcome.failed(failure, cause, 0)
     return Failed(message=outcome.error_summary, data={"unbegun": outcome.to_json()})
 
 
