@@ -32,7 +32,9 @@ from tune_tasks.spec.expressions import functions as eval_language
 from tune_tasks.spec.expressions import plan_budget, run, syntax, values
 from tune_tasks.spec.json_schema import json_schema
 from tune_tasks.spec.loading import load_spec
-from tune_tasks.spec.schema import ExperimentSpec, ResourcesSpec
+from tune_tasks.spec.resources import ResourcesSpec
+from tune_tasks.spec.retry import RetryResourcesSpec, RetrySpec
+from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.sweep.planning import make_plan
 
 DOCS = Path(__file__).parent
@@ -45,6 +47,7 @@ WORDS = {
     float: "number",
     bool: "true or false",
     dict: "mapping",
+    list: "list",
     type(None): "",
 }
 
@@ -75,6 +78,16 @@ def keys() -> str:
 def resources() -> str:
     """The keys of `resources`."""
     return _key_table(ResourcesSpec)
+
+
+def retry() -> str:
+    """The keys of a rule of `retry`."""
+    return _key_table(RetrySpec)
+
+
+def retry_resources() -> str:
+    """The keys of a rule's `resources`."""
+    return _key_table(RetryResourcesSpec)
 
 
 def config() -> str:
@@ -205,7 +218,19 @@ def refused_keys() -> str:
 SECTIONS: dict[str, Callable[[], str]] = {
     function.__name__: function
     for function in (
-        *(keys, resources, config, functions, limits, metrics, errors, result, help),
+        *(
+            keys,
+            resources,
+            retry,
+            retry_resources,
+            config,
+            functions,
+            limits,
+            metrics,
+            errors,
+            result,
+            help,
+        ),
         *(experiment_names, metric_names, algorithms_gone, ignored_keys, fixed_keys, refused_keys),
     )
 }

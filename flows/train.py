@@ -35,6 +35,7 @@ def train(
     num_gpus: Count = None,
     local_dir: str = "tune_results",
     verbose: bool = False,
+    keep_going: bool = False,
     resume: str | None = None,
     retry_failed: bool = False,
 ) -> State[Any]:
@@ -62,6 +63,8 @@ def train(
         num_gpus: GPUs of a local Ray cluster. Default: the machine's.
         local_dir: Folder for the trials' files; a relative one is in the working directory.
         verbose: Show what Ray, RLlib and Prefect say.
+        keep_going: Run all trials even if the first three to end have failed with the same error
+            before any report.
         resume: The sweep that is to go on, by its id; `last` for the last unfinished one of the
             spec. Without a spec it goes on with its own.
         retry_failed: Give the failed trials of a resumed sweep another attempt.
@@ -93,6 +96,7 @@ def train(
             num_gpus=num_gpus,
             local_dir=local_dir,
             verbose=verbose,
+            keep_going=keep_going,
             resume=resume,
             retry_failed=retry_failed,
         )

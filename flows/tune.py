@@ -28,6 +28,7 @@ def tune(
     num_gpus: Count = None,
     local_dir: str = "tune_results",
     verbose: bool = False,
+    keep_going: bool = False,
     resume: str | None = None,
     retry_failed: bool = False,
 ) -> State[Any]:
@@ -47,6 +48,8 @@ def tune(
         num_gpus: GPUs of a local Ray cluster. Default: the machine's.
         local_dir: Folder for the trials' files; a relative one is in the working directory.
         verbose: Show what Ray and Prefect say.
+        keep_going: Run all trials even if the first three to end have failed with the same error
+            before any report.
         resume: The sweep that is to go on, by its id; `last` for the last unfinished one of the
             spec. Without a spec it goes on with its own.
         retry_failed: Give the failed trials of a resumed sweep another attempt.
@@ -67,6 +70,7 @@ def tune(
             num_gpus=num_gpus,
             local_dir=local_dir,
             verbose=verbose,
+            keep_going=keep_going,
             resume=resume,
             retry_failed=retry_failed,
         )

@@ -43,6 +43,7 @@ ONLY_IN_A_FILE = {
     "max_failures",
     "metric",
     "mode",
+    "retry",
     "stop_grace_s",
 }
 """The keys of an experiment that neither the command line nor the flow `train` has."""

@@ -52,6 +52,8 @@ class Experiment:
         mode: "max" or "min".
         max_concurrent_trials: The most trials that run at once; None: as many as the cluster holds.
         max_failures: Further attempts of a trial that failed.
+        retry: Rules for failures, each as a spec file has it, e.g. `{"on": "ConnectionError",
+            "wait_s": 30}`.
         stop_grace_s: Seconds a trial has to end itself once it is to stop.
         isolate: A fresh process for each trial.
         alg: "script", or an algorithm of RLlib's, such as "PPO".
@@ -72,6 +74,7 @@ class Experiment:
     mode: Literal["max", "min"] | None = None
     max_concurrent_trials: int | None = None
     max_failures: int = 0
+    retry: Sequence[Mapping[str, Any]] = field(default_factory=list)
     stop_grace_s: float = 10.0
     isolate: bool = False
     alg: str = SCRIPT
@@ -105,6 +108,7 @@ def run_experiments(
     scheduler: Scheduler | None = None,
     display: Literal["auto", "live", "classic", "none"] = "auto",
     verbose: bool = False,
+    keep_going: bool = False,
     resume: str | None = None,
     retry_failed: bool = False,
 ) -> Summary:
@@ -123,6 +127,8 @@ def run_experiments(
         scheduler: Decides which trial is next and which ends early.
         display: How the status is shown on standard output.
         verbose: Show what Ray and Prefect say.
+        keep_going: Run all trials even if the first three to end have failed with the same error
+            before any report.
         resume: The sweep that is to go on, by its id; `last` for the last unfinished one of the
             spec.
         retry_failed: Give the failed trials of a resumed sweep another attempt.
@@ -147,6 +153,7 @@ def run_experiments(
         num_gpus=num_gpus,
         local_dir=fspath(local_dir),
         verbose=verbose,
+        keep_going=keep_going,
         resume=resume,
         retry_failed=retry_failed,
     )
@@ -158,7 +165,7 @@ def run_experiments(
 
 
 def _is_left_out(key: dataclasses.Field[Any], value: object) -> bool:
-    if isinstance(value, Mapping):
+    if isinstance(value, (Mapping, list, tuple)):
         return not value
     return value is None or value is key.default
 

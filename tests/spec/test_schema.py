@@ -11,7 +11,8 @@ from tune_tasks.model.stopping import Criterion
 from tune_tasks.model.trial import Resources
 from tune_tasks.spec.json_schema import json_schema
 from tune_tasks.spec.loading import load_spec, spec_from_data
-from tune_tasks.spec.schema import ExperimentSpec, parse_size
+from tune_tasks.spec.resources import parse_size
+from tune_tasks.spec.schema import ExperimentSpec
 
 DOCUMENT = """\
 tune_mnist:
@@ -45,6 +46,16 @@ ALL_KEYS = {
     "mode": "min",
     "max_concurrent_trials": 2,
     "max_failures": 3,
+    "retry": [
+        {
+            "on": "out_of_memory",
+            "do": "retry",
+            "times": 2,
+            "counts": False,
+            "wait_s": 30,
+            "resources": {"cpu": 2, "gpu": "x2", "memory": "x1.5"},
+        }
+    ],
     "stop_grace_s": 0.5,
     "checkpoint_freq": 5,
     "checkpoint_at_end": True,
@@ -150,6 +161,22 @@ def test_every_key_in_either_form(tmp_path, name):
         ("e: {metric: a, mode: up}", "1:22: e.mode: expected 'max' or 'min', got 'up'"),
         ("e: {max_concurrent_trials: 0}", "1:28: e.max_concurrent_trials: expected a number greater than or equal to 1, got 0"),
         ("e: {max_failures: -1}", "1:19: e.max_failures: expected a number greater than or equal to 0, got -1"),
+        ("e: {retry: {on: a}}", "1:12: e.retry: expected a valid list, got {'on': 'a'}"),
+        ("e: {retry: [a]}", "1:13: e.retry.0: expected a valid mapping, got 'a'"),
+        ("e: {retry: [{do: fail}]}", "1:13: e.retry.0: lacks the key 'on', got {'do': 'fail'}"),
+        ("e: {retry: [{onn: a}]}", "1:13: e.retry.0: lacks the key 'on', got {'onn': 'a'}\nf.yaml:1:14: e.retry.0.onn: unknown key; did you mean 'on'? (known: on, do, times, counts, wait_s, resources)"),
+        ("e: {retry: [{on: 'a['}]}", "1:18: e.retry.0.on: not a regular expression: unclosed character class, at its character 2"),
+        ("e: {retry: [{on: '(a)(?=b)'}]}", "1:18: e.retry.0.on: not a regular expression: look-around, including look-ahead and look-behind, is not supported, at its character 4"),
+        ("e: {retry: [{on: ''}]}", "1:18: e.retry.0.on: expected a regular expression or a cause, got nothing"),
+        ("e: {retry: [{on: a, do: stop_swep}]}", "1:25: e.retry.0.do: got 'stop_swep'; did you mean 'stop_sweep'? (known: retry, fail, stop_sweep)"),
+        ("e: {retry: [{on: a, times: 0}]}", "1:28: e.retry.0.times: expected a number greater than or equal to 1, got 0"),
+        ("e: {retry: [{on: a, wait_s: .inf}]}", "1:29: e.retry.0.wait_s: expected a finite number, got inf"),
+        ("e: {retry: [{on: a, do: fail, wait_s: 5}]}", "1:39: e.retry.0.wait_s: says how to try again, but `do` is 'fail'; leave out one of both"),
+        ("e: {retry: [{on: a, resources: {mem: x2}}]}", "1:33: e.retry.0.resources.mem: unknown key; did you mean 'memory'? (known: cpu, gpu, memory)"),
+        ("e: {retry: [{on: a, resources: {memory: x}}]}", f"1:41: e.retry.0.resources.memory: expected {SIZE}, or a factor such as x2, got 'x'"),
+        ("e: {retry: [{on: a, resources: {memory: x0}}]}", "1:41: e.retry.0.resources.memory: expected a factor above x0, x1000 at most, got 'x0'"),
+        ("e: {retry: [{on: a, resources: {cpu: true}}]}", "1:38: e.retry.0.resources.cpu: expected a number >= 0, or a factor such as x2, got True"),
+        ("e: {retry: [{on: a, resources: {gpu: 1.5}}]}", "1:38: e.retry.0.resources.gpu: expected a fraction up to 1 or a whole number, or a factor such as x2, got 1.5"),
         ("e: {stop_grace_s: .inf}", "1:19: e.stop_grace_s: expected a finite number, got inf"),
         ("e: {isolate: on}", "1:14: e.isolate: expected a valid boolean, got 'on'"),
         (

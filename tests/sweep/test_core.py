@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import settings
@@ -13,10 +14,12 @@ from hypothesis.stateful import (
     rule,
 )
 
+from tune_tasks.model.failure import Failure, FailureCause
 from tune_tasks.model.stopping import parse_criterion
 from tune_tasks.model.timeouts import SILENCE_S
-from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, TrialState
+from tune_tasks.model.trial import EndedBy, Outcome, Resources, Stop, Trial, TrialState
 from tune_tasks.search.scheduler import Scheduler
+from tune_tasks.spec.loading import spec_from_data
 from tune_tasks.sweep.core import LOOKAHEAD, Core, CoreExperiment
 from tune_tasks.sweep.events import (
     Announced,
@@ -532,24 +535,62 @@ def test_what_is_no_event_is_refused(text):
 
 NUM_TRIALS = 4
 MAX_FAILURES = 2
+LOST = Outcome.failed(Failure(FailureCause.MACHINE_LOST, "gone"), "gone", 0)
+OUT_OF_MEMORY = Outcome.failed(Failure(FailureCause.OUT_OF_MEMORY, "full"), "full", 0)
+AWAY = Outcome.failed(Failure(FailureCause.EXCEPTION, "away", ("OSError",)), "OSError: away", 0)
+FATAL = Outcome.failed(Failure(FailureCause.EXCEPTION, "b", ("KeyError",)), "KeyError: b", 0)
+UNCOUNTED = (LOST, OUT_OF_MEMORY)
+FAILURES = [FAILED, LOST, OUT_OF_MEMORY, AWAY, FATAL]
+RULES = spec_from_data(
+    {
+        "e": {
+            "retry": [
+                {"on": "machine_lost", "counts": False},
+                {"on": "out_of_memory", "times": 3, "resources": {"memory": "x2"}},
+                {"on": "OSError", "wait_s": 20},
+                {"on": "KeyError", "do": "stop_sweep"},
+            ]
+        }
+    }
+)
+MOST_MEMORY = 4
+"""That a trial can be given; each begins with 1."""
 
 
 class AnySweep(RuleBasedStateMachine):
     """Whatever happens: a trial ends once or is pending, and a stopped sweep ends."""
 
     @initialize(
-        room=st.integers(1, 4), limit=st.none() | st.integers(1, 2), grace=st.sampled_from([0, 10])
+        room=st.integers(1, 4),
+        limit=st.none() | st.integers(1, 2),
+        grace=st.sampled_from([0, 10]),
+        keeps_going=st.booleans(),
     )
-    def begin(self, room, limit, grace):
-        def experiments():
-            keys = {"max_failures": MAX_FAILURES, "stop_grace_s": grace}
-            return {
+    def begin(self, room, limit, grace, keeps_going):
+        def make(scheduler=None):
+            keys = {
+                "max_failures": MAX_FAILURES,
+                "stop_grace_s": grace,
+                "resources": Resources(memory=1),
+            }
+            experiments = {
                 "a": experiment(NUM_TRIALS, name="a", limit=limit, **keys),
                 "b": experiment(NUM_TRIALS, name="b", **keys),
             }
+            rules = RULES.experiments["e"].rules()
+            return Core(
+                {name: replace(made, retry=rules) for name, made in experiments.items()},
+                scheduler,
+                fits=lambda trial: trial.resources.memory <= MOST_MEMORY,
+                keeps_going=keeps_going,
+            )
 
-        self.experiments, self.limit, self.room = experiments, limit, room
-        self.core = Core(experiments())
+        self.make, self.limit, self.room = make, limit, room
+        self.core = make()
+        self.not_before = Counter()
+        self.waits = Counter()
+        self.memory = {}
+        self.left = set()
         self.now = 0.0
         self.running = {}
         self.attempt_of = {}
@@ -564,6 +605,7 @@ class AnySweep(RuleBasedStateMachine):
     def tell(self, event):
         is_held = self.is_stopped or self.pause is not Pause.OFF or self.disk is not Disk.ROOMY
         instructions = self.core.handle(event)
+        self.told = event
         self.journal.append(event)
         self.answers.append(instructions)
         for wish in instructions:
@@ -572,17 +614,17 @@ class AnySweep(RuleBasedStateMachine):
                 assert not is_held
                 self.started(wish)
             elif isinstance(wish, KeepEnd):
-                self.failures[wish.trial] += wish.outcome is FAILED
-                assert self.failures[wish.trial] <= MAX_FAILURES + 1
-                if not wish.will_retry:
-                    assert wish.trial not in self.ended
-                    self.ended[wish.trial] = wish.outcome
+                self.kept(wish)
+            elif isinstance(wish, EndAll):
+                self.is_stopped = True
             elif isinstance(wish, ForgetAttempt):
                 self.attempt_of[wish.trial] -= 1
             elif isinstance(wish, KillAttempt):
                 assert self.running[wish.trial] == wish.attempt
             elif isinstance(wish, CloseSweep):
                 assert not self.running
+                is_left = self.disk is Disk.GIVEN_UP or self.pause is Pause.SUSPENDED
+                assert self.is_stopped or is_left or not self.core.pending
                 self.is_over = True
 
     def started(self, wish):
@@ -590,6 +632,35 @@ class AnySweep(RuleBasedStateMachine):
         assert wish.trial not in self.ended
         assert wish.attempt == self.attempt_of.get(wish.trial, 0) + 1
         self.running[wish.trial] = self.attempt_of[wish.trial] = wish.attempt
+        assert self.now >= self.not_before[wish.trial]
+        given = wish.resources or Resources(memory=1)
+        assert given.memory == self.memory.get(wish.trial, 1) <= MOST_MEMORY
+
+    def kept(self, wish):
+        """What the rules say of an end, said once more and in other words."""
+        key = wish.trial
+        outcome = self.told.outcome
+        has_failed = outcome in FAILURES
+        self.failures[key] += has_failed and outcome not in UNCOUNTED
+        assert self.failures[key] <= MAX_FAILURES + 1
+        is_left = has_failed and self.is_tried_again(key, outcome)
+        if not wish.will_retry:
+            assert self.is_stopped or not is_left
+            assert key not in self.ended
+            self.ended[key] = outcome
+            self.left |= {key} if is_left else set()
+        if is_left and outcome is AWAY:
+            self.waits[key] += 1
+            if wish.will_retry:
+                self.not_before[key] = self.now + 10 * 2 ** self.waits[key]
+        if is_left and outcome is OUT_OF_MEMORY:
+            self.memory[key] = 2 * self.memory.get(key, 1)
+
+    def is_tried_again(self, key, outcome):
+        if outcome is OUT_OF_MEMORY:
+            return 2 * self.memory.get(key, 1) <= MOST_MEMORY
+        is_within = self.failures[key] <= MAX_FAILURES
+        return outcome is LOST or (outcome is not FATAL and is_within)
 
     def one_that_runs(self, data):
         return data.draw(st.sampled_from(sorted(self.running.items()) or [("a/0", 99)]))
@@ -606,7 +677,10 @@ class AnySweep(RuleBasedStateMachine):
     def decided(self, data):
         self.tell(EndDecided(self.now, *self.one_that_runs(data), CRITERION))
 
-    @rule(data=st.data(), outcome=st.sampled_from([WELL, WELL, FAILED, CANCELLED, NO_SPACE]))
+    @rule(
+        data=st.data(),
+        outcome=st.sampled_from([WELL, WELL, CANCELLED, NO_SPACE, *FAILURES, AWAY, OUT_OF_MEMORY]),
+    )
     def attempt_ended(self, data, outcome):
         key, attempt = self.one_that_runs(data)
         self.running.pop(key, None)
@@ -643,7 +717,7 @@ class AnySweep(RuleBasedStateMachine):
     def driver_died(self, retry_failed, data):
         """Another one replays the journal, and tells how the attempts of the first have ended."""
         scheduler = Chooses(data.draw(st.sampled_from([0, -1])))
-        core = Core(self.experiments(), scheduler)
+        core = self.make(scheduler)
         for event, answer in zip(self.journal, self.answers, strict=True):
             core.replay(event_from_json(event_to_json(event)), answer)
         assert (core.running, core.pending) == (self.core.running, self.core.pending)
@@ -651,18 +725,19 @@ class AnySweep(RuleBasedStateMachine):
         self.is_over = self.is_stopped = False
         self.pause, self.disk = Pause.OFF, Disk.ROOMY
         for key, outcome in list(self.ended.items()):
-            failures = self.failures[key]
-            may_fail_again = retry_failed or failures <= MAX_FAILURES
-            if outcome is CANCELLED or (outcome is FAILED and may_fail_again):
+            has_failed = outcome.state is TrialState.ERROR
+            may_fail_again = retry_failed or key in self.left
+            if outcome is CANCELLED or (has_failed and may_fail_again):
                 del self.ended[key]
-                self.failures[key] = min(failures, MAX_FAILURES)
+                self.left.discard(key)
+                self.failures[key] = min(self.failures[key], MAX_FAILURES)
         self.tell(TakenOver(self.now, retry_failed))
         for key, attempt in sorted(self.running.items()):
             del self.running[key]
             if data.draw(st.booleans()):
                 self.tell(StartFailed(self.now, key, attempt))
             else:
-                outcome = data.draw(st.sampled_from([WELL, FAILED, CANCELLED]))
+                outcome = data.draw(st.sampled_from([WELL, CANCELLED, *FAILURES]))
                 self.tell(AttemptEnded(self.now, key, attempt, outcome))
         self.tell(SweepBegan(self.now, self.room - LOOKAHEAD))
 
@@ -697,7 +772,7 @@ class AnySweep(RuleBasedStateMachine):
 
     def replay(self, journal):
         """Also without ticks that changed nothing, and from the JSON form."""
-        again = Core(self.experiments())
+        again = self.make()
         for event, answer in journal:
             if answer or not isinstance(event, Ticked):
                 assert again.replay(event_from_json(event_to_json(event)), answer) == answer

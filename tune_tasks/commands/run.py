@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """See `Command`."""
     add_spec_arguments(parser)
     _add_resume_arguments(parser)
+    _add_failure_arguments(parser)
     _add_ray_arguments(parser)
     _add_output_arguments(parser)
 
@@ -88,6 +89,18 @@ def _add_resume_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_failure_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what to do about failures, beside the spec's `retry`")
+    group.add_argument(
+        "--keep-going",
+        action="store_true",
+        help=(
+            "run all trials even if the first three to end have failed with the same error before"
+            " any report"
+        ),
+    )
+
+
 def _add_ray_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("where to run")
     group.add_argument(
@@ -129,6 +142,7 @@ def _request(args: argparse.Namespace) -> Request:
         num_gpus=args.num_gpus,
         local_dir=args.local_dir,
         verbose=args.verbose,
+        keep_going=args.keep_going,
         resume=args.resume,
         retry_failed=args.retry_failed,
     )

@@ -6,13 +6,15 @@ import reprlib
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from tune_tasks.errors import Location, SpecError, did_you_mean
 from tune_tasks.model.paths import NodePath, dotted
 from tune_tasks.model.text import not_replaced
-from tune_tasks.spec.schema import ExperimentSpec, ResourcesSpec
+from tune_tasks.spec.resources import ResourcesSpec
+from tune_tasks.spec.retry import RetryResourcesSpec, RetrySpec
+from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.spec.source import Source
 
 _WORDS = {
@@ -21,6 +23,8 @@ _WORDS = {
     "expected less": "expected a number less",
     "dictionary": "mapping",
     " or instance of ResourcesSpec": "",
+    " or instance of RetrySpec": "",
+    " or instance of RetryResourcesSpec": "",
 }
 """pydantic's words, and ours; replaced in this order."""
 
@@ -72,15 +76,25 @@ def _message(error: ErrorDetails, path: NodePath) -> str:
         return f"expected an experiment: {form}; got {reprlib.repr(given)}"
     if kind == "criterion":
         return f"{error['msg']}{not_replaced(given.get(path[-1]))}"
-    if kind == "mode":
+    if kind == "missing":
+        return f"lacks the key {error['loc'][-1]!r}, got {reprlib.repr(given)}"
+    if kind in ("mode", "wrong"):
         return error["msg"]
     return f"{_in_our_words(error['msg'])}, got {reprlib.repr(given)}{not_replaced(given)}"
 
 
 def _unknown_key(path: NodePath) -> str:
-    model = ExperimentSpec if len(path) == 2 else ResourcesSpec
-    known = model.model_fields
+    known = _model_at(path).model_fields
     return f"unknown key{did_you_mean(str(path[-1]), known)} (known: {', '.join(known)})"
+
+
+def _model_at(path: NodePath) -> type[BaseModel]:
+    """What has an unknown key: an experiment, its resources, or a rule of its `retry`."""
+    if len(path) == 2:
+        return ExperimentSpec
+    if path[1] == "retry":
+        return RetrySpec if len(path) == 4 else RetryResourcesSpec
+    return ResourcesSpec
 
 
 def _in_our_words(message: str) -> str:

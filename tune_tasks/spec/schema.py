@@ -5,7 +5,6 @@ The documents and the JSON Schema follow from it.
 
 from __future__ import annotations
 
-import re
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator, model_validator
@@ -13,20 +12,11 @@ from pydantic_core import PydanticCustomError
 
 from tune_tasks.model.stopping import Criterion, parse_criterion
 from tune_tasks.model.timeouts import STOP_GRACE_S
-from tune_tasks.model.trial import Resources
+from tune_tasks.spec.resources import ResourcesSpec
+from tune_tasks.spec.retry import RetryRule, RetrySpec
 
 MAX_TRIALS = 1_000_000
 """Trials of one experiment."""
-
-_UNITS = {
-    **{"": 1, "B": 1},
-    **{"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12},
-    **{"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40},
-    **{"K": 2**10, "M": 2**20, "G": 2**30},
-}
-_MAX_MEMORY = 2**63 - 1
-_SIZE = re.compile(r"\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[A-Za-z]*)\s*")
-
 
 SCRIPT = "script"
 """The `alg` of an experiment whose trials run a script, and not an algorithm of RLlib's."""
@@ -35,60 +25,6 @@ TEMPLATES = ("_", "x-", ".")
 
 They hold what anchors name, which may be anything.
 """
-
-
-class ResourcesSpec(BaseModel):
-    """The share of the cluster that each trial occupies."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    cpu: float = Field(
-        1, ge=0, allow_inf_nan=False, description="CPUs of a trial; fractions allowed."
-    )
-    gpu: float = Field(
-        0,
-        ge=0,
-        allow_inf_nan=False,
-        description="GPUs of a trial; fractions up to 1, or whole numbers.",
-    )
-    memory: int | str = Field(
-        0, description="Memory that Ray reserves for a trial: bytes, or a text such as '2GiB'."
-    )
-
-    @field_validator("gpu")
-    @classmethod
-    def _whole_above_one(cls, gpu: float) -> float:
-        if gpu > 1 and gpu != int(gpu):
-            raise PydanticCustomError("gpu", "expected a fraction up to 1 or a whole number")
-        return gpu
-
-    @field_validator("memory", mode="before")
-    @classmethod
-    def _readable_size(cls, memory: object) -> object:
-        if not isinstance(memory, (int, str)) or parse_size(memory) is None:
-            raise PydanticCustomError(
-                "memory", "expected bytes or a size such as '2GiB' or '500MB', below 8 EiB"
-            )
-        return memory
-
-    def resources(self) -> Resources:
-        """The same as a trial has it, memory in bytes."""
-        return Resources(self.cpu, self.gpu, parse_size(self.memory) or 0)
-
-
-def parse_size(value: int | str) -> int | None:
-    """Bytes from a number or a text such as `2GiB` or `500MB`.
-
-    None if it is neither, or more than any machine has.
-    """
-    match = _SIZE.fullmatch(str(value))
-    if match is None:
-        return None
-    unit = _UNITS.get(match["unit"].upper())
-    if unit is None:
-        return None
-    size = float(match["number"]) * unit
-    return int(size) if size <= _MAX_MEMORY else None
 
 
 class ExperimentSpec(BaseModel):
@@ -136,6 +72,13 @@ class ExperimentSpec(BaseModel):
     max_failures: int = Field(
         0, ge=0, le=1000, description="How often a trial that fails is tried again."
     )
+    retry: list[RetrySpec] = Field(
+        default_factory=list,
+        description=(
+            "Rules for failures; the first that fits decides. None fits: the failure counts, and"
+            " the trial is tried again at once."
+        ),
+    )
     stop_grace_s: float = Field(
         STOP_GRACE_S,
         ge=0,
@@ -182,6 +125,10 @@ class ExperimentSpec(BaseModel):
     def criteria(self) -> tuple[Criterion, ...]:
         """The stop criteria in the file's order."""
         return tuple(parse_criterion(name, bound) for name, bound in self.stop.items())
+
+    def rules(self) -> tuple[RetryRule, ...]:
+        """What follows from which failure, in the file's order."""
+        return tuple(rule.rule() for rule in self.retry)
 
 
 def _check_criterion(name: str, bound: object) -> None:

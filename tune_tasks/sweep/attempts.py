@@ -11,6 +11,7 @@ import ray
 from prefect_ray.context import remote_options
 
 from tune_tasks.cluster.placement import placed_options, release, reserve
+from tune_tasks.cluster.placement import remote_options as options_of
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.trial import Stop, Trial, attempt_name
 from tune_tasks.recording.client import RecorderClient
@@ -26,12 +27,10 @@ class Launch:
 
     Attributes:
         trainable: What its trials call.
-        options: Ray's for the task.
         task: Prefect's task.
     """
 
     trainable: Trainable
-    options: Mapping[str, Any]
     task: Any
 
 
@@ -58,11 +57,10 @@ class Attempts:
         launch = self._launches[trial.experiment]
         assignment = Assignment(trial, number, launch.trainable, paths.folder, self._info.cwd)
         placement = reserve(trial.bundles) if trial.bundles else None
+        options = options_of(trial.resources, isolate=trial.isolate)
         if placement:
-            where = placed_options(placement, trial.bundles[0])
-        else:
-            where = {"num_cpus": trial.resources.cpu}
-        with remote_options(**{**launch.options, **where}):
+            options |= placed_options(placement, trial.bundles[0])
+        with remote_options(**options):
             future = launch.task.submit(
                 name=attempt_name(trial, number), assignment=assignment, recorder=self._recorder
             )

@@ -15,13 +15,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from tune_tasks.model.stopping import time_is_up, time_limit
 from tune_tasks.model.timeouts import SILENCE_S
-from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, TrialState
+from tune_tasks.model.trial import NOT_TRIED_AGAIN, EndedBy, Outcome, Stop, Trial, shown_name
 from tune_tasks.search.scheduler import Scheduler
+from tune_tasks.spec.retry import RetryRule
 from tune_tasks.sweep.events import (
     Announced,
     AttemptEnded,
@@ -41,6 +42,7 @@ from tune_tasks.sweep.events import (
     Ticked,
     TrainingBegan,
 )
+from tune_tasks.sweep.first_failures import FirstFailures
 from tune_tasks.sweep.instructions import (
     CloseSweep,
     EndAll,
@@ -52,6 +54,7 @@ from tune_tasks.sweep.instructions import (
     StartAttempt,
 )
 from tune_tasks.sweep.pending import Pending
+from tune_tasks.sweep.retries import Fits, Retries, Verdict, has_failed
 
 LOOKAHEAD = 2
 """Attempts that wait in Ray beyond the cluster's room, so that no CPU waits for the driver."""
@@ -68,10 +71,12 @@ class CoreExperiment:
     Attributes:
         trials: All of them; `trials[i].index` is `i`. A trial may be resolved when it is asked for.
         max_concurrent_trials: How many of them may run at once; None: as many as there is room for.
+        retry: What follows from which failure.
     """
 
     trials: Sequence[Trial]
     max_concurrent_trials: int | None = None
+    retry: Sequence[RetryRule] = ()
 
 
 @dataclass
@@ -103,23 +108,34 @@ class Core:
         experiments: By name, in the spec's order.
         scheduler: Chooses trials and ends them early. If it raises, the sweep is stopped, and
             `failure` is what it raised.
+        fits: Whether a trial can be placed that a rule gives more than it had.
+        keeps_going: Whether the sweep goes on although its first trials all fail alike.
 
     Attributes:
         stop_reason: Why the sweep was stopped; None if it was not.
+        ended_early: The same, if nobody has asked for it: its trials' failures have stopped it.
         failure: What the scheduler raised.
     """
 
     def __init__(
-        self, experiments: Mapping[str, CoreExperiment], scheduler: Scheduler | None = None
+        self,
+        experiments: Mapping[str, CoreExperiment],
+        scheduler: Scheduler | None = None,
+        *,
+        fits: Fits = lambda _trial: True,
+        keeps_going: bool = False,
     ) -> None:
         self._limits = {name: e.max_concurrent_trials for name, e in experiments.items()}
         self._scheduler = scheduler or Scheduler()
         self._pending = Pending({name: e.trials for name, e in experiments.items()})
+        self._retries = Retries({name: e.retry for name, e in experiments.items()}, fits)
+        self._keeps_going = keeps_going
+        self._first_failures = FirstFailures(keeps_going=keeps_going)
+        self._waiting: dict[str, float] = {}
         self._trials = {name: e.trials for name, e in experiments.items()}
         self._active: dict[str, _Active] = {}
         self._running: Counter[str] = Counter()
         self._attempts: dict[str, int] = {}
-        self._failures: Counter[str] = Counter()
         self._ended: dict[str, Outcome] = {}
         self._room = 0
         self._pause = Pause.OFF
@@ -130,12 +146,13 @@ class Core:
         self._kill_at = 0.0
         self._as_then: Sequence[Instruction] | None = None
         self.stop_reason: str | None = None
+        self.ended_early: str | None = None
         self.failure: Exception | None = None
 
     @property
     def pending(self) -> int:
         """How many trials are to be started, those to be tried again included."""
-        return len(self._pending)
+        return len(self._pending) + len(self._waiting)
 
     @property
     def running(self) -> list[tuple[str, int]]:
@@ -170,7 +187,7 @@ class Core:
         if key in self._active:
             return self._active[key].trial
         experiment, _, index = key.rpartition("/")
-        return self._trials[experiment][int(index)]
+        return self._retries.as_given(self._trials[experiment][int(index)])
 
     def handle(self, event: Event) -> list[Instruction]:
         """Take a fact in; returns what is to be done now, in this order.
@@ -179,6 +196,7 @@ class Core:
         """
         if self._is_over and not isinstance(event, TakenOver):
             return []
+        self._end_waits(event.at)
         instructions = [*self._take_in(event), *self._starts()]
         if self.failure and self.stop_reason is None:
             reason = f"the sweep failed: {type(self.failure).__name__}: {self.failure}"
@@ -239,7 +257,7 @@ class Core:
             case Reported():
                 return self._report(active, event)
             case AttemptEnded():
-                return self._end(active, event.outcome)
+                return self._end(active, event)
             case StartFailed():
                 return self._forget(active)
         return []
@@ -253,18 +271,21 @@ class Core:
 
     def _take_over(self, event: TakenOver) -> None:
         self.stop_reason = None
+        self.ended_early = None
         self.failure = None
+        self._first_failures = FirstFailures(keeps_going=self._keeps_going)
         self._pause = Pause.OFF
         self._disk = Disk.ROOMY
         self._has_begun = False
         self._is_over = False
-        if event.retry_failed:
-            self._give_another_attempt()
-        self._run_again([key for key in self._ended if self._is_unfinished(key)])
+        left = [key for key in self._ended if self._is_left(key, event)]
+        for key in left:
+            self._retries.give_another_attempt(self.trial(key))
+        self._run_again(left)
 
-    def _give_another_attempt(self) -> None:
-        for key, failures in self._failures.items():
-            self._failures[key] = min(failures, self.trial(key).max_failures)
+    def _is_left(self, key: str, event: TakenOver) -> bool:
+        has_another = event.retry_failed and has_failed(self._ended[key])
+        return has_another or self._is_unfinished(key)
 
     def _is_unfinished(self, key: str) -> bool:
         """Whether a trial has ended only because the sweep was stopped."""
@@ -272,13 +293,28 @@ class Core:
         return outcome.ended_by is EndedBy.CANCELLED or self._has_another(key, outcome)
 
     def _has_another(self, key: str, outcome: Outcome) -> bool:
-        failed = outcome.state is TrialState.ERROR
-        return failed and self.trial(key).is_tried_again_after(self._failures[key])
+        return has_failed(outcome) and self._retries.is_tried_again(self.trial(key))
 
     def _run_again(self, keys: list[str]) -> None:
         """Have trials that have ended pending again, in the order in which they ended."""
         for key in reversed(keys):
             del self._ended[key]
+            self._pending.put_back(self.trial(key))
+
+    # ── Waiting ─────
+
+    def _wait(self, key: str, until: float) -> None:
+        """Have a trial pending that is not to be started yet."""
+        self._waiting[key] = until
+
+    def _end_waits(self, now: float) -> None:
+        """Have those pending that need wait no longer, in the order in which their time was up."""
+        due = [key for key, until in self._waiting.items() if until <= now]
+        for key in sorted(due, key=self._waiting.__getitem__):
+            self._end_wait(key)
+
+    def _end_wait(self, key: str) -> None:
+        if self._waiting.pop(key, None) is not None:
             self._pending.put_back(self.trial(key))
 
     # ── Starting ─────
@@ -294,7 +330,11 @@ class Core:
 
     def _chosen_then(self) -> Trial | None:
         starts = (wish for wish in self._as_then or () if isinstance(wish, StartAttempt))
-        return next((self.trial(w.trial) for w in starts if w.trial not in self._active), None)
+        key = next((wish.trial for wish in starts if wish.trial not in self._active), None)
+        if key is None:
+            return None
+        self._end_wait(key)
+        return self.trial(key)
 
     def _may_start(self) -> bool:
         is_held = self._pause is not Pause.OFF or self._disk is not Disk.ROOMY
@@ -320,15 +360,17 @@ class Core:
     def _start(self, trial: Trial) -> StartAttempt:
         self._pending.take(trial)
         attempt = self._attempts.get(trial.key, 0) + 1
-        self._active[trial.key] = _Active(trial, attempt)
+        key = trial.key
+        self._active[key] = _Active(self._retries.as_given(trial), attempt)
         self._running[trial.experiment] += 1
-        return StartAttempt(trial.key, attempt)
+        return StartAttempt(key, attempt, self._retries.resources(key))
 
     # ── Attempts ─────
 
     def _report(self, active: _Active, event: Reported) -> list[Instruction]:
         if event.reports <= active.reports:
             return []
+        self._first_failures.has_reported()
         active.reports = event.reports
         stop = self._verdict(active, event)
         if stop is None:
@@ -343,19 +385,44 @@ class Core:
             return next((w.stop for w in self._as_then if isinstance(w, EndAttempt)), None)
         return Stop(EndedBy.SCHEDULER, reason) if reason else None
 
-    def _end(self, active: _Active, outcome: Outcome) -> list[Instruction]:
-        if self._is_as_never_begun(active, outcome):
+    def _end(self, active: _Active, event: AttemptEnded) -> list[Instruction]:
+        if self._is_as_never_begun(active, event.outcome):
             return self._forget(active)
         self._let_go(active)
         key = active.trial.key
         self._attempts[key] = active.attempt
-        self._ask(lambda: self._scheduler.on_end(active.trial, outcome), None)
-        will_retry = self._will_retry(active.trial, outcome)
-        if will_retry:
-            self._pending.put_back(active.trial)
-        else:
-            self._ended[key] = outcome
-        return [KeepEnd(key, active.attempt, outcome, will_retry)]
+        self._ask(lambda: self._scheduler.on_end(active.trial, event.outcome), None)
+        kept = self._kept_then() or self._judged(active, event.outcome)
+        if has_failed(kept.outcome):
+            self._retries.note(key, kept.verdict)
+        if kept.will_retry:
+            self._wait(key, event.at + (kept.verdict.wait_s if kept.verdict else 0.0))
+            self._end_waits(event.at)
+            return [kept]
+        self._ended[key] = kept.outcome
+        return [kept, *self._end_early(active.trial, kept, event)]
+
+    def _kept_then(self) -> KeepEnd | None:
+        return next((wish for wish in self._as_then or () if isinstance(wish, KeepEnd)), None)
+
+    def _judged(self, active: _Active, outcome: Outcome) -> KeepEnd:
+        """What is kept of an attempt's end, and whether the trial is tried again."""
+        trial = active.trial
+        verdict = self._retries.verdict(trial, outcome) if has_failed(outcome) else None
+        if verdict and verdict.problem:
+            outcome = replace(outcome, stop_reason=f"error; {NOT_TRIED_AGAIN}: {verdict.problem}")
+        will_retry = self._will_retry(trial, outcome, verdict)
+        return KeepEnd(trial.key, active.attempt, outcome, will_retry, verdict)
+
+    def _end_early(self, trial: Trial, kept: KeepEnd, event: AttemptEnded) -> Sequence[Instruction]:
+        """Stop the sweep, if a trial's failure says so."""
+        reason = self._why_end_early(trial, kept)
+        is_ending = self.stop_reason is not None or self.failure is not None
+        has_more = self._active or self.pending
+        if reason is None or is_ending or not has_more:
+            return ()
+        self.ended_early = reason
+        return self._stop(StopAsked(event.at, reason))
 
     def _forget(self, active: _Active) -> list[Instruction]:
         self._let_go(active)
@@ -372,15 +439,31 @@ class Core:
         waited_in_ray = active.killed and not active.announced and active.attempt == 1
         return waited_in_ray or outcome.ended_by is EndedBy.NO_SPACE
 
-    def _will_retry(self, trial: Trial, outcome: Outcome) -> bool:
-        if outcome.state is TrialState.ERROR:
-            self._failures[trial.key] += 1
+    def _will_retry(self, trial: Trial, outcome: Outcome, verdict: Verdict | None) -> bool:
         if self.stop_reason is not None or self.failure is not None:
             return False
+        if has_failed(outcome):
+            return self._retries.follows(trial, verdict)
         # Nobody stopped the sweep. So a pause has ended the attempt just as it began, or its driver
         # has died.
-        was_interrupted = outcome.ended_by is EndedBy.CANCELLED
-        return was_interrupted or self._has_another(trial.key, outcome)
+        return outcome.ended_by is EndedBy.CANCELLED
+
+    def _why_end_early(self, trial: Trial, kept: KeepEnd) -> str | None:
+        if self._as_then is not None:
+            return next((w.stop.reason for w in self._as_then if isinstance(w, EndAll)), None)
+        alike = self._first_failures.ended(trial, kept.outcome)
+        if kept.verdict and kept.verdict.stops_sweep:
+            name = shown_name(trial.name, trial.index)
+            return f"{name} failed with {kept.outcome.error_summary}; `retry` says stop_sweep"
+        if alike is None or not self._has_unbegun:
+            return None
+        return f"the first trials have all failed before any report: {alike}"
+
+    @property
+    def _has_unbegun(self) -> bool:
+        """Whether trials are left whose processes do not run yet."""
+        waits_in_ray = any(not active.announced for active in self._active.values())
+        return waits_in_ray or self.pending > 0
 
     # ── Ending ─────
 
@@ -431,11 +514,13 @@ class Core:
         return Stop(stop.ended_by, said)
 
     def _waits(self) -> bool:
-        """Whether the sweep goes on although nothing runs: trials are held, and may start later."""
+        """Whether the sweep goes on although nothing runs: trials may start later."""
         is_ending = self.stop_reason is not None or self._pause is Pause.SUSPENDED
         if is_ending or not self.pending:
             return False
-        return self._pause is Pause.ON or self._disk is Disk.FULL
+        is_held = self._pause is Pause.ON or self._disk is Disk.FULL
+        is_waiting = bool(self._waiting) and self._disk is Disk.ROOMY
+        return is_held or is_waiting
 
     def _ask(self, question: Callable[[], T], otherwise: T) -> T:
         """Ask the scheduler, which is the user's code. Once it has raised, it is asked no more."""

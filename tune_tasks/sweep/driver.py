@@ -13,7 +13,14 @@ from typing import Any
 
 from tune_tasks.cluster.nodes import Cluster
 from tune_tasks.model.result_file import read_progress
-from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState, attempt_name
+from tune_tasks.model.trial import (
+    NOT_TRIED_AGAIN,
+    EndedBy,
+    Outcome,
+    Trial,
+    TrialState,
+    attempt_name,
+)
 from tune_tasks.recording.client import RecorderClient
 from tune_tasks.results.leaderboard import LISTED as BOARD_LISTED
 from tune_tasks.results.summary import Summary
@@ -217,6 +224,8 @@ class Sweep:
             case EndAttempt():
                 self._recorder.request_stop(wish.stop, [f"{wish.trial}/{wish.attempt}"])
             case EndAll():
+                if self._core.ended_early:
+                    self._views.display.warn(f"the sweep stops: {self._core.ended_early}")
                 self._recorder.request_stop(wish.stop)
             case KillAttempt():
                 self._attempts.kill(self._attempt_of(wish.trial), wish.stop)
@@ -266,7 +275,11 @@ class Sweep:
         if self._core.stop_reason is not None:  # since the core has wanted it
             self._tell(StartFailed(self._now(), wish.trial, wish.attempt))
             return
-        self._records.of(trial).begin(self._attempts.start(trial, wish.attempt))
+        if wish.resources:
+            name = attempt_name(trial, wish.attempt)
+            self._views.display.note(f"{name}: gets {wish.resources}")
+        attempt = self._attempts.start(trial, wish.attempt)
+        self._records.of(trial).begin(attempt, wish.resources)
 
     def _attempt_of(self, key: str) -> Attempt:
         attempt = self._records.of(self._core.trial(key)).attempt
@@ -305,12 +318,24 @@ class Sweep:
         record = self._records.of(trial)
         attempt = self._attempt_of(wish.trial)
         record.outcome = wish.outcome
+        record.will_retry = wish.will_retry
+        self._say_what_follows(trial, wish)
         # The flow run of an earlier driver is closed as a whole.
         if not attempt.is_orphan:
             self._tell_prefect(trial, attempt, wish.outcome)
         if not attempt.closed_itself:
             self._listener.restore(record)
         attempt.keep(trial, wish.outcome)
+
+    def _say_what_follows(self, trial: Trial, wish: KeepEnd) -> None:
+        verdict = wish.verdict
+        if verdict is None:
+            return
+        what = f"{attempt_name(trial, wish.attempt)}: {wish.outcome.error_summary}"
+        if verdict.problem:
+            self._views.display.warn(f"{what}; {NOT_TRIED_AGAIN}: {verdict.problem}")
+        elif wish.will_retry and verdict.wait_s:
+            self._views.display.note(f"{what}; tried again in {verdict.wait_s:g} s")
 
     def _tell_prefect(self, trial: Trial, attempt: Attempt, outcome: Outcome) -> None:
         run = self._task_run_of(trial, attempt)
@@ -351,11 +376,12 @@ class Sweep:
 
     def _summary_of_some(self) -> Summary:
         """The sweep as a leaderboard shows it: a million pending trials need not exist for that."""
-        was_stopped = self._core.stop_reason is not None
         some = self._records.some(BOARD_LISTED)
-        return summary_of(self._info, self._plan, some, interrupted=was_stopped)
+        return summary_of(self._info, self._plan, some, interrupted=self._is_interrupted)
 
     def _close(self) -> Summary:
+        for record in self._records.begun():
+            record.will_retry = False
         closing = Closing(
             self._info,
             self._records,
@@ -371,14 +397,19 @@ class Sweep:
 
     def _last_summary(self) -> Summary:
         self._show()
-        was_stopped = self._core.stop_reason is not None
+        given_up = self._watches.space.given_up if self._core.pending else None
         return summary_of(
             self._info,
             self._plan,
             self._records.some(SUMMARY_LISTED),
             # A suspended run may be cancelled while no driver lives. So its records are closed now,
             # as those of a stopped one; if it goes on, they are opened again.
-            interrupted=was_stopped or self.is_suspended,
+            interrupted=self._is_interrupted or self.is_suspended,
             at_end=True,
-            ended_early=self._watches.space.given_up if self._core.pending else None,
+            ended_early=self._core.ended_early or given_up,
         )
+
+    @property
+    def _is_interrupted(self) -> bool:
+        """Whether somebody has stopped the sweep: not its trials' failures."""
+        return self._core.stop_reason is not None and self._core.ended_early is None

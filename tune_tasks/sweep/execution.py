@@ -227,7 +227,7 @@ def _sweep(
     recorder = session.recorder or start_recorder(info.tracking_uri, info.cwd, cpus=cluster.cpu)
     recorder.begin(info, again=taken.takeover is not None)
     launching = launches(plan, code, cluster, verbose=request.verbose)
-    core = _core(plan, session)
+    core = _core(plan, cluster, session, request)
     taken.replay(core)
     return Sweep(
         plan,
@@ -244,12 +244,17 @@ def _sweep(
     )
 
 
-def _core(plan: Plan, session: Session) -> Core:
+def _core(plan: Plan, cluster: Cluster, session: Session, request: Request) -> Core:
     experiments = {
-        experiment.name: CoreExperiment(experiment.trials, experiment.spec.max_concurrent_trials)
-        for experiment in plan.experiments
+        e.name: CoreExperiment(e.trials, e.spec.max_concurrent_trials, e.spec.rules())
+        for e in plan.experiments
     }
-    return Core(experiments, session.scheduler)
+    return Core(
+        experiments,
+        session.scheduler,
+        fits=lambda trial: cluster.fits(trial.resources, trial.bundles),
+        keeps_going=request.keep_going,
+    )
 
 
 def _parsed(beginning: Beginning, session: Session) -> Plan:

@@ -7,15 +7,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from tune_tasks.model.trial import Outcome, Stop
+from tune_tasks.model.trial import Outcome, Resources, Stop
+from tune_tasks.sweep.retries import Verdict
 
 
 @dataclass(frozen=True)
 class StartAttempt:
-    """Start attempt 1, 2, … of a trial."""
+    """Start attempt 1, 2, … of a trial.
+
+    Attributes:
+        resources: What it gets, if a rule of `retry` has changed that; None: what the plan says.
+    """
 
     trial: str
     attempt: int
+    resources: Resources | None = None
     kind: Literal["start attempt"] = "start attempt"
 
 
@@ -49,12 +55,18 @@ class KillAttempt:
 
 @dataclass(frozen=True)
 class KeepEnd:
-    """Record how an attempt has ended; `will_retry`: another attempt of the trial follows."""
+    """Record how an attempt has ended.
+
+    Attributes:
+        will_retry: Whether another attempt of the trial follows.
+        verdict: What a rule of `retry` has decided; None if it has not failed, or no rule fits.
+    """
 
     trial: str
     attempt: int
     outcome: Outcome
     will_retry: bool
+    verdict: Verdict | None = None
     kind: Literal["keep end"] = "keep end"
 
 

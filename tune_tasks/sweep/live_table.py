@@ -9,7 +9,13 @@ from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import TrialState, shown_name
 from tune_tasks.result import metric
 from tune_tasks.sweep.records import TrialRecord
-from tune_tasks.sweep.status import NAME_LENGTH, USUAL_METRICS, StatusView, counts_text
+from tune_tasks.sweep.status import (
+    NAME_LENGTH,
+    USUAL_METRICS,
+    StatusView,
+    attempt_text,
+    counts_text,
+)
 from tune_tasks.sweep.time_left import time_left_text
 
 _STYLES = {
@@ -86,6 +92,8 @@ def _cells(record: TrialRecord, metrics: Sequence[str]) -> list[str]:
         reason = record.outcome.error_summary or record.outcome.stop_reason
     elif record.info:
         pid = str(record.info.pid)
+    if record.resources:
+        reason = ", ".join(text for text in (attempt_text(record), reason) if text)
     row = record.progress.last or {}
     if row:
         elapsed = f"{row['time_total_s']:.0f} s"

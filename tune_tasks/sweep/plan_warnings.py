@@ -12,6 +12,7 @@ from tune_tasks.spec.expansion import num_trials
 from tune_tasks.spec.lookalikes import unsearched, variables
 from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.sweep.part import Part
+from tune_tasks.sweep.rule_doubts import doubts_of_rules
 
 _COUNTABLE = 10**30
 
@@ -44,6 +45,8 @@ def _all_doubts(part: Part, space: SearchSpace) -> Iterator[_Doubt]:
     for key, reason in ignored(part.experiment):
         yield part.at(("config", key), key=True), f".config.{key}", reason
     yield from _about_criteria(part)
+    for number, reason in doubts_of_rules(part.experiment):
+        yield part.at(("retry", number)), f".retry.{number}", reason
 
 
 def _about_size(part: Part, space: SearchSpace) -> Iterator[_Doubt]:

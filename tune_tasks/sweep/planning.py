@@ -163,6 +163,7 @@ class _Planner:
         return PlannedExperiment(part.name, experiment, seed, trainable, trials, needs)
 
     def _of_rllib(self, part: Part, space: SearchSpace, seed: int) -> PlannedExperiment:
+        _expect_memory_alone(part)
         experiment = in_our_names(part.experiment, part.at)
         trials = self._expanded(part.name, experiment, space, seed)
         trainable, placed = rllib_plan(experiment, trials, self._spec.folder, part.at)
@@ -221,6 +222,20 @@ def _expect_no_mask(part: Part) -> None:
                 " the secret itself"
             )
             raise SpecError(message, part.in_config(path))
+
+
+def _expect_memory_alone(part: Part) -> None:
+    """Refuse rules that would give an RLlib trial's processes other shares."""
+    for number, rule in enumerate(part.experiment.retry):
+        for key in ("cpu", "gpu"):
+            if getattr(rule.resources, key) is None:
+                continue
+            path = ("retry", number, "resources", key)
+            message = (
+                f"{dotted(path)}: how many CPUs and GPUs a trial of {part.experiment.alg} has"
+                " follows from its config; a rule can change its memory alone"
+            )
+            raise SpecError(message, part.at(path, key=True))
 
 
 def _check_size(part: Part, space: SearchSpace) -> None:

@@ -15,7 +15,6 @@ from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
 
 from tune_tasks.cluster.connect import RayOptions
 from tune_tasks.cluster.nodes import Cluster
-from tune_tasks.cluster.placement import remote_options
 from tune_tasks.cluster.stored_trainable import StoredTrainable
 from tune_tasks.errors import UsageError
 from tune_tasks.model.code_version import version_of
@@ -138,10 +137,9 @@ def _launch(
     trainable = code.trainable.for_run(verbose=verbose)
     if cluster.is_remote:
         trainable = trainable.packed()
-    options = remote_options(experiment.spec.resources.resources(), isolate=experiment.spec.isolate)
     task = run_trial.with_options(tags=[one_line(experiment.name), experiment.spec.alg])
     apart = None if trainable.carries_code else code.snapshot
-    return Launch(StoredTrainable.put(trainable, apart), options, task)
+    return Launch(StoredTrainable.put(trainable, apart), task)
 
 
 def sweep_info(plan: Plan, code: Mapping[str, KeptCode], request: Request, sweep: str) -> SweepInfo:

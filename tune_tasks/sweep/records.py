@@ -13,7 +13,7 @@ from uuid import UUID
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import Progress
-from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, TrialState
+from tune_tasks.model.trial import EndedBy, Outcome, Resources, Stop, Trial, TrialState
 from tune_tasks.recording.protocol import AttemptStatus
 from tune_tasks.sweep.plan import Plan
 
@@ -82,6 +82,9 @@ class TrialRecord:
         attempt: The latest; None until the first is submitted.
         status: The recorder's latest of that attempt; None until its process has announced it.
         outcome: The end of that attempt; None while the trial is pending or running.
+        will_retry: Whether another attempt follows it.
+        resources: What that attempt was given, if a rule of `retry` has changed it; None: what
+            the plan says.
         foreign_lines: Lines of the attempt's `result.json` that are not reports.
     """
 
@@ -89,11 +92,15 @@ class TrialRecord:
     attempt: Attempt | None = None
     status: AttemptStatus | None = None
     outcome: Outcome | None = None
+    will_retry: bool = False
+    resources: Resources | None = None
     foreign_lines: int = 0
 
     @property
     def state(self) -> TrialState:
         """Where the trial stands."""
+        if self.will_retry:
+            return TrialState.PENDING
         if self.outcome:
             return self.outcome.state
         if self.status and self.attempt and not self.attempt.is_orphan:
@@ -120,11 +127,13 @@ class TrialRecord:
         """Whether the sweep was interrupted before the trial ended by itself."""
         return self.outcome is None or self.outcome.ended_by is EndedBy.CANCELLED
 
-    def begin(self, attempt: Attempt) -> None:
-        """A new attempt was submitted; nothing is known of it yet."""
+    def begin(self, attempt: Attempt, resources: Resources | None = None) -> None:
+        """A new attempt was submitted, with these resources; nothing is known of it yet."""
         self.attempt = attempt
+        self.resources = resources
         self.status = None
         self.outcome = None
+        self.will_retry = False
 
     def missing(self) -> tuple[str, ...]:
         """Files of its ended attempt that are gone; the reports also if only some of them are."""

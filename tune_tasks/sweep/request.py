@@ -48,6 +48,7 @@ class Request:
     num_gpus: Count = None
     local_dir: str = "tune_results"
     verbose: bool = False
+    keep_going: bool = False
     resume: str | None = None
     retry_failed: bool = False
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tune_tasks.model.objective import Objective, choose_objective
 from tune_tasks.model.text import one_line
-from tune_tasks.model.trial import TrialState, shown_name
+from tune_tasks.model.trial import ENDED, TrialState, shown_name
 from tune_tasks.result import metric, tracked_metrics
 from tune_tasks.sweep.records import TrialRecord
 from tune_tasks.sweep.time_left import Workload, time_left_s
@@ -45,12 +45,13 @@ class StatusView:
 
     def used(self) -> tuple[float, float]:
         """CPUs and GPUs of the running trials."""
-        running = [r.trial.resources for r in self.records if r.state is TrialState.RUNNING]
-        return sum(r.cpu for r in running), sum(r.gpu for r in running)
+        running = [record for record in self.records if record.state is TrialState.RUNNING]
+        given = [record.resources or record.trial.resources for record in running]
+        return sum(r.cpu for r in given), sum(r.gpu for r in given)
 
     def done(self) -> int:
         """Return how many trials have ended."""
-        return sum(record.outcome is not None for record in self.records)
+        return sum(record.state in ENDED for record in self.records)
 
     def total(self) -> int:
         """Return how many trials there are."""
@@ -169,10 +170,16 @@ def progress_text(record: TrialRecord, named: str | None = None) -> str:
             *_metric_texts(record, row, named),
         ]
     if record.attempts > 1:
-        parts.append(f"attempt {record.attempts}")
+        parts.append(attempt_text(record))
     if record.outcome and record.outcome.error:
         parts.append(record.outcome.error_summary)
     return ", ".join(parts)
+
+
+def attempt_text(record: TrialRecord) -> str:
+    """Return a text such as `attempt 2 with 1 CPU, 0 GPUs, 4 GiB of memory`."""
+    given = f" with {record.resources}" if record.resources else ""
+    return f"attempt {record.attempts}{given}"
 
 
 def _state_text(record: TrialRecord) -> str:

@@ -1,0 +1,145 @@
+"""Who is tried again after a failure, when, and with what. Pure.
+
+The first rule of the spec's `retry` that fits a failure decides. If none fits, the failure counts,
+and the trial is tried again at once, as often as `max_failures` says.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tune_tasks.model.failure import Failure, FailureCause
+from tune_tasks.model.trial import Outcome, Resources, Trial, TrialState
+from tune_tasks.spec.retry import Do, RetryRule
+
+Fits = Callable[[Trial], bool]
+"""Whether a trial with these resources can ever be placed on the cluster."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a rule has decided about a failure.
+
+    Attributes:
+        rule: The rule's `on`.
+        again: Whether another attempt follows, unless the sweep is being stopped.
+        counts: Whether the failure counts against `max_failures`.
+        wait_s: Seconds until the next attempt may start.
+        resources: What it gets, if that is not what the last one had.
+        problem: Why none follows although the rule has another; for people.
+        stops_sweep: Whether the sweep ends.
+    """
+
+    rule: str
+    again: bool
+    counts: bool = True
+    wait_s: float = 0.0
+    resources: Resources | None = None
+    problem: str = ""
+    stops_sweep: bool = False
+
+
+class Retries:
+    """Every trial's failures, and what followed from them.
+
+    Args:
+        rules: By experiment.
+        fits: Asked before a trial gets more than it had.
+    """
+
+    def __init__(self, rules: Mapping[str, Sequence[RetryRule]], fits: Fits) -> None:
+        self._rules = rules
+        self._fits = fits
+        self._failures: Counter[str] = Counter()
+        self._uses: Counter[tuple[str, str]] = Counter()
+        self._resources: dict[str, Resources] = {}
+        self._verdicts: dict[str, Verdict] = {}
+
+    def verdict(self, trial: Trial, outcome: Outcome) -> Verdict | None:
+        """What the trial's rules say of a failure; None if no rule fits. Changes nothing.
+
+        Args:
+            trial: As its failed attempt was given it.
+            outcome: Of that attempt.
+        """
+        failure = failure_of(outcome)
+        rules = self._rules.get(trial.experiment, ())
+        rule = next((rule for rule in rules if rule.fits(failure)), None)
+        if rule is None:
+            return None
+        if rule.do is not Do.RETRY:
+            return Verdict(rule.on, again=False, stops_sweep=rule.do is Do.STOP_SWEEP)
+        return self._next_attempt(trial, rule)
+
+    def _next_attempt(self, trial: Trial, rule: RetryRule) -> Verdict:
+        use = self._uses[trial.key, rule.on] + 1
+        failures = self._failures[trial.key] + 1
+        is_within = not rule.counts or trial.is_tried_again_after(failures)
+        if use > rule.times or not is_within:
+            return Verdict(rule.on, again=False, counts=rule.counts)
+        resources = rule.resources.after(trial.resources)
+        if resources == trial.resources:
+            return Verdict(rule.on, True, rule.counts, rule.wait_before(use))
+        if not self._fits(_with_resources(trial, resources)):
+            problem = f"its next attempt would get {resources}, which no machine of the cluster has"
+            return Verdict(rule.on, again=False, counts=rule.counts, problem=problem)
+        return Verdict(rule.on, True, rule.counts, rule.wait_before(use), resources)
+
+    def note(self, key: str, verdict: Verdict | None) -> None:
+        """Note a failure of a trial, and what was decided about it."""
+        self._verdicts.pop(key, None)
+        if verdict is None or verdict.counts:
+            self._failures[key] += 1
+        if verdict is None:
+            return
+        self._verdicts[key] = verdict
+        self._uses[key, verdict.rule] += 1
+        if verdict.resources:
+            self._resources[key] = verdict.resources
+
+    def follows(self, trial: Trial, verdict: Verdict | None) -> bool:
+        """Whether another attempt follows a failure that was not noted yet."""
+        if verdict:
+            return verdict.again
+        return trial.is_tried_again_after(self._failures[trial.key] + 1)
+
+    def is_tried_again(self, trial: Trial) -> bool:
+        """Whether another attempt follows the last failure, unless the sweep is being stopped."""
+        verdict = self._verdicts.get(trial.key)
+        if verdict:
+            return verdict.again
+        return trial.is_tried_again_after(self._failures[trial.key])
+
+    def give_another_attempt(self, trial: Trial) -> None:
+        """Have a trial that may fail no more fail once more before that is final."""
+        key = trial.key
+        self._failures[key] = min(self._failures[key], trial.max_failures)
+
+    def resources(self, key: str) -> Resources | None:
+        """What a trial gets, if that is not what the spec says."""
+        return self._resources.get(key)
+
+    def as_given(self, trial: Trial) -> Trial:
+        """The trial as its next attempt gets it."""
+        resources = self._resources.get(trial.key)
+        return _with_resources(trial, resources) if resources else trial
+
+
+def failure_of(outcome: Outcome) -> Failure:
+    """Why an attempt has failed; of an outcome that does not say it, what its error says."""
+    return outcome.failure or Failure(FailureCause.EXCEPTION, outcome.error_summary)
+
+
+def has_failed(outcome: Outcome) -> bool:
+    """Whether an attempt has failed."""
+    return outcome.state is TrialState.ERROR
+
+
+def _with_resources(trial: Trial, resources: Resources) -> Trial:
+    """The trial with other resources. Of several processes the first one has the memory."""
+    bundles = trial.bundles
+    if bundles:
+        bundles = (replace(bundles[0], memory=resources.memory), *bundles[1:])
+    return replace(trial, resources=resources, bundles=bundles)
