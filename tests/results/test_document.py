@@ -32,7 +32,10 @@ def test_the_json_document():
         "cancelled": False,
         "foreign_lines": 0,
         "missing": [],
+        "cause": "exception",
+        "resources": {"cpu": 1, "gpu": 0, "memory": 0},
     }
+    assert shown["failures"] == [{"cause": "exception", "error": "ValueError: bad", "trials": [1]}]
 
 
 def test_the_table():

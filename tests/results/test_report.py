@@ -77,7 +77,7 @@ def test_the_text(experiment):
         "- 3 × `mean_accuracy >= 0.3`: `script_0`, `script_1`, `script_3`\n- `stop.nowhere` never"
         " triggered" in text
     )
-    assert "## Failures\n\n- 1 × `ValueError: bad | worse`: `script_2`\n" in text
+    assert "## Failures\n\n- 1 trial: `ValueError: bad | worse` (trial 2)\n" in text
     assert "| script_2 | ERROR | 0.99 | 20 |  | ValueError: bad \\| worse |  |" in text
     assert "Interrupted" not in text
     assert "**Interrupted**" in text_of(experiment, interrupted=True)
@@ -170,14 +170,14 @@ def test_what_looks_like_a_picture_in_an_error_is_none(tmp_path):
     failed = replace(trial(tmp_path, 0, 0.5, ERROR), error="ValueError: see\n![x](y.png)")
     odd = ExperimentSummary("exp", [failed], tmp_path, Objective("mean_accuracy", "max"))
     write_report(Summary("a-sweep", [odd]), odd)
-    assert "1 × `![x](y.png)`" in with_pictures_inside(ReportPaths(tmp_path))
+    assert "1 trial: `![x](y.png)`" in with_pictures_inside(ReportPaths(tmp_path))
 
 
 def test_many_causes_are_folded(tmp_path):
     trials = [
-        replace(trial(tmp_path, index, 0.5, ERROR), error=f"ValueError: {index}")
+        replace(trial(tmp_path, index, 0.5, ERROR), error=f"ValueError: {'x' * (index + 1)}")
         for index in range(30)
     ]
     text = text_of(ExperimentSummary("exp", trials, tmp_path, Objective("mean_accuracy", "max")))
-    assert text.count("- 1 × `ValueError: ") == 20
+    assert text.count("- 1 trial: `ValueError: ") == 20
     assert "- 10 × something else\n" in text

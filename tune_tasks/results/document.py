@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from tune_tasks.results.failures import groups_of_failures
 from tune_tasks.results.trials import TrialSummary
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def _experiment(experiment: ExperimentSummary) -> dict[str, Any]:
         "mlflow_run_id": experiment.mlflow_run_id,
         "mlflow_url": experiment.page,
         "code": asdict(experiment.code) if experiment.code else None,
+        "failures": [group.as_json() for group in groups_of_failures(experiment.failed)],
         "trials": [trial.as_json() for trial in experiment.trials],
         "best": best.as_json() if best else None,
     }

@@ -13,14 +13,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tune_tasks.model.failure import FailureCause
 from tune_tasks.model.files import write_aside
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import TrialState
+from tune_tasks.results.failures import FailureGroup, groups_of_failures
 from tune_tasks.results.leaderboard import headline, leaderboard
 from tune_tasks.results.plots import draw
 from tune_tasks.results.summary import ExperimentSummary, Summary
 from tune_tasks.results.trials import TrialSummary
-from tune_tasks.results.words import first_few, why_no_best
+from tune_tasks.results.words import first_few, indices_text, trials_text, why_no_best
 from tune_tasks.spec.yaml_1_2 import dump_yaml
 
 _LISTED = 20
@@ -173,10 +175,31 @@ def _failures(experiment: ExperimentSummary) -> Iterator[str]:
         return
     yield "## Failures"
     yield ""
-    yield from _grouped([(f"`{trial.error_summary}`", trial) for trial in failed])
+    yield from _failure_lines(failed)
     yield ""
     yield f"The tracebacks are in `error.txt` of the trials' folders, under `{experiment.logdir}`."
     yield ""
+
+
+def _failure_lines(failed: Sequence[TrialSummary]) -> Iterator[str]:
+    """Yield a line for each cause with its trials, and why some were not tried again."""
+    groups = groups_of_failures(failed)
+    for group in groups[:_GROUPS]:
+        which = indices_text(group.indices)
+        yield f"- {trials_text(group.trials)}: {_cause(group)}`{group.error}` ({which})"
+    rest = sum(len(group.trials) for group in groups[_GROUPS:])
+    if rest:
+        yield f"- {rest} × something else"
+    for trial in failed[:_GROUPS]:
+        if trial.not_tried_again:
+            yield f"- `{trial.shown_name}` was not tried again: {trial.not_tried_again}"
+
+
+def _cause(group: FailureGroup) -> str:
+    """Return the cause if it is no exception, which names itself."""
+    if group.cause is FailureCause.EXCEPTION:
+        return ""
+    return f"{group.cause.replace('_', ' ')}, "
 
 
 def _grouped(pairs: Sequence[tuple[str, TrialSummary]]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tune_tasks.model.code_version import CodeVersion
 from tune_tasks.model.objective import Mode, Objective
-from tune_tasks.model.trial import TrialState
+from tune_tasks.model.trial import ENDED, TrialState
 from tune_tasks.results.document import document, table
 from tune_tasks.results.ranking import ranked
 from tune_tasks.results.trials import Trials, TrialSummary
@@ -22,8 +22,7 @@ from tune_tasks.results.words import sum_up
 if TYPE_CHECKING:
     import pandas as pd
 
-_ENDED = (TrialState.TERMINATED, TrialState.ERROR)
-_LAST = (TrialState.RUNNING, TrialState.PENDING, *_ENDED)
+_LAST = (TrialState.RUNNING, TrialState.PENDING, *ENDED)
 """The order of the trials that have no value of the metric."""
 
 
@@ -101,7 +100,7 @@ class ExperimentSummary:
     def done(self) -> int:
         """How many trials have ended."""
         counts = self.counts()
-        return sum(counts[state] for state in _ENDED)
+        return sum(counts[state] for state in ENDED)
 
     def counts(self) -> Counter[TrialState]:
         """How many trials are in each state."""
@@ -150,8 +149,8 @@ class Summary:
         sweep: The sweep's id.
         experiments: In the spec's order.
         interrupted: Whether it was cancelled before all trials had ended.
-        ended_early: Why trials were left that never began, though nobody cancelled it; None if none
-            were.
+        ended_early: Why it ended before all trials had, though nobody cancelled it: the disk stayed
+            full, or its trials' failures stopped it; None if it did not.
         prefect_url: Page of the flow run.
         tracking_uri: MLflow's.
     """

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from operator import eq
 from typing import Any, cast, overload
 
+from tune_tasks.model.failure import Failure, FailureCause
 from tune_tasks.model.files import RESULTS
 from tune_tasks.model.masking import masked, masked_by_path
-from tune_tasks.model.trial import TrialState, last_line, shown_name
+from tune_tasks.model.trial import NOT_TRIED_AGAIN, Resources, TrialState, last_line, shown_name
 from tune_tasks.result import metric as metric_of
 
 _IN_THE_DOCUMENT = (
@@ -29,6 +30,8 @@ _IN_THE_DOCUMENT = (
     "cancelled",
     "foreign_lines",
     "missing",
+    "cause",
+    "resources",
 )
 """The attributes of a trial that `--json` prints, in order."""
 
@@ -55,6 +58,8 @@ class TrialSummary:
         foreign_lines: Lines of its `result.json` that are not reports; they were skipped.
         missing: Files of its last attempt that something else had removed, or truncated, by the
             sweep's end.
+        failure: Why it failed, as rules take it, if the state is ERROR.
+        resources: What its last attempt was given.
     """
 
     experiment: str
@@ -76,6 +81,21 @@ class TrialSummary:
     mlflow_url: str | None = None
     foreign_lines: int = 0
     missing: tuple[str, ...] = ()
+    failure: Failure | None = field(default=None, repr=False)
+    resources: Resources = field(default_factory=Resources)
+
+    @property
+    def cause(self) -> str | None:
+        """What has made it fail, `exception` or `out_of_memory` for example; None if it did not."""
+        if self.state is not TrialState.ERROR:
+            return None
+        return str(self.failure.cause if self.failure else FailureCause.EXCEPTION)
+
+    @property
+    def not_tried_again(self) -> str:
+        """Why it was not tried again although a rule of `retry` says so; empty if it says not."""
+        reason = self.stop_reason or ""
+        return reason.partition(f"error; {NOT_TRIED_AGAIN}: ")[2]
 
     @property
     def lost(self) -> bool:
@@ -112,7 +132,12 @@ class TrialSummary:
     def as_json(self) -> dict[str, Any]:
         """The trial as `--json` prints it."""
         attributes = {name: getattr(self, name) for name in _IN_THE_DOCUMENT}
-        return {**attributes, "config": self.shown_config, "state": str(self.state)}
+        return {
+            **attributes,
+            "config": self.shown_config,
+            "state": str(self.state),
+            "resources": asdict(self.resources),
+        }
 
 
 class Trials(Sequence[TrialSummary]):

@@ -10,6 +10,7 @@ from tune_tasks.model.objective import DEFAULT_OBJECTIVES
 from tune_tasks.model.text import left_out, one_line
 from tune_tasks.model.trial import TrialState
 from tune_tasks.result import metric as metric_of
+from tune_tasks.results.failures import groups_of_failures
 from tune_tasks.results.trials import TrialSummary
 
 if TYPE_CHECKING:
@@ -45,6 +46,18 @@ def first_few(names: Sequence[str]) -> str:
     if len(names) > _NAMED:
         text += ", …"
     return text
+
+
+def trials_text(trials: Sequence[TrialSummary]) -> str:
+    """Return a text such as `3 trials`."""
+    return "1 trial" if len(trials) == 1 else f"{len(trials)} trials"
+
+
+def indices_text(indices: Sequence[int]) -> str:
+    """Return a text such as `trials 0, 1, 2`, of many the first ones."""
+    plural = "" if len(indices) == 1 else "s"
+    more = ", …" if len(indices) > _LISTED else ""
+    return f"trial{plural} {', '.join(map(str, indices[:_LISTED]))}{more}"
 
 
 def report_lines(summary: Summary) -> Iterator[str]:
@@ -121,11 +134,18 @@ def _stopped_text(trial: TrialSummary) -> str:
 
 
 def _failed_lines(experiment: ExperimentSummary) -> Iterator[str]:
-    failed = experiment.failed
-    for trial in failed[:_LISTED]:
-        yield f" - {trial.shown_name}:\tERROR, {trial.error_summary}"
-        yield f"     traceback: {trial.logdir}/{ERROR}"
-    yield from _more(len(failed), " failed")
+    """Yield what failed: a trial with an error of its own by its name, those alike together."""
+    groups = groups_of_failures(experiment.failed)
+    for group in groups[:_LISTED]:
+        first = group.trials[0]
+        what = first.shown_name if len(group.trials) == 1 else trials_text(group.trials)
+        which = "" if len(group.trials) == 1 else f" ({indices_text(group.indices)})"
+        yield f" - {what}:\tERROR, {group.error}{which}"
+        yield f"     traceback: {first.logdir}/{ERROR}"
+    yield from left_out(len(groups), _LISTED, "   … {} more errors")
+    for trial in experiment.failed[:_LISTED]:
+        if trial.not_tried_again:
+            yield f"   {trial.shown_name} was not tried again: {trial.not_tried_again}"
 
 
 def _file_lines(experiment: ExperimentSummary) -> Iterator[str]:

@@ -123,6 +123,8 @@ def _trial_summary(record: TrialRecord, *, at_end: bool = False) -> TrialSummary
         mlflow_url=status.run_url if status else None,
         foreign_lines=record.foreign_lines,
         missing=record.missing() if at_end else (),
+        failure=outcome.failure if outcome else None,
+        resources=record.resources or trial.resources,
     )
 
 
