@@ -4,14 +4,20 @@ import contextlib
 import fcntl
 import http.server
 import json
+import os
+import queue
+import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
+
+import pytest
 
 from tune_tasks.servers.ports import listen, port_of
 from tune_tasks.servers.prefect_address import answers
-from tune_tasks.servers.prefect_own import OwnServer, ServerFiles, read_state
+from tune_tasks.servers.prefect_own import OwnServer, ServerFiles, read_state, shared_server
 
 
 @contextlib.contextmanager
@@ -46,6 +52,29 @@ def test_two_servers_with_the_same_noted_port_are_two(tmp_path):
         assert second.identity != first.identity
     for home in homes:
         assert ServerFiles(home).auth.stat().st_mode & 0o777 == 0o600
+
+
+def server_process(folder):
+    """The id of the server's process, a child of this one."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_text() for pid in children}
+    return next(pid for pid, command in commands.items() if str(folder) in command)
+
+
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in.*Popen:pytest.PytestUnraisableExceptionWarning"
+)
+def test_a_server_that_dies_is_started_again_at_its_address(tmp_path):
+    files = ServerFiles(tmp_path)
+    said = queue.Queue()
+    with shared_server(files, said.put) as server:
+        os.kill(server_process(tmp_path), signal.SIGKILL)
+        assert said.get(timeout=30) == "the Prefect server has died, and was started again"
+        again = read_state(files)
+    assert again.url == server.url
+    assert again.auth_string == server.auth_string
+    assert again.identity != server.identity
+    assert read_state(files) is None
 
 
 class SomebodyElse(http.server.BaseHTTPRequestHandler):

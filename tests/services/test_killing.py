@@ -1,9 +1,10 @@
-"""Prefect's server is killed while trials run: they go on, and the sweep ends with its results."""
+"""Our Prefect server is killed while trials run: it is started again, and told how they ended."""
 
 import json
 import os
 import signal
 
+from tests.faults.sweeps import wrong_in_prefect
 from tests.services.waiting import until
 
 SCRIPT = """
@@ -33,7 +34,8 @@ def test_prefect_server(command, folder, tmp_path_factory, mlflow_runs):
     trials = json.loads(out)["experiments"]["exp"]["trials"]
     assert [(trial["state"], trial["reports"]) for trial in trials] == [("TERMINATED", 5)] * 3
     assert {run.info.status for run in mlflow_runs()[0].values()} == {"FINISHED"}
-    assert "Warning: Prefect was not told how the sweep ended" in err
+    assert "Warning: the Prefect server has died, and was started again" in err
+    assert wrong_in_prefect(home) == []
 
 
 def server_of(home):

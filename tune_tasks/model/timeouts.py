@@ -94,5 +94,8 @@ TASK_RUNS_READ_S = 1.5
 SERVER_EXIT_S = 10.0
 """Our server gives itself this long to end, then ends at once."""
 
+SERVER_LOOK_S = 1.0
+"""A sweep looks this often whether our server lives."""
+
 SERVER_GONE_S = 15.0
 """The next sweep waits this long for a server that is ending."""

@@ -49,7 +49,7 @@ def prefect_server(
     else:
         files = own_server_files()
         with (
-            shared_server(files) as server,
+            shared_server(files, warn) as server,
             _pointing_to(server.address.api_url, server.auth_string),
         ):
             yield lambda: wait_for_start(files, server)

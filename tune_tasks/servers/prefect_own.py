@@ -5,7 +5,9 @@ is its process.
 
 **Its life.** Each sweep holds a lease: a shared lock on a file under `PREFECT_HOME`. The server
 ends itself once nobody holds one. A lock goes with its process, however that ends, so that no sweep
-takes the server from another, and none leaves the server behind.
+takes the server from another, and none leaves the server behind. If it dies, a sweep starts it
+again: its port, its database and the auth string stay the same, so that whoever spoke with it goes
+on.
 
 **Its identity.** The server listens on its port before it writes its address to the file that
 sweeps read, and it answers with an identity that stands in that file. So nothing else that answers
@@ -21,14 +23,15 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tune_tasks.errors import ServiceError
 from tune_tasks.model.files import try_lock
-from tune_tasks.model.timeouts import SERVER_GONE_S
+from tune_tasks.model.timeouts import SERVER_GONE_S, SERVER_LOOK_S
 from tune_tasks.servers.prefect_address import PrefectAddress, answer_at
 
 IDENTITY_PATH = "/tune-tasks/identity"
@@ -36,6 +39,7 @@ SIGN_IN_PATH = "/tune-tasks/sign-in"
 
 _START_TIMEOUT_S = 120.0
 _LOOK_S = 0.05
+_MOST_RESTARTS = 5
 
 
 @dataclass(frozen=True)
@@ -94,8 +98,12 @@ class ServerFiles:
 
 
 @contextlib.contextmanager
-def shared_server(files: ServerFiles) -> Iterator[OwnServer]:
-    """Hold a lease for the time of the context.
+def shared_server(files: ServerFiles, warn: Callable[[str], None]) -> Iterator[OwnServer]:
+    """Hold a lease for the time of the context, and start the server again if it dies.
+
+    Args:
+        files: The server's.
+        warn: Told, in another thread, that the server has died.
 
     Yields:
         The server, which has its port, and may not answer yet: see `wait_for_start`.
@@ -107,7 +115,13 @@ def shared_server(files: ServerFiles) -> Iterator[OwnServer]:
     files.folder.chmod(0o700)  # nobody else may read the files in it, or lock them
     with files.lease.open("a") as lease:
         fcntl.flock(lease, fcntl.LOCK_SH)  # waits only while an unused server is ending
-        yield _find_or_start(files)
+        server = _find_or_start(files)
+        watch = _Watch(files, server.url, warn)
+        watch.start()
+        try:
+            yield server
+        finally:
+            watch.end()
     # If the files were removed meanwhile, there is nothing to wait for.
     with contextlib.suppress(OSError):
         _wait_for_end(files)
@@ -138,6 +152,47 @@ def read_state(files: ServerFiles) -> OwnServer | None:
         return OwnServer(str(state["url"]), str(state["identity"]), files.auth.read_text())
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+class _Watch(threading.Thread):
+    """Starts the server again if it dies, as long as the sweep holds its lease.
+
+    Args:
+        files: The server's.
+        url: Its address, which the sweep's processes know.
+        warn: Told that it has died, and whether it could be started again.
+    """
+
+    def __init__(self, files: ServerFiles, url: str, warn: Callable[[str], None]) -> None:
+        super().__init__(name="prefect server watch", daemon=True)
+        self._files = files
+        self._url = url
+        self._warn = warn
+        self._is_ended = threading.Event()
+
+    def end(self) -> None:
+        """Watch no more."""
+        self._is_ended.set()
+        self.join()
+
+    def run(self) -> None:
+        """Look now and then; the server holds a lock as long as it lives."""
+        for _ in range(_MOST_RESTARTS):
+            try:
+                while not _can_lock(self._files.alive):
+                    if self._is_ended.wait(SERVER_LOOK_S):
+                        return
+                server = _find_or_start(self._files)
+            except (OSError, ServiceError) as exc:
+                self._warn(f"the Prefect server has died, and cannot be started again: {exc}")
+                return
+            self._tell(server)
+
+    def _tell(self, server: OwnServer) -> None:
+        where = ""
+        if server.url != self._url:  # something else has taken its port meanwhile
+            where = f" at {server.url}, where this sweep does not look for it"
+        self._warn(f"the Prefect server has died, and was started again{where}")
 
 
 def _find_or_start(files: ServerFiles) -> OwnServer:
