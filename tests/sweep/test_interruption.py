@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM as the sweep hears of them."""
 
+import itertools
 import os
 import signal
 
@@ -8,10 +9,11 @@ import pytest
 from tune_tasks.sweep.interruption import interruptible
 
 
-def heard(*signals, before=()):
+def heard(*signals, before=(), apart_s=1.0):
     """What a listener is told, of signals before it listens and after."""
     told = []
-    with interruptible() as interruption:
+    clock = map(apart_s.__mul__, itertools.count())
+    with interruptible(clock.__next__) as interruption:
         for number in before:
             os.kill(os.getpid(), number)
         with interruption.calling(told.append):
@@ -33,6 +35,10 @@ def test_one_that_came_early_is_told_at_the_beginning():
 def test_only_a_further_ctrl_c_is_impatient(first):
     assert len(heard(first, signal.SIGTERM, signal.SIGTERM)) == 1
     assert len(heard(first, signal.SIGINT)) == 2
+
+
+def test_two_that_come_together_are_one():
+    assert len(heard(signal.SIGINT, signal.SIGINT, apart_s=0.01)) == 1
 
 
 def test_the_handlers_are_put_back():

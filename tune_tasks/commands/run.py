@@ -54,7 +54,7 @@ def run_as(args: argparse.Namespace, as_flow: AsFlow) -> int:
         return _run(args, going_on if sweep else request, as_flow, began)
 
     if args.owns_process:
-        return supervise(drive)
+        return supervise(drive, lambda _journal: None)
     return drive(lambda _journal: None, None)
 
 

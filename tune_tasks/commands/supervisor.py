@@ -16,13 +16,14 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
 
 from tune_tasks.commands.command import EXIT_FAILED, EXIT_INTERRUPTED
+from tune_tasks.commands.orphans import dead_parts_of_ray, end_orphans
 
 MOST_DEATHS = 3
 """Drivers that may die one after the other without any progress."""
@@ -31,6 +32,8 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _ASKS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 _HEARD = {*_ASKS, signal.SIGCHLD}
+_SHOW_CURSOR = "\x1b[?25h"
+_KEPT = (b"keep end", b"checkpoint kept")
 
 
 class Lifeline:
@@ -62,6 +65,10 @@ What it raises comes out of `supervise`, in the child.
 """
 
 
+GiveUp = Callable[[Path], object]
+"""Closes what the dead drivers of a sweep have left open, and says how the sweep stands."""
+
+
 @dataclass
 class _Told:
     """What drivers have told, the last word of each kind."""
@@ -70,32 +77,45 @@ class _Told:
     ended: bool = False
 
 
-def supervise(drive: Drive) -> int:
+def supervise(drive: Drive, give_up: GiveUp) -> int:
     """Run a sweep in a child process, in another one if that dies; returns the exit code.
 
     Args:
         drive: Called in the child; must be called before this process has started a thread.
+        give_up: Called in this process if no driver is started any more.
     """
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
     told = _Told()
-    deaths = 0
     done = 0
-    while True:
+    deaths = 0
+    while deaths < MOST_DEATHS:
         child = _Child(drive, told)
         status = child.attend()
         if told.ended:
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else EXIT_FAILED
+        what = _death(status)
         end_orphans()
-        if child.is_asked_to_end:
-            return EXIT_INTERRUPTED
-        before, done = done, _trials_done(told.journal)
+        if told.journal is None or child.is_asked_to_end:
+            break
+        before = done
+        done = _progress(told.journal)
         deaths = 1 if done > before else deaths + 1
-        if told.journal is None or deaths >= MOST_DEATHS:
-            _say(f"{_death(status)}{_hint(told.journal)}")
-            return EXIT_FAILED
-        _say(f"{_death(status)}; another one goes on with the sweep")
+        if deaths < MOST_DEATHS:
+            _say(f"{what}; another one goes on with the sweep")
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
+    return _gave_up(what, told.journal, give_up, was_asked=child.is_asked_to_end)
+
+
+def _gave_up(what: str, journal: Path | None, give_up: GiveUp, *, was_asked: bool) -> int:
+    if journal is None:
+        _say(f"{what} before the sweep had begun")
+    else:
+        again = "" if was_asked else f", {MOST_DEATHS} times without any progress"
+        _say(f"{what}{again}: `tune-tasks run --resume {journal.parent.name}` goes on from there")
+        give_up(journal)
+    return EXIT_INTERRUPTED if was_asked else EXIT_FAILED
 
 
 class _Child:
@@ -163,7 +183,8 @@ def _be_the_driver(drive: Drive, pipe: IO[str], journal: Path | None, supervisor
     """Run the sweep and end this process, as if it had been started by the user."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the supervisor asks for what it means
+    # The supervisor asks for what it means. Not SIG_IGN, which the children would inherit.
+    signal.signal(signal.SIGHUP, lambda _number, _frame: None)
     if os.getppid() != supervisor:  # it was killed before it could be noticed
         os.kill(os.getpid(), signal.SIGTERM)
     lifeline = Lifeline(pipe)
@@ -173,51 +194,25 @@ def _be_the_driver(drive: Drive, pipe: IO[str], journal: Path | None, supervisor
         lifeline.ended()
 
 
-def _trials_done(journal: Path | None) -> int:
-    """How many attempts have ended, as far as the journal says."""
-    if journal is None:
-        return 0
+def _progress(journal: Path) -> int:
+    """A number that grows with what is kept, as far as the journal says."""
     with suppress(OSError):
-        return journal.read_bytes().count(b'"kind":"keep end"')
+        text = journal.read_bytes()
+        return sum(text.count(b'"kind":"%s"' % kind) for kind in _KEPT)
     return 0
-
-
-def end_orphans() -> None:
-    """End what a dead driver has left of its Ray: this process has inherited it.
-
-    Our Prefect server stays. Other sweeps may use it, and it ends by itself if none does.
-    """
-    for pid in _children():
-        with suppress(OSError):
-            if _is_of_ray(pid):
-                os.kill(pid, signal.SIGKILL)
-
-
-def _children() -> Iterator[int]:
-    tasks = Path("/proc/self/task") / str(os.getpid()) / "children"
-    with suppress(OSError):
-        yield from map(int, tasks.read_text().split())
-
-
-def _is_of_ray(pid: int) -> bool:
-    command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    return command.startswith(b"ray::") or b"/ray/" in command
 
 
 def _death(status: int) -> str:
     code = os.waitstatus_to_exitcode(status)
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-    return f"the sweep's driver {how}"
-
-
-def _hint(journal: Path | None) -> str:
-    if journal is None:
-        return " before the sweep had begun"
-    sweep = journal.parent.name
-    return f", {MOST_DEATHS} times in a row: `tune-tasks run --resume {sweep}` goes on from there"
+    dead = " and ".join(dead_parts_of_ray())
+    cause = f" after Ray's {dead} had died" if dead else ""
+    return f"the sweep's driver {how}{cause}"
 
 
 def _say(sentence: str) -> None:
+    if sys.stderr.isatty():
+        sentence = f"{_SHOW_CURSOR}{sentence}"  # the dead driver's table may have hidden it
     print(sentence, file=sys.stderr, flush=True)
 
 

@@ -22,11 +22,15 @@ from tune_tasks.model.timeouts import (
     SUPERVISED_GRACE_S,
 )
 
+_TOGETHER_S = 0.25
 _NAMES = {signal.SIGINT: "interrupted (Ctrl-C)", signal.SIGTERM: "interrupted (SIGTERM)"}
 
 
 class Interruption:
     """Whether somebody wants the sweep to end, and who is told of it. Lives in the driver.
+
+    Args:
+        clock: Monotonic, in seconds.
 
     Attributes:
         reason: Why it is to end; None before anybody asked.
@@ -36,8 +40,10 @@ class Interruption:
         close_within_s: Seconds from the wish until the records must be closed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.reason: str | None = None
+        self._clock = clock
+        self._asked_at = float("-inf")
         # Prefect's runners keep these hooks to themselves: they set the state of what they end.
         hooks = os.environ.get("PREFECT__ENABLE_CANCELLATION_AND_CRASHED_HOOKS")
         self.is_supervised = hooks == "false"
@@ -62,10 +68,14 @@ class Interruption:
         """Handle both signals.
 
         Only a second Ctrl-C means impatience: SIGTERM may come together with Ctrl-C, or twice,
-        without anybody being impatient.
+        without anybody being impatient. What is sent to the whole process group comes twice at
+        once, because the supervisor hears it, too, and forwards it.
         """
-        if self.reason and number == signal.SIGTERM:
+        now = self._clock()
+        is_the_same = now - self._asked_at < _TOGETHER_S
+        if self.reason and (number == signal.SIGTERM or is_the_same):
             return
+        self._asked_at = now
         self.reason = self.reason or _NAMES[signal.Signals(number)]
         if self._listener:
             self._listener(self.reason)
@@ -104,9 +114,13 @@ class Patience:
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[Interruption]:
-    """Have Ctrl-C and SIGTERM noted, for the time of the context."""
-    interruption = Interruption()
+def interruptible(clock: Callable[[], float] = time.monotonic) -> Iterator[Interruption]:
+    """Have Ctrl-C and SIGTERM noted, for the time of the context.
+
+    Args:
+        clock: Monotonic, in seconds.
+    """
+    interruption = Interruption(clock)
     if threading.current_thread() is not threading.main_thread():
         yield interruption
         return
