@@ -11,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tune_tasks.errors import UsageError
-from tune_tasks.model.trial import EndedBy, Outcome, TrialState
+from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.files import try_lock
+from tune_tasks.model.objective import Objective
+from tune_tasks.model.trial import EndedBy, Outcome, Resources, Trial, TrialState
+from tune_tasks.recording.protocol import AttemptStatus
+from tune_tasks.results.summary import ExperimentSummary, Summary
+from tune_tasks.results.trials import TrialSummary
 from tune_tasks.sweep.events import Announced, AttemptEnded, Reported, SweepBegan, Ticked
 from tune_tasks.sweep.instructions import KeepEnd, StartAttempt
 from tune_tasks.sweep.journal import (
@@ -19,18 +25,35 @@ from tune_tasks.sweep.journal import (
     Journal,
     create_locked,
     history_of,
+    is_held,
     journal_path,
     journals_in,
     open_locked,
     read_history,
     read_sweep,
 )
-from tune_tasks.sweep.journal_entries import DriverEntry, HandledEntry, SweepEntry
+from tune_tasks.sweep.journal_entries import (
+    AttemptEntry,
+    Best,
+    ClosedEntry,
+    ClosedExperiment,
+    DriverEntry,
+    HandledEntry,
+    Repeated,
+    SweepEntry,
+    TrialEntry,
+    entry_from_json,
+    entry_to_json,
+    experiments_of,
+)
 from tune_tasks.sweep.journal_file import JournalFile, entry_of, line_of, read_entries
+from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
+from tune_tasks.tracking.mlflow_params import SearchedParam
 
 SWEEP = SweepEntry("s1", "run-1", "/cwd", {"spec_file": "a.yaml"}, {"e": {}}, {"e": {}}, 7)
 DRIVER = DriverEntry(0.0, 100.0, "host", 42, "run-1", "sqlite:///m.db", {"ray": "2.60"}, {})
 WELL = Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned")
+NOTHING = Summary("s1", [])
 BEGAN = (SweepBegan(0.0, 2), [StartAttempt("e/0", 1)])
 ENDED = (AttemptEnded(2.0, "e/0", 1, WELL), [KeepEnd("e/0", 1, WELL, will_retry=False)])
 
@@ -111,6 +134,47 @@ def test_an_end_that_was_cut_is_written_over(tmp_path):
     assert path.read_bytes() == line_of('"a"') + line_of('"b"')
 
 
+# ── What an entry holds ─────
+
+
+def test_a_trial_is_kept_as_json_has_it_without_its_secrets():
+    config = {"lr": 0.1, "sizes": (1, 2), 3: object, "hf_token": "secret", "bad": float("nan")}
+    trial = Trial(
+        "e", 4, "script_4", "script", config, {"lr": 0.1, "hf_token": "secret"}, 7, Resources(2)
+    )
+    entry = TrialEntry.of(trial)
+    assert entry.trial == "e/4"
+    kept = {"lr": 0.1, "sizes": [1, 2], "3": repr(object), "hf_token": "***"}
+    assert entry.config == {**kept, "bad": entry.config["bad"]}
+    assert entry.searched == {"lr": 0.1, "hf_token": "***"}
+    text = entry_to_json(entry)
+    assert entry_to_json(entry_from_json(text)) == text == entry_to_json(TrialEntry.of(trial))
+    assert entry_from_json(text).resources == Resources(2)
+
+
+def test_an_experiment_is_kept_with_its_script_whatever_bytes_that_has(tmp_path):
+    info = ExperimentInfo(
+        "e",
+        tmp_path,
+        seed=1,
+        num_trials=9,
+        constants={"password": "x", "f": print},
+        script=tmp_path / "train.py",
+        script_source=b"# \xff\n",
+        params=(SearchedParam("lr", is_even=True, is_numeric=True, texts=3),),
+        objective=Objective("mean_loss", "min"),
+    )
+    sweep = SweepInfo("s1", {"e": info}, "sqlite:///m.db", "", tmp_path)
+    entry = SweepEntry(
+        "s1", "run", "/", {}, {}, {}, 7, experiments_of(sweep), repeats=Repeated("s0", "e/3")
+    )
+    read = entry_from_json(entry_to_json(entry))
+    assert read == entry
+    assert read.num_trials == 9
+    assert read.experiments["e"].script_source == b"# \xff\n"
+    assert read.experiments["e"].constants == {"password": "***", "f": repr(print)}
+
+
 # ── What is kept, and when it is on the disk ─────
 
 
@@ -149,13 +213,13 @@ def test_a_journal_says_what_happened(begin, path):
     assert list(history.handled()) == [HandledEntry(e, tuple(then)) for e, then in (BEGAN, ENDED)]
     assert (history.last_at(), history.unfinished) == (2.0, True)
     assert read_sweep(path) == SWEEP
-    journal.closed(unfinished=0)
+    journal.closed(0, NOTHING)
     assert not read_history(path).unfinished
 
 
 @pytest.mark.parametrize("unfinished", [0, 3])
 def test_a_sweep_that_was_stopped_is_unfinished(begin, path, unfinished):
-    begin().closed(unfinished)
+    begin().closed(unfinished, NOTHING)
     assert read_history(path).unfinished == bool(unfinished)
 
 
@@ -172,12 +236,53 @@ def test_what_something_follows_from_is_on_the_disk(begin, path, monkeypatch):
     assert b'"announced"' in on_disk
 
 
+def test_a_trial_is_on_the_disk_before_it_starts(begin, path):
+    journal = begin()
+    trial = Trial("e", 0, "script_0", "script", {}, {}, seed=0)
+    journal.started([trial])
+    assert read_history(path).trials() == {}
+    journal.handled(*BEGAN)
+    assert read_history(path).trials() == {"e/0": TrialEntry.of(trial)}
+
+
+def test_what_the_recorder_says_of_an_end_is_kept(begin, path):
+    journal = begin()
+    trial = Trial("e", 0, "script_0", "script", {}, {}, seed=0)
+    info = AttemptInfo(trial, 2, path.parent, pid=5, hostname="h", started_at=3.0)
+    journal.heard(AttemptStatus(info, run_id="r"))
+    journal.heard(AttemptStatus(info, outcome=WELL, run_id="r"))
+    journal.closed(0, NOTHING)
+    entries = [e for e in read_history(path).entries if isinstance(e, AttemptEntry)]
+    assert entries == [AttemptEntry("e/0", 2, "h", 5, "", "", 3.0, "r", None)]
+
+
+def test_the_end_says_how_the_sweep_stood(begin, path):
+    well = TrialSummary("e", "n1", 1, {}, {}, TrialState.TERMINATED, last_result={"mean_loss": 0.5})
+    bad = TrialSummary("e", "n0", 0, {}, {}, TrialState.ERROR)
+    experiment = ExperimentSummary(
+        "e", [bad, well], path, Objective("mean_loss", "min"), mlflow_run_id="r", view_url="v"
+    )
+    begin().closed(3, Summary("s1", [experiment], interrupted=True, ended_early="full"))
+    closed = read_history(path).closed
+    best = Best("e/1", "n1", "mean_loss", 0.5)
+    of_e = ClosedExperiment(2, 1, best, "r", None, "v")
+    assert closed == ClosedEntry(closed.time, 3, True, "full", {"e": of_e})
+
+
+def test_an_edited_spec_takes_the_place_of_the_first(begin, path):
+    journal = begin()
+    edited = SweepEntry("s1", "run-2", "/cwd", {}, {"e": {}}, {"e": {"num_trials": 9}}, 7)
+    journal.began(edited)
+    assert read_history(path).sweep == edited
+    assert read_sweep(path) == SWEEP
+
+
 @pytest.mark.parametrize("listens", [False, True])
 def test_reports_are_kept_if_the_scheduler_listens(begin, path, listens):
     journal = begin(keeps_reports=listens)
     journal.handled(Reported(1.0, "e/0", 1, 1, {"mean_loss": float("nan")}), [])
     journal.handled(Ticked(1.5), [])
-    journal.closed(0)
+    journal.closed(0, NOTHING)
     assert len(list(read_history(path).handled())) == listens
 
 
@@ -233,6 +338,27 @@ def test_a_driver_that_is_killed_lets_go(path):
         process.kill()
         process.wait()
         open_locked(path, lambda: False).close()
+
+
+def test_one_can_see_whether_a_driver_has_it(begin, path):
+    begin()
+    assert is_held(path)
+
+
+def test_looking_hinders_neither_a_driver_nor_another_look(path):
+    create_locked(path).close()
+    with path.open("rb") as look:
+        assert try_lock(look, shared=True)
+        assert not is_held(path)
+        asked = []
+
+        def waits():
+            asked.append(1)
+            look.close()
+            return True
+
+        open_locked(path, waits).close()
+    assert asked == [1]
 
 
 def test_only_the_user_may_read_it(begin, path):

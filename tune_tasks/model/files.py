@@ -103,10 +103,16 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def try_lock(file: IO[Any]) -> bool:
-    """Lock a file until it is closed, unless somebody else has; returns whether it is locked."""
+def try_lock(file: IO[Any], *, shared: bool = False) -> bool:
+    """Lock a file until it is closed, unless somebody else has; returns whether it is locked.
+
+    Args:
+        file: The file.
+        shared: Whether others may have a shared lock, too.
+    """
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except OSError:
         return False
     return True

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from tune_tasks.errors import UsageError
+from tune_tasks.sweep.history import History
 from tune_tasks.sweep.journal import journal_path, journals_in, read_history, read_sweep
-from tune_tasks.sweep.journal_entries import History, SweepEntry
+from tune_tasks.sweep.journal_entries import SweepEntry
 from tune_tasks.sweep.request import Request
 
 LAST = "last"

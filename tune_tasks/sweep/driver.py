@@ -51,6 +51,7 @@ from tune_tasks.sweep.instructions import (
     KeepEnd,
     KillAttempt,
     StartAttempt,
+    first_starts,
 )
 from tune_tasks.sweep.interruption import Interruption, Patience
 from tune_tasks.sweep.journal import Journal
@@ -125,7 +126,9 @@ class Sweep:
         self._takeover = takeover
         self._patience = Patience()
         self._task_runs = TaskRuns(info.flow_run_id)
-        self._listener = Listener(info, records, recorder, self._patience, self._now, self._tell)
+        self._listener = Listener(
+            info, records, recorder, self._patience, self._now, self._tell, journal.heard
+        )
         # The clock of the events goes on from the last event of the earlier driver.
         self._began_at = time.monotonic() - (takeover.at if takeover else 0.0)
         self._wishes: deque[Instruction] = deque()
@@ -212,6 +215,7 @@ class Sweep:
 
     def _tell(self, event: Event) -> None:
         instructions = self._core.handle(event)
+        self._journal.started(self._core.trial(key) for key in first_starts(instructions))
         self._journal.handled(event, instructions)
         self._wishes.extend(instructions)
         while self._wishes:
@@ -392,7 +396,7 @@ class Sweep:
             self._patience,
         )
         summary = closing.run(self._last_summary)
-        self._journal.closed(self._core.unfinished())
+        self._journal.closed(self._core.unfinished(), summary)
         return summary
 
     def _last_summary(self) -> Summary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -89,6 +90,14 @@ class CloseSweep:
 Instruction = (
     StartAttempt | EndAttempt | EndAll | KillAttempt | KeepEnd | ForgetAttempt | CloseSweep
 )
+
+
+def first_starts(instructions: Iterable[Instruction]) -> Iterator[str]:
+    """The keys of the trials whose first attempt is among what is to be started."""
+    for wish in instructions:
+        if isinstance(wish, StartAttempt) and wish.attempt == 1:
+            yield wish.trial
+
 
 _INSTRUCTIONS: TypeAdapter[Instruction] = TypeAdapter(
     Annotated[Instruction, Field(discriminator="kind")]

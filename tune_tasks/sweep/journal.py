@@ -19,16 +19,21 @@ from pydantic import ValidationError
 
 from tune_tasks.errors import UsageError
 from tune_tasks.model.files import try_lock
+from tune_tasks.model.trial import Trial
+from tune_tasks.recording.protocol import AttemptStatus
+from tune_tasks.results.summary import Summary
 from tune_tasks.sweep.events import Event, Reported, Ticked
+from tune_tasks.sweep.history import History
 from tune_tasks.sweep.instructions import Instruction
 from tune_tasks.sweep.journal_entries import (
     VERSION,
+    AttemptEntry,
     ClosedEntry,
     DriverEntry,
     Entry,
     HandledEntry,
-    History,
     SweepEntry,
+    TrialEntry,
     entry_from_json,
     entry_to_json,
 )
@@ -37,6 +42,8 @@ from tune_tasks.sweep.journal_file import JournalFile, read_entries
 FOLDER = ".sweeps"
 FILE = "journal.jsonl"
 _LOOK_S = 0.5
+_LOOKS = 5
+_GLANCE_S = 0.02
 
 
 class HeldError(UsageError):
@@ -88,9 +95,19 @@ class Journal:
         if then:
             self._sync()
 
-    def closed(self, unfinished: int) -> None:
+    def started(self, trials: Iterable[Trial]) -> None:
+        """Add trials that are about to start for the first time; `handled` has them on the disk."""
+        for trial in trials:
+            self._file.append(entry_to_json(TrialEntry.of(trial)))
+
+    def heard(self, status: AttemptStatus) -> None:
+        """Add what the recorder says of an attempt, if it has ended; on the disk with the next."""
+        if status.outcome:
+            self._file.append(entry_to_json(AttemptEntry.of(status)))
+
+    def closed(self, unfinished: int, summary: Summary) -> None:
         """Add the end of the sweep."""
-        self._file.append(entry_to_json(ClosedEntry(time.time(), unfinished)))
+        self._file.append(entry_to_json(ClosedEntry.of(unfinished, summary)))
         self._sync()
 
     def _matters(self, event: Event) -> bool:
@@ -128,7 +145,8 @@ def create_locked(path: Path) -> BinaryIO:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     file = _open(path, os.O_CREAT | os.O_EXCL)
-    try_lock(file)
+    while not _locked(file):
+        pass
     return file
 
 
@@ -144,7 +162,7 @@ def open_locked(path: Path, wait: Callable[[], object]) -> BinaryIO:
         OSError: If it cannot be opened.
     """
     file = _open(path)
-    while not try_lock(file):
+    while not _locked(file):
         if not wait():
             file.close()
             raise HeldError(_who_has(path))
@@ -190,7 +208,7 @@ def history_of(file: Iterable[bytes], path: Path) -> tuple[History, int]:
         ) from exc
     if not entries or not isinstance(entries[0], SweepEntry):
         raise UsageError(f"{path}: the sweep's journal says nothing: the sweep had not begun")
-    return History(entries[0], [e for e in entries if not isinstance(e, SweepEntry)]), size
+    return History.of(entries), size
 
 
 def journals_in(results: Path) -> list[Path]:
@@ -201,7 +219,19 @@ def journals_in(results: Path) -> list[Path]:
 def is_held(path: Path) -> bool:
     """Whether a driver has the journal in hand now."""
     with _open(path) as file:
-        return not try_lock(file)
+        return not try_lock(file, shared=True)
+
+
+def _locked(file: BinaryIO) -> bool:
+    """Lock a journal, unless another driver has it; returns whether it is locked.
+
+    Somebody who looks whether it is held has it for a moment.
+    """
+    for _ in range(_LOOKS):
+        if try_lock(file):
+            return True
+        time.sleep(_GLANCE_S)
+    return False
 
 
 def _open(path: Path, flags: int = 0) -> BinaryIO:

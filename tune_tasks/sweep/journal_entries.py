@@ -1,4 +1,4 @@
-"""What the entries of a sweep's journal are, and what they say together. Plain data.
+"""What the entries of a sweep's journal are. Plain data; `history` is what they say together.
 
 The journal holds what a later driver needs to go on, and what people ask later: why did this trial
 start, why did it end, and which code ran.
@@ -6,23 +6,38 @@ start, why did it end, and which code ran.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from tune_tasks.model.code_version import CodeVersion
+from tune_tasks.model.masking import masked, masked_by_path
+from tune_tasks.model.trial import Resources, Trial
+from tune_tasks.recording.protocol import AttemptStatus
+from tune_tasks.results.summary import ExperimentSummary, Summary
 from tune_tasks.sweep.events import Event
 from tune_tasks.sweep.instructions import Instruction
+from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
 
 VERSION = 1
 """Of the journal's form."""
 
 
 @dataclass(frozen=True)
+class Repeated:
+    """The trial of an earlier sweep that a sweep runs again, and nothing else."""
+
+    sweep: str
+    trial: str
+
+
+@dataclass(frozen=True)
 class SweepEntry:
-    """The first entry: what the sweep runs.
+    """The first entry: what the sweep runs. A later one takes its place: the spec was edited.
 
     Attributes:
         sweep: The sweep's id.
@@ -32,6 +47,9 @@ class SweepEntry:
         given: The spec as it was given, its secrets masked.
         spec: The spec as it runs, its secrets masked.
         drawn_seed: The seed of the experiments that the spec gives none.
+        experiments: By name, as trackers and people are told of them, in the spec's order; secrets
+            are masked.
+        repeats: What the sweep repeats, if it is a single trial of another one.
         version: Of the journal's form.
     """
 
@@ -42,8 +60,15 @@ class SweepEntry:
     given: Mapping[str, Any]
     spec: Mapping[str, Any]
     drawn_seed: int
+    experiments: Mapping[str, ExperimentInfo] = field(default_factory=dict)
+    repeats: Repeated | None = None
     version: int = VERSION
     kind: Literal["sweep"] = "sweep"
+
+    @property
+    def num_trials(self) -> int:
+        """How many trials the sweep has."""
+        return sum(experiment.num_trials for experiment in self.experiments.values())
 
 
 @dataclass(frozen=True)
@@ -57,6 +82,7 @@ class DriverEntry:
         tracking_uri: MLflow's.
         packages: Versions, by name.
         code: Which version of its code each experiment runs, if it is in files.
+        flow_run_url: The page of the flow run; empty if it has none.
     """
 
     at: float
@@ -67,7 +93,45 @@ class DriverEntry:
     tracking_uri: str
     packages: Mapping[str, str]
     code: Mapping[str, CodeVersion]
+    flow_run_url: str = ""
     kind: Literal["driver"] = "driver"
+
+
+@dataclass(frozen=True)
+class TrialEntry:
+    """A trial that is started for the first time, as it was resolved.
+
+    A later entry of the same trial takes the place of this one.
+
+    Attributes:
+        trial: Its key, `experiment/index`.
+        config: What `train()` receives, as `params.json` has it: secrets masked, plain JSON.
+        searched: The searched part of it by dotted path, likewise.
+    """
+
+    trial: str
+    name: str
+    alg: str
+    config: Mapping[str, Any]
+    searched: Mapping[str, Any]
+    seed: int
+    resources: Resources
+    bundles: tuple[Resources, ...] = ()
+    kind: Literal["trial"] = "trial"
+
+    @classmethod
+    def of(cls, trial: Trial) -> TrialEntry:
+        """The entry of a trial. Those of trials that are the same have the same JSON."""
+        return cls(
+            trial.key,
+            trial.name,
+            trial.alg,
+            _plain(masked(trial.config)),
+            _plain(masked_by_path(trial.searched)),
+            trial.seed,
+            trial.resources,
+            trial.bundles,
+        )
 
 
 @dataclass(frozen=True)
@@ -80,25 +144,145 @@ class HandledEntry:
 
 
 @dataclass(frozen=True)
+class AttemptEntry:
+    """What the recorder has heard of an attempt that has ended, and its files do not say.
+
+    Attributes:
+        trial: The trial's key.
+        pid: 0 if a later driver has told the recorder of the attempt, from its files.
+        started_at: In seconds since the epoch.
+        run_id: Its MLflow run; None if MLflow had not answered.
+        run_url: The run's page, if it has one.
+    """
+
+    trial: str
+    attempt: int
+    hostname: str
+    pid: int
+    task_run_id: str
+    task_run_url: str
+    started_at: float
+    run_id: str | None
+    run_url: str | None
+    kind: Literal["attempt"] = "attempt"
+
+    @classmethod
+    def of(cls, status: AttemptStatus) -> AttemptEntry:
+        """The entry of an attempt as the recorder has it."""
+        info = status.info
+        return cls(
+            info.trial.key,
+            info.attempt,
+            info.hostname,
+            info.pid,
+            info.task_run_id,
+            info.task_run_url,
+            info.started_at,
+            status.run_id,
+            status.run_url,
+        )
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best trial of an experiment."""
+
+    trial: str
+    name: str
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True)
+class ClosedExperiment:
+    """How an experiment stood at the sweep's end.
+
+    Attributes:
+        done: How many trials have ended.
+        failed: How many of these in an error.
+        best: The best trial; None if there is none.
+        run_id: MLflow's parent run; None if MLflow was away.
+        experiment_url: MLflow's page of the experiment, if it has one.
+        view_url: The page that compares the trials, if there is one.
+    """
+
+    done: int
+    failed: int = 0
+    best: Best | None = None
+    run_id: str | None = None
+    experiment_url: str | None = None
+    view_url: str | None = None
+
+    @classmethod
+    def of(cls, experiment: ExperimentSummary) -> ClosedExperiment:
+        """What a summary says of an experiment."""
+        return cls(
+            experiment.done,
+            len(experiment.failed),
+            best_of(experiment),
+            experiment.mlflow_run_id,
+            experiment.experiment_url,
+            experiment.view_url,
+        )
+
+
+def best_of(experiment: ExperimentSummary) -> Best | None:
+    """The best trial of an experiment; None if there is none."""
+    trial = experiment.best()
+    value = experiment.best_value()
+    if trial is None or value is None or experiment.metric is None:
+        return None
+    return Best(f"{trial.experiment}/{trial.index}", trial.name, experiment.metric, value)
+
+
+@dataclass(frozen=True)
 class ClosedEntry:
     """The sweep has ended.
 
     Attributes:
         time: In seconds since the epoch.
         unfinished: How many trials are pending, or were ended by a stop of the sweep.
+        interrupted: Whether somebody has stopped it.
+        ended_early: Why trials were left that nobody has stopped; None if none were.
+        experiments: By name.
     """
 
     time: float
     unfinished: int
+    interrupted: bool = False
+    ended_early: str | None = None
+    experiments: Mapping[str, ClosedExperiment] = field(default_factory=dict)
     kind: Literal["closed"] = "closed"
 
+    @classmethod
+    def of(cls, unfinished: int, summary: Summary) -> ClosedEntry:
+        """The end of a sweep, now."""
+        experiments = {e.name: ClosedExperiment.of(e) for e in summary.experiments}
+        interrupted = summary.interrupted
+        return cls(time.time(), unfinished, interrupted, summary.ended_early, experiments)
 
-Entry = SweepEntry | DriverEntry | HandledEntry | ClosedEntry
+
+Entry = SweepEntry | DriverEntry | TrialEntry | HandledEntry | AttemptEntry | ClosedEntry
 
 _ENTRIES: TypeAdapter[Entry] = TypeAdapter(
     Annotated[Entry, Field(discriminator="kind")],
-    config=ConfigDict(ser_json_inf_nan="constants"),
+    config=ConfigDict(
+        ser_json_inf_nan="constants", ser_json_bytes="base64", val_json_bytes="base64"
+    ),
 )
+
+
+def _plain(config: Any) -> Any:
+    """A config, or a part of one, as it is read back from JSON."""
+    return json.loads(json.dumps(config, default=repr))
+
+
+def experiments_of(info: SweepInfo) -> dict[str, ExperimentInfo]:
+    """The experiments of a sweep as its journal has them."""
+    return {
+        name: replace(experiment, constants=_plain(masked(experiment.constants)))
+        for name, experiment in info.experiments.items()
+    }
 
 
 def entry_to_json(entry: Entry) -> str:
@@ -113,35 +297,3 @@ def entry_from_json(text: str) -> Entry:
         ValueError: If the text is not the JSON of an entry.
     """
     return _ENTRIES.validate_json(text)
-
-
-@dataclass(frozen=True)
-class History:
-    """What a journal says.
-
-    Attributes:
-        sweep: What the sweep runs.
-        entries: What came after, in order.
-    """
-
-    sweep: SweepEntry
-    entries: Sequence[DriverEntry | HandledEntry | ClosedEntry]
-
-    def handled(self) -> Iterator[HandledEntry]:
-        """What the core was told."""
-        return (entry for entry in self.entries if isinstance(entry, HandledEntry))
-
-    def drivers(self) -> list[DriverEntry]:
-        """The drivers that had the sweep in hand, the last one last."""
-        return [entry for entry in self.entries if isinstance(entry, DriverEntry)]
-
-    def last_at(self) -> float:
-        """The latest time on the clock of the events."""
-        times = [e.at for e in self.drivers()] + [e.event.at for e in self.handled()]
-        return max(times, default=0.0)
-
-    @property
-    def unfinished(self) -> bool:
-        """Whether there is something left to run; also if a driver has died."""
-        last = self.entries[-1] if self.entries else None
-        return not isinstance(last, ClosedEntry) or last.unfinished > 0

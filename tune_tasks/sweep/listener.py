@@ -31,6 +31,7 @@ class Listener:
         patience: With a recorder that is just being started again.
         now: The clock of the events.
         tell: Takes an event.
+        note: Takes what the recorder says of an attempt.
         clock: Monotonic, in seconds.
         wall_clock: Seconds since the epoch, as the recorder has them.
     """
@@ -43,6 +44,7 @@ class Listener:
         patience: Patience,
         now: Callable[[], float],
         tell: Callable[[Event], None],
+        note: Callable[[AttemptStatus], None] = lambda _status: None,
         *,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
@@ -54,6 +56,7 @@ class Listener:
         self._patience = patience
         self._now = now
         self._tell = tell
+        self._note = note
         self._clock = clock
         self._wall_clock = wall_clock
 
@@ -100,6 +103,7 @@ class Listener:
 
     def _take_in(self, statuses: Iterable[AttemptStatus]) -> None:
         for status in statuses:
+            self._note(status)
             record = self._records.of(status.info.trial)
             if status.info.attempt == record.attempts:
                 self._update(record, status)

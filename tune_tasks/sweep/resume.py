@@ -21,7 +21,12 @@ from tune_tasks.sweep.beginning import Beginning
 from tune_tasks.sweep.core import Core
 from tune_tasks.sweep.events import AttemptEnded, StartFailed
 from tune_tasks.sweep.journal import Journal, create_locked, history_of, open_locked
-from tune_tasks.sweep.journal_entries import DriverEntry, HandledEntry, SweepEntry
+from tune_tasks.sweep.journal_entries import (
+    DriverEntry,
+    HandledEntry,
+    SweepEntry,
+    experiments_of,
+)
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.records import Attempt, TrialRecord
 from tune_tasks.tracking.info import SweepInfo
@@ -107,6 +112,7 @@ def _sweep_entry(beginning: Beginning, plan: Plan, info: SweepInfo) -> SweepEntr
         masked_spec(plan.given),
         masked_spec(plan.source),
         beginning.drawn_seed,
+        experiments_of(info),
     )
 
 
@@ -121,6 +127,7 @@ def _driver_entry(info: SweepInfo, at: float) -> DriverEntry:
         without_password(info.tracking_uri),
         _packages(),
         code,
+        info.flow_run_url,
     )
 
 

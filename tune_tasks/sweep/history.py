@@ -1,0 +1,63 @@
+"""What the journal of a sweep says. Plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tune_tasks.sweep.journal_entries import (
+    ClosedEntry,
+    DriverEntry,
+    Entry,
+    HandledEntry,
+    SweepEntry,
+    TrialEntry,
+)
+
+
+@dataclass(frozen=True)
+class History:
+    """What a journal says.
+
+    Attributes:
+        sweep: What the sweep runs.
+        entries: What came after, in order.
+    """
+
+    sweep: SweepEntry
+    entries: Sequence[Entry]
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry]) -> History:
+        """What the entries of a journal say, the first of which is a sweep's."""
+        sweeps = [entry for entry in entries if isinstance(entry, SweepEntry)]
+        return cls(sweeps[-1], entries[1:])
+
+    def handled(self) -> Iterator[HandledEntry]:
+        """What the core was told."""
+        return (entry for entry in self.entries if isinstance(entry, HandledEntry))
+
+    def drivers(self) -> list[DriverEntry]:
+        """The drivers that had the sweep in hand, the last one last."""
+        return [entry for entry in self.entries if isinstance(entry, DriverEntry)]
+
+    def trials(self) -> dict[str, TrialEntry]:
+        """The trials that were started, by key."""
+        trials = (entry for entry in self.entries if isinstance(entry, TrialEntry))
+        return {entry.trial: entry for entry in trials}
+
+    def last_at(self) -> float:
+        """The latest time on the clock of the events."""
+        times = [e.at for e in self.drivers()] + [e.event.at for e in self.handled()]
+        return max(times, default=0.0)
+
+    @property
+    def closed(self) -> ClosedEntry | None:
+        """How the sweep has ended; None if a driver has it, or has died."""
+        last = self.entries[-1] if self.entries else None
+        return last if isinstance(last, ClosedEntry) else None
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether there is something left to run; also if a driver has died."""
+        return self.closed is None or self.closed.unfinished > 0
