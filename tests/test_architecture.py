@@ -29,7 +29,7 @@ IMPORTED_BY = {
     "pydantic": {"commands", "spec", "sweep"},
     "pydantic_core": {"spec"},
     "ray": {"cluster", "recording", "rllib", "sweep", "trial"},
-    "rich": {"sweep"},
+    "rich": {"commands", "sweep"},
     "scipy": {"rllib"},
     "starlette": {"servers"},
     "tensorboard": {"tracking"},

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tune_tasks.commands.output import print_json, print_json_list
+from tune_tasks.commands.output import print_json, print_json_list, print_json_streamed
 
 
 def test_json_has_null_for_what_it_cannot_say():
@@ -24,6 +24,15 @@ def test_a_list_that_is_printed_item_by_item_is_like_one_that_is_printed_whole(i
     whole = io.StringIO()
     print_json_list(iter(items), piecewise)
     print_json(items, whole)
+    assert piecewise.getvalue() == whole.getvalue()
+
+
+@pytest.mark.parametrize("items", [[], [1], [{"a": [1, math.nan]}, "text\n", None]])
+def test_a_document_with_iterators_is_like_one_that_has_lists(items):
+    piecewise = io.StringIO()
+    whole = io.StringIO()
+    print_json_streamed({"x": 1, "e": {"é": {}, "items": iter(items)}, "l": [[]]}, piecewise)
+    print_json({"x": 1, "e": {"é": {}, "items": items}, "l": [[]]}, whole)
     assert piecewise.getvalue() == whole.getvalue()
 
 

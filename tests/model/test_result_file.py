@@ -7,7 +7,12 @@ import shutil
 import pytest
 
 from tune_tasks.errors import ReportError
-from tune_tasks.model.result_file import parse_report, read_progress, read_rows
+from tune_tasks.model.result_file import (
+    parse_report,
+    read_last_report,
+    read_progress,
+    read_rows,
+)
 from tune_tasks.model.trial import Trial
 from tune_tasks.result import TrainingResult
 from tune_tasks.trial.reports import TrialReports
@@ -93,6 +98,20 @@ def test_what_was_there_before_the_first_report(tmp_path):
     rig.report(1, 2)
     assert rig.read() == [1, 2]
     assert (read_progress(rig.path).reports, read_progress(rig.path).foreign_lines) == (2, 3)
+
+
+def test_values_that_are_not_finite_are_counted_as_the_trial_counts_them(rig):
+    for value in (float("nan"), 1.0, float("-inf")):
+        info = {"f1": value, "name": "NaN"}
+        rig.reports.add(TrainingResult(timesteps_total=1, mean_loss=value, info=info))
+    assert read_progress(rig.path).non_finite == rig.reports.progress.non_finite == 4
+
+
+def test_the_last_report_is_read_alone(rig, tmp_path):
+    rig.report(*range(1, 2_000))
+    assert rig.path.stat().st_size > 64_000
+    assert read_last_report(rig.path).last == read_progress(rig.path).last
+    assert read_last_report(tmp_path / "absent").last is None
 
 
 def dump(path):

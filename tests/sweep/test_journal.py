@@ -16,6 +16,7 @@ from tune_tasks.model.files import try_lock
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import EndedBy, Outcome, Resources, Trial, TrialState
 from tune_tasks.recording.protocol import AttemptStatus
+from tune_tasks.results.standing import Best, ExperimentStanding
 from tune_tasks.results.summary import ExperimentSummary, Summary
 from tune_tasks.results.trials import TrialSummary
 from tune_tasks.sweep.events import Announced, AttemptEnded, Reported, SweepBegan, Ticked
@@ -34,9 +35,7 @@ from tune_tasks.sweep.journal import (
 )
 from tune_tasks.sweep.journal_entries import (
     AttemptEntry,
-    Best,
     ClosedEntry,
-    ClosedExperiment,
     DriverEntry,
     HandledEntry,
     Repeated,
@@ -258,14 +257,14 @@ def test_what_the_recorder_says_of_an_end_is_kept(begin, path):
 
 def test_the_end_says_how_the_sweep_stood(begin, path):
     well = TrialSummary("e", "n1", 1, {}, {}, TrialState.TERMINATED, last_result={"mean_loss": 0.5})
-    bad = TrialSummary("e", "n0", 0, {}, {}, TrialState.ERROR)
+    bad = TrialSummary("e", "n0", 0, {}, {}, TrialState.ERROR, cancelled=True)
     experiment = ExperimentSummary(
         "e", [bad, well], path, Objective("mean_loss", "min"), mlflow_run_id="r", view_url="v"
     )
     begin().closed(3, Summary("s1", [experiment], interrupted=True, ended_early="full"))
     closed = read_history(path).closed
     best = Best("e/1", "n1", "mean_loss", 0.5)
-    of_e = ClosedExperiment(2, 1, best, "r", None, "v")
+    of_e = ExperimentStanding(2, 1, 1, best, "r", None, "v")
     assert closed == ClosedEntry(closed.time, 3, True, "full", {"e": of_e})
 
 
@@ -275,6 +274,34 @@ def test_an_edited_spec_takes_the_place_of_the_first(begin, path):
     journal.began(edited)
     assert read_history(path).sweep == edited
     assert read_sweep(path) == SWEEP
+
+
+def test_who_looks_at_a_sweep_sees_what_has_happened_by_the_last_tick(begin, path, monkeypatch):
+    journal = begin()
+    monkeypatch.setattr(os, "fdatasync", lambda file: pytest.fail("it need not be on the disk"))
+    journal.handled(Announced(1.0, "e/0", 1), [])
+    assert list(read_history(path).handled()) == []
+    journal.handled(Ticked(1.25), [])
+    journal.handled(Ticked(1.5), [])
+    assert list(read_history(path).handled()) == [HandledEntry(Announced(1.0, "e/0", 1))]
+    monkeypatch.undo()
+    journal.handled(*ENDED)
+    assert len(list(read_history(path).handled())) == 2
+
+
+def test_what_the_disk_has_not_taken_is_written_again(begin, path, monkeypatch):
+    journal = begin()
+
+    def refuse(file):
+        os.pwrite(file, b"?" * 50, path.stat().st_size - 50)  # a disk may lose what it refuses
+        raise OSError(errno.EIO, "an error of the disk")
+
+    monkeypatch.setattr(os, "fdatasync", refuse)
+    journal.handled(*BEGAN)
+    assert len(begin.warned) == 1
+    monkeypatch.undo()
+    journal.handled(*ENDED)
+    assert len(list(read_history(path).handled())) == 2
 
 
 @pytest.mark.parametrize("listens", [False, True])

@@ -65,7 +65,13 @@ def test_what_is_said_is_the_same_however_few_trials_are_listed(tmp_path, listed
     plan = plan_of(2_000)
     records = records_of(plan, tmp_path, ENDED)
     some, whole = (
-        summary_of(info_of(tmp_path), plan, records.some(unstarted), interrupted=True, at_end=True)
+        summary_of(
+            info_of(tmp_path),
+            plan.experiments,
+            records.some(unstarted),
+            interrupted=True,
+            at_end=True,
+        )
         for unstarted in (listed, 2_000)
     )
     assert len(some.experiments[0].listed) == 3 + listed
@@ -120,7 +126,9 @@ def test_the_end_of_a_sweep_makes_no_million_of_trials(tmp_path):
         display=SimpleNamespace(warn=shown.append),
     )
     closing = Closing(info, records, task_runs, recorder, listener, views, Patience())
-    summary = closing.run(lambda: summary_of(info, plan, records.some(100), interrupted=True))
+    summary = closing.run(
+        lambda: summary_of(info, plan.experiments, records.some(100), interrupted=True)
+    )
     assert shown == [summary]
     assert leaderboard(shown[0].experiments[0]).rows[-1]["trial"] == "… 999949 more"
     assert trials.made <= 2 * 100

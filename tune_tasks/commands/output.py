@@ -7,7 +7,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from textwrap import indent
 from typing import Any, TextIO
 
@@ -27,6 +27,38 @@ def print_json_list(items: Iterable[Any], out: TextIO) -> None:
         before = ","
     ending = "[]" if before == "[" else "\n]"
     print(ending, file=out, flush=True)
+
+
+def print_json_streamed(document: Mapping[str, Any], out: TextIO) -> None:
+    """Print a document as JSON; each iterator in it is a list, whose items are printed one by one.
+
+    Args:
+        document: Objects, of which some have iterators.
+        out: Where to.
+    """
+    for piece in _pieces(document, ""):
+        out.write(piece)
+    print(file=out, flush=True)
+
+
+def _pieces(value: Any, margin: str) -> Iterator[str]:
+    """Yield the JSON of a value, whose first line follows something, in pieces."""
+    inner = f"{margin}  "
+    if isinstance(value, Mapping) and value:
+        before = "{"
+        for key, item in value.items():
+            yield f"{before}\n{inner}{json.dumps(key)}: "
+            yield from _pieces(item, inner)
+            before = ","
+        yield f"\n{margin}}}"
+    elif isinstance(value, Iterator):
+        before = "["
+        for item in value:
+            yield f"{before}\n{indent(_encoded(item), inner)}"
+            before = ","
+        yield "[]" if before == "[" else f"\n{margin}]"
+    else:
+        yield indent(_encoded(value), margin).removeprefix(margin)
 
 
 def print_warnings(warnings: Iterable[str]) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from tune_tasks.errors import ReportError
 from tune_tasks.model.files import RESULTS
-from tune_tasks.result import PROGRESS_METRICS, REPORTED_METRICS
+from tune_tasks.result import PROGRESS_METRICS, REPORTED_METRICS, non_finite_metrics
 
 _BEGINNING = b'{"timesteps_total": '
 _WITHIN = b', "training_iteration": '
@@ -27,6 +27,8 @@ MOST_STEPS = 2**63
 """`timesteps_total` is less: trackers keep a step in 64 bits."""
 _RECENT = 100
 _READ_BYTES = 4_000_000
+_END_BYTES = 64_000
+_NOT_FINITE = (b"NaN", b"Infinity")
 _NOT_THERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
 _GONE = (
     "and the reports up to then are gone; have whatever else writes into the trial's folder use"
@@ -177,6 +179,7 @@ def read_progress(path: Path) -> Progress:
     """Read what a `result.json` holds, without a line that a dying process did not finish."""
     reports = 0
     size = 0
+    non_finite = 0
     foreign_lines = 0
     end = 0
     # Every line is looked at, but few are parsed, because there may be millions
@@ -189,11 +192,26 @@ def read_progress(path: Path) -> Progress:
                     reports += 1
                     size = end
                     recent.append(line)
+                    if any(text in line for text in _NOT_FINITE):
+                        non_finite += len(non_finite_metrics(parse_report(line) or {}))
                 elif not (line.isspace() or _is_unfinished(line)):
                     foreign_lines += 1
     except OSError:
         return Progress()
-    return Progress(reports, size, _last_report(recent), foreign_lines=foreign_lines)
+    return Progress(reports, size, _last_report(recent), non_finite, foreign_lines)
+
+
+def read_last_report(path: Path) -> Progress:
+    """Read the last report that a `result.json` holds, and nothing else: quick in a long file."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _END_BYTES))
+            lines = file.read().splitlines(keepends=True)
+    except OSError:
+        return Progress()
+    last = _last_report(lines)
+    return Progress(reports=1, last=last) if last else Progress()
 
 
 def _last_report(lines: Sequence[bytes]) -> dict[str, Any] | None:

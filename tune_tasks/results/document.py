@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -14,23 +14,38 @@ if TYPE_CHECKING:
 
     from tune_tasks.results.summary import ExperimentSummary, Summary
 
+TrialJson = Callable[[TrialSummary], dict[str, Any]]
+
 _NO_RESULT = ("pid",)
 """Numbers of a report that say nothing of what came out of the trial."""
 
 
 def document(summary: Summary) -> dict[str, Any]:
     """Return the document, with every trial."""
+    made = streamed(summary, TrialSummary.as_json)
+    for experiment in made["experiments"].values():
+        experiment["trials"] = list(experiment["trials"])
+    return made
+
+
+def streamed(summary: Summary, trial_json: TrialJson) -> dict[str, Any]:
+    """Return the document with an iterator in place of each list of trials.
+
+    Args:
+        summary: The sweep.
+        trial_json: What the document has of a trial.
+    """
     return {
         "sweep": summary.sweep,
         "interrupted": summary.interrupted,
         "ended_early": summary.ended_early,
         "prefect_url": summary.prefect_url,
         "mlflow_tracking_uri": summary.tracking_uri,
-        "experiments": {e.name: _experiment(e) for e in summary.experiments},
+        "experiments": {e.name: _experiment(e, trial_json) for e in summary.experiments},
     }
 
 
-def _experiment(experiment: ExperimentSummary) -> dict[str, Any]:
+def _experiment(experiment: ExperimentSummary, trial_json: TrialJson) -> dict[str, Any]:
     best = experiment.best()
     return {
         "metric": experiment.metric,
@@ -40,8 +55,8 @@ def _experiment(experiment: ExperimentSummary) -> dict[str, Any]:
         "mlflow_url": experiment.page,
         "code": asdict(experiment.code) if experiment.code else None,
         "failures": [group.as_json() for group in groups_of_failures(experiment.failed)],
-        "trials": [trial.as_json() for trial in experiment.trials],
-        "best": best.as_json() if best else None,
+        "trials": map(trial_json, experiment.trials),
+        "best": trial_json(best) if best else None,
     }
 
 

@@ -90,7 +90,7 @@ def _row(trial: TrialSummary, metrics: Sequence[str]) -> dict[str, Any]:
         "state": str(trial.state),
         **{_column(name): _shown(trial.metric(name)) for name in metrics},
         "timesteps": (trial.last_result or {}).get("timesteps_total", ""),
-        "elapsed": _duration(trial.elapsed_s),
+        "elapsed": duration(trial.elapsed_s),
         "why it ended": why or "",
         "MLflow": _mlflow_link(trial),
     }
@@ -118,7 +118,8 @@ def _shown(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
 
 
-def _duration(seconds: float | None) -> str:
+def duration(seconds: float | None) -> str:
+    """Return a text such as `2 min 05 s`; an empty one for None."""
     if seconds is None:
         return ""
     minutes, rest = divmod(round(seconds), 60)

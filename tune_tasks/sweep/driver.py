@@ -381,7 +381,8 @@ class Sweep:
     def _summary_of_some(self) -> Summary:
         """The sweep as a leaderboard shows it: a million pending trials need not exist for that."""
         some = self._records.some(BOARD_LISTED)
-        return summary_of(self._info, self._plan, some, interrupted=self._is_interrupted)
+        experiments = self._plan.experiments
+        return summary_of(self._info, experiments, some, interrupted=self._is_interrupted)
 
     def _close(self) -> Summary:
         for record in self._records.begun():
@@ -404,7 +405,7 @@ class Sweep:
         given_up = self._watches.space.given_up if self._core.pending else None
         return summary_of(
             self._info,
-            self._plan,
+            self._plan.experiments,
             self._records.some(SUMMARY_LISTED),
             # A suspended run may be cancelled while no driver lives. So its records are closed now,
             # as those of a stopped one; if it goes on, they are opened again.

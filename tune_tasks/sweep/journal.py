@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from tune_tasks.errors import UsageError
 from tune_tasks.model.files import try_lock
+from tune_tasks.model.local_time import local_time
 from tune_tasks.model.trial import Trial
 from tune_tasks.recording.protocol import AttemptStatus
 from tune_tasks.results.summary import Summary
@@ -89,11 +90,12 @@ class Journal:
 
     def handled(self, event: Event, then: Sequence[Instruction]) -> None:
         """Add what the core was told; on the disk when it returns, if something follows from it."""
-        if not then and not self._matters(event):
-            return
-        self._file.append(entry_to_json(HandledEntry(event, tuple(then))))
+        if then or self._matters(event):
+            self._file.append(entry_to_json(HandledEntry(event, tuple(then))))
         if then:
-            self._sync()
+            self._save(self._file.sync)
+        elif isinstance(event, Ticked):  # now and then, for those who look at the sweep
+            self._save(self._file.write)
 
     def started(self, trials: Iterable[Trial]) -> None:
         """Add trials that are about to start for the first time; `handled` has them on the disk."""
@@ -108,7 +110,7 @@ class Journal:
     def closed(self, unfinished: int, summary: Summary) -> None:
         """Add the end of the sweep."""
         self._file.append(entry_to_json(ClosedEntry.of(unfinished, summary)))
-        self._sync()
+        self._save(self._file.sync)
 
     def _matters(self, event: Event) -> bool:
         """Whether the core must be told again of an event from which nothing followed.
@@ -119,9 +121,9 @@ class Journal:
             return self._keeps_reports
         return not isinstance(event, Ticked)
 
-    def _sync(self) -> None:
+    def _save(self, save: Callable[[], None]) -> None:
         try:
-            self._file.sync()
+            save()
             self._is_failing = False
         except OSError as exc:
             if not self._is_failing:
@@ -192,6 +194,22 @@ def read_sweep(path: Path) -> SweepEntry:
         return history_of([file.readline()], path)[0].sweep
 
 
+def read_brief(path: Path) -> History:
+    """Read what a journal says of its sweep's end; if that has not ended, all of it.
+
+    The whole file is checked all the same, which is ten times as quick as reading its entries.
+
+    Raises:
+        UsageError: See `read_history`.
+        OSError: If it cannot be read.
+    """
+    with path.open("rb") as file:
+        texts, _ = read_entries(file, path)
+    ends = [*texts[:2], *texts[2:][-1:]]
+    history = _history(ends, path)
+    return history if history.closed else _history(texts, path)
+
+
 def history_of(file: Iterable[bytes], path: Path) -> tuple[History, int]:
     """What an open journal says, and the bytes up to the end of its last entry.
 
@@ -199,6 +217,10 @@ def history_of(file: Iterable[bytes], path: Path) -> tuple[History, int]:
         UsageError: See `read_history`.
     """
     texts, size = read_entries(file, path)
+    return _history(texts, path), size
+
+
+def _history(texts: Iterable[str], path: Path) -> History:
     try:
         entries: list[Entry] = [entry_from_json(text) for text in texts]
     except ValidationError as exc:
@@ -208,7 +230,7 @@ def history_of(file: Iterable[bytes], path: Path) -> tuple[History, int]:
         ) from exc
     if not entries or not isinstance(entries[0], SweepEntry):
         raise UsageError(f"{path}: the sweep's journal says nothing: the sweep had not begun")
-    return History.of(entries), size
+    return History.of(entries)
 
 
 def journals_in(results: Path) -> list[Path]:
@@ -245,8 +267,7 @@ def _who_has(path: Path) -> str:
         last = read_history(path).drivers()[-1]
     except (UsageError, IndexError):
         return f"the sweep {sweep} is just being begun by another driver"
-    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(last.time))
     return (
         f"the sweep {sweep} is in the hands of another driver: process {last.pid} on {last.host},"
-        f" since {since}. It cannot be resumed while that one lives"
+        f" since {local_time(last.time)}. It cannot be resumed while that one lives"
     )

@@ -15,10 +15,12 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from tune_tasks.model.code_version import CodeVersion
+from tune_tasks.model.local_time import iso_time
 from tune_tasks.model.masking import masked, masked_by_path
 from tune_tasks.model.trial import Resources, Trial
 from tune_tasks.recording.protocol import AttemptStatus
-from tune_tasks.results.summary import ExperimentSummary, Summary
+from tune_tasks.results.standing import ExperimentStanding
+from tune_tasks.results.summary import Summary
 from tune_tasks.sweep.events import Event
 from tune_tasks.sweep.instructions import Instruction
 from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
@@ -95,6 +97,10 @@ class DriverEntry:
     code: Mapping[str, CodeVersion]
     flow_run_url: str = ""
     kind: Literal["driver"] = "driver"
+
+    def as_json(self) -> dict[str, Any]:
+        """The driver as `--json` prints it."""
+        return {"host": self.host, "pid": self.pid, "since": iso_time(self.time)}
 
 
 @dataclass(frozen=True)
@@ -184,58 +190,6 @@ class AttemptEntry:
 
 
 @dataclass(frozen=True)
-class Best:
-    """The best trial of an experiment."""
-
-    trial: str
-    name: str
-    metric: str
-    value: float
-
-
-@dataclass(frozen=True)
-class ClosedExperiment:
-    """How an experiment stood at the sweep's end.
-
-    Attributes:
-        done: How many trials have ended.
-        failed: How many of these in an error.
-        best: The best trial; None if there is none.
-        run_id: MLflow's parent run; None if MLflow was away.
-        experiment_url: MLflow's page of the experiment, if it has one.
-        view_url: The page that compares the trials, if there is one.
-    """
-
-    done: int
-    failed: int = 0
-    best: Best | None = None
-    run_id: str | None = None
-    experiment_url: str | None = None
-    view_url: str | None = None
-
-    @classmethod
-    def of(cls, experiment: ExperimentSummary) -> ClosedExperiment:
-        """What a summary says of an experiment."""
-        return cls(
-            experiment.done,
-            len(experiment.failed),
-            best_of(experiment),
-            experiment.mlflow_run_id,
-            experiment.experiment_url,
-            experiment.view_url,
-        )
-
-
-def best_of(experiment: ExperimentSummary) -> Best | None:
-    """The best trial of an experiment; None if there is none."""
-    trial = experiment.best()
-    value = experiment.best_value()
-    if trial is None or value is None or experiment.metric is None:
-        return None
-    return Best(f"{trial.experiment}/{trial.index}", trial.name, experiment.metric, value)
-
-
-@dataclass(frozen=True)
 class ClosedEntry:
     """The sweep has ended.
 
@@ -251,13 +205,13 @@ class ClosedEntry:
     unfinished: int
     interrupted: bool = False
     ended_early: str | None = None
-    experiments: Mapping[str, ClosedExperiment] = field(default_factory=dict)
+    experiments: Mapping[str, ExperimentStanding] = field(default_factory=dict)
     kind: Literal["closed"] = "closed"
 
     @classmethod
     def of(cls, unfinished: int, summary: Summary) -> ClosedEntry:
         """The end of a sweep, now."""
-        experiments = {e.name: ClosedExperiment.of(e) for e in summary.experiments}
+        experiments = {e.name: ExperimentStanding.of(e) for e in summary.experiments}
         interrupted = summary.interrupted
         return cls(time.time(), unfinished, interrupted, summary.ended_early, experiments)
 

@@ -83,14 +83,30 @@ class JournalFile:
     def __init__(self, file: BinaryIO, folder: Path, size: int) -> None:
         self._file = file
         self._size = size
-        self._unwritten = b""
+        self._unsynced = b""
+        self._written = 0
         file.truncate(size)
         os.fsync(file.fileno())
         sync_folder(folder)
 
     def append(self, entry: str) -> None:
-        """Add an entry, which `sync` writes."""
-        self._unwritten += line_of(entry)
+        """Add an entry, which `write` and `sync` write."""
+        self._unsynced += line_of(entry)
+
+    def write(self) -> None:
+        """Have every entry in the file, where readers see it, though not yet on the disk.
+
+        Raises:
+            OSError: If they cannot be written: see `sync`.
+        """
+        data = self._unsynced[self._written :]
+        if not data:
+            return
+        # At a fixed place: a write that failed in the middle is written over by the next one.
+        written = os.pwrite(self._file.fileno(), data, self._size + self._written)
+        if written < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._written += written
 
     def sync(self) -> None:
         """Have every entry on the disk.
@@ -99,12 +115,10 @@ class JournalFile:
             OSError: If they cannot be written. They are kept, and the next call tries them again;
                 the file has none of them, or a torn end.
         """
-        if not self._unwritten:
+        if not self._unsynced:
             return
-        # At a fixed place: a write that failed in the middle is written over by the next one.
-        written = os.pwrite(self._file.fileno(), self._unwritten, self._size)
-        if written < len(self._unwritten):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.write()
+        self._written = 0  # if this fails, all of it is to be written again
         os.fdatasync(self._file.fileno())
-        self._size += written
-        self._unwritten = b""
+        self._size += len(self._unsynced)
+        self._unsynced = b""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Protocol
 
-from tune_tasks.model.stopping import never_reported
+from tune_tasks.model.stopping import Criterion, never_reported
+from tune_tasks.model.trial import Trial
 from tune_tasks.results.ranking import objective_of
 from tune_tasks.results.summary import ExperimentSummary, Summary
 from tune_tasks.results.trials import Trials, TrialSummary
 from tune_tasks.servers.mlflow_client import without_password
-from tune_tasks.spec.schema import ExperimentSpec
-from tune_tasks.sweep.plan import Plan, PlannedExperiment
 from tune_tasks.sweep.records import Excerpt, TrialRecord
 from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
 
@@ -20,9 +20,24 @@ LISTED = 1_000
 """Of each experiment, at a sweep's end: the most trials listed that were never started."""
 
 
+class Outlined(Protocol):
+    """An experiment, planned or as a journal has it."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def trials(self) -> Sequence[Trial]:
+        """All of its trials, in order."""
+
+    def criteria(self) -> tuple[Criterion, ...]:
+        """Its stop criteria."""
+
+
 def summary_of(
     info: SweepInfo,
-    plan: Plan,
+    outlined: Sequence[Outlined],
     excerpt: Excerpt,
     *,
     interrupted: bool,
@@ -33,7 +48,7 @@ def summary_of(
 
     Args:
         info: Names and folders.
-        plan: What runs.
+        outlined: The experiments, in the spec's order.
         excerpt: The records of all trials that were started, and of some others.
         interrupted: Whether somebody has stopped it.
         at_end: Whether to look which files of ended trials are gone.
@@ -44,7 +59,7 @@ def summary_of(
         records[record.trial.experiment].append(record)
     experiments = [
         _experiment_summary(info.experiments[e.name], e, records[e.name], at_end=at_end)
-        for e in plan.experiments
+        for e in outlined
     ]
     return Summary(
         info.sweep,
@@ -58,7 +73,7 @@ def summary_of(
 
 def _experiment_summary(
     info: ExperimentInfo,
-    experiment: PlannedExperiment,
+    experiment: Outlined,
     records: Sequence[TrialRecord],
     *,
     at_end: bool,
@@ -70,14 +85,12 @@ def _experiment_summary(
         trials=_all_trials(experiment, listed),
         logdir=info.folder,
         objective=objective_of(info.objective, listed),
-        unmet=_never_reported(experiment.spec, ordered),
+        unmet=_never_reported(experiment.criteria(), ordered),
         code=info.code,
     )
 
 
-def _all_trials(
-    experiment: PlannedExperiment, listed: Sequence[TrialSummary]
-) -> Sequence[TrialSummary]:
+def _all_trials(experiment: Outlined, listed: Sequence[TrialSummary]) -> Sequence[TrialSummary]:
     """Return every trial of an experiment; those that are not listed were never started."""
     trials = experiment.trials
     if len(listed) == len(trials):
@@ -85,16 +98,16 @@ def _all_trials(
     return Trials(listed, len(trials), lambda index: _trial_summary(TrialRecord(trials[index])))
 
 
-def _never_reported(spec: ExperimentSpec, records: Sequence[TrialRecord]) -> list[str]:
+def _never_reported(criteria: Sequence[Criterion], records: Sequence[TrialRecord]) -> list[str]:
     """Metrics of the stop criteria that no trial has reported, if any trial has reported at all."""
     statuses = [record.status for record in records if record.status and record.progress.reports]
     if not statuses:
         return []
-    named = {criterion.metric for criterion in spec.criteria()}
+    named = {criterion.metric for criterion in criteria}
     seen: set[str] = set()
     for status in statuses:
         seen |= named - set(status.unseen_metrics)
-    return never_reported(spec.criteria(), seen)
+    return never_reported(criteria, seen)
 
 
 def _trial_summary(record: TrialRecord, *, at_end: bool = False) -> TrialSummary:

@@ -11,6 +11,7 @@ from typing import Any
 from tune_tasks.cluster.nodes import Cluster
 from tune_tasks.errors import ResourcesError
 from tune_tasks.model.masking import masked
+from tune_tasks.model.stopping import Criterion
 from tune_tasks.model.trial import Resources, Trial
 from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.trial.trainable import Trainable
@@ -46,6 +47,10 @@ class PlannedExperiment:
     trainable: Trainable
     trials: Sequence[Trial]
     needs: Sequence[Need]
+
+    def criteria(self) -> tuple[Criterion, ...]:
+        """The stop criteria in the file's order."""
+        return self.spec.criteria()
 
 
 @dataclass(frozen=True)

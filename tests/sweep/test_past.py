@@ -1,0 +1,188 @@
+"""A sweep can be shown from its journal and files: as its driver has shown it, or would have."""
+
+import json
+import os
+
+import pytest
+
+from tests.sweep.told import SPEC, Told, cancelled, failed, returned, row
+from tune_tasks.results.words import report_lines
+from tune_tasks.sweep.events import ResultsLost, Ticked
+from tune_tasks.sweep.past import past_sweep
+from tune_tasks.sweep.sweep_state import SweepState
+
+
+@pytest.fixture
+def told(tmp_path):
+    made = Told(tmp_path)
+    yield made
+    made.die()
+
+
+def as_json(document):
+    return json.loads(json.dumps(document, default=list))
+
+
+def shown(told):
+    return as_json(past_sweep(told.path).document())
+
+
+def trial_of(document, index):
+    return document["experiments"]["exp"]["trials"][index]
+
+
+def without_what_is_hidden(document):
+    """The configs of trials that never began are known to their plan alone."""
+    for experiment in document["experiments"].values():
+        for trial in experiment["trials"]:
+            if trial["logdir"] is None:
+                trial["name"] = trial["config"] = None
+    return document
+
+
+def test_the_document_is_the_one_that_the_driver_has_printed(told):
+    told.begin("exp/0", row(1, mean_loss=0.5), row(2, mean_loss=float("nan")))
+    told.end("exp/0", returned(2))
+    told.begin("exp/1", row(1, mean_loss=0.3))
+    told.end("exp/1", failed(1))
+    told.begin("exp/1", row(1, mean_loss=0.2))
+    told.end("exp/1", returned(1))
+    told.begin("exp/2")
+    told.stop()
+    told.end("exp/2", cancelled())
+    summary = told.close()
+    past = past_sweep(told.path)
+    assert past.state is SweepState.STOPPED
+    theirs = without_what_is_hidden(as_json(summary.as_json()))
+    ours = without_what_is_hidden(as_json(past.summary().as_json()))
+    assert ours == theirs
+    assert past.summary().one_line() == summary.one_line()
+    assert list(report_lines(past.summary()))[:3] == list(report_lines(summary))[:3]
+    assert ours["interrupted"]
+
+
+def attempts(document, index):
+    return [
+        (a["number"], a["state"], a["cause"], a["ended_by"], a["reports"])
+        for a in trial_of(document, index)["attempts"]
+    ]
+
+
+def test_every_attempt_says_why_it_started_and_how_it_ended(told):
+    told.begin("exp/0", row(1, mean_loss=0.3))
+    told.end("exp/0", failed(1))
+    told.begin("exp/0")
+    told.stop()
+    told.end("exp/0", cancelled())
+    told.close()
+    told.take()
+    told.begin("exp/0", row(1, mean_loss=0.1))
+    told.end("exp/0", returned(1))
+    document = shown(told)
+    first = trial_of(document, 0)["attempts"][0]
+    assert first["error"].endswith("ValueError: bad")
+    assert first["logdir"].endswith("script_0_lr=1")
+    assert first["started"] < first["ended"]
+    _, driver = document["drivers"]
+    resumed = f"resumed by process {driver['pid']} on {driver['host']}"
+    assert attempts(document, 0) == [
+        (1, "ERROR", "first start", "error", 1),
+        (2, "TERMINATED", "retry after attempt 1 has failed", "cancelled", 0),
+        (3, "TERMINATED", resumed, "returned", 1),
+    ]
+    assert attempts(document, 3) == []
+    assert document["state"] == "running"
+
+
+def test_what_a_dead_driver_has_left(told):
+    told.begin("exp/0", row(1, mean_loss=0.3))
+    told.end("exp/0", returned(1))
+    told.begin("exp/1", row(1, mean_loss=0.2))  # it runs
+    told.begin("exp/2", row(1, mean_loss=0.4))
+    told.paths("exp/2", 1).write_outcome(returned(1))  # it has ended, unseen
+    told.die()
+    document = shown(told)
+    assert (document["state"], document["ended_early"]) == ("dead", "its driver has died")
+    assert not document["interrupted"]
+    assert attempts(document, 0) == [(1, "TERMINATED", "first start", "returned", 1)]
+    assert attempts(document, 1) == [(1, "TERMINATED", "first start", "cancelled", 1)]
+    assert "driver died" in trial_of(document, 1)["stop_reason"]
+    assert attempts(document, 2) == [(1, "TERMINATED", "first start", "returned", 1)]
+    assert trial_of(document, 3)["state"] == "PENDING"
+    ended = {e.info.key: e.outcome for e in past_sweep(told.path).ended()}
+    assert {key: str(o.ended_by) for key, o in ended.items()} == {
+        "exp/0/1": "returned",
+        "exp/1/1": "cancelled",
+        "exp/2/1": "returned",
+    }
+
+
+def test_a_sweep_whose_driver_died_at_its_very_end_lacks_nothing(tmp_path):
+    spec = {"exp": {**SPEC["exp"], "num_trials": 1}}
+    told = Told(tmp_path, spec=spec)
+    told.begin("exp/0")
+    told.end("exp/0", returned())
+    told.die()
+    past = past_sweep(told.path)
+    assert past.state is SweepState.DEAD
+    assert past.summary().ended_well
+
+
+def test_while_it_runs(told):
+    told.begin("exp/0", row(1, mean_loss=0.3))
+    told.tell(Ticked(told.now()))
+    document = shown(told)
+    (driver,) = document["drivers"]
+    assert driver["pid"] == os.getpid()
+    running = trial_of(document, 0)
+    assert (running["state"], running["attempts"][0]["state"]) == ("RUNNING", "RUNNING")
+    assert running["last_result"]["mean_loss"] == 0.3
+    assert running["config"]["hf_token"] == "***"
+    assert trial_of(document, 1)["state"] == "PENDING"
+
+
+def test_results_that_have_gone_are_a_reason_to_run_again(told):
+    told.begin("exp/0")
+    told.end("exp/0", returned())
+    told.tell(ResultsLost(told.now(), "exp/0"))
+    told.begin("exp/1")
+    assert attempts(shown(told), 0) == [(1, "TERMINATED", "first start", "returned", 0)]
+    told.end("exp/1", returned())
+    assert attempts(shown(told), 0)[1][:2] == (2, "PENDING")
+    told.begin("exp/0")
+    assert attempts(shown(told), 0)[1][2] == "its results were no longer there"
+
+
+def test_failed_trials_that_are_given_another_attempt(tmp_path):
+    spec = {"exp": {**SPEC["exp"], "num_trials": 1, "max_failures": 0}}
+    told = Told(tmp_path, spec=spec)
+    told.begin("exp/0")
+    told.end("exp/0", failed())
+    told.close()
+    assert past_sweep(told.path).state is SweepState.FINISHED
+    told.take(retry_failed=True)
+    told.begin("exp/0")
+    told.end("exp/0", returned())
+    told.close()
+    assert [a[1] for a in attempts(shown(told), 0)] == ["ERROR", "TERMINATED"]
+    assert "resumed by" in attempts(shown(told), 0)[1][2]
+
+
+def test_trackers_are_told_of_it_as_the_driver_has_told_them(told):
+    told.begin("exp/0", row(1, mean_loss=0.3))
+    told.end("exp/0", returned(1))
+    told.close()
+    past = past_sweep(told.path)
+    info = past.info
+    theirs = told.info
+    assert info.experiments["exp"].folder == theirs.experiments["exp"].folder
+    assert info.experiments["exp"].constants == {"hf_token": "***"}
+    assert (info.sweep, info.flow_run_id, info.tracking_uri) == (
+        theirs.sweep,
+        theirs.flow_run_id,
+        theirs.tracking_uri,
+    )
+    assert "hf_token: '***'" in info.spec_text
+    (ended,) = past.ended()
+    assert (ended.info.pid, ended.info.hostname, ended.info.started_at) == (7, "host", 5.0)
+    assert ended.progress.reports == 1

@@ -1,0 +1,177 @@
+"""Every attempt of a sweep as its journal has it: why it started, and how it ended. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tune_tasks.model.trial import EndedBy, Outcome, TrialState
+from tune_tasks.sweep.events import (
+    Announced,
+    Event,
+    ResultsLost,
+    StopAsked,
+    SweepBegan,
+    TakenOver,
+)
+from tune_tasks.sweep.history import History
+from tune_tasks.sweep.instructions import ForgetAttempt, Instruction, KeepEnd, StartAttempt
+from tune_tasks.sweep.journal_entries import AttemptEntry, DriverEntry, HandledEntry
+
+FIRST_START = "first start"
+
+
+@dataclass
+class PastAttempt:
+    """One attempt.
+
+    Attributes:
+        trial: The trial's key.
+        number: 1, 2, …
+        cause: Why it started, for people.
+        started_at: When the driver wanted it, in seconds since the epoch.
+        announced: Whether its process has told that it runs.
+        ended_at: When the driver has heard of its end; None before.
+        outcome: Its end; None before.
+        told: What the recorder has heard of it; None if that was nothing.
+    """
+
+    trial: str
+    number: int
+    cause: str
+    started_at: float
+    announced: bool = False
+    ended_at: float | None = None
+    outcome: Outcome | None = None
+    told: AttemptEntry | None = None
+
+
+class AttemptHistory:
+    """The attempts of a sweep, from its journal.
+
+    Args:
+        history: What the journal says.
+
+    Attributes:
+        stop_reason: Why the sweep was stopped, since the last driver has it in hand.
+    """
+
+    def __init__(self, history: History) -> None:
+        self.stop_reason: str | None = None
+        self._spec = history.sweep.spec
+        self._attempts: defaultdict[str, list[PastAttempt]] = defaultdict(list)
+        self._causes: dict[str, str] = {}
+        self._reopened: set[str] = set()
+        self._failures: Counter[str] = Counter()
+        self._driver = ""
+        self._epoch = 0.0
+        self._is_taking_over = False
+        for entry in history.entries:
+            match entry:
+                case DriverEntry():
+                    self._take_over_by(entry)
+                case HandledEntry():
+                    self._take_in(entry.event)
+                    for wish in entry.then:
+                        self._follow(wish, entry.event.at)
+                case AttemptEntry():
+                    self._hear(entry)
+
+    def begun(self) -> list[str]:
+        """The keys of the trials that were started, in the order in which they were."""
+        return [key for key, attempts in self._attempts.items() if attempts]
+
+    def of(self, trial: str) -> Sequence[PastAttempt]:
+        """The attempts of a trial, in order."""
+        return self._attempts.get(trial, ())
+
+    def is_pending_again(self, trial: str) -> bool:
+        """Whether a later driver is to run a trial again, and has not begun to."""
+        return trial in self._reopened
+
+    def _take_over_by(self, driver: DriverEntry) -> None:
+        self._driver = f"process {driver.pid} on {driver.host}"
+        self._epoch = driver.time - driver.at
+
+    def _take_in(self, event: Event) -> None:
+        match event:
+            case TakenOver():
+                self._is_taking_over = True
+                self.stop_reason = None
+                self._reopen(retry_failed=event.retry_failed)
+            case SweepBegan():
+                self._is_taking_over = False
+            case StopAsked():
+                self.stop_reason = self.stop_reason or event.reason
+            case ResultsLost():
+                self._reopened.add(event.trial)
+                self._causes[event.trial] = "its results were no longer there"
+            case Announced():
+                for attempt in self._named(event.trial, event.attempt):
+                    attempt.announced = True
+
+    def _reopen(self, *, retry_failed: bool) -> None:
+        """Have pending again what a stop of the sweep has kept from its own end."""
+        for key in self.begun():
+            outcome = self.of(key)[-1].outcome
+            if outcome and self._is_unfinished(key, outcome, retry_failed=retry_failed):
+                self._reopened.add(key)
+            if key in self._reopened:
+                self._causes[key] = self._resumed()
+
+    def _is_unfinished(self, key: str, outcome: Outcome, *, retry_failed: bool) -> bool:
+        if outcome.ended_by is EndedBy.CANCELLED:
+            return True
+        has_failed = outcome.state is TrialState.ERROR
+        has_another = retry_failed or self._failures[key] <= self._max_failures(key)
+        return has_failed and has_another
+
+    def _max_failures(self, key: str) -> int:
+        experiment = self._spec.get(key.rpartition("/")[0], {})
+        return int(experiment.get("max_failures", 0))
+
+    def _resumed(self) -> str:
+        return f"resumed by {self._driver}"
+
+    def _follow(self, wish: Instruction, at: float) -> None:
+        match wish:
+            case StartAttempt():
+                self._start(wish, at)
+            case ForgetAttempt():
+                self._attempts[wish.trial] = list(self.of(wish.trial))[: wish.attempt - 1]
+            case KeepEnd():
+                self._keep(wish, at)
+
+    def _start(self, wish: StartAttempt, at: float) -> None:
+        cause = self._causes.get(wish.trial, FIRST_START)
+        attempt = PastAttempt(wish.trial, wish.attempt, cause, self._epoch + at)
+        self._attempts[wish.trial].append(attempt)
+        self._reopened.discard(wish.trial)
+
+    def _keep(self, wish: KeepEnd, at: float) -> None:
+        failed = wish.outcome.state is TrialState.ERROR
+        self._failures[wish.trial] += failed
+        for attempt in self._named(wish.trial, wish.attempt):
+            attempt.outcome = wish.outcome
+            attempt.ended_at = self._epoch + at
+        if self._is_taking_over:
+            self._causes[wish.trial] = self._resumed()
+            if wish.will_retry:
+                self._reopened.add(wish.trial)
+        elif failed:
+            self._causes[wish.trial] = f"retry after attempt {wish.attempt} has failed"
+        else:
+            self._causes[wish.trial] = f"attempt {wish.attempt} was interrupted"
+
+    def _hear(self, entry: AttemptEntry) -> None:
+        for attempt in self._named(entry.trial, entry.attempt):
+            # A later driver tells the recorder of it from its files, which say less.
+            if attempt.told is None or entry.pid:
+                attempt.told = entry
+            elif attempt.told.run_id is None:
+                attempt.told = replace(attempt.told, run_id=entry.run_id, run_url=entry.run_url)
+
+    def _named(self, trial: str, number: int) -> list[PastAttempt]:
+        """The attempt with this number, if it was not taken back."""
+        return [attempt for attempt in self.of(trial) if attempt.number == number]

@@ -1,0 +1,285 @@
+"""A sweep as its journal and its files have it: what it came to, without planning it again.
+
+For whatever looks at a sweep from outside. Its script may have gone, and its spec may have been
+edited since; nothing of them is needed. Reads files, and changes none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tune_tasks.errors import UsageError
+from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.files import AttemptPaths
+from tune_tasks.model.result_file import Progress, read_progress
+from tune_tasks.model.stopping import Criterion
+from tune_tasks.model.trial import Outcome, Trial, TrialState, safe_name
+from tune_tasks.recording.protocol import AttemptStatus
+from tune_tasks.results.attempts import AttemptSummary, document_with_attempts
+from tune_tasks.results.standing import ExperimentStanding
+from tune_tasks.results.summary import ExperimentSummary, Summary
+from tune_tasks.results.trials import TrialSummary
+from tune_tasks.spec.yaml_1_2 import dump_yaml
+from tune_tasks.sweep.attempt_history import AttemptHistory, PastAttempt
+from tune_tasks.sweep.history import History
+from tune_tasks.sweep.journal import is_held, read_history
+from tune_tasks.sweep.journal_entries import ClosedEntry
+from tune_tasks.sweep.outline import summary_of
+from tune_tasks.sweep.past_trials import PastTrials
+from tune_tasks.sweep.records import Attempt, Excerpt, TrialRecord
+from tune_tasks.sweep.resume import lost
+from tune_tasks.sweep.sweep_state import SweepState, state_of
+from tune_tasks.sweep.unseen import unseen_metrics
+from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
+
+
+def past_sweep(path: Path) -> PastSweep:
+    """Read the sweep of a journal.
+
+    Raises:
+        UsageError: If the journal is damaged, or says nothing yet.
+        OSError: If it cannot be read.
+    """
+    held = is_held(path)
+    history = read_history(path)
+    if not history.drivers():
+        raise UsageError(f"{path}: no driver has begun the sweep")
+    return PastSweep(history, path.parents[2], is_held=held)
+
+
+@dataclass(frozen=True)
+class EndedAttempt:
+    """An attempt that has ended, as trackers are told of it."""
+
+    info: AttemptInfo
+    progress: Progress
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class _PastExperiment:
+    """An experiment as `summary_of` needs it."""
+
+    name: str
+    trials: Sequence[Trial]
+    stop: tuple[Criterion, ...]
+
+    def criteria(self) -> tuple[Criterion, ...]:
+        return self.stop
+
+
+class PastSweep:
+    """A sweep as its journal and files have it. See the module's docstring.
+
+    Args:
+        history: What its journal says.
+        results: The folder of all results.
+        is_held: Whether a driver has it in hand. To be asked before the journal is read: a driver
+            that ends in between has written its last entry.
+        read: Reads the reports of an attempt.
+
+    Attributes:
+        history: What its journal says.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        results: Path,
+        *,
+        is_held: bool,
+        read: Callable[[Path], Progress] = read_progress,
+    ) -> None:
+        self.history = history
+        self._results = results
+        self._is_held = is_held
+        self._read = read
+        self._trials = PastTrials(history)
+        self._attempts = AttemptHistory(history)
+
+    @property
+    def state(self) -> SweepState:
+        """Where it stands."""
+        return state_of(self.history, held=self._is_held)
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether its driver has died."""
+        return self.state is SweepState.DEAD
+
+    @cached_property
+    def info(self) -> SweepInfo:
+        """Names and folders."""
+        sweep = self.history.sweep
+        driver = self.history.drivers()[-1]
+        experiments: dict[str, ExperimentInfo] = {}
+        for name, experiment in sweep.experiments.items():
+            folder = self._results / safe_name(name) / sweep.sweep
+            code = driver.code.get(name)
+            experiments[name] = replace(experiment, folder=folder, code=code)
+        return SweepInfo(
+            sweep.sweep,
+            experiments,
+            driver.tracking_uri,
+            dump_yaml(dict(sweep.spec)),
+            Path(sweep.cwd),
+            driver.flow_run_id,
+            driver.flow_run_url,
+        )
+
+    def summary(self) -> Summary:
+        """What it came to, or how it stands."""
+        closed = self.history.closed
+        was_stopped = self._attempts.stop_reason is not None
+        summary = summary_of(
+            self.info,
+            [self._experiment(name) for name in self.info.experiments],
+            Excerpt(list(self._records()), {}),
+            interrupted=closed.interrupted if closed else was_stopped,
+            at_end=not self._is_held,
+            ended_early=closed.ended_early if closed else None,
+        )
+        if self.is_dead and _is_incomplete(summary):
+            summary = replace(summary, ended_early="its driver has died")
+        places = self._places()
+        placed = [_placed(e, places.get(e.name)) for e in summary.experiments]
+        return replace(summary, experiments=placed)
+
+    def document(self) -> dict[str, Any]:
+        """What `show --json` prints: that of `run --json`, with more; its lists are iterators."""
+        sweep = self.history.sweep
+        return {
+            "state": str(self.state),
+            "drivers": [driver.as_json() for driver in self.history.drivers()],
+            "repeats": asdict(sweep.repeats) if sweep.repeats else None,
+            **document_with_attempts(self.summary(), self.attempts_of),
+        }
+
+    def attempts_of(self, trial: TrialSummary) -> list[AttemptSummary]:
+        """Every attempt of a trial, in order."""
+        key = f"{trial.experiment}/{trial.index}"
+        made = self._trials.of(key)
+        return [self._attempt_summary(made, attempt) for attempt in self._attempts.of(key)]
+
+    def ended(self) -> Iterator[EndedAttempt]:
+        """Every attempt that has ended; also those that ended unseen after their driver's death."""
+        for key in self._begun():
+            trial = self._trials.of(key)
+            for attempt in self._attempts.of(key):
+                outcome = self._outcome(trial, attempt)
+                if outcome:
+                    progress = self._read(self._paths(trial, attempt).results)
+                    yield EndedAttempt(self._info_of(trial, attempt), progress, outcome)
+
+    def _begun(self) -> list[str]:
+        return [key for key in self._attempts.begun() if key in self._trials]
+
+    def _experiment(self, name: str) -> _PastExperiment:
+        return _PastExperiment(name, self._trials.all_of(name), self._trials.criteria(name))
+
+    def _places(self) -> dict[str, ExperimentStanding]:
+        """By experiment, where the trackers had the sweep when it last ended."""
+        closed = [e for e in self.history.entries if isinstance(e, ClosedEntry)]
+        return dict(closed[-1].experiments) if closed else {}
+
+    # ── Attempts ─────
+
+    def _records(self) -> Iterator[TrialRecord]:
+        for key in self._begun():
+            trial = self._trials.of(key)
+            begun = [a for a in self._attempts.of(key) if self._has_begun(trial, a)]
+            if begun:
+                yield self._record(trial, begun[-1])
+
+    def _record(self, trial: Trial, past: PastAttempt) -> TrialRecord:
+        paths = self._paths(trial, past)
+        attempt = Attempt(past.number, paths, None, None, is_orphan=not self._is_held)
+        record = TrialRecord(trial, attempt)
+        if not self._attempts.is_pending_again(trial.key):
+            record.outcome = self._outcome(trial, past)
+        if past.announced or record.outcome:
+            progress = self._read(paths.results)
+            unseen = unseen_metrics(trial.stop, paths.results, progress)
+            record.foreign_lines = progress.foreign_lines
+            record.status = AttemptStatus(
+                self._info_of(trial, past),
+                progress=progress,
+                run_id=past.told.run_id if past.told else None,
+                run_url=past.told.run_url if past.told else None,
+                unseen_metrics=unseen,
+            )
+        return record
+
+    def _has_begun(self, trial: Trial, attempt: PastAttempt) -> bool:
+        """Whether an attempt is one; a driver that has died may have left one that never began."""
+        is_left = self.is_dead and attempt.outcome is None
+        return not is_left or self._paths(trial, attempt).folder.is_dir()
+
+    def _outcome(self, trial: Trial, attempt: PastAttempt) -> Outcome | None:
+        """How an attempt has ended, also unseen; None if it has not, or has never begun."""
+        if attempt.outcome or not self.is_dead:
+            return attempt.outcome
+        if not self._has_begun(trial, attempt):
+            return None
+        paths = self._paths(trial, attempt)
+        return paths.read_outcome() or lost(self._read(paths.results).reports)
+
+    def _paths(self, trial: Trial, attempt: PastAttempt) -> AttemptPaths:
+        folder = self.info.experiments[trial.experiment].folder
+        return AttemptPaths.of(folder, trial, attempt.number)
+
+    def _info_of(self, trial: Trial, attempt: PastAttempt) -> AttemptInfo:
+        folder = self._paths(trial, attempt).folder
+        told = attempt.told
+        if told is None or not told.pid:
+            return AttemptInfo(trial, attempt.number, folder, started_at=attempt.started_at)
+        return AttemptInfo(
+            trial,
+            attempt.number,
+            folder,
+            told.pid,
+            told.hostname,
+            task_run_id=told.task_run_id,
+            task_run_url=told.task_run_url,
+            started_at=told.started_at,
+        )
+
+    def _attempt_summary(self, trial: Trial, attempt: PastAttempt) -> AttemptSummary:
+        paths = self._paths(trial, attempt)
+        outcome = self._outcome(trial, attempt)
+        state = TrialState.RUNNING if attempt.announced else TrialState.PENDING
+        reports = outcome.reports if outcome else self._read(paths.results).reports
+        return AttemptSummary(
+            number=attempt.number,
+            state=outcome.state if outcome else state,
+            cause=attempt.cause,
+            started_at=attempt.started_at,
+            ended_at=attempt.ended_at,
+            ended_by=str(outcome.ended_by) if outcome else None,
+            stop_reason=outcome.stop_reason if outcome else None,
+            error=outcome.error if outcome else None,
+            reports=reports,
+            checkpoint=None,
+            resources=None,
+            logdir=str(paths.folder),
+        )
+
+
+def _is_incomplete(summary: Summary) -> bool:
+    has_pending = summary.counts()[TrialState.PENDING] > 0
+    return has_pending or any(t.cancelled for e in summary.experiments for t in e.listed)
+
+
+def _placed(experiment: ExperimentSummary, place: ExperimentStanding | None) -> ExperimentSummary:
+    if place is None:
+        return experiment
+    return replace(
+        experiment,
+        mlflow_run_id=place.run_id,
+        experiment_url=place.experiment_url,
+        view_url=place.view_url,
+    )
