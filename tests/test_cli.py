@@ -2,6 +2,8 @@
 
 import pytest
 
+from tune_tasks.cli import COMMANDS
+
 REFUSED = {
     "a misspelt flag": (
         ["-f", "spec.yaml", "--num-trails", "2"],
@@ -14,14 +16,14 @@ REFUSED = {
         ["vaildate", "-f", "spec.yaml"],
         (
             "error: `tune-tasks` has no command 'vaildate'; did you mean 'validate'? (its commands:"
-            " run, train, validate, plan, best, evaluate, schema, deploy, serve, ui)\n"
+            f" {', '.join(COMMANDS)})\n"
         ),
     ),
     "a spec without -f": (
         ["sweep.yaml"],
         (
             "error: `tune-tasks` has no command 'sweep.yaml'; a spec file is given with -f (its"
-            " commands: run, train, validate, plan, best, evaluate, schema, deploy, serve, ui)\n"
+            f" commands: {', '.join(COMMANDS)})\n"
         ),
     ),
     "a spec without -f, of a command": (
