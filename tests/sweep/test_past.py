@@ -94,6 +94,26 @@ def test_every_attempt_says_why_it_started_and_how_it_ended(told):
     assert document["state"] == "running"
 
 
+def test_a_rule_of_retry_says_why_and_what_the_attempt_was_given(tmp_path):
+    rule = {"on": "ValueError", "counts": False, "resources": {"memory": "x2"}}
+    resources = {"cpu": 1, "memory": 100}
+    spec = {"exp": {**SPEC["exp"], "resources": resources, "retry": [rule], "max_failures": 0}}
+    told = Told(tmp_path, spec=spec)
+    told.begin("exp/0")
+    told.end("exp/0", failed())
+    assert trial_of(shown(told), 0)["state"] == "PENDING"
+    told.begin("exp/0")
+    told.stop()
+    told.end("exp/0", cancelled())
+    summary = told.close()
+    document = shown(told)
+    first, second = trial_of(document, 0)["attempts"]
+    assert first["resources"] is None
+    assert second["cause"] == "retry after attempt 1 has failed, by the rule 'ValueError'"
+    assert second["resources"] == {"cpu": 1, "gpu": 0, "memory": 200}
+    assert trial_of(document, 0)["resources"] == trial_of(summary.as_json(), 0)["resources"]
+
+
 def test_what_a_dead_driver_has_left(told):
     told.begin("exp/0", row(1, mean_loss=0.3))
     told.end("exp/0", returned(1))

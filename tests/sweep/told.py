@@ -108,7 +108,8 @@ class Told:
         taken = take(beginning, self.plan, self.info, Scheduler(), print, lambda: False)
         self.journal = taken.journal
         self.core = Core(
-            {e.name: CoreExperiment(e.trials) for e in self.plan.experiments}, Scheduler()
+            {e.name: CoreExperiment(e.trials, retry=e.spec.rules()) for e in self.plan.experiments},
+            Scheduler(),
         )
         taken.replay(self.core)
         self.records = Records(self.plan, records_of(self.core, self.info))
@@ -132,7 +133,7 @@ class Told:
             if isinstance(wish, StartAttempt):
                 record = self.records.of(self.core.trial(wish.trial))
                 paths = self.paths(wish.trial, wish.attempt)
-                record.begin(Attempt(wish.attempt, paths, None, None))
+                record.begin(Attempt(wish.attempt, paths, None, None), wish.resources)
         return wishes
 
     def paths(self, key, attempt):
@@ -192,5 +193,5 @@ class Told:
         return summary
 
     def die(self):
-        """The driver's process ends."""
+        """The driver's process ends, and lets go of the journal."""
         self.journal._file._file.close()

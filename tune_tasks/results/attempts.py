@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tune_tasks.model.local_time import iso_time, local_time
 from tune_tasks.model.text import left_out, one_line
-from tune_tasks.model.trial import TrialState, last_line
+from tune_tasks.model.trial import Resources, TrialState, last_line
 from tune_tasks.results.document import streamed
 from tune_tasks.results.leaderboard import duration
 from tune_tasks.results.summary import Summary
@@ -34,7 +34,7 @@ class AttemptSummary:
         stop_reason: The same for people.
         error: Traceback or cause if the state is ERROR.
         checkpoint: What it went on from; None if it began anew.
-        resources: What it had, if that was not what the trial's first attempt had.
+        resources: What it was given, if that was not what the spec says.
         logdir: Its folder.
     """
 
@@ -48,7 +48,7 @@ class AttemptSummary:
     error: str | None
     reports: int
     checkpoint: Mapping[str, Any] | None
-    resources: Mapping[str, Any] | None
+    resources: Resources | None
     logdir: str
 
     def as_json(self) -> dict[str, Any]:
@@ -64,7 +64,7 @@ class AttemptSummary:
             "error": self.error,
             "reports": self.reports,
             "checkpoint": self.checkpoint,
-            "resources": self.resources,
+            "resources": asdict(self.resources) if self.resources else None,
             "logdir": self.logdir,
         }
 
@@ -100,7 +100,7 @@ def _line(attempt: AttemptSummary) -> str:
     if attempt.checkpoint:
         parts[0] += f", from {_checkpoint(attempt.checkpoint)}"
     if attempt.resources:
-        parts.append(", ".join(f"{name} {value}" for name, value in attempt.resources.items()))
+        parts.append(str(attempt.resources))
     parts.append("1 report" if attempt.reports == 1 else f"{attempt.reports} reports")
     parts.append(_end(attempt))
     began = local_time(attempt.started_at)

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tune_tasks.model.trial import EndedBy, Outcome, TrialState
+from tune_tasks.model.trial import EndedBy, Outcome, Resources
 from tune_tasks.sweep.events import (
     Announced,
     Event,
@@ -18,6 +18,7 @@ from tune_tasks.sweep.events import (
 from tune_tasks.sweep.history import History
 from tune_tasks.sweep.instructions import ForgetAttempt, Instruction, KeepEnd, StartAttempt
 from tune_tasks.sweep.journal_entries import AttemptEntry, DriverEntry, HandledEntry
+from tune_tasks.sweep.retries import Verdict, has_failed
 
 FIRST_START = "first start"
 
@@ -31,9 +32,11 @@ class PastAttempt:
         number: 1, 2, …
         cause: Why it started, for people.
         started_at: When the driver wanted it, in seconds since the epoch.
+        resources: What it was given, if that was not what the plan says.
         announced: Whether its process has told that it runs.
         ended_at: When the driver has heard of its end; None before.
         outcome: Its end; None before.
+        will_retry: Whether it was decided then that another one follows.
         told: What the recorder has heard of it; None if that was nothing.
     """
 
@@ -41,9 +44,11 @@ class PastAttempt:
     number: int
     cause: str
     started_at: float
+    resources: Resources | None = None
     announced: bool = False
     ended_at: float | None = None
     outcome: Outcome | None = None
+    will_retry: bool = False
     told: AttemptEntry | None = None
 
 
@@ -64,6 +69,7 @@ class AttemptHistory:
         self._causes: dict[str, str] = {}
         self._reopened: set[str] = set()
         self._failures: Counter[str] = Counter()
+        self._verdicts: dict[str, Verdict | None] = {}
         self._driver = ""
         self._epoch = 0.0
         self._is_taking_over = False
@@ -123,9 +129,13 @@ class AttemptHistory:
     def _is_unfinished(self, key: str, outcome: Outcome, *, retry_failed: bool) -> bool:
         if outcome.ended_by is EndedBy.CANCELLED:
             return True
-        has_failed = outcome.state is TrialState.ERROR
-        has_another = retry_failed or self._failures[key] <= self._max_failures(key)
-        return has_failed and has_another
+        return has_failed(outcome) and (retry_failed or self._has_another(key))
+
+    def _has_another(self, key: str) -> bool:
+        verdict = self._verdicts.get(key)
+        if verdict:
+            return verdict.again
+        return self._failures[key] <= self._max_failures(key)
 
     def _max_failures(self, key: str) -> int:
         experiment = self._spec.get(key.rpartition("/")[0], {})
@@ -145,24 +155,34 @@ class AttemptHistory:
 
     def _start(self, wish: StartAttempt, at: float) -> None:
         cause = self._causes.get(wish.trial, FIRST_START)
-        attempt = PastAttempt(wish.trial, wish.attempt, cause, self._epoch + at)
+        started_at = self._epoch + at
+        attempt = PastAttempt(wish.trial, wish.attempt, cause, started_at, wish.resources)
         self._attempts[wish.trial].append(attempt)
         self._reopened.discard(wish.trial)
 
     def _keep(self, wish: KeepEnd, at: float) -> None:
-        failed = wish.outcome.state is TrialState.ERROR
-        self._failures[wish.trial] += failed
+        self._count(wish)
         for attempt in self._named(wish.trial, wish.attempt):
             attempt.outcome = wish.outcome
             attempt.ended_at = self._epoch + at
+            attempt.will_retry = wish.will_retry
         if self._is_taking_over:
             self._causes[wish.trial] = self._resumed()
             if wish.will_retry:
                 self._reopened.add(wish.trial)
-        elif failed:
-            self._causes[wish.trial] = f"retry after attempt {wish.attempt} has failed"
+        elif has_failed(wish.outcome):
+            rule = f", by the rule {wish.verdict.rule!r}" if wish.verdict else ""
+            self._causes[wish.trial] = f"retry after attempt {wish.attempt} has failed{rule}"
         else:
             self._causes[wish.trial] = f"attempt {wish.attempt} was interrupted"
+
+    def _count(self, wish: KeepEnd) -> None:
+        """Note a failure: how many there are, and what a rule has said of the last one."""
+        if not has_failed(wish.outcome):
+            return
+        self._verdicts[wish.trial] = wish.verdict
+        if wish.verdict is None or wish.verdict.counts:
+            self._failures[wish.trial] += 1
 
     def _hear(self, entry: AttemptEntry) -> None:
         for attempt in self._named(entry.trial, entry.attempt):

@@ -198,9 +198,10 @@ class PastSweep:
     def _record(self, trial: Trial, past: PastAttempt) -> TrialRecord:
         paths = self._paths(trial, past)
         attempt = Attempt(past.number, paths, None, None, is_orphan=not self._is_held)
-        record = TrialRecord(trial, attempt)
+        record = TrialRecord(trial, attempt, resources=past.resources)
         if not self._attempts.is_pending_again(trial.key):
             record.outcome = self._outcome(trial, past)
+            record.will_retry = past.will_retry and self._is_held
         if past.announced or record.outcome:
             progress = self._read(paths.results)
             unseen = unseen_metrics(trial.stop, paths.results, progress)
@@ -264,7 +265,7 @@ class PastSweep:
             error=outcome.error if outcome else None,
             reports=reports,
             checkpoint=None,
-            resources=None,
+            resources=attempt.resources,
             logdir=str(paths.folder),
         )
 
