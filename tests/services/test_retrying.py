@@ -1,13 +1,18 @@
 """What follows from failures in a real sweep: by rules, and if the first trials all fail alike."""
 
+import json
+import socket
 import uuid
-from types import SimpleNamespace
+from pathlib import Path
 
 import pytest
 
+from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.failure import FailureCause
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.trial import TrialState
+from tune_tasks.recording.protocol import AttemptStatus
+from tune_tasks.sweep.records import Attempt, TrialRecord
 
 BY_RULES = """
 import os, signal
@@ -85,6 +90,89 @@ def test_a_sweep_whose_first_trials_all_fail_alike_stops(sweep, prefect):
     assert summary.ended_early in state.message
 
 
+EATS = """
+import ray
+from pathlib import Path
+
+def train(config, status_reporter):
+    memory = ray.get_runtime_context().get_assigned_resources()["memory"]
+    status_reporter(timesteps_total=1, memory=memory)
+    if config["x"] == 1:
+        open("nothing")
+    marker = Path("seen")
+    if marker.exists():
+        return
+    marker.touch()
+    eaten = []
+    while len(eaten) < 128:
+        eaten.append(bytearray(b"x" * 2**26))
+"""
+GIB = 2**30
+
+
+def memory():
+    """The machine's bytes of memory, and those that are available."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    sizes = dict(line.split(":") for line in lines)
+    return [int(sizes[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable")]
+
+
+@pytest.mark.skipif(memory()[1] < 9 * GIB, reason="needs memory to fill")
+def test_more_memory_after_ray_has_seen_too_little_and_a_failure_that_stops_the_sweep(
+    command, folder
+):
+    """Ray's own watch over the memory ends the trial, at 4 GiB more than is in use now."""
+    total, available = memory()
+    threshold = (total - available + 4 * GIB) / total
+    spec = {
+        "resources": {"cpu": 1, "memory": MEMORY},
+        "max_concurrent_trials": 1,
+        "retry": [
+            {"on": "out_of_memory", "times": 1, "resources": {"memory": "x2"}},
+            {"on": "OSError", "do": "stop_sweep"},
+        ],
+        "config": {"script_file_path": "script.py", "x": {"grid_search": [0, 1, 2, 3]}},
+    }
+    (folder / "script.py").write_text(EATS)
+    (folder / "spec.json").write_text(json.dumps({"exp": spec}))
+    limit = {"RAY_memory_usage_threshold": f"{threshold:.3f}"}
+    process = command("run", "-f", "spec.json", "--json", "--num-cpus", "1", env=limit)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 1, err
+    document = json.loads(out)
+    eater, opener, *others = document["experiments"]["exp"]["trials"]
+    assert (eater["state"], eater["attempts"]) == ("TERMINATED", 2), eater["error"]
+    assert eater["resources"]["memory"] == eater["last_result"]["info"]["memory"] == 2 * MEMORY
+    assert f"tried again with 1 CPU, 0 GPUs, {2 * MEMORY / GIB:.3g} GiB of memory" in err
+    assert (opener["state"], opener["cause"]) == ("ERROR", "exception")
+    assert [trial["state"] for trial in others] == ["PENDING"] * 2
+    assert (document["interrupted"], document["ended_early"]) == (
+        False,
+        "script_1_x=1 failed with FileNotFoundError: [Errno 2] No such file or directory:"
+        " 'nothing'; `retry` says stop_sweep",
+    )
+
+
+def test_what_the_kernel_has_ended_ran_out_of_memory(monkeypatch, tmp_path):
+    import ray
+
+    from tune_tasks.sweep import outcomes
+
+    def get(_reference):
+        raise ray.exceptions.WorkerCrashedError
+
+    monkeypatch.setattr(ray, "get", get)
+    monkeypatch.setattr(outcomes, "kernel_kills", lambda: 5)
+    causes = []
+    for before, hostname in ((4, socket.gethostname()), (5, socket.gethostname()), (4, "other")):
+        attempt = Attempt(1, AttemptPaths(tmp_path), None, None, kernel_kills=before)
+        info = AttemptInfo(None, 1, tmp_path, hostname=hostname)
+        record = TrialRecord(None, attempt, AttemptStatus(info))
+        causes.append(outcomes.outcome_of(record, attempt).failure.cause)
+    died = FailureCause.PROCESS_DIED
+    assert causes == [FailureCause.OUT_OF_MEMORY, died, died]
+
+
 @pytest.mark.parametrize(
     ("raised", "args", "cause", "summary"),
     [
@@ -131,6 +219,6 @@ def test_what_ray_raises_for_a_task_is_the_cause(
         raise getattr(ray.exceptions, raised)(*args)
 
     monkeypatch.setattr(ray, "get", get)
-    attempt = SimpleNamespace(reference=None, paths=AttemptPaths(tmp_path), ending=None)
-    outcome = outcomes.outcome_of(SimpleNamespace(status=None), attempt)
+    attempt = Attempt(1, AttemptPaths(tmp_path), None, None)
+    outcome = outcomes.outcome_of(TrialRecord(None, attempt), attempt)
     assert (outcome.failure.cause, outcome.error_summary) == (cause, summary)

@@ -15,6 +15,7 @@ from tune_tasks.cluster.placement import remote_options as options_of
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.trial import Stop, Trial, attempt_name
 from tune_tasks.recording.client import RecorderClient
+from tune_tasks.sweep.kernel_kills import kernel_kills
 from tune_tasks.sweep.records import Attempt
 from tune_tasks.tracking.info import SweepInfo
 from tune_tasks.trial.attempt import Assignment
@@ -72,6 +73,7 @@ class Attempts:
             submitted_at=time.monotonic(),
             submitted_time=time.time(),
             placement=placement,
+            kernel_kills=kernel_kills(),
         )
         self._by_reference[attempt.reference] = (trial, attempt)
         return attempt

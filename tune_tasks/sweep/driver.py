@@ -279,9 +279,6 @@ class Sweep:
         if self._core.stop_reason is not None:  # since the core has wanted it
             self._tell(StartFailed(self._now(), wish.trial, wish.attempt))
             return
-        if wish.resources:
-            name = attempt_name(trial, wish.attempt)
-            self._views.display.note(f"{name}: gets {wish.resources}")
         attempt = self._attempts.start(trial, wish.attempt)
         self._records.of(trial).begin(attempt, wish.resources)
 
@@ -338,8 +335,10 @@ class Sweep:
         what = f"{attempt_name(trial, wish.attempt)}: {wish.outcome.error_summary}"
         if verdict.problem:
             self._views.display.warn(f"{what}; {NOT_TRIED_AGAIN}: {verdict.problem}")
-        elif wish.will_retry and verdict.wait_s:
-            self._views.display.note(f"{what}; tried again in {verdict.wait_s:g} s")
+        elif wish.will_retry and (verdict.wait_s or verdict.resources):
+            when = f" in {verdict.wait_s:g} s" if verdict.wait_s else ""
+            given = f" with {verdict.resources}" if verdict.resources else ""
+            self._views.display.note(f"{what}; tried again{when}{given}")
 
     def _tell_prefect(self, trial: Trial, attempt: Attempt, outcome: Outcome) -> None:
         run = self._task_run_of(trial, attempt)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import ray
 from prefect.client.schemas.objects import State
 from ray.exceptions import (
@@ -16,6 +18,7 @@ from tune_tasks.model.failure import Failure, FailureCause
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import read_progress
 from tune_tasks.model.trial import Outcome, TrialState
+from tune_tasks.sweep.kernel_kills import kernel_kills
 from tune_tasks.sweep.records import Attempt, TrialRecord
 
 _LOG_TAIL_CHARACTERS = 2_000
@@ -24,6 +27,7 @@ _LOOKED_AT_BYTES = 64_000
 _UNKNOWN = "killed from outside, out of memory, or os._exit()"
 _OUT_OF_MEMORY = "out of memory: Ray ended the trial's process, because its machine ran short"
 _LOST = "the trial's machine was lost"
+_KERNEL = "the trial's process died just when the kernel ended a process for lack of memory"
 _GONE = (NodeDiedError, LocalRayletDiedError, ObjectLostError)
 """What Ray raises if a task's machine has gone; the last one if its result was there, too."""
 
@@ -63,20 +67,32 @@ def _outcome_of_dead(record: TrialRecord, attempt: Attempt, exc: Exception) -> O
         failure = Failure(FailureCause.MACHINE_LOST, str(exc))
         return _failed(attempt, failure, f"{exc}\n\n{_LOST}")
     if isinstance(exc, WorkerCrashedError):
-        return _crashed(attempt)
+        return _crashed(record, attempt)
     return _failed(attempt, Failure.of(exc), f"{type(exc).__name__}: {exc}")
 
 
-def _crashed(attempt: Attempt) -> Outcome:
+def _crashed(record: TrialRecord, attempt: Attempt) -> Outcome:
     """The end of an attempt whose process is gone, and did not say why."""
     log = _end_of_log(attempt.paths)
-    how = _fatal_error(log) or _UNKNOWN
-    failure = Failure(FailureCause.PROCESS_DIED, how)
-    error = f"the trial's process died: {how}"
+    fatal = _fatal_error(log)
+    failure = Failure(FailureCause.PROCESS_DIED, fatal or _UNKNOWN)
+    error = f"the trial's process died: {failure.message}"
+    if not fatal and _was_killed_by_kernel(record, attempt):
+        failure = Failure(FailureCause.OUT_OF_MEMORY, _KERNEL)
+        error = f"out of memory: {_KERNEL}"
     if log:
         tail = log[-_LOG_TAIL_CHARACTERS:].lstrip()
         error = f"The end of its log ({attempt.paths.log}):\n{tail}\n\n{error}"
     return _failed(attempt, failure, error)
+
+
+def _was_killed_by_kernel(record: TrialRecord, attempt: Attempt) -> bool:
+    """Whether the kernel has ended a process on this machine, where the attempt ran, meanwhile."""
+    now = kernel_kills()
+    was_here = record.info is not None and record.info.hostname == socket.gethostname()
+    if now is None or attempt.kernel_kills is None or not was_here:
+        return False
+    return now > attempt.kernel_kills
 
 
 def _failed(attempt: Attempt, failure: Failure, error: str) -> Outcome:

@@ -32,6 +32,8 @@ class Attempt:
         ending: Why the driver has Ray end its process; None if it does not.
         placement: Ray's placement group, if the attempt has more than one process.
         is_orphan: Whether an earlier driver has started it.
+        kernel_kills: How many processes the kernel had ended on this machine for lack of memory
+            before it began; None if that is not known.
         closed_itself: Whether its process has told Prefect and the recorder how it ended.
     """
 
@@ -45,6 +47,7 @@ class Attempt:
     placement: Any = None
     closed_itself: bool = False
     is_orphan: bool = False
+    kernel_kills: int | None = None
 
     def before(self, folder: Path, trial: Trial) -> Attempt | None:
         """The trial's attempt before this one, which never began; None if this was the first."""
