@@ -38,6 +38,7 @@ def train(
     keep_going: bool = False,
     resume: str | None = None,
     retry_failed: bool = False,
+    accept_changes: bool = False,
 ) -> State[Any]:
     """Train an RLlib algorithm on an environment, in as many trials as wanted.
 
@@ -68,6 +69,8 @@ def train(
         resume: The sweep that is to go on, by its id; `last` for the last unfinished one of the
             spec. Without a spec it goes on with its own.
         retry_failed: Give the failed trials of a resumed sweep another attempt.
+        accept_changes: Go on with a sweep also if its spec was edited. What that no longer stands
+            for is dropped; its results stay.
 
     Returns:
         Completed if every trial ended well, Failed if one ended in ERROR, Cancelled if the sweep
@@ -99,6 +102,7 @@ def train(
             keep_going=keep_going,
             resume=resume,
             retry_failed=retry_failed,
+            accept_changes=accept_changes,
         )
     )
 

@@ -111,6 +111,7 @@ def run_experiments(
     keep_going: bool = False,
     resume: str | None = None,
     retry_failed: bool = False,
+    accept_changes: bool = False,
 ) -> Summary:
     """Run experiments and wait for them. They run as a Prefect flow run of the calling process.
 
@@ -132,6 +133,8 @@ def run_experiments(
         resume: The sweep that is to go on, by its id; `last` for the last unfinished one of the
             spec.
         retry_failed: Give the failed trials of a resumed sweep another attempt.
+        accept_changes: Go on with a sweep also if its spec was edited. What that no longer stands
+            for is dropped; its results stay.
 
     Returns:
         Every trial's end. A trial that failed raises nothing: see `Summary.failed`. Ctrl-C ends the
@@ -156,6 +159,7 @@ def run_experiments(
         keep_going=keep_going,
         resume=resume,
         retry_failed=retry_failed,
+        accept_changes=accept_changes,
     )
     session = Session(callables, scheduler or Scheduler(), make_display(display, sys.stdout))
     try:

@@ -2,6 +2,11 @@
 
 import json
 
+import pytest
+
+from tests.sweep.drivers import Driver
+from tune_tasks.sweep.request import Request
+
 
 def test_plan_for_people(call_cli):
     assert call_cli("plan", "-f", "spec.yaml") == (
@@ -52,3 +57,65 @@ def test_stop_beside_the_files_own(call_cli):
         0,
         "  stop: mean_accuracy >= 0.5, mean_loss < 0.1, training_iteration >= 3",
     )
+
+
+@pytest.fixture
+def begun(spec_folder):
+    """The id of a sweep of the spec that has died: one of its four trials has ended, two ran."""
+    driver = Driver(Request(spec_file=str(spec_folder / "spec.yaml")))
+    driver.end()
+    driver.die()
+    return driver.sweep
+
+
+def edit(folder, before, after):
+    text = (folder / "spec.yaml").read_text()
+    assert before in text
+    (folder / "spec.yaml").write_text(text.replace(before, after))
+
+
+def test_an_edited_spec_shows_what_a_sweep_keeps(call_cli, spec_folder, begun):
+    edit(spec_folder, "[relu, elu]", "[elu, tanh]")
+    edit(spec_folder, 'mean_loss: "< 0.1"', 'mean_loss: "< 0.2"')
+    code, out, _ = call_cli("plan", "-f", "spec.yaml", "--resume", begun)
+    assert code == 0
+    assert out.splitlines()[2:] == [
+        "mnist: 1 trials kept, 3 to begin, 2 dropped",
+        '  2 dropped: config.activation: "relu" is not searched any more',
+        '  stop.mean_loss: "< 0.1" → "< 0.2"',
+        '  config.activation.grid_search: ["relu", "elu"] → ["elu", "tanh"]',
+        " - script_digits_1_activation=elu: kept, goes on",
+        " - script_digits_3_activation=tanh: new",
+        " - script_digits_4_activation=elu: new",
+        " - script_digits_5_activation=tanh: new",
+        ' - script_digits_0_activation=relu: dropped, config.activation: "relu" is not searched any'
+        " more",
+        ' - script_digits_2_activation=relu: dropped, config.activation: "relu" is not searched any'
+        " more",
+    ]
+    _, out, _ = call_cli("plan", "--resume", begun, "--json")
+    changes = {trial["index"]: trial["change"] for trial in json.loads(out)}
+    assert changes == {1: "kept", 3: "new", 4: "new", 5: "new", 0: "dropped", 2: "dropped"}
+
+
+def test_a_spec_that_was_not_edited_goes_on(call_cli, begun):
+    _, out, _ = call_cli("plan", "-f", "spec.yaml", "--resume", begun)
+    assert out.splitlines()[2:] == [
+        "mnist: 3 trials kept, 1 to begin, 0 dropped",
+        " - script_digits_0_activation=relu: kept, has ended",
+        " - script_digits_1_activation=elu: kept, goes on",
+        " - script_digits_2_activation=relu: kept, goes on",
+        " - script_digits_3_activation=elu: new",
+    ]
+
+
+def test_running_an_edited_spec_asks_for_consent(refusal, spec_folder, begun):
+    edit(spec_folder, "[relu, elu]", "[elu]")
+    said = refusal("run", "-f", "spec.yaml", "--resume", begun)
+    assert f"the spec is not what the sweep {begun} has run so far" in said
+    assert "give --accept-changes" in said
+
+
+def test_consent_is_about_a_sweep_that_is_resumed(refusal):
+    said = refusal("run", "-f", "spec.yaml", "--accept-changes")
+    assert "--accept-changes is about a sweep that is resumed: give --resume, too" in said

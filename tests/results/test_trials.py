@@ -20,7 +20,7 @@ def trials(made):
         made.append(index)
         return trial(index, PENDING)
 
-    return Trials([trial(0), trial(2, ERROR)], 5, make)
+    return Trials([trial(0), trial(2, ERROR)], range(5), make)
 
 
 WHOLE = [trial(0), trial(1, PENDING), trial(2, ERROR), trial(3, PENDING), trial(4, PENDING)]
@@ -59,3 +59,13 @@ def test_a_copy_is_a_list_of_all(trials, copied):
 
 def test_a_million_are_not_printed(trials):
     assert repr(trials) == "<5 trials>"
+
+
+def test_indices_may_have_gaps():
+    """As after an edit of the spec that has dropped trials."""
+
+    def make(place):
+        return trial([0, 2, 5, 6][place], PENDING)
+
+    trials = Trials([trial(0), trial(5, ERROR)], [0, 2, 5, 6], make)
+    assert list(trials) == [trial(0), trial(2, PENDING), trial(5, ERROR), trial(6, PENDING)]

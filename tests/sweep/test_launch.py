@@ -1,11 +1,14 @@
 """From a request to a summary: what comes after the sweep takes the summary away from nobody."""
 
+from pathlib import Path
+
 import pytest
 from tune_tasks.flows import as_tune
 
 from tune_tasks.results.summary import Summary
 from tune_tasks.sweep import launch
 from tune_tasks.sweep import request as requests
+from tune_tasks.sweep.beginning import Beginning
 from tune_tasks.sweep.display import NoDisplay
 from tune_tasks.sweep.planning import make_plan
 from tune_tasks.sweep.request import Request, Session
@@ -63,7 +66,7 @@ def test_the_plan_that_was_checked_is_the_one_that_runs(monkeypatch, tmp_path):
         return plans[-1]
 
     def launched(request, session, as_flow):
-        assert session.plan_of(request, drawn_seed=5) is plans[0]
+        assert session.plan_of(session.beginning) is plans[0]
         session.summary = SUMMARY
 
     monkeypatch.setattr(requests, "make_plan", made)
@@ -74,7 +77,8 @@ def test_the_plan_that_was_checked_is_the_one_that_runs(monkeypatch, tmp_path):
 
 
 def test_a_run_that_nobody_checked_plans_with_the_sweeps_seed():
-    plan = Session(callables={"e": train}).plan_of(Request(spec=DRAWS), drawn_seed=5)
+    beginning = Beginning(Request(spec=DRAWS), "a-sweep", 5, Path("journal.jsonl"))
+    plan = Session(callables={"e": train}).plan_of(beginning)
     assert plan.experiments[0].seed == 5
 
 

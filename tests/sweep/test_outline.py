@@ -114,7 +114,7 @@ class Recorder(FakeRecorder):
 def test_the_end_of_a_sweep_makes_no_million_of_trials(tmp_path):
     trials = Trials()
     (planned,) = plan_of(1).experiments
-    plan = SimpleNamespace(experiments=[replace(planned, trials=trials)])
+    plan = SimpleNamespace(experiments=[replace(planned, trials=trials, indices=range(1_000_000))])
     records = records_of(plan, tmp_path, ENDED)
     info = info_of(tmp_path)
     recorder = Recorder()

@@ -21,8 +21,8 @@ class Trials:
 
 
 def test_what_is_shown_of_a_million_trials():
-    one = SimpleNamespace(name="one", trials=Trials("one"))
-    other = SimpleNamespace(name="other", trials=Trials("other"))
+    one = SimpleNamespace(name="one", trials=Trials("one"), indices=range(1_000_000))
+    other = SimpleNamespace(name="other", trials=Trials("other"), indices=range(1_000_000))
     records = Records(SimpleNamespace(experiments=[one, other]))
     for index in (0, 2):
         records.of(one.trials[index])

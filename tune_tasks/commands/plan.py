@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 
 from tune_tasks.commands.command import EXIT_OK
 from tune_tasks.commands.output import print_json_list, print_warnings
-from tune_tasks.commands.spec_arguments import add_spec_arguments, request_of
+from tune_tasks.commands.spec_arguments import (
+    add_resume_argument,
+    add_spec_arguments,
+    request_of,
+)
+from tune_tasks.commands.sweep_arguments import add_local_dir
 from tune_tasks.model.text import one_line
-from tune_tasks.model.trial import shown_name
+from tune_tasks.model.trial import Trial, shown_name
+from tune_tasks.sweep.beginning import beginning_of
 from tune_tasks.sweep.plan import Plan, PlannedExperiment
 
 HELP = "show what would run, in order, without running it"
@@ -18,12 +25,16 @@ HELP = "show what would run, in order, without running it"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """See `Command`."""
     add_spec_arguments(parser)
+    group = parser.add_argument_group("what an edited spec keeps, and drops, of a sweep")
+    add_resume_argument(group)
+    add_local_dir(group)
     parser.add_argument("--json", action="store_true", help="as a JSON list")
 
 
 def run(args: argparse.Namespace) -> int:
     """See `Command`."""
-    plan = request_of(args).plan({})
+    request = dataclasses.replace(request_of(args), local_dir=args.local_dir, resume=args.resume)
+    plan = beginning_of(request).shown_plan({})
     print_warnings(plan.warnings)
     if args.json:
         print_json_list(plan.as_json(), sys.stdout)
@@ -34,16 +45,30 @@ def run(args: argparse.Namespace) -> int:
 
 def _print_for_people(plan: Plan) -> None:
     for experiment in plan.experiments:
-        _print_experiment(experiment)
+        _print_experiment(experiment, is_resumed=bool(plan.edits))
+    for name, edit in plan.edits.items():
+        print("\n".join(edit.lines(name)))
     for trial in plan.trials():
-        print(f" - {shown_name(trial.name, trial.index)}")
+        print(f" - {shown_name(trial.name, trial.index)}{_change(plan, trial)}")
+    for begun, why in plan.dropped():
+        print(f" - {shown_name(begun.name, begun.index)}: dropped, {why}")
 
 
-def _print_experiment(experiment: PlannedExperiment) -> None:
+def _change(plan: Plan, trial: Trial) -> str:
+    """What a sweep that goes on does with a trial; nothing to say if it is a new one."""
+    if not plan.edits:
+        return ""
+    begun = plan.begun(trial)
+    if begun is None:
+        return ": new"
+    return ": kept, has ended" if begun.has_ended else ": kept, goes on"
+
+
+def _print_experiment(experiment: PlannedExperiment, *, is_resumed: bool) -> None:
     first = experiment.trials[0]
     size = f"{len(experiment.trials)} trials of {first.resources}"
     seed = f"seed {experiment.seed}"
-    if experiment.seed != experiment.spec.seed:
+    if experiment.seed != experiment.spec.seed and not is_resumed:
         seed += " (drawn for this plan; a run draws its own)"
     print(f"{one_line(experiment.name)}: {size}, {seed}")
     stop = ", ".join(map(str, first.stop)) or "when train() returns"

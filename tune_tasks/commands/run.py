@@ -12,13 +12,16 @@ from typing import TextIO
 from tune_tasks.commands.argument_types import not_negative
 from tune_tasks.commands.command import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from tune_tasks.commands.output import drop_unread, print_json
-from tune_tasks.commands.spec_arguments import add_spec_arguments, request_of
+from tune_tasks.commands.spec_arguments import (
+    add_resume_argument,
+    add_spec_arguments,
+    request_of,
+)
 from tune_tasks.commands.supervisor import Began, supervise
 from tune_tasks.errors import UsageError
 from tune_tasks.flows import as_tune
 from tune_tasks.results.summary import Summary
 from tune_tasks.results.words import report_lines, where_to_look
-from tune_tasks.sweep.beginning import LAST
 from tune_tasks.sweep.display import make_display, put
 from tune_tasks.sweep.launch import AsFlow, launch
 from tune_tasks.sweep.request import Request, Session
@@ -74,18 +77,17 @@ def _run(args: argparse.Namespace, request: Request, as_flow: AsFlow, began: Beg
 
 def _add_resume_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("to go on with a sweep that was interrupted")
-    group.add_argument(
-        "--resume",
-        nargs="?",
-        const=LAST,
-        metavar="SWEEP",
-        help="go on with that sweep (default: the last unfinished one of the spec)",
-    )
+    add_resume_argument(group)
     group.add_argument(
         "--failed",
         dest="retry_failed",
         action="store_true",
         help="give its failed trials another attempt, too",
+    )
+    group.add_argument(
+        "--accept-changes",
+        action="store_true",
+        help="also if the spec was edited: `tune-tasks plan --resume` shows what that changes",
     )
 
 
@@ -133,8 +135,12 @@ def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _request(args: argparse.Namespace) -> Request:
-    if args.retry_failed and not args.resume:
-        raise UsageError("--failed is about a sweep that is resumed: give --resume, too")
+    for flag, is_given in {
+        "--failed": args.retry_failed,
+        "--accept-changes": args.accept_changes,
+    }.items():
+        if is_given and not args.resume:
+            raise UsageError(f"{flag} is about a sweep that is resumed: give --resume, too")
     return dataclasses.replace(
         request_of(args),
         address=args.address,
@@ -145,6 +151,7 @@ def _request(args: argparse.Namespace) -> Request:
         keep_going=args.keep_going,
         resume=args.resume,
         retry_failed=args.retry_failed,
+        accept_changes=args.accept_changes,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from tune_tasks.commands.argument_types import Once, json_object, not_negative, positive
 from tune_tasks.errors import UsageError
+from tune_tasks.sweep.beginning import LAST
 from tune_tasks.sweep.request import Request
 
 _EXPERIMENT_KEYS = ("alg", "env", "stop", "config", "resources", "checkpoint_freq", "restore")
@@ -46,6 +47,17 @@ def add_spec_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--seed", type=not_negative, help="seed of all randomness, in place of the spec's"
+    )
+
+
+def add_resume_argument(group: argparse._ArgumentGroup) -> None:
+    """Add the argument that names the sweep that is to go on."""
+    group.add_argument(
+        "--resume",
+        nargs="?",
+        const=LAST,
+        metavar="SWEEP",
+        help="go on with that sweep (default: the last unfinished one of the spec)",
     )
 
 

@@ -148,33 +148,36 @@ class Trials(Sequence[TrialSummary]):
 
     Args:
         listed: Some of the trials, in order, with every one that was started.
-        size: How many trials there are.
-        make: Makes a trial that is not listed, from its index.
+        indices: Of all trials, in order.
+        make: Makes a trial that is not listed, from its place among all trials.
     """
 
     def __init__(
-        self, listed: Sequence[TrialSummary], size: int, make: Callable[[int], TrialSummary]
+        self,
+        listed: Sequence[TrialSummary],
+        indices: Sequence[int],
+        make: Callable[[int], TrialSummary],
     ) -> None:
         self.listed = listed
         self._by_index = {trial.index: trial for trial in listed}
-        self._size = size
+        self._indices = indices
         self._make = make
 
     def __len__(self) -> int:
-        return self._size
+        return len(self._indices)
 
     @overload
-    def __getitem__(self, index: int) -> TrialSummary: ...
+    def __getitem__(self, place: int) -> TrialSummary: ...
     @overload
-    def __getitem__(self, index: slice) -> list[TrialSummary]: ...
-    def __getitem__(self, index: int | slice) -> TrialSummary | list[TrialSummary]:
-        chosen = range(self._size)[index]
+    def __getitem__(self, place: slice) -> list[TrialSummary]: ...
+    def __getitem__(self, place: int | slice) -> TrialSummary | list[TrialSummary]:
+        chosen = range(len(self))[place]
         if isinstance(chosen, range):
             return [self._trial(i) for i in chosen]
         return self._trial(chosen)
 
-    def _trial(self, index: int) -> TrialSummary:
-        return self._by_index.get(index) or self._make(index)
+    def _trial(self, place: int) -> TrialSummary:
+        return self._by_index.get(self._indices[place]) or self._make(place)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence):

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, overload
 from tune_tasks.model.masking import masked_by_path
 from tune_tasks.model.text import escaped
 from tune_tasks.model.trial import Trial
+from tune_tasks.spec.arrangement import Arrangement
 from tune_tasks.spec.expressions.plan_budget import PlanBudget
 from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.spec.search_space import SearchSpace
@@ -35,32 +36,45 @@ class Expansion(Sequence[Trial]):
         spec: Its spec.
         space: The search space of `spec.config`.
         seed: The sweep's seed, or the spec's own if it gives one.
+        arrangement: What each trial tries; None: all of the grid, in order.
+
+    Attributes:
+        indices: The indices of the trials, in order.
     """
 
-    def __init__(self, name: str, spec: ExperimentSpec, space: SearchSpace, seed: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        spec: ExperimentSpec,
+        space: SearchSpace,
+        seed: int,
+        arrangement: Arrangement | None = None,
+    ) -> None:
         self._name = name
         self._spec = spec
         self._space = space
         self._seed = seed
-        self._length = num_trials(spec, space)
+        in_order = Arrangement(num_trials(spec, space), space.grid_size)
+        self._arrangement = arrangement or in_order
+        self.indices = self._arrangement.indices
         self._resources = spec.resources.resources()
         self._stop = spec.criteria()
 
     def __len__(self) -> int:
-        return self._length
+        return len(self.indices)
 
     def __iter__(self) -> Iterator[Trial]:
-        return map(self._trial, range(self._length))
+        return map(self._trial, self.indices)
 
     @overload
-    def __getitem__(self, index: int) -> Trial: ...
+    def __getitem__(self, place: int) -> Trial: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Trial]: ...
-    def __getitem__(self, index: int | slice) -> Trial | Sequence[Trial]:
-        chosen = range(self._length)[index]
-        if isinstance(chosen, range):
-            return [self._trial(i) for i in chosen]
-        return self._trial(chosen)
+    def __getitem__(self, place: slice) -> Sequence[Trial]: ...
+    def __getitem__(self, place: int | slice) -> Trial | Sequence[Trial]:
+        chosen = self.indices[place]
+        if isinstance(chosen, int):
+            return self._trial(chosen)
+        return [self._trial(index) for index in chosen]
 
     def check(self, budget: PlanBudget) -> None:
         """Resolve every trial once, and keep none: a trial that resolves now resolves later.
@@ -75,9 +89,9 @@ class Expansion(Sequence[Trial]):
         _with_fewer_frames(_SPARE_FRAMES, lambda: self._walk(budget))
 
     def _walk(self, budget: PlanBudget) -> None:
-        for index in range(self._length):
+        for index in self.indices:
             _, searched = self._resolve(index, budget)
-            name = _trial_name(self._spec, index, searched)
+            name = self._name_of(index, searched)
             cost = _OF_A_TRIAL + len(name) // _CHARACTERS_OF_A_VALUE
             budget.spend(cost, cost)
 
@@ -86,11 +100,11 @@ class Expansion(Sequence[Trial]):
         return Trial(
             experiment=self._name,
             index=index,
-            name=_trial_name(self._spec, index, searched),
+            name=self._name_of(index, searched),
             alg=self._spec.alg,
             config=config,
             searched=searched,
-            seed=derive_seed(self._seed, f"{self._name}/{index}/trial"),
+            seed=self.seed_of(index),
             resources=self._resources,
             stop=self._stop,
             max_failures=self._spec.max_failures,
@@ -98,11 +112,30 @@ class Expansion(Sequence[Trial]):
             isolate=self._spec.isolate,
         )
 
+    def seed_of(self, index: int) -> int:
+        """The seed of a trial."""
+        return derive_seed(self._seed, f"{self._name}/{index}/trial")
+
+    def config_with(self, index: int, combination: int) -> dict[str, Any]:
+        """The config that a trial would have with another combination of the grid.
+
+        Raises:
+            ExpressionError: If an `eval` fails.
+        """
+        return self._space.resolve(index, self._stream(index), combination=combination)[0]
+
+    def _stream(self, index: int) -> str:
+        return f"{self._seed}/{self._name}/{index}"
+
     def _resolve(
         self, index: int, budget: PlanBudget | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        stream = f"{self._seed}/{self._name}/{index}"
-        return self._space.resolve(index, stream, budget)
+        combination = self._arrangement.combination(index)
+        return self._space.resolve(index, self._stream(index), budget, combination)
+
+    def _name_of(self, index: int, searched: Mapping[str, Any]) -> str:
+        kept = self._arrangement.kept.get(index)
+        return kept.name if kept else _trial_name(self._spec, index, searched)
 
 
 def num_trials(spec: ExperimentSpec, space: SearchSpace) -> int:

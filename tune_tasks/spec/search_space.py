@@ -6,20 +6,25 @@ The same config, index and stream give the same values.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise, product
 from typing import Any
 
 from tune_tasks.errors import ExpressionError, Location, SpecError
 from tune_tasks.model.masking import masked_by_path
-from tune_tasks.model.paths import NodePath, dotted
+from tune_tasks.model.paths import NodePath, dotted, nodes
 from tune_tasks.spec.expressions.language import Expression
 from tune_tasks.spec.expressions.plan_budget import PlanBudget
 
 Locate = Callable[[NodePath], Location | None]
 
+DRAWN = object()
+"""In place of an option that is not known before its trial is."""
+
 _MARKERS = ("grid_search", "eval")
+_MOST_COMBINATIONS = 1_000
+"""Looked at for one config: where options are alike, or are drawn, several may have given it."""
 
 
 @dataclass(frozen=True)
@@ -63,30 +68,60 @@ class SearchSpace:
         """Number of grid combinations; 1 if there is no grid."""
         return math.prod(len(options) for _, options in self._dimensions)
 
+    @property
+    def searched(self) -> Sequence[NodePath]:
+        """The paths of what is searched, sorted."""
+        return self._searched
+
     def resolve(
-        self, index: int, stream: str, budget: PlanBudget | None = None
+        self,
+        index: int,
+        stream: str,
+        budget: PlanBudget | None = None,
+        combination: int | None = None,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The config of trial `index`, and its searched part by dotted path.
 
         Args:
-            index: Any integer >= 0; the grid combination is `index` modulo the grid's size, the
-                first path varying fastest.
+            index: Any integer >= 0.
             stream: Names the stream of random numbers; each `eval` has one of its own below it.
             budget: The plan's, from which the resolving is paid; None if it was paid before.
+            combination: Of the grid, modulo its size, the first path varying fastest; None: the
+                index.
 
         Raises:
             ExpressionError: If an `eval` fails for this trial, or the budget is used up.
         """
-        resolution = _Resolution(self._tree, self._choices(index), index, stream, budget)
+        if combination is None:
+            combination = index
+        choices = self._choices(combination)
+        resolution = _Resolution(self._tree, choices, index, stream, budget)
         config = resolution.value(self._tree, ())
         if budget:
             budget.spend(resolution.copied, resolution.copied)
         return config, {dotted(path): _descend(config, path) for path in self._searched}
 
-    def _choices(self, index: int) -> dict[NodePath, Any]:
+    def options(self) -> Iterator[tuple[NodePath, list[Any]]]:
+        """The path and the options of each grid; `DRAWN` is one that has an `eval` in it."""
+        for path, options in self._dimensions:
+            yield path, [DRAWN if _draws(option) else option for option in options]
+
+    def combinations(self, positions: Mapping[NodePath, Sequence[int]]) -> Iterator[int]:
+        """The combinations of the options at some positions of each grid, the first ones."""
+        every = product(*(positions[path] for path, _ in self._dimensions))
+        return map(self._combination, islice(every, _MOST_COMBINATIONS))
+
+    def _combination(self, positions: Sequence[int]) -> int:
+        combination = 0
+        grids = zip(positions, self._dimensions, strict=True)
+        for position, (_, options) in reversed(list(grids)):
+            combination = combination * len(options) + position
+        return combination
+
+    def _choices(self, combination: int) -> dict[NodePath, Any]:
         choices = {}
         for path, options in self._dimensions:
-            index, position = divmod(index, len(options))
+            combination, position = divmod(combination, len(options))
             choices[path] = options[position]
         return choices
 
@@ -149,6 +184,11 @@ class SearchSpace:
         grid = _Grid(tuple(self._parse(option, path, in_grid=True) for option in options))
         self._grids[path] = grid
         return grid
+
+
+def _draws(option: Any) -> bool:
+    """Whether an option of a grid has an `eval` in it."""
+    return any(isinstance(node, _Eval) for _, node in nodes(option))
 
 
 def _shown(value: object, path: NodePath) -> str:

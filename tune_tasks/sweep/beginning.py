@@ -9,20 +9,24 @@ from __future__ import annotations
 import dataclasses
 import secrets
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tune_tasks.errors import UsageError
+from tune_tasks.sweep.edits import Begun, Earlier
 from tune_tasks.sweep.history import History
 from tune_tasks.sweep.journal import journal_path, journals_in, read_history, read_sweep
-from tune_tasks.sweep.journal_entries import SweepEntry
+from tune_tasks.sweep.journal_entries import SweepEntry, TrialEntry
+from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.request import Request
+from tune_tasks.trial.trainable import TrainFunction
 
 LAST = "last"
 """In place of a sweep's id: the last one of the spec that is unfinished."""
 
-_OF_THE_SPEC = ("spec", "spec_file", "num_trials", "seed", "stop")
+_BESIDE = ("num_trials", "seed", "stop")
+_OF_THE_SPEC = ("spec", "spec_file", *_BESIDE)
 _SHOWN = 5
 
 
@@ -46,6 +50,42 @@ class Beginning:
     earlier: History | None = None
     retry_failed: bool = False
 
+    def plan(self, callables: Mapping[str, TrainFunction]) -> Plan:
+        """What this driver runs.
+
+        Args:
+            callables: Functions by experiment name.
+
+        Raises:
+            BadInputError: If anything in the request is wrong, or the spec of a sweep that is
+                resumed was edited and nobody has accepted that.
+        """
+        plan = self.shown_plan(callables)
+        if plan.is_edited and not self.request.accept_changes:
+            raise UsageError("\n".join(self._refusal(plan)))
+        return plan
+
+    def shown_plan(self, callables: Mapping[str, TrainFunction]) -> Plan:
+        """The same, also if the spec was edited.
+
+        Raises:
+            BadInputError: If anything in the request is wrong.
+        """
+        earlier = earlier_of(self.earlier) if self.earlier else None
+        return self.request.plan(callables, self.drawn_seed, earlier)
+
+    def _refusal(self, plan: Plan) -> Iterator[str]:
+        yield f"the spec is not what the sweep {self.sweep} has run so far:"
+        for name, edit in plan.edits.items():
+            if edit.is_change:
+                yield from edit.lines(name)
+        of_file = f" -f {self.request.spec_file}" if self.request.spec_file else ""
+        yield (
+            f"`tune-tasks plan{of_file} --resume {self.sweep}` shows each trial. To go on with the"
+            " edited spec give --accept-changes (in Python and in a flow's parameters"
+            " accept_changes); the results of what is dropped stay on the disk and in MLflow"
+        )
+
 
 def beginning_of(request: Request, deployed_run: str = "") -> Beginning:
     """Find out how a driver is to begin. Changes nothing.
@@ -57,7 +97,7 @@ def beginning_of(request: Request, deployed_run: str = "") -> Beginning:
     Raises:
         UsageError: If the sweep that is to be resumed is not there, or cannot be read.
     """
-    begun = _begun_by(request.results, deployed_run) if deployed_run else None
+    begun = _begun_by(deployed_run, request) if deployed_run else None
     if begun:
         return _going_on(request, begun, retry_failed=True)
     if request.resume:
@@ -67,9 +107,35 @@ def beginning_of(request: Request, deployed_run: str = "") -> Beginning:
     return Beginning(request, sweep, secrets.randbelow(2**31), path)
 
 
-def _begun_by(results: Path, flow_run_id: str) -> Path | None:
-    for path in journals_in(results):
+def earlier_of(history: History) -> dict[str, Earlier]:
+    """By experiment, what the drivers of a sweep have run."""
+    ended = history.ended()
+    begun: dict[str, dict[int, Begun]] = {name: {} for name in history.sweep.spec}
+    for key, entry in history.trials().items():
+        trial = begun_of(entry, has_ended=key in ended)
+        begun.setdefault(trial.experiment, {})[trial.index] = trial
+    specs = history.sweep.spec
+    dropped = set(history.sweep.dropped)
+    return {
+        name: Earlier(
+            specs.get(name) or {}, trials, {i for i in trials if f"{name}/{i}" in dropped}
+        )
+        for name, trials in begun.items()
+    }
+
+
+def begun_of(entry: TrialEntry, *, has_ended: bool = False) -> Begun:
+    """A trial as the journal has it."""
+    experiment, _, index = entry.trial.rpartition("/")
+    return Begun(experiment, int(index), entry.name, entry.config, entry.seed, has_ended)
+
+
+def _begun_by(flow_run_id: str, request: Request) -> Path | None:
+    """The sweep that an earlier execution of a flow run has begun, or has gone on with."""
+    for path in journals_in(request.results):
         if read_sweep(path).flow_run_id == flow_run_id:
+            return path
+        if request.resume and flow_run_id.encode() in path.read_bytes():
             return path
     return None
 
@@ -77,16 +143,17 @@ def _begun_by(results: Path, flow_run_id: str) -> Path | None:
 def _going_on(request: Request, path: Path, *, retry_failed: bool) -> Beginning:
     earlier = read_history(path)
     sweep = earlier.sweep
-    if request.spec is None and request.spec_file is None:
-        request = _with_spec_of(request, sweep)
+    request = _with_spec_of(request, sweep)
     return Beginning(request, sweep.sweep, sweep.drawn_seed, path, earlier, retry_failed)
 
 
 def _with_spec_of(request: Request, sweep: SweepEntry) -> Request:
-    theirs: dict[str, Any] = {name: sweep.request[name] for name in _OF_THE_SPEC}
-    ours = {name: getattr(request, name) for name in _OF_THE_SPEC}
-    given = {name: value for name, value in ours.items() if value is not None}
-    return dataclasses.replace(request, **{**theirs, **given})
+    """The request with the sweep's own spec if it brings none, and what was given beside that."""
+    names: tuple[str, ...] = _BESIDE
+    if request.spec is None and request.spec_file is None:
+        names = _OF_THE_SPEC
+    missing = [name for name in names if getattr(request, name) is None]
+    return dataclasses.replace(request, **{name: sweep.request[name] for name in missing})
 
 
 def _wanted(request: Request) -> Path:
@@ -96,16 +163,24 @@ def _wanted(request: Request) -> Path:
     for path in journals:
         if _is_of(request, read_sweep(path)) and read_history(path).unfinished:
             return path
-    raise UsageError(f"--resume: there is no unfinished sweep of this spec in {request.results}")
+    raise UsageError(
+        f"--resume: there is no unfinished sweep of this spec in {request.results};"
+        f" {_those_there(journals)}"
+    )
 
 
 def _named(request: Request, journals: list[Path]) -> Path:
     for path in journals:
         if path.parent.name == request.resume:
             return path
+    raise UsageError(
+        f"--resume: no sweep {request.resume!r} in {request.results}; {_those_there(journals)}"
+    )
+
+
+def _those_there(journals: list[Path]) -> str:
     last = ", ".join(path.parent.name for path in journals[:_SHOWN])
-    has = f"the last ones are {last}" if last else "it has none"
-    raise UsageError(f"--resume: no sweep {request.resume!r} in {request.results}; {has}")
+    return f"the last ones are {last}" if last else "it has none"
 
 
 def _is_of(request: Request, sweep: SweepEntry) -> bool:

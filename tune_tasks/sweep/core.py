@@ -53,9 +53,10 @@ from tune_tasks.sweep.instructions import (
     KillAttempt,
     StartAttempt,
 )
-from tune_tasks.sweep.pending import Pending
+from tune_tasks.sweep.pending import Numbered, Pending
 from tune_tasks.sweep.retries import Fits, Retries, Verdict, has_failed
 
+_NONE = Numbered((), ())
 LOOKAHEAD = 2
 """Attempts that wait in Ray beyond the cluster's room, so that no CPU waits for the driver."""
 _PAUSED = Stop(EndedBy.CANCELLED, "the run was paused before it began")
@@ -69,14 +70,23 @@ class CoreExperiment:
     """An experiment as the core needs it.
 
     Attributes:
-        trials: All of them; `trials[i].index` is `i`. A trial may be resolved when it is asked for.
+        trials: All of them, by index. A trial may be resolved when it is asked for.
         max_concurrent_trials: How many of them may run at once; None: as many as there is room for.
         retry: What follows from which failure.
+        indices: Of the trials, in order; None: 0, 1, 2, …
     """
 
     trials: Sequence[Trial]
     max_concurrent_trials: int | None = None
     retry: Sequence[RetryRule] = ()
+    indices: Sequence[int] | None = None
+
+    def numbered(self) -> Numbered:
+        """The trials with their indices."""
+        indices = self.indices
+        if indices is None:
+            indices = range(len(self.trials))
+        return Numbered(self.trials, indices)
 
 
 @dataclass
@@ -127,12 +137,12 @@ class Core:
     ) -> None:
         self._limits = {name: e.max_concurrent_trials for name, e in experiments.items()}
         self._scheduler = scheduler or Scheduler()
-        self._pending = Pending({name: e.trials for name, e in experiments.items()})
+        self._trials = {name: e.numbered() for name, e in experiments.items()}
+        self._pending = Pending(self._trials)
         self._retries = Retries({name: e.retry for name, e in experiments.items()}, fits)
         self._keeps_going = keeps_going
         self._first_failures = FirstFailures(keeps_going=keeps_going)
         self._waiting: dict[str, float] = {}
-        self._trials = {name: e.trials for name, e in experiments.items()}
         self._active: dict[str, _Active] = {}
         self._running: Counter[str] = Counter()
         self._attempts: dict[str, int] = {}
@@ -186,8 +196,12 @@ class Core:
         """The trial with this key."""
         if key in self._active:
             return self._active[key].trial
+        trials, index = self._place(key)
+        return self._retries.as_given(trials.trial(index))
+
+    def _place(self, key: str) -> tuple[Numbered, int]:
         experiment, _, index = key.rpartition("/")
-        return self._retries.as_given(self._trials[experiment][int(index)])
+        return self._trials.get(experiment, _NONE), int(index)
 
     def handle(self, event: Event) -> list[Instruction]:
         """Take a fact in; returns what is to be done now, in this order.
@@ -201,25 +215,38 @@ class Core:
         if self.failure and self.stop_reason is None:
             reason = f"the sweep failed: {type(self.failure).__name__}: {self.failure}"
             instructions += self._stop(StopAsked(event.at, reason))
-        if self._has_begun and not self._active and not self._waits():
+        if self._ends():
             self._is_over = True
             instructions.append(CloseSweep())
         return instructions
+
+    def _ends(self) -> bool:
+        if self._as_then is not None:
+            return CloseSweep() in self._as_then
+        return self._has_begun and not self._active and not self._waits()
 
     def replay(self, event: Event, then: Sequence[Instruction]) -> list[Instruction]:
         """Take in what an earlier driver was told, and decide as it was decided then.
 
         The scheduler is asked all the same, so that it knows what it knew. Its answers do not
-        count: a scheduler that draws at random would answer something else now.
+        count: a scheduler that draws at random would answer something else now. What is about
+        trials that are none of these any more, because the spec was edited, changes nothing.
 
         Args:
             event: The fact.
             then: The instructions that followed from it.
         """
-        self._as_then = then
+        self._as_then = [wish for wish in then if self._is_about_these(wish)]
         instructions = self.handle(event)
         self._as_then = None
         return instructions
+
+    def _is_about_these(self, wish: Instruction) -> bool:
+        key = getattr(wish, "trial", None)
+        if key is None:
+            return True
+        trials, index = self._place(key)
+        return trials.place(index) is not None
 
     def _take_in(self, event: Event) -> Sequence[Instruction]:
         wishes: Iterable[Instruction] = ()
@@ -227,7 +254,7 @@ class Core:
             case TakenOver():
                 self._take_over(event)
             case ResultsLost():
-                self._run_again([event.trial])
+                self._run_again([key for key in (event.trial,) if key in self._ended])
             case SweepBegan():
                 self._begin(event)
             case PauseChanged():
@@ -320,21 +347,28 @@ class Core:
     # ── Starting ─────
 
     def _starts(self) -> Iterator[Instruction]:
+        if self._as_then is not None:
+            yield from self._starts_then(self._as_then)
+            return
         while self._may_start():
             trial = self._choose()
-            if self._as_then is not None:
-                trial = self._chosen_then()
             if trial is None:
                 return
             yield self._start(trial)
 
-    def _chosen_then(self) -> Trial | None:
-        starts = (wish for wish in self._as_then or () if isinstance(wish, StartAttempt))
-        key = next((wish.trial for wish in starts if wish.trial not in self._active), None)
-        if key is None:
-            return None
-        self._end_wait(key)
-        return self.trial(key)
+    def _starts_then(self, then: Sequence[Instruction]) -> Iterator[Instruction]:
+        for wish in then:
+            if not isinstance(wish, StartAttempt):
+                continue
+            self._choose()
+            # The spec as it was then may have had it tried more often than the spec of today.
+            if wish.trial in self._ended:
+                self._run_again([wish.trial])
+            self._end_wait(wish.trial)
+            self._attempts[wish.trial] = wish.attempt - 1
+            yield self._start(self.trial(wish.trial))
+        if self._may_start():
+            self._choose()
 
     def _may_start(self) -> bool:
         is_held = self._pause is not Pause.OFF or self._disk is not Disk.ROOMY
@@ -436,6 +470,8 @@ class Core:
         self._running[active.trial.experiment] -= 1
 
     def _is_as_never_begun(self, active: _Active, outcome: Outcome) -> bool:
+        if self._as_then is not None:
+            return any(isinstance(wish, ForgetAttempt) for wish in self._as_then)
         waited_in_ray = active.killed and not active.announced and active.attempt == 1
         return waited_in_ray or outcome.ended_by is EndedBy.NO_SPACE
 

@@ -62,7 +62,7 @@ from tune_tasks.sweep.outline import summary_of
 from tune_tasks.sweep.pausing import PauseWatch
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.records import Attempt, Records, TrialRecord
-from tune_tasks.sweep.resume import Takeover, end_of_orphan, has_its_reports
+from tune_tasks.sweep.resume import Takeover, end_of_orphan, has_its_reports, kept_note
 from tune_tasks.sweep.space import SpaceWatch
 from tune_tasks.sweep.status import LISTED as STATUS_LISTED
 from tune_tasks.sweep.status import StatusView
@@ -187,6 +187,8 @@ class Sweep:
                 self._tell(ResultsLost(self._now(), record.trial.key))
             record.outcome = self._core.outcome(record.trial.key)
             self._listener.restore_attempts(record)
+        kept = sum(record.outcome is not None for record in self._records.begun())
+        self._views.display.note(kept_note(self._info.sweep, kept, self._plan.size))
 
     def _give_up_lost(self) -> None:
         """Take back the attempts that the driver has lost: it failed while it had them in hand.

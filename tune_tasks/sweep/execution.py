@@ -246,7 +246,7 @@ def _sweep(
 
 def _core(plan: Plan, cluster: Cluster, session: Session, request: Request) -> Core:
     experiments = {
-        e.name: CoreExperiment(e.trials, e.spec.max_concurrent_trials, e.spec.rules())
+        e.name: CoreExperiment(e.trials, e.spec.max_concurrent_trials, e.spec.rules(), e.indices)
         for e in plan.experiments
     }
     return Core(
@@ -258,7 +258,7 @@ def _core(plan: Plan, cluster: Cluster, session: Session, request: Request) -> C
 
 
 def _parsed(beginning: Beginning, session: Session) -> Plan:
-    plan: Any = parse_spec(partial(session.plan_of, beginning.request, beginning.drawn_seed))
+    plan: Any = parse_spec(partial(session.plan_of, beginning))
     if isinstance(plan, State):
         raise cast("TuneError", getattr(plan.data, "result", plan.data))
     return plan  # type: ignore[no-any-return]

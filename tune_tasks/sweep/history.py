@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tune_tasks.sweep.instructions import KeepEnd, StartAttempt
 from tune_tasks.sweep.journal_entries import (
     ClosedEntry,
     DriverEntry,
@@ -45,6 +46,16 @@ class History:
         """The trials that were started, by key."""
         trials = (entry for entry in self.entries if isinstance(entry, TrialEntry))
         return {entry.trial: entry for entry in trials}
+
+    def ended(self) -> set[str]:
+        """The keys of the trials that need not run again, as far as a driver has heard."""
+        ended: set[str] = set()
+        for wish in (wish for entry in self.handled() for wish in entry.then):
+            if isinstance(wish, StartAttempt):
+                ended.discard(wish.trial)
+            elif isinstance(wish, KeepEnd) and not wish.will_retry:
+                ended.add(wish.trial)
+        return ended
 
     def last_at(self) -> float:
         """The latest time on the clock of the events."""

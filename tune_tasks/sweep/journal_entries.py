@@ -52,6 +52,7 @@ class SweepEntry:
         experiments: By name, as trackers and people are told of them, in the spec's order; secrets
             are masked.
         repeats: What the sweep repeats, if it is a single trial of another one.
+        dropped: The keys of trials that have begun, and that the edited spec no longer stands for.
         version: Of the journal's form.
     """
 
@@ -64,6 +65,7 @@ class SweepEntry:
     drawn_seed: int
     experiments: Mapping[str, ExperimentInfo] = field(default_factory=dict)
     repeats: Repeated | None = None
+    dropped: tuple[str, ...] = ()
     version: int = VERSION
     kind: Literal["sweep"] = "sweep"
 
@@ -132,8 +134,8 @@ class TrialEntry:
             trial.key,
             trial.name,
             trial.alg,
-            _plain(masked(trial.config)),
-            _plain(masked_by_path(trial.searched)),
+            plain(masked(trial.config)),
+            plain(masked_by_path(trial.searched)),
             trial.seed,
             trial.resources,
             trial.bundles,
@@ -226,7 +228,7 @@ _ENTRIES: TypeAdapter[Entry] = TypeAdapter(
 )
 
 
-def _plain(config: Any) -> Any:
+def plain(config: Any) -> Any:
     """A config, or a part of one, as it is read back from JSON."""
     return json.loads(json.dumps(config, default=repr))
 
@@ -234,7 +236,7 @@ def _plain(config: Any) -> Any:
 def experiments_of(info: SweepInfo) -> dict[str, ExperimentInfo]:
     """The experiments of a sweep as its journal has them."""
     return {
-        name: replace(experiment, constants=_plain(masked(experiment.constants)))
+        name: replace(experiment, constants=plain(masked(experiment.constants)))
         for name, experiment in info.experiments.items()
     }
 

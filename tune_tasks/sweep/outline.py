@@ -31,6 +31,10 @@ class Outlined(Protocol):
     def trials(self) -> Sequence[Trial]:
         """All of its trials, in order."""
 
+    @property
+    def indices(self) -> Sequence[int]:
+        """The indices of these."""
+
     def criteria(self) -> tuple[Criterion, ...]:
         """Its stop criteria."""
 
@@ -95,7 +99,11 @@ def _all_trials(experiment: Outlined, listed: Sequence[TrialSummary]) -> Sequenc
     trials = experiment.trials
     if len(listed) == len(trials):
         return listed
-    return Trials(listed, len(trials), lambda index: _trial_summary(TrialRecord(trials[index])))
+
+    def make(place: int) -> TrialSummary:
+        return _trial_summary(TrialRecord(trials[place]))
+
+    return Trials(listed, experiment.indices, make)
 
 
 def _never_reported(criteria: Sequence[Criterion], records: Sequence[TrialRecord]) -> list[str]:

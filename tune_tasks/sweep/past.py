@@ -66,6 +66,7 @@ class _PastExperiment:
 
     name: str
     trials: Sequence[Trial]
+    indices: Sequence[int]
     stop: tuple[Criterion, ...]
 
     def criteria(self) -> tuple[Criterion, ...]:
@@ -156,6 +157,7 @@ class PastSweep:
             "state": str(self.state),
             "drivers": [driver.as_json() for driver in self.history.drivers()],
             "repeats": asdict(sweep.repeats) if sweep.repeats else None,
+            "dropped": list(sweep.dropped),
             **document_with_attempts(self.summary(), self.attempts_of),
         }
 
@@ -179,7 +181,9 @@ class PastSweep:
         return [key for key in self._attempts.begun() if key in self._trials]
 
     def _experiment(self, name: str) -> _PastExperiment:
-        return _PastExperiment(name, self._trials.all_of(name), self._trials.criteria(name))
+        trials = self._trials.all_of(name)
+        indices = self._trials.indices(name)
+        return _PastExperiment(name, trials, indices, self._trials.criteria(name))
 
     def _places(self) -> dict[str, ExperimentStanding]:
         """By experiment, where the trackers had the sweep when it last ended."""

@@ -7,6 +7,7 @@ from typing import Any, overload
 
 from tune_tasks.model.stopping import Criterion, parse_criterion
 from tune_tasks.model.trial import Trial
+from tune_tasks.spec.arrangement import indices_of, place_of
 from tune_tasks.sweep.history import History
 
 
@@ -23,23 +24,29 @@ class PastTrials:
     def __init__(self, history: History) -> None:
         self._sweep = history.sweep
         self._entries = history.trials()
+        self._indices = {name: self._indices_of(name) for name in history.sweep.experiments}
+
+    def _indices_of(self, experiment: str) -> Sequence[int]:
+        begun = [index for name, index in map(_named, self._entries) if name == experiment]
+        dropped = [index for name, index in map(_named, self._sweep.dropped) if name == experiment]
+        count = self._sweep.experiments[experiment].num_trials
+        return indices_of(count, begun, dropped)
 
     def __contains__(self, key: str) -> bool:
         """Whether the sweep has this trial; an edited spec may have dropped it."""
-        experiment, _, index = key.rpartition("/")
-        info = self._sweep.experiments.get(experiment)
-        return info is not None and int(index) < info.num_trials
+        experiment, index = _named(key)
+        return place_of(index, self._indices.get(experiment, ())) is not None
 
     def of(self, key: str) -> Trial:
         """The trial with this key."""
-        experiment, _, index = key.rpartition("/")
+        experiment, index = _named(key)
         spec = self._spec(experiment)
         entry = self._entries.get(key)
         if entry is None:
-            return Trial(experiment, int(index), key, spec.get("alg", "script"), {}, {}, seed=0)
+            return Trial(experiment, index, key, spec.get("alg", "script"), {}, {}, seed=0)
         return Trial(
             experiment,
-            int(index),
+            index,
             entry.name,
             entry.alg,
             dict(entry.config),
@@ -53,7 +60,11 @@ class PastTrials:
 
     def all_of(self, experiment: str) -> Sequence[Trial]:
         """Every trial of an experiment, each made when somebody asks for it."""
-        return _AllTrials(self, experiment, self._sweep.experiments[experiment].num_trials)
+        return _AllTrials(self, experiment, self._indices[experiment])
+
+    def indices(self, experiment: str) -> Sequence[int]:
+        """The indices of these."""
+        return self._indices[experiment]
 
     def criteria(self, experiment: str) -> tuple[Criterion, ...]:
         """The stop criteria of an experiment."""
@@ -66,23 +77,29 @@ class PastTrials:
 
 
 class _AllTrials(Sequence[Trial]):
-    def __init__(self, trials: PastTrials, experiment: str, size: int) -> None:
+    def __init__(self, trials: PastTrials, experiment: str, indices: Sequence[int]) -> None:
         self._trials = trials
         self._experiment = experiment
-        self._size = size
+        self._indices = indices
 
     def __len__(self) -> int:
-        return self._size
+        return len(self._indices)
 
     @overload
-    def __getitem__(self, index: int) -> Trial: ...
+    def __getitem__(self, place: int) -> Trial: ...
     @overload
-    def __getitem__(self, index: slice) -> list[Trial]: ...
-    def __getitem__(self, index: int | slice) -> Trial | list[Trial]:
-        chosen = range(self._size)[index]
-        if isinstance(chosen, range):
-            return [self._of(i) for i in chosen]
-        return self._of(chosen)
+    def __getitem__(self, place: slice) -> list[Trial]: ...
+    def __getitem__(self, place: int | slice) -> Trial | list[Trial]:
+        chosen = self._indices[place]
+        if isinstance(chosen, int):
+            return self._of(chosen)
+        return [self._of(index) for index in chosen]
 
     def _of(self, index: int) -> Trial:
         return self._trials.of(f"{self._experiment}/{index}")
+
+
+def _named(key: str) -> tuple[str, int]:
+    """The experiment and the index of the trial with this key."""
+    experiment, _, index = key.rpartition("/")
+    return experiment, int(index)

@@ -8,35 +8,62 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, OrderedDict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import overload
 
 from tune_tasks.model.trial import Trial
+from tune_tasks.spec.arrangement import place_of
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """The trials of one experiment with their indices, which may have gaps.
+
+    Attributes:
+        trials: In order of their indices. A trial may be resolved when it is asked for.
+        indices: Of the trials, ascending.
+    """
+
+    trials: Sequence[Trial]
+    indices: Sequence[int]
+
+    def place(self, index: int) -> int | None:
+        """Where the trial with an index is; None if there is none."""
+        return place_of(index, self.indices)
+
+    def trial(self, index: int) -> Trial:
+        """The trial with an index, which must be there."""
+        place = self.place(index)
+        assert place is not None
+        return self.trials[place]
 
 
 @dataclass
 class _Unstarted:
     """The trials of one experiment that were never started: from `first` on, but for `taken`."""
 
-    trials: Sequence[Trial]
+    all: Numbered
     first: int = 0
     taken: set[int] = field(default_factory=set)
 
     def __len__(self) -> int:
-        return len(self.trials) - self.first - len(self.taken)
+        return len(self.all.trials) - self.first - len(self.taken)
 
-    def numbered(self, place: int) -> Iterator[tuple[int, int]]:
-        for index in range(self.first, len(self.trials)):
-            if index not in self.taken:
-                yield index, place
+    def numbered(self, experiment: int) -> Iterator[tuple[int, int]]:
+        for place in range(self.first, len(self.all.trials)):
+            if place not in self.taken:
+                yield place, experiment
 
     def has(self, index: int) -> bool:
-        return self.first <= index < len(self.trials) and index not in self.taken
+        place = self.all.place(index)
+        return place is not None and place >= self.first and place not in self.taken
 
     def take(self, index: int) -> None:
-        self.taken.add(index)
+        place = self.all.place(index)
+        assert place is not None
+        self.taken.add(place)
         while self.first in self.taken:
             self.taken.remove(self.first)
             self.first += 1
@@ -48,10 +75,10 @@ class Pending:
     In plan order the experiments are interleaved: the first trial of each, then the second of each.
 
     Args:
-        experiments: Experiment to its trials. `trials[i].index` is `i`.
+        experiments: Experiment to its trials.
     """
 
-    def __init__(self, experiments: dict[str, Sequence[Trial]]) -> None:
+    def __init__(self, experiments: Mapping[str, Numbered]) -> None:
         self._unstarted = {name: _Unstarted(trials) for name, trials in experiments.items()}
         self._put_back: OrderedDict[str, Trial] = OrderedDict()
         self._put_back_of: Counter[str] = Counter()
@@ -98,10 +125,9 @@ class Pending:
             if trial.experiment not in without:
                 yield trial
         experiments = [e for name, e in self._unstarted.items() if name not in without]
-        for index, place in heapq.merge(
-            *(e.numbered(place) for place, e in enumerate(experiments))
-        ):
-            yield experiments[place].trials[index]
+        rows = (e.numbered(number) for number, e in enumerate(experiments))
+        for place, number in heapq.merge(*rows):
+            yield experiments[number].all.trials[place]
 
 
 class _View(Sequence[Trial]):

@@ -13,7 +13,9 @@ from tune_tasks.errors import ResourcesError
 from tune_tasks.model.masking import masked
 from tune_tasks.model.stopping import Criterion
 from tune_tasks.model.trial import Resources, Trial
+from tune_tasks.spec.arrangement import place_of
 from tune_tasks.spec.schema import ExperimentSpec
+from tune_tasks.sweep.edits import Begun, Edit, is_same_trial
 from tune_tasks.trial.trainable import Trainable
 
 
@@ -39,6 +41,7 @@ class PlannedExperiment:
         trainable: What its trials call.
         trials: All of them, in order; a trial is resolved each time that it is asked for.
         needs: What its trials occupy, each need once.
+        indices: Of the trials, in order; they have gaps if the spec was edited.
     """
 
     name: str
@@ -47,6 +50,18 @@ class PlannedExperiment:
     trainable: Trainable
     trials: Sequence[Trial]
     needs: Sequence[Need]
+    indices: Sequence[int]
+
+    def trial(self, index: int) -> Trial:
+        """The trial with this index.
+
+        Raises:
+            KeyError: If there is none.
+        """
+        place = place_of(index, self.indices)
+        if place is None:
+            raise KeyError(index)
+        return self.trials[place]
 
     def criteria(self) -> tuple[Criterion, ...]:
         """The stop criteria in the file's order."""
@@ -63,12 +78,27 @@ class Plan:
         source: The spec as plain data, as it runs: with `seed`, `num_trials` and `stop` as they
             were given beside it.
         warnings: What is allowed, but probably a mistake.
+        edits: By experiment, what becomes of it if the sweep was begun by an earlier driver; empty
+            if it is a new one.
     """
 
     experiments: list[PlannedExperiment]
     given: Mapping[str, object]
     source: Mapping[str, object]
     warnings: list[str] = field(default_factory=list)
+    edits: Mapping[str, Edit] = field(default_factory=dict)
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether it differs from what the earlier drivers of the sweep have run."""
+        return any(edit.is_change for edit in self.edits.values())
+
+    def has(self, begun: Begun) -> bool:
+        """Whether it has a trial that has begun, under its index and with its files."""
+        experiment = self._by_name.get(begun.experiment)
+        if experiment is None or place_of(begun.index, experiment.indices) is None:
+            return False
+        return is_same_trial(begun, experiment.trial(begun.index))
 
     def trials(self) -> Iterator[Trial]:
         """Every trial, the experiments interleaved: the first of each, then the second of each."""
@@ -76,9 +106,12 @@ class Plan:
             yield from (trial for trial in row if trial is not None)
 
     def as_json(self) -> Iterator[dict[str, Any]]:
-        """The trials, one by one, as `tune-tasks plan --json` prints them."""
+        """The trials, one by one, as `tune-tasks plan --json` prints them.
+
+        Of a sweep that goes on each says whether it is kept or new, and the dropped ones follow.
+        """
         for trial in self.trials():
-            yield {
+            document = {
                 "experiment": trial.experiment,
                 "index": trial.index,
                 "name": trial.name,
@@ -86,6 +119,34 @@ class Plan:
                 "resources": asdict(trial.resources),
                 "stop": dict(self.experiment_of(trial).spec.stop),
             }
+            if self.edits:
+                document["change"] = "kept" if self.begun(trial) else "new"
+            yield document
+        for begun, why in self.dropped():
+            yield {
+                "experiment": begun.experiment,
+                "index": begun.index,
+                "name": begun.name,
+                "config": begun.config,
+                "change": "dropped",
+                "why": why,
+            }
+
+    def begun(self, trial: Trial) -> Begun | None:
+        """A trial of it as an earlier driver has begun it; None if none has."""
+        edit = self.edits.get(trial.experiment)
+        return edit.begun.get(trial.index) if edit else None
+
+    def dropped(self) -> Iterator[tuple[Begun, str]]:
+        """The trials that have begun and that it no longer has, and why."""
+        for edit in self.edits.values():
+            for index, why in edit.dropped.items():
+                yield edit.begun[index], why
+
+    @property
+    def size(self) -> int:
+        """How many trials it has."""
+        return sum(len(experiment.trials) for experiment in self.experiments)
 
     def experiment_of(self, trial: Trial) -> PlannedExperiment:
         """The experiment that a trial belongs to."""

@@ -14,11 +14,10 @@ from operator import getitem
 from typing import cast
 
 from tune_tasks.errors import Location, SpecError, TrainableError, UsageError
-from tune_tasks.model.masking import is_mask, secrets_in
+from tune_tasks.model.masking import is_mask, masked_spec, secrets_in
 from tune_tasks.model.paths import dotted
 from tune_tasks.model.stopping import parse_criterion
 from tune_tasks.model.text import left_out
-from tune_tasks.model.trial import Trial
 from tune_tasks.rllib.planning import in_our_names, rllib_plan
 from tune_tasks.spec.expansion import Expansion
 from tune_tasks.spec.expansion import num_trials as number_of_trials
@@ -26,6 +25,7 @@ from tune_tasks.spec.expressions.plan_budget import PlanBudget
 from tune_tasks.spec.loading import Spec
 from tune_tasks.spec.schema import MAX_TRIALS, ExperimentSpec
 from tune_tasks.spec.search_space import SearchSpace
+from tune_tasks.sweep.edits import Earlier, Edit, arrange
 from tune_tasks.sweep.locate import locate
 from tune_tasks.sweep.part import Part
 from tune_tasks.sweep.plan import Need, Plan, PlannedExperiment
@@ -44,6 +44,7 @@ def make_plan(
     stop: Mapping[str, float | str] | None = None,
     callables: Mapping[str, TrainFunction] | None = None,
     drawn_seed: int | None = None,
+    earlier: Mapping[str, Earlier] | None = None,
 ) -> Plan:
     """Check every trial of a spec, and make each of them when it is asked for.
 
@@ -54,6 +55,7 @@ def make_plan(
         stop: Criteria for every experiment; they replace its own criteria of the same metrics.
         callables: Python functions by experiment name, for experiments that name no script.
         drawn_seed: The seed of the experiments that have none; drawn here if it is None.
+        earlier: By experiment, what earlier drivers of the sweep have run; None if it is a new one.
 
     Raises:
         SpecError: If a search space, an expression or a script is wrong.
@@ -64,7 +66,7 @@ def make_plan(
     beside.check()
     if drawn_seed is None:
         drawn_seed = secrets.randbelow(2**31)
-    return _Planner(spec, beside, callables or {}, drawn_seed).plan()
+    return _Planner(spec, beside, callables or {}, drawn_seed, earlier).plan()
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ class _Planner:
         beside: What is given beside the spec.
         callables: Python functions by experiment name.
         drawn_seed: The seed of the experiments that have none.
+        earlier: By experiment, what earlier drivers have run; None if the sweep is a new one.
     """
 
     def __init__(
@@ -118,11 +121,15 @@ class _Planner:
         beside: _Beside,
         callables: Mapping[str, TrainFunction],
         drawn_seed: int,
+        earlier: Mapping[str, Earlier] | None,
     ) -> None:
         self._spec = spec
         self._beside = beside
         self._callables = callables
         self._drawn_seed = drawn_seed
+        self._earlier = earlier
+        self._edits: dict[str, Edit] = {}
+        self._source: dict[str, object] = {}
         self._budget = PlanBudget()
         self._warnings = list(spec.warnings)
         self._problems: list[SpecError] = []
@@ -130,16 +137,18 @@ class _Planner:
 
     def plan(self) -> Plan:
         experiments: list[PlannedExperiment] = []
-        source: dict[str, object] = {}
         for name, given in self._spec.experiments.items():
             overrides = self._beside.overrides(given)
             part = Part(self._spec, name, given.model_copy(update=overrides))
-            source[name] = {**part.given, **overrides}
+            self._source[name] = {**part.given, **overrides}
             with self._noting_problems(part):
                 experiments.append(self._planned(part))
         if self._problems:
             raise SpecError.of(self._problems)
-        return Plan(experiments, self._spec.source.data, source, self._first_warnings())
+        for name, gone in (self._earlier or {}).items():
+            self._edits.setdefault(name, Edit.of_gone(gone))
+        warnings = self._first_warnings()
+        return Plan(experiments, self._spec.source.data, self._source, warnings, self._edits)
 
     def _planned(self, part: Part) -> PlannedExperiment:
         _expect_no_mask(part)
@@ -158,26 +167,48 @@ class _Planner:
     def _of_script(self, part: Part, space: SearchSpace, seed: int) -> PlannedExperiment:
         experiment = part.experiment
         trainable = _script(part, self._callables)
-        trials = self._expanded(part.name, experiment, space, seed)
+        trials = self._expanded(part, experiment, space, seed)
         needs = [Need(experiment.resources.resources())]
-        return PlannedExperiment(part.name, experiment, seed, trainable, trials, needs)
+        name = part.name
+        return PlannedExperiment(name, experiment, seed, trainable, trials, needs, trials.indices)
 
     def _of_rllib(self, part: Part, space: SearchSpace, seed: int) -> PlannedExperiment:
         _expect_memory_alone(part)
         experiment = in_our_names(part.experiment, part.at)
-        trials = self._expanded(part.name, experiment, space, seed)
+        trials = self._expanded(part, experiment, space, seed)
         trainable, placed = rllib_plan(experiment, trials, self._spec.folder, part.at)
         needs = list(dict.fromkeys(Need(trial.resources, trial.bundles) for trial in placed))
         experiment = _with_the_most(experiment, needs)
-        return PlannedExperiment(part.name, experiment, seed, trainable, placed, needs)
+        name = part.name
+        return PlannedExperiment(name, experiment, seed, trainable, placed, needs, trials.indices)
 
     def _expanded(
-        self, name: str, experiment: ExperimentSpec, space: SearchSpace, seed: int
-    ) -> Sequence[Trial]:
+        self, part: Part, experiment: ExperimentSpec, space: SearchSpace, seed: int
+    ) -> Expansion:
         """Return the trials, each of which can be resolved; all experiments share one budget."""
-        trials = Expansion(name, experiment, space, seed)
+        trials = Expansion(part.name, experiment, space, seed)
+        if self._earlier is not None:
+            trials = self._after_earlier_ones(part, trials, experiment, space, seed)
         trials.check(self._budget)
         return trials
+
+    def _after_earlier_ones(
+        self,
+        part: Part,
+        trials: Expansion,
+        experiment: ExperimentSpec,
+        space: SearchSpace,
+        seed: int,
+    ) -> Expansion:
+        """Return the trials of a sweep that goes on; of those that have begun, what is kept."""
+        earlier = (self._earlier or {}).get(part.name)
+        if earlier is None:
+            self._edits[part.name] = Edit.of_new(len(trials))
+            return trials
+        source = masked_spec({part.name: self._source[part.name]})[part.name]
+        arrangement, edit = arrange(trials, experiment, space, source, earlier)
+        self._edits[part.name] = edit
+        return Expansion(part.name, experiment, space, seed, arrangement)
 
     @contextlib.contextmanager
     def _noting_problems(self, part: Part) -> Iterator[None]:

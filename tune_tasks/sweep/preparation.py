@@ -69,6 +69,9 @@ def announce(plan: Plan, code: Mapping[str, KeptCode], display: Display) -> None
             hint = " (give it as `seed` to repeat the sweep)"
         count = len(experiment.trials)
         display.note(f"{one_line(experiment.name)}: {count} trials, seed {experiment.seed}{hint}")
+    for name, edit in plan.edits.items():
+        if edit.is_change:
+            display.note("\n".join(["the spec was edited; of", *edit.lines(name)]))
 
 
 def _about_code(code: Mapping[str, KeptCode]) -> Iterator[str]:

@@ -201,7 +201,7 @@ class Records:
         records = self.begun()
         unlisted = {e.name: len(e.trials) for e in self._plan.experiments}
         for experiment in self._plan.experiments:
-            keys = (f"{experiment.name}/{i}" for i in range(len(experiment.trials)))
+            keys = (f"{experiment.name}/{i}" for i in experiment.indices)
             places = (i for i, key in enumerate(keys) if key not in self._begun)
             records += [TrialRecord(experiment.trials[i]) for i in islice(places, unstarted)]
         for record in records:

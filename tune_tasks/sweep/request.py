@@ -22,6 +22,7 @@ from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.spec.loading import load_spec, spec_from_data
 from tune_tasks.spec.schema import MAX_TRIALS
 from tune_tasks.sweep.display import Display, NoDisplay
+from tune_tasks.sweep.edits import Earlier
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.planning import make_plan
 from tune_tasks.trial.trainable import TrainFunction
@@ -51,6 +52,7 @@ class Request:
     keep_going: bool = False
     resume: str | None = None
     retry_failed: bool = False
+    accept_changes: bool = False
 
     @property
     def ray_address(self) -> str | None:
@@ -75,12 +77,18 @@ class Request:
         ((name, experiment),) = spec.items()
         return {**parameters, **experiment, "experiment_name": name}
 
-    def plan(self, callables: Mapping[str, TrainFunction], drawn_seed: int | None = None) -> Plan:
+    def plan(
+        self,
+        callables: Mapping[str, TrainFunction],
+        drawn_seed: int | None = None,
+        earlier: Mapping[str, Earlier] | None = None,
+    ) -> Plan:
         """Load and check the spec and resolve its trials; executes nothing of it.
 
         Args:
             callables: Functions by experiment name.
             drawn_seed: For the experiments that have no seed of their own; drawn if it is None.
+            earlier: What earlier drivers of the sweep have run; None if it is a new one.
 
         Raises:
             BadInputError: If anything in it is wrong.
@@ -93,6 +101,7 @@ class Request:
             stop=self.stop,
             callables=callables,
             drawn_seed=drawn_seed,
+            earlier=earlier,
         )
 
 
@@ -125,17 +134,14 @@ class Session:
     summary: Summary | None = None
     error: BaseException | None = None
 
-    def plan_of(self, request: Request, drawn_seed: int) -> Plan:
+    def plan_of(self, beginning: Beginning) -> Plan:
         """The plan that was checked, or in a deployment's run, where nothing was, a new one.
 
-        Args:
-            request: What is planned.
-            drawn_seed: For the experiments of a new plan that have no seed of their own.
-
         Raises:
-            BadInputError: If anything in the request is wrong.
+            BadInputError: If anything in the request is wrong, or the spec of a sweep that is
+                resumed was edited and nobody has accepted that.
         """
-        return self.plan or request.plan(self.callables, drawn_seed)
+        return self.plan or beginning.plan(self.callables)
 
 
 session_of_flow: ContextVar[Session] = ContextVar("session_of_flow")

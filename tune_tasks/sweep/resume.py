@@ -7,25 +7,28 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from tune_tasks.errors import UsageError
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.masking import masked_spec
 from tune_tasks.model.result_file import read_progress
 from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.servers.mlflow_client import without_password
-from tune_tasks.sweep.beginning import Beginning
+from tune_tasks.sweep.beginning import Beginning, begun_of
 from tune_tasks.sweep.core import Core
 from tune_tasks.sweep.events import AttemptEnded, StartFailed
+from tune_tasks.sweep.history import History
 from tune_tasks.sweep.journal import Journal, create_locked, history_of, open_locked
 from tune_tasks.sweep.journal_entries import (
     DriverEntry,
     HandledEntry,
     SweepEntry,
     experiments_of,
+    plain,
 )
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.records import Attempt, TrialRecord
@@ -85,7 +88,7 @@ def take(
 
     Raises:
         HeldError: If another driver has the sweep, and is not waited for.
-        UsageError: If its journal cannot be read.
+        UsageError: If its journal cannot be read, or another driver has gone on meanwhile.
         OSError: If its journal cannot be written.
     """
     listens = type(scheduler).on_result is not Scheduler.on_result
@@ -96,11 +99,32 @@ def take(
         journal.began(_driver_entry(info, 0.0))
         return Taken(journal)
     file = open_locked(beginning.path, wait)
-    history, size = history_of(file, beginning.path)
+    try:
+        history, size = history_of(file, beginning.path)
+        _expect_as_planned(history, beginning, plan)
+    except BaseException:
+        file.close()  # which lets go of the sweep
+        raise
     journal = Journal(beginning.path, file, size, warn, keeps_reports=listens)
     takeover = Takeover(history.last_at(), beginning.retry_failed)
+    if plan.is_edited:
+        journal.began(_edited_entry(history.sweep, _sweep_entry(beginning, plan, info), plan))
     journal.began(_driver_entry(info, takeover.at))
     return Taken(journal, takeover, list(history.handled()))
+
+
+def _expect_as_planned(history: History, beginning: Beginning, plan: Plan) -> None:
+    """Refuse what another driver has begun since the plan was made, if the plan has it otherwise.
+
+    It can only happen with an edited spec: what a trial of a new index tries depends on what had
+    begun before.
+    """
+    known = beginning.earlier.trials() if beginning.earlier else {}
+    for key, entry in history.trials().items():
+        if key not in known and not plan.has(begun_of(entry)):
+            raise UsageError(
+                f"another driver has gone on with the sweep {beginning.sweep} just now: try again"
+            )
 
 
 def _sweep_entry(beginning: Beginning, plan: Plan, info: SweepInfo) -> SweepEntry:
@@ -108,11 +132,20 @@ def _sweep_entry(beginning: Beginning, plan: Plan, info: SweepInfo) -> SweepEntr
         beginning.sweep,
         info.flow_run_id,
         str(info.cwd),
-        beginning.request.parameters(),
-        masked_spec(plan.given),
-        masked_spec(plan.source),
+        plain(beginning.request.parameters()),
+        plain(masked_spec(plan.given)),
+        plain(masked_spec(plan.source)),
         beginning.drawn_seed,
         experiments_of(info),
+    )
+
+
+def _edited_entry(first: SweepEntry, edited: SweepEntry, plan: Plan) -> SweepEntry:
+    return replace(
+        edited,
+        flow_run_id=first.flow_run_id,
+        repeats=first.repeats,
+        dropped=tuple(begun.key for begun, _ in plan.dropped()),
     )
 
 
@@ -176,3 +209,10 @@ def has_its_reports(record: TrialRecord) -> bool:
     assert record.attempt is not None
     assert record.outcome is not None
     return read_progress(record.attempt.paths.results).reports >= record.outcome.reports
+
+
+def kept_note(sweep: str, kept: int, size: int) -> str:
+    """What people are told of the trials that an earlier driver has run to their end."""
+    return (
+        f"goes on with the sweep {sweep}: {kept} of {size} trials have ended, and do not run again"
+    )
