@@ -11,7 +11,7 @@ from tune_tasks.recording.feeder import TrackerFeeder
 from tune_tasks.recording.protocol import AttemptStatus
 from tune_tasks.result import TrainingResult
 from tune_tasks.testing import FakeTracker
-from tune_tasks.testing.samples import RETURNED, make_attempt, make_rows
+from tune_tasks.testing.samples import RETURNED, make_attempt, make_rows, make_summary
 
 
 class Scene:
@@ -21,8 +21,8 @@ class Scene:
         self.now = 100.0
         self.tracker = FakeTracker(environment={"A": "1"})
         self.attempts = {}
-        begun = threading.Event()
-        self.feeder = TrackerFeeder(self.tracker, self.attempts, begun, lambda: self.now)
+        self.begun = threading.Event()
+        self.feeder = TrackerFeeder(self.tracker, self.attempts, self.begun, lambda: self.now)
         self.info = make_attempt(folder)
         self.add(self.info)
 
@@ -40,6 +40,9 @@ class Scene:
 
     def tell(self, number):
         self.change(progress=Progress(number, self.sizes[number]))
+
+    def environment(self, timeout_s):
+        return self.feeder.environment(self.info.key, timeout_s, connect_s=timeout_s)
 
     @property
     def file(self):
@@ -157,18 +160,152 @@ def test_after_a_success_the_pauses_are_short_again(scene):
     assert scene.has_closed
 
 
-def test_who_waits_for_the_environment_hears_of_a_failure(scene):
-    scene.tracker.is_away = True
+def test_who_waits_gets_the_environment(scene):
     scene.serve()
-    assert scene.feeder.environment(scene.info.key, timeout_s=60) == {}
-    scene.tracker.is_away = False
-    scene.now += 1
-    scene.serve()
-    assert scene.feeder.environment(scene.info.key, timeout_s=60) == {"A": "1"}
+    assert scene.environment(timeout_s=60) == {"A": "1"}
 
 
 def test_nobody_waits_for_a_tracker_longer_than_its_limit(scene):
-    assert scene.feeder.environment(scene.info.key, timeout_s=0) == {}
+    assert scene.environment(timeout_s=0) == {}
+
+
+def test_one_waits_for_a_tracker_that_does_not_answer_and_then_nobody_until_it_does(scene):
+    assert scene.environment(timeout_s=0) == {}
+    assert scene.environment(timeout_s=1e6) == {}
+    scene.serve()
+    assert scene.environment(timeout_s=1e6) == {"A": "1"}
+
+
+def test_nobody_waits_for_a_tracker_that_is_known_to_be_away(scene, tmp_path):
+    """Its running trials have found that out."""
+    scene.serve()
+    scene.write(1)
+    scene.tell(1)
+    scene.tracker.is_away = True
+    for _ in range(5):
+        scene.serve()
+        scene.now += 15
+    later = make_attempt(tmp_path, 1)
+    scene.add(later)
+    assert scene.feeder.environment(later.key, timeout_s=1e6) == {}
+    scene.tracker.is_away = False
+    scene.serve()
+    assert scene.feeder.environment(later.key, timeout_s=1e6) == {"A": "1"}
+
+
+def test_a_single_failure_is_waited_out(scene):
+    """A trial is to begin with its run, if that takes seconds only."""
+    scene.tracker.is_away = True
+    scene.serve()
+    scene.tracker.is_away = False
+    scene.now += 1
+    found = []
+    waiting = threading.Thread(target=lambda: found.append(scene.environment(timeout_s=60)))
+    waiting.start()
+    scene.serve()
+    waiting.join()
+    assert found == [{"A": "1"}]
+
+
+def test_an_attempt_that_is_announced_in_the_meantime_comes_next(scene, tmp_path):
+    """However many others there are to feed, its trial waits."""
+    for index in range(1, 4):
+        scene.add(make_attempt(tmp_path, index))
+    later = make_attempt(tmp_path, 9)
+    opened = []
+
+    def open_attempt(info):
+        opened.append(info.trial.index)
+        if len(opened) == 1:
+            scene.add(later)
+        return {}
+
+    scene.tracker.open_attempt = open_attempt
+    scene.serve()
+    assert sorted(opened) == [0, 1, 2, 3, 9]
+    scene.serve()
+    assert len(opened) == 5
+
+
+def test_the_call_after_a_failure_has_the_same_reports(scene):
+    """A tracker may have taken a part of them."""
+    calls = []
+    scene.serve()
+    scene.write(3)
+    scene.tell(1)
+    scene.tracker.log = lambda info, rows: calls.append(len(rows)) or 1 / 0
+    scene.serve()
+    scene.tell(3)
+    scene.now += 20
+    scene.serve()
+    scene.tracker.log = lambda info, rows: calls.append(len(rows))
+    scene.now += 20
+    scene.serve()
+    scene.now += 20
+    scene.serve()
+    assert calls == [1, 1, 1, 2]
+
+
+def test_a_call_that_did_a_part_is_made_again_soon(scene):
+    """However often the tracker fails, it gets on."""
+    parts = iter(range(10))
+
+    class Tracker(FakeTracker):
+        done = 0
+
+        @property
+        def progress(self):
+            return self.done
+
+        def open_attempt(self, info):
+            self.done = next(parts)
+            raise ConnectionError
+
+    feeder = TrackerFeeder(Tracker(), scene.attempts, threading.Event(), lambda: scene.now)
+    for _ in range(10):
+        feeder.serve_all()
+        scene.now += 1
+    assert next(parts, None) is None
+    assert feeder.environment(scene.info.key, timeout_s=0) == {}
+
+
+def test_the_sweeps_end_is_tried_until_the_tracker_takes_it(scene, tmp_path):
+    scene.serve()
+    summary = make_summary(tmp_path)
+    scene.tracker.is_away = True
+    before = scene.feeder.progress()
+    scene.feeder.close_sweep(summary)
+    assert scene.feeder.missing() == "the sweep's end; slow"
+    assert scene.feeder.progress() > before  # whose patience is counted from now on
+    scene.serve()
+    assert scene.feeder.missing() == "the sweep's end; ConnectionError: fake is away"
+    scene.tracker.is_away = False
+    scene.now += 1
+    scene.serve()
+    assert scene.feeder.missing() is None
+    assert scene.tracker.store.summary == summary
+
+
+def test_several_attempts_are_served_at_once_but_no_attempt_twice(scene, tmp_path):
+    """If the server is far away. The second call comes while the first is not yet answered."""
+    for index in range(1, 4):
+        scene.add(make_attempt(tmp_path, index))
+    together = threading.Barrier(4, timeout=30)
+    opened = []
+
+    def open_attempt(info):
+        opened.append(info.key)
+        together.wait()
+        return {}
+
+    scene.tracker.open_attempt = open_attempt
+    scene.tracker.threads = 4
+    scene.begun.set()
+    scene.feeder.start()
+    for key in scene.attempts:
+        scene.feeder.environment(key, timeout_s=30)
+    scene.feeder.end()
+    assert sorted(opened) == sorted(scene.attempts)
 
 
 @pytest.mark.parametrize("lose", [os.remove, lambda path: os.truncate(path, 0)])
@@ -188,10 +325,10 @@ def test_reports_that_are_gone_hold_nothing_back_once_the_trial_has_ended(scene,
 def test_it_says_what_hinders_it(scene):
     scene.serve()
     scene.change(outcome=RETURNED)
-    assert scene.feeder.error() == "slow"
+    assert scene.feeder.missing() == "1 trials; slow"
     scene.tracker.is_away = True
     scene.serve()
-    assert scene.feeder.error() == "ConnectionError: fake is away"
+    assert scene.feeder.missing() == "1 trials; ConnectionError: fake is away"
 
 
 def test_whatever_it_takes_is_progress(scene):

@@ -11,6 +11,7 @@ from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
 from tune_tasks.tracking.running_best import RunningBest
 
 ENDED = Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned")
+CANCELLED = Outcome(TrialState.TERMINATED, EndedBy.CANCELLED, "paused")
 FAILED = Outcome(TrialState.ERROR, EndedBy.ERROR, "ValueError: bad")
 
 
@@ -71,8 +72,9 @@ def test_a_trial_that_failed_is_done_but_not_the_best():
 def test_a_trial_that_is_tried_again_is_not_done():
     running = RunningBest(Objective.of("mean_loss"))
     running.report(attempt(0, 1, max_failures=1), {"mean_loss": 0.1})
-    running.report(attempt(0, 2, max_failures=1), {"mean_loss": 0.3})
     running.end(attempt(0, 1, max_failures=1), FAILED)
+    running.begin(attempt(0, 2, max_failures=1))
+    running.report(attempt(0, 2, max_failures=1), {"mean_loss": 0.3})
     assert (best_of(running), running.done) == (("trial_0", 0.3), 0)
     running.end(attempt(0, 2, max_failures=1), FAILED)
     assert (best_of(running), running.done) == (None, 1)
@@ -93,3 +95,31 @@ def test_of_equal_trials_the_first_is_the_best():
         running.report(attempt(index), {"mean_accuracy": 1.0})
         running.end(attempt(index), ENDED)
     assert best_of(running) == ("trial_0", 1.0)
+
+
+def test_of_a_trial_that_is_tried_again_the_latest_attempt_alone_counts():
+    """Also if nothing had failed: a pause has ended the attempt, or its driver has died."""
+    running = RunningBest(Objective.of("mean_loss"))
+    running.report(attempt(0), {"mean_loss": 0.1})
+    running.report(attempt(1), {"mean_loss": 0.2})
+    running.end(attempt(0), CANCELLED)
+    assert (best_of(running), running.done) == (("trial_0", 0.1), 1)
+    running.begin(attempt(0, 2))
+    assert (best_of(running), running.done) == (("trial_1", 0.2), 0)
+    running.report(attempt(0), {"mean_loss": 0.1})
+    running.end(attempt(0), ENDED)
+    assert (best_of(running), running.done) == (("trial_1", 0.2), 0)
+    running.report(attempt(0, 2), {"mean_loss": 0.15})
+    running.begin(attempt(0, 2))
+    running.end(attempt(0, 2), ENDED)
+    assert (best_of(running), running.done) == (("trial_0", 0.15), 1)
+
+
+def test_an_attempt_after_lost_ones_takes_back_that_the_trial_had_failed_for_good():
+    """Those that were lost are no failures: there may be more attempts than `max_failures` says."""
+    running = RunningBest(Objective.of("mean_loss"))
+    running.begin(attempt(0, 2, max_failures=1))
+    running.end(attempt(0, 2, max_failures=1), FAILED)
+    assert running.done == 1
+    running.begin(attempt(0, 3, max_failures=1))
+    assert running.done == 0

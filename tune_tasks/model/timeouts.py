@@ -14,8 +14,11 @@ HEARTBEAT_S = 1.0
 MLFLOW_REQUEST_S = 20.0
 """One request of the recorder waits this long for MLflow."""
 
-OPEN_S = 60.0
-"""The recorder holds a new trial back this long for MLflow; then it begins without its run."""
+CONNECT_S = 60.0
+"""The recorder holds a new trial back this long for MLflow to be imported, and a store made."""
+
+OPEN_S = 10.0
+"""It holds one back this long for MLflow's answers: once, and then none until MLflow answers."""
 
 OPEN_CALL_S = 90.0
 """A new trial waits this long for the recorder."""

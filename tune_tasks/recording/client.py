@@ -88,7 +88,7 @@ class RecorderClient(ABC):
 
     @abstractmethod
     def drain(self, patience_s: float, *, timeout_s: float) -> Mapping[str, str] | None:
-        """Ask whether the trackers have everything of the attempts that have ended.
+        """Ask whether the trackers have everything that has ended: attempts, and then the sweep.
 
         Args:
             patience_s: Seconds without any progress after which the recorder gives up.
@@ -101,11 +101,11 @@ class RecorderClient(ABC):
 
     @abstractmethod
     def close_sweep(self, summary: Summary, *, timeout_s: float) -> Summary | None:
-        """End the sweep in every tracker.
+        """Have the sweep ended in every tracker; `drain` tells whether it is.
 
         Args:
             summary: The sweep's end.
-            timeout_s: Seconds to wait for the answer.
+            timeout_s: Seconds to wait for the answer, which does not wait for the trackers.
 
         Returns:
             The summary with the trackers' ids and pages; None if the recorder does not answer.

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -140,20 +139,20 @@ class Recorder:
         """See `RecorderClient`; waits a little if the trackers are still busy."""
         self._notify()
         deadline = self._clock() + DRAIN_S
-        while any(feeder.behind() for feeder in self._feeders):
+        while missing := self._missing():
             if self._seconds_without_progress() > patience_s:
-                break
+                return missing
             if self._clock() > deadline:
                 return None
             time.sleep(_LOOK_S)
-        return self._missing()
+        return {}
 
     def close_sweep(self, summary: Summary) -> Summary:
         """See `RecorderClient`."""
         located = [self._main.tracker.located(experiment) for experiment in summary.experiments]
         summary = replace(summary, experiments=located)
         for feeder in self._feeders:
-            feeder.survive(partial(feeder.tracker.close_sweep, summary))
+            feeder.close_sweep(summary)
         return summary
 
     def end(self) -> None:
@@ -173,11 +172,8 @@ class Recorder:
         return self._clock() - self._drained_at
 
     def _missing(self) -> dict[str, str]:
-        missing = {}
-        for feeder in self._feeders:
-            if behind := feeder.behind():
-                missing[feeder.tracker.name] = f"{len(behind)} trials; {feeder.error()}"
-        return missing
+        found = {feeder.tracker.name: feeder.missing() for feeder in self._feeders}
+        return {name: missing for name, missing in found.items() if missing}
 
     def _with_run(self, status: AttemptStatus) -> AttemptStatus:
         tracker = self._main.tracker

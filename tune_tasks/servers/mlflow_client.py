@@ -30,6 +30,8 @@ _CLIENT_SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": f"{MLFLOW_REQUEST_S:g}",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    # Printing it costs a request at each run's end.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
 

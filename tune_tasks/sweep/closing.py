@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tune_tasks.model.files import RESULTS
 from tune_tasks.model.text import one_line
-from tune_tasks.model.timeouts import LAST_VIEW_S
+from tune_tasks.model.timeouts import LAST_VIEW_S, LEAST_PATIENCE_S, PATIENCE_S
 from tune_tasks.recording.client import RecorderClient
 from tune_tasks.results.excerpt import excerpt, with_trials_of
 from tune_tasks.results.report import write_report
@@ -68,6 +68,8 @@ class Closing:
             closed = self.recorder.close_sweep(excerpt(summary), timeout_s=patience_s)
             if closed:
                 summary = with_trials_of(closed, summary)
+            # Nobody waits in vain for the same tracker twice.
+            missing = self._drain(LEAST_PATIENCE_S if missing else PATIENCE_S)
         for tracker, what in missing.items():
             where = self._where_they_are(summary)
             self.views.display.warn(f"{tracker} lacks results ({what}){where}")
@@ -83,17 +85,21 @@ class Closing:
             is_heard = record.status is not None and record.status.outcome is not None
             if record.outcome and not is_heard:
                 self.listener.restore(record)
-        missing = self._drain()
+        missing = self._drain(PATIENCE_S)
         unheard = self.task_runs.create_absent(self.patience.seconds())
         if unheard:
             self.views.display.warn(unheard)
         self.listener.hear_the_last()
         return missing
 
-    def _drain(self) -> Mapping[str, str]:
-        """Wait for the trackers as long as they get on; returns what they lack."""
+    def _drain(self, most_s: float) -> Mapping[str, str]:
+        """Wait for the trackers as long as they get on; returns what they lack.
+
+        Args:
+            most_s: Seconds to wait for one that does not get on, at most.
+        """
         while True:
-            patience_s = self.patience.seconds()
+            patience_s = self.patience.seconds(most_s)
             wait_s = 0.0 if self.patience.is_gone else patience_s
             lacking = self.recorder.drain(wait_s, timeout_s=patience_s)
             if lacking is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,16 @@ class TrackerContract(ABC):
         curves = [self.curve(folder, info, "mean_loss") for info in infos]
         assert curves == [[(10, 0.0)], [(10, 1.0)], [(10, 2.0)]]
 
+    def test_attempts_are_followed_side_by_side(self, tracker: Tracker, folder: Path) -> None:
+        """Each by a thread of its own, by as many as the tracker allows."""
+        infos = [make_attempt(folder, index) for index in range(min(tracker.threads, 8))]
+        with ThreadPoolExecutor(len(infos)) as pool:
+            followed = [pool.submit(self.record, tracker, info, [0.5, 0.25]) for info in infos]
+        for each in followed:
+            each.result()
+        for info in infos:
+            assert self.curve(folder, info, "mean_loss") == [(10, 0.5), (20, 0.25)]
+
     def test_an_attempt_may_end_without_a_report(self, tracker: Tracker, info: AttemptInfo) -> None:
         """A trial may fail before its first report."""
         tracker.open_attempt(info)
@@ -173,7 +184,8 @@ class TrackerContract(ABC):
         summary = make_summary(folder, [info])
         located = tracker.located(summary.experiments[0])
         assert (located.name, located.trials) == (EXPERIMENT, summary.trials)
-        tracker.close_sweep(summary)
+        for _ in range(2):  # a call that has failed after it had done its work is made again
+            tracker.close_sweep(summary)
 
     def test_it_says_where_an_attempt_is(self, tracker: Tracker, info: AttemptInfo) -> None:
         """If it has an id or a page, and not before the attempt is open."""

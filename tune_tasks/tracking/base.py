@@ -21,19 +21,27 @@ class Tracker(ABC):
     **Order.** `connect` and `begin`, in any order; then `prepare`; then the calls for attempts: for
     each attempt `open_attempt`, any number of `log`, and `close_attempt`; in the end `close_sweep`.
 
-    **Threads.** `connect`, `prepare` and the calls for attempts come from one thread. `begin`,
-    `close_sweep` and the questions (`run_id`, `run_url`, `located`) come from others.
-    `close_sweep` may come while the first thread is busy: if the driver has lost its patience, or
-    if no attempt has ended and so nothing was waited for.
+    **Threads.** `connect` and `prepare` come from one thread. The calls for attempts and
+    `close_sweep` come from it, too, if `threads` is 1, the default. Otherwise they come from so
+    many threads, but never two at once for the same attempt, and never `close_sweep` twice at once.
+    `close_sweep` may come before every attempt is closed: if the driver has lost its patience.
+    `begin` and the questions (`run_id`, `run_url`, `located`, `progress`) come from others.
 
-    **Failures.** A call for an attempt that raises is made again later with the same arguments, so
-    a call must do no harm if it is repeated. After the recorder has died, a new one begins `again`
-    and makes all the calls once more; the tracker must then hold the same as without that.
+    **Failures.** A call that raises is made again later with the same arguments, so a call must do
+    no harm if it is repeated. After the recorder has died, a new one begins `again` and makes all
+    the calls once more; the tracker must then hold the same as without that.
     """
 
     name: str
     rows_per_call: int
     """The most rows that `log` gets in one call."""
+    threads: int = 1
+    """How many attempts it can serve at once."""
+
+    @property
+    def progress(self) -> int:
+        """A number that grows if a call that raised has done a part of its work."""
+        return 0
 
     def connect(self) -> None:
         """Import libraries and reach the store; may take seconds. May fail."""
@@ -51,7 +59,10 @@ class Tracker(ABC):
 
     @abstractmethod
     def open_attempt(self, info: AttemptInfo) -> dict[str, str]:
-        """Begin an attempt; returns environment variables for its user code."""
+        """Begin an attempt; returns environment variables for its user code.
+
+        Attempts of one trial may come in any order; the highest number is the current one.
+        """
 
     @abstractmethod
     def log(self, info: AttemptInfo, rows: Sequence[Row]) -> None:

@@ -1,16 +1,20 @@
 """The tracker MLflow: an MLflow experiment for each of the spec's, with runs for sweeps and trials.
 
-A sweep has one parent run in each of its experiments, and a child run for each attempt.
+A sweep has one parent run in each of its experiments, and a child run for each attempt. Of a trial
+that is tried again, the run of the latest attempt is the current one; the one before is put beneath
+it, and its role is no longer that of a trial.
+
+Any request may fail, or do its work and lose the answer. Therefore everything is sent as steps,
+each of which is done once and may be done twice: status and tags first, files last.
 """
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tune_tasks.model.attempt import AttemptInfo
@@ -19,18 +23,27 @@ from tune_tasks.model.masking import masked_by_path
 from tune_tasks.model.trial import EndedBy, Outcome, TrialState, attempt_name
 from tune_tasks.result import non_finite_metrics
 from tune_tasks.results.summary import ExperimentSummary, Summary
-from tune_tasks.servers.mlflow_client import experiment_path, run_path, web_address
+from tune_tasks.servers.mlflow_client import (
+    experiment_path,
+    is_local_store,
+    run_path,
+    web_address,
+)
 from tune_tasks.tracking.base import Row, Tracker
 from tune_tasks.tracking.info import SweepInfo
+from tune_tasks.tracking.mlflow_current import CurrentRuns
 from tune_tasks.tracking.mlflow_metrics import points_of
 from tune_tasks.tracking.mlflow_params import chart_params, flat_params
-from tune_tasks.tracking.mlflow_parent_run import ParentRun
+from tune_tasks.tracking.mlflow_parent_run import ParentRun, parent_key
 from tune_tasks.tracking.mlflow_runs import NAME_LENGTH, TAG_LENGTH, MlflowRuns, milliseconds
 from tune_tasks.tracking.mlflow_tags import attempt_tags, sweep_tags
 from tune_tasks.tracking.mlflow_view import ALL_RUNS, list_path, view_path
+from tune_tasks.tracking.steps import Step, Steps
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
+
+_THREADS = 8
 
 
 class MlflowTracker(Tracker):
@@ -44,13 +57,27 @@ class MlflowTracker(Tracker):
     rows_per_call = 500
 
     def __init__(self, uri: str) -> None:
+        # A server may be far away. A file has one writer at a time anyway.
+        self.threads = 1 if is_local_store(uri) else _THREADS
         self._uri = uri
         self._again = False
+        self._taken = 0
         self._runs = MlflowRuns(uri)
+        self._current = CurrentRuns(self._runs)
         self._parents: dict[str, ParentRun] = {}
         self._making_parent = threading.Lock()
+        # By the attempt's key: what was done of it, until it has ended.
+        self._steps: dict[str, Steps] = {}
         # The metrics that were not finite in an attempt's last report.
         self._diverged: dict[str, str] = {}
+
+    @property
+    def progress(self) -> int:
+        """A number that grows whenever MLflow has taken something."""
+        return self._taken
+
+    def _took(self) -> None:
+        self._taken += 1
 
     @property
     def _client(self) -> MlflowClient:
@@ -79,21 +106,34 @@ class MlflowTracker(Tracker):
     def open_attempt(self, info: AttemptInfo) -> dict[str, str]:
         """Create the attempt's run, with what varies as params."""
         parent = self._parent(info.trial.experiment)
-        run_id = self._runs.find_or_create(
+        parent.begin(info)
+        self._current.expect(info)
+        self._steps_of(info).in_order(self._opening(parent, info))
+        return {
+            "MLFLOW_TRACKING_URI": self._uri,
+            "MLFLOW_EXPERIMENT_ID": parent.experiment_id,
+            "MLFLOW_RUN_ID": self._runs.ids[info.key],
+        }
+
+    def _steps_of(self, info: AttemptInfo) -> Steps:
+        return self._steps.setdefault(info.key, Steps(self._took))
+
+    def _opening(self, parent: ParentRun, info: AttemptInfo) -> Iterator[Step]:
+        yield "create", partial(self._create, parent, info)
+        run_id = self._runs.ids[info.key]
+        params = flat_params(masked_by_path(info.trial.searched))
+        searched = self._sweep.experiments[info.trial.experiment].params
+        yield from self._runs.param_steps(run_id, params | chart_params(searched, params))
+        yield "current", partial(self._current.settle, parent.experiment_id, info)
+
+    def _create(self, parent: ParentRun, info: AttemptInfo) -> None:
+        self._runs.find_or_create(
             parent.experiment_id,
             info.key,
             attempt_name(info.trial, info.attempt),
             attempt_tags(self._sweep, info, parent.experiment_id, parent.run_id),
             info.started_at,
         )
-        params = flat_params(masked_by_path(info.trial.searched))
-        searched = self._sweep.experiments[info.trial.experiment].params
-        self._runs.log_params(run_id, params | chart_params(searched, params))
-        return {
-            "MLFLOW_TRACKING_URI": self._uri,
-            "MLFLOW_EXPERIMENT_ID": parent.experiment_id,
-            "MLFLOW_RUN_ID": run_id,
-        }
 
     def run_id(self, key: str) -> str | None:
         """Return the id of an attempt's run; None before the run was created."""
@@ -130,24 +170,32 @@ class MlflowTracker(Tracker):
         """Log the reports; sending one twice makes one point."""
         if not rows:
             return
-        parent = self._parent(info.trial.experiment)
         objective = self._sweep.experiments[info.trial.experiment].objective
-        self._runs.log_metrics(self._runs.ids[info.key], list(points_of(rows, objective)))
+        points = list(points_of(rows, objective))
+        steps = self._steps_of(info)
+        steps.in_order(self._runs.metric_steps(self._runs.ids[info.key], points))
+        steps.forget("metrics ")  # the next call has others
         self._diverged[info.key] = ", ".join(non_finite_metrics(rows[-1]))
-        parent.running.report(info, rows[-1])
-        parent.tell()
+        self._parent(info.trial.experiment).report(info, rows[-1])
 
     def close_attempt(self, info: AttemptInfo, outcome: Outcome) -> None:
-        """Give the run its last tags and its files, and end it."""
-        run_id = self._runs.ids[info.key]
-        self._runs.log_tags(run_id, self._last_tags(info, outcome))
-        self._log_files(run_id, info, outcome)
-        self._client.set_terminated(run_id, _status(outcome), milliseconds(time.time()))
-        # Only now: the calls above are made again if one of them has failed.
-        self._diverged.pop(info.key, None)
+        """Give the run its last tags, end it, and give it its files."""
         parent = self._parent(info.trial.experiment)
-        parent.running.end(info, outcome)
-        parent.tell()
+        self._steps_of(info).in_order(self._closing(parent, info, outcome))
+        # Only now: the steps above are tried again if one of them has failed.
+        self._steps.pop(info.key, None)
+        self._diverged.pop(info.key, None)
+        parent.end_attempt(info, outcome)
+
+    def _closing(self, parent: ParentRun, info: AttemptInfo, outcome: Outcome) -> Iterator[Step]:
+        run_id = self._runs.ids[info.key]
+        tags = self._last_tags(info, outcome)
+        status = _status(outcome)
+        ended_at = milliseconds(_ended_at(AttemptPaths(info.folder)))
+        yield "last tags", partial(self._runs.log_tags, run_id, tags)
+        yield "status", partial(self._client.set_terminated, run_id, status, ended_at)
+        yield "ghosts", partial(self._runs.drop_ghosts, parent.experiment_id, info.key)
+        yield from self._files(run_id, info, outcome)
 
     def _last_tags(self, info: AttemptInfo, outcome: Outcome) -> dict[str, str]:
         return {
@@ -159,47 +207,41 @@ class MlflowTracker(Tracker):
             "tune_tasks.error": (outcome.error or "")[-TAG_LENGTH:],  # its end says what failed
         }
 
-    def _log_files(self, run_id: str, info: AttemptInfo, outcome: Outcome) -> None:
+    def _files(self, run_id: str, info: AttemptInfo, outcome: Outcome) -> Iterator[Step]:
         paths = AttemptPaths(info.folder)
+        log_text = self._client.log_text
         # From memory, because something else may have removed or overwritten the files.
-        self._client.log_text(run_id, params_text(info.trial.config), paths.params.name)
+        params = params_text(info.trial.config)
+        yield "config", partial(log_text, run_id, params, paths.params.name)
         if outcome.error:
-            self._client.log_text(run_id, outcome.error.rstrip() + "\n", paths.error.name)
+            error = outcome.error.rstrip() + "\n"
+            yield "error", partial(log_text, run_id, error, paths.error.name)
         if paths.log.is_file() and paths.log.stat().st_size:
-            self._client.log_artifact(run_id, str(paths.log))
+            yield "log", partial(self._client.log_artifact, run_id, str(paths.log))
 
     def close_sweep(self, summary: Summary) -> None:
         """End the parent runs, each with its experiment's report, table of results and last view.
 
         Raises:
-            RuntimeError: If something failed; everything else was done all the same.
+            RuntimeError: If something failed; whatever stands alone was done all the same.
         """
         problems: list[Exception] = []
         for experiment in summary.experiments:
-            problems += self._close_experiment(experiment, _sweep_status(summary, experiment))
+            problems += self._end(experiment, _sweep_status(summary, experiment))
         if problems:
             raise RuntimeError("; ".join(f"{type(exc).__name__}: {exc}" for exc in problems))
 
-    def _close_experiment(self, experiment: ExperimentSummary, status: str) -> list[Exception]:
+    def _end(self, experiment: ExperimentSummary, status: str) -> list[Exception]:
         """End an experiment's parent run; return what failed."""
-        steps: tuple[Callable[[ParentRun], None], ...] = (
-            lambda parent: parent.tell_end(experiment),
-            lambda parent: parent.log_results(experiment),
-            lambda parent: parent.log_report(experiment),
-            lambda parent: parent.terminate(status),
-        )
-        problems: list[Exception] = []
-        for step in steps:
-            try:
-                step(self._parent(experiment.name))
-            except Exception as exc:  # noqa: BLE001 - the next step stands alone
-                problems.append(exc)
-        return problems
+        try:
+            parent = self._parent(experiment.name)
+        except Exception as exc:  # noqa: BLE001 - the other experiments stand alone
+            return [exc]
+        return parent.end(experiment, status)
 
     def _parent(self, name: str) -> ParentRun:
         """Return the sweep's parent run in an experiment; the first call creates both."""
-        # The lock is held during requests. Otherwise the feeder's thread and the thread that closes
-        # the sweep would both create the parent run if MLflow comes back just then.
+        # The lock is held during requests: otherwise each of the threads would create the run.
         with self._making_parent:
             if name not in self._parents:
                 self._parents[name] = self._make_parent(name)
@@ -210,23 +252,26 @@ class MlflowTracker(Tracker):
         experiment_id = self._runs.experiment(name)
         tags = sweep_tags(self._sweep, info)
         run_id = self._runs.find_or_create(
-            experiment_id, f"{name}/parent", self._sweep.sweep, tags, time.time()
+            experiment_id, parent_key(name), self._sweep.sweep, tags, time.time()
         )
-        params = flat_params(info.constants) | {"sweep.seed": str(info.seed)}
-        self._runs.log_params(run_id, params)
-        self._client.log_text(run_id, self._sweep.spec_text, "spec.yaml")
-        if info.script:
-            self._log_script(run_id, info.script.name, info.script_source)
-        parent = ParentRun(self._runs, self._sweep, name, experiment_id, run_id)
-        if self._again:
-            parent.resume()
-        return parent
+        self._took()
+        return ParentRun(
+            self._runs,
+            self._sweep,
+            name,
+            experiment_id,
+            run_id,
+            again=self._again,
+            on_done=self._took,
+        )
 
-    def _log_script(self, run_id: str, name: str, source: bytes) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / name
-            file.write_bytes(source)
-            self._client.log_artifact(run_id, str(file))
+
+def _ended_at(paths: AttemptPaths) -> float:
+    """Return when an attempt has ended, which may be long ago, in seconds since the epoch."""
+    try:
+        return paths.outcome.stat().st_mtime
+    except OSError:  # its process has written none, or on another machine
+        return time.time()
 
 
 def _status(outcome: Outcome) -> str:

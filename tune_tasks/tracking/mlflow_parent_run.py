@@ -6,39 +6,38 @@ MLflow is read only by a restarted recorder, and once: it asks how far it had to
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
+from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.text import showable
-from tune_tasks.model.trial import TrialState
-from tune_tasks.results.report import ReportPaths
+from tune_tasks.model.trial import Outcome, TrialState
 from tune_tasks.results.summary import ExperimentSummary
 from tune_tasks.servers.mlflow_client import without_password
 from tune_tasks.tracking.info import SweepInfo
-from tune_tasks.tracking.mlflow_names import best_key, metric_key
+from tune_tasks.tracking.mlflow_files import files_at_begin, files_at_end
+from tune_tasks.tracking.mlflow_names import best_key
+from tune_tasks.tracking.mlflow_pages import ExperimentPages
+from tune_tasks.tracking.mlflow_params import flat_params
 from tune_tasks.tracking.mlflow_runs import TAG_LENGTH, MlflowRuns, milliseconds
-from tune_tasks.tracking.mlflow_tags import REPORT, objective_in, objective_tags, sweep_note
-from tune_tasks.tracking.mlflow_view import (
-    ALL_RUNS,
-    ALL_SWEEPS,
-    VIEW_TAG,
-    encode_view,
-    runs_view,
-    sweep_view,
-    sweeps_view,
-)
+from tune_tasks.tracking.mlflow_tags import objective_in, objective_tags, sweep_note
 from tune_tasks.tracking.running_best import RunningBest
+from tune_tasks.tracking.steps import Step, Steps
 
 logger = logging.getLogger(__name__)
 
 _TELL_S = 5.0
-_PRIMARY_METRIC = "mlflow.experiment.primaryMetric"
+_BY = "by "
+
+
+def parent_key(experiment: str) -> str:
+    """Return our key of a sweep's parent run in an experiment."""
+    return f"{experiment}/parent"
 
 
 @dataclass(frozen=True)
@@ -62,12 +61,11 @@ class ParentRun:
     """A sweep's parent run in one experiment.
 
     Knows what MLflow was told, so that nothing is told twice: neither with every report, nor by a
-    restarted recorder, which hears of every trial's end once more.
+    restarted recorder, which hears of every trial's end once more. Several threads may use it.
 
     Attributes:
         experiment_id: MLflow's id of the experiment.
         run_id: MLflow's id of the parent run.
-        running: The best trial so far; to be told of every report and end.
 
     Args:
         runs: The runs of the sweep.
@@ -75,30 +73,102 @@ class ParentRun:
         name: The experiment's name.
         experiment_id: MLflow's id of the experiment.
         run_id: MLflow's id of the parent run.
+        again: Whether an earlier recorder may have told something of it.
+        on_done: Called whenever MLflow has taken something.
     """
 
     def __init__(
-        self, runs: MlflowRuns, sweep: SweepInfo, name: str, experiment_id: str, run_id: str
+        self,
+        runs: MlflowRuns,
+        sweep: SweepInfo,
+        name: str,
+        experiment_id: str,
+        run_id: str,
+        *,
+        again: bool,
+        on_done: Callable[[], object],
     ) -> None:
         self.experiment_id = experiment_id
         self.run_id = run_id
-        self.running = RunningBest(sweep.experiments[name].objective)
+        self._info = sweep.experiments[name]
+        self._key = parent_key(name)
+        self._pages = ExperimentPages(runs, sweep.sweep, self._info, experiment_id)
         self._runs = runs
         self._sweep = sweep
-        self._params = sweep.experiments[name].params
+        self._again = again
+        self._steps = Steps(on_done)
+        self._running = RunningBest(self._info.objective)
+        self._changing = threading.Lock()
+        self._goes_by: tuple[Objective, bool] | None = None
         self._told_objective: Objective | None = None
         self._told_done = 0
         self._told_best: float | None = None
         self._told_at = time.monotonic()
-        # The feeder's thread tells how the sweep stands, another one how it ended.
+        # What was sent last, and when: if the answer is lost, the same is sent, which MLflow knows.
+        self._sent = _Standing()
+        self._sent_at = 0.0
+        # Held during requests.
         self._telling = threading.Lock()
         self._has_ended = False
 
-    def resume(self) -> None:
-        """Go on with a parent run of which an earlier recorder has told something.
+    def begin(self, info: AttemptInfo) -> None:
+        """Know of a new attempt, which takes the place of the trial's earlier ones."""
+        with self._changing:
+            self._running.begin(info)
 
-        An earlier execution of the sweep, before a Resume or a Retry, has ended it.
+    def report(self, info: AttemptInfo, row: Mapping[str, object]) -> None:
+        """Take an attempt's latest report, and tell what is new."""
+        with self._changing:
+            self._running.report(info, row)
+        self.tell()
+
+    def end_attempt(self, info: AttemptInfo, outcome: Outcome) -> None:
+        """Take an attempt's end, and tell what is new."""
+        with self._changing:
+            self._running.end(info, outcome)
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell how the sweep stands: at each trial's end, and now and then if it got better.
+
+        No trial's data depend on this, so a failure is only logged, and nobody waits for another
+        thread that is telling: the next call makes up for it.
         """
+        if not self._telling.acquire(blocking=False):
+            return
+        try:
+            # What comes late must not replace what was told at the end.
+            if not self._has_ended:
+                self._steps.in_order(self._beginning())
+                self._tell()
+                files = files_at_begin(self._runs, self.run_id, self._sweep, self._info)
+                self._steps.in_order(files)
+        except Exception as exc:  # noqa: BLE001 - see above
+            reason = without_password(str(exc))
+            logger.warning("MLflow: cannot tell how the sweep stands: %s", reason)
+        finally:
+            self._telling.release()
+
+    def end(self, experiment: ExperimentSummary, status: str) -> list[Exception]:
+        """Tell how the sweep ended: status and tags first, files last.
+
+        What was done is not done again if this is called again.
+
+        Returns:
+            What has failed.
+        """
+        with self._telling:
+            self._has_ended = True
+            return self._steps.each(self._ending(experiment, status))
+
+    def _beginning(self) -> Iterator[Step]:
+        if self._again:
+            yield "go on", self._go_on
+        params = flat_params(self._info.constants) | {"sweep.seed": str(self._info.seed)}
+        yield from self._runs.param_steps(self.run_id, params)
+
+    def _go_on(self) -> None:
+        """Go on with a run of which an earlier recorder has told something, and perhaps its end."""
         self._runs.client.update_run(self.run_id, status="RUNNING")
         data = self._runs.client.get_run(self.run_id).data
         self._told_done = int(data.metrics.get("trials_done", 0))
@@ -106,34 +176,21 @@ class ParentRun:
         if self._told_objective:
             self._told_best = data.metrics.get(best_key(self._told_objective))
 
-    def tell(self) -> None:
-        """Tell how the sweep stands: at each trial's end, and now and then if it got better.
-
-        No trial's data depend on this, so a failure is only logged; the next call makes up for it.
-        """
-        try:
-            with self._telling:
-                # What comes late must not replace what was told at the end.
-                if not self._has_ended:
-                    self._tell()
-        except Exception as exc:  # noqa: BLE001 - see above
-            reason = without_password(str(exc))
-            logger.warning("MLflow: cannot tell how the sweep stands: %s", reason)
-
     def _tell(self) -> None:
-        objective = self.running.objective
+        with self._changing:
+            objective = self._running.objective
+            standing = self._standing_now(objective)
         if objective and objective != self._told_objective:
-            self._go_by(objective)
-        standing = self._standing_now(objective)
+            self._steps.in_order(self._going_by(objective))
         if self._is_news(standing, objective):
             self._log(standing, objective)
 
     def _standing_now(self, objective: Objective | None) -> _Standing:
-        best = self.running.best()
+        best = self._running.best()
         if best is None or objective is None:
-            return _Standing(self.running.done)
+            return _Standing(self._running.done)
         run_id = self._runs.ids.get(best.key, "")
-        return _Standing(self.running.done, best.metric(objective.metric), best.name, run_id)
+        return _Standing(self._running.done, best.metric(objective.metric), best.name, run_id)
 
     def _is_news(self, standing: _Standing, objective: Objective | None) -> bool:
         if standing.done != self._told_done:
@@ -142,26 +199,48 @@ class ParentRun:
         got_better = objective is not None and objective.better(standing.value, self._told_best)
         return got_better and time.monotonic() - self._told_at >= _TELL_S
 
-    def tell_end(self, experiment: ExperimentSummary) -> None:
-        """Tell how the sweep ended: the best trial, the final views, the note."""
-        with self._telling:
-            self._has_ended = True
-            self._tell_end(experiment)
-
-    def _tell_end(self, experiment: ExperimentSummary) -> None:
+    def _ending(self, experiment: ExperimentSummary, status: str) -> Iterator[Step]:
+        yield "standing at the end", partial(self._tell_end, experiment)
+        yield "status", partial(self._terminate, status)
+        yield "note", partial(self._log_note, experiment)
         objective = experiment.objective
         if objective:
-            self._go_by(objective, incomplete=_lacks_values(experiment, objective))
-        standing = _standing_at_end(experiment)
+            is_incomplete = _lacks_values(experiment, objective)
+            yield from self._going_by(objective, incomplete=is_incomplete)
+        yield "ghosts", partial(self._runs.drop_ghosts, self.experiment_id, self._key)
+        yield from files_at_begin(self._runs, self.run_id, self._sweep, self._info)
+        yield from files_at_end(self._runs, self.run_id, experiment)
+
+    def _tell_end(self, experiment: ExperimentSummary) -> None:
+        self._steps.in_order(self._beginning())
+        objective = experiment.objective
+        if objective:
+            self._know_objective(objective)
+            self._runs.log_tags(self.run_id, objective_tags(objective))
+        standing = self._standing_at_end(experiment)
         if (standing.done, standing.value) != (self._told_done, self._told_best):
             self._log(standing, objective)
+
+    def _standing_at_end(self, experiment: ExperimentSummary) -> _Standing:
+        best = experiment.best()
+        if best is None:
+            return _Standing(experiment.done)
+        # The driver may not have heard of a run that was made late.
+        key = f"{best.experiment}/{best.index}/{best.attempts}"
+        run_id = self._runs.ids.get(key) or best.mlflow_run_id or ""
+        return _Standing(experiment.done, experiment.best_value(), best.name, run_id)
+
+    def _log_note(self, experiment: ExperimentSummary) -> None:
         note = sweep_note(self._sweep, self.experiment_id, experiment)
         self._runs.log_tags(self.run_id, {"mlflow.note.content": note})
 
     def _log(self, standing: _Standing, objective: Objective | None) -> None:
         from mlflow.entities import Metric, RunTag
 
-        stamp = milliseconds(time.time())
+        if standing != self._sent:
+            self._sent = standing
+            self._sent_at = time.time()
+        stamp = milliseconds(self._sent_at)
         step = max(standing.done, 1)  # MLflow draws a line from step 1 on
         metrics = [Metric("trials_done", standing.done, stamp, step)]
         tags: dict[str, str] = {}
@@ -180,69 +259,27 @@ class ParentRun:
         self._told_best = standing.value
         self._told_at = time.monotonic()
 
-    def _go_by(self, objective: Objective, *, incomplete: bool = False) -> None:
-        """Have MLflow's pages of the experiment go by a metric."""
-        greater = str(objective.is_greater_better).lower()
-        self._tag_experiment(f"{_PRIMARY_METRIC}.name", metric_key(objective))
-        self._tag_experiment(f"{_PRIMARY_METRIC}.greaterIsBetter", greater)
-        self._runs.log_tags(self.run_id, objective_tags(objective))
-        sweep = self._sweep.sweep
-        view = sweep_view(sweep, self._params, objective, incomplete=incomplete)
-        self._save_view(sweep, f"Sweep {sweep}", view)
-        self._save_view(ALL_SWEEPS, "All sweeps", sweeps_view(objective))
-        self._save_view(ALL_RUNS, "Sweeps and their trials", runs_view(self._params, objective))
+    def _going_by(self, objective: Objective, *, incomplete: bool = False) -> Iterator[Step]:
+        """Yield the steps that have MLflow go by a metric."""
+        if self._goes_by != (objective, incomplete):
+            self._steps.forget(_BY)
+            self._goes_by = (objective, incomplete)
+        tags = objective_tags(objective)
+        yield f"{_BY}tags", partial(self._runs.log_tags, self.run_id, tags)
+        for name, step in self._pages.steps(objective, incomplete=incomplete):
+            yield f"{_BY}{name}", step
+        yield f"{_BY}known", partial(self._know_objective, objective)
+
+    def _know_objective(self, objective: Objective) -> None:
         if objective != self._told_objective:
             self._told_objective = objective
             self._told_best = None
 
-    def _tag_experiment(self, key: str, value: str) -> None:
-        self._runs.client.set_experiment_tag(self.experiment_id, key, value)
-
-    def _save_view(self, view_id: str, name: str, view: Mapping[str, Any]) -> None:
-        from mlflow.exceptions import MlflowException
-
-        tag = encode_view(name, view, milliseconds(time.time()))
-        try:
-            self._tag_experiment(f"{VIEW_TAG}{view_id}", tag)
-        except MlflowException as exc:
-            # An older server refuses a tag of this length, which must not hold back the results.
-            logger.warning("MLflow: cannot save the view %r: %s", name, exc)
-
-    def log_results(self, experiment: ExperimentSummary) -> None:
-        """Log the table of results: as JSON, which MLflow's pages show, and as CSV."""
-        table = experiment.dataframe().map(_encodable).rename(columns=showable)
-        as_json = table.to_json(orient="split", index=False, default_handler=str)
-        # Not by `log_table`, because that appends to a table that is there already.
-        self._runs.client.log_text(self.run_id, as_json, "results.json")
-        self._runs.client.log_text(self.run_id, table.to_csv(index=False), "results.csv")
-        logged = json.dumps([{"path": "results.json", "type": "table"}])
-        self._runs.log_tags(self.run_id, {"mlflow.loggedArtifacts": logged})
-
-    def log_report(self, experiment: ExperimentSummary) -> None:
-        """Log the experiment's report, if it was written."""
-        report = ReportPaths(experiment.logdir)
-        if report.text.exists():
-            self._runs.client.log_artifacts(self.run_id, str(report.folder), REPORT)
-
-    def terminate(self, status: str) -> None:
-        """End the run."""
+    def _terminate(self, status: str) -> None:
         self._runs.client.set_terminated(self.run_id, status, milliseconds(time.time()))
-
-
-def _standing_at_end(experiment: ExperimentSummary) -> _Standing:
-    best = experiment.best()
-    if best is None:
-        return _Standing(experiment.done)
-    run_id = best.mlflow_run_id or ""
-    return _Standing(experiment.done, experiment.best_value(), best.name, run_id)
 
 
 def _lacks_values(experiment: ExperimentSummary, objective: Objective) -> bool:
     """Whether a trial has ended well without a value of the metric."""
     ended = [trial for trial in experiment.listed if trial.state is TrialState.TERMINATED]
     return any(trial.metric(objective.metric) is None for trial in ended)
-
-
-def _encodable(value: Any) -> Any:
-    """Return a cell as it may be sent: UTF-8 cannot hold every text that a script may report."""
-    return showable(value) if isinstance(value, str) else value

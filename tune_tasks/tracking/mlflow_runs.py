@@ -1,17 +1,19 @@
 """Creates a sweep's runs in MLflow, and writes params, tags and metrics to them.
 
 MLflow refuses texts that are too long, and requests with too much in them: texts are cut here, and
-the rest is sent in batches.
+what may be too much comes as steps, one request each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from tune_tasks.model.text import showable
 from tune_tasks.servers.mlflow_client import connect
 from tune_tasks.tracking.mlflow_names import experiment_name
+from tune_tasks.tracking.steps import Step
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
@@ -27,12 +29,17 @@ _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 _METRICS_PER_CALL = 1_000
 _PARAMS_PER_CALL = 100
 _PARAM_LENGTH = 6_000
+_MOST_GHOSTS = 100
 
 
 class MlflowRuns:
     """Creates the runs of one sweep, and sets their params, tags and metrics.
 
-    Each run has a key of ours: an attempt's key, or the key of an experiment's parent run.
+    Each run has a key of ours: an attempt's key, or the key of an experiment's parent run. It is
+    among the run's tags from its first moment, so that a run is known even if the answer that it
+    was created has got lost.
+
+    Several threads may use it, if no two of them ask for the same key.
 
     Attributes:
         ids: MLflow's ids of the runs, by our keys.
@@ -45,9 +52,10 @@ class MlflowRuns:
         self.ids: dict[str, str] = {}
         self._uri = uri
         self._made_client: MlflowClient | None = None
+        self._experiment_ids: dict[str, str] = {}
         self._sweep = ""
         self._may_exist = False
-        self._uncertain: set[str] = set()
+        self._doubtful: set[str] = set()
 
     def begin(self, sweep: str, *, again: bool) -> None:
         """Learn the sweep's id, and whether an earlier recorder may have created its runs."""
@@ -63,9 +71,13 @@ class MlflowRuns:
 
     def experiment(self, name: str) -> str:
         """Return the id of the MLflow experiment of that name, created if there is none."""
+        if name not in self._experiment_ids:
+            self._experiment_ids[name] = self._find_or_create_experiment(experiment_name(name))
+        return self._experiment_ids[name]
+
+    def _find_or_create_experiment(self, name: str) -> str:
         from mlflow.exceptions import MlflowException
 
-        name = experiment_name(name)
         found = self.client.get_experiment_by_name(name)
         if found is None:
             try:
@@ -81,48 +93,77 @@ class MlflowRuns:
     def find_or_create(
         self, experiment_id: str, key: str, name: str, tags: Mapping[str, str], started_at: float
     ) -> str:
-        """Return MLflow's id of the run with our own key; the run is created if there is none."""
-        run_id = self.ids.get(key) or self._find(experiment_id, key)
+        """Return MLflow's id of the run with our own key; the run is created if there is none.
+
+        Whatever fails after that, the run stays known.
+        """
+        run_id = self.find(experiment_id, key)
         if run_id is None:
             all_tags = {**tags, "tune_tasks.sweep": self._sweep, "tune_tasks.key": _quoted(key)}
             run_id = self._create(experiment_id, key, name, all_tags, started_at)
-        self.ids[key] = run_id
+            self.ids[key] = run_id
         return run_id
 
-    def _find(self, experiment_id: str, key: str) -> str | None:
-        """Look for a run that we do not know of, if there may be one.
+    def find(self, experiment_id: str, key: str) -> str | None:
+        """Return MLflow's id of the run with our own key; None if there is no such run.
 
-        The server may have created a run although `create_run` failed, because only its answer was
-        lost. Creating the run once more would leave the first one behind as a ghost.
+        MLflow is asked only if there may be a run that we do not know of. The server may have
+        created it although `create_run` failed, because only its answer was lost.
         """
-        if not self._may_exist and key not in self._uncertain:
+        if key in self.ids:
+            return self.ids[key]
+        if not self._may_exist and key not in self._doubtful:
             return None
+        found = self._search(experiment_id, key)
+        if not found:
+            return None
+        self.ids[key] = found[0]
+        self._delete(found[1:])
+        return found[0]
+
+    def drop_ghosts(self, experiment_id: str, key: str) -> None:
+        """Delete what a lost answer may have left: further runs with the same key.
+
+        A server that answered too late may have created a run after we had looked for it, and
+        created another.
+        """
+        if key in self._doubtful:
+            found = self._search(experiment_id, key)
+            self._delete(run_id for run_id in found if run_id != self.ids[key])
+
+    def _search(self, experiment_id: str, key: str) -> list[str]:
         query = f"tags.`tune_tasks.sweep` = '{self._sweep}'"
         query += f" AND tags.`tune_tasks.key` = '{_quoted(key)}'"
-        found = self.client.search_runs([experiment_id], query, max_results=1)
-        return str(found[0].info.run_id) if found else None
+        found = self.client.search_runs([experiment_id], query, max_results=_MOST_GHOSTS)
+        return [str(run.info.run_id) for run in found]
+
+    def _delete(self, run_ids: Iterable[str]) -> None:
+        for run_id in run_ids:
+            self.client.delete_run(run_id)
 
     def _create(
         self, experiment_id: str, key: str, name: str, tags: Mapping[str, str], started_at: float
     ) -> str:
-        self._uncertain.add(key)
         start = milliseconds(started_at)
-        run = self.client.create_run(experiment_id, start, _trimmed(tags), name[:NAME_LENGTH])
-        self._uncertain.discard(key)
+        try:
+            run = self.client.create_run(experiment_id, start, _trimmed(tags), name[:NAME_LENGTH])
+        except Exception:
+            self._doubtful.add(key)
+            raise
         return str(run.info.run_id)
 
-    def log_params(self, run_id: str, params: Mapping[str, str]) -> None:
-        """Set a run's params."""
+    def param_steps(self, run_id: str, params: Mapping[str, str]) -> Iterator[Step]:
+        """Yield the steps that set a run's params."""
         from mlflow.entities import Param
 
         entities = [Param(key, showable(value)[:_PARAM_LENGTH]) for key, value in params.items()]
-        for batch in _batches(entities, _PARAMS_PER_CALL):
-            self.client.log_batch(run_id, params=batch)
+        for number, batch in enumerate(_batches(entities, _PARAMS_PER_CALL)):
+            yield f"params {number}", partial(self.client.log_batch, run_id, params=batch)
 
-    def log_metrics(self, run_id: str, metrics: Sequence[Metric]) -> None:
-        """Add points to a run's metrics."""
-        for batch in _batches(metrics, _METRICS_PER_CALL):
-            self.client.log_batch(run_id, metrics=batch)
+    def metric_steps(self, run_id: str, metrics: Sequence[Metric]) -> Iterator[Step]:
+        """Yield the steps that add points to a run's metrics."""
+        for number, batch in enumerate(_batches(metrics, _METRICS_PER_CALL)):
+            yield f"metrics {number}", partial(self.client.log_batch, run_id, metrics=batch)
 
     def log_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set those of a run's tags that have a value."""

@@ -61,6 +61,17 @@ def attempt_tags(
     }
 
 
+def superseded_tags(run_id: str) -> dict[str, str]:
+    """Return the tags of the run of an attempt that another one has followed.
+
+    It no longer has the role of a trial, and hangs beneath the later one.
+
+    Args:
+        run_id: MLflow's id of the later attempt's run.
+    """
+    return {"tune_tasks.role": "superseded", "mlflow.parentRunId": run_id}
+
+
 def _source_tags(info: ExperimentInfo) -> dict[str, str]:
     """Return the tags that say who runs which code, as MLflow's pages show them."""
     return {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.objective import DEFAULT_OBJECTIVES, Objective, choose_objective
-from tune_tasks.model.trial import Outcome, TrialState
+from tune_tasks.model.trial import EndedBy, Outcome, TrialState
 from tune_tasks.results.ranking import best_of
 
 
@@ -34,7 +34,8 @@ class RunningBest:
     """Knows the best trial of an experiment, and how many trials are done.
 
     'Best' means the same as in the summary: of the trials that did not fail, the one whose latest
-    report is the best. A report or an end may be told twice: that changes nothing.
+    report is the best. Of a trial that is tried again, the latest attempt alone counts. A begin, a
+    report or an end may be told twice, or late: that changes nothing.
 
     Args:
         wanted: The spec's objective. Without one, 'best' goes by the first default metric that a
@@ -45,7 +46,10 @@ class RunningBest:
         self._wanted = wanted
         self._possible = (wanted,) if wanted else DEFAULT_OBJECTIVES
         self._reported: set[str] = set()
-        self._running: dict[str, Candidate] = {}
+        # By the trial's index: the latest attempt of each trial that was tried again.
+        self._latest: dict[int, int] = {}
+        # By the trial's index: those that may still change, or be taken back.
+        self._open: dict[int, Candidate] = {}
         # By metric. Only the best of the trials that ended is kept: there may be a million.
         self._best_ended: dict[str, Candidate] = {}
         self._done: set[int] = set()
@@ -65,29 +69,51 @@ class RunningBest:
         objective = self.objective
         if objective is None:
             return None
-        candidates = list(self._running.values())
+        candidates = list(self._open.values())
         if objective.metric in self._best_ended:
             candidates.append(self._best_ended[objective.metric])
         return best_of(candidates, objective)
 
+    def begin(self, info: AttemptInfo) -> None:
+        """Take a new attempt: what the trial's earlier attempts have reported counts no more.
+
+        An attempt may follow one that did not fail: a pause has ended that, or its driver has died.
+        """
+        index = info.trial.index
+        if info.attempt > self._latest.get(index, 1):
+            self._latest[index] = info.attempt
+            self._open.pop(index, None)
+            self._done.discard(index)
+
     def report(self, info: AttemptInfo, row: Mapping[str, object]) -> None:
         """Take an attempt's latest report."""
+        if self._is_superseded(info):
+            return
         values: dict[str, float] = {}
         for objective in self._possible:
             value = objective.value(row)
             if value is not None:
                 values[objective.metric] = value
         self._reported |= values.keys()
-        self._running[info.key] = Candidate(info.trial.index, info.trial.name, info.key, values)
+        index = info.trial.index
+        self._open[index] = Candidate(index, info.trial.name, info.key, values)
 
     def end(self, info: AttemptInfo, outcome: Outcome) -> None:
         """Take an attempt's end; a trial that will be tried again is not done."""
-        candidate = self._running.pop(info.key, None)
+        if self._is_superseded(info):
+            return
+        index = info.trial.index
         failed = outcome.state is TrialState.ERROR
+        # Those that were lost do not count as failures: there may be even more attempts.
         if not (failed and info.trial.is_tried_again_after(info.attempt)):
-            self._done.add(info.trial.index)
-        if candidate and not failed:
-            self._keep_best(candidate)
+            self._done.add(index)
+        if failed:
+            self._open.pop(index, None)
+        elif index in self._open and outcome.ended_by is not EndedBy.CANCELLED:
+            self._keep_best(self._open.pop(index))
+
+    def _is_superseded(self, info: AttemptInfo) -> bool:
+        return info.attempt < self._latest.get(info.trial.index, 1)
 
     def _keep_best(self, candidate: Candidate) -> None:
         for objective in self._possible:
