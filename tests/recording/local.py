@@ -61,8 +61,8 @@ class LocalRecorder(RecorderClient):
     def open(self, info):
         return self.recorder and self.recorder.open(info)
 
-    def update(self, key, heartbeat, offset=0, data=b""):
-        return self.recorder and self.recorder.update(key, heartbeat, offset, data)
+    def update(self, key, heartbeat, offset=0, data=b"", log=None):
+        return self.recorder and self.recorder.update(key, heartbeat, offset, data, log)
 
     def close(self, key, outcome):
         return self.recorder is not None and self.recorder.close(key, outcome)

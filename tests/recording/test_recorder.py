@@ -8,7 +8,7 @@ import pytest
 from tests.recording.local import LocalRecorder
 from tune_tasks.model.result_file import Progress
 from tune_tasks.model.trial import EndedBy, Stop
-from tune_tasks.recording.protocol import Heartbeat
+from tune_tasks.recording.protocol import Heartbeat, LogPiece
 from tune_tasks.recording.recorder import Recorder
 from tune_tasks.result import TrainingResult
 from tune_tasks.testing import FakeTracker, RecorderContract
@@ -179,6 +179,32 @@ def test_a_new_recorder_hears_of_ended_attempts_from_the_driver(main, info, tmp_
     assert steps(main.store, info) == [1, 2]
     assert main.store.outcomes == {info.key: FAILED}
     recorder.end()
+
+
+def test_the_copied_reports_are_on_the_disk_before_the_driver_hears_of_the_end(
+    recorder, info, monkeypatch
+):
+    remote = replace(info, node="another machine", folder=info.folder / "copy")
+    heard = []
+
+    def fsync(_file):
+        (status,) = recorder.news(0).statuses
+        heard.append(status.outcome)
+
+    recorder.open(remote)
+    recorder.update(remote.key, Heartbeat(Progress(1, 4)), 0, b"row\n")
+    monkeypatch.setattr("tune_tasks.recording.copies.os.fsync", fsync)
+    recorder.close(remote.key, RETURNED)
+    assert heard == [None, None]  # the file, and its name
+
+
+def test_a_log_that_cannot_be_written_holds_no_report_back(recorder, info):
+    remote = replace(info, node="another machine", folder=info.folder / "copy")
+    recorder.open(remote)
+    remote.folder.mkdir(parents=True)
+    (remote.folder / "trial.log").symlink_to(info.folder / "no such folder" / "file")
+    reply = recorder.update(remote.key, Heartbeat(Progress(1, 4)), 0, b"row\n", LogPiece(0, b"x"))
+    assert (reply.received, reply.log_received) == (4, 1)
 
 
 def test_what_was_not_finite_is_kept_from_the_heartbeats(recorder, info):

@@ -12,6 +12,9 @@ class TestFakeRecorder(RecorderContract):
     def copy_of(self, recorder, info):
         return recorder.copies[info.key]
 
+    def log_of(self, recorder, info):
+        return recorder.logs[info.key]
+
     def kill(self, recorder):
         recorder.is_away = True
 

@@ -71,6 +71,21 @@ def test_it_ends_with_what_there_is(scene, do):
     assert scene.status.outcome == OUTCOME
 
 
+@pytest.mark.parametrize("do", [lambda path: None, os.remove, lambda path: os.truncate(path, 2)])
+def test_its_log_arrives_whatever_becomes_of_it(scene, do):
+    scene.link.open(scene.info)
+    scene.paths.log.write_bytes(b"one\n")
+    scene.update()
+    with scene.paths.log.open("ab") as log:
+        log.write(b"two\n" * 1_000_000)
+    whole = scene.paths.log.read_bytes()
+    do(scene.paths.log)
+    scene.close()
+    is_whole = scene.paths.log.exists() and scene.paths.log.stat().st_size == len(whole)
+    assert scene.recorder.logs[scene.info.key] == (whole if is_whole else b"one\n")
+    assert scene.status.outcome == OUTCOME
+
+
 def test_it_gets_the_environment_and_the_wish_to_stop(scene):
     assert scene.link.open(scene.info) == {"A": "1"}
     assert scene.update() is None

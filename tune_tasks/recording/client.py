@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.result_file import Progress
 from tune_tasks.model.trial import Outcome, Stop
-from tune_tasks.recording.protocol import Changes, Heartbeat, OpenReply, UpdateReply
+from tune_tasks.recording.protocol import Changes, Heartbeat, LogPiece, OpenReply, UpdateReply
 
 if TYPE_CHECKING:
     from tune_tasks.results.summary import Summary
@@ -127,7 +127,12 @@ class RecorderClient(ABC):
 
     @abstractmethod
     def update(
-        self, key: str, heartbeat: Heartbeat, offset: int = 0, data: bytes = b""
+        self,
+        key: str,
+        heartbeat: Heartbeat,
+        offset: int = 0,
+        data: bytes = b"",
+        log: LogPiece | None = None,
     ) -> UpdateReply | None:
         """Tell how an attempt stands.
 
@@ -136,6 +141,7 @@ class RecorderClient(ABC):
             heartbeat: How it stands.
             offset: Where in `result.json` the data begin.
             data: Bytes of `result.json`, if the recorder wants them.
+            log: Bytes of `trial.log`, likewise.
 
         Returns:
             None if the recorder does not answer.

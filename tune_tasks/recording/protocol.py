@@ -61,12 +61,26 @@ class Heartbeat:
 
 
 @dataclass(frozen=True)
+class LogPiece:
+    """A piece of the `trial.log` of an attempt on another machine.
+
+    Attributes:
+        offset: Where in the file it begins.
+        data: Its bytes.
+    """
+
+    offset: int = 0
+    data: bytes = b""
+
+
+@dataclass(frozen=True)
 class OpenReply:
     """The recorder's answer to a new attempt.
 
     Attributes:
         environment: Environment variables for user code.
-        wants_bytes: Whether the attempt runs on another machine, and so must send its reports.
+        wants_bytes: Whether the attempt runs on another machine, and so must send its reports and
+            its log.
     """
 
     environment: dict[str, str]
@@ -80,11 +94,13 @@ class UpdateReply:
     Attributes:
         known: False if the recorder was restarted: the attempt is to be announced again.
         received: Bytes of the attempt's reports that the recorder has.
+        log_received: Bytes of its log that the recorder has.
         stop: Why the sweep wants the attempt to end; None if it does not.
     """
 
     known: bool
     received: int = 0
+    log_received: int = 0
     stop: Stop | None = None
 
 

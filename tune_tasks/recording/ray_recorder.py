@@ -13,7 +13,7 @@ from tune_tasks.model.result_file import Progress
 from tune_tasks.model.timeouts import DRIVER_CALL_S, OPEN_CALL_S, TRIAL_CALL_S
 from tune_tasks.model.trial import Outcome, Stop
 from tune_tasks.recording.client import RecorderAwayError, RecorderClient
-from tune_tasks.recording.protocol import Changes, Heartbeat, OpenReply, UpdateReply
+from tune_tasks.recording.protocol import Changes, Heartbeat, LogPiece, OpenReply, UpdateReply
 
 if TYPE_CHECKING:
     from tune_tasks.results.summary import Summary
@@ -104,10 +104,15 @@ class RayRecorder(RecorderClient):
         return reply
 
     def update(
-        self, key: str, heartbeat: Heartbeat, offset: int = 0, data: bytes = b""
+        self,
+        key: str,
+        heartbeat: Heartbeat,
+        offset: int = 0,
+        data: bytes = b"",
+        log: LogPiece | None = None,
     ) -> UpdateReply | None:
         """See `RecorderClient`."""
-        call = self._actor.update.remote(key, heartbeat, offset, data)
+        call = self._actor.update.remote(key, heartbeat, offset, data, log)
         reply: UpdateReply | None = _answer("update", call, TRIAL_CALL_S)
         return reply
 

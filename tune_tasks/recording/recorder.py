@@ -21,13 +21,14 @@ from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import Progress, read_progress
 from tune_tasks.model.timeouts import DRAIN_S, OPEN_S
 from tune_tasks.model.trial import Outcome, Stop
-from tune_tasks.recording.copies import ReportCopies
+from tune_tasks.recording.copies import Copies
 from tune_tasks.recording.feeder import TrackerFeeder
 from tune_tasks.recording.mailbox import Mailbox
 from tune_tasks.recording.protocol import (
     AttemptStatus,
     Changes,
     Heartbeat,
+    LogPiece,
     OpenReply,
     UpdateReply,
 )
@@ -66,7 +67,7 @@ class Recorder:
         self._clock = clock
         self._node = node
         self._mailbox = Mailbox()
-        self._copies = ReportCopies()
+        self._copies = Copies()
         self._begun = threading.Event()
         self._drained = -1
         self._drained_at = 0.0
@@ -93,32 +94,44 @@ class Recorder:
         return OpenReply(environment, wants_bytes=self._is_remote(info))
 
     def update(
-        self, key: str, heartbeat: Heartbeat, offset: int = 0, data: bytes = b""
+        self,
+        key: str,
+        heartbeat: Heartbeat,
+        offset: int = 0,
+        data: bytes = b"",
+        log: LogPiece | None = None,
     ) -> UpdateReply:
         """See `RecorderClient`."""
         before = self._mailbox.attempts.get(key)
         received = heartbeat.progress.size
+        log_received = 0
         if before and self._is_remote(before.info):
-            received = self._copies.append(before.info, offset, data)
+            paths = AttemptPaths(before.info.folder)
+            received = self._copies.append(paths.results, offset, data)
+            if log:
+                log_received = self._copies.append_log(paths.log, log.offset, log.data)
         reply = self._mailbox.update(key, heartbeat, received)
+        reply = replace(reply, log_received=log_received)
         if before and before.progress.reports == 0 and heartbeat.progress.reports > 0:
             self._notify()  # the first report is shown at once, the others once a second
         return reply
 
     def close(self, key: str, outcome: Outcome) -> bool:
-        """See `RecorderClient`."""
+        """See `RecorderClient`; the reports are on the disk before the driver hears of it."""
         status = self._mailbox.attempts.get(key)
-        if status and not self._is_remote(status.info):
+        if status:
             self._complete(status, outcome)
         is_known = self._mailbox.close(key, outcome)
         self._notify()
         return is_known
 
     def _complete(self, status: AttemptStatus, outcome: Outcome) -> None:
-        if status.progress.reports < outcome.reports:
+        results = AttemptPaths(status.info.folder).results
+        if self._is_remote(status.info):
+            self._copies.sync(results)
+        elif status.progress.reports < outcome.reports:
             # The last heartbeat got lost on the way, as to a recorder that was started again just
             # then. The file has what it would have told.
-            results = AttemptPaths(status.info.folder).results
             self._mailbox.restore(status.info, read_progress(results), outcome)
 
     def restore(self, info: AttemptInfo, progress: Progress, outcome: Outcome) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tune_tasks.model.attempt import AttemptInfo
@@ -15,6 +16,7 @@ from tune_tasks.recording.protocol import (
     AttemptStatus,
     Changes,
     Heartbeat,
+    LogPiece,
     OpenReply,
     UpdateReply,
 )
@@ -38,7 +40,8 @@ class FakeRecorder(RecorderClient):
         is_away: While True, every call fails as if the recorder's process were dead.
         sweep: What `begin` told; None before, and after `restart`.
         begun_again: Whether the last `begin` was one `again`.
-        copies: The bytes that trials have sent, by attempt.
+        copies: The bytes of `result.json` that trials have sent, by attempt.
+        logs: The bytes of `trial.log` that they have sent.
         missing: What `drain` answers, one after the other; {} once they are used up.
         closed: The summary that `close_sweep` was given.
     """
@@ -54,6 +57,7 @@ class FakeRecorder(RecorderClient):
         self.sweep: SweepInfo | None = None
         self.begun_again = False
         self.copies: dict[str, bytes] = {}
+        self.logs: dict[str, bytes] = {}
         self.missing: list[Mapping[str, str] | None] = []
         self.closed: Summary | None = None
         self._environment = dict(environment or {})
@@ -72,6 +76,7 @@ class FakeRecorder(RecorderClient):
         self._mailbox = Mailbox(self._wall_clock)
         self.sweep = None
         self.copies = {}
+        self.logs = {}
         self.is_away = False
 
     def begin(self, sweep: SweepInfo, *, again: bool = False) -> None:
@@ -133,24 +138,34 @@ class FakeRecorder(RecorderClient):
         return OpenReply(dict(self._environment), wants_bytes=info.node != self._node)
 
     def update(
-        self, key: str, heartbeat: Heartbeat, offset: int = 0, data: bytes = b""
+        self,
+        key: str,
+        heartbeat: Heartbeat,
+        offset: int = 0,
+        data: bytes = b"",
+        log: LogPiece | None = None,
     ) -> UpdateReply | None:
         """See `RecorderClient`."""
         if self.is_away:
             return None
         received = heartbeat.progress.size
+        log_received = 0
         status = self.attempts.get(key)
         if status and status.info.node != self._node:
-            received = self._taken(key, offset, data)
-        return self._mailbox.update(key, heartbeat, received)
+            received = _taken(self.copies, key, offset, data)
+            if log:
+                log_received = _taken(self.logs, key, log.offset, log.data)
+        reply = self._mailbox.update(key, heartbeat, received)
+        return replace(reply, log_received=log_received)
 
     def close(self, key: str, outcome: Outcome) -> bool:
         """See `RecorderClient`."""
         return not self.is_away and self._mailbox.close(key, outcome)
 
-    def _taken(self, key: str, offset: int, data: bytes) -> int:
-        copy = self.copies.setdefault(key, b"")
-        if offset == len(copy):
-            copy += data
-            self.copies[key] = copy
-        return len(copy)
+
+def _taken(copies: dict[str, bytes], key: str, offset: int, data: bytes) -> int:
+    copy = copies.setdefault(key, b"")
+    if offset == len(copy):
+        copy += data
+        copies[key] = copy
+    return len(copy)

@@ -15,7 +15,7 @@ from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import Progress
 from tune_tasks.model.trial import EndedBy, Stop, TrialState
 from tune_tasks.recording.client import RecorderAwayError, RecorderClient
-from tune_tasks.recording.protocol import AttemptStatus, Changes, Heartbeat
+from tune_tasks.recording.protocol import AttemptStatus, Changes, Heartbeat, LogPiece
 from tune_tasks.result import TrainingResult
 from tune_tasks.testing.samples import (
     FAILED,
@@ -59,6 +59,10 @@ class RecorderContract(ABC):
     def copy_of(self, recorder: RecorderClient, info: AttemptInfo) -> bytes:
         """Return what a recorder has of the reports of an attempt on another machine."""
         return AttemptPaths(info.folder).results.read_bytes()
+
+    def log_of(self, recorder: RecorderClient, info: AttemptInfo) -> bytes:
+        """Return what a recorder has of the log of an attempt on another machine."""
+        return AttemptPaths(info.folder).log.read_bytes()
 
     @pytest.fixture
     def recorder(self, tmp_path: Path) -> Iterator[RecorderClient]:
@@ -244,6 +248,21 @@ class RecorderContract(ABC):
             sizes.append(updated.received)
         assert sizes == [20, 20, 20, len(data)]
         assert self.copy_of(recorder, remote) == data
+
+    def test_another_machine_sends_its_log(
+        self, recorder: RecorderClient, info: AttemptInfo, tmp_path: Path
+    ) -> None:
+        """Beside the reports, and in parts as they are."""
+        remote = replace(info, node="another machine", folder=tmp_path / "copy")
+        recorder.open(remote)
+        sizes = []
+        for offset, data in ((0, b"one\n"), (0, b"one\n"), (9, b"?"), (4, b"two\n")):
+            piece = LogPiece(offset, data)
+            updated = recorder.update(remote.key, Heartbeat(Progress()), log=piece)
+            assert updated is not None
+            sizes.append(updated.log_received)
+        assert sizes == [4, 4, 4, 8]
+        assert self.log_of(recorder, remote) == b"one\ntwo\n"
 
     def test_it_travels(self, recorder: RecorderClient, info: AttemptInfo) -> None:
         """A trial gets the driver's line to the recorder by pickle."""
