@@ -2,7 +2,7 @@
 
 import json
 
-from tests.services.proxies import proxy
+from tests.services.proxies import failing, proxy
 
 
 def trial_runs(url):
@@ -25,7 +25,7 @@ def test_a_proxy_without_websockets_that_has_bad_moments(command, folder, prefec
         "def train(config, reporter):\n    reporter(timesteps_total=1)\n"
     )
     (folder / "spec.yaml").write_text("exp: {config: {script_file_path: script.py}}")
-    with proxy(prefect.ui_url, failing={0, 5, 8}) as (url, asked):
+    with proxy(prefect.ui_url, failing({0, 5, 8})) as (url, asked):
         process = command(
             "-f", "spec.yaml", "--num-cpus", 1, "--json", env={"PREFECT_API_URL": f"{url}/api"}
         )
