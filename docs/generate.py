@@ -28,6 +28,7 @@ from tune_tasks.model.python_source import MAX_SCRIPT_BYTES
 from tune_tasks.result import STOP_METRICS, TrainingResult
 from tune_tasks.rllib.config import keys_2017, keys_gone
 from tune_tasks.spec import names
+from tune_tasks.spec.checkpoint import CheckpointSpec
 from tune_tasks.spec.expressions import functions as eval_language
 from tune_tasks.spec.expressions import plan_budget, run, syntax, values
 from tune_tasks.spec.json_schema import json_schema
@@ -88,6 +89,11 @@ def retry() -> str:
 def retry_resources() -> str:
     """The keys of a rule's `resources`."""
     return _key_table(RetryResourcesSpec)
+
+
+def checkpoint() -> str:
+    """The keys of `checkpoint`."""
+    return _key_table(CheckpointSpec)
 
 
 def config() -> str:
@@ -221,6 +227,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
         *(
             keys,
             resources,
+            checkpoint,
             retry,
             retry_resources,
             config,

@@ -37,6 +37,7 @@ EXPORTED = [
     "run_experiments",
 ]
 ONLY_IN_A_FILE = {
+    "checkpoint",
     "checkpoint_at_end",
     "isolate",
     "max_concurrent_trials",
@@ -113,7 +114,7 @@ def test_an_experiment_has_the_keys_of_a_spec_with_their_defaults():
         for field in dataclasses.fields(tune_tasks.Experiment)
         if field.name not in ("name", "trainable")
     }
-    spec = ExperimentSpec().model_dump() | {"resources": {}}
+    spec = ExperimentSpec().model_dump() | {"resources": {}, "checkpoint": {}}
     assert keys == spec
 
 

@@ -55,6 +55,8 @@ class Experiment:
         retry: Rules for failures, each as a spec file has it, e.g. `{"on": "ConnectionError",
             "wait_s": 30}`.
         stop_grace_s: Seconds a trial has to end itself once it is to stop.
+        checkpoint: `{"every_s": 300, "keep": 2, "keep_best": True, "log": False}`: when a trial
+            writes checkpoints, and which of them are kept.
         isolate: A fresh process for each trial.
         alg: "script", or an algorithm of RLlib's, such as "PPO".
         checkpoint_freq: RLlib: iterations from one checkpoint to the next; 0: none.
@@ -76,6 +78,7 @@ class Experiment:
     max_failures: int = 0
     retry: Sequence[Mapping[str, Any]] = field(default_factory=list)
     stop_grace_s: float = 10.0
+    checkpoint: Mapping[str, Any] = field(default_factory=dict)
     isolate: bool = False
     alg: str = SCRIPT
     checkpoint_freq: int = 0

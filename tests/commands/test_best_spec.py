@@ -4,7 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from tune_tasks.commands.best_spec import experiment_of, spec_of
+from tune_tasks.commands.best_spec import best_checkpoint, experiment_of, spec_of
+from tune_tasks.model.checkpoint import CheckpointRef
+from tune_tasks.model.checkpoint_folder import new_aside, note_restored_from, put_in_place
+from tune_tasks.model.checkpoint_manifest import MANIFEST, Manifest, seal
+from tune_tasks.model.files import AttemptPaths, attempt_folder
 from tune_tasks.model.objective import Objective
 from tune_tasks.spec.reading import parse_source
 from tune_tasks.spec.yaml_1_2 import dump_yaml
@@ -53,6 +57,31 @@ def test_a_name_with_line_breaks_stays_in_its_comment(tmp_path):
     text = spec_of(trial, tmp_path)
     assert text.startswith("# script_0_text=a b: c: mean_loss 0.1 (min)\n")
     assert parse_source(text, "best.yaml").data == {"exp": experiment_of(trial, tmp_path)}
+
+
+@pytest.fixture
+def best(tmp_path):
+    """The best trial, of which attempt 2 went on from attempt 1: with checkpoints of both."""
+    losses = {1: [0.5, 0.1], 2: [0.3]}
+    number = 0
+    for attempt, each in losses.items():
+        paths = AttemptPaths(attempt_folder(tmp_path, attempt))
+        for loss in each:
+            number += 1
+            aside = new_aside(paths.checkpoints, number)
+            seal(aside, Manifest(number, number, 1.0, number, 0, {"mean_loss": loss}))
+            put_in_place(aside, paths.checkpoints, number)
+    note_restored_from(paths, CheckpointRef(1, 2, 2))
+    tags = {"tune_tasks.logdir": str(paths.folder), "tune_tasks.attempt": "2"}
+    return replace(stored(), tags=tags)
+
+
+def test_its_best_checkpoint_is_named_whichever_attempt_has_written_it(best, tmp_path):
+    assert best_checkpoint(best) == tmp_path / "checkpoints" / "000002"
+    (tmp_path / "checkpoints" / "000002" / MANIFEST).write_text("torn")
+    assert best_checkpoint(best) == tmp_path / "attempt_2" / "checkpoints" / "000003"
+    elsewhere = {"tune_tasks.logdir": "/not/on/this/machine", "tune_tasks.attempt": "2"}
+    assert best_checkpoint(replace(best, tags=elsewhere)) is None
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from tune_tasks.errors import UsageError
 from tune_tasks.rllib import checkpoints
 from tune_tasks.rllib.checkpoints import Checkpoint
-from tune_tasks.trial.reports import Earlier
+from tune_tasks.trial.report_rows import Earlier
 
 WHAT = Checkpoint("PPO", "CartPole-v1", {"lr": 0.1}, Earlier(4000, 12.5, 10), [(20.0, 20)], 73)
 
@@ -20,8 +20,8 @@ def save(folder):
 
 
 def test_it_is_read_as_it_was_written(tmp_path):
-    folder = checkpoints.write(tmp_path, WHAT, save)
-    assert folder == tmp_path / "checkpoint_000010"
+    folder = tmp_path
+    checkpoints.write(folder, WHAT, save)
     read = Checkpoint.read(folder)
     assert (read.alg, read.env, read.config, read.earlier) == (
         WHAT.alg,
@@ -34,22 +34,6 @@ def test_it_is_read_as_it_was_written(tmp_path):
     assert (checkpoints.algorithm_folder(folder) / "weights").read_text() == "w"
 
 
-def test_a_second_one_of_the_same_iteration_takes_its_place(tmp_path):
-    checkpoints.write(tmp_path, WHAT, save)
-    checkpoints.write(tmp_path, WHAT, save)
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint_000010"]
-
-
-def test_one_that_cannot_be_written_is_not_there(tmp_path):
-    def fail(folder):
-        save(folder)
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        checkpoints.write(tmp_path, WHAT, fail)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_another_folder_is_none(tmp_path):
     with pytest.raises(
         UsageError,
@@ -59,7 +43,9 @@ def test_another_folder_is_none(tmp_path):
 
 
 def test_the_nearest_is_named(tmp_path):
-    folder = checkpoints.write(tmp_path / "sweep" / "trial", WHAT, save)
+    folder = tmp_path / "sweep" / "trial" / "checkpoints" / "000010"
+    folder.mkdir(parents=True)
+    checkpoints.write(folder, WHAT, save)
     with pytest.raises(UsageError, match=f"; did you mean {re.escape(str(folder))}\\?"):
         Checkpoint.read(tmp_path / "sweep")
     (folder / "trial.json").write_text("{}")
@@ -75,7 +61,9 @@ def test_the_search_for_the_nearest_is_bounded(tmp_path, monkeypatch):
     scandir = os.scandir
     monkeypatch.setattr(os, "scandir", lambda path: looked.append(path) or scandir(path))
     monkeypatch.setattr(checkpoints, "_MOST_ENTRIES", 5)
-    checkpoints.write(folders / "0" / "deep" / "deeper", WHAT, save)
+    folder = folders / "0" / "deep" / "deeper"
+    folder.mkdir()
+    checkpoints.write(folder, WHAT, save)
     looked.clear()
     with pytest.raises(
         UsageError, match=re.escape(f"{tmp_path} is not a checkpoint of tune-tasks (expected")

@@ -167,7 +167,7 @@ def test_a_worker_that_plays_for_ever_is_ended_not_waited_for(train, simulator, 
         )
     )
     assert (trial.state, trial.error) == (TrialState.TERMINATED, None)
-    assert [path.name for path in Path(trial.logdir).glob("checkpoint_*")] == ["checkpoint_000002"]
+    assert [path.name for path in Path(trial.logdir).glob("checkpoints/0*")] == ["000002"]
     # Or the monitor has ended the whole process after the grace
     assert Path(f"/proc/{reports(trial)[-1]['pid']}").exists()
     until(lambda: workers() == [])
@@ -210,11 +210,11 @@ def test_checkpoints_are_continued_played_recorded_and_learned_from(
     train, folder, command, reports
 ):
     first = only(train(config=SMALL, stop={"training_iteration": 3}, checkpoint_freq=2))
-    assert sorted(path.name for path in Path(first.logdir).glob("checkpoint_*")) == [
-        "checkpoint_000002",
-        "checkpoint_000003",
+    assert sorted(path.name for path in Path(first.logdir).glob("checkpoints/0*")) == [
+        "000002",
+        "000003",
     ]
-    last = str(Path(first.logdir) / "checkpoint_000003")
+    last = str(Path(first.logdir) / "checkpoints" / "000003")
     before, row = (
         reports(first)[-1],
         reports(only(train(config=SMALL, stop={"training_iteration": 4}, restore=last)))[0],
@@ -226,7 +226,7 @@ def test_checkpoints_are_continued_played_recorded_and_learned_from(
     files = ("--render", str(folder / "first.gif"), "--record", str(folder / "played.parquet"))
     played = command(
         "evaluate",
-        "checkpoint_000003",
+        "checkpoints/000003",
         "--episodes",
         "9",
         "--seed",
@@ -263,7 +263,7 @@ def test_checkpoints_are_continued_played_recorded_and_learned_from(
     )
     from tune_tasks.rllib.evaluate import evaluate
 
-    ((episode_return, length),) = evaluate(Path(trial.logdir) / "checkpoint_000003", 1)
+    ((episode_return, length),) = evaluate(Path(trial.logdir) / "checkpoints" / "000003", 1)
     assert episode_return == length > 0
 
 
@@ -333,9 +333,7 @@ def test_what_is_wrong_with_an_environment_is_a_sentence(cluster, folder, monkey
         in old.error_summary
     )
     assert (endless.state, endless.error) == (TrialState.TERMINATED, None)
-    assert [path.name for path in Path(endless.logdir).glob("checkpoint_*")] == [
-        "checkpoint_000001"
-    ]
+    assert [path.name for path in Path(endless.logdir).glob("checkpoints/0*")] == ["000001"]
     assert any(
         line.startswith("No best trial: no episode has ended") for line in report_lines(summary)
     )

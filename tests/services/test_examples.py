@@ -1,11 +1,15 @@
 """Every example does what it says, as a user runs it."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.services.waiting import until
+from tune_tasks.spec.expansion import derive_seed
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -65,3 +69,47 @@ def test_specs_conform_to_the_schema_that_they_name():
         data = yaml.safe_load(path.read_text())
         data.pop("$schema", None)
         jsonschema.validate(data, schema)
+
+
+def test_the_resumable_one_reports_the_same_if_it_is_stopped_and_resumed(command, folder):
+    """Ctrl-C after some epochs; the trials go on, and report what one that ran through reports."""
+    options = {"cwd": EXAMPLES.parent, "env": own_store(folder)}
+    where = ["--local-dir", str(folder / "results"), "--num-trials", "2"]
+    first = command("-f", EXAMPLES / "resumable.yaml", *where, **options)
+    until(lambda: len(reports_in(folder)) == 2 and min(map(len, reports_in(folder))) > 5, 120)
+    first.send_signal(signal.SIGINT)
+    first.communicate(timeout=120)
+    assert first.returncode == 130
+    assert max(map(len, reports_in(folder))) < 40
+    again = command("-f", EXAMPLES / "resumable.yaml", *where, "--resume", "--json", **options)
+    out, err = again.communicate(timeout=300)
+    assert again.returncode == 0, err
+    (experiment,) = json.loads(out)["experiments"].values()
+    for trial in experiment["trials"]:
+        logdir = Path(trial["logdir"])
+        assert (logdir / "restored_from.json").is_file()
+        lines = (logdir / "result.json").read_text().splitlines()
+        losses = [json.loads(line)["mean_loss"] for line in lines]
+        assert losses == undisturbed(trial["config"], trial["index"])
+
+
+def reports_in(folder):
+    files = folder.glob("results/resumable/*/*/result.json")
+    return [file.read_text().splitlines() for file in files]
+
+
+def undisturbed(config, index):
+    """The losses of a training that runs through, in this process."""
+    sys.path.insert(0, str(EXAMPLES))
+    try:
+        from resumable import Training, load_digits, train_test_split
+    finally:
+        sys.path.remove(str(EXAMPLES))
+    images, labels = load_digits(return_X_y=True)
+    images, _, labels, _ = train_test_split(images / 16, labels, test_size=0.25, random_state=0)
+    training = Training(config, derive_seed(7, f"resumable/{index}/trial"))
+    losses = []
+    for _ in range(config["epochs"]):
+        training.run_epoch(images, labels)
+        losses.append(training.loss(images, labels))
+    return losses

@@ -33,7 +33,7 @@ def test_what_has_no_effect_is_said_with_its_place(tmp_path):
     )
     assert load_spec(file).warnings == [
         f"{file}:2:3: e.local_dir: the command line says where files go: `--local-dir`",
-        f"{file}:3:3: e.keep_checkpoints_num: all checkpoints are kept",
+        f"{file}:3:3: e.keep_checkpoints_num: `checkpoint: {{keep: …}}` says how many are kept",
         (
             f"{file}:4:23: e.resources.driver_cpu_limit: the trial's own process has one CPU, its"
             " workers the rest"
@@ -47,7 +47,9 @@ def test_ray_tunes_config_of_checkpoints(tmp_path):
         checkpoint_config={"checkpoint_frequency": 5, "checkpoint_at_end": True, "num_to_keep": 2},
     )
     assert (experiment.checkpoint_freq, experiment.checkpoint_at_end) == (5, True)
-    assert warnings == ["e.checkpoint_config.num_to_keep: all checkpoints are kept"]
+    assert warnings == [
+        "e.checkpoint_config.num_to_keep: `checkpoint: {keep: …}` says how many are kept"
+    ]
     file = tmp_path / "f.yaml"
     file.write_text("e:\n  checkpoint_config: {checkpoint_frequency: often}\n")
     with pytest.raises(

@@ -57,6 +57,7 @@ ALL_KEYS = {
         }
     ],
     "stop_grace_s": 0.5,
+    "checkpoint": {"every_s": 300, "keep": 3, "keep_best": False, "log": True},
     "checkpoint_freq": 5,
     "checkpoint_at_end": True,
     "restore": "checkpoint_000010",
@@ -178,6 +179,10 @@ def test_every_key_in_either_form(tmp_path, name):
         ("e: {retry: [{on: a, resources: {cpu: true}}]}", "1:38: e.retry.0.resources.cpu: expected a number >= 0, or a factor such as x2, got True"),
         ("e: {retry: [{on: a, resources: {gpu: 1.5}}]}", "1:38: e.retry.0.resources.gpu: expected a fraction up to 1 or a whole number, or a factor such as x2, got 1.5"),
         ("e: {stop_grace_s: .inf}", "1:19: e.stop_grace_s: expected a finite number, got inf"),
+        ("e: {checkpoint: {every: 5}}", "1:18: e.checkpoint.every: unknown key; did you mean 'every_s'? (known: every_s, keep, keep_best, log)"),
+        ("e: {checkpoint: {every_s: 0}}", "1:27: e.checkpoint.every_s: expected a number greater than 0, got 0"),
+        ("e: {checkpoint: {keep: 0}}", "1:24: e.checkpoint.keep: expected a number greater than or equal to 1, got 0"),
+        ("e: {checkpoint: true}", "1:17: e.checkpoint: expected a valid mapping, got True"),
         ("e: {isolate: on}", "1:14: e.isolate: expected a valid boolean, got 'on'"),
         (
             "e: {stop: {a: x}, env: 5,\n  aalg: 7}",

@@ -14,6 +14,7 @@ from hypothesis.stateful import (
     rule,
 )
 
+from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.failure import Failure, FailureCause
 from tune_tasks.model.stopping import parse_criterion
 from tune_tasks.model.timeouts import SILENCE_S
@@ -24,6 +25,7 @@ from tune_tasks.sweep.core import LOOKAHEAD, Core, CoreExperiment
 from tune_tasks.sweep.events import (
     Announced,
     AttemptEnded,
+    CheckpointKept,
     Disk,
     DiskChanged,
     EndDecided,
@@ -169,6 +171,70 @@ def test_a_disk_that_stays_full_ends_the_sweep():
     assert core.handle(AttemptEnded(1, "e/0", 1, WELL))[1:] == []
     assert core.handle(DiskChanged(601, Disk.GIVEN_UP)) == [CloseSweep()]
     assert (core.pending, core.is_suspended) == (1, False)
+
+
+# ── Going on from a checkpoint ─────
+
+
+def test_the_next_attempt_goes_on_from_the_latest_checkpoint():
+    core = running(1, max_failures=9)
+    core.handle(CheckpointKept(2, "e/0", 1, 10, 10))
+    core.handle(CheckpointKept(3, "e/0", 1, 20, 20))
+    assert core.handle(CheckpointKept(3, "e/0", 1, 10, 10)) == []  # it was heard late
+    assert core.handle(AttemptEnded(4, "e/0", 1, FAILED))[1:] == [
+        StartAttempt("e/0", 2, checkpoint=CheckpointRef(1, 20, 20))
+    ]
+    # An attempt that has written none leaves the trial with what it had.
+    assert core.handle(AttemptEnded(5, "e/0", 2, FAILED))[1:] == [
+        StartAttempt("e/0", 3, checkpoint=CheckpointRef(1, 20, 20))
+    ]
+    # One that had to begin anew comes to its own.
+    core.handle(CheckpointKept(6, "e/0", 3, 5, 5))
+    assert core.handle(AttemptEnded(7, "e/0", 3, FAILED))[1:] == [
+        StartAttempt("e/0", 4, checkpoint=CheckpointRef(3, 5, 5))
+    ]
+    assert core.checkpoint("e/0") == CheckpointRef(3, 5, 5)
+
+
+def test_an_attempt_that_was_forgotten_keeps_the_trials_checkpoint():
+    core = running(1, max_failures=1)
+    core.handle(CheckpointKept(2, "e/0", 1, 10, 10))
+    core.handle(AttemptEnded(3, "e/0", 1, FAILED))
+    core.handle(DiskChanged(3, Disk.FULL))
+    core.handle(AttemptEnded(4, "e/0", 2, NO_SPACE))
+    assert core.handle(DiskChanged(5, Disk.ROOMY)) == [
+        StartAttempt("e/0", 2, checkpoint=CheckpointRef(1, 10, 10))
+    ]
+
+
+def test_the_scheduler_does_not_hear_of_the_reports_up_to_a_checkpoint_again():
+    scheduler = Chooses(0)
+    core = running(1, scheduler=scheduler, max_failures=1)
+    core.handle(Reported(2, "e/0", 1, 5, {"n": 5}))
+    core.handle(CheckpointKept(2, "e/0", 1, 4, 4))
+    core.handle(AttemptEnded(3, "e/0", 1, FAILED))
+    scheduler.heard.clear()
+    core.handle(Reported(4, "e/0", 2, 4, {"n": 4}))
+    core.handle(Reported(5, "e/0", 2, 5, {"n": 5}))
+    assert scheduler.heard == [("e/0", {"n": 5})]
+
+
+def test_a_stopped_sweep_goes_on_from_checkpoints():
+    core = running(1)
+    core.handle(StopAsked(2, "Ctrl-C"))
+    core.handle(CheckpointKept(3, "e/0", 1, 10, 10))
+    core.handle(AttemptEnded(3, "e/0", 1, CANCELLED))
+    taken_over(core)
+    assert begun(core) == [StartAttempt("e/0", 2, checkpoint=CheckpointRef(1, 10, 10))]
+
+
+def test_without_its_reports_a_trial_begins_anew():
+    core = running(1)
+    core.handle(CheckpointKept(2, "e/0", 1, 10, 10))
+    core.handle(AttemptEnded(3, "e/0", 1, WELL))
+    taken_over(core)
+    core.handle(ResultsLost(10, "e/0"))
+    assert begun(core) == [StartAttempt("e/0", 2)]
 
 
 # ── Another driver goes on ─────
@@ -492,6 +558,7 @@ EVENTS = [
     Announced(1, "e/0", 1),
     TrainingBegan(1.5, "e/0", 1),
     Reported(2, "e/0", 1, 3, {"mean_loss": 0.1, "info": {"a": [1, "x", None, float("inf")]}}),
+    CheckpointKept(2, "e/0", 1, 3, 3),
     EndDecided(3, "e/0", 1, CRITERION),
     AttemptEnded(4, "e/0", 1, FAILED),
     StartFailed(4, "e/0", 1),
@@ -504,6 +571,7 @@ EVENTS = [
 ]
 INSTRUCTIONS = [
     StartAttempt("e/0", 1),
+    StartAttempt("e/0", 2, checkpoint=CheckpointRef(1, 3, 3)),
     EndAttempt("e/0", 1, CRITERION),
     EndAll(CRITERION),
     KillAttempt("e/0", 1, CRITERION),
@@ -594,6 +662,7 @@ class AnySweep(RuleBasedStateMachine):
         self.now = 0.0
         self.running = {}
         self.attempt_of = {}
+        self.checkpoints = {}
         self.ended = {}
         self.failures = Counter()
         self.journal = []
@@ -631,6 +700,10 @@ class AnySweep(RuleBasedStateMachine):
         assert wish.trial not in self.running
         assert wish.trial not in self.ended
         assert wish.attempt == self.attempt_of.get(wish.trial, 0) + 1
+        kept = self.checkpoints.get(wish.trial, {})
+        assert (wish.checkpoint is None) == (not kept)
+        if wish.checkpoint:
+            assert wish.checkpoint.attempt in kept
         self.running[wish.trial] = self.attempt_of[wish.trial] = wish.attempt
         assert self.now >= self.not_before[wish.trial]
         given = wish.resources or Resources(memory=1)
@@ -672,6 +745,13 @@ class AnySweep(RuleBasedStateMachine):
     @rule(data=st.data(), reports=st.integers(0, 5))
     def reported(self, data, reports):
         self.tell(Reported(self.now, *self.one_that_runs(data), reports, {"mean_loss": reports}))
+
+    @rule(data=st.data(), number=st.integers(0, 5))
+    def checkpoint_kept(self, data, number):
+        key, attempt = self.one_that_runs(data)
+        self.tell(CheckpointKept(self.now, key, attempt, number, number))
+        if self.running.get(key) == attempt:
+            self.checkpoints.setdefault(key, {})[attempt] = number
 
     @rule(data=st.data())
     def decided(self, data):

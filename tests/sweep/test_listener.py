@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.checkpoint import KeptCheckpoint
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import Progress
 from tune_tasks.model.timeouts import ASK_S, SILENCE_S
@@ -14,6 +15,7 @@ from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, TrialState
 from tune_tasks.recording.protocol import Heartbeat
 from tune_tasks.sweep.events import (
     Announced,
+    CheckpointKept,
     EndDecided,
     RecorderRestarted,
     Reported,
@@ -87,11 +89,15 @@ def test_each_thing_that_an_attempt_does_is_one_event(scene):
     assert scene.hear() == [TrainingBegan(100.75, "exp/0", 1)]
     scene.beat(reports=2, began_s=0.75)
     assert scene.hear() == [Reported(102, "exp/0", 1, 2, {"mean_loss": 0.1})]
-    scene.beat(reports=2, began_s=1.25, stop=CRITERION)
-    assert scene.hear() == [EndDecided(102.5, "exp/0", 1, CRITERION)]
-    scene.beat(reports=2, began_s=1.75, stop=CRITERION)
+    kept = KeptCheckpoint(2, 2)
+    for events in ([CheckpointKept(102.5, "exp/0", 1, 2, 2)], []):
+        scene.beat(reports=2, began_s=1.25, checkpoint=kept)
+        assert scene.hear() == events
+    scene.beat(reports=2, began_s=2.25, stop=CRITERION, checkpoint=kept)
+    assert scene.hear() == [EndDecided(103.5, "exp/0", 1, CRITERION)]
+    scene.beat(reports=2, began_s=2.75, stop=CRITERION, checkpoint=kept)
     assert scene.hear() == []
-    assert scene.record.status.heard_at == 1002.5
+    assert scene.record.status.heard_at == 1003.5
 
 
 def test_the_recorder_is_not_asked_all_the_time(scene):

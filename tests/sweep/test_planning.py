@@ -223,13 +223,13 @@ def test_warnings(tmp_path):
         (
             "e: {config: {script_file_path: s.py}, checkpoint_freq: 5}",
             (
-                "f.yaml:1:39: e.checkpoint_freq: only RLlib's algorithms have checkpoints; a script"
+                "f.yaml:1:39: e.checkpoint_freq: it is for RLlib's algorithms; a script"
                 " writes its own"
             ),
         ),
         (
             "e: {config: {script_file_path: s.py}, restore: x}",
-            "f.yaml:1:39: e.restore: only RLlib's algorithms have checkp",
+            "f.yaml:1:39: e.restore: it is for RLlib's algorithms; a script",
         ),
         (
             "e: {}",

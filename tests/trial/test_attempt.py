@@ -19,6 +19,7 @@ import pytest
 
 from tune_tasks.errors import TrainableError, TrialStopped
 from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.checkpoint_folder import checkpoints_in
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.stopping import parse_criterion
 from tune_tasks.model.trial import EndedBy, Stop, Trial, TrialState
@@ -298,6 +299,56 @@ def test_step_two_sends_again_a_signal_that_came_just_before_a_blocking_call(run
     )
     assert run(BLOCKED["sleeping"], wanted=Stop(EndedBy.CANCELLED, "c")).stop_reason == "c"
     assert len(lost) == 6
+
+
+SAVES = """
+    import time
+    def train(c, r):
+        step = 0
+        while True:
+            time.sleep(0.005)
+            step += 1
+            r(timesteps_total=step)
+            if c["asks"] and r.wants_checkpoint:
+                with r.checkpoint() as folder:
+                    (folder / "step").write_text(f"{step}")
+    """
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_script_that_asks_has_a_checkpoint_of_its_last_report(run, tmp_path, asks):
+    outcome = run(SAVES, wanted=Stop(EndedBy.CANCELLED, "Ctrl-C"), config={"asks": asks})
+    assert (outcome.ended_by, outcome.stop_reason) == (EndedBy.CANCELLED, "Ctrl-C")
+    stored = checkpoints_in(tmp_path / "trial" / "checkpoints")
+    assert [each.number for each in stored] == ([outcome.reports] if asks else [])
+
+
+def test_time_that_is_up_lets_a_checkpoint_be_written(run, tmp_path):
+    code = """
+        import time
+        def train(c, r):
+            r(timesteps_total=1)
+            with r.checkpoint() as folder:
+                time.sleep(0.2)
+                (folder / "slow").write_text("done")
+            time.sleep(1000)
+        """
+    outcome = run(code, stop={"time_total_s": 0.05})
+    assert outcome.ended_by is EndedBy.CRITERION
+    assert len(checkpoints_in(tmp_path / "trial" / "checkpoints")) == 1
+
+
+def test_a_checkpoint_that_never_ends_is_broken_into(run, tmp_path):
+    code = """
+        import time
+        def train(c, r):
+            r(timesteps_total=1)
+            with r.checkpoint() as folder:
+                time.sleep(1000)
+        """
+    outcome = run(code, wanted=Stop(EndedBy.CANCELLED, "Ctrl-C"), grace_s=0.4)
+    assert outcome.stop_reason == "Ctrl-C"
+    assert list((tmp_path / "trial" / "checkpoints").iterdir()) == []
 
 
 def test_step_two_interrupts_once(interrupter):

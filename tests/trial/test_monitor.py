@@ -175,6 +175,82 @@ def test_user_code_has_its_grace_to_end(tmp_path):
         play.monitor.run()
 
 
+# ── A checkpoint before the end ─────
+
+
+def asks(play):
+    assert not play.reports.checkpoints.is_wanted()
+
+
+def begins_saving(play):
+    play.block = play.reports.checkpoints.write()
+    play.block.__enter__()
+
+
+def ends_saving(play):
+    """In the main thread, where TrialStopped comes out of the block."""
+    with pytest.raises(TrialStopped):
+        play.block.__exit__(None, None, None)
+
+
+def test_a_trial_that_asks_is_not_interrupted_before_it_has_written_its_checkpoint(tmp_path):
+    steps = [
+        None,
+        lambda p: asks(p) or CANCEL,
+        advance(4.75),
+        Play.report,
+        begins_saving,
+        advance(2.5),
+        ends_saving,
+        Play.finish,
+    ]
+    play = Play(tmp_path, steps, grace_s=10)
+    assert play.monitor.run() == "train() returned"
+    assert play.events == ["open", ("close", EndedBy.RETURNED)]
+    assert play.reports.stop == CANCEL
+    assert play.reports.checkpoints.last.reports == 1
+
+
+def test_it_has_half_of_its_grace_to_begin_one(tmp_path):
+    steps = [
+        None,
+        lambda p: asks(p) or CANCEL,
+        advance(4.75),
+        Play.report,
+        advance(0.25),
+        Play.finish,
+    ]
+    play = Play(tmp_path, steps, grace_s=10)
+    play.monitor.run()
+    assert play.events == ["open", "interrupt", ("close", EndedBy.RETURNED)]
+
+
+@pytest.mark.parametrize("stop", [CANCEL, Stop(EndedBy.SCHEDULER, "worse than the others")])
+def test_it_has_three_quarters_to_have_written_one(tmp_path, stop):
+    steps = [None, lambda p: begins_saving(p) or stop, advance(7.25), advance(0.25), Play.finish]
+    play = Play(tmp_path, steps, grace_s=10)
+    play.monitor.run()
+    assert play.events == ["open", "interrupt", ("close", EndedBy.RETURNED)]
+    assert play.reports.stop == stop
+
+
+def test_its_grace_is_not_longer_for_that(tmp_path):
+    steps = [None, lambda p: begins_saving(p) or CANCEL, advance(7.5), advance(2.25), advance(0.25)]
+    play = Play(tmp_path, steps, grace_s=10)
+    with pytest.raises(ProcessEndedError):
+        play.monitor.run()
+    assert play.now == 110
+    assert play.events[-2:] == [("close", EndedBy.CANCELLED), ("exit", 0)]
+
+
+def test_time_that_is_up_in_the_middle_of_a_checkpoint_waits_for_it(tmp_path):
+    steps = [None, begins_saving, advance(600), ends_saving, Play.finish]
+    play = Play(tmp_path, steps, stop={"time_total_s": 600}, grace_s=10)
+    play.monitor.run()
+    assert play.reports.stop == Stop(EndedBy.CRITERION, "time_total_s 600 >= 600")
+    assert play.events == ["open", ("close", EndedBy.RETURNED)]
+
+
 def test_a_script_that_is_imported_too_long_is_stopped(tmp_path):
     steps = [None, advance(59.75), advance(0.25), None]
     play = Play(tmp_path, steps, stop={"time_total_s": 5}, on_interrupt=Play.finish, begins=False)

@@ -19,8 +19,9 @@ from tune_tasks.errors import ReportError, TrialStopped
 from tune_tasks.model.stopping import parse_criterion
 from tune_tasks.model.trial import EndedBy, Stop, Trial
 from tune_tasks.result import TrainingResult
+from tune_tasks.trial.report_rows import Earlier
 from tune_tasks.trial.reporter import StatusReporter, reports_of
-from tune_tasks.trial.reports import Earlier, TrialReports
+from tune_tasks.trial.reports import TrialReports
 
 FILLED_IN = {
     *(
@@ -393,11 +394,11 @@ def test_a_requested_stop_ends_the_next_report_and_the_first_reason_stays(rig):
     rig.report(1)
     rig.reports.request_stop(Stop(EndedBy.CANCELLED, "cancelled"))
     rig.reports.request_stop(Stop(EndedBy.CRITERION, "time is up"))
-    assert rig.reports.interruption() == "cancelled"
+    assert rig.reports.decision.interruption() == "cancelled"
     assert rig.ended_by(2) == "cancelled"
     assert len(rig.rows()) == 1
     # The main thread has heard of it: no signal may break into its clean-up
-    assert rig.reports.interruption() is None
+    assert rig.reports.decision.interruption() is None
 
 
 def test_unseen_metrics(tmp_path):
@@ -424,7 +425,7 @@ def test_helper_threads(tmp_path):
         thread.join()
     assert [row["training_iteration"] for row in rig.rows()] == list(range(1, 201))
     assert ends == ["training_iteration 200 >= 200 after 1 timesteps"] * 8
-    assert rig.reports.interruption()  # the main thread has not heard of it
+    assert rig.reports.decision.interruption()  # the main thread has not heard of it
 
 
 def test_the_monitor_is_told_of_the_first_report_and_of_the_last(tmp_path):
@@ -498,7 +499,7 @@ def in_a_fork(function):
 
 def test_a_report_in_a_forked_process_says_what_to_do(rig):
     rig.report(1)
-    with rig.reports._lock:  # as another thread may, while this one forks
+    with rig.reports.decision.lock:  # as another thread may, while this one forks
         message = in_a_fork(rig.report)
     assert (
         "a child of the trial's own process, which alone can report; have it send the values"
@@ -518,7 +519,7 @@ def test_a_reporter_cannot_be_sent_to_another_process(rig):
 
 def test_users_see_of_the_reporter_what_is_theirs(rig):
     names = [name for name in dir(StatusReporter) if not name.startswith("_")]
-    assert names == ["logdir", "report", "seed"]
+    assert names == ["checkpoint", "logdir", "report", "restore", "seed", "wants_checkpoint"]
     assert callable(rig.reporter)
     assert [name for name in vars(rig.reporter) if not name.startswith("_")] == []
     assert reports_of(rig.reporter) is rig.reports

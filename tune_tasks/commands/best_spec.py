@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tune_tasks.model.checkpoint_folder import best_of, checkpoints_of
+from tune_tasks.model.files import trial_folder
 from tune_tasks.model.masking import MASK, secrets_in
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.paths import dotted
@@ -62,12 +64,25 @@ def _comments(trial: StoredTrial) -> Iterator[str]:
     if task_run:
         flow_run = tags.get("prefect.flow_run_id", "unknown")
         yield f"Prefect task run {task_run}, flow run {flow_run}"
+    checkpoint = best_checkpoint(trial)
+    if checkpoint:
+        yield f"checkpoint {checkpoint}"
     if "script_file_path" not in trial.config:
         yield "It was a Python function: config.script_file_path is to be added"
     masked_keys = [f"config.{dotted(path)}" for path in secrets_in(trial.config)]
     if masked_keys:
         keys = ", ".join(masked_keys)
         yield f"Secrets are not stored: write yours in place of {MASK} in {keys}"
+
+
+def best_checkpoint(trial: StoredTrial) -> Path | None:
+    """Return the trial's checkpoint with the best metric; None if this machine has none."""
+    folder = trial.tags.get("tune_tasks.logdir")
+    attempt = int(trial.tags.get("tune_tasks.attempt", 1))
+    if not folder:
+        return None
+    of_trial = trial_folder(Path(folder), attempt)
+    return best_of((stored for _, stored in checkpoints_of(of_trial, attempt)), trial.objective)
 
 
 def experiment_of(trial: StoredTrial, cwd: Path) -> dict[str, Any]:

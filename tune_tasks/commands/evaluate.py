@@ -15,7 +15,7 @@ HELP = "play episodes with the policy of an RLlib trial's checkpoint"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """See `Command`."""
     parser.add_argument(
-        "checkpoint", help="its folder, checkpoint_000010 for example, in the trial's"
+        "checkpoint", help="its folder, checkpoints/000010 for example, in the trial's"
     )
     parser.add_argument(
         "--episodes", type=positive, default=10, help="how many to play (default: 10)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.trial import Trial
 
 
@@ -17,6 +18,7 @@ class AttemptInfo:
             process.
         node: Ray's id of the machine that it runs on.
         started_at: Seconds since the epoch.
+        restored_from: The checkpoint that it goes on from; None if it begins anew.
     """
 
     trial: Trial
@@ -28,6 +30,7 @@ class AttemptInfo:
     task_run_id: str = ""
     task_run_url: str = ""
     started_at: float = 0.0
+    restored_from: CheckpointRef | None = None
 
     @property
     def key(self) -> str:

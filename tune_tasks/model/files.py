@@ -18,6 +18,16 @@ RESULTS = "result.json"
 """The file of the reports, which Ray Tune called so in 2017."""
 
 
+def attempt_folder(trial_folder: Path, attempt: int) -> Path:
+    """Return the folder of attempt 1, 2, … of a trial: the first has the trial's own."""
+    return trial_folder / f"attempt_{attempt}" if attempt > 1 else trial_folder
+
+
+def trial_folder(folder: Path, attempt: int) -> Path:
+    """Return the folder of a trial, from the one of its attempt 1, 2, … that is given."""
+    return folder.parent if attempt > 1 else folder
+
+
 class AttemptPaths:
     """The files of one attempt of a trial."""
 
@@ -27,10 +37,7 @@ class AttemptPaths:
     @classmethod
     def of(cls, sweep_dir: Path, trial: Trial, attempt: int) -> AttemptPaths:
         """Return the files of attempt 1, 2, … in the folder of the experiment's sweep."""
-        folder = sweep_dir / trial.folder
-        if attempt > 1:
-            folder /= f"attempt_{attempt}"
-        return cls(folder)
+        return cls(attempt_folder(sweep_dir / trial.folder, attempt))
 
     @property
     def params(self) -> Path:
@@ -56,6 +63,16 @@ class AttemptPaths:
     def outcome(self) -> Path:
         """How the attempt ended. There is none while it runs, and none if its process died."""
         return self.folder / "outcome.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the attempt's checkpoints. There is none before the first."""
+        return self.folder / "checkpoints"
+
+    @property
+    def restored_from(self) -> Path:
+        """Which checkpoint the attempt goes on from. There is none if it began anew."""
+        return self.folder / "restored_from.json"
 
     def create(self, config: Mapping[str, Any]) -> None:
         """Make the folder and write `params.json`."""
@@ -92,6 +109,15 @@ def write_aside(path: Path, content: str | bytes) -> None:
     except OSError:  # a full disk: half a file would only fill it further
         aside.unlink(missing_ok=True)
         raise
+
+
+def sync_file(path: Path) -> None:
+    """Have what was written to a file on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:

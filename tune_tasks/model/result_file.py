@@ -72,14 +72,18 @@ class ReadRows:
 class ResultFile:
     """The writer of an attempt's `result.json`; several threads need a lock around it.
 
+    Args:
+        path: The file.
+        size: The end of the reports that it begins with: those up to a checkpoint.
+
     Attributes:
         size: The end of the last report in the file.
         problem: Why there can be no more reports: those that were kept are gone. None while all is
             well.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.size = 0
+    def __init__(self, path: Path, size: int = 0) -> None:
+        self.size = size
         self.problem: str | None = None
         self._path = path
         self._last = b""
@@ -109,6 +113,10 @@ class ResultFile:
         # The file's own offset, because something else may have written behind our last report
         self.size = os.lseek(self._file, 0, os.SEEK_CUR)
         self._last = line
+
+    def duplicate(self) -> int:
+        """Return another descriptor of the file, to be closed; one thread may sync it alone."""
+        return os.dup(self._file)
 
     def close(self) -> None:
         """Close the file, after a last look whether every report is there: see `problem`."""

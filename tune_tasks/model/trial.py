@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from tune_tasks.model.checkpoint import CheckpointRules
 from tune_tasks.model.failure import Failure
 from tune_tasks.model.stopping import Criterion
 from tune_tasks.model.text import ONE_LINE, one_line, showable
@@ -102,6 +103,7 @@ class Trial:
     max_failures: int = 0
     stop_grace_s: float = STOP_GRACE_S
     isolate: bool = False
+    checkpoint: CheckpointRules = field(default_factory=CheckpointRules)
 
     def is_tried_again_after(self, attempt: int) -> bool:
         """Return whether another attempt follows if attempt 1, 2, … has failed."""

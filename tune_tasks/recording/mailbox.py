@@ -118,6 +118,7 @@ class Mailbox:
             began_at=began_at,
             stop=heartbeat.stop,
             stop_since=stop_since,
+            checkpoint=heartbeat.checkpoint,
         )
 
     def _ended(self, status: AttemptStatus, outcome: Outcome) -> AttemptStatus:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.checkpoint import KeptCheckpoint
 from tune_tasks.model.result_file import Progress
 from tune_tasks.model.trial import Outcome, Stop, TrialState
 
@@ -27,6 +28,7 @@ class AttemptStatus:
         run_id: The attempt's MLflow run; None before there is one.
         run_url: The run's page; None if the tracking URI is not a web address.
         unseen_metrics: The stop criteria's metrics that no report has had so far.
+        checkpoint: The attempt's latest checkpoint; None before the first.
     """
 
     info: AttemptInfo
@@ -41,6 +43,7 @@ class AttemptStatus:
     run_id: str | None = None
     run_url: str | None = None
     unseen_metrics: tuple[str, ...] = ()
+    checkpoint: KeptCheckpoint | None = None
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,14 @@ class Heartbeat:
         unseen_metrics: The stop criteria's metrics that no report has had so far.
         began_s: Seconds since `train()` began; None before.
         stop: The decision to end the attempt; None before it is taken.
+        checkpoint: The attempt's latest checkpoint; None before the first.
     """
 
     progress: Progress
     unseen_metrics: tuple[str, ...] = ()
     began_s: float | None = None
     stop: Stop | None = None
+    checkpoint: KeptCheckpoint | None = None
 
 
 @dataclass(frozen=True)

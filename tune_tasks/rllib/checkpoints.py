@@ -1,8 +1,11 @@
-"""Checkpoints of RLlib trials: RLlib's own files, and beside them how far the trial had come.
+"""What an RLlib trial saves in a checkpoint: RLlib's own files, and what they belong to.
 
-<attempt's folder>/checkpoint_000010/
+<attempt's folder>/checkpoints/000010/
 trial.json     alg, env, config, timesteps, time, iteration and the last episodes
 algorithm/     written by RLlib
+
+The folder is one of `trial/checkpoints`, as a script's. Until 2026 it was called checkpoint_000010,
+and was in the attempt's folder itself: such a one is read, too.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -19,12 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from tune_tasks.errors import UsageError
-from tune_tasks.model.files import write_aside
 from tune_tasks.rllib.results import RecentEpisodes
-from tune_tasks.trial.reports import Earlier
+from tune_tasks.trial.report_rows import Earlier
 
 _TRIAL = "trial.json"
 _ALGORITHM = "algorithm"
+_NAME = re.compile(r"(checkpoint_)?\d{6,}(_\d+)?")
+"""The folder of a checkpoint, as it is called today and as it was."""
 _MOST_ENTRIES = 10_000
 """Files and folders that a search for the checkpoint that was meant looks at."""
 
@@ -81,28 +85,17 @@ def algorithm_folder(checkpoint: Path) -> Path:
     return checkpoint / _ALGORITHM
 
 
-def write(folder: Path, checkpoint: Checkpoint, save: Callable[[str], object]) -> Path:
-    """Write a checkpoint into the attempt's folder, aside first.
-
-    So a process that is killed leaves no half of one.
+def write(folder: Path, checkpoint: Checkpoint, save: Callable[[str], object]) -> None:
+    """Write the files of a checkpoint.
 
     Args:
-        folder: The attempt's.
+        folder: The checkpoint's.
         checkpoint: What the checkpoint says.
         save: Writes RLlib's files into the folder that it is given.
     """
-    final = folder / f"checkpoint_{checkpoint.earlier.training_iteration:06d}"
-    aside = folder / f".{final.name}.{os.getpid()}"
-    aside.mkdir(parents=True)
-    try:
-        save(str(algorithm_folder(aside)))
-        text = json.dumps(asdict(checkpoint), indent=2, default=repr)
-        write_aside(aside / _TRIAL, f"{text}\n")
-        shutil.rmtree(final, ignore_errors=True)
-        aside.rename(final)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return final
+    save(str(algorithm_folder(folder)))
+    text = json.dumps(asdict(checkpoint), indent=2, default=repr)
+    (folder / _TRIAL).write_text(f"{text}\n", encoding="utf-8")
 
 
 def _no_checkpoint(folder: Path) -> str:
@@ -129,7 +122,7 @@ def _checkpoints_below(folder: Path) -> list[Path]:
             if not entry.is_dir(follow_symlinks=False):
                 continue
             path = Path(entry.path)
-            if entry.name.startswith("checkpoint_") and (path / _TRIAL).is_file():
+            if _NAME.fullmatch(entry.name) and (path / _TRIAL).is_file():
                 found.append(path)
             else:
                 pending.append(path)

@@ -23,8 +23,9 @@ from tune_tasks.rllib.config.catalog import algorithm_named
 from tune_tasks.rllib.placing import place
 from tune_tasks.rllib.quiet import quiet
 from tune_tasks.rllib.results import RecentEpisodes, training_result
+from tune_tasks.trial.report_rows import Earlier
 from tune_tasks.trial.reporter import StatusReporter, reports_of
-from tune_tasks.trial.reports import Earlier, TrialReports
+from tune_tasks.trial.reports import TrialReports
 from tune_tasks.trial.trainable import Trainable, TrainFunction
 
 if TYPE_CHECKING:
@@ -81,14 +82,16 @@ class RLlibTrainable(Trainable):
     def _train(self, config: dict[str, Any], reporter: StatusReporter) -> None:
         reports = reports_of(reporter)
         reports.prepare()
-        earlier = Earlier()
+        # The trial's own checkpoint, if this is not its first attempt, goes before another's.
+        folder = reporter.restore() or self.restore
+        earlier: Earlier | None = None
         episodes = RecentEpisodes()
         restore: Path | None = None
-        if self.restore:
-            checkpoint = Checkpoint.read(self.restore)
+        if folder:
+            checkpoint = Checkpoint.read(folder)
             earlier = checkpoint.earlier
             episodes = checkpoint.recent_episodes()
-            restore = checkpoints.algorithm_folder(self.restore)
+            restore = checkpoints.algorithm_folder(folder)
         with tempfile.TemporaryDirectory(prefix="tune-tasks-errors-") as errors:
             settings = self._settings(config, reports.seed, errors)
             _try_environment(settings)
@@ -225,13 +228,14 @@ class _Training:
         self._saved = 0
 
     def run(self) -> None:
-        """Train until a report raises TrialStopped; a checkpoint at the end is written then."""
+        """Train until TrialStopped is raised; a checkpoint at the end is written then."""
         every = self._trainable.checkpoint_freq
         at_end = bool(every) or self._trainable.checkpoint_at_end
         try:
             while True:
                 self._iterate()
-                if every and self._iteration % every == 0:
+                is_due = bool(every) and self._iteration % every == 0
+                if is_due or self._reports.checkpoints.is_wanted():
                     self._save()
         finally:
             if at_end and self._reports.stop and self._iteration != self._saved:
@@ -271,6 +275,6 @@ class _Training:
             list(self._episodes.recent),
             self._episodes.total,
         )
-        folder = checkpoints.write(self._reports.logdir, checkpoint, self._algorithm.save_to_path)
-        self._saved = earlier.training_iteration
-        print(f"checkpoint: {folder}")
+        with self._reports.checkpoints.write() as folder:
+            checkpoints.write(folder, checkpoint, self._algorithm.save_to_path)
+            self._saved = earlier.training_iteration

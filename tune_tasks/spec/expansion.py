@@ -59,6 +59,7 @@ class Expansion(Sequence[Trial]):
         self.indices = self._arrangement.indices
         self._resources = spec.resources.resources()
         self._stop = spec.criteria()
+        self._checkpoint = spec.checkpoint_rules()
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -110,6 +111,7 @@ class Expansion(Sequence[Trial]):
             max_failures=self._spec.max_failures,
             stop_grace_s=self._spec.stop_grace_s,
             isolate=self._spec.isolate,
+            checkpoint=self._checkpoint,
         )
 
     def seed_of(self, index: int) -> int:

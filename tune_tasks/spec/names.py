@@ -258,8 +258,8 @@ EXPERIMENT_IGNORED: Mapping[str, str] = {
     "pass_criteria": "it is for RLlib's own tests; `stop` ends a trial",
     "frameworks": "belonged to TensorFlow; the networks run on PyTorch now",
     "local_dir": "the command line says where files go: `--local-dir`",
-    "keep_checkpoints_num": "all checkpoints are kept",
-    "checkpoint_score_attr": "all checkpoints are kept",
+    "keep_checkpoints_num": "`checkpoint: {keep: …}` says how many are kept",
+    "checkpoint_score_attr": "the best checkpoint by `metric` is kept as well",
     **dict.fromkeys(("upload_dir", "sync_function", "sync_to_cloud", "sync_to_driver"), _NO_SYNC),
     **dict.fromkeys(("loggers", "export_formats"), _TRACKED),
 }

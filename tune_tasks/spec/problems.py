@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from tune_tasks.errors import Location, SpecError, did_you_mean
 from tune_tasks.model.paths import NodePath, dotted
 from tune_tasks.model.text import not_replaced
+from tune_tasks.spec.checkpoint import CheckpointSpec
 from tune_tasks.spec.resources import ResourcesSpec
 from tune_tasks.spec.retry import RetryResourcesSpec, RetrySpec
 from tune_tasks.spec.schema import ExperimentSpec
@@ -25,6 +26,7 @@ _WORDS = {
     " or instance of ResourcesSpec": "",
     " or instance of RetrySpec": "",
     " or instance of RetryResourcesSpec": "",
+    " or instance of CheckpointSpec": "",
 }
 """pydantic's words, and ours; replaced in this order."""
 
@@ -89,9 +91,11 @@ def _unknown_key(path: NodePath) -> str:
 
 
 def _model_at(path: NodePath) -> type[BaseModel]:
-    """What has an unknown key: an experiment, its resources, or a rule of its `retry`."""
+    """What has an unknown key: an experiment, a part of it, or a rule of its `retry`."""
     if len(path) == 2:
         return ExperimentSpec
+    if path[1] == "checkpoint":
+        return CheckpointSpec
     if path[1] == "retry":
         return RetrySpec if len(path) == 4 else RetryResourcesSpec
     return ResourcesSpec

@@ -10,8 +10,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from tune_tasks.model.checkpoint import CheckpointRules
+from tune_tasks.model.objective import Objective
 from tune_tasks.model.stopping import Criterion, parse_criterion
 from tune_tasks.model.timeouts import STOP_GRACE_S
+from tune_tasks.spec.checkpoint import CheckpointSpec
 from tune_tasks.spec.resources import ResourcesSpec
 from tune_tasks.spec.retry import RetryRule, RetrySpec
 
@@ -20,6 +23,7 @@ MAX_TRIALS = 1_000_000
 
 SCRIPT = "script"
 """The `alg` of an experiment whose trials run a script, and not an algorithm of RLlib's."""
+_KEPT_CHECKPOINTS = 2
 TEMPLATES = ("_", "x-", ".")
 """The beginnings of the keys at the top that are templates.
 
@@ -88,6 +92,10 @@ class ExperimentSpec(BaseModel):
             " killed."
         ),
     )
+    checkpoint: CheckpointSpec = Field(
+        default_factory=CheckpointSpec,
+        description="When a trial writes checkpoints, and which of them are kept.",
+    )
     checkpoint_freq: int = Field(
         0,
         ge=0,
@@ -121,6 +129,15 @@ class ExperimentSpec(BaseModel):
                 "mode", "mode without metric: name the metric that 'best' goes by", {"at": "mode"}
             )
         return self
+
+    def checkpoint_rules(self) -> CheckpointRules:
+        """When a trial's checkpoints are due, and which of them are kept."""
+        given = self.checkpoint
+        keep = given.keep
+        if keep is None and not self.checkpoint_freq and not self.checkpoint_at_end:
+            keep = _KEPT_CHECKPOINTS
+        objective = Objective.of_spec(self.metric, self.mode)
+        return CheckpointRules(given.every_s, keep, given.keep_best, given.log, objective)
 
     def criteria(self) -> tuple[Criterion, ...]:
         """The stop criteria in the file's order."""

@@ -12,6 +12,7 @@ from prefect_ray.context import remote_options
 
 from tune_tasks.cluster.placement import placed_options, release, reserve
 from tune_tasks.cluster.placement import remote_options as options_of
+from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.trial import Stop, Trial, attempt_name
 from tune_tasks.recording.client import RecorderClient
@@ -52,11 +53,19 @@ class Attempts:
         self._recorder = recorder
         self._by_reference: dict[Any, tuple[Trial, Attempt]] = {}
 
-    def start(self, trial: Trial, number: int) -> Attempt:
-        """Submit an attempt of a trial; Ray starts it when it has room."""
+    def start(self, trial: Trial, number: int, checkpoint: CheckpointRef | None) -> Attempt:
+        """Submit an attempt of a trial; Ray starts it when it has room.
+
+        Args:
+            trial: The trial.
+            number: The attempt's.
+            checkpoint: What it goes on from; None to begin anew.
+        """
         paths = AttemptPaths.of(self._info.experiments[trial.experiment].folder, trial, number)
         launch = self._launches[trial.experiment]
-        assignment = Assignment(trial, number, launch.trainable, paths.folder, self._info.cwd)
+        assignment = Assignment(
+            trial, number, launch.trainable, paths.folder, self._info.cwd, checkpoint
+        )
         placement = reserve(trial.bundles) if trial.bundles else None
         options = options_of(trial.resources, isolate=trial.isolate)
         if placement:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.stopping import time_is_up, time_limit
 from tune_tasks.model.timeouts import SILENCE_S
 from tune_tasks.model.trial import NOT_TRIED_AGAIN, EndedBy, Outcome, Stop, Trial, shown_name
@@ -26,6 +27,7 @@ from tune_tasks.spec.retry import RetryRule
 from tune_tasks.sweep.events import (
     Announced,
     AttemptEnded,
+    CheckpointKept,
     Disk,
     DiskChanged,
     EndDecided,
@@ -61,7 +63,9 @@ LOOKAHEAD = 2
 """Attempts that wait in Ray beyond the cluster's room, so that no CPU waits for the driver."""
 _PAUSED = Stop(EndedBy.CANCELLED, "the run was paused before it began")
 
-AttemptEvent = Announced | TrainingBegan | Reported | EndDecided | AttemptEnded | StartFailed
+AttemptEvent = (
+    Announced | TrainingBegan | Reported | CheckpointKept | EndDecided | AttemptEnded | StartFailed
+)
 T = TypeVar("T")
 
 
@@ -146,6 +150,7 @@ class Core:
         self._active: dict[str, _Active] = {}
         self._running: Counter[str] = Counter()
         self._attempts: dict[str, int] = {}
+        self._checkpoints: dict[str, CheckpointRef] = {}
         self._ended: dict[str, Outcome] = {}
         self._room = 0
         self._pause = Pause.OFF
@@ -176,6 +181,10 @@ class Core:
     def outcome(self, key: str) -> Outcome | None:
         """How a trial has ended; None if it is pending or runs."""
         return self._ended.get(key)
+
+    def checkpoint(self, key: str) -> CheckpointRef | None:
+        """A trial's latest checkpoint; None if it has none."""
+        return self._checkpoints.get(key)
 
     def unfinished(self) -> int:
         """How many trials a later driver would have to run."""
@@ -254,6 +263,7 @@ class Core:
             case TakenOver():
                 self._take_over(event)
             case ResultsLost():
+                self._checkpoints.pop(event.trial, None)
                 self._run_again([key for key in (event.trial,) if key in self._ended])
             case SweepBegan():
                 self._begin(event)
@@ -279,6 +289,8 @@ class Core:
                 active.announced = True
             case TrainingBegan():
                 active.began_at = event.at
+            case CheckpointKept():
+                self._keep_in_mind(event)
             case EndDecided():
                 active.end = (event.stop, event.at)
             case Reported():
@@ -395,11 +407,22 @@ class Core:
         self._pending.take(trial)
         attempt = self._attempts.get(trial.key, 0) + 1
         key = trial.key
-        self._active[key] = _Active(self._retries.as_given(trial), attempt)
+        checkpoint = self._checkpoints.get(key)
+        # The reports up to there were heard of: the scheduler is not told of them again.
+        reports = checkpoint.reports if checkpoint else 0
+        self._active[key] = _Active(self._retries.as_given(trial), attempt, reports=reports)
         self._running[trial.experiment] += 1
-        return StartAttempt(key, attempt, self._retries.resources(key))
+        return StartAttempt(key, attempt, self._retries.resources(key), checkpoint)
 
     # ── Attempts ─────
+
+    def _keep_in_mind(self, event: CheckpointKept) -> None:
+        """Have the trial's next attempt go on from a checkpoint, unless a later one is known."""
+        known = self._checkpoints.get(event.trial)
+        is_older = known and known.attempt == event.attempt and known.number > event.number
+        if not is_older:
+            kept = CheckpointRef(event.attempt, event.number, event.reports)
+            self._checkpoints[event.trial] = kept
 
     def _report(self, active: _Active, event: Reported) -> list[Instruction]:
         if event.reports <= active.reports:

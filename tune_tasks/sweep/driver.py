@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tune_tasks.cluster.nodes import Cluster
+from tune_tasks.model.checkpoint_folder import latest_of
 from tune_tasks.model.result_file import read_progress
 from tune_tasks.model.trial import (
     NOT_TRIED_AGAIN,
@@ -29,6 +30,7 @@ from tune_tasks.sweep.closing import Closing, Views
 from tune_tasks.sweep.core import Core
 from tune_tasks.sweep.events import (
     AttemptEnded,
+    CheckpointKept,
     Disk,
     DiskChanged,
     Event,
@@ -181,6 +183,7 @@ class Sweep:
         for key, _ in reversed(self._core.running):
             record = self._records.of(self._core.trial(key))
             assert record.attempt is not None
+            self._tell_of_checkpoint(record, record.attempt)
             self._tell(end_of_orphan(record.trial, record.attempt, self._now()))
         for record in self._records.begun():
             if self._core.outcome(record.trial.key) and not has_its_reports(record):
@@ -281,7 +284,7 @@ class Sweep:
         if self._core.stop_reason is not None:  # since the core has wanted it
             self._tell(StartFailed(self._now(), wish.trial, wish.attempt))
             return
-        attempt = self._attempts.start(trial, wish.attempt)
+        attempt = self._attempts.start(trial, wish.attempt, wish.checkpoint)
         self._records.of(trial).begin(attempt, wish.resources)
 
     def _attempt_of(self, key: str) -> Attempt:
@@ -304,6 +307,7 @@ class Sweep:
         else:
             self._watches.space.found_room(time.monotonic() - attempt.submitted_at)
             self._tell_the_last_report(record, attempt)
+            self._tell_of_checkpoint(record, attempt)
         self._tell(AttemptEnded(self._now(), record.trial.key, attempt.number, outcome))
 
     def _tell_the_last_report(self, record: TrialRecord, attempt: Attempt) -> None:
@@ -315,6 +319,13 @@ class Sweep:
             key = record.trial.key
             number = attempt.number
             self._tell(Reported(self._now(), key, number, progress.reports, progress.last))
+
+    def _tell_of_checkpoint(self, record: TrialRecord, attempt: Attempt) -> None:
+        """Tell of the attempt's latest checkpoint: its process may have died before it could."""
+        key = record.trial.key
+        kept = latest_of(attempt.paths, attempt.number)
+        if kept and kept != self._core.checkpoint(key):
+            self._tell(CheckpointKept(self._now(), key, kept.attempt, kept.number, kept.reports))
 
     def _keep(self, wish: KeepEnd) -> None:
         trial = self._core.trial(wish.trial)

@@ -105,6 +105,23 @@ class Reported:
 
 
 @dataclass(frozen=True)
+class CheckpointKept:
+    """A checkpoint of an attempt is on the disk.
+
+    Attributes:
+        number: `training_iteration` of the report that it belongs to.
+        reports: How many reports the trial had then.
+    """
+
+    at: float
+    trial: str
+    attempt: int
+    number: int
+    reports: int
+    kind: Literal["checkpoint kept"] = "checkpoint kept"
+
+
+@dataclass(frozen=True)
 class EndDecided:
     """An attempt's own process has decided at `at` that it is to end, as its criteria ask for."""
 
@@ -197,6 +214,7 @@ Event = (
     | Announced
     | TrainingBegan
     | Reported
+    | CheckpointKept
     | EndDecided
     | AttemptEnded
     | StartFailed

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
+from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.trial import Outcome, Resources, Stop
 from tune_tasks.sweep.retries import Verdict
 
@@ -18,11 +19,13 @@ class StartAttempt:
 
     Attributes:
         resources: What it gets, if a rule of `retry` has changed that; None: what the plan says.
+        checkpoint: The trial's latest, to go on from; None to begin anew.
     """
 
     trial: str
     attempt: int
     resources: Resources | None = None
+    checkpoint: CheckpointRef | None = None
     kind: Literal["start attempt"] = "start attempt"
 
 

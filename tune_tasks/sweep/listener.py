@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.checkpoint_folder import restored_from
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import read_progress
 from tune_tasks.model.trial import Trial
@@ -98,7 +99,13 @@ class Listener:
     def _restore_from_files(self, trial: Trial, number: int, paths: AttemptPaths) -> None:
         progress = read_progress(paths.results)
         outcome = paths.read_outcome() or lost(progress.reports)
-        info = AttemptInfo(trial, number, paths.folder, started_at=paths.folder.stat().st_mtime)
+        info = AttemptInfo(
+            trial,
+            number,
+            paths.folder,
+            started_at=paths.folder.stat().st_mtime,
+            restored_from=restored_from(paths),
+        )
         self._recorder.restore(info, progress, outcome)
 
     def _take_in(self, statuses: Iterable[AttemptStatus]) -> None:

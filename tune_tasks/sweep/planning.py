@@ -291,7 +291,10 @@ def _script(part: Part, callables: Mapping[str, TrainFunction]) -> Trainable:
     """Return what a script's experiment calls: the function that was given, or the script's."""
     for key in _ONLY_RLLIB:
         if getattr(part.experiment, key):
-            message = f"{key}: only RLlib's algorithms have checkpoints; a script writes its own"
+            message = (
+                f"{key}: it is for RLlib's algorithms; a script writes its own checkpoints, see"
+                " `checkpoint`"
+            )
             raise SpecError(message, part.at((key,), key=True))
     if part.name in callables:
         return CallableTrainable(callables[part.name])

@@ -9,7 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 from tune_tasks.model.timeouts import ASK_S, DRIVER_CALL_S, SILENCE_S
 from tune_tasks.recording.client import RecorderAwayError, RecorderClient
 from tune_tasks.recording.protocol import AttemptStatus, Changes
-from tune_tasks.sweep.events import Announced, EndDecided, Reported, TrainingBegan
+from tune_tasks.sweep.events import (
+    Announced,
+    CheckpointKept,
+    EndDecided,
+    Reported,
+    TrainingBegan,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +113,7 @@ class RecorderPoller:
         return changes.statuses
 
 
-AttemptEvent = Announced | TrainingBegan | EndDecided | Reported
+AttemptEvent = Announced | TrainingBegan | EndDecided | Reported | CheckpointKept
 
 
 def events_of(
@@ -134,6 +140,9 @@ def events_of(
     seen = before.progress.reports if before else 0
     if progress.last is not None and progress.reports > seen:
         yield Reported(now, trial, attempt, progress.reports, progress.last)
+    kept = status.checkpoint
+    if kept and (before is None or before.checkpoint != kept):
+        yield CheckpointKept(now, trial, attempt, kept.number, kept.reports)
 
 
 def _knew_less(before: AttemptStatus, status: AttemptStatus) -> bool:

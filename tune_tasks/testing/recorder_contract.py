@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.checkpoint import KeptCheckpoint
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import Progress
 from tune_tasks.model.trial import EndedBy, Stop, TrialState
@@ -109,15 +110,17 @@ class RecorderContract(ABC):
         assert status.opened_at is not None
 
     def test_heartbeats_reach_the_driver(self, recorder: RecorderClient, info: AttemptInfo) -> None:
-        """With the progress, the begin of `train()`, and the decision to end."""
+        """With the progress, the begin of `train()`, the last checkpoint, the decision to end."""
         recorder.open(info)
         heartbeat = _heartbeat(info, began_s=5.0, stop=_STOP, unseen_metrics=("mean_loss",))
+        heartbeat = replace(heartbeat, checkpoint=KeptCheckpoint(1, 1))
         reply = recorder.update(info.key, heartbeat)
         assert reply is not None
         assert (reply.known, reply.received) == (True, heartbeat.progress.size)
         status = self.status(recorder, info)
         assert status.progress == heartbeat.progress
         assert (status.stop, status.unseen_metrics) == (_STOP, ("mean_loss",))
+        assert status.checkpoint == KeptCheckpoint(1, 1)
         assert status.began_at == pytest.approx(status.heard_at - 5.0)
         since = status.stop_since
         recorder.update(info.key, heartbeat)

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 from tune_tasks.errors import TrainableError, TrialStopped, TuneError
+from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.failure import Failure, FailureCause
 from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, TrialState
 from tune_tasks.trial.forking import children_as_outside, children_end_here
@@ -53,6 +54,7 @@ class Assignment:
         trainable: Gives the function to call.
         folder: The attempt's folder.
         cwd: The driver's working directory; user code runs there if this machine has it.
+        checkpoint: The latest checkpoint of the trial, to go on from; None if it has none.
     """
 
     trial: Trial
@@ -60,6 +62,7 @@ class Assignment:
     trainable: Trainable
     folder: Path
     cwd: Path
+    checkpoint: CheckpointRef | None = None
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,7 @@ def _load_and_call(
         # Again, because the script's top has drawn numbers: train() begins with the trial's seed.
         seed_everything(trial.seed)
         reports.begin()
-        with interrupter.armed(reports.interruption), children_end_here(user_traceback):
+        with interrupter.armed(reports.decision.interruption), children_end_here(user_traceback):
             if reports.stop is None:
                 _check_result(train(trial.config, StatusReporter(reports)))
 

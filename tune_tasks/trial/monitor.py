@@ -8,6 +8,9 @@ Four steps end an attempt. Each is taken only if the step before has not ended i
 3. After `stop_grace_s` the monitor writes the outcome, tells the recorder, and ends the process.
 4. If a C call holds the GIL, the monitor cannot run. The driver hears nothing of the attempt any
    more, and has Ray end the process (`sweep/core.py`).
+
+A trial that is about to write a checkpoint is not signalled before it has written it, for a part of
+its grace (`stop_decision.py`).
 """
 
 from __future__ import annotations
@@ -32,6 +35,12 @@ LOADING_S = 60.0
 
 The limit counts from the start of `train()`.
 """
+
+
+_TO_BEGIN_SAVING = 0.5
+"""The part of its grace in which a trial is to begin a checkpoint that it asks for."""
+_TO_SAVE = 0.75
+"""The part of its grace in which it is to have written one. The rest is for its clean-up."""
 
 
 class Monitor:
@@ -138,9 +147,21 @@ class Monitor:
         stop = self._reports.stop or wanted or self._time_is_up()
         if stop is None:
             return
+        since = self._clock()
+        self._let_it_save(stop, since)
         self._reports.request_stop(stop)
         # A report may just have given another reason, and the first one stays.
-        self._end(self._reports.stop or stop)
+        self._end(self._reports.stop or stop, since)
+
+    def _let_it_save(self, stop: Stop, since: float) -> None:
+        """Wait for the checkpoint that the trial writes before it ends."""
+        decision = self._reports.decision
+        while self._outcome is None and decision.postpones(stop):
+            part = _TO_SAVE if decision.is_saving else _TO_BEGIN_SAVING
+            left_s = since + part * self._info.trial.stop_grace_s - self._clock()
+            if left_s <= 0:
+                return
+            self._heartbeat(min(HEARTBEAT_S, left_s))
 
     def _time_is_up(self) -> Stop | None:
         if self._limit_s is None:
@@ -159,9 +180,9 @@ class Monitor:
         reason = f"{time_is_up(limit_s, loading_s)}, before train() began"
         return Stop(EndedBy.CRITERION, reason)
 
-    def _end(self, stop: Stop) -> None:
-        """Take the second step, and after `stop_grace_s` the third."""
-        deadline = self._clock() + self._info.trial.stop_grace_s
+    def _end(self, stop: Stop, since: float) -> None:
+        """Take the second step, and the third `stop_grace_s` after the trial was to end."""
+        deadline = since + self._info.trial.stop_grace_s
         self._interrupt_user_code()
         while self._outcome is None:
             left_s = deadline - self._clock()
@@ -174,7 +195,7 @@ class Monitor:
     def _interrupt_user_code(self) -> None:
         # If report() has raised in the main thread, user code is cleaning up there already: a
         # signal would break into that.
-        if self._outcome is None and not self._reports.raised_in_main:
+        if self._outcome is None and not self._reports.decision.raised_in_main:
             self._interrupt()
 
     def _end_process(self, stop: Stop) -> None:

@@ -133,4 +133,5 @@ def _heartbeat(reports: TrialReports) -> Heartbeat:
         unseen_metrics=tuple(sorted(reports.unseen_metrics)),
         began_s=reports.train_time_s(),
         stop=reports.stop,
+        checkpoint=reports.checkpoints.last,
     )

@@ -5,7 +5,8 @@ It shows users what they need. What the trial's process does with a report is in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,8 +33,56 @@ class StatusReporter:
 
     @property
     def logdir(self) -> Path:
-        """The folder of this attempt's files; a script may keep checkpoints and the like there."""
+        """The folder of this attempt's files; a script may keep files of its own there."""
         return self._reports.logdir
+
+    def restore(self) -> Path | None:
+        """Return the folder of the checkpoint that this attempt goes on from.
+
+        Its files were compared with their checksums. `training_iteration`, `time_total_s` and
+        `timesteps_this_iter` go on from the checkpoint's report by themselves.
+
+        Returns:
+            None if the trial begins anew. Otherwise a folder to read from, which stays as long as
+            the attempt runs.
+        """
+        restored = self._reports.checkpoints.restored
+        return restored.path if restored else None
+
+    @property
+    def wants_checkpoint(self) -> bool:
+        """Whether the script is to write a checkpoint now.
+
+        It is if one is due by the spec's `checkpoint: {every_s: …}`, and if the sweep wants the
+        trial to end and there is time for one. It is not if nothing was reported since the last
+        one. A script that asks is given half of `stop_grace_s` to come to its next report when the
+        sweep is stopped; that report is kept, and raises nothing.
+
+        Raises:
+            ReportError: If the caller is in another process than the trial's.
+        """
+        return self._reports.checkpoints.is_wanted()
+
+    @contextlib.contextmanager
+    def checkpoint(self) -> Iterator[Path]:
+        """Write a checkpoint: `with status_reporter.checkpoint() as folder:`.
+
+        It belongs to the last report before it. It is on the disk, whole, when the block ends; if
+        the block raises or the process dies, it is not there at all. A script may write one at any
+        time, also while it cleans up after a `TrialStopped`.
+
+        Yields:
+            An empty folder for the script's files.
+
+        Raises:
+            ReportError: If the caller is in another process than the trial's, or within the block
+                of another checkpoint.
+            TrialStopped: At the end of the block, if the trial is to end since the block began; the
+                checkpoint is kept. At its beginning, if `train()` has returned.
+            OSError: If the checkpoint cannot be written to the disk.
+        """
+        with self._reports.checkpoints.write() as folder:
+            yield folder
 
     def report(self, result: TrainingResult) -> None:
         """Report training status.

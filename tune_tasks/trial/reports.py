@@ -6,38 +6,23 @@ RLlib's trainable use the whole.
 
 from __future__ import annotations
 
-import json
 import os
-import socket
-import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from tune_tasks.errors import ReportError, TrialStopped
-from tune_tasks.model.masking import masked
+from tune_tasks.model.checkpoint_manifest import Manifest
+from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import Progress, ResultFile
 from tune_tasks.model.stopping import first_met
 from tune_tasks.model.trial import EndedBy, Stop, Trial
 from tune_tasks.result import TrainingResult, metric, non_finite_metrics
-from tune_tasks.trial.report_values import checked_fields, encoded
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """The last report of the trial that a checkpoint is from. The counts go on from there.
-
-    Attributes:
-        timesteps_total: Of that report.
-        time_total_s: Of that report.
-        training_iteration: Of that report.
-    """
-
-    timesteps_total: int = 0
-    time_total_s: float = 0.0
-    training_iteration: int = 0
+from tune_tasks.trial.checkpoints import TrialCheckpoints
+from tune_tasks.trial.report_rows import Earlier, ReportRows
+from tune_tasks.trial.restoring import Restored
+from tune_tasks.trial.stop_decision import StopDecision
 
 
 class TrialReports:
@@ -51,6 +36,7 @@ class TrialReports:
         trial: The trial.
         results: Its `result.json`.
         experiment_id: Identifies the attempt in every report.
+        restored: The checkpoint that the attempt goes on from, whose reports the file begins with.
         clock: Seconds on a clock that never jumps.
         wall_clock: Seconds since the epoch.
 
@@ -58,8 +44,8 @@ class TrialReports:
         seed: The trial's.
         logdir: The attempt's folder.
         progress: What has been reported so far.
-        stop: The decision to end the trial, once it is made. It is never taken back.
-        raised_in_main: True once a report in the main thread has raised TrialStopped.
+        decision: Whether the trial is to end.
+        checkpoints: The attempt's.
         unseen_metrics: The metrics of stop criteria that no report has had so far.
     """
 
@@ -68,61 +54,57 @@ class TrialReports:
         trial: Trial,
         results: Path,
         experiment_id: str,
+        restored: Restored | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.seed = trial.seed
         self.logdir = results.parent
-        self.progress = Progress()
-        self.stop: Stop | None = None
-        self.raised_in_main = False
+        self.progress = _progress_at(restored)
+        self.decision = StopDecision()
         self.unseen_metrics = {criterion.metric for criterion in trial.stop}
         self._criteria = trial.stop
         self._clock = clock
         self._wall_clock = wall_clock
-        self._file = ResultFile(results)
+        self._file = ResultFile(results, self.progress.size)
         self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._on_change: Callable[[], None] = lambda: None
         self._has_begun = False
-        self._started_at = clock()
-        self._last_report_at = self._started_at
-        self._earlier = Earlier()
-        self._last_timesteps = 0
-        self._date = _Date()
-        self._constant = {
-            "experiment_id": experiment_id,
-            "pid": self._pid,
-            "hostname": socket.gethostname(),
-        }
-        self._tail = _config_as_tail(trial.config)
+        self._earlier = Earlier.of(restored)
+        self._earlier_reports = self.progress.reports
+        self._rows = ReportRows(trial.config, experiment_id, self._earlier, clock, wall_clock)
+        folder = AttemptPaths(self.logdir).checkpoints
+        self.checkpoints = TrialCheckpoints(self, folder, trial.checkpoint, restored, clock=clock)
+        self._note_metrics(self.progress.last or {})
+
+    @property
+    def stop(self) -> Stop | None:
+        """The decision to end the trial, once it is in effect. It is never taken back."""
+        return self.decision.stop
 
     def add(self, result: TrainingResult) -> None:
         """Check, complete and keep a report; see `StatusReporter.report`."""
-        self._expect_own_process()
+        self.expect_own_process("report() was called")
         if not isinstance(result, TrainingResult):
             raise ReportError(f"report() expects a TrainingResult, got {type(result).__name__}")
-        with self._lock:
-            if self.stop:
-                self._raise(self.stop)
-            row = self._completed(result)
-            self._file.append(encoded(row) + self._tail)
-            self._note(row)
-            stop = self.stop = self._decided(row)
-            is_first = self.progress.reports == 1
-        if is_first or stop:
-            self._on_change()
-        if stop:
-            self._raise(stop)
+        decision = self.decision
+        with decision.lock:
+            decision.before_report()
+            if decision.stop is None:
+                self._keep(result)
+            is_first = self.progress.reports == self._earlier_reports + 1
+            is_to_end = decision.stop is not None
+        if is_first or is_to_end:
+            decision.on_change()
+        if is_to_end:
+            raise decision.raised()
 
     def request_stop(self, stop: Stop) -> None:
         """End the trial for a reason that no report can tell.
 
         Every later report raises TrialStopped. The first reason stays.
         """
-        with self._lock:
-            self.stop = self.stop or stop
+        self.decision.request(stop)
 
     def raise_if_stopped(self) -> None:
         """Raise TrialStopped if the trial is to end."""
@@ -130,24 +112,21 @@ class TrialReports:
             raise TrialStopped(self.stop.reason)
 
     def on_change(self, listener: Callable[[], None]) -> None:
-        """Have `listener` called after the first report and after the one that ends the trial."""
-        self._on_change = listener
+        """Have `listener` called after the first report, after each checkpoint, and at the end."""
+        self.decision.on_change = listener
 
     def train_time_s(self) -> float | None:
         """Seconds since `train()` began; None before."""
-        return self._clock() - self._started_at if self._has_begun else None
+        return self._clock() - self._rows.started_at if self._has_begun else None
 
-    def begin(self, earlier: Earlier = Earlier()) -> None:
+    def begin(self, earlier: Earlier | None = None) -> None:
         """Start the clock: `train()` begins now.
 
         Args:
-            earlier: Where the trial's checkpoint had come to; its counts go on from there.
+            earlier: Where a checkpoint of another trial had come to; the counts go on from there.
         """
-        now = self._clock()
-        self._last_report_at = now
-        self._last_timesteps = earlier.timesteps_total
-        self._earlier = earlier
-        self._started_at = now - earlier.time_total_s
+        self._rows.begin(earlier or self._earlier)
+        self.checkpoints.begin()
         # Last, because the monitor's thread takes it for the sign that the start is right: with
         # the start of loading it would find a trial's time to be up that has just begun.
         self._has_begun = True
@@ -164,26 +143,59 @@ class TrialReports:
         Returns:
             A text that says what has become of the file if its reports are gone; else None.
         """
-        with self._lock:
-            self.stop = self.stop or Stop(EndedBy.RETURNED, "train() has returned")
+        with self.decision.lock:
+            self.decision.close(Stop(EndedBy.RETURNED, "train() has returned"))
             self._file.close()
             return self._file.problem
 
-    def interruption(self) -> str | None:
-        """The reason to interrupt user code in the main thread, or None.
+    def sync(self) -> None:
+        """Have every report on the disk.
 
-        There is none if a report in the main thread has raised: user code is cleaning up then.
+        Raises:
+            TrialStopped: If the attempt is closed.
+            OSError: If that cannot be.
         """
-        if self.stop is None or self.raised_in_main:
-            return None
-        return self.stop.reason
+        with self.decision.while_open():
+            descriptor = self._file.duplicate()
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
-    def _expect_own_process(self) -> None:
+    def manifest(self) -> Manifest:
+        """What a checkpoint belongs to that is written now; its files are filled in later."""
+        with self.decision.lock:
+            latest = self._rows.latest
+            progress = self.progress
+        return Manifest(
+            latest.training_iteration,
+            latest.timesteps_total,
+            latest.time_total_s,
+            progress.reports,
+            progress.size,
+            progress.last,
+            progress.non_finite,
+            self._wall_clock(),
+        )
+
+    def expect_own_process(self, what: str) -> None:
+        """Raise ReportError in a process that user code has forked.
+
+        Args:
+            what: What was done there.
+        """
         # Before the lock is taken: another thread may have held it while this process was forked,
         # and no thread of this process would ever release it.
         if os.getpid() != self._pid:
-            problem = f"report() was called in process {os.getpid()}, a child of"
-            raise ReportError(outside(problem))
+            raise ReportError(outside(f"{what} in process {os.getpid()}, a child of"))
+
+    def _keep(self, result: TrainingResult) -> None:
+        row = self._rows.completed(result)
+        self._file.append(self._rows.line(row))
+        self._note(row)
+        stop = self._decided(row)
+        if stop:
+            self.decision.take_effect(stop)
 
     def _decided(self, row: Mapping[str, Any]) -> Stop | None:
         reason = first_met(self._criteria, row)
@@ -193,31 +205,10 @@ class TrialReports:
             return Stop(EndedBy.DONE, f"done after {row['timesteps_total']} timesteps")
         return None
 
-    def _raise(self, stop: Stop) -> NoReturn:
-        if threading.current_thread() is threading.main_thread():
-            self.raised_in_main = True
-        raise TrialStopped(stop.reason)
-
-    def _completed(self, result: TrainingResult) -> dict[str, Any]:
-        """The report as a dict of plain values, with the fields that are ours to fill in."""
-        row = checked_fields(result)
-        now = self._clock()
-        wall = self._wall_clock()
-        row |= self._constant
-        row["training_iteration"] = self._earlier.training_iteration + self.progress.reports + 1
-        row["timesteps_this_iter"] = row["timesteps_total"] - self._last_timesteps
-        row["time_this_iter_s"] = now - self._last_report_at
-        row["time_total_s"] = now - self._started_at
-        row["date"] = self._date.at(wall)
-        row["timestamp"] = wall
-        self._last_report_at = now
-        return row
-
     def _note(self, row: dict[str, Any]) -> None:
-        self._last_timesteps = row["timesteps_total"]
-        if self.unseen_metrics:
-            seen = {name for name in self.unseen_metrics if metric(row, name) is not None}
-            self.unseen_metrics -= seen
+        self._rows.note(row)
+        self.decision.after_report()
+        self._note_metrics(row)
         before = self.progress
         self.progress = Progress(
             reports=before.reports + 1,
@@ -226,26 +217,17 @@ class TrialReports:
             non_finite=before.non_finite + len(non_finite_metrics(row)),
         )
 
-
-class _Date:
-    """Makes the text of a report's `date`, which is the same for all reports of a second."""
-
-    def __init__(self) -> None:
-        self._second = 0
-        self._text = ""
-
-    def at(self, wall: float) -> str:
-        second = int(wall)
-        if not self._text or self._second != second:
-            self._second = second
-            self._text = time.strftime("%Y-%m-%d_%H-%M-%S", time.localtime(second))
-        return self._text
+    def _note_metrics(self, row: Mapping[str, Any]) -> None:
+        if self.unseen_metrics:
+            seen = {name for name in self.unseen_metrics if metric(row, name) is not None}
+            self.unseen_metrics -= seen
 
 
-def _config_as_tail(config: Mapping[str, Any]) -> bytes:
-    """The end of every line of the file. The config is the same in each, so encode it once."""
-    text = json.dumps(masked(config), default=repr)
-    return f', "config": {text}}}\n'.encode()
+def _progress_at(restored: Restored | None) -> Progress:
+    if restored is None:
+        return Progress()
+    manifest = restored.manifest
+    return Progress(manifest.reports, manifest.size, manifest.report, manifest.non_finite)
 
 
 def outside(problem: str) -> str:

@@ -40,6 +40,7 @@ from tune_tasks.trial.log_capture import LogCapture
 from tune_tasks.trial.monitor import Monitor
 from tune_tasks.trial.recorder_link import RecorderLink
 from tune_tasks.trial.reports import TrialReports
+from tune_tasks.trial.restoring import Restored, restore
 
 
 @task(name="run_trial", task_run_name="{name}", cache_policy=NO_CACHE, retries=0)
@@ -62,11 +63,12 @@ def run_trial(name: str, assignment: Assignment, recorder: RecorderClient) -> St
     with contextlib.ExitStack() as stack:
         try:
             paths.create(assignment.trial.config)
-            reports = TrialReports(assignment.trial, paths.results, uuid.uuid4().hex)
             log = stack.enter_context(LogCapture(paths.log, logger))
+            restored = restore(paths, assignment.attempt, assignment.checkpoint)
+            reports = TrialReports(assignment.trial, paths.results, uuid.uuid4().hex, restored)
         except OSError as exc:
             return unbegun_state(paths, exc)
-        info = _announcement(assignment)
+        info = _announcement(assignment, restored)
         link = RecorderLink(recorder, paths)
         outcome = _run_watched(assignment, info, reports, paths, link, log)
         log.forward(last=True)
@@ -177,7 +179,7 @@ def unbegun_state(paths: AttemptPaths, problem: OSError) -> State[dict[str, Any]
     return Failed(message=outcome.error_summary, data={"unbegun": outcome.to_json()})
 
 
-def _announcement(assignment: Assignment) -> AttemptInfo:
+def _announcement(assignment: Assignment, restored: Restored | None) -> AttemptInfo:
     import ray
 
     context = TaskRunContext.get()
@@ -194,6 +196,7 @@ def _announcement(assignment: Assignment) -> AttemptInfo:
         task_run_id=task_run_id,
         task_run_url=f"{ui}/runs/task-run/{task_run_id}" if ui and task_run_id else "",
         started_at=time.time(),
+        restored_from=restored.ref if restored else None,
     )
 
 

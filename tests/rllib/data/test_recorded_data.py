@@ -29,7 +29,7 @@ from tune_tasks.rllib.config.catalog import ALGORITHMS
 from tune_tasks.rllib.data.recording import write_recording
 from tune_tasks.rllib.evaluate import evaluate
 from tune_tasks.rllib.trainable import built
-from tune_tasks.trial.reports import Earlier
+from tune_tasks.trial.report_rows import Earlier
 
 pytestmark = pytest.mark.rllib
 
@@ -126,7 +126,8 @@ def test_a_checkpoint_is_played_without_its_data(alg, algorithm, tmp_path):
     env = ENVS.get(alg, "CartPole-v1")
     config = {"input_": "gone.parquet", "model": {"fcnet_hiddens": [16]}}
     what = Checkpoint(alg, env, config, Earlier(1, 1.0, 1))
-    folder = write(tmp_path, what, algorithm(alg).save_to_path)
+    folder = tmp_path
+    write(folder, what, algorithm(alg).save_to_path)
     assert [length > 0 for _, length in evaluate(folder, 2, seed=0)] == [True, True]
 
 
@@ -143,7 +144,8 @@ def test_filtered_observations_are_not_recorded(tmp_path):
     what = Checkpoint(
         "PPO", "CartPole-v1", {"observation_filter": "MeanStdFilter"}, Earlier(1, 1.0, 1)
     )
-    folder = write(tmp_path, what, os.mkdir)
+    folder = tmp_path
+    write(folder, what, os.mkdir)
     with pytest.raises(UsageError, match="--record: this policy sees filtered observations"):
         evaluate(folder, 1, record=tmp_path / "x.parquet")
 
@@ -169,7 +171,8 @@ def test_an_environment_that_cannot_be_filmed(algorithm, tmp_path, monkeypatch):
         {"input_": "x", "model": {"fcnet_hiddens": [16]}},
         Earlier(1, 1.0, 1),
     )
-    folder = write(tmp_path, what, algorithm("BC").save_to_path)
+    folder = tmp_path
+    write(folder, what, algorithm("BC").save_to_path)
     assert len(evaluate(folder, 1)) == 1
     with pytest.raises(UsageError, match="--render: unfilmed:Unfilmed takes no `render_mode`"):
         evaluate(folder, 1, render=tmp_path / "x.gif")

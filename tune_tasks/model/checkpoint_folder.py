@@ -1,0 +1,246 @@
+"""The checkpoints of an attempt, as folders in its folder: their names, and which of them are kept.
+
+<attempt's folder>/checkpoints/
+000010/            after the report with training_iteration 10
+000010_2/          another one after the same report
+.000012.….writing  one that is being written, or that a process has left so
+
+What else is there, under other names or without a manifest, is somebody else's and stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tune_tasks.model.checkpoint import CheckpointRef, CheckpointRules
+from tune_tasks.model.checkpoint_manifest import (
+    MANIFEST,
+    CheckpointUnusableError,
+    Manifest,
+    check_sizes,
+    read_manifest,
+)
+from tune_tasks.model.files import AttemptPaths, attempt_folder, write_aside
+from tune_tasks.model.objective import Objective, choose_objective
+
+_NAME = re.compile(r"(\d{6,})(?:_(\d+))?")
+_ASIDE = re.compile(r"\.\d{6,}\.[0-9a-f]{8}\.(writing|removing)")
+
+
+@dataclass(frozen=True)
+class StoredCheckpoint:
+    """A checkpoint on the disk, which may be damaged.
+
+    Attributes:
+        path: Its folder.
+        number: `training_iteration` of the report that it belongs to.
+        again: Which one of that report: 1, 2, …
+    """
+
+    path: Path
+    number: int
+    again: int = 1
+
+    def whole(self) -> Manifest | None:
+        """What it says of itself, if its files are there in their lengths; else None."""
+        try:
+            manifest = read_manifest(self.path)
+            check_sizes(self.path, manifest)
+        except CheckpointUnusableError:
+            return None
+        return manifest
+
+
+def checkpoints_in(folder: Path) -> list[StoredCheckpoint]:
+    """Return the checkpoints in an attempt's folder of checkpoints, the latest first."""
+    found: list[StoredCheckpoint] = []
+    for name in _names_in(folder):
+        match = _NAME.fullmatch(name)
+        if match and (folder / name / MANIFEST).is_file():
+            again = int(match[2] or 1)
+            found.append(StoredCheckpoint(folder / name, int(match[1]), again))
+    return sorted(found, key=lambda stored: (stored.number, stored.again), reverse=True)
+
+
+def checkpoints_of(trial_folder: Path, attempt: int) -> Iterator[tuple[int, StoredCheckpoint]]:
+    """Yield an attempt's checkpoints and those that it has gone on from, the latest first.
+
+    Args:
+        trial_folder: The trial's.
+        attempt: The attempt, 1, 2, …
+
+    Yields:
+        The attempt that has written it, and the checkpoint.
+    """
+    for number in lineage(trial_folder, attempt):
+        folder = AttemptPaths(attempt_folder(trial_folder, number)).checkpoints
+        for stored in checkpoints_in(folder):
+            yield number, stored
+
+
+def lineage(trial_folder: Path, attempt: int) -> Iterator[int]:
+    """Yield an attempt, the one that it has gone on from, the one before that, and so on."""
+    while True:
+        yield attempt
+        before = restored_from(AttemptPaths(attempt_folder(trial_folder, attempt)))
+        if before is None or before.attempt >= attempt:
+            return
+        attempt = before.attempt
+
+
+def restored_from(paths: AttemptPaths) -> CheckpointRef | None:
+    """Return the checkpoint that an attempt has gone on from; None if it began anew."""
+    try:
+        data = json.loads(paths.restored_from.read_text(encoding="utf-8"))
+        return CheckpointRef(int(data["attempt"]), int(data["number"]), int(data["reports"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def note_restored_from(paths: AttemptPaths, ref: CheckpointRef) -> None:
+    """Write down which checkpoint an attempt goes on from.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    text = {"attempt": ref.attempt, "number": ref.number, "reports": ref.reports}
+    write_aside(paths.restored_from, json.dumps(text) + "\n")
+
+
+def latest_of(paths: AttemptPaths, attempt: int) -> CheckpointRef | None:
+    """Return the latest checkpoint of an attempt whose manifest can be read."""
+    for stored in checkpoints_in(paths.checkpoints):
+        with contextlib.suppress(CheckpointUnusableError):
+            manifest = read_manifest(stored.path)
+            return CheckpointRef(attempt, stored.number, manifest.reports)
+    return None
+
+
+def best_of(stored: Iterable[StoredCheckpoint], wanted: Objective | None) -> Path | None:
+    """Return the folder of the one with the best metric, or of the latest if none has a metric.
+
+    Args:
+        stored: Some of a trial's, the latest first.
+        wanted: What 'best' goes by; None for the first of the defaults that was reported.
+    """
+    manifests = _whole(stored)
+    best = _best(manifests, wanted)
+    return best or next(iter(manifests), None)
+
+
+def superfluous(
+    stored: Sequence[StoredCheckpoint], rules: CheckpointRules, spared: Path | None
+) -> list[Path]:
+    """Return the folders of those that need not be kept. A damaged one does not count as kept.
+
+    Args:
+        stored: A trial's, the latest first.
+        rules: Which ones are kept.
+        spared: One that is kept in any case: an attempt has begun from it.
+    """
+    if rules.keep is None:
+        return []
+    manifests = _whole(stored)
+    kept = {spared}
+    if rules.keep_best:
+        kept.add(_best(manifests, rules.objective))
+    gone: list[Path] = []
+    reports: set[int] = set()
+    for each in stored:
+        manifest = manifests.get(each.path)
+        if len(reports) == rules.keep:
+            gone.append(each.path)
+        elif manifest is None:
+            continue  # it stays, because it may be the disk that fails to read it just now
+        elif manifest.reports in reports:
+            gone.append(each.path)
+        else:
+            reports.add(manifest.reports)
+    return [path for path in gone if path not in kept]
+
+
+def new_aside(folder: Path, number: int) -> Path:
+    """Make the folder in which a checkpoint is written, aside.
+
+    Raises:
+        OSError: If it cannot be made.
+    """
+    aside = folder / f".{number:06d}.{secrets.token_hex(4)}.writing"
+    aside.mkdir(parents=True)
+    return aside
+
+
+def put_in_place(aside: Path, folder: Path, number: int) -> Path:
+    """Give a checkpoint that is whole its name; returns its folder.
+
+    Raises:
+        OSError: If it cannot be renamed.
+    """
+    again = 1
+    final = folder / f"{number:06d}"
+    while os.path.lexists(final):
+        again += 1
+        final = folder / f"{number:06d}_{again}"
+    aside.rename(final)
+    return final
+
+
+def remove(path: Path) -> None:
+    """Remove a checkpoint; it has no longer its name once its first file has gone.
+
+    A folder that cannot be removed stays.
+    """
+    number = path.name.partition("_")[0]
+    aside = path.with_name(f".{number}.{secrets.token_hex(4)}.removing")
+    with contextlib.suppress(OSError):
+        path.rename(aside)
+        shutil.rmtree(aside)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a process that has died was just writing, or removing."""
+    for name in _names_in(folder):
+        if _ASIDE.fullmatch(name):
+            shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - the names are what is looked at
+    except OSError:
+        return []
+
+
+def _whole(stored: Iterable[StoredCheckpoint]) -> dict[Path, Manifest]:
+    """The manifests of those that are not damaged, by folder, in the same order."""
+    manifests: dict[Path, Manifest] = {}
+    for each in stored:
+        manifest = each.whole()
+        if manifest:
+            manifests[each.path] = manifest
+    return manifests
+
+
+def _best(manifests: dict[Path, Manifest], wanted: Objective | None) -> Path | None:
+    """The one with the best metric, of equal ones the latest; None if none has the metric."""
+
+    def is_reported(default: Objective) -> bool:
+        return any(default.value(each.report) is not None for each in manifests.values())
+
+    objective = choose_objective(wanted, is_reported)
+    best: Path | None = None
+    best_value: float | None = None
+    for path, manifest in manifests.items():
+        value = objective.value(manifest.report) if objective else None
+        if objective and objective.better(value, best_value):
+            best = path
+            best_value = value
+    return best
