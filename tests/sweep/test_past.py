@@ -2,10 +2,15 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
 from tests.sweep.told import SPEC, Told, cancelled, failed, returned, row
+from tune_tasks.model.checkpoint import CheckpointRef
+from tune_tasks.model.checkpoint_folder import note_restored_from
+from tune_tasks.model.files import AttemptPaths
+from tune_tasks.results.attempts import attempt_lines
 from tune_tasks.results.words import report_lines
 from tune_tasks.sweep.events import ResultsLost, Ticked
 from tune_tasks.sweep.past import past_sweep
@@ -92,6 +97,20 @@ def test_every_attempt_says_why_it_started_and_how_it_ended(told):
     ]
     assert attempts(document, 3) == []
     assert document["state"] == "running"
+
+
+def test_an_attempt_says_which_checkpoint_it_went_on_from(told):
+    told.begin("exp/0", row(1, mean_loss=0.3))
+    told.end("exp/0", failed(1))
+    told.begin("exp/0", row(1, mean_loss=0.3))
+    logdir = trial_of(shown(told), 0)["attempts"][1]["logdir"]
+    note_restored_from(AttemptPaths(Path(logdir)), CheckpointRef(1, 40, 40))
+    first, second = trial_of(shown(told), 0)["attempts"]
+    assert first["checkpoint"] is None
+    assert second["checkpoint"] == {"attempt": 1, "number": 40, "reports": 40}
+    past = past_sweep(told.path)
+    lines = list(attempt_lines(past.summary(), past.attempts_of))
+    assert any(", from checkpoint 40 of attempt 1" in line for line in lines)
 
 
 def test_a_rule_of_retry_says_why_and_what_the_attempt_was_given(tmp_path):

@@ -120,4 +120,4 @@ def _end(attempt: AttemptSummary) -> str:
 
 
 def _checkpoint(checkpoint: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in checkpoint.items())
+    return f"checkpoint {checkpoint['number']} of attempt {checkpoint['attempt']}"

@@ -14,6 +14,7 @@ from typing import Any
 
 from tune_tasks.errors import UsageError
 from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.checkpoint_folder import restored_from
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import Progress, read_progress
 from tune_tasks.model.stopping import Criterion
@@ -256,6 +257,7 @@ class PastSweep:
     def _attempt_summary(self, trial: Trial, attempt: PastAttempt) -> AttemptSummary:
         paths = self._paths(trial, attempt)
         outcome = self._outcome(trial, attempt)
+        checkpoint = restored_from(paths)
         state = TrialState.RUNNING if attempt.announced else TrialState.PENDING
         reports = outcome.reports if outcome else self._read(paths.results).reports
         return AttemptSummary(
@@ -268,7 +270,7 @@ class PastSweep:
             stop_reason=outcome.stop_reason if outcome else None,
             error=outcome.error if outcome else None,
             reports=reports,
-            checkpoint=None,
+            checkpoint=asdict(checkpoint) if checkpoint else None,
             resources=attempt.resources,
             logdir=str(paths.folder),
         )
