@@ -8,7 +8,7 @@ import pytest
 
 from tests.results.samples import ERROR, PENDING, experiment, summary, trial
 from tune_tasks.results.summary import ExperimentSummary, Summary
-from tune_tasks.results.words import report_lines, where_to_look
+from tune_tasks.results.words import how_to_go_on, report_lines, where_to_look
 
 
 def test_the_end_of_a_sweep_in_words():
@@ -90,6 +90,35 @@ def test_files_that_are_gone_and_lines_that_are_not_reports_are_said():
 )
 def test_why_there_is_no_best(trials, metric, why):
     assert f"No best trial: {why}" in report_lines(summary(experiment(*trials, metric=metric)))
+
+
+def test_what_has_ended_early_says_how_to_go_on():
+    left = replace(summary(experiment(trial(0, PENDING))), ended_early="the disk was full")
+    assert list(how_to_go_on(left)) == [
+        "Once that is mended, `tune-tasks run --resume a-sweep` runs those that are left."
+    ]
+    (line,) = how_to_go_on(replace(left, experiments=[experiment(trial(0, ERROR))]))
+    assert "--resume a-sweep --failed` runs the trials that failed again, and those" in line
+    assert not list(how_to_go_on(summary()))
+
+
+def test_trials_that_fail_alike_are_one_line():
+    errors = ["no file /a/1", "no file /b/22", "bad"]
+    trials = [
+        replace(
+            trial(index, ERROR),
+            error=error,
+            stop_reason="error; not tried again: so" if index == 1 else "error",
+        )
+        for index, error in enumerate(errors)
+    ]
+    assert list(report_lines(summary(experiment(*trials))))[2:] == [
+        " - 2 trials:\tERROR, no file /a/1 (trials 0, 1)",
+        "     traceback: /logs/0/error.txt",
+        " - script_2_lr=2:\tERROR, bad",
+        "     traceback: /logs/2/error.txt",
+        "   script_1_lr=1 was not tried again: so",
+    ]
 
 
 def test_a_sweep_ends_with_the_addresses_of_its_views():

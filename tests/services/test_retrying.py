@@ -75,7 +75,7 @@ def test_a_sweep_whose_first_trials_all_fail_alike_stops(sweep, prefect):
     summary = sweep("import no_such_module\ndef train(config, status_reporter): ...", num_trials=50)
     assert summary.ended_early == (
         "the first trials have all failed before any report: ModuleNotFoundError: No module named"
-        " 'no_such_module' (trials 0, 1, 2)"
+        " 'no_such_module' (trials 0, 1, 2); the others run all the same with --keep-going"
     )
     counts = summary.counts()
     assert 3 <= counts[TrialState.ERROR] < 10

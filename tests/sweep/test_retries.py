@@ -19,8 +19,7 @@ from tune_tasks.sweep.events import (
     StopAsked,
     Ticked,
 )
-from tune_tasks.sweep.instructions import CloseSweep, EndAll, KeepEnd, StartAttempt
-from tune_tasks.sweep.retries import Verdict
+from tune_tasks.sweep.instructions import CloseSweep, EndAll, KeepEnd, StartAttempt, Verdict
 
 MEMORY = Resources(memory=1_000)
 

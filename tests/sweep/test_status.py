@@ -3,7 +3,8 @@
 from pathlib import Path
 from types import SimpleNamespace
 
-from tests.sweep.views import ENDED, FAILED, record, view
+from tests.sweep.views import ENDED, FAILED, record, view, waiting
+from tune_tasks.model.trial import Resources
 from tune_tasks.sweep.status import StatusView, status_lines
 
 
@@ -68,3 +69,16 @@ def test_trials_that_are_not_listed_are_counted():
         {"exp": 999_979},
     )
     assert list(status_lines(many))[-2] == "   … 999980 more trials: 999980 PENDING"
+
+
+def test_a_trial_that_is_to_be_tried_again_is_pending_and_its_attempt_says_what_it_was_given():
+    again = waiting(0)
+    given = record(1, {}, running=True)
+    given.attempt.number = 2
+    given.resources = Resources(2, 0, 2**30)
+    shown = view(again, given)
+    assert (shown.done(), shown.used()) == (0, (2, 0))
+    assert [line for line in status_lines(shown) if line.startswith(" - ")] == [
+        " - script_mnist_1:\tRUNNING [pid=27708], attempt 2 with 2 CPUs, 0 GPUs, 1 GiB of memory",
+        " - script_mnist_0:\tPENDING, ValueError: bad",
+    ]

@@ -30,6 +30,13 @@ def record(index, row=None, outcome=None, running=False, non_finite=0):
     return made
 
 
+def waiting(index):
+    """A trial whose first attempt has failed, and that is to be tried again."""
+    made = record(index, {}, FAILED, running=True)
+    made.will_retry = True
+    return made
+
+
 def view(*records, metric=None, mode=None):
     return StatusView(
         4,

@@ -21,7 +21,7 @@ from tune_tasks.commands.supervisor import Began, supervise
 from tune_tasks.errors import UsageError
 from tune_tasks.flows import as_tune
 from tune_tasks.results.summary import Summary
-from tune_tasks.results.words import report_lines, where_to_look
+from tune_tasks.results.words import how_to_go_on, report_lines, where_to_look
 from tune_tasks.sweep.display import make_display, put
 from tune_tasks.sweep.launch import AsFlow, launch
 from tune_tasks.sweep.request import Request, Session
@@ -174,5 +174,6 @@ def _launched(
 
 
 def _print_end(summary: Summary, out: TextIO) -> None:
-    lines = [*report_lines(summary), summary.one_line(), "", *where_to_look(summary)]
+    end = [*report_lines(summary), summary.one_line(), *how_to_go_on(summary)]
+    lines = [*end, "", *where_to_look(summary)]
     put("\n".join(lines), out)

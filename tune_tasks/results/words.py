@@ -174,6 +174,17 @@ def _lines(count: int) -> str:
     return "1 line" if count == 1 else f"{count} lines"
 
 
+def how_to_go_on(summary: Summary) -> Iterator[str]:
+    """Yield what runs the trials that were left, if nobody has stopped the sweep."""
+    if summary.ended_early:
+        failed = " --failed" if summary.failed else ""
+        again = "the trials that failed again, and " if summary.failed else ""
+        yield (
+            f"Once that is mended, `tune-tasks run --resume {summary.sweep}{failed}` runs {again}"
+            "those that are left."
+        )
+
+
 def where_to_look(summary: Summary) -> Iterator[str]:
     """Yield the addresses of a sweep's three views."""
     if summary.prefect_url:

@@ -16,9 +16,9 @@ from tune_tasks.sweep.events import (
     TakenOver,
 )
 from tune_tasks.sweep.history import History
-from tune_tasks.sweep.instructions import ForgetAttempt, Instruction, KeepEnd, StartAttempt
+from tune_tasks.sweep.instructions import ForgetAttempt, Instruction, KeepEnd, StartAttempt, Verdict
 from tune_tasks.sweep.journal_entries import AttemptEntry, DriverEntry, HandledEntry
-from tune_tasks.sweep.retries import Verdict, has_failed
+from tune_tasks.sweep.retries import has_failed
 
 FIRST_START = "first start"
 

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.stopping import time_is_up, time_limit
 from tune_tasks.model.timeouts import SILENCE_S
-from tune_tasks.model.trial import NOT_TRIED_AGAIN, EndedBy, Outcome, Stop, Trial, shown_name
+from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, shown_name
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.spec.retry import RetryRule
 from tune_tasks.sweep.events import (
@@ -56,11 +56,12 @@ from tune_tasks.sweep.instructions import (
     StartAttempt,
 )
 from tune_tasks.sweep.pending import Numbered, Pending
-from tune_tasks.sweep.retries import Fits, Retries, Verdict, has_failed
+from tune_tasks.sweep.retries import Fits, Retries, has_failed
 
 _NONE = Numbered((), ())
 LOOKAHEAD = 2
 """Attempts that wait in Ray beyond the cluster's room, so that no CPU waits for the driver."""
+_KEEP_GOING = "the others run all the same with --keep-going"
 _PAUSED = Stop(EndedBy.CANCELLED, "the run was paused before it began")
 
 AttemptEvent = (
@@ -384,8 +385,12 @@ class Core:
 
     def _may_start(self) -> bool:
         is_held = self._pause is not Pause.OFF or self._disk is not Disk.ROOMY
-        is_stopped = self.stop_reason is not None or self.failure is not None
-        return self._has_begun and self.has_room and not is_held and not is_stopped
+        return self._has_begun and self.has_room and not is_held and not self._is_ending
+
+    @property
+    def _is_ending(self) -> bool:
+        """Whether nothing is started any more: the sweep was stopped, or its scheduler failed."""
+        return self.stop_reason is not None or self.failure is not None
 
     def _choose(self) -> Trial | None:
         full = [name for name, limit in self._limits.items() if self._is_full(name, limit)]
@@ -449,9 +454,10 @@ class Core:
         key = active.trial.key
         self._attempts[key] = active.attempt
         self._ask(lambda: self._scheduler.on_end(active.trial, event.outcome), None)
-        kept = self._kept_then() or self._judged(active, event.outcome)
-        if has_failed(kept.outcome):
-            self._retries.note(key, kept.verdict)
+        kept = self._kept_then() or self._retries.judged(
+            active.trial, active.attempt, event.outcome, is_ending=self._is_ending
+        )
+        self._retries.note(kept)
         if kept.will_retry:
             self._wait(key, event.at + (kept.verdict.wait_s if kept.verdict else 0.0))
             self._end_waits(event.at)
@@ -462,21 +468,11 @@ class Core:
     def _kept_then(self) -> KeepEnd | None:
         return next((wish for wish in self._as_then or () if isinstance(wish, KeepEnd)), None)
 
-    def _judged(self, active: _Active, outcome: Outcome) -> KeepEnd:
-        """What is kept of an attempt's end, and whether the trial is tried again."""
-        trial = active.trial
-        verdict = self._retries.verdict(trial, outcome) if has_failed(outcome) else None
-        if verdict and verdict.problem:
-            outcome = replace(outcome, stop_reason=f"error; {NOT_TRIED_AGAIN}: {verdict.problem}")
-        will_retry = self._will_retry(trial, outcome, verdict)
-        return KeepEnd(trial.key, active.attempt, outcome, will_retry, verdict)
-
     def _end_early(self, trial: Trial, kept: KeepEnd, event: AttemptEnded) -> Sequence[Instruction]:
         """Stop the sweep, if a trial's failure says so."""
         reason = self._why_end_early(trial, kept)
-        is_ending = self.stop_reason is not None or self.failure is not None
         has_more = self._active or self.pending
-        if reason is None or is_ending or not has_more:
+        if reason is None or self._is_ending or not has_more:
             return ()
         self.ended_early = reason
         return self._stop(StopAsked(event.at, reason))
@@ -498,15 +494,6 @@ class Core:
         waited_in_ray = active.killed and not active.announced and active.attempt == 1
         return waited_in_ray or outcome.ended_by is EndedBy.NO_SPACE
 
-    def _will_retry(self, trial: Trial, outcome: Outcome, verdict: Verdict | None) -> bool:
-        if self.stop_reason is not None or self.failure is not None:
-            return False
-        if has_failed(outcome):
-            return self._retries.follows(trial, verdict)
-        # Nobody stopped the sweep. So a pause has ended the attempt just as it began, or its driver
-        # has died.
-        return outcome.ended_by is EndedBy.CANCELLED
-
     def _why_end_early(self, trial: Trial, kept: KeepEnd) -> str | None:
         if self._as_then is not None:
             return next((w.stop.reason for w in self._as_then if isinstance(w, EndAll)), None)
@@ -516,7 +503,7 @@ class Core:
             return f"{name} failed with {kept.outcome.error_summary}; `retry` says stop_sweep"
         if alike is None or not self._has_unbegun:
             return None
-        return f"the first trials have all failed before any report: {alike}"
+        return f"the first trials have all failed before any report: {alike}; {_KEEP_GOING}"
 
     @property
     def _has_unbegun(self) -> bool:

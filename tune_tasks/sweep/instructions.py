@@ -10,7 +10,6 @@ from pydantic import Field, TypeAdapter
 
 from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.trial import Outcome, Resources, Stop
-from tune_tasks.sweep.retries import Verdict
 
 
 @dataclass(frozen=True)
@@ -55,6 +54,29 @@ class KillAttempt:
     attempt: int
     stop: Stop
     kind: Literal["kill attempt"] = "kill attempt"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a rule has decided about a failure.
+
+    Attributes:
+        rule: The rule's `on`.
+        again: Whether another attempt follows, unless the sweep is being stopped.
+        counts: Whether the failure counts against `max_failures`.
+        wait_s: Seconds until the next attempt may start.
+        resources: What it gets, if that is not what the last one had.
+        problem: Why none follows although the rule has another; for people.
+        stops_sweep: Whether the sweep ends.
+    """
+
+    rule: str
+    again: bool
+    counts: bool = True
+    wait_s: float = 0.0
+    resources: Resources | None = None
+    problem: str = ""
+    stops_sweep: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,37 +8,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tune_tasks.model.failure import Failure, FailureCause
-from tune_tasks.model.trial import Outcome, Resources, Trial, TrialState
+from tune_tasks.model.trial import (
+    NOT_TRIED_AGAIN,
+    EndedBy,
+    Outcome,
+    Resources,
+    Trial,
+    TrialState,
+)
 from tune_tasks.spec.retry import Do, RetryRule
+from tune_tasks.sweep.instructions import KeepEnd, Verdict
 
 Fits = Callable[[Trial], bool]
 """Whether a trial with these resources can ever be placed on the cluster."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a rule has decided about a failure.
-
-    Attributes:
-        rule: The rule's `on`.
-        again: Whether another attempt follows, unless the sweep is being stopped.
-        counts: Whether the failure counts against `max_failures`.
-        wait_s: Seconds until the next attempt may start.
-        resources: What it gets, if that is not what the last one had.
-        problem: Why none follows although the rule has another; for people.
-        stops_sweep: Whether the sweep ends.
-    """
-
-    rule: str
-    again: bool
-    counts: bool = True
-    wait_s: float = 0.0
-    resources: Resources | None = None
-    problem: str = ""
-    stops_sweep: bool = False
 
 
 class Retries:
@@ -57,13 +42,30 @@ class Retries:
         self._resources: dict[str, Resources] = {}
         self._verdicts: dict[str, Verdict] = {}
 
-    def verdict(self, trial: Trial, outcome: Outcome) -> Verdict | None:
-        """What the trial's rules say of a failure; None if no rule fits. Changes nothing.
+    def judged(self, trial: Trial, attempt: int, outcome: Outcome, *, is_ending: bool) -> KeepEnd:
+        """What is kept of an attempt's end, and whether the trial is tried again. Changes nothing.
 
         Args:
-            trial: As its failed attempt was given it.
-            outcome: Of that attempt.
+            trial: As the attempt was given it.
+            attempt: Its number.
+            outcome: How it has ended.
+            is_ending: Whether the sweep is being stopped, so that nothing is tried again.
         """
+        if not has_failed(outcome):
+            # Nobody has stopped the sweep. So a pause has ended the attempt just as it began, or
+            # its driver has died.
+            was_interrupted = outcome.ended_by is EndedBy.CANCELLED
+            return KeepEnd(trial.key, attempt, outcome, was_interrupted and not is_ending)
+        verdict = self._verdict(trial, outcome)
+        if verdict is None:
+            again = trial.is_tried_again_after(self._failures[trial.key] + 1)
+            return KeepEnd(trial.key, attempt, outcome, again and not is_ending)
+        if verdict.problem:
+            outcome = replace(outcome, stop_reason=f"error; {NOT_TRIED_AGAIN}: {verdict.problem}")
+        return KeepEnd(trial.key, attempt, outcome, verdict.again and not is_ending, verdict)
+
+    def _verdict(self, trial: Trial, outcome: Outcome) -> Verdict | None:
+        """What the trial's rules say of a failure; None if no rule fits."""
         failure = failure_of(outcome)
         rules = self._rules.get(trial.experiment, ())
         rule = next((rule for rule in rules if rule.fits(failure)), None)
@@ -87,8 +89,12 @@ class Retries:
             return Verdict(rule.on, again=False, counts=rule.counts, problem=problem)
         return Verdict(rule.on, True, rule.counts, rule.wait_before(use), resources)
 
-    def note(self, key: str, verdict: Verdict | None) -> None:
-        """Note a failure of a trial, and what was decided about it."""
+    def note(self, kept: KeepEnd) -> None:
+        """Note how an attempt has ended, and what was decided about it."""
+        if not has_failed(kept.outcome):
+            return
+        key = kept.trial
+        verdict = kept.verdict
         self._verdicts.pop(key, None)
         if verdict is None or verdict.counts:
             self._failures[key] += 1
@@ -98,12 +104,6 @@ class Retries:
         self._uses[key, verdict.rule] += 1
         if verdict.resources:
             self._resources[key] = verdict.resources
-
-    def follows(self, trial: Trial, verdict: Verdict | None) -> bool:
-        """Whether another attempt follows a failure that was not noted yet."""
-        if verdict:
-            return verdict.again
-        return trial.is_tried_again_after(self._failures[trial.key] + 1)
 
     def is_tried_again(self, trial: Trial) -> bool:
         """Whether another attempt follows the last failure, unless the sweep is being stopped."""
