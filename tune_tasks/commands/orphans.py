@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 _SERVER = b"tune_tasks.servers.prefect_main"
-_RAYS_PARTS = ("gcs_server", "raylet")
 _END_S = 10.0
 _LOOK_S = 0.05
 
@@ -37,24 +35,16 @@ def _reap() -> None:
             pass
 
 
-def _orphans() -> dict[int, bytes]:
-    """The commands of the children of this process, by their ids."""
-    return {pid: command for pid, command in _children() if _SERVER not in command}
-
-
-def _children() -> Iterator[tuple[int, bytes]]:
+def _orphans() -> list[int]:
+    """The children of this process; none if the system does not list them."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
     with suppress(OSError):
-        for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
-            with suppress(OSError):
-                yield int(pid), Path(f"/proc/{pid}/cmdline").read_bytes()
+        pids = map(int, children.read_text().split())
+        return [pid for pid in pids if not _is_prefect_server(pid)]
+    return []
 
 
-def dead_parts_of_ray() -> list[str]:
-    """The parts of the local cluster that have died; Ray ends its driver then, without a word.
-
-    To be asked before the others are ended.
-    """
-    programs = {Path(os.fsdecode(command.split(b"\0")[0])).name for _, command in _children()}
-    dead = [part for part in _RAYS_PARTS if part not in programs]
-    # If all of them are missing, there may have been none: the cluster is another's.
-    return dead if len(dead) < len(_RAYS_PARTS) else []
+def _is_prefect_server(pid: int) -> bool:
+    with suppress(OSError):
+        return _SERVER in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 from tune_tasks.commands.command import EXIT_FAILED, EXIT_INTERRUPTED
-from tune_tasks.commands.orphans import dead_parts_of_ray, end_orphans
+from tune_tasks.commands.orphans import end_orphans
 
 MOST_DEATHS = 3
 """Drivers that may die one after the other without any progress."""
@@ -32,6 +32,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _ASKS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 _HEARD = {*_ASKS, signal.SIGCHLD}
+_RAYS_CODE = 1
 _SHOW_CURSOR = "\x1b[?25h"
 _KEPT = (b"keep end", b"checkpoint kept")
 
@@ -204,10 +205,10 @@ def _progress(journal: Path) -> int:
 
 def _death(status: int) -> str:
     code = os.waitstatus_to_exitcode(status)
-    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-    dead = " and ".join(dead_parts_of_ray())
-    cause = f" after Ray's {dead} had died" if dead else ""
-    return f"the sweep's driver {how}{cause}"
+    if code < 0:
+        return f"the sweep's driver was killed by {signal.Signals(-code).name}"
+    hint = ", as Ray ends it if the head of its cluster has died" if code == _RAYS_CODE else ""
+    return f"the sweep's driver ended with code {code}{hint}"
 
 
 def _say(sentence: str) -> None:
