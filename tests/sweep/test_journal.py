@@ -368,8 +368,10 @@ def test_a_driver_that_is_killed_lets_go(path):
 
 
 def test_one_can_see_whether_a_driver_has_it(begin, path):
-    begin()
+    journal = begin()
     assert is_held(path)
+    journal.closed(0, NOTHING)
+    assert not is_held(path)
 
 
 def test_looking_hinders_neither_a_driver_nor_another_look(path):

@@ -52,7 +52,7 @@ class HeldError(UsageError):
 
 
 class Journal:
-    """A sweep's journal, in the hands of this driver until its process ends.
+    """A sweep's journal, in the hands of this driver until it is closed, or its process ends.
 
     Used from the driver's main thread. A disk that is full, or has gone, does not end the sweep:
     the entries are kept and written later.
@@ -108,9 +108,10 @@ class Journal:
             self._file.append(entry_to_json(AttemptEntry.of(status)))
 
     def closed(self, unfinished: int, summary: Summary) -> None:
-        """Add the end of the sweep."""
+        """Add the end of the sweep, and let go of it: another driver may go on."""
         self._file.append(entry_to_json(ClosedEntry.of(unfinished, summary)))
         self._save(self._file.sync)
+        self._file.close()
 
     def _matters(self, event: Event) -> bool:
         """Whether the core must be told again of an event from which nothing followed.

@@ -122,3 +122,7 @@ class JournalFile:
         os.fdatasync(self._file.fileno())
         self._size += len(self._unsynced)
         self._unsynced = b""
+
+    def close(self) -> None:
+        """Close the file, and so give up the lock on it."""
+        self._file.close()
