@@ -206,6 +206,25 @@ def test_a_broken_environment_says_its_own_error(alg, train, simulator):
     assert trial.error.strip().endswith("ValueError: the simulator has lost its licence")
 
 
+def test_a_trial_that_fails_goes_on_from_its_checkpoint(train, simulator, reports):
+    env = simulator("tired_simulator", good_steps=500, then='raise ValueError("tired")')
+    trial = only(
+        train(
+            env=env,
+            config={**SMALL, "num_workers": 0},
+            stop={"training_iteration": 4},
+            checkpoint_freq=1,
+            max_failures=1,
+        )
+    )
+    assert (trial.state, trial.attempts) == (TrialState.TERMINATED, 2)
+    rows = reports(trial)
+    assert [row["training_iteration"] for row in rows] == [1, 2, 3, 4]
+    assert [row["timesteps_total"] for row in rows] == [200, 400, 600, 800]
+    own = Path(trial.logdir) / "checkpoints"
+    assert sorted(path.name for path in own.iterdir()) == ["000003", "000004"]
+
+
 def test_checkpoints_are_continued_played_recorded_and_learned_from(
     train, folder, command, reports
 ):
