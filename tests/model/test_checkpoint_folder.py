@@ -5,6 +5,7 @@ import pytest
 from tune_tasks.model.checkpoint import CheckpointRef, CheckpointRules
 from tune_tasks.model.checkpoint_folder import (
     best_of,
+    best_of_trial,
     checkpoints_in,
     checkpoints_of,
     latest_of,
@@ -125,6 +126,14 @@ def test_the_best_of_a_trial(curve):
     assert best_of(stored, None).name == "000005"
     assert best_of(stored, Objective("never_reported", "max")).name == "000005"
     assert best_of([], LOSS) is None
+
+
+def test_the_best_of_a_trial_may_be_an_earlier_attempts(trial):
+    assert best_of_trial(attempt(trial, 2).folder, 2, None) == (
+        attempt(trial, 2).checkpoints / "000030"
+    )
+    make(attempt(trial, 1).checkpoints, 25, mean_loss=0.1)
+    assert best_of_trial(attempt(trial, 2).folder, 2, LOSS) == trial / "checkpoints" / "000025"
 
 
 # ── Several attempts ─────

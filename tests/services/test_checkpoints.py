@@ -35,7 +35,7 @@ def train(config, status_reporter):
 def test_attempts_go_on_and_each_report_is_there_once(sweep, folder, mlflow_runs):
     from mlflow.tracking import MlflowClient
 
-    summary = sweep(TWICE_UNLUCKY, max_failures=2)
+    summary = sweep(TWICE_UNLUCKY, max_failures=2, checkpoint={"log": True})
     (trial,) = summary.trials
     assert (trial.state, trial.attempts, trial.reports) == (TrialState.TERMINATED, 3, 6)
     paths = AttemptPaths(Path(trial.logdir))
@@ -54,3 +54,5 @@ def test_attempts_go_on_and_each_report_is_there_once(sweep, folder, mlflow_runs
     assert [(point.step, point.value) for point in points] == [
         (step, pytest.approx(1 / step)) for step in range(1, 7)
     ]
+    saved = client.list_artifacts(run.info.run_id, "checkpoint")
+    assert [file.path for file in saved] == ["checkpoint/step", "checkpoint/tune_tasks.json"]

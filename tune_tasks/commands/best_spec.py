@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tune_tasks.model.checkpoint_folder import best_of, checkpoints_of
-from tune_tasks.model.files import trial_folder
+from tune_tasks.model.checkpoint_folder import best_of_trial
 from tune_tasks.model.masking import MASK, secrets_in
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.paths import dotted
@@ -81,8 +80,7 @@ def best_checkpoint(trial: StoredTrial) -> Path | None:
     attempt = int(trial.tags.get("tune_tasks.attempt", 1))
     if not folder:
         return None
-    of_trial = trial_folder(Path(folder), attempt)
-    return best_of((stored for _, stored in checkpoints_of(of_trial, attempt)), trial.objective)
+    return best_of_trial(Path(folder), attempt, trial.objective)
 
 
 def experiment_of(trial: StoredTrial, cwd: Path) -> dict[str, Any]:

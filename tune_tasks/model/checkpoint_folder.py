@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.checkpoint import CheckpointRef, CheckpointRules
 from tune_tasks.model.checkpoint_manifest import (
     MANIFEST,
@@ -28,8 +29,9 @@ from tune_tasks.model.checkpoint_manifest import (
     check_sizes,
     read_manifest,
 )
-from tune_tasks.model.files import AttemptPaths, attempt_folder, write_aside
+from tune_tasks.model.files import AttemptPaths, attempt_folder, trial_folder, write_aside
 from tune_tasks.model.objective import Objective, choose_objective
+from tune_tasks.model.trial import EndedBy, Outcome, TrialState
 
 _NAME = re.compile(r"(\d{6,})(?:_(\d+))?")
 _ASIDE = re.compile(r"\.\d{6,}\.[0-9a-f]{8}\.(writing|removing)")
@@ -70,27 +72,27 @@ def checkpoints_in(folder: Path) -> list[StoredCheckpoint]:
     return sorted(found, key=lambda stored: (stored.number, stored.again), reverse=True)
 
 
-def checkpoints_of(trial_folder: Path, attempt: int) -> Iterator[tuple[int, StoredCheckpoint]]:
+def checkpoints_of(of_trial: Path, attempt: int) -> Iterator[tuple[int, StoredCheckpoint]]:
     """Yield an attempt's checkpoints and those that it has gone on from, the latest first.
 
     Args:
-        trial_folder: The trial's.
+        of_trial: The trial's folder.
         attempt: The attempt, 1, 2, …
 
     Yields:
         The attempt that has written it, and the checkpoint.
     """
-    for number in lineage(trial_folder, attempt):
-        folder = AttemptPaths(attempt_folder(trial_folder, number)).checkpoints
+    for number in lineage(of_trial, attempt):
+        folder = AttemptPaths(attempt_folder(of_trial, number)).checkpoints
         for stored in checkpoints_in(folder):
             yield number, stored
 
 
-def lineage(trial_folder: Path, attempt: int) -> Iterator[int]:
+def lineage(of_trial: Path, attempt: int) -> Iterator[int]:
     """Yield an attempt, the one that it has gone on from, the one before that, and so on."""
     while True:
         yield attempt
-        before = restored_from(AttemptPaths(attempt_folder(trial_folder, attempt)))
+        before = restored_from(AttemptPaths(attempt_folder(of_trial, attempt)))
         if before is None or before.attempt >= attempt:
             return
         attempt = before.attempt
@@ -134,6 +136,27 @@ def best_of(stored: Iterable[StoredCheckpoint], wanted: Objective | None) -> Pat
     manifests = _whole(stored)
     best = _best(manifests, wanted)
     return best or next(iter(manifests), None)
+
+
+def best_of_trial(folder: Path, attempt: int, wanted: Objective | None) -> Path | None:
+    """Return the folder of the best checkpoint of a trial; None if it has none on this machine.
+
+    Args:
+        folder: The one of its latest attempt.
+        attempt: That attempt's number.
+        wanted: See `best_of`.
+    """
+    found = checkpoints_of(trial_folder(folder, attempt), attempt)
+    return best_of([stored for _, stored in found], wanted)
+
+
+def checkpoint_to_log(info: AttemptInfo, outcome: Outcome) -> Path | None:
+    """Return the checkpoint that MLflow is to have: of a trial that asks for it and has ended."""
+    rules = info.trial.checkpoint
+    goes_on = outcome.state is TrialState.ERROR or outcome.ended_by is EndedBy.CANCELLED
+    if goes_on or not rules.log:
+        return None
+    return best_of_trial(info.folder, info.attempt, rules.objective)
 
 
 def superfluous(

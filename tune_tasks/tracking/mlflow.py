@@ -18,6 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.checkpoint_folder import checkpoint_to_log
 from tune_tasks.model.files import AttemptPaths, params_text
 from tune_tasks.model.masking import masked_by_path
 from tune_tasks.model.trial import EndedBy, Outcome, TrialState, attempt_name
@@ -218,6 +219,10 @@ class MlflowTracker(Tracker):
             yield "error", partial(log_text, run_id, error, paths.error.name)
         if paths.log.is_file() and paths.log.stat().st_size:
             yield "log", partial(self._client.log_artifact, run_id, str(paths.log))
+        checkpoint = checkpoint_to_log(info, outcome)
+        if checkpoint:
+            log_artifacts = self._client.log_artifacts
+            yield "checkpoint", partial(log_artifacts, run_id, str(checkpoint), "checkpoint")
 
     def close_sweep(self, summary: Summary) -> None:
         """End the parent runs, each with its experiment's report, table of results and last view.
