@@ -130,9 +130,18 @@ class FakeMlflow:
         self._runs[run.id] = run
         return run.as_mlflow()
 
-    def search_runs(self, experiment_ids, query, max_results):
-        runs = [run for run in self._runs.values() if not run.is_deleted]
-        return [run.as_mlflow() for run in runs if f"= '{run.key}'" in query]
+    def search_runs(self, experiment_ids, query, max_results=1_000):
+        return [run.as_mlflow() for run in self._runs.values() if self._is_meant(run, query)]
+
+    def _is_meant(self, run, query):
+        """Every condition is an equation."""
+        for condition in query.split(" AND "):
+            name, value = condition.split(" = ")
+            name = name.removeprefix("tags.").strip("`")
+            has = run.status if name == "attributes.status" else run.tags.get(name)
+            if f"'{has}'" != value:
+                return False
+        return not run.is_deleted
 
     def get_run(self, run_id):
         return self._runs[run_id].as_mlflow()
@@ -156,5 +165,5 @@ class FakeMlflow:
     def update_run(self, run_id, status):
         self._runs[run_id].status = status
 
-    def set_terminated(self, run_id, status, end_time):
+    def set_terminated(self, run_id, status, end_time=0):
         self._runs[run_id].status = status

@@ -213,7 +213,6 @@ def test_an_answer_that_comes_too_late_leaves_no_second_run(server, tmp_path):
         raise ConnectionError
 
     sweep.feeder.survive(sweep.tracker.prepare)
-    server._experiments  # noqa: B018 - it is there
     server.create_run = lambda experiment_id, start_time, tags, run_name: slow(tags)
     sweep.serve(rounds=1)
     del server.create_run
@@ -223,6 +222,25 @@ def test_an_answer_that_comes_too_late_leaves_no_second_run(server, tmp_path):
     assert sum(run.key == key for run in server._runs.values()) == 2
     assert sweep.serve() is None
     assert server.runs[key].status != "RUNNING"
+
+
+def test_nothing_is_left_running(server, tmp_path):
+    """Neither runs that a script had below its own, nor attempts whose files are gone."""
+    sweep = Sweep(tmp_path, server)
+    sweep.feeder.survive(sweep.tracker.prepare)
+    server.fails = lambda number: "before" if server.requests[-1] == "set_terminated" else None
+    sweep.serve(rounds=2)
+    failed = server.runs["experiment/0/1"]
+    fold = server.create_run("1", 0, {"mlflow.parentRunId": failed.id}, "fold").info.run_id
+    server.create_run("1", 0, {"mlflow.parentRunId": fold}, "below")
+    lost = {"tune_tasks.sweep": sweep.sweep.sweep, "tune_tasks.key": "experiment/7/1"}
+    server.create_run("1", 0, lost, "lost")
+    server.fails = lambda number: None
+    sweep.start(again=True)
+    sweep.run()
+    statuses = [run.status for run in server._runs.values()]
+    assert "RUNNING" not in statuses
+    assert statuses[-3:] == ["FAILED", "FAILED", "KILLED"]
 
 
 def test_attempts_may_be_opened_in_any_order(undisturbed, tmp_path, monkeypatch):

@@ -20,7 +20,10 @@ CONNECT_S = 60.0
 OPEN_S = 10.0
 """It holds one back this long for MLflow's answers: once, and then none until MLflow answers."""
 
-OPEN_CALL_S = 90.0
+OPEN_LOCAL_S = 30.0
+"""The same for a store in a file, which is never away, but may share its disk with others."""
+
+OPEN_CALL_S = 110.0
 """A new trial waits this long for the recorder."""
 
 TRIAL_CALL_S = 15.0

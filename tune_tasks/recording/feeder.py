@@ -22,6 +22,7 @@ from tune_tasks.tracking.base import Tracker
 logger = logging.getLogger(__name__)
 
 _FLUSH_S = 1.0
+_PROMPT_SHARE = 0.2
 
 
 class TrackerFeeder(threading.Thread):
@@ -51,7 +52,7 @@ class TrackerFeeder(threading.Thread):
         self._clock = clock
         self._cursors: dict[str, Cursor] = {}
         self._end: End | None = None
-        self._reachable = Reachable(clock)
+        self._reachable = Reachable(_PROMPT_SHARE * tracker.open_s)
         self._wake = threading.Event()
         self._is_ended = False
 

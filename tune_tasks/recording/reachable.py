@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-_PROMPT_S = 2.0
 _MOST_FAILURES = 5
 
 
@@ -15,11 +14,11 @@ class Reachable:
     Every method may be called from several threads at once.
 
     Args:
-        clock: Seconds on a clock that never jumps.
+        prompt_s: A call that takes less seconds is one that is worth the wait.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
+    def __init__(self, prompt_s: float) -> None:
+        self._prompt_s = prompt_s
         self._is_connected = False
         self._answers = True
         self._failures = 0
@@ -35,7 +34,7 @@ class Reachable:
         """A call has done its work, in some seconds."""
         with self._changed:
             self._failures = 0
-            if took_s < _PROMPT_S:
+            if took_s < self._prompt_s:
                 self._answers = True
             self._changed.notify_all()
 

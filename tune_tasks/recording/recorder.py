@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import Progress, read_progress
-from tune_tasks.model.timeouts import DRAIN_S, OPEN_S
+from tune_tasks.model.timeouts import DRAIN_S
 from tune_tasks.model.trial import Outcome, Stop
 from tune_tasks.recording.copies import Copies
 from tune_tasks.recording.feeder import TrackerFeeder
@@ -89,7 +89,7 @@ class Recorder:
         """See `RecorderClient`; waits until the main tracker knows the attempt, or is away."""
         self._mailbox.announce(info)
         self._notify()
-        environment = self._main.environment(info.key, OPEN_S)
+        environment = self._main.environment(info.key, self._main.tracker.open_s)
         self._mailbox.mark_open(info.key)
         return OpenReply(environment, wants_bytes=self._is_remote(info))
 

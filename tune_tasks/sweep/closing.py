@@ -119,7 +119,8 @@ class Closing:
             if any(RESULTS in trial.missing for trial in experiment.listed):
                 return ""
         folders = ", ".join(str(experiment.folder) for experiment in self.info.experiments.values())
-        return f"; they are in the files under {folders}"
+        sync = f"`tune-tasks sync {self.info.sweep}` delivers them later"
+        return f"; they are in the files under {folders}, and {sync}"
 
     @contextlib.contextmanager
     def _survived(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.timeouts import OPEN_S
 from tune_tasks.model.trial import Outcome
 from tune_tasks.results.summary import ExperimentSummary, Summary
 from tune_tasks.tracking.info import SweepInfo
@@ -37,6 +38,8 @@ class Tracker(ABC):
     """The most rows that `log` gets in one call."""
     threads: int = 1
     """How many attempts it can serve at once."""
+    open_s: float = OPEN_S
+    """Seconds that a trial waits for it to open the attempt, if it does not answer."""
 
     @property
     def progress(self) -> int:

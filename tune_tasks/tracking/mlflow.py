@@ -21,6 +21,7 @@ from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.checkpoint_folder import checkpoint_to_log
 from tune_tasks.model.files import AttemptPaths, params_text
 from tune_tasks.model.masking import masked_by_path
+from tune_tasks.model.timeouts import OPEN_LOCAL_S
 from tune_tasks.model.trial import EndedBy, Outcome, TrialState, attempt_name
 from tune_tasks.result import non_finite_metrics
 from tune_tasks.results.summary import ExperimentSummary, Summary
@@ -58,8 +59,10 @@ class MlflowTracker(Tracker):
     rows_per_call = 500
 
     def __init__(self, uri: str) -> None:
-        # A server may be far away. A file has one writer at a time anyway.
-        self.threads = 1 if is_local_store(uri) else _THREADS
+        self.threads = _THREADS  # a server may be far away
+        if is_local_store(uri):
+            self.threads = 1  # a file has one writer at a time anyway
+            self.open_s = OPEN_LOCAL_S
         self._uri = uri
         self._again = False
         self._taken = 0
@@ -196,6 +199,10 @@ class MlflowTracker(Tracker):
         yield "last tags", partial(self._runs.log_tags, run_id, tags)
         yield "status", partial(self._client.set_terminated, run_id, status, ended_at)
         yield "ghosts", partial(self._runs.drop_ghosts, parent.experiment_id, info.key)
+        if outcome.state is TrialState.ERROR or outcome.ended_by is EndedBy.CANCELLED:
+            # Its process may have died, and have left runs of its own.
+            end_children = self._runs.end_children
+            yield "children", partial(end_children, parent.experiment_id, run_id, status)
         yield from self._files(run_id, info, outcome)
 
     def _last_tags(self, info: AttemptInfo, outcome: Outcome) -> dict[str, str]:

@@ -202,6 +202,7 @@ class ParentRun:
     def _ending(self, experiment: ExperimentSummary, status: str) -> Iterator[Step]:
         yield "standing at the end", partial(self._tell_end, experiment)
         yield "status", partial(self._terminate, status)
+        yield "unknown", partial(self._runs.end_unknown, self.experiment_id)
         yield "note", partial(self._log_note, experiment)
         objective = experiment.objective
         if objective:

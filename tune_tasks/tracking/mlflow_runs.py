@@ -131,6 +131,28 @@ class MlflowRuns:
             found = self._search(experiment_id, key)
             self._delete(run_id for run_id in found if run_id != self.ids[key])
 
+    def end_children(self, experiment_id: str, run_id: str, status: str) -> None:
+        """End the runs below a run that a script has left running, because its process has died."""
+        query = f"tags.`mlflow.parentRunId` = '{run_id}' AND attributes.status = 'RUNNING'"
+        for run in self.client.search_runs([experiment_id], query):
+            if "tune_tasks.key" not in run.data.tags:
+                child = run.info.run_id
+                self.end_children(experiment_id, child, status)
+                self.client.set_terminated(child, status)
+
+    def end_unknown(self, experiment_id: str) -> None:
+        """End the runs of the sweep that are running and that nobody here knows of.
+
+        An earlier driver has begun them, and their files are gone.
+        """
+        if not self._may_exist:
+            return
+        query = f"tags.`tune_tasks.sweep` = '{self._sweep}' AND attributes.status = 'RUNNING'"
+        known = set(self.ids.values())
+        for run in self.client.search_runs([experiment_id], query):
+            if run.info.run_id not in known:
+                self.client.set_terminated(run.info.run_id, "KILLED")
+
     def _search(self, experiment_id: str, key: str) -> list[str]:
         query = f"tags.`tune_tasks.sweep` = '{self._sweep}'"
         query += f" AND tags.`tune_tasks.key` = '{_quoted(key)}'"

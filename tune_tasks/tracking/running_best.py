@@ -104,7 +104,8 @@ class RunningBest:
             return
         index = info.trial.index
         failed = outcome.state is TrialState.ERROR
-        # Those that were lost do not count as failures: there may be even more attempts.
+        # There may be even more attempts, because those that were lost are no failures; and fewer,
+        # because a rule may say so. `begin` corrects the one, the sweep's end the other.
         if not (failed and info.trial.is_tried_again_after(info.attempt)):
             self._done.add(index)
         if failed:
