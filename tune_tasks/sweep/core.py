@@ -61,7 +61,6 @@ from tune_tasks.sweep.retries import Fits, Retries, has_failed
 _NONE = Numbered((), ())
 LOOKAHEAD = 2
 """Attempts that wait in Ray beyond the cluster's room, so that no CPU waits for the driver."""
-_KEEP_GOING = "the others run all the same with --keep-going"
 _PAUSED = Stop(EndedBy.CANCELLED, "the run was paused before it began")
 
 AttemptEvent = (
@@ -147,7 +146,6 @@ class Core:
         self._retries = Retries({name: e.retry for name, e in experiments.items()}, fits)
         self._keeps_going = keeps_going
         self._first_failures = FirstFailures(keeps_going=keeps_going)
-        self._waiting: dict[str, float] = {}
         self._active: dict[str, _Active] = {}
         self._running: Counter[str] = Counter()
         self._attempts: dict[str, int] = {}
@@ -168,7 +166,7 @@ class Core:
     @property
     def pending(self) -> int:
         """How many trials are to be started, those to be tried again included."""
-        return len(self._pending) + len(self._waiting)
+        return len(self._pending)
 
     @property
     def running(self) -> list[tuple[str, int]]:
@@ -220,7 +218,7 @@ class Core:
         """
         if self._is_over and not isinstance(event, TakenOver):
             return []
-        self._end_waits(event.at)
+        self._pending.end_waits(event.at)
         instructions = [*self._take_in(event), *self._starts()]
         if self.failure and self.stop_reason is None:
             reason = f"the sweep failed: {type(self.failure).__name__}: {self.failure}"
@@ -341,22 +339,6 @@ class Core:
             del self._ended[key]
             self._pending.put_back(self.trial(key))
 
-    # ── Waiting ─────
-
-    def _wait(self, key: str, until: float) -> None:
-        """Have a trial pending that is not to be started yet."""
-        self._waiting[key] = until
-
-    def _end_waits(self, now: float) -> None:
-        """Have those pending that need wait no longer, in the order in which their time was up."""
-        due = [key for key, until in self._waiting.items() if until <= now]
-        for key in sorted(due, key=self._waiting.__getitem__):
-            self._end_wait(key)
-
-    def _end_wait(self, key: str) -> None:
-        if self._waiting.pop(key, None) is not None:
-            self._pending.put_back(self.trial(key))
-
     # ── Starting ─────
 
     def _starts(self) -> Iterator[Instruction]:
@@ -377,7 +359,7 @@ class Core:
             # The spec as it was then may have had it tried more often than the spec of today.
             if wish.trial in self._ended:
                 self._run_again([wish.trial])
-            self._end_wait(wish.trial)
+            self._pending.end_wait(wish.trial)
             self._attempts[wish.trial] = wish.attempt - 1
             yield self._start(self.trial(wish.trial))
         if self._may_start():
@@ -459,8 +441,9 @@ class Core:
         )
         self._retries.note(kept)
         if kept.will_retry:
-            self._wait(key, event.at + (kept.verdict.wait_s if kept.verdict else 0.0))
-            self._end_waits(event.at)
+            wait_s = kept.verdict.wait_s if kept.verdict else 0.0
+            self._pending.wait(self.trial(key), until=event.at + wait_s)
+            self._pending.end_waits(event.at)
             return [kept]
         self._ended[key] = kept.outcome
         return [kept, *self._end_early(active.trial, kept, event)]
@@ -501,9 +484,7 @@ class Core:
         if kept.verdict and kept.verdict.stops_sweep:
             name = shown_name(trial.name, trial.index)
             return f"{name} failed with {kept.outcome.error_summary}; `retry` says stop_sweep"
-        if alike is None or not self._has_unbegun:
-            return None
-        return f"the first trials have all failed before any report: {alike}; {_KEEP_GOING}"
+        return alike if self._has_unbegun else None
 
     @property
     def _has_unbegun(self) -> bool:
@@ -565,7 +546,7 @@ class Core:
         if is_ending or not self.pending:
             return False
         is_held = self._pause is Pause.ON or self._disk is Disk.FULL
-        is_waiting = bool(self._waiting) and self._disk is Disk.ROOMY
+        is_waiting = self._pending.waits and self._disk is Disk.ROOMY
         return is_held or is_waiting
 
     def _ask(self, question: Callable[[], T], otherwise: T) -> T:

@@ -48,7 +48,10 @@ class FirstFailures:
         if len(self._failed) < ENOUGH:
             return None
         self._is_watching = False
-        return f"{outcome.error_summary} ({_named(self._failed)})"
+        return (
+            f"the first trials have all failed before any report: {outcome.error_summary}"
+            f" ({_named(self._failed)}); the others run all the same with --keep-going"
+        )
 
 
 def _named(trials: list[Trial]) -> str:

@@ -73,6 +73,7 @@ class Pending:
     """Every pending trial: those put back first, the latest first, then the others in plan order.
 
     In plan order the experiments are interleaved: the first trial of each, then the second of each.
+    Those that wait are pending, too, but cannot be taken until they are put back.
 
     Args:
         experiments: Experiment to its trials.
@@ -82,9 +83,10 @@ class Pending:
         self._unstarted = {name: _Unstarted(trials) for name, trials in experiments.items()}
         self._put_back: OrderedDict[str, Trial] = OrderedDict()
         self._put_back_of: Counter[str] = Counter()
+        self._waiting: dict[str, tuple[float, Trial]] = {}
 
     def __len__(self) -> int:
-        return len(self._put_back) + sum(map(len, self._unstarted.values()))
+        return self.count(without=()) + len(self._waiting)
 
     def __contains__(self, trial: Trial) -> bool:
         unstarted = self._unstarted.get(trial.experiment)
@@ -110,14 +112,35 @@ class Pending:
         self._put_back.move_to_end(trial.key, last=False)
         self._put_back_of[trial.experiment] += 1
 
+    @property
+    def waits(self) -> bool:
+        """Whether a trial waits."""
+        return bool(self._waiting)
+
+    def wait(self, trial: Trial, until: float) -> None:
+        """Have a trial that was taken pending, but put it back only at that time."""
+        self._waiting[trial.key] = (until, trial)
+
+    def end_waits(self, now: float) -> None:
+        """Put back those whose time is up, in the order in which it was."""
+        due = [(until, key) for key, (until, _) in self._waiting.items() if until <= now]
+        for _, key in sorted(due):
+            self.end_wait(key)
+
+    def end_wait(self, key: str) -> None:
+        """Put a trial back before its time, if it waits."""
+        if key in self._waiting:
+            _, trial = self._waiting.pop(key)
+            self.put_back(trial)
+
     def without(self, experiments: Collection[str]) -> Sequence[Trial]:
-        """The pending trials of all other experiments, in order, resolved on demand."""
+        """The trials of all other experiments that can be taken, in order, resolved on demand."""
         return _View(self, experiments)
 
     def count(self, without: Collection[str]) -> int:
-        """How many trials are pending, apart from those of some experiments."""
-        left_out = sum(self._put_back_of[e] + len(self._unstarted[e]) for e in without)
-        return len(self) - left_out
+        """How many trials can be taken, apart from those of some experiments."""
+        names = self._unstarted.keys() - set(without)
+        return sum(self._put_back_of[name] + len(self._unstarted[name]) for name in names)
 
     def iterate(self, without: Collection[str]) -> Iterator[Trial]:
         """Them, in order, apart from those of some experiments."""

@@ -52,7 +52,7 @@ class Retries:
             is_ending: Whether the sweep is being stopped, so that nothing is tried again.
         """
         if not has_failed(outcome):
-            # Nobody has stopped the sweep. So a pause has ended the attempt just as it began, or
+            # If nobody has stopped the sweep, a pause has ended the attempt just as it began, or
             # its driver has died.
             was_interrupted = outcome.ended_by is EndedBy.CANCELLED
             return KeepEnd(trial.key, attempt, outcome, was_interrupted and not is_ending)
