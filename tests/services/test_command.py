@@ -5,6 +5,7 @@ What it prints, its exit codes, and that it leaves nothing behind.
 
 import contextlib
 import json
+import shutil
 import signal
 import subprocess
 import textwrap
@@ -81,7 +82,7 @@ def test_a_finished_sweep(command, folder):
     assert log.read_text() == "printed by trial 1\n"
 
 
-def test_json_stands_alone_on_standard_output(command, folder):
+def test_json_stands_alone_on_standard_output(command, folder, initialised_store, mlflow_runs):
     process = command(
         "run", "-f", write_spec(folder, QUICK.replace("/ 10", "/ (config['x'] - 1)")), "--json"
     )
@@ -114,6 +115,53 @@ def test_json_stands_alone_on_standard_output(command, folder):
     assert Path(ended["logdir"]).is_dir()
     assert experiment["best"]["name"] == ended["name"]
     assert "== Status ==" in err
+    (folder / "script.py").unlink()
+    assert_shown_from_its_journal(command, json.loads(out))
+    shutil.copy(initialised_store, folder / "mlflow.db")  # as if MLflow had heard nothing
+    for _ in range(2):
+        assert_delivered_from_its_files(command, mlflow_runs)
+
+
+def assert_delivered_from_its_files(command, mlflow_runs):
+    """`sync` delivers everything, each time."""
+    out, err = command("sync", "last").communicate(timeout=120)
+    assert "MLflow and TensorBoard have everything\n" in out, err
+    trials, (parent,) = mlflow_runs("quick")
+    assert parent.info.status == "FAILED"
+    assert {name: run.info.status for name, run in trials.items()} == {
+        "script_digits_0_x=1": "FAILED",
+        "script_digits_1_x=2": "FINISHED",
+    }
+    assert trials["script_digits_1_x=2"].data.metrics["mean_accuracy"] == 2
+
+
+def every_trial(experiment):
+    return [*experiment["trials"], experiment["best"]]
+
+
+def assert_shown_from_its_journal(command, document):
+    """`show` says what `run` has said, and every attempt of every trial."""
+    out, err = command("show", "last", "--json").communicate(timeout=60)
+    assert err == ""
+    shown = json.loads(out)
+    assert shown.keys() - document.keys() == {"state", "drivers", "repeats", "dropped"}
+    theirs_and_own = zip(
+        every_trial(document["experiments"]["quick"]),
+        every_trial(shown["experiments"]["quick"]),
+        strict=True,
+    )
+    for theirs, own in theirs_and_own:
+        attempts = own["attempts"]
+        assert len(attempts) == theirs["attempts"]
+        assert own == {**theirs, "attempts": attempts}
+        last = attempts[-1]
+        assert (last["state"], last["error"], last["reports"]) == (
+            theirs["state"],
+            theirs["error"],
+            theirs["reports"],
+        )
+        theirs["attempts"] = attempts
+    assert {key: shown[key] for key in document} == document
 
 
 BAD_INPUT = {

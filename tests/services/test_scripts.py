@@ -11,6 +11,11 @@ from pathlib import Path
 import pytest
 
 from tune_tasks import run_experiments
+from tune_tasks.cli import main
+from tune_tasks.model.trial import TrialState
+from tune_tasks.sweep.journal import journals_in
+from tune_tasks.sweep.journal_entries import Repeated
+from tune_tasks.sweep.past import past_sweep
 
 FORKS = """
     import multiprocessing, os, subprocess, sys, time
@@ -157,6 +162,29 @@ def ended(cluster, folder_of_all):
         patch.chdir(folder_of_all)
         summary = run_experiments("spec.json", display="none")
     return {experiment.name: experiment.trials for experiment in summary.experiments}, summary
+
+
+def test_a_trial_is_run_again_beside_the_original(ended, folder_of_all, capsys):
+    _, summary = ended
+    results = folder_of_all / "tune_results"
+    args = ["rerun", summary.sweep, "logs/1", "--local-dir", str(results), "--classic"]
+    assert main(args) == 0
+    out, err = capsys.readouterr()
+    said = f"script_1_n=2 of the sweep {summary.sweep}"
+    assert out.endswith(f"\nIt reported the same as {said}.\n")
+    assert err == ""
+    again = past_sweep(journals_in(results)[0])
+    assert again.history.sweep.repeats == Repeated(summary.sweep, "logs/1")
+    (trial,) = again.summary().trials
+    assert (trial.index, trial.state) == (1, TrialState.TERMINATED)
+    script = folder_of_all / "logs.py"
+    text = script.read_text()
+    script.write_text(text.replace("mean_loss=", "mean_loss=1 + "))
+    assert main(args) == 1
+    script.write_text(text)
+    out, err = capsys.readouterr()
+    assert f"\nIt did not report the same as {said}: report 1: mean_loss is " in out
+    assert err.startswith("Warning: the code is not the one that script_1_n=2 has run")
 
 
 def test_forked_children_end_as_outside_of_a_trial(ended):

@@ -77,13 +77,22 @@ class Told:
         sweep: The sweep's id.
         spec: What it runs.
         room: How many trials run at once.
+        tracking_uri: MLflow's.
     """
 
-    def __init__(self, results, sweep="2026-01-01_00-00-00_aaaa", spec=SPEC, room=0):
+    def __init__(
+        self,
+        results,
+        sweep="2026-01-01_00-00-00_aaaa",
+        spec=SPEC,
+        room=0,
+        tracking_uri="sqlite:////m.db",
+    ):
         self.results = Path(results)
         self.path = journal_path(self.results, sweep)
         self.sweep = sweep
         self.room = room
+        self.tracking_uri = tracking_uri
         self.plan = make_plan(spec_from_data(spec), callables=dict.fromkeys(spec, train), seed=1)
         self.at = 0.0
         self.statuses = {}
@@ -98,7 +107,7 @@ class Told:
             experiments[e.name] = ExperimentInfo(
                 e.name, folder, e.seed, len(e.trials), {k: first.config[k] for k in ["hf_token"]}
             )
-        return SweepInfo(self.sweep, experiments, "sqlite:///m.db", "", Path("/cwd"), "run-1", "")
+        return SweepInfo(self.sweep, experiments, self.tracking_uri, "", Path("/cwd"), "run-1", "")
 
     def take(self, retry_failed=False):
         """A driver takes the sweep in hand."""
@@ -194,4 +203,4 @@ class Told:
 
     def die(self):
         """The driver's process ends, and lets go of the journal."""
-        self.journal._file._file.close()
+        self.journal._file.close()

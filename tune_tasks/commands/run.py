@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_spec_arguments(parser)
     _add_resume_arguments(parser)
     _add_failure_arguments(parser)
-    _add_ray_arguments(parser)
+    add_ray_arguments(parser)
     _add_output_arguments(parser)
 
 
@@ -65,11 +65,44 @@ def _run(args: argparse.Namespace, request: Request, as_flow: AsFlow, began: Beg
     out = sys.stdout
     # With --json the document is alone on standard output
     status_out = sys.stderr if args.json else out
-    summary = _launched(args, request, as_flow, began, status_out)
-    _print_end(summary, status_out)
-    drop_unread(status_out)
+    summary = run_and_show(args, request, as_flow, Session(began=began), status_out)
     if args.json:
         print_json(summary.as_json(), out)
+    return exit_code(summary)
+
+
+def run_and_show(
+    args: argparse.Namespace,
+    request: Request,
+    as_flow: AsFlow,
+    session: Session,
+    out: TextIO,
+) -> Summary:
+    """Run a sweep, and show people how it stands and how it ended.
+
+    Args:
+        args: What they have asked for.
+        request: What to run.
+        as_flow: Which flow it is a run of.
+        session: What the flow is to know; gets its display here.
+        out: Where they see it.
+    """
+    form = "classic" if args.classic or args.json else "auto"
+    session.display = make_display(form, out)
+    # Ray prints what it has to say of a dead worker to standard output, whatever its log level.
+    rays_out = out if args.verbose else io.StringIO()
+    with contextlib.redirect_stdout(rays_out):
+        try:
+            summary = launch(request, session, as_flow)
+        finally:
+            session.display.close()
+    _print_end(summary, out)
+    drop_unread(out)
+    return summary
+
+
+def exit_code(summary: Summary) -> int:
+    """The exit code that says how a sweep ended."""
     if summary.interrupted:
         return EXIT_INTERRUPTED
     return EXIT_OK if summary.ended_well else EXIT_FAILED
@@ -103,7 +136,8 @@ def _add_failure_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_ray_arguments(parser: argparse.ArgumentParser) -> None:
+def add_ray_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say where trials run, and where their files go."""
     group = parser.add_argument_group("where to run")
     group.add_argument(
         "--address",
@@ -126,10 +160,15 @@ def _add_ray_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to show")
     group.add_argument(
-        "--classic", action="store_true", help="the == Status == block also on a terminal"
-    )
-    group.add_argument(
         "--json", action="store_true", help="one JSON document at the end, alone on standard output"
+    )
+    add_status_arguments(group)
+
+
+def add_status_arguments(group: argparse._ArgumentGroup) -> None:
+    """Add the arguments that say how the status is shown."""
+    group.add_argument(
+        "--classic", action="store_true", help="the == Status == block also on a terminal"
     )
     group.add_argument("-v", "--verbose", action="store_true", help="show what Ray and Prefect say")
 
@@ -153,24 +192,6 @@ def _request(args: argparse.Namespace) -> Request:
         retry_failed=args.retry_failed,
         accept_changes=args.accept_changes,
     )
-
-
-def _launched(
-    args: argparse.Namespace,
-    request: Request,
-    as_flow: AsFlow,
-    began: Began,
-    status_out: TextIO,
-) -> Summary:
-    form = "classic" if args.classic or args.json else "auto"
-    session = Session(display=make_display(form, status_out), began=began)
-    # Ray prints what it has to say of a dead worker to standard output, whatever its log level.
-    rays_out = status_out if args.verbose else io.StringIO()
-    with contextlib.redirect_stdout(rays_out):
-        try:
-            return launch(request, session, as_flow)
-        finally:
-            session.display.close()
 
 
 def _print_end(summary: Summary, out: TextIO) -> None:

@@ -20,8 +20,13 @@ def add_local_dir(parser: argparse._ActionsContainer) -> None:
 
 def add_sweep(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that `journal_of` reads."""
-    parser.add_argument("sweep", metavar="SWEEP", help="its id, or the beginning of it; or `last`")
+    add_sweep_alone(parser)
     add_local_dir(parser)
+
+
+def add_sweep_alone(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that names the sweep, for a command that has the results folder already."""
+    parser.add_argument("sweep", metavar="SWEEP", help="its id, or the beginning of it; or `last`")
 
 
 def results_of(args: argparse.Namespace) -> Path:

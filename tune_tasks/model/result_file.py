@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ MOST_STEPS = 2**63
 """`timesteps_total` is less: trackers keep a step in 64 bits."""
 _RECENT = 100
 _READ_BYTES = 4_000_000
+_ROWS_AT_ONCE = 1_000
 _END_BYTES = 64_000
 _NOT_FINITE = (b"NaN", b"Infinity")
 _NOT_THERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
@@ -181,6 +182,17 @@ def read_rows(path: Path, offset: int, size: int, limit: int) -> ReadRows:
     lines = data.splitlines(keepends=True)[:limit]
     rows = [row for row in map(parse_report, lines) if row]
     return ReadRows(rows, offset + sum(map(len, lines)))
+
+
+def all_rows(path: Path, size: int) -> Iterator[dict[str, Any]]:
+    """Read every report of a file, in order, up to a size in bytes."""
+    offset = 0
+    while offset < size:
+        read = read_rows(path, offset, size, _ROWS_AT_ONCE)
+        yield from read.rows
+        if read.end == offset:  # it has gone
+            return
+        offset = read.end
 
 
 def read_progress(path: Path) -> Progress:

@@ -31,6 +31,7 @@ class PastAttempt:
         trial: The trial's key.
         number: 1, 2, …
         cause: Why it started, for people.
+        driver: The driver that had the sweep in hand then.
         started_at: When the driver wanted it, in seconds since the epoch.
         resources: What it was given, if that was not what the plan says.
         announced: Whether its process has told that it runs.
@@ -43,6 +44,7 @@ class PastAttempt:
     trial: str
     number: int
     cause: str
+    driver: DriverEntry
     started_at: float
     resources: Resources | None = None
     announced: bool = False
@@ -70,13 +72,11 @@ class AttemptHistory:
         self._reopened: set[str] = set()
         self._failures: Counter[str] = Counter()
         self._verdicts: dict[str, Verdict | None] = {}
-        self._driver = ""
-        self._epoch = 0.0
         self._is_taking_over = False
         for entry in history.entries:
             match entry:
                 case DriverEntry():
-                    self._take_over_by(entry)
+                    self._driver = entry
                 case HandledEntry():
                     self._take_in(entry.event)
                     for wish in entry.then:
@@ -95,10 +95,6 @@ class AttemptHistory:
     def is_pending_again(self, trial: str) -> bool:
         """Whether a later driver is to run a trial again, and has not begun to."""
         return trial in self._reopened
-
-    def _take_over_by(self, driver: DriverEntry) -> None:
-        self._driver = f"process {driver.pid} on {driver.host}"
-        self._epoch = driver.time - driver.at
 
     def _take_in(self, event: Event) -> None:
         match event:
@@ -142,7 +138,11 @@ class AttemptHistory:
         return int(experiment.get("max_failures", 0))
 
     def _resumed(self) -> str:
-        return f"resumed by {self._driver}"
+        return f"resumed by process {self._driver.pid} on {self._driver.host}"
+
+    def _time(self, at: float) -> float:
+        """A moment on the clock of the events, in seconds since the epoch."""
+        return self._driver.time + at - self._driver.at
 
     def _follow(self, wish: Instruction, at: float) -> None:
         match wish:
@@ -155,8 +155,9 @@ class AttemptHistory:
 
     def _start(self, wish: StartAttempt, at: float) -> None:
         cause = self._causes.get(wish.trial, FIRST_START)
-        started_at = self._epoch + at
-        attempt = PastAttempt(wish.trial, wish.attempt, cause, started_at, wish.resources)
+        attempt = PastAttempt(
+            wish.trial, wish.attempt, cause, self._driver, self._time(at), wish.resources
+        )
         self._attempts[wish.trial].append(attempt)
         self._reopened.discard(wish.trial)
 
@@ -164,7 +165,7 @@ class AttemptHistory:
         self._count(wish)
         for attempt in self._named(wish.trial, wish.attempt):
             attempt.outcome = wish.outcome
-            attempt.ended_at = self._epoch + at
+            attempt.ended_at = self._time(at)
             attempt.will_retry = wish.will_retry
         if self._is_taking_over:
             self._causes[wish.trial] = self._resumed()

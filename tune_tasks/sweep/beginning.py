@@ -19,6 +19,7 @@ from tune_tasks.sweep.history import History
 from tune_tasks.sweep.journal import journal_path, journals_in, read_history, read_sweep
 from tune_tasks.sweep.journal_entries import SweepEntry, TrialEntry
 from tune_tasks.sweep.plan import Plan
+from tune_tasks.sweep.repeat import Repeat
 from tune_tasks.sweep.request import Request
 from tune_tasks.trial.trainable import TrainFunction
 
@@ -41,6 +42,8 @@ class Beginning:
         path: The sweep's journal.
         earlier: What an earlier driver has written there; None if the sweep is a new one.
         retry_failed: Whether failed trials are given another attempt.
+        repeat: The trial of another sweep that this one repeats, and nothing else; None: it has
+            trials of its own.
     """
 
     request: Request
@@ -49,6 +52,7 @@ class Beginning:
     path: Path
     earlier: History | None = None
     retry_failed: bool = False
+    repeat: Repeat | None = None
 
     def plan(self, callables: Mapping[str, TrainFunction]) -> Plan:
         """What this driver runs.
@@ -71,8 +75,10 @@ class Beginning:
         Raises:
             BadInputError: If anything in the request is wrong.
         """
-        earlier = earlier_of(self.earlier) if self.earlier else None
-        return self.request.plan(callables, self.drawn_seed, earlier)
+        known = self.repeat.history if self.repeat else self.earlier
+        earlier = earlier_of(known) if known else None
+        plan = self.request.plan(callables, self.drawn_seed, earlier)
+        return self.repeat.narrowed(plan) if self.repeat else plan
 
     def _refusal(self, plan: Plan) -> Iterator[str]:
         yield f"the spec is not what the sweep {self.sweep} has run so far:"
@@ -102,9 +108,23 @@ def beginning_of(request: Request, deployed_run: str = "") -> Beginning:
         return _going_on(request, begun, retry_failed=True)
     if request.resume:
         return _going_on(request, _wanted(request), retry_failed=request.retry_failed)
+    return _new(request, secrets.randbelow(2**31))
+
+
+def beginning_again(request: Request, repeat: Repeat) -> Beginning:
+    """How a driver begins a sweep that repeats a trial of another one. Changes nothing.
+
+    Args:
+        request: What is asked for; it gets the spec of the other sweep.
+        repeat: The trial.
+    """
+    sweep = repeat.history.sweep
+    return dataclasses.replace(_new(_with_spec_of(request, sweep), sweep.drawn_seed), repeat=repeat)
+
+
+def _new(request: Request, drawn_seed: int) -> Beginning:
     sweep = f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{secrets.token_hex(2)}"
-    path = journal_path(request.results, sweep)
-    return Beginning(request, sweep, secrets.randbelow(2**31), path)
+    return Beginning(request, sweep, drawn_seed, journal_path(request.results, sweep))
 
 
 def earlier_of(history: History) -> dict[str, Earlier]:
@@ -144,7 +164,8 @@ def _going_on(request: Request, path: Path, *, retry_failed: bool) -> Beginning:
     earlier = read_history(path)
     sweep = earlier.sweep
     request = _with_spec_of(request, sweep)
-    return Beginning(request, sweep.sweep, sweep.drawn_seed, path, earlier, retry_failed)
+    repeat = Repeat.of(sweep.repeats, request.results) if sweep.repeats else None
+    return Beginning(request, sweep.sweep, sweep.drawn_seed, path, earlier, retry_failed, repeat)
 
 
 def _with_spec_of(request: Request, sweep: SweepEntry) -> Request:

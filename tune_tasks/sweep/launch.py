@@ -120,7 +120,7 @@ def check(request: Request, session: Session) -> Plan:
     Raises:
         BadInputError: If anything is wrong.
     """
-    session.beginning = beginning_of(request)
+    session.beginning = session.beginning or beginning_of(request)
     plan = session.beginning.plan(session.callables)
     is_connected = "ray" in sys.modules and sys.modules["ray"].is_initialized()
     if request.ray_address is None and not is_connected:

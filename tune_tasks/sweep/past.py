@@ -6,7 +6,7 @@ edited since; nothing of them is needed. Reads files, and changes none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,18 +16,19 @@ from tune_tasks.errors import UsageError
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.checkpoint_folder import restored_from
 from tune_tasks.model.files import AttemptPaths
-from tune_tasks.model.result_file import Progress, read_progress
+from tune_tasks.model.result_file import Progress, all_rows, read_progress
 from tune_tasks.model.stopping import Criterion
 from tune_tasks.model.trial import Outcome, Trial, TrialState, safe_name
+from tune_tasks.recording.delivery import EndedAttempt
 from tune_tasks.recording.protocol import AttemptStatus
 from tune_tasks.results.attempts import AttemptSummary, document_with_attempts
 from tune_tasks.results.standing import ExperimentStanding
 from tune_tasks.results.summary import ExperimentSummary, Summary
 from tune_tasks.results.trials import TrialSummary
 from tune_tasks.spec.yaml_1_2 import dump_yaml
+from tune_tasks.sweep import journal
 from tune_tasks.sweep.attempt_history import AttemptHistory, PastAttempt
 from tune_tasks.sweep.history import History
-from tune_tasks.sweep.journal import is_held, read_history
 from tune_tasks.sweep.journal_entries import ClosedEntry
 from tune_tasks.sweep.outline import summary_of
 from tune_tasks.sweep.past_trials import PastTrials
@@ -38,27 +39,22 @@ from tune_tasks.sweep.unseen import unseen_metrics
 from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
 
 
-def past_sweep(path: Path) -> PastSweep:
+def past_sweep(path: Path, *, is_held: bool | None = None) -> PastSweep:
     """Read the sweep of a journal.
+
+    Args:
+        path: The journal.
+        is_held: Whether a driver has it in hand; None: find out.
 
     Raises:
         UsageError: If the journal is damaged, or says nothing yet.
         OSError: If it cannot be read.
     """
-    held = is_held(path)
-    history = read_history(path)
+    held = journal.is_held(path) if is_held is None else is_held
+    history = journal.read_history(path)
     if not history.drivers():
         raise UsageError(f"{path}: no driver has begun the sweep")
     return PastSweep(history, path.parents[2], is_held=held)
-
-
-@dataclass(frozen=True)
-class EndedAttempt:
-    """An attempt that has ended, as trackers are told of it."""
-
-    info: AttemptInfo
-    progress: Progress
-    outcome: Outcome
 
 
 @dataclass(frozen=True)
@@ -168,15 +164,29 @@ class PastSweep:
         made = self._trials.of(key)
         return [self._attempt_summary(made, attempt) for attempt in self._attempts.of(key)]
 
-    def ended(self) -> Iterator[EndedAttempt]:
-        """Every attempt that has ended; also those that ended unseen after their driver's death."""
-        for key in self._begun():
-            trial = self._trials.of(key)
-            for attempt in self._attempts.of(key):
-                outcome = self._outcome(trial, attempt)
-                if outcome:
-                    progress = self._read(self._paths(trial, attempt).results)
-                    yield EndedAttempt(self._info_of(trial, attempt), progress, outcome)
+    def reports(self, key: str) -> Iterator[dict[str, Any]]:
+        """The reports of a trial's last attempt, as they stand in its `result.json`."""
+        attempts = self._attempts.of(key)
+        if attempts:
+            results = self._paths(self._trials.of(key), attempts[-1]).results
+            yield from all_rows(results, self._read(results).size)
+
+    def ended(self) -> list[EndedAttempt]:
+        """Every attempt that has ended, in the order in which they began.
+
+        Also those that have ended unseen, when their driver had died.
+        """
+        attempts = [attempt for key in self._begun() for attempt in self._attempts.of(key)]
+        attempts.sort(key=lambda attempt: attempt.started_at)
+        return list(self._ended(attempts))
+
+    def _ended(self, attempts: Iterable[PastAttempt]) -> Iterator[EndedAttempt]:
+        for attempt in attempts:
+            trial = self._trials.of(attempt.trial)
+            outcome = self._outcome(trial, attempt)
+            if outcome:
+                progress = self._read(self._paths(trial, attempt).results)
+                yield EndedAttempt(self._info_of(trial, attempt), progress, outcome)
 
     def _begun(self) -> list[str]:
         return [key for key in self._attempts.begun() if key in self._trials]
@@ -239,16 +249,21 @@ class PastSweep:
         return AttemptPaths.of(folder, trial, attempt.number)
 
     def _info_of(self, trial: Trial, attempt: PastAttempt) -> AttemptInfo:
-        folder = self._paths(trial, attempt).folder
-        told = attempt.told
-        if told is None or not told.pid:
-            return AttemptInfo(trial, attempt.number, folder, started_at=attempt.started_at)
-        return AttemptInfo(
+        paths = self._paths(trial, attempt)
+        info = AttemptInfo(
             trial,
             attempt.number,
-            folder,
-            told.pid,
-            told.hostname,
+            paths.folder,
+            started_at=attempt.started_at,
+            restored_from=restored_from(paths),
+        )
+        told = attempt.told
+        if told is None or not told.pid:
+            return info
+        return replace(
+            info,
+            pid=told.pid,
+            hostname=told.hostname,
             task_run_id=told.task_run_id,
             task_run_url=told.task_run_url,
             started_at=told.started_at,

@@ -137,6 +137,7 @@ def _sweep_entry(beginning: Beginning, plan: Plan, info: SweepInfo) -> SweepEntr
         plain(masked_spec(plan.source)),
         beginning.drawn_seed,
         experiments_of(info),
+        beginning.repeat.repeated if beginning.repeat else None,
     )
 
 

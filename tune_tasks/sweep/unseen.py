@@ -6,11 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tune_tasks.model.result_file import Progress, read_rows
+from tune_tasks.model.result_file import Progress, all_rows
 from tune_tasks.model.stopping import Criterion
 from tune_tasks.result import metric
-
-_ROWS_AT_ONCE = 1_000
 
 
 def unseen_metrics(
@@ -36,10 +34,4 @@ def _rows(results: Path, progress: Progress) -> Iterator[Mapping[str, Any]]:
     if progress.last is None:
         return
     yield progress.last
-    offset = 0
-    while True:
-        read = read_rows(results, offset, progress.size, _ROWS_AT_ONCE)
-        yield from read.rows
-        if read.end in (offset, progress.size):
-            return
-        offset = read.end
+    yield from all_rows(results, progress.size)
