@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ class Manifest:
     files: Mapping[str, StoredFile] = field(default_factory=dict)
 
 
-def seal(folder: Path, manifest: Manifest) -> Manifest:
+def seal(folder: Path, manifest: Manifest, beside: Callable[[], object] = lambda: None) -> Manifest:
     """Have everything in a folder on the disk, and write the manifest last.
 
     The checksums are computed while other threads wait for the disk, so that they cost no time.
@@ -74,6 +74,7 @@ def seal(folder: Path, manifest: Manifest) -> Manifest:
     Args:
         folder: A checkpoint's, with its files.
         manifest: What it belongs to; the files are filled in.
+        beside: Syncs what else the checkpoint relies on; called in one of these threads.
 
     Returns:
         The manifest as it is written.
@@ -83,7 +84,8 @@ def seal(folder: Path, manifest: Manifest) -> Manifest:
     """
     paths = dict(_files_in(folder))
     with ThreadPoolExecutor(_SYNCING, "checkpoint") as pool:
-        syncs = [pool.submit(sync_file, path) for path in paths.values()]
+        syncs: list[Future[Any]] = [pool.submit(beside)]
+        syncs += [pool.submit(sync_file, path) for path in paths.values()]
         files = {name: _stored(path) for name, path in paths.items()}
         for sync in syncs:
             sync.result()

@@ -118,8 +118,7 @@ class TrialCheckpoints:
             raise
 
     def _keep(self, aside: Path, manifest: Manifest) -> None:
-        self._reports.sync()
-        seal(aside, manifest)
+        seal(aside, manifest, self._reports.sync)
         number = manifest.training_iteration
         with self._reports.decision.while_open():
             put_in_place(aside, self._folder, number)
