@@ -10,6 +10,7 @@ from tests.sweep.told import SPEC, Told, cancelled, failed, returned, row
 from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.checkpoint_folder import note_restored_from
 from tune_tasks.model.files import AttemptPaths
+from tune_tasks.model.objective import Objective
 from tune_tasks.results.attempts import attempt_lines
 from tune_tasks.results.words import report_lines
 from tune_tasks.sweep.events import ResultsLost, Ticked
@@ -205,6 +206,17 @@ def test_failed_trials_that_are_given_another_attempt(tmp_path):
     told.close()
     assert [a[1] for a in attempts(shown(told), 0)] == ["ERROR", "TERMINATED"]
     assert "resumed by" in attempts(shown(told), 0)[1][2]
+
+
+def test_a_tracker_knows_whether_it_is_to_have_the_checkpoint(tmp_path):
+    keys = {"checkpoint": {"log": True}, "metric": "mean_loss"}
+    told = Told(tmp_path, spec={"exp": {**SPEC["exp"], **keys}})
+    told.begin("exp/0", row(1, mean_loss=0.3))
+    told.end("exp/0", returned(1))
+    told.close()
+    (ended,) = past_sweep(told.path).ended()
+    rules = ended.info.trial.checkpoint
+    assert (rules.log, rules.objective) == (True, Objective("mean_loss", "min"))
 
 
 def test_trackers_are_told_of_it_as_the_driver_has_told_them(told):

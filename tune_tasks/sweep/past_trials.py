@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, overload
 
+from tune_tasks.model.checkpoint import CheckpointRules
+from tune_tasks.model.objective import Objective
 from tune_tasks.model.stopping import Criterion, parse_criterion
 from tune_tasks.model.trial import Trial
 from tune_tasks.spec.arrangement import indices_of, place_of
@@ -56,6 +58,7 @@ class PastTrials:
             entry.bundles,
             self.criteria(experiment),
             spec.get("max_failures", 0),
+            checkpoint=_checkpoint_rules(spec),
         )
 
     def all_of(self, experiment: str) -> Sequence[Trial]:
@@ -97,6 +100,13 @@ class _AllTrials(Sequence[Trial]):
 
     def _of(self, index: int) -> Trial:
         return self._trials.of(f"{self._experiment}/{index}")
+
+
+def _checkpoint_rules(spec: Mapping[str, Any]) -> CheckpointRules:
+    """What trackers have to know of a trial's checkpoints."""
+    objective = Objective.of_spec(spec.get("metric"), spec.get("mode"))
+    is_logged = spec.get("checkpoint", {}).get("log", False)
+    return CheckpointRules(log=is_logged, objective=objective)
 
 
 def _named(key: str) -> tuple[str, int]:
