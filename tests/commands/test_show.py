@@ -86,6 +86,12 @@ def test_a_damaged_journal_is_named_with_its_line(told, refusal):
     assert f"{told.path}:3: the sweep's journal is damaged" in refusal("show", told.sweep)
 
 
+def test_a_journal_that_cannot_be_read(told, refusal):
+    told.path.unlink()
+    told.path.mkdir()
+    assert "the sweep's journal cannot be read: [Errno 21]" in refusal("show", told.sweep)
+
+
 def test_a_long_sweep_is_cut(results, call_cli):
     spec = {"exp": {"num_trials": 30, "config": {"hf_token": "x"}}}
     told = Told(results, spec=spec, room=40)

@@ -91,7 +91,7 @@ def test_a_later_driver_goes_on_with_the_edited_spec(dead, drive):
         "a-run",
         dead.beginning.drawn_seed,
     )
-    assert list(PastTrials(history).indices("e")) == [0, 2, 3, 4]
+    assert list(PastTrials(history).experiment("e").indices) == [0, 2, 3, 4]
     third = drive(resumed(dead, spec=None))
     assert not third.plan.is_edited
     assert set(third.run()) == {"e/0", "e/2", "e/3", "e/4"}

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import dataclasses
 import sys
+from itertools import islice
 from pathlib import Path
 
 from tune_tasks.commands.command import EXIT_FAILED
@@ -20,6 +21,7 @@ from tune_tasks.commands.supervisor import Began, supervise
 from tune_tasks.commands.sweep_arguments import add_sweep_alone, journal_of
 from tune_tasks.errors import UsageError
 from tune_tasks.flows import as_tune
+from tune_tasks.model.trial import EndedBy
 from tune_tasks.results.comparison import first_difference
 from tune_tasks.results.summary import Summary
 from tune_tasks.sweep.beginning import Beginning, beginning_again
@@ -102,8 +104,21 @@ def _run(args: argparse.Namespace, request: Request, session: Session, repeat: R
 
 
 def _difference(results: Path, summary: Summary, repeat: Repeat) -> str | None:
-    """How the trial's reports differ from those that it repeats."""
+    """How what has come out differs from what the trial has reported before; None if it does not.
+
+    Of a trial that was interrupted it is compared as far as that came.
+    """
     key = repeat.entry.trial
     original = past_sweep(journal_path(results, repeat.history.sweep.sweep))
-    repeated = past_sweep(journal_path(results, summary.sweep))
-    return first_difference(original.reports(key), repeated.reports(key))
+    again = past_sweep(journal_path(results, summary.sweep))
+    before = original.outcome(key)
+    was_interrupted = before is None or before.ended_by is EndedBy.CANCELLED
+    reports = list(original.reports(key))
+    most = len(reports) if was_interrupted else None
+    difference = first_difference(reports, islice(again.reports(key), most))
+    after = again.outcome(key)
+    if difference or before is None or after is None or was_interrupted:
+        return difference
+    if before.state is not after.state:
+        return f"it ended as {after.state}, the original as {before.state}"
+    return None

@@ -6,8 +6,8 @@ edited since; nothing of them is needed. Reads files, and changes none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.checkpoint_folder import restored_from
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import Progress, all_rows, read_progress
-from tune_tasks.model.stopping import Criterion
 from tune_tasks.model.trial import Outcome, Trial, TrialState, safe_name
 from tune_tasks.recording.delivery import EndedAttempt
 from tune_tasks.recording.protocol import AttemptStatus
@@ -47,27 +46,16 @@ def past_sweep(path: Path, *, is_held: bool | None = None) -> PastSweep:
         is_held: Whether a driver has it in hand; None: find out.
 
     Raises:
-        UsageError: If the journal is damaged, or says nothing yet.
-        OSError: If it cannot be read.
+        UsageError: If the journal is damaged, says nothing yet, or cannot be read.
     """
-    held = journal.is_held(path) if is_held is None else is_held
-    history = journal.read_history(path)
+    try:
+        held = journal.is_held(path) if is_held is None else is_held
+        history = journal.read_history(path)
+    except OSError as exc:
+        raise UsageError(f"the sweep's journal cannot be read: {exc}") from exc
     if not history.drivers():
         raise UsageError(f"{path}: no driver has begun the sweep")
     return PastSweep(history, path.parents[2], is_held=held)
-
-
-@dataclass(frozen=True)
-class _PastExperiment:
-    """An experiment as `summary_of` needs it."""
-
-    name: str
-    trials: Sequence[Trial]
-    indices: Sequence[int]
-    stop: tuple[Criterion, ...]
-
-    def criteria(self) -> tuple[Criterion, ...]:
-        return self.stop
 
 
 class PastSweep:
@@ -135,7 +123,7 @@ class PastSweep:
         was_stopped = self._attempts.stop_reason is not None
         summary = summary_of(
             self.info,
-            [self._experiment(name) for name in self.info.experiments],
+            [self._trials.experiment(name) for name in self.info.experiments],
             Excerpt(list(self._records()), {}),
             interrupted=closed.interrupted if closed else was_stopped,
             at_end=not self._is_held,
@@ -164,6 +152,11 @@ class PastSweep:
         made = self._trials.of(key)
         return [self._attempt_summary(made, attempt) for attempt in self._attempts.of(key)]
 
+    def outcome(self, key: str) -> Outcome | None:
+        """How a trial's last attempt has ended; None if it has not, or there is none."""
+        attempts = self._attempts.of(key)
+        return self._outcome(self._trials.of(key), attempts[-1]) if attempts else None
+
     def reports(self, key: str) -> Iterator[dict[str, Any]]:
         """The reports of a trial's last attempt, as they stand in its `result.json`."""
         attempts = self._attempts.of(key)
@@ -190,11 +183,6 @@ class PastSweep:
 
     def _begun(self) -> list[str]:
         return [key for key in self._attempts.begun() if key in self._trials]
-
-    def _experiment(self, name: str) -> _PastExperiment:
-        trials = self._trials.all_of(name)
-        indices = self._trials.indices(name)
-        return _PastExperiment(name, trials, indices, self._trials.criteria(name))
 
     def _places(self) -> dict[str, ExperimentStanding]:
         """By experiment, where the trackers had the sweep when it last ended."""

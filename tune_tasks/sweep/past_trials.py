@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, overload
 
 from tune_tasks.model.checkpoint import CheckpointRules
@@ -11,6 +12,20 @@ from tune_tasks.model.stopping import Criterion, parse_criterion
 from tune_tasks.model.trial import Trial
 from tune_tasks.spec.arrangement import indices_of, place_of
 from tune_tasks.sweep.history import History
+
+
+@dataclass(frozen=True)
+class PastExperiment:
+    """An experiment as `summary_of` needs it: with its trials, their indices and its criteria."""
+
+    name: str
+    trials: Sequence[Trial]
+    indices: Sequence[int]
+    stop: tuple[Criterion, ...]
+
+    def criteria(self) -> tuple[Criterion, ...]:
+        """The stop criteria."""
+        return self.stop
 
 
 class PastTrials:
@@ -56,21 +71,17 @@ class PastTrials:
             entry.seed,
             entry.resources,
             entry.bundles,
-            self.criteria(experiment),
+            self._stop(experiment),
             spec.get("max_failures", 0),
             checkpoint=_checkpoint_rules(spec),
         )
 
-    def all_of(self, experiment: str) -> Sequence[Trial]:
-        """Every trial of an experiment, each made when somebody asks for it."""
-        return _AllTrials(self, experiment, self._indices[experiment])
+    def experiment(self, name: str) -> PastExperiment:
+        """An experiment with all of its trials, each made when somebody asks for it."""
+        indices = self._indices[name]
+        return PastExperiment(name, _AllTrials(self, name, indices), indices, self._stop(name))
 
-    def indices(self, experiment: str) -> Sequence[int]:
-        """The indices of these."""
-        return self._indices[experiment]
-
-    def criteria(self, experiment: str) -> tuple[Criterion, ...]:
-        """The stop criteria of an experiment."""
+    def _stop(self, experiment: str) -> tuple[Criterion, ...]:
         stop = self._spec(experiment).get("stop") or {}
         return tuple(parse_criterion(metric, bound) for metric, bound in stop.items())
 

@@ -36,10 +36,13 @@ class Repeat:
         """Read which trial a sweep repeats, from the folder of all results.
 
         Raises:
-            UsageError: If the journal of that trial's sweep is damaged.
-            OSError: If it has gone.
+            UsageError: If the journal of that trial's sweep is damaged, or has gone.
         """
-        history = read_history(journal_path(results, repeated.sweep))
+        try:
+            history = read_history(journal_path(results, repeated.sweep))
+        except OSError as exc:
+            what = f"the sweep repeats the trial {repeated.trial} of {repeated.sweep}"
+            raise UsageError(f"{what}, whose journal cannot be read: {exc}") from exc
         return cls(history, history.trials()[repeated.trial])
 
     @property
