@@ -20,6 +20,7 @@ IMPORTED_BY = {
     "httpx": {"commands", "servers"},
     "matplotlib": {"results"},
     "mlflow": {"servers", "tracking", "trial"},
+    "packaging": {"commands"},
     "numpy": {"rllib", "spec", "trial"},
     "pandas": {"results"},
     "prefect": {"cluster", "commands", "flows", "servers", "sweep", "trial"},

@@ -15,6 +15,7 @@ from tune_tasks import __version__
 from tune_tasks.commands import (
     best,
     deploy,
+    doctor,
     evaluate,
     ls,
     plan,
@@ -47,6 +48,7 @@ COMMANDS: dict[str, Command] = {
     "deploy": deploy,
     "serve": serve,
     "ui": ui,
+    "doctor": doctor,
 }
 """Every command, in the order of the help."""
 

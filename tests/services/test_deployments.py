@@ -320,6 +320,14 @@ def train(config, status_reporter):
 """
 
 
+def lines_about(client, flow_run_id, text):
+    """The lines of a flow run's log that have a text in them, as Prefect shows them."""
+    from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+
+    of_run = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[flow_run_id]))
+    return [log.message for log in client.read_logs(of_run) if text in log.message]
+
+
 def begun(folder):
     """How often each trial has begun."""
     return {path.name: len(path.read_text()) for path in folder.glob("begun_*")}
@@ -372,5 +380,10 @@ def test_resume_and_retry_run_what_is_left(command, folder, client, name, start_
     }
     (sweep,) = folder.glob("tune_results/quick/*")
     assert "2/2 done" in (sweep / "report" / "report.md").read_text()
+    said = lines_about(client, read().id, "do not run again")
+    one_of_two = (
+        f"goes on with the sweep {sweep.name}: 1 of 2 trials have ended, and do not run again"
+    )
+    assert said == [one_of_two, one_of_two]  # at Resume and at Retry
     served.send_signal(signal.SIGINT)
     served.communicate(timeout=60)

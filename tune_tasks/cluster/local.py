@@ -30,6 +30,7 @@ from ray._private import parameter, ray_constants
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
 from tune_tasks.cluster.patching import environment, replaced
+from tune_tasks.model.driver_mark import VARIABLE, own_mark
 
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -77,9 +78,10 @@ def forget() -> None:
 
 
 def _settings() -> dict[str, str]:
+    settings = _SETTINGS | {VARIABLE: own_mark()}
     if any(name in os.environ for name in _TOKENS):
-        return _SETTINGS  # with the user's own token
-    return _SETTINGS | {"RAY_AUTH_TOKEN": secrets.token_urlsafe(32)}
+        return settings  # with the user's own token
+    return settings | {"RAY_AUTH_TOKEN": secrets.token_urlsafe(32)}
 
 
 def _read_environment_again() -> None:

@@ -109,6 +109,19 @@ def expect_usable(uri: str, *, writes: bool = True) -> None:
         ) from exc
 
 
+def expect_answer(uri: str) -> None:
+    """Ask a store something.
+
+    Raises:
+        ServiceError: If it does not answer; says why.
+    """
+    try:
+        connect(uri).search_experiments(max_results=1)
+    except Exception as exc:
+        reason = without_password(one_line(str(exc)))
+        raise ServiceError(f"{without_password(uri)} does not answer: {reason}") from exc
+
+
 def web_address(tracking_uri: str) -> str | None:
     """Return the address of MLflow's pages without a password; None if there are no pages."""
     parsed = urlparse(tracking_uri)

@@ -8,10 +8,15 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 
-from tune_tasks.errors import UsageError
+from tune_tasks.errors import ServiceError, UsageError
 from tune_tasks.servers.prefect_address import PrefectAddress, answers
-from tune_tasks.servers.prefect_configured import configured_server
-from tune_tasks.servers.prefect_own import ServerFiles, shared_server, wait_for_start
+from tune_tasks.servers.prefect_configured import configured_server, impatient, problem_of
+from tune_tasks.servers.prefect_own import (
+    ServerFiles,
+    read_state,
+    shared_server,
+    wait_for_start,
+)
 
 DEFAULT_URL_VARIABLE = "TUNE_TASKS_PREFECT_DEFAULT_URL"
 """Environment variable: where to look for a server that was started and not configured.
@@ -75,6 +80,35 @@ def standing_server() -> Iterator[PrefectAddress]:
             " start one (prefect server start), or set PREFECT_API_URL to yours; `tune-tasks serve`"
             " needs none"
         )
+
+
+def server_now() -> tuple[str, str]:
+    """Say which Prefect server a sweep would use now; starts none.
+
+    Returns:
+        The address of its API, empty if there is no server yet, and a sentence about it.
+
+    Raises:
+        ServiceError: If the configured server does not answer.
+    """
+    if _is_configured():
+        return _configured_now()
+    default = _default_api_url()
+    if answers(default):
+        return default, f"a server answers at {default}"
+    own = read_state(own_server_files())
+    if own and own.is_answering():
+        return own.address.api_url, f"our own server runs at {own.url}"
+    return "", "no server is configured: a sweep starts our own"
+
+
+def _configured_now() -> tuple[str, str]:
+    api_url = PrefectAddress.of_settings().api_url
+    with impatient():
+        problem = problem_of(PrefectAddress.of_settings())
+    if problem:
+        raise ServiceError(f"the configured server {api_url} does not answer ({problem})")
+    return api_url, f"the configured server {api_url} answers"
 
 
 def own_server_files() -> ServerFiles:

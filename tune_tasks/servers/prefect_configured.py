@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -29,20 +30,27 @@ def configured_server(warn: Callable[[str], None]) -> PrefectAddress:
     Raises:
         ServiceError: If it does not answer in time, or refuses.
     """
+    with impatient():
+        return _wait(PrefectAddress.of_settings(), warn)
+
+
+@contextlib.contextmanager
+def impatient() -> Iterator[None]:
+    """Have Prefect's client ask once, and not wait long for the answer, for the context."""
     from prefect.settings import (
         PREFECT_API_REQUEST_TIMEOUT,
         PREFECT_CLIENT_MAX_RETRIES,
         temporary_settings,
     )
 
-    patient = {PREFECT_API_REQUEST_TIMEOUT: PREFECT_REQUEST_S, PREFECT_CLIENT_MAX_RETRIES: 0}
-    with temporary_settings(patient):
-        return _wait(PrefectAddress.of_settings(), warn)
+    settings = {PREFECT_API_REQUEST_TIMEOUT: PREFECT_REQUEST_S, PREFECT_CLIENT_MAX_RETRIES: 0}
+    with temporary_settings(settings):
+        yield
 
 
 def _wait(address: PrefectAddress, warn: Callable[[str], None]) -> PrefectAddress:
     deadline = time.monotonic() + CONFIGURED_SERVER_S
-    problem = _problem(address)
+    problem = problem_of(address)
     if problem:
         warn(
             f"the Prefect server {address.api_url} does not answer ({problem}); trying for"
@@ -50,7 +58,7 @@ def _wait(address: PrefectAddress, warn: Callable[[str], None]) -> PrefectAddres
         )
     while problem and time.monotonic() < deadline:
         time.sleep(_PAUSE_S)
-        problem = _problem(address)
+        problem = problem_of(address)
     if problem:
         raise ServiceError(
             f"the configured Prefect server {address.api_url} did not answer within"
@@ -60,7 +68,7 @@ def _wait(address: PrefectAddress, warn: Callable[[str], None]) -> PrefectAddres
     return address
 
 
-def _problem(address: PrefectAddress) -> str | None:
+def problem_of(address: PrefectAddress) -> str | None:
     """Return why the configured server cannot be used now, or None if it can.
 
     Raises:

@@ -1,0 +1,1 @@
+"""What `tune-tasks doctor` looks at: one file for each group of checks."""
