@@ -109,5 +109,10 @@ def test_a_dead_sweep_is_tidied_up_and_goes_on_with_an_edited_spec(command, fold
         "begun_3": 2,
         "begun_9": 1,
     }
+    trial_runs, _ = mlflow_runs()
+    roles = {
+        name.partition("x=")[2]: r.data.tags["tune_tasks.role"] for name, r in trial_runs.items()
+    }
+    assert (roles["1"], roles["2"], roles["9"]) == ("trial", "dropped", "trial")
     assert "RUNNING" not in statuses(mlflow_runs).values()
     assert statuses(mlflow_runs)["parent"] == "FINISHED"

@@ -49,8 +49,15 @@ class Run:
 
     def as_mlflow(self):
         metrics = {point.key: point.value for point in self.points}
-        data = SimpleNamespace(tags=dict(self.tags), metrics=metrics)
-        return SimpleNamespace(info=SimpleNamespace(run_id=self.id), data=data)
+        data = SimpleNamespace(tags=dict(self.tags), metrics=metrics, params=dict(self.params))
+        info = SimpleNamespace(run_id=self.id, status=self.status)
+        return SimpleNamespace(info=info, data=data)
+
+
+class Page(list):
+    """The last page of what was found."""
+
+    token = None
 
 
 class FakeMlflow:
@@ -130,8 +137,8 @@ class FakeMlflow:
         self._runs[run.id] = run
         return run.as_mlflow()
 
-    def search_runs(self, experiment_ids, query, max_results=1_000):
-        return [run.as_mlflow() for run in self._runs.values() if self._is_meant(run, query)]
+    def search_runs(self, experiment_ids, query, max_results=1_000, page_token=None):
+        return Page(run.as_mlflow() for run in self._runs.values() if self._is_meant(run, query))
 
     def _is_meant(self, run, query):
         """Every condition is an equation."""

@@ -279,3 +279,64 @@ def test_an_end_that_cannot_be_told_is_named(server, tmp_path):
     sweep.feeder.close_sweep(replace(sweep.summary, interrupted=True))
     missing = sweep.serve(rounds=3)
     assert missing.startswith("the sweep's end; RuntimeError: MlflowException: log_batch: 500")
+
+
+# ── An edit of the spec ─────
+
+
+def roles(server):
+    return {key: (run.tags["tune_tasks.role"], run.status) for key, run in server.runs.items()}
+
+
+def test_what_an_edit_has_dropped_stands_apart_until_the_edit_is_undone(server, tmp_path):
+    """The driver died while trial 1 ran; the edited spec has it no longer."""
+    first = Sweep(tmp_path, server)
+    first.run()
+    server.runs["experiment/1/1"].status = "RUNNING"
+    second = Sweep(tmp_path, server)
+    dropped = second.attempts.pop("experiment/1/1")
+    second.sweep = replace(second.sweep, dropped=(dropped.info.trial.key,))
+    second.start(again=True)
+    second.run()
+    assert roles(server)["experiment/1/1"] == ("dropped", "KILLED")
+    assert roles(server)["experiment/0/3"] == ("trial", "FINISHED")
+    third = Sweep(tmp_path, server)
+    third.start(again=True)
+    third.run()
+    assert roles(server)["experiment/1/1"] == ("trial", "FINISHED")
+    assert roles(server)["experiment/0/2"] == ("superseded", "KILLED")
+
+
+def test_an_experiment_that_is_dropped_goes_with_its_parent(server, tmp_path):
+    Sweep(tmp_path, server).run()
+    second = Sweep(tmp_path, server)
+    (info,) = second.sweep.experiments.values()
+    second.sweep = replace(
+        second.sweep,
+        experiments={"other": replace(info, name="other")},
+        dropped=("experiment/0", "experiment/1"),
+    )
+    second.attempts = {}
+    second.summary = replace(second.summary, experiments=[])
+    second.start(again=True)
+    second.run()
+    assert roles(server)["experiment/parent"][0] == "dropped"
+    assert roles(server)["experiment/1/1"][0] == "dropped"
+
+
+def test_a_parent_run_keeps_the_params_that_it_began_with(server, tmp_path):
+    def sweep_of(**constants):
+        sweep = Sweep(tmp_path, server)
+        (info,) = sweep.sweep.experiments.values()
+        changed = {"experiment": replace(info, constants=constants)}
+        sweep.sweep = replace(sweep.sweep, experiments=changed)
+        return sweep
+
+    first = sweep_of(a=1)
+    first.start()
+    first.run()
+    second = sweep_of(a=2, b=3)
+    second.start(again=True)
+    second.run()
+    assert server.runs["experiment/parent"].params == {"a": "1", "b": "3", "sweep.seed": "1"}
+    assert server.runs["experiment/parent"].status == "FINISHED"

@@ -115,6 +115,7 @@ class PastSweep:
             Path(sweep.cwd),
             driver.flow_run_id,
             driver.flow_run_url,
+            tuple(sweep.dropped),
         )
 
     def summary(self) -> Summary:

@@ -168,6 +168,7 @@ def sweep_info(plan: Plan, code: Mapping[str, KeptCode], request: Request, sweep
         cwd=Path.cwd(),
         flow_run_id=run,
         flow_run_url=f"{ui}/runs/flow-run/{run}" if ui and run else "",
+        dropped=tuple(begun.key for begun, _ in plan.dropped()),
     )
 
 

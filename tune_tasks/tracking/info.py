@@ -50,6 +50,7 @@ class SweepInfo:
         cwd: The driver's working directory.
         flow_run_id: The id of Prefect's flow run.
         flow_run_url: The address of the flow run's page.
+        dropped: The keys of trials that have begun, and that an edit of the spec has dropped.
     """
 
     sweep: str
@@ -59,3 +60,4 @@ class SweepInfo:
     cwd: Path
     flow_run_id: str = ""
     flow_run_url: str = ""
+    dropped: tuple[str, ...] = ()

@@ -34,6 +34,7 @@ from tune_tasks.servers.mlflow_client import (
 from tune_tasks.tracking.base import Row, Tracker
 from tune_tasks.tracking.info import SweepInfo
 from tune_tasks.tracking.mlflow_current import CurrentRuns
+from tune_tasks.tracking.mlflow_dropped import settle_dropped
 from tune_tasks.tracking.mlflow_metrics import points_of
 from tune_tasks.tracking.mlflow_params import chart_params, flat_params
 from tune_tasks.tracking.mlflow_parent_run import ParentRun, parent_key
@@ -70,6 +71,7 @@ class MlflowTracker(Tracker):
         self._current = CurrentRuns(self._runs)
         self._parents: dict[str, ParentRun] = {}
         self._making_parent = threading.Lock()
+        self._steps_at_end = Steps(self._took)
         # By the attempt's key: what was done of it, until it has ended.
         self._steps: dict[str, Steps] = {}
         # The metrics that were not finite in an attempt's last report.
@@ -240,8 +242,13 @@ class MlflowTracker(Tracker):
         problems: list[Exception] = []
         for experiment in summary.experiments:
             problems += self._end(experiment, _sweep_status(summary, experiment))
+        if self._again:
+            problems += self._steps_at_end.each([("dropped", self._settle_dropped)])
         if problems:
             raise RuntimeError("; ".join(f"{type(exc).__name__}: {exc}" for exc in problems))
+
+    def _settle_dropped(self) -> None:
+        settle_dropped(self._runs, self._sweep)
 
     def _end(self, experiment: ExperimentSummary, status: str) -> list[Exception]:
         """End an experiment's parent run; return what failed."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import partial
 
@@ -99,6 +99,7 @@ class ParentRun:
         self._steps = Steps(on_done)
         self._running = RunningBest(self._info.objective)
         self._changing = threading.Lock()
+        self._params_before: Set[str] = frozenset()
         self._goes_by: tuple[Objective, bool] | None = None
         self._told_objective: Objective | None = None
         self._told_done = 0
@@ -165,12 +166,15 @@ class ParentRun:
         if self._again:
             yield "go on", self._go_on
         params = flat_params(self._info.constants) | {"sweep.seed": str(self._info.seed)}
-        yield from self._runs.param_steps(self.run_id, params)
+        # MLflow refuses another value: after an edit of the spec the run keeps those it began with.
+        new = {name: value for name, value in params.items() if name not in self._params_before}
+        yield from self._runs.param_steps(self.run_id, new)
 
     def _go_on(self) -> None:
         """Go on with a run of which an earlier recorder has told something, and perhaps its end."""
         self._runs.client.update_run(self.run_id, status="RUNNING")
         data = self._runs.client.get_run(self.run_id).data
+        self._params_before = set(data.params)
         self._told_done = int(data.metrics.get("trials_done", 0))
         self._told_objective = objective_in(data.tags)
         if self._told_objective:

@@ -16,7 +16,7 @@ from tune_tasks.tracking.mlflow_names import experiment_name
 from tune_tasks.tracking.steps import Step
 
 if TYPE_CHECKING:
-    from mlflow.entities import Metric
+    from mlflow.entities import Metric, Run
     from mlflow.tracking import MlflowClient
 
 T = TypeVar("T")
@@ -30,6 +30,7 @@ _METRICS_PER_CALL = 1_000
 _PARAMS_PER_CALL = 100
 _PARAM_LENGTH = 6_000
 _MOST_GHOSTS = 100
+_RUNS_PER_CALL = 1_000
 
 
 class MlflowRuns:
@@ -120,6 +121,18 @@ class MlflowRuns:
         self.ids[key] = found[0]
         self._delete(found[1:])
         return found[0]
+
+    def of_sweep(self, name: str) -> Iterator[tuple[Run, str]]:
+        """Yield the sweep's runs in an experiment, each with its key; none is created."""
+        found = self.client.get_experiment_by_name(experiment_name(name))
+        query = f"tags.`tune_tasks.sweep` = '{self._sweep}'"
+        token: str | None = ""
+        while found and token is not None:
+            page = self.client.search_runs(
+                [found.experiment_id], query, max_results=_RUNS_PER_CALL, page_token=token or None
+            )
+            yield from ((run, run.data.tags["tune_tasks.key"]) for run in page)
+            token = page.token or None
 
     def drop_ghosts(self, experiment_id: str, key: str) -> None:
         """Delete what a lost answer may have left: further runs with the same key.
