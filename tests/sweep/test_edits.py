@@ -180,6 +180,19 @@ def test_of_fewer_trials_those_that_have_ended_stay():
     assert [trial.index for trial in plan.trials()] == [0, 3]
 
 
+def test_what_was_too_many_is_not_back_at_the_next_resume():
+    drawn = {"lr": {"eval": "random.random()"}}
+    fewer = one(config=drawn, num_trials=2)
+    plan, edit = edited(one(config=drawn, num_trials=4), fewer)
+    begun = {**edit.begun}
+    same = plan_of(fewer, {"e": Earlier(plan.source["e"], begun, set(edit.dropped))})
+    assert (same.edits["e"].kept, same.edits["e"].is_change) == ([0, 1], False)
+    more = plan_of(
+        one(config=drawn, num_trials=3), {"e": Earlier(plan.source["e"], begun, set(edit.dropped))}
+    )
+    assert (more.edits["e"].kept, more.edits["e"].fresh) == ([0, 1, 2], 0)
+
+
 def test_a_secret_is_compared_by_its_mask():
     before = one(config={"api_key": "old", "uri": "postgres://me:old@host/db", "a": 1})
     after = one(config={"api_key": "new", "uri": "postgres://me:new@host/db", "a": 1})

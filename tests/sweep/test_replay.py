@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.sweep.drivers import FAILED, WELL, train
 from tune_tasks.errors import UsageError
 from tune_tasks.model.masking import masked_spec
+from tune_tasks.spec.arrangement import indices_of
 from tune_tasks.spec.loading import spec_from_data
 from tune_tasks.sweep.beginning import earlier_of
 from tune_tasks.sweep.core import LOOKAHEAD, Core, CoreExperiment
@@ -62,6 +63,7 @@ EDITED = [
     spec_of([1, 2, 3], num_trials=5),
     spec_of([1, 9, 2, 3]),
     spec_of([3]),
+    spec_of([1, 2, 3], num_trials=1),
     spec_of([1, 2, 3], max_failures=0),
     spec_of([1, 2, 3], max_failures=3),
     spec_of([1, 2, 3], retry=[{"on": "ValueError", "counts": False, "wait_s": 3}]),
@@ -93,12 +95,13 @@ class Driver:
             }
         )
         self.data = data
+        self.spec = spec
         self.now = 0.0
         self.started = []
         if history is None or self.plan.is_edited:
             dropped = tuple(begun.key for begun, _ in self.plan.dropped())
-            spec = masked_spec(self.plan.source)
-            self.write(SweepEntry("s", "r", "/", {}, spec, spec, 3, dropped=dropped))
+            source = masked_spec(self.plan.source)
+            self.write(SweepEntry("s", "r", "/", {}, source, source, 3, dropped=dropped))
         for entry in history.handled() if history else ():
             self.core.replay(entry.event, entry.then)
 
@@ -166,6 +169,19 @@ def done_in(history):
     return {wish.trial for wish in wishes if isinstance(wish, KeepEnd) and wish.outcome == WELL}
 
 
+def expect_the_same_at_the_next_resume(driver):
+    """The journal alone says which trials there are now, and nobody is asked twice."""
+    history, _ = read(driver.data)
+    again = Driver(driver.spec, driver.data, history)
+    assert not again.plan.is_edited
+    assert [t.key for t in again.plan.trials()] == [t.key for t in driver.plan.trials()]
+    known = earlier_of(history)
+    for experiment in again.plan.experiments:
+        earlier = known[experiment.name]
+        found = indices_of(len(experiment.indices), earlier.begun, earlier.dropped)
+        assert list(found) == list(experiment.indices)
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_from_any_part_of_a_journal_each_trial_comes_to_one_end(data):
@@ -188,6 +204,7 @@ def test_from_any_part_of_a_journal_each_trial_comes_to_one_end(data):
         driver.take_over(draw(st.booleans()), draw)
         driver.begin()
         keys = {trial.key for trial in driver.plan.trials()}
+        expect_the_same_at_the_next_resume(driver)
         assert {driver.core.outcome(key) for key in done & keys} <= {WELL}
         assert not done & {wish.trial for wish in driver.started}
     driver.finish()

@@ -151,11 +151,9 @@ def arrange(
     combinations = {i: c for i, c in found.items() if c is not None}
     dropped = {i: comparison.why(earlier.begun[i]) for i, c in found.items() if c is None}
     count = num_trials(experiment, space)
-    if count < _earlier_count(earlier):
-        why = f"num_trials: no more than {count} are asked for"
-        for index in list(_too_many(combinations, count, space.grid_size, earlier)):
-            dropped[index] = why
-            del combinations[index]
+    for index in list(_too_many(combinations, count, space.grid_size, earlier)):
+        dropped[index] = f"num_trials: no more than {count} are asked for"
+        del combinations[index]
     kept = {i: Kept(c, earlier.begun[i].name) for i, c in sorted(combinations.items())}
     arrangement = Arrangement(count, space.grid_size, kept, earlier.begun)
     changes = list(differences(earlier.spec, source))
@@ -223,7 +221,8 @@ class _Comparison:
         reasons = [_unsearched(path, begun) for path, fits in fitting.items() if not fits]
         if reasons:
             return _joined(reasons)
-        return _joined(self._other_values(begun, next(self._space.combinations(fitting))))
+        combination = next(self._space.combinations(fitting))
+        return _joined(self._other_values(begun, combination)) or "config: another one"
 
     def _other_values(self, begun: Begun, combination: int) -> Iterator[str]:
         try:
@@ -245,13 +244,21 @@ class _Comparison:
 def _too_many(
     combinations: Mapping[int, int], count: int, grid_size: int, earlier: Earlier
 ) -> Iterator[int]:
-    """The trials beyond what the spec asks for; those that have ended stay rather than others."""
+    """The trials beyond what the spec asks for; those that have ended stay rather than others.
+
+    If it asks for as many as before, or more, what was done stays, however often it was tried. But
+    what an earlier edit has dropped is not back because of that.
+    """
     asked = {c: len(range(c, count, grid_size)) for c in combinations.values()}
-    ended_first = sorted(combinations, key=lambda i: (not earlier.begun[i].has_ended, i))
-    for index in ended_first:
+    has_fewer = count < _earlier_count(earlier)
+
+    def rank(index: int) -> tuple[bool, bool, int]:
+        return index in earlier.dropped, not earlier.begun[index].has_ended, index
+
+    for index in sorted(combinations, key=rank):
         combination = combinations[index]
         asked[combination] -= 1
-        if asked[combination] < 0:
+        if asked[combination] < 0 and (has_fewer or index in earlier.dropped):
             yield index
 
 
