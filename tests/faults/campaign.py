@@ -110,6 +110,7 @@ class Campaign:
         assert code == 0, (self._undisturbed / "output").read_text()
         self._files = results_in_files(self._undisturbed)
         self._mlflow, wrong = results_in_mlflow(self._undisturbed)
+        wrong += wrong_in_prefect(self._undisturbed / "prefect")
         assert not wrong, wrong
         assert not command.left_processes()
 
@@ -119,7 +120,8 @@ class Campaign:
         folder.mkdir()
         (folder / "prefect").mkdir()
         # Made by the undisturbed sweep: a fresh database takes seconds.
-        shutil.copy(self._undisturbed / "prefect" / "prefect.db", folder / "prefect")
+        for database in (self._undisturbed / "prefect").glob("prefect.db*"):
+            shutil.copy(database, folder / "prefect")
         command = self._command(folder, fault)
         try:
             return self._problems(command, fault)

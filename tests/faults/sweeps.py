@@ -52,7 +52,7 @@ class Command:
 
     def start(self, *args: str) -> None:
         """Start it; with the fault, if there is one."""
-        self.folder.mkdir(exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "train.py").write_text((HERE / "train.py").read_text())
         (self.folder / "spec.yaml").write_text(SPEC)
         environment = {**os.environ, **self.environment, MARK: self.mark}
@@ -100,11 +100,11 @@ class TrialResult:
 
     Attributes:
         state: How it ended.
-        reports: Its reports' iteration, steps and loss, in order.
+        reports: Its reports' steps and loss, in order.
     """
 
     state: str
-    reports: tuple[tuple[int, int, float], ...]
+    reports: tuple[tuple[int, float], ...]
 
 
 Results = dict[str, TrialResult]
@@ -122,7 +122,8 @@ def results_in_files(folder: Path) -> Results:
         current = attempts[-1] if attempts else trial
         outcome = json.loads((current / "outcome.json").read_text())
         rows = [json.loads(line) for line in (current / "result.json").read_text().splitlines()]
-        reports = [(r["training_iteration"], r["timesteps_total"], r["mean_loss"]) for r in rows]
+        assert [row["training_iteration"] for row in rows] == list(range(1, len(rows) + 1))
+        reports = [(row["timesteps_total"], row["mean_loss"]) for row in rows]
         found[trial.name] = TrialResult(outcome["state"], tuple(reports))
     return found
 
@@ -155,11 +156,9 @@ def _is_finished(run: Any) -> bool:
     return bool(run.info.status == "FINISHED")
 
 
-def _points(client: Any, run_id: str) -> tuple[tuple[int, int, float], ...]:
-    iterations = client.get_metric_history(run_id, "training_iteration")
-    losses = client.get_metric_history(run_id, "mean_loss")
-    iteration_at = {point.step: int(point.value) for point in iterations}
-    return tuple((iteration_at.get(p.step, 0), p.step, p.value) for p in losses)
+def _points(client: Any, run_id: str) -> tuple[tuple[int, float], ...]:
+    history = client.get_metric_history(run_id, "mean_loss")
+    return tuple((point.step, point.value) for point in history)
 
 
 def wrong_in_prefect(home: Path) -> list[str]:
