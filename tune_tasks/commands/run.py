@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import functools
 import io
 import sys
+from pathlib import Path
 from typing import TextIO
 
 from tune_tasks.commands.argument_types import not_negative
@@ -57,7 +59,7 @@ def run_as(args: argparse.Namespace, as_flow: AsFlow) -> int:
         return _run(args, going_on if sweep else request, as_flow, began)
 
     if args.owns_process:
-        return supervise(drive, lambda _journal: None)
+        return supervise(drive, functools.partial(_close, args))
     return drive(lambda _journal: None, None)
 
 
@@ -69,6 +71,18 @@ def _run(args: argparse.Namespace, request: Request, as_flow: AsFlow, began: Beg
     if args.json:
         print_json(summary.as_json(), out)
     return exit_code(summary)
+
+
+def _close(args: argparse.Namespace, journal: Path) -> None:
+    """Close the records of a sweep whose drivers have died, and print how it stands."""
+    from tune_tasks.sweep.abandoned import close_records
+
+    out = sys.stdout
+    status_out = sys.stderr if args.json else out
+    summary = close_records(journal, make_display("classic", status_out).warn)
+    _print_end(summary, status_out)
+    if args.json:
+        print_json(summary.as_json(), out)
 
 
 def run_and_show(
