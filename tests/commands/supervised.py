@@ -28,7 +28,7 @@ def die():
 
 def keep_something():
     with journal.open("a") as file:
-        file.write('"kind":"keep end"')
+        file.write('"will_retry":false')
 
 
 def leave_processes():

@@ -34,7 +34,8 @@ _ASKS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 _HEARD = {*_ASKS, signal.SIGCHLD}
 _RAYS_CODE = 1
 _SHOW_CURSOR = "\x1b[?25h"
-_KEPT = (b"keep end", b"checkpoint kept")
+# Not every end of an attempt: those that have died with a driver are no progress.
+_PROGRESS = (b'"will_retry":false', b'"kind":"checkpoint kept"')
 
 
 class Lifeline:
@@ -199,7 +200,7 @@ def _progress(journal: Path) -> int:
     """A number that grows with what is kept, as far as the journal says."""
     with suppress(OSError):
         text = journal.read_bytes()
-        return sum(text.count(b'"kind":"%s"' % kind) for kind in _KEPT)
+        return sum(map(text.count, _PROGRESS))
     return 0
 
 
