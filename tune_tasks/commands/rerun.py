@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import functools
 import sys
 from itertools import islice
 from pathlib import Path
@@ -14,6 +15,7 @@ from tune_tasks.commands.output import print_warnings
 from tune_tasks.commands.run import (
     add_ray_arguments,
     add_status_arguments,
+    close,
     exit_code,
     run_and_show,
 )
@@ -68,7 +70,7 @@ def _run_again(args: argparse.Namespace, request: Request, repeat: Repeat) -> in
         return _run(args, request, Session(began=began, beginning=beginning), repeat)
 
     if args.owns_process:
-        return supervise(drive, lambda _journal: None)
+        return supervise(drive, functools.partial(close, args))
     return drive(lambda _journal: None, None)
 
 

@@ -59,7 +59,7 @@ def run_as(args: argparse.Namespace, as_flow: AsFlow) -> int:
         return _run(args, going_on if sweep else request, as_flow, began)
 
     if args.owns_process:
-        return supervise(drive, functools.partial(_close, args))
+        return supervise(drive, functools.partial(close, args))
     return drive(lambda _journal: None, None)
 
 
@@ -73,7 +73,7 @@ def _run(args: argparse.Namespace, request: Request, as_flow: AsFlow, began: Beg
     return exit_code(summary)
 
 
-def _close(args: argparse.Namespace, journal: Path) -> None:
+def close(args: argparse.Namespace, journal: Path) -> None:
     """Close the records of a sweep whose drivers have died, and print how it stands."""
     from tune_tasks.sweep.abandoned import close_records
 
