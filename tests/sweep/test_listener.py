@@ -29,6 +29,7 @@ from tune_tasks.testing.recorder import FakeRecorder
 
 TRIAL = Trial("exp", 0, "script_0", "script", {}, {}, seed=0)
 WELL = Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned", reports=1)
+FAILED = Outcome(TrialState.ERROR, EndedBy.ERROR, "error", "ValueError: bad")
 CRITERION = Stop(EndedBy.CRITERION, "mean_loss 0.1 <= 0.2")
 
 
@@ -154,6 +155,20 @@ def test_a_new_recorder_is_told_of_the_sweep_and_of_every_end(scene):
     assert (scene.recorder.sweep, scene.recorder.begun_again) == (scene.sweep, True)
     assert scene.recorder.attempts["exp/0/1"].outcome == WELL
     assert scene.hear() == []
+
+
+def test_a_new_recorder_is_told_of_attempts_that_another_has_followed(scene, tmp_path):
+    """It may have died before the trackers had all of them."""
+    scene.sweep.experiments = {"exp": SimpleNamespace(folder=tmp_path)}
+    first = AttemptPaths.of(tmp_path, TRIAL, 1)
+    first.create({})
+    first.write_outcome(FAILED)
+    scene.record.begin(Attempt(2, AttemptPaths.of(tmp_path, TRIAL, 2), None, UUID(int=0)))
+    scene.recorder.restart()
+    scene.hear()
+    assert {key: status.outcome for key, status in scene.recorder.attempts.items()} == {
+        "exp/0/1": FAILED
+    }
 
 
 def test_attempts_get_time_to_speak_to_a_new_recorder(scene):

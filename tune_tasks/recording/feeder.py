@@ -51,6 +51,10 @@ class TrackerFeeder(threading.Thread):
         self._begun = begun
         self._clock = clock
         self._cursors: dict[str, Cursor] = {}
+        # Those that are not closed: of a million attempts, few.
+        self._open: dict[str, Cursor] = {}
+        self._found = 0
+        self._finding = threading.Lock()
         self._end: End | None = None
         self._reachable = Reachable(_PROMPT_SHARE * tracker.open_s)
         self._wake = threading.Event()
@@ -161,14 +165,18 @@ class TrackerFeeder(threading.Thread):
         return self._end is not None and self._serve(self._end, partial(self._tell_end, self._end))
 
     def _todo(self) -> list[tuple[str, Cursor]]:
-        todo = [(key, self._cursor(key)) for key in list(self._attempts)]
-        todo = [(key, cursor) for key, cursor in todo if not cursor.closed]
+        with self._finding:
+            keys = list(self._attempts)
+            self._open |= {key: self._cursor(key) for key in keys[self._found :]}
+            self._found = len(keys)
+            todo = list(self._open.items())
         todo.sort(key=lambda item: (item[1].environment is not None, item[1].served_at))
         return todo
 
     def _cursor(self, key: str) -> Cursor:
+        cursor = self._cursors.get(key)
         # Several threads ask: setdefault is atomic, so that all of them get the same cursor.
-        return self._cursors.setdefault(key, Cursor())
+        return cursor or self._cursors.setdefault(key, Cursor())
 
     def _serve(self, work: Work, step: Callable[[], bool]) -> bool:
         if work.closed or work.not_before > self._clock() or not work.busy.acquire(blocking=False):
@@ -217,6 +225,8 @@ class TrackerFeeder(threading.Thread):
         if status.outcome and cursor.offset >= status.progress.size:
             self.tracker.close_attempt(status.info, status.outcome)
             cursor.closed = True
+            with self._finding:
+                del self._open[key]
             return True
         return False
 

@@ -90,8 +90,11 @@ class Listener:
 
     def restore_attempts(self, record: TrialRecord) -> None:
         """Tell the recorder of every attempt of a trial that an earlier driver has started."""
-        folder = self._info.experiments[record.trial.experiment].folder
-        for number in range(1, record.attempts + 1):
+        self._restore_up_to(record.attempts, record)
+
+    def _restore_up_to(self, last: int, record: TrialRecord) -> None:
+        for number in range(1, last + 1):
+            folder = self._info.experiments[record.trial.experiment].folder
             paths = AttemptPaths.of(folder, record.trial, number)
             if paths.folder.is_dir():
                 self._restore_from_files(record.trial, number, paths)
@@ -117,6 +120,7 @@ class Listener:
         if self._poller.has_restarted():
             self._recorder.begin(self._info, again=True)
             for record in self._records.begun():
+                self._restore_up_to(record.attempts - 1, record)
                 if record.outcome:
                     self.restore(record)
             self._tell(RecorderRestarted(self._now()))
