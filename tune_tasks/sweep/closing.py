@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -69,7 +70,8 @@ class Closing:
             if closed:
                 summary = with_trials_of(closed, summary)
             # Nobody waits in vain for the same tracker twice.
-            missing = self._drain(LEAST_PATIENCE_S if missing else PATIENCE_S)
+            most_s = LEAST_PATIENCE_S if missing else PATIENCE_S
+            missing = self._drain(most_s, least_s=LEAST_PATIENCE_S)
         for tracker, what in missing.items():
             where = self._where_they_are(summary)
             self.views.display.warn(f"{tracker} lacks results ({what}){where}")
@@ -92,15 +94,19 @@ class Closing:
         self.listener.hear_the_last()
         return missing
 
-    def _drain(self, most_s: float) -> Mapping[str, str]:
+    def _drain(self, most_s: float, least_s: float = 0.0) -> Mapping[str, str]:
         """Wait for the trackers as long as they get on; returns what they lack.
 
         Args:
             most_s: Seconds to wait for one that does not get on, at most.
+            least_s: Seconds to wait though the patience is gone.
         """
+        least_until = time.monotonic() + least_s
         while True:
             patience_s = self.patience.seconds(most_s)
-            wait_s = 0.0 if self.patience.is_gone else patience_s
+            wait_s = patience_s
+            if self.patience.is_gone:
+                wait_s = max(0.0, least_until - time.monotonic())
             lacking = self.recorder.drain(wait_s, timeout_s=patience_s)
             if lacking is not None:
                 return lacking
