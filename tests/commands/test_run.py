@@ -1,7 +1,33 @@
 """The command that runs a sweep: what it refuses before anything starts."""
 
+from tune_tasks.cli import main
+from tune_tasks.commands import run
+from tune_tasks.results.summary import Summary
+
 
 def test_a_folder_of_results_that_is_a_file_is_refused(refusal):
     config = '{"script_file_path": "os:getpid"}'
     said = refusal("--config", config, "--local-dir", "spec.yaml/x")
     assert said.endswith("/spec.yaml is a file\n")
+
+
+def test_a_driver_that_takes_over_runs_the_spec_as_it_was(spec_folder, monkeypatch):
+    """The file was edited while the sweep ran."""
+    launched = []
+
+    def supervised(drive, *_others):
+        drive(lambda _journal: None, None)
+        (spec_folder / "spec.yaml").write_text("other: {}")
+        return drive(lambda _journal: None, "a-sweep")
+
+    def launch(request, session, as_flow):
+        launched.append((request, session))
+        return Summary("a-sweep", [])
+
+    monkeypatch.setattr(run, "supervise", supervised)
+    monkeypatch.setattr(run, "launch", launch)
+    monkeypatch.setattr("sys.argv", ["tune-tasks", "run", "-f", "spec.yaml"])
+    assert main() == 0
+    assert [request.resume for request, _ in launched] == [None, "a-sweep"]
+    for request, session in launched:
+        assert list(request.plan({}, spec_text=session.spec_text).source) == ["mnist"]

@@ -266,7 +266,7 @@ def test_a_call_that_did_a_part_is_made_again_soon(scene):
         feeder.serve_all()
         scene.now += 1
     assert next(parts, None) is None
-    assert feeder.environment(scene.info.key, timeout_s=0) == {}
+    assert feeder.environment(scene.info.key, timeout_s=0, connect_s=0) == {}
 
 
 def test_the_sweeps_end_is_tried_until_the_tracker_takes_it(scene, tmp_path):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tune_tasks.errors import Location, SpecError
-from tune_tasks.spec.reading import parse_source, read_source
+from tune_tasks.spec.reading import is_json_file, parse_source, read_text
 
 TAG = "tag:yaml.org,2002:"
 
@@ -185,7 +185,7 @@ def test_files(tmp_path):
         path = tmp_path / name
         path.write_bytes(content)
         try:
-            return read_source(path).data
+            return parse_source(read_text(path), str(path), is_json=is_json_file(path)).data
         except SpecError as exc:
             return str(exc).replace(f"{tmp_path}{os.sep}", "")
 
@@ -213,7 +213,7 @@ def test_files(tmp_path):
 )
 def test_unreadable_files(tmp_path, name, reason):
     with pytest.raises(SpecError, match=f"^cannot read the spec file '.*': {reason}$"):
-        read_source(tmp_path / name)
+        read_text(tmp_path / name)
 
 
 def test_a_hexadecimal_number_that_no_message_could_show():

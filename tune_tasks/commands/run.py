@@ -24,6 +24,7 @@ from tune_tasks.errors import UsageError
 from tune_tasks.flows import as_tune
 from tune_tasks.results.summary import Summary
 from tune_tasks.results.words import how_to_go_on, report_lines, where_to_look
+from tune_tasks.spec.loading import text_of_spec
 from tune_tasks.sweep.display import make_display, put
 from tune_tasks.sweep.launch import AsFlow, launch
 from tune_tasks.sweep.request import Request, Session
@@ -58,7 +59,10 @@ def run_as(args: argparse.Namespace, as_flow: AsFlow) -> int:
         going_on = dataclasses.replace(request, resume=sweep, retry_failed=False)
         return _run(args, going_on if sweep else request, as_flow, began)
 
+    args.spec_text = None
     if args.owns_process:
+        # Another driver may go on with the sweep later, and the file may have been edited by then.
+        args.spec_text = text_of_spec(request.spec_file) if request.spec_file else None
         return supervise(drive, functools.partial(close, args))
     return drive(lambda _journal: None, None)
 
@@ -67,7 +71,9 @@ def _run(args: argparse.Namespace, request: Request, as_flow: AsFlow, began: Beg
     out = sys.stdout
     # With --json the document is alone on standard output
     status_out = sys.stderr if args.json else out
-    summary = run_and_show(args, request, as_flow, Session(began=began), status_out)
+    summary = run_and_show(
+        args, request, as_flow, Session(spec_text=args.spec_text, began=began), status_out
+    )
     if args.json:
         print_json(summary.as_json(), out)
     return exit_code(summary)

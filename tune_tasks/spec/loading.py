@@ -16,7 +16,7 @@ from tune_tasks.model.text import escaped, one_line
 from tune_tasks.model.trial import safe_name
 from tune_tasks.spec.names import in_todays_words
 from tune_tasks.spec.problems import spec_error
-from tune_tasks.spec.reading import read_source
+from tune_tasks.spec.reading import is_json_file, parse_source, read_text
 from tune_tasks.spec.schema import TEMPLATES, ExperimentSpec, SpecFile
 from tune_tasks.spec.source import MAX_DEPTH, Source, check_digits
 
@@ -39,15 +39,35 @@ class Spec:
     warnings: list[str] = field(default_factory=list)
 
 
-def load_spec(path: str | Path) -> Spec:
+def load_spec(path: str | Path, text: str | None = None) -> Spec:
     """Read and check a YAML or JSON spec file.
+
+    Args:
+        path: The file.
+        text: What it said when somebody read it; None: what it says now.
 
     Raises:
         SpecError: If anything in it is wrong; names file, line, column and what was expected.
     """
+    path = _expanded(path)
+    if text is None:
+        text = read_text(path)
+    source = parse_source(text, str(path), is_json=is_json_file(path))
+    return _checked(source, path.parent.resolve())
+
+
+def text_of_spec(path: str | Path) -> str:
+    """Read the text of a spec file, for `load_spec`.
+
+    Raises:
+        SpecError: If the file cannot be read.
+    """
+    return read_text(_expanded(path))
+
+
+def _expanded(path: str | Path) -> Path:
     # Not Path.expanduser, which raises for a user who does not exist.
-    path = Path(os.path.expanduser(path))  # noqa: PTH111
-    return _checked(read_source(path), path.parent.resolve())
+    return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
 def spec_from_data(data: Mapping[str, Any], name: str = "spec") -> Spec:

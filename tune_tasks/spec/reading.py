@@ -22,15 +22,16 @@ _SURROGATES = r"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _ESCAPE = re.compile(rf"\\(?:({_SURROGATES})|.)")
 
 
-def read_source(path: Path, name: str | None = None) -> Source:
-    """Parse a YAML or JSON file.
+def is_json_file(path: Path) -> bool:
+    """Whether a file is JSON, by its name."""
+    return path.suffix.lower() == ".json"
 
-    Args:
-        path: The file; one that ends in `.json` is JSON.
-        name: What messages call it; None for its path.
+
+def read_text(path: Path) -> str:
+    """Read the text of a spec file.
 
     Raises:
-        SpecError: If the file cannot be read or is not valid; names file, line and column.
+        SpecError: If the file cannot be read.
     """
     try:
         with path.open(encoding="utf-8-sig") as file:
@@ -41,7 +42,7 @@ def read_source(path: Path, name: str | None = None) -> Source:
         raise _unreadable(path, "not UTF-8 text") from exc
     if len(text) > _MAX_CHARACTERS:
         raise _unreadable(path, f"more than {_MAX_CHARACTERS:,} characters")
-    return parse_source(text, name or str(path), is_json=path.suffix.lower() == ".json")
+    return text
 
 
 def _unreadable(path: Path, reason: str) -> SpecError:
@@ -49,7 +50,16 @@ def _unreadable(path: Path, reason: str) -> SpecError:
 
 
 def parse_source(text: str, name: str, *, is_json: bool = False) -> Source:
-    """Parse YAML or JSON text; see `read_source`."""
+    """Parse YAML or JSON text.
+
+    Args:
+        text: What is in the file.
+        name: What messages call it.
+        is_json: Whether it is JSON.
+
+    Raises:
+        SpecError: If it is not valid; names file, line and column.
+    """
     if is_json:
         _check_json(text, name)
         text = _json_as_yaml(text)

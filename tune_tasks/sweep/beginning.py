@@ -54,22 +54,25 @@ class Beginning:
     retry_failed: bool = False
     repeat: Repeat | None = None
 
-    def plan(self, callables: Mapping[str, TrainFunction]) -> Plan:
+    def plan(self, callables: Mapping[str, TrainFunction], spec_text: str | None = None) -> Plan:
         """What this driver runs.
 
         Args:
             callables: Functions by experiment name.
+            spec_text: What the spec's file says, if it was read before.
 
         Raises:
             BadInputError: If anything in the request is wrong, or the spec of a sweep that is
                 resumed was edited and nobody has accepted that.
         """
-        plan = self.shown_plan(callables)
+        plan = self.shown_plan(callables, spec_text)
         if plan.is_edited and not self.request.accept_changes:
             raise UsageError("\n".join(self._refusal(plan)))
         return plan
 
-    def shown_plan(self, callables: Mapping[str, TrainFunction]) -> Plan:
+    def shown_plan(
+        self, callables: Mapping[str, TrainFunction], spec_text: str | None = None
+    ) -> Plan:
         """The same, also if the spec was edited.
 
         Raises:
@@ -77,7 +80,7 @@ class Beginning:
         """
         known = self.repeat.history if self.repeat else self.earlier
         earlier = earlier_of(known) if known else None
-        plan = self.request.plan(callables, self.drawn_seed, earlier)
+        plan = self.request.plan(callables, self.drawn_seed, earlier, spec_text)
         return self.repeat.narrowed(plan) if self.repeat else plan
 
     def _refusal(self, plan: Plan) -> Iterator[str]:

@@ -121,7 +121,7 @@ def check(request: Request, session: Session) -> Plan:
         BadInputError: If anything is wrong.
     """
     session.beginning = session.beginning or beginning_of(request)
-    plan = session.beginning.plan(session.callables)
+    plan = session.beginning.plan(session.callables, session.spec_text)
     is_connected = "ray" in sys.modules and sys.modules["ray"].is_initialized()
     if request.ray_address is None and not is_connected:
         plan.expect_to_fit(local_cluster(request.num_cpus, request.num_gpus))

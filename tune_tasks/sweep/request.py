@@ -82,6 +82,7 @@ class Request:
         callables: Mapping[str, TrainFunction],
         drawn_seed: int | None = None,
         earlier: Mapping[str, Earlier] | None = None,
+        spec_text: str | None = None,
     ) -> Plan:
         """Load and check the spec and resolve its trials; executes nothing of it.
 
@@ -89,11 +90,15 @@ class Request:
             callables: Functions by experiment name.
             drawn_seed: For the experiments that have no seed of their own; drawn if it is None.
             earlier: What earlier drivers of the sweep have run; None if it is a new one.
+            spec_text: What the spec's file says, if it was read before.
 
         Raises:
             BadInputError: If anything in it is wrong.
         """
-        spec = load_spec(self.spec_file) if self.spec_file else spec_from_data(self.spec or {})
+        if self.spec_file:
+            spec = load_spec(self.spec_file, spec_text)
+        else:
+            spec = spec_from_data(self.spec or {})
         return make_plan(
             spec,
             seed=self.seed,
@@ -117,6 +122,7 @@ class Session:
             secrets masked.
         beginning: How the sweep begins, if that was found out before anything was started.
         plan: The plan, if it was checked before anything was started.
+        spec_text: What the spec's file said when the command was given; None: what it says now.
         began: Called with the path of the sweep's journal once it is written.
         recorder: The sweep's recorder, if it was started beforehand.
         summary: Set by the flow at its end.
@@ -129,6 +135,7 @@ class Session:
     request: Request | None = None
     beginning: Beginning | None = None
     plan: Plan | None = None
+    spec_text: str | None = field(default=None, repr=False)
     began: Callable[[Path], object] = lambda _path: None
     recorder: RecorderClient | None = None
     summary: Summary | None = None
@@ -141,7 +148,7 @@ class Session:
             BadInputError: If anything in the request is wrong, or the spec of a sweep that is
                 resumed was edited and nobody has accepted that.
         """
-        return self.plan or beginning.plan(self.callables)
+        return self.plan or beginning.plan(self.callables, self.spec_text)
 
 
 session_of_flow: ContextVar[Session] = ContextVar("session_of_flow")
