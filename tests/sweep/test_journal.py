@@ -111,6 +111,12 @@ def test_garbage_at_the_end_is_cut(entries, garbage):
     assert (found, end) == (entries, len(written(entries)))
 
 
+def test_a_damaged_line_break_is_named():
+    whole = written(['"a"', '"b"']).replace(b"\n", b"\x0b", 1)
+    with pytest.raises(UsageError, match="journal:1: "):
+        read(whole)
+
+
 def test_a_damaged_middle_is_named():
     lines = [line_of('"a"'), b"what is this\n", line_of('"b"')]
     with pytest.raises(UsageError, match="journal:2: the sweep's journal is damaged"):

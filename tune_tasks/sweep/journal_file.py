@@ -23,6 +23,7 @@ from typing import BinaryIO
 from tune_tasks.errors import UsageError
 from tune_tasks.model.files import sync_folder
 
+_START = b'{"crc":"'
 _LINE = re.compile(rb'\{"crc":"([0-9a-f]{8})","len":(\d{1,12}),"entry":(.*)\}\n', re.DOTALL)
 
 
@@ -59,16 +60,22 @@ def read_entries(file: Iterable[bytes], name: object) -> tuple[list[str], int]:
         entry = entry_of(line)
         if entry is None:
             damaged = damaged or number
-        elif damaged:
+        if damaged and (entry is not None or _ends_with_an_entry(line)):
             raise UsageError(
                 f"{name}:{damaged}: the sweep's journal is damaged: this line does not fit its own"
                 " length and checksum. The sweep cannot go on from it; the trials' results are in"
                 " their folders"
             )
-        else:
+        if entry is not None:
             entries.append(entry)
             size += len(line)
     return entries, size
+
+
+def _ends_with_an_entry(line: bytes) -> bool:
+    """Whether a damaged line ends with another one: it has lost the line break between them."""
+    start = line.rfind(_START, 1)
+    return start > 0 and entry_of(line[start:]) is not None
 
 
 class JournalFile:
