@@ -15,13 +15,11 @@ python docs/generate.py --check
 
 # Coverage is measured where it costs little. The services share one server and one cluster, so their tests run one by one
 pytest -n auto --dist worksteal --cov --cov-report= -m 'not services and not rllib' | tee build/fast.log
-pytest -n 2 --dist worksteal --durations=5 -m 'rllib' | tee build/rllib.log
-pytest --durations=10 -m 'services and not rllib' | tee build/services.log
+pytest --durations=10 -m 'services or rllib' | tee build/rest.log
 bash scripts/other_pythons.sh | tee build/other_pythons.log
 python scripts/coverage_by_room.py
 
 echo "Tests that ran:"
 echo "  the fast part: $(tail -1 build/fast.log)"
-echo "  RLlib: $(tail -1 build/rllib.log)"
-echo "  services: $(tail -1 build/services.log)"
+echo "  services and RLlib: $(tail -1 build/rest.log)"
 sed 's/^/  the fast part on /' build/other_pythons.log
