@@ -120,6 +120,19 @@ def test_the_end_of_the_terminal_asks_for_the_end_of_the_sweep(supervised):
     assert program.said[-1] == "['SIGTERM']"
 
 
+def test_a_sweep_that_was_started_with_nohup_outlives_its_terminal(supervised):
+    ignored = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        program = supervised("wait")
+        program.wait_until_it_waits()
+        os.killpg(program.process.pid, signal.SIGHUP)
+        os.kill(program.process.pid, signal.SIGINT)
+        assert program.end() == 0
+        assert program.said[-1] == "['SIGINT']"
+    finally:
+        signal.signal(signal.SIGHUP, ignored)
+
+
 def test_a_driver_does_not_outlive_its_supervisor(supervised):
     program = supervised("wait")
     program.wait_until_it_waits()

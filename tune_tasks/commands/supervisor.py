@@ -87,7 +87,7 @@ def supervise(drive: Drive, give_up: GiveUp) -> int:
         give_up: Called in this process if no driver is started any more.
     """
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _heard())
     told = _Told()
     done = 0
     deaths = 0
@@ -99,6 +99,8 @@ def supervise(drive: Drive, give_up: GiveUp) -> int:
             return code if code >= 0 else EXIT_FAILED
         what = _death(status)
         end_orphans()
+        # It was meant for the driver that was to come.
+        child.is_asked_to_end |= signal.sigtimedwait(_ASKS & _heard(), 0) is not None
         if told.journal is None or child.is_asked_to_end:
             break
         before = done
@@ -106,7 +108,7 @@ def supervise(drive: Drive, give_up: GiveUp) -> int:
         deaths = 1 if done > before else deaths + 1
         if deaths < MOST_DEATHS:
             _say(f"{what}; another one goes on with the sweep")
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _heard())
     return _gave_up(what, told.journal, give_up, was_asked=child.is_asked_to_end)
 
 
@@ -118,6 +120,11 @@ def _gave_up(what: str, journal: Path | None, give_up: GiveUp, *, was_asked: boo
         _say(f"{what}{again}: `tune-tasks run --resume {journal.parent.name}` goes on from there")
         give_up(journal)
     return EXIT_INTERRUPTED if was_asked else EXIT_FAILED
+
+
+def _heard() -> set[signal.Signals]:
+    """What is waited for. What is ignored stays so, as `nohup` wants it for SIGHUP."""
+    return {number for number in _HEARD if signal.getsignal(number) is not signal.SIG_IGN}
 
 
 class _Child:
@@ -142,7 +149,7 @@ class _Child:
     def attend(self) -> int:
         """Wait for the end of the process, and pass on what it is asked for; returns its status."""
         while True:
-            info = signal.sigwaitinfo(_HEARD)
+            info = signal.sigwaitinfo(_heard())
             number = signal.Signals(info.si_signo)
             if number in _ASKS:
                 self._pass_on(number, by_process=info.si_code <= 0)
@@ -184,9 +191,10 @@ class _Child:
 def _be_the_driver(drive: Drive, pipe: IO[str], journal: Path | None, supervisor: int) -> NoReturn:
     """Run the sweep and end this process, as if it had been started by the user."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
-    # The supervisor asks for what it means. Not SIG_IGN, which the children would inherit.
-    signal.signal(signal.SIGHUP, lambda _number, _frame: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _heard())
+    if signal.SIGHUP in _heard():
+        # The supervisor asks for what it means. Not SIG_IGN, which the children would inherit.
+        signal.signal(signal.SIGHUP, lambda _number, _frame: None)
     if os.getppid() != supervisor:  # it was killed before it could be noticed
         os.kill(os.getpid(), signal.SIGTERM)
     lifeline = Lifeline(pipe)
@@ -207,9 +215,16 @@ def _progress(journal: Path) -> int:
 def _death(status: int) -> str:
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
-        return f"the sweep's driver was killed by {signal.Signals(-code).name}"
+        return f"the sweep's driver was killed by {_name(-code)}"
     hint = ", as Ray ends it if the head of its cluster has died" if code == _RAYS_CODE else ""
     return f"the sweep's driver ended with code {code}{hint}"
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
 
 
 def _say(sentence: str) -> None:
