@@ -208,7 +208,7 @@ def test_a_log_that_cannot_be_written_holds_no_report_back(recorder, info):
 
 
 def test_what_was_not_finite_is_kept_from_the_heartbeats(recorder, info):
-    """The file does not say it."""
+    """The file may have gone."""
     recorder.open(info)
     recorder.update(info.key, Heartbeat(Progress(2, 0, non_finite=3)))
     recorder.restore(info, Progress(2, 0), FAILED)

@@ -386,6 +386,30 @@ def test_an_attempt_that_was_forgotten_goes_on_from_its_own(tmp_path):
     assert [row["timesteps_total"] for row in again.rows()] == [1, 3]
 
 
+def test_one_that_begins_anew_has_no_reports_of_a_process_that_was_forgotten(tmp_path):
+    Rig(tmp_path).report(1)
+    again = Rig(tmp_path)
+    again.report(7)
+    assert [row["timesteps_total"] for row in again.rows()] == [7]
+
+
+@pytest.mark.parametrize(
+    ("stop", "fields", "ended_by"),
+    [({"training_iteration": "== 1"}, {}, EndedBy.CRITERION), ({}, {"done": True}, EndedBy.DONE)],
+)
+def test_one_that_goes_on_from_its_last_report_has_ended(tmp_path, stop, fields, ended_by):
+    """The process died after it had saved at the end, before it could say that it has ended."""
+    first = Rig(tmp_path, stop=stop)
+    with pytest.raises(TrialStopped):
+        first.report(1, **fields)
+    first.save()
+    second = Rig(tmp_path, 2, CheckpointRef(1, 1, 1), stop=stop)
+    assert second.decision.stop.ended_by is ended_by
+    with pytest.raises(TrialStopped):
+        second.report(2)
+    assert len(second.rows()) == 1
+
+
 def test_what_an_attempt_has_begun_from_stays_as_long_as_it_runs(tmp_path, three):
     third = Rig(tmp_path, 3, CheckpointRef(2, 3, 3), keep_best=False)
     for step in (4, 5, 6):
@@ -479,6 +503,7 @@ def test_a_criterion_ends_the_trial_in_its_report_also_then(tmp_path):
     with pytest.raises(TrialStopped):
         rig.report(1, mean_loss=0.05)
     assert len(rig.rows()) == 1
+    assert rig.decision.stop.ended_by is EndedBy.CRITERION
 
 
 @pytest.mark.parametrize("stop", [CANCEL, WORSE])

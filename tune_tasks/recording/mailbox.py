@@ -81,8 +81,9 @@ class Mailbox:
             if known is None:
                 self._set(self._ended(AttemptStatus(info, progress=progress), outcome))
             elif known.outcome is None:
-                # The file does not say which values were not finite.
-                progress = replace(progress, non_finite=known.progress.non_finite)
+                # The last heartbeat may be missing, and so may the file be.
+                non_finite = max(progress.non_finite, known.progress.non_finite)
+                progress = replace(progress, non_finite=non_finite)
                 self._set(self._ended(replace(known, progress=progress), outcome))
 
     def changed_after(self, version: int) -> tuple[int, list[AttemptStatus]]:

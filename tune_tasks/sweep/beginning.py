@@ -6,10 +6,11 @@ again, by its Retry or its Resume.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,8 +156,8 @@ def begun_of(entry: TrialEntry, *, has_ended: bool = False) -> Begun:
 
 def _begun_by(flow_run_id: str, request: Request) -> Path | None:
     """The sweep that an earlier execution of a flow run has begun, or has gone on with."""
-    for path in journals_in(request.results):
-        if read_sweep(path).flow_run_id == flow_run_id:
+    for path, sweep in _readable(journals_in(request.results)):
+        if sweep.flow_run_id == flow_run_id:
             return path
         if request.resume and flow_run_id.encode() in path.read_bytes():
             return path
@@ -184,13 +185,20 @@ def _wanted(request: Request) -> Path:
     journals = journals_in(request.results)
     if request.resume != LAST:
         return _named(request, journals)
-    for path in journals:
-        if _is_of(request, read_sweep(path)) and read_history(path).unfinished:
+    for path, sweep in _readable(journals):
+        if _is_of(request, sweep) and read_history(path).unfinished:
             return path
     raise UsageError(
         f"--resume: there is no unfinished sweep of this spec in {request.results};"
         f" {_those_there(journals)}"
     )
+
+
+def _readable(journals: Iterable[Path]) -> Iterator[tuple[Path, SweepEntry]]:
+    """Journals and what their sweeps run, but for those that are just being begun, or damaged."""
+    for path in journals:
+        with contextlib.suppress(UsageError, OSError):
+            yield path, read_sweep(path)
 
 
 def _named(request: Request, journals: list[Path]) -> Path:

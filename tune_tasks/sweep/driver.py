@@ -189,6 +189,8 @@ class Sweep:
             if self._core.outcome(record.trial.key) and not has_its_reports(record):
                 self._tell(ResultsLost(self._now(), record.trial.key))
             record.outcome = self._core.outcome(record.trial.key)
+            if record.outcome and record.attempt:
+                record.attempt.keep(record.trial, record.outcome)
             self._listener.restore_attempts(record)
         kept = sum(record.outcome is not None for record in self._records.begun())
         self._views.display.note(kept_note(self._info.sweep, kept, self._plan.size))
@@ -333,13 +335,15 @@ class Sweep:
         attempt = self._attempt_of(wish.trial)
         record.outcome = wish.outcome
         record.will_retry = wish.will_retry
+        # First: if this driver dies, the next one finds in the files how the attempt has ended.
+        attempt.keep(trial, wish.outcome)
         self._say_what_follows(trial, wish)
         # The flow run of an earlier driver is closed as a whole.
         if not attempt.is_orphan:
             self._tell_prefect(trial, attempt, wish.outcome)
-        if not attempt.closed_itself:
+        # What is followed by another attempt is not asked about again at the end.
+        if wish.will_retry or not attempt.closed_itself:
             self._listener.restore(record)
-        attempt.keep(trial, wish.outcome)
 
     def _say_what_follows(self, trial: Trial, wish: KeepEnd) -> None:
         verdict = wish.verdict

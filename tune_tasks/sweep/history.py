@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tune_tasks.model.trial import EndedBy
 from tune_tasks.sweep.instructions import KeepEnd, StartAttempt
 from tune_tasks.sweep.journal_entries import (
     ClosedEntry,
@@ -53,7 +54,7 @@ class History:
         for wish in (wish for entry in self.handled() for wish in entry.then):
             if isinstance(wish, StartAttempt):
                 ended.discard(wish.trial)
-            elif isinstance(wish, KeepEnd) and not wish.will_retry:
+            elif isinstance(wish, KeepEnd) and _is_final(wish):
                 ended.add(wish.trial)
         return ended
 
@@ -72,3 +73,8 @@ class History:
     def unfinished(self) -> bool:
         """Whether there is something left to run; also if a driver has died."""
         return self.closed is None or self.closed.unfinished > 0
+
+
+def _is_final(wish: KeepEnd) -> bool:
+    """Whether a trial needs not run again; what a stop of the sweep has ended does."""
+    return not wish.will_retry and wish.outcome.ended_by is not EndedBy.CANCELLED

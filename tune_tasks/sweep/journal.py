@@ -42,6 +42,7 @@ from tune_tasks.sweep.journal_file import JournalFile, read_entries
 
 FOLDER = ".sweeps"
 FILE = "journal.jsonl"
+_MOST_UNSYNCED = 2**20
 _LOOK_S = 0.5
 _LOOKS = 5
 _GLANCE_S = 0.02
@@ -92,7 +93,7 @@ class Journal:
         """Add what the core was told; on the disk when it returns, if something follows from it."""
         if then or self._matters(event):
             self._file.append(entry_to_json(HandledEntry(event, tuple(then))))
-        if then:
+        if then or self._file.unsynced > _MOST_UNSYNCED:
             self._save(self._file.sync)
         elif isinstance(event, Ticked):  # now and then, for those who look at the sweep
             self._save(self._file.write)

@@ -90,11 +90,16 @@ class JournalFile:
     def __init__(self, file: BinaryIO, folder: Path, size: int) -> None:
         self._file = file
         self._size = size
-        self._unsynced = b""
+        self._unsynced = bytearray()  # which grows in place
         self._written = 0
         file.truncate(size)
         os.fsync(file.fileno())
         sync_folder(folder)
+
+    @property
+    def unsynced(self) -> int:
+        """The bytes that are not yet on the disk, as far as it is known."""
+        return len(self._unsynced)
 
     def append(self, entry: str) -> None:
         """Add an entry, which `write` and `sync` write."""
@@ -128,7 +133,7 @@ class JournalFile:
         self._written = 0  # if this fails, all of it is to be written again
         os.fdatasync(self._file.fileno())
         self._size += len(self._unsynced)
-        self._unsynced = b""
+        self._unsynced.clear()
 
     def close(self) -> None:
         """Close the file, and so give up the lock on it."""

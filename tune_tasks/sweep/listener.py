@@ -120,7 +120,9 @@ class Listener:
         if self._poller.has_restarted():
             self._recorder.begin(self._info, again=True)
             for record in self._records.begun():
-                self._restore_up_to(record.attempts - 1, record)
+                # The latest is over, too, if an earlier driver has started it.
+                is_over = record.attempt is not None and record.attempt.is_orphan
+                self._restore_up_to(record.attempts - (not is_over), record)
                 if record.outcome:
                     self.restore(record)
             self._tell(RecorderRestarted(self._now()))

@@ -76,6 +76,9 @@ class TrialReports:
         folder = AttemptPaths(self.logdir).checkpoints
         self.checkpoints = TrialCheckpoints(self, folder, trial.checkpoint, restored, clock=clock)
         self._note_metrics(self.progress.last or {})
+        if self.progress.last:
+            # The last process may have died after the report that ended the trial.
+            self.decision.stop = self._decided(self.progress.last)
 
     @property
     def stop(self) -> Stop | None:
@@ -194,8 +197,8 @@ class TrialReports:
         self._file.append(self._rows.line(row))
         self._note(row)
         stop = self._decided(row)
-        if stop:
-            self.decision.take_effect(stop)
+        if stop:  # the trial has come to its own end, whoever else wanted one
+            self.decision.stop = stop
 
     def _decided(self, row: Mapping[str, Any]) -> Stop | None:
         reason = first_met(self._criteria, row)

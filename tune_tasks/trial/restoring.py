@@ -71,6 +71,7 @@ def restore(paths: AttemptPaths, attempt: int, ref: CheckpointRef | None) -> Res
         note_restored_from(paths, restored.ref)
     else:
         paths.restored_from.unlink(missing_ok=True)
+        paths.results.unlink(missing_ok=True)  # of a process that was taken for never begun
     return restored
 
 
