@@ -31,6 +31,11 @@ def keep_something():
         file.write('"will_retry":false')
 
 
+def end_the_sweep():
+    with journal.open("a") as file:
+        file.write('"kind":"driver" "kind":"end all"')
+
+
 def leave_processes():
     sleeper = "import time; time.sleep(600)"
     program = (
@@ -51,12 +56,18 @@ def wait_for_a_signal():
 ACTIONS = {
     "die": die,
     "keep": keep_something,
+    "end": end_the_sweep,
     "leave": leave_processes,
     "wait": wait_for_a_signal,
     "hang": lambda: time.sleep(600),
     "exit": lambda: os._exit(1),
     "raise": lambda: sys.exit(5),
 }
+
+
+def give_up(path):
+    say(f"given up: {path.parent.name}")
+    return 7
 
 
 def drive(began, sweep):
@@ -80,4 +91,4 @@ def drive(began, sweep):
 
 
 if __name__ == "__main__":
-    sys.exit(supervise(drive, lambda path: say(f"given up: {path.parent.name}")))
+    sys.exit(supervise(drive, give_up))

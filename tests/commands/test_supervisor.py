@@ -85,9 +85,15 @@ def test_another_driver_goes_on_with_the_sweep(supervised):
 
 def test_drivers_that_die_without_any_progress_are_not_started_for_ever(supervised):
     program = supervised("die", "die", "keep+die", "die", "die", "0")
-    assert program.end() == 1
+    assert program.end() == 7
     assert program.said == ["driver of None", *4 * ["driver of the_sweep"], "given up: the_sweep"]
     assert program.stderr.endswith(f"{KILLED}, 3 times without any progress: {HINT}")
+
+
+def test_a_sweep_that_was_ending_does_not_begin_anew(supervised):
+    program = supervised("end+die", "0")
+    assert program.end() == 7
+    assert program.stderr == f"{KILLED} while the sweep was ending: {HINT}"
 
 
 def test_a_driver_that_dies_before_its_sweep_has_begun_is_not_started_again(supervised):
@@ -145,5 +151,5 @@ def test_a_driver_that_dies_while_it_ends_the_sweep_is_not_started_again(supervi
     program.wait_until_it_waits()
     os.kill(program.process.pid, signal.SIGTERM)
     assert program.end() == 130
-    assert program.stderr == f"{KILLED}: {HINT}"
+    assert program.stderr == f"{KILLED} while the sweep was ending: {HINT}"
     assert program.said[-1] == "given up: the_sweep"

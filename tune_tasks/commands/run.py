@@ -79,8 +79,8 @@ def _run(args: argparse.Namespace, request: Request, as_flow: AsFlow, began: Beg
     return exit_code(summary)
 
 
-def close(args: argparse.Namespace, journal: Path) -> None:
-    """Close the records of a sweep whose drivers have died, and print how it stands."""
+def close(args: argparse.Namespace, journal: Path) -> int:
+    """Close the records of a sweep whose drivers have died; prints and returns how it stands."""
     from tune_tasks.sweep.abandoned import close_records
 
     out = sys.stdout
@@ -89,6 +89,7 @@ def close(args: argparse.Namespace, journal: Path) -> None:
     _print_end(summary, status_out)
     if args.json:
         print_json(summary.as_json(), out)
+    return exit_code(summary)
 
 
 def run_and_show(

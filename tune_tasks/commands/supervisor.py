@@ -34,6 +34,7 @@ _ASKS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 _HEARD = {*_ASKS, signal.SIGCHLD}
 _RAYS_CODE = 1
 _SHOW_CURSOR = "\x1b[?25h"
+_ENDS = (b'"kind":"end all"', b'"kind":"closed"')
 # Not every end of an attempt: those that have died with a driver are no progress.
 _PROGRESS = (b'"will_retry":false', b'"kind":"checkpoint kept"')
 
@@ -67,8 +68,11 @@ What it raises comes out of `supervise`, in the child.
 """
 
 
-GiveUp = Callable[[Path], object]
-"""Closes what the dead drivers of a sweep have left open, and says how the sweep stands."""
+GiveUp = Callable[[Path], int]
+"""Closes what the dead drivers of a sweep have left open, and says how the sweep stands.
+
+Returns the exit code that says it, too.
+"""
 
 
 @dataclass
@@ -101,7 +105,7 @@ def supervise(drive: Drive, give_up: GiveUp) -> int:
         end_orphans()
         # It was meant for the driver that was to come.
         child.is_asked_to_end |= signal.sigtimedwait(_ASKS & _heard(), 0) is not None
-        if told.journal is None or child.is_asked_to_end:
+        if told.journal is None or child.is_asked_to_end or _is_ending(told.journal):
             break
         before = done
         done = _progress(told.journal)
@@ -115,11 +119,13 @@ def supervise(drive: Drive, give_up: GiveUp) -> int:
 def _gave_up(what: str, journal: Path | None, give_up: GiveUp, *, was_asked: bool) -> int:
     if journal is None:
         _say(f"{what} before the sweep had begun")
-    else:
-        again = "" if was_asked else f", {MOST_DEATHS} times without any progress"
-        _say(f"{what}{again}: `tune-tasks run --resume {journal.parent.name}` goes on from there")
-        give_up(journal)
-    return EXIT_INTERRUPTED if was_asked else EXIT_FAILED
+        return EXIT_INTERRUPTED if was_asked else EXIT_FAILED
+    why = f", {MOST_DEATHS} times without any progress"
+    if was_asked or _is_ending(journal):
+        why = " while the sweep was ending"
+    _say(f"{what}{why}: `tune-tasks run --resume {journal.parent.name}` goes on from there")
+    code = give_up(journal)
+    return EXIT_INTERRUPTED if was_asked else code
 
 
 def _heard() -> set[signal.Signals]:
@@ -202,6 +208,14 @@ def _be_the_driver(drive: Drive, pipe: IO[str], journal: Path | None, supervisor
         sys.exit(drive(lifeline.sweep_began, journal.parent.name if journal else None))
     finally:
         lifeline.ended()
+
+
+def _is_ending(journal: Path) -> bool:
+    """Whether the last driver was to end the sweep, or had ended it."""
+    with suppress(OSError):
+        _, _, since = journal.read_bytes().rpartition(b'"kind":"driver"')
+        return any(kind in since for kind in _ENDS)
+    return False
 
 
 def _progress(journal: Path) -> int:
