@@ -6,7 +6,7 @@ from tests.sweep.test_core import begun, trial
 from tests.sweep.test_retries import BAD, LOST, WELL, Sweep, raised
 from tune_tasks.model.trial import EndedBy, Stop
 from tune_tasks.sweep.core import Core, CoreExperiment
-from tune_tasks.sweep.events import Announced, AttemptEnded, Reported
+from tune_tasks.sweep.events import Announced, AttemptEnded, Reported, SweepBegan, TakenOver
 from tune_tasks.sweep.instructions import CloseSweep, EndAll
 
 MISSING = raised("ImportError: no module named foo", reports=0)
@@ -58,6 +58,16 @@ def test_a_sweep_goes_on_once_any_trial_has_reported():
     sweep.tell(Reported(0, "e/1", 1, 1, {}))
     for _ in range(3):
         sweep.end(MISSING, next(key for key, _ in sweep.core.running if key != "e/1"))
+    assert sweep.core.ended_early is None
+
+
+def test_another_driver_knows_that_trials_have_reported():
+    sweep = Sweep(num_trials=9)
+    sweep.end(BAD)
+    sweep.tell(TakenOver(0))
+    sweep.tell(SweepBegan(0, 1))
+    for _ in range(4):
+        sweep.end(MISSING)
     assert sweep.core.ended_early is None
 
 

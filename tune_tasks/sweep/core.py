@@ -311,7 +311,8 @@ class Core:
         self.stop_reason = None
         self.ended_early = None
         self.failure = None
-        self._first_failures = FirstFailures(keeps_going=self._keeps_going)
+        works = any(outcome.reports for outcome in self._ended.values())
+        self._first_failures = FirstFailures(keeps_going=self._keeps_going or works)
         self._pause = Pause.OFF
         self._disk = Disk.ROOMY
         self._has_begun = False

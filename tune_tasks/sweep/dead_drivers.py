@@ -100,9 +100,12 @@ def _close(client: SyncPrefectClient, flow_run_id: UUID, message: str) -> None:
     if state is None or state.is_final():
         return
     crashed: State[Any] = Crashed(message=message)
-    while ids := _open_task_runs(client, flow_run_id):
+    before: list[UUID] = []
+    # A server that takes a state and does not set it would be asked without an end.
+    while (ids := _open_task_runs(client, flow_run_id)) and ids != before:
         for task_run_id in ids:
             client.set_task_run_state(task_run_id, crashed, force=True)
+        before = ids
     client.set_flow_run_state(flow_run_id, crashed, force=True)
 
 

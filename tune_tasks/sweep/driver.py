@@ -201,9 +201,15 @@ class Sweep:
         Nobody would tell the core how they end, and the sweep would wait for them without an end.
         """
         held = {trial.key for trial in self._attempts.running()}
-        for key, attempt in self._core.running:
+        for key, number in self._core.running:
             if key not in held:
-                self._tell(StartFailed(self._now(), key, attempt))
+                self._tell(self._end_of_lost(self._records.of(self._core.trial(key)), number))
+
+    def _end_of_lost(self, record: TrialRecord, number: int) -> AttemptEnded | StartFailed:
+        attempt = record.attempt
+        if attempt is None or attempt.number != number:
+            return StartFailed(self._now(), record.trial.key, number)
+        return end_of_orphan(record.trial, attempt, self._now())
 
     def _loop(self) -> None:
         while not self._is_over:
