@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import subprocess
 import sys
@@ -423,3 +424,10 @@ def test_the_latest_sweep_is_first(tmp_path):
 def test_what_is_no_journal_is_refused(texts, said, path):
     with pytest.raises(UsageError, match=said):
         history_of([line_of(text) for text in texts], path)
+
+
+def test_half_a_character_in_a_report_is_no_reason_to_lose_the_rest():
+    event = Reported(1.0, "e/0", 1, 1, {"info": {"x": "half \ud800", "y": math.nan}})
+    entry = entry_from_json(entry_to_json(HandledEntry(event)))
+    assert entry.event.result["info"]["x"] == "half ?"
+    assert math.isnan(entry.event.result["info"]["y"])

@@ -158,8 +158,8 @@ class Sweep:
                 self._begin()
                 self._loop()
             except BaseException as exc:
-                self._ask_to_stop(f"the sweep failed: {type(exc).__name__}: {exc}")
                 try:
+                    self._ask_to_stop(f"the sweep failed: {type(exc).__name__}: {exc}")
                     self._give_up_lost()
                     self._loop()
                 finally:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic_core import PydanticSerializationError
 
 from tune_tasks.model.code_version import CodeVersion
 from tune_tasks.model.local_time import iso_time
@@ -242,8 +243,16 @@ def experiments_of(info: SweepInfo) -> dict[str, ExperimentInfo]:
 
 
 def entry_to_json(entry: Entry) -> str:
-    """One line of JSON, NaN and infinities as Python's `json` writes them."""
-    return _ENTRIES.dump_json(entry).decode()
+    """One line of JSON, NaN and infinities as Python's `json` writes them.
+
+    A lone surrogate, which is half a character and may come from whatever a script reports, is a
+    question mark.
+    """
+    try:
+        return _ENTRIES.dump_json(entry).decode()
+    except PydanticSerializationError:
+        text = json.dumps(_ENTRIES.dump_python(entry, mode="json"), ensure_ascii=False)
+        return text.encode("utf-8", "replace").decode()
 
 
 def entry_from_json(text: str) -> Entry:
