@@ -58,6 +58,16 @@ def test_what_is_left_is_run(dead, drive):
     assert second.run() == {"e/0": WELL, "e/1": FAILED, "e/2": WELL, "e/3": WELL}
 
 
+def test_failed_trials_are_tried_again_also_if_the_driver_dies_at_once(dead, drive, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(Driver, "tell", lambda *_: [])
+        drive(resumed(dead, retry_failed=True)).die()
+    third = drive(resumed(dead))
+    assert third.run()["e/1"] == WELL
+    third.die()
+    assert not read_history(third.beginning.path).owes_retries
+
+
 def test_an_edited_spec_is_refused_with_what_it_would_change(dead):
     with pytest.raises(UsageError) as raised:
         beginning_of(resumed(dead, spec=GROWN)).plan({"e": lambda config, reporter: None})

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tune_tasks.model.trial import EndedBy
+from tune_tasks.sweep.events import TakenOver
 from tune_tasks.sweep.instructions import KeepEnd, StartAttempt
 from tune_tasks.sweep.journal_entries import (
     ClosedEntry,
@@ -57,6 +58,16 @@ class History:
             elif isinstance(wish, KeepEnd) and _is_final(wish):
                 ended.add(wish.trial)
         return ended
+
+    @property
+    def owes_retries(self) -> bool:
+        """Whether the last driver was to give failed trials another attempt, and has not begun."""
+        for entry in reversed(self.entries):
+            if isinstance(entry, DriverEntry):
+                return entry.retry_failed
+            if isinstance(entry, HandledEntry) and isinstance(entry.event, TakenOver):
+                return False
+        return False
 
     def last_at(self) -> float:
         """The latest time on the clock of the events."""

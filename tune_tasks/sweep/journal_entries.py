@@ -88,6 +88,7 @@ class DriverEntry:
         packages: Versions, by name.
         code: Which version of its code each experiment runs, if it is in files.
         flow_run_url: The page of the flow run; empty if it has none.
+        retry_failed: Whether failed trials are given another attempt.
     """
 
     at: float
@@ -99,6 +100,7 @@ class DriverEntry:
     packages: Mapping[str, str]
     code: Mapping[str, CodeVersion]
     flow_run_url: str = ""
+    retry_failed: bool = False
     kind: Literal["driver"] = "driver"
 
     def as_json(self) -> dict[str, Any]:

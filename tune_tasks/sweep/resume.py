@@ -106,10 +106,11 @@ def take(
         file.close()  # which lets go of the sweep
         raise
     journal = Journal(beginning.path, file, size, warn, keeps_reports=listens)
-    takeover = Takeover(history.last_at(), beginning.retry_failed)
+    # The last driver may have died before it could do as it was asked.
+    takeover = Takeover(history.last_at(), beginning.retry_failed or history.owes_retries)
     if plan.is_edited:
         journal.began(_edited_entry(history.sweep, _sweep_entry(beginning, plan, info), plan))
-    journal.began(_driver_entry(info, takeover.at))
+    journal.began(_driver_entry(info, takeover.at, retry_failed=takeover.retry_failed))
     return Taken(journal, takeover, list(history.handled()))
 
 
@@ -150,7 +151,7 @@ def _edited_entry(first: SweepEntry, edited: SweepEntry, plan: Plan) -> SweepEnt
     )
 
 
-def _driver_entry(info: SweepInfo, at: float) -> DriverEntry:
+def _driver_entry(info: SweepInfo, at: float, *, retry_failed: bool = False) -> DriverEntry:
     code = {name: e.code for name, e in info.experiments.items() if e.code}
     return DriverEntry(
         at,
@@ -162,6 +163,7 @@ def _driver_entry(info: SweepInfo, at: float) -> DriverEntry:
         _packages(),
         code,
         info.flow_run_url,
+        retry_failed,
     )
 
 
