@@ -166,9 +166,10 @@ class TrackerFeeder(threading.Thread):
 
     def _todo(self) -> list[tuple[str, Cursor]]:
         with self._finding:
-            keys = list(self._attempts)
-            self._open |= {key: self._cursor(key) for key in keys[self._found :]}
-            self._found = len(keys)
+            if len(self._attempts) > self._found:
+                keys = list(self._attempts)
+                self._open |= {key: self._cursor(key) for key in keys[self._found :]}
+                self._found = len(keys)
             todo = list(self._open.items())
         todo.sort(key=lambda item: (item[1].environment is not None, item[1].served_at))
         return todo

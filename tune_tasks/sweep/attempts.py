@@ -16,7 +16,7 @@ from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.trial import Stop, Trial, attempt_name
 from tune_tasks.recording.client import RecorderClient
-from tune_tasks.sweep.kernel_kills import kernel_kills
+from tune_tasks.sweep.kernel_kills import EarlierKills, kernel_kills
 from tune_tasks.sweep.records import Attempt
 from tune_tasks.tracking.info import SweepInfo
 from tune_tasks.trial.attempt import Assignment
@@ -52,6 +52,7 @@ class Attempts:
         self._launches = launches
         self._recorder = recorder
         self._by_reference: dict[Any, tuple[Trial, Attempt]] = {}
+        self._earlier_kills = EarlierKills()
 
     def start(self, trial: Trial, number: int, checkpoint: CheckpointRef | None) -> Attempt:
         """Submit an attempt of a trial; Ray starts it when it has room.
@@ -89,6 +90,7 @@ class Attempts:
 
     def wait(self, timeout_s: float) -> list[Trial]:
         """The trials whose attempts have ended; waits for one if none has."""
+        self._earlier_kills.look()
         references = list(self._by_reference)
         if not references:
             time.sleep(timeout_s)
@@ -101,6 +103,9 @@ class Attempts:
 
     def _let_go(self, reference: Any) -> Trial:
         trial, attempt = self._by_reference.pop(reference)
+        earlier = self._earlier_kills.number
+        if earlier is not None and attempt.kernel_kills is not None:
+            attempt.kernel_kills = max(attempt.kernel_kills, earlier)
         if attempt.placement:
             release(attempt.placement)
         return trial

@@ -106,7 +106,7 @@ class Listener:
             trial,
             number,
             paths.folder,
-            started_at=paths.folder.stat().st_mtime,
+            started_at=_created_at(paths),
             restored_from=restored_from(paths),
         )
         self._recorder.restore(info, progress, outcome)
@@ -133,6 +133,12 @@ class Listener:
         if record.outcome is None:
             for event in events_of(status, before, self._now(), self._wall_clock()):
                 self._tell(event)
+
+
+def _created_at(paths: AttemptPaths) -> float:
+    """The time at which the attempt's files were made, as far as they tell."""
+    first = paths.params if paths.params.exists() else paths.folder
+    return first.stat().st_mtime
 
 
 def _announcement(record: TrialRecord, attempt: Attempt) -> AttemptInfo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 import ray
@@ -103,7 +104,10 @@ def _failed(attempt: Attempt, failure: Failure, error: str) -> Outcome:
 def _end_of_log(paths: AttemptPaths) -> str:
     """The end of the trial's log; a crash in native code leaves its traceback there."""
     try:
-        return paths.log.read_bytes()[-_LOOKED_AT_BYTES:].decode(errors="replace").strip()
+        with paths.log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _LOOKED_AT_BYTES))
+            return file.read().decode(errors="replace").strip()
     except OSError:
         return ""
 

@@ -33,7 +33,7 @@ class Attempt:
         placement: Ray's placement group, if the attempt has more than one process.
         is_orphan: Whether an earlier driver has started it.
         kernel_kills: How many processes the kernel had ended on this machine for lack of memory
-            before it began; None if that is not known.
+            before its end; None if that is not known.
         closed_itself: Whether its process has told Prefect and the recorder how it ended.
     """
 
