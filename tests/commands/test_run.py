@@ -1,8 +1,11 @@
 """The command that runs a sweep: what it refuses before anything starts."""
 
+from types import SimpleNamespace
+
 from tune_tasks.cli import main
 from tune_tasks.commands import run
 from tune_tasks.results.summary import Summary
+from tune_tasks.sweep.request import Request
 
 
 def test_a_folder_of_results_that_is_a_file_is_refused(refusal):
@@ -31,3 +34,14 @@ def test_a_driver_that_takes_over_runs_the_spec_as_it_was(spec_folder, monkeypat
     assert [request.resume for request, _ in launched] == [None, "a-sweep"]
     for request, session in launched:
         assert list(request.plan({}, spec_text=session.spec_text).source) == ["mnist"]
+
+
+def test_so_does_one_of_a_sweep_that_was_resumed_by_its_id(spec_folder, monkeypatch):
+    """Its own file was edited meanwhile, although no file was given."""
+    asked = []
+    read = SimpleNamespace(request=Request(spec_file="spec.yaml"))
+    monkeypatch.setattr(run, "beginning_of", lambda request: asked.append(request) or read)
+    text = run._spec_text(Request(resume="a-sweep"))
+    assert text == (spec_folder / "spec.yaml").read_text()
+    assert [request.resume for request in asked] == ["a-sweep"]
+    assert run._spec_text(Request(spec={"e": {}}, resume="a-sweep")) is None

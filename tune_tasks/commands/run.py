@@ -25,6 +25,7 @@ from tune_tasks.flows import as_tune
 from tune_tasks.results.summary import Summary
 from tune_tasks.results.words import how_to_go_on, report_lines, where_to_look
 from tune_tasks.spec.loading import text_of_spec
+from tune_tasks.sweep.beginning import beginning_of
 from tune_tasks.sweep.display import make_display, put
 from tune_tasks.sweep.launch import AsFlow, launch
 from tune_tasks.sweep.request import Request, Session
@@ -62,9 +63,17 @@ def run_as(args: argparse.Namespace, as_flow: AsFlow) -> int:
     args.spec_text = None
     if args.owns_process:
         # Another driver may go on with the sweep later, and the file may have been edited by then.
-        args.spec_text = text_of_spec(request.spec_file) if request.spec_file else None
+        args.spec_text = _spec_text(request)
         return supervise(drive, functools.partial(close, args))
     return drive(lambda _journal: None, None)
+
+
+def _spec_text(request: Request) -> str | None:
+    """What the spec's file says now; None if the sweep has none."""
+    brings_none = request.spec is None and request.spec_file is None
+    if request.resume and brings_none:
+        request = beginning_of(request).request
+    return text_of_spec(request.spec_file) if request.spec_file else None
 
 
 def _run(args: argparse.Namespace, request: Request, as_flow: AsFlow, began: Began) -> int:

@@ -181,10 +181,12 @@ def _take(
     interruption: Interruption,
 ) -> Taken | None:
     """Have the sweep in hand; returns None if it is not to begin any more."""
+    drivers = beginning.earlier.drivers() if beginning.earlier else []
+    is_retried = any(driver.flow_run_id == info.flow_run_id for driver in drivers)
 
     def waits() -> bool:
         """After Prefect's Retry, the driver of the earlier execution may still be ending."""
-        return is_deployed() and not interruption.reason
+        return is_retried and not interruption.reason
 
     if interruption.reason:
         return None
