@@ -67,9 +67,7 @@ def restore(paths: AttemptPaths, attempt: int, ref: CheckpointRef | None) -> Res
     """
     remove_leftovers(paths.checkpoints)
     restored = _latest_usable(paths, attempt, ref) if ref else None
-    if restored:
-        note_restored_from(paths, restored.ref)
-    else:
+    if restored is None:
         paths.restored_from.unlink(missing_ok=True)
         paths.results.unlink(missing_ok=True)  # of a process that was taken for never begun
     return restored
@@ -87,17 +85,19 @@ def _latest_usable(paths: AttemptPaths, attempt: int, ref: CheckpointRef) -> Res
         results = AttemptPaths(attempt_folder(of_trial, number)).results
         try:
             manifest = verified(stored.path)
-            _take_reports(results, paths, manifest)
+            found = CheckpointRef(number, stored.number, manifest.reports)
+            _take_reports(results, paths, manifest, found)
         except CheckpointUnusableError as exc:
             _warn(f"the checkpoint {stored.path} cannot be used: {exc}")
             continue
-        found = CheckpointRef(number, stored.number, manifest.reports)
         return Restored(found, stored.path, manifest, folders)
     _warn("no checkpoint of this trial can be used here: it begins anew")
     return None
 
 
-def _take_reports(results: Path, paths: AttemptPaths, manifest: Manifest) -> None:
+def _take_reports(
+    results: Path, paths: AttemptPaths, manifest: Manifest, found: CheckpointRef
+) -> None:
     """Have the attempt's `result.json` begin with the reports up to the checkpoint's.
 
     Raises:
@@ -112,6 +112,9 @@ def _take_reports(results: Path, paths: AttemptPaths, manifest: Manifest) -> Non
         if (progress.reports, progress.size) != (manifest.reports, manifest.size):
             raise CheckpointUnusableError(f"{results} has no longer the reports up to it")
         sync_file(aside)
+        # First: reports that nobody knows the origin of would look like the attempt's own.
+        note_restored_from(paths, found)
+        sync_file(paths.restored_from)
         aside.replace(paths.results)
         sync_folder(paths.folder)
     finally:
