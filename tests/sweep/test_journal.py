@@ -377,7 +377,7 @@ def test_a_driver_that_is_killed_lets_go(path):
 def test_one_can_see_whether_a_driver_has_it(begin, path):
     journal = begin()
     assert is_held(path)
-    journal.closed(0, NOTHING)
+    journal.close()
     assert not is_held(path)
 
 

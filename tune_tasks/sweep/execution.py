@@ -159,15 +159,16 @@ def _planned_and_run(
         if taken is None:
             session.error = KeyboardInterrupt()
             return None
-        session.began(beginning.path)
-        _close_earlier(beginning, info)
-        name_flow_run(info)
-        space = SpaceWatch(request.results, session.display.warn, session.display.note)
-        watches = Watches(interruption, pause, space)
-        sweep = _sweep(plan, info, cluster, code, session, watches, taken, request)
-        session.summary = sweep.run()
-        if sweep.is_suspended:
-            raise Pause(state=pause.suspended)
+        with closing(taken.journal):
+            session.began(beginning.path)
+            _close_earlier(beginning, info)
+            name_flow_run(info)
+            space = SpaceWatch(request.results, session.display.warn, session.display.note)
+            watches = Watches(interruption, pause, space)
+            sweep = _sweep(plan, info, cluster, code, session, watches, taken, request)
+            session.summary = sweep.run()
+            if sweep.is_suspended:
+                raise Pause(state=pause.suspended)
     _note_renamed(session.summary, session.display)
     summarize(session.summary)
     return session.summary

@@ -109,9 +109,12 @@ class Journal:
             self._file.append(entry_to_json(AttemptEntry.of(status)))
 
     def closed(self, unfinished: int, summary: Summary) -> None:
-        """Add the end of the sweep, and let go of it: another driver may go on."""
+        """Add the end of the sweep."""
         self._file.append(entry_to_json(ClosedEntry.of(unfinished, summary)))
         self._save(self._file.sync)
+
+    def close(self) -> None:
+        """Let go of the sweep: another driver may go on with it."""
         self._file.close()
 
     def _matters(self, event: Event) -> bool:
