@@ -28,7 +28,7 @@ IMPORTED_BY = {
     "pyarrow": {"rllib"},
     "pytest": {"testing"},
     "pydantic": {"commands", "spec", "sweep"},
-    "pydantic_core": {"spec"},
+    "pydantic_core": {"spec", "sweep"},
     "ray": {"cluster", "recording", "rllib", "sweep", "trial"},
     "rich": {"commands", "sweep"},
     "scipy": {"rllib"},

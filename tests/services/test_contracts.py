@@ -34,11 +34,16 @@ class TestRayRecorder(RecorderContract):
     def make(self, folder):
         import ray
 
+        from tune_tasks.recording.actor import RecorderActor
         from tune_tasks.recording.ray_recorder import RayRecorder
         from tune_tasks.recording.recorder import Recorder
 
-        actor = ray.remote(Recorder).options(num_cpus=0, max_restarts=-1, max_concurrency=4)
-        self.actor = actor.remote(FakeTracker())
+        class Actor(RecorderActor):
+            def __init__(self):
+                self._recorder = Recorder(FakeTracker())
+
+        actor = ray.remote(Actor).options(num_cpus=0, max_restarts=-1, max_concurrency=4)
+        self.actor = actor.remote()
         return RayRecorder(self.actor)
 
     def kill(self, recorder):

@@ -9,7 +9,7 @@ from tests.services.waiting import until
 from tune_tasks import Experiment, Scheduler, TrainingResult, run_experiments
 from tune_tasks.errors import ResourcesError, SpecError, UsageError
 from tune_tasks.model.trial import TrialState
-from tune_tasks.recording.recorder import start_recorder
+from tune_tasks.recording.actor import start_recorder
 
 
 def rises(config, status_reporter):
@@ -178,7 +178,7 @@ def test_a_sweeps_recorder_ends_with_it(sweep, monkeypatch):
         pids.append(ray.get(client._actor.__ray_call__.remote(lambda _actor: os.getpid())))
         return client
 
-    monkeypatch.setattr("tune_tasks.recording.recorder.start_recorder", start)
+    monkeypatch.setattr("tune_tasks.recording.actor.start_recorder", start)
     sweep(rises, config={"rate": 1.0}, stop={"mean_accuracy": 0.02})
     (pid,) = pids
     until(lambda: not Path(f"/proc/{pid}/cmdline").exists())

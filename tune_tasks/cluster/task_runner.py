@@ -13,7 +13,7 @@ from typing import Any, cast
 from uuid import UUID, uuid4
 
 import ray
-from prefect import task_engine
+from prefect import Flow, task_engine
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext, SyncClientContext, hydrated_context, serialize_context
 from prefect.futures import PrefectFuture
@@ -83,7 +83,7 @@ class SweepTaskRunner(RayTaskRunner[Any]):
         flow_run = FlowRunContext.get()
         flow_run_id = str(flow_run.flow_run.id) if flow_run and flow_run.flow_run else ""
         if self._context is None or self._context[0] != flow_run_id:
-            self._context = (flow_run_id, ray.put(serialize_context()))
+            self._context = (flow_run_id, ray.put(_context_of_a_trial()))
         return self._context
 
     def _stored(self, task: Task[Any, Any]) -> Any:
@@ -95,6 +95,26 @@ class SweepTaskRunner(RayTaskRunner[Any]):
             self._stored_tasks[id(task)] = (ray.put(task), task)
         reference, _ = self._stored_tasks[id(task)]
         return reference
+
+
+def _context_of_a_trial() -> dict[str, Any]:
+    """Return the context of the flow run, as it is sent to the workers.
+
+    A flow is unpickled by name: a worker would import all that runs a sweep, the specs, searches
+    and trackers. So one that is light stands in its place, with what Prefect asks of it there.
+    """
+    context = serialize_context()
+    flow_run = context.get("flow_run_context")
+    if flow_run:
+        flow = flow_run["flow"]
+        flow_run["flow"] = Flow(
+            _no_flow, name=flow.name, log_prints=flow.log_prints, task_runner=flow.task_runner
+        )
+    return context
+
+
+def _no_flow() -> None:
+    """Do nothing: see `_context_of_a_trial`."""
 
 
 # By default Ray runs a task up to three times more if its process dies, and tells nobody. A trial

@@ -41,22 +41,21 @@ class RayRecorder(RecorderClient):
 
     def begin(self, sweep: SweepInfo, *, again: bool = False) -> None:
         """See `RecorderClient`."""
-        self._actor.begin.remote(sweep, again=again)
+        self._actor.call.remote("begin", sweep, again=again)
 
     def request_stop(self, stop: Stop, keys: Sequence[str] | None = None) -> None:
         """See `RecorderClient`."""
-        self._actor.request_stop.remote(stop, keys)
+        self._actor.call.remote("request_stop", stop, keys)
 
     def restore(self, info: AttemptInfo, progress: Progress, outcome: Outcome) -> None:
         """See `RecorderClient`."""
         # Waits, because a threaded actor runs calls side by side: a `drain` that follows at once
         # could find that nothing is missing.
-        call = self._actor.restore.remote(info, progress, outcome)
-        _answer("restore", call, DRIVER_CALL_S)
+        self._ask(DRIVER_CALL_S, "restore", info, progress, outcome)
 
     def ask_news(self, since: int) -> None:
         """See `RecorderClient`."""
-        self._question = self._actor.news.remote(since)
+        self._question = self._actor.call.remote("news", since)
 
     def news(self, timeout_s: float = 0.0) -> Changes | None:
         """See `RecorderClient`."""
@@ -76,7 +75,7 @@ class RayRecorder(RecorderClient):
         """See `RecorderClient`."""
         try:
             missing: Mapping[str, str] | None = ray.get(
-                self._actor.drain.remote(patience_s), timeout=timeout_s
+                self._actor.call.remote("drain", patience_s), timeout=timeout_s
             )
         except Exception as exc:  # noqa: BLE001 - a recorder that is away never fails a sweep
             return {"the recorder": f"{type(exc).__name__}: {exc}"}
@@ -84,8 +83,7 @@ class RayRecorder(RecorderClient):
 
     def close_sweep(self, summary: Summary, *, timeout_s: float) -> Summary | None:
         """See `RecorderClient`."""
-        call = self._actor.close_sweep.remote(summary)
-        closed: Summary | None = _answer("close_sweep", call, timeout_s, logging.WARNING)
+        closed: Summary | None = self._ask(timeout_s, "close_sweep", summary, level=logging.WARNING)
         return closed
 
     def release(self) -> None:
@@ -100,7 +98,7 @@ class RayRecorder(RecorderClient):
 
     def open(self, info: AttemptInfo) -> OpenReply | None:
         """See `RecorderClient`."""
-        reply: OpenReply | None = _answer("open", self._actor.open.remote(info), OPEN_CALL_S)
+        reply: OpenReply | None = self._ask(OPEN_CALL_S, "open", info)
         return reply
 
     def update(
@@ -112,24 +110,23 @@ class RayRecorder(RecorderClient):
         log: LogPiece | None = None,
     ) -> UpdateReply | None:
         """See `RecorderClient`."""
-        call = self._actor.update.remote(key, heartbeat, offset, data, log)
-        reply: UpdateReply | None = _answer("update", call, TRIAL_CALL_S)
+        reply: UpdateReply | None = self._ask(
+            TRIAL_CALL_S, "update", key, heartbeat, offset, data, log
+        )
         return reply
 
     def close(self, key: str, outcome: Outcome) -> bool:
         """See `RecorderClient`."""
-        call = self._actor.close.remote(key, outcome)
-        return _answer("close", call, TRIAL_CALL_S) is True
+        return self._ask(TRIAL_CALL_S, "close", key, outcome) is True
 
+    def _ask(self, timeout_s: float, method: str, *args: Any, level: int = logging.DEBUG) -> Any:
+        """Call a method and wait for the answer; returns None if there is none.
 
-def _answer(name: str, call: Any, timeout_s: float, level: int = logging.DEBUG) -> Any:
-    """Wait for the answer to a call; returns None if there is none.
-
-    Most failures are logged for debugging alone, because in a trial's process they would come every
-    second, and into the trial's log.
-    """
-    try:
-        return ray.get(call, timeout=timeout_s)
-    except Exception as exc:  # noqa: BLE001 - a recorder that is away fails nobody
-        logger.log(level, "the recorder does not answer to %s: %s", name, exc)
-        return None
+        Most failures are logged for debugging alone, because in a trial's process they would come
+        every second, and into the trial's log.
+        """
+        try:
+            return ray.get(self._actor.call.remote(method, *args), timeout=timeout_s)
+        except Exception as exc:  # noqa: BLE001 - a recorder that is away fails nobody
+            logger.log(level, "the recorder does not answer to %s: %s", method, exc)
+            return None

@@ -1,20 +1,17 @@
 """The recorder: a sweep's one writer of all trackers, and the mailbox of its trials.
 
-It is one Ray actor, on the driver's machine. It reads the reports from the attempts' files, never
-from memory: the file is the buffer while a tracker is slow or away, and a recorder that died starts
-again from the files. Trials on another machine send their bytes, and the recorder writes them to a
-copy at the same path on its own machine.
+It is one Ray actor (see `actor`), on the driver's machine. It reads the reports from the attempts'
+files, never from memory: the file is the buffer while a tracker is slow or away, and a recorder
+that died starts again from the files. Trials on another machine send their bytes, and the recorder
+writes them to a copy at the same path on its own machine.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.files import AttemptPaths
@@ -35,15 +32,8 @@ from tune_tasks.recording.protocol import (
 from tune_tasks.results.summary import Summary
 from tune_tasks.tracking.base import Tracker
 from tune_tasks.tracking.info import SweepInfo
-from tune_tasks.tracking.mlflow import MlflowTracker
-from tune_tasks.tracking.tensorboard import TensorBoardTracker
-
-if TYPE_CHECKING:
-    from tune_tasks.recording.ray_recorder import RayRecorder
 
 _LOOK_S = 0.05
-_THREADS = 32
-_MOST_THREADS = 1000
 
 
 class Recorder:
@@ -196,48 +186,3 @@ class Recorder:
     def _notify(self) -> None:
         for feeder in self._feeders:
             feeder.notify()
-
-
-class RecorderActor(Recorder):
-    """The recorder as Ray starts it.
-
-    Args:
-        tracking_uri: MLflow's, absolute.
-        cwd: The driver's working directory.
-        node: Ray's id of the machine that it runs on.
-    """
-
-    def __init__(self, tracking_uri: str, cwd: Path, node: str) -> None:
-        os.chdir(cwd)
-        super().__init__(MlflowTracker(tracking_uri), [TensorBoardTracker()], node)
-
-    def __repr__(self) -> str:
-        return "the recorder"  # Ray writes it into its logs
-
-
-def start_recorder(tracking_uri: str, cwd: Path, *, cpus: float) -> RayRecorder:
-    """Start the recorder's actor on this machine; Ray starts it again if it dies.
-
-    `begin` follows once the sweep is known: opening a store takes seconds, in which other things
-    can start.
-
-    Args:
-        tracking_uri: MLflow's, absolute.
-        cwd: The driver's working directory.
-        cpus: The cluster's CPUs.
-    """
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    from tune_tasks.recording.ray_recorder import RayRecorder
-
-    node = ray.get_runtime_context().get_node_id()
-    actor = ray.remote(RecorderActor).options(
-        num_cpus=0,
-        max_restarts=-1,
-        # `open` blocks its thread while MLflow is slow, so there is a thread for each trial that
-        # can run at once, and some for the driver. Ray starts them all at once: not too many.
-        max_concurrency=min(_THREADS + int(4 * cpus), _MOST_THREADS),
-        scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
-    )
-    return RayRecorder(actor.remote(tracking_uri, cwd, node))

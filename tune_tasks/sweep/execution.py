@@ -23,7 +23,7 @@ from tune_tasks.cluster.nodes import Cluster
 from tune_tasks.errors import TuneError, UsageError
 from tune_tasks.model.disk import expect_writable
 from tune_tasks.model.text import cut_lines, showable
-from tune_tasks.recording.recorder import start_recorder
+from tune_tasks.recording.actor import start_recorder
 from tune_tasks.results.summary import Summary
 from tune_tasks.servers.mlflow_client import default_tracking_uri, expect_usable
 from tune_tasks.sweep.attempts import Attempts

@@ -65,7 +65,7 @@ def _launched(request: Request, session: Session, as_flow: AsFlow) -> str | None
     """Start what a sweep needs, and run the flow; returns what hindered it."""
     with prefect_server(session.display.warn) as wait_for_prefect:
         from tune_tasks.cluster.connect import connect, warm_up
-        from tune_tasks.recording.recorder import start_recorder
+        from tune_tasks.recording.actor import start_recorder
         from tune_tasks.sweep.preparation import ray_options
 
         with connect(ray_options(request)) as cluster:
