@@ -65,8 +65,8 @@ def info(tmp_path):
 
 
 def fast_clock():
-    """A tracker that has failed is called again after a tenth of a second."""
-    return time.monotonic() * 10
+    """A tracker that has failed is called again after some milliseconds."""
+    return time.monotonic() * 100
 
 
 def report(info, number=2):

@@ -60,7 +60,9 @@ ENDED = (AttemptEnded(2.0, "e/0", 1, WELL), [KeepEnd("e/0", 1, WELL, will_retry=
 json_texts = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=4,
 ).map(json.dumps)
+entry_lists = st.lists(json_texts, min_size=1, max_size=4)
 
 
 def written(entries):
@@ -71,7 +73,7 @@ def read(data):
     return read_entries(data.splitlines(keepends=True), "journal")
 
 
-@given(st.lists(json_texts))
+@given(entry_lists)
 def test_entries_read_back(entries):
     data = written(entries)
     assert read(data) == (entries, len(data))
@@ -81,7 +83,7 @@ def test_entries_read_back(entries):
     )
 
 
-@given(st.lists(json_texts, min_size=1), st.data())
+@given(entry_lists, st.data())
 def test_of_any_part_the_whole_entries_are_read(entries, data):
     """A process may die in the middle of a write."""
     whole = written(entries)
@@ -92,7 +94,7 @@ def test_of_any_part_the_whole_entries_are_read(entries, data):
     assert len(found) == len(entries) or size < len(written(entries[: len(found) + 1]))
 
 
-@given(st.lists(json_texts, min_size=1), st.data())
+@given(entry_lists, st.data())
 def test_a_flipped_bit_is_found(entries, data):
     whole = bytearray(written(entries))
     place = data.draw(st.integers(0, len(whole) - 1))
@@ -105,7 +107,7 @@ def test_a_flipped_bit_is_found(entries, data):
         assert read(bytes(whole))[0] == entries[:-1]
 
 
-@given(st.lists(json_texts, min_size=1), st.binary(min_size=1))
+@given(entry_lists, st.binary(min_size=1))
 def test_garbage_at_the_end_is_cut(entries, garbage):
     """As a file system leaves it behind that had grown the file before the machine lost its power."""
     found, end = read(written(entries) + garbage)

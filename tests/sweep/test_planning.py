@@ -74,7 +74,7 @@ def test_several_experiments_share_the_bounds(monkeypatch):
 
 
 def test_a_grid_of_astronomical_size():
-    config = {f"k{i}": {"grid_search": [1, 2]} for i in range(20_000)}
+    config = {f"k{i}": {"grid_search": [1, 2]} for i in range(2_000)}
     with pytest.raises(SpecError, match=r"its grid has more than 1e\+30 combinations"):
         plan({"a": {"config": config}})
     assert (

@@ -351,7 +351,7 @@ def test_a_checkpoint_that_never_ends_is_broken_into(run, tmp_path):
             with r.checkpoint() as folder:
                 time.sleep(1000)
         """
-    outcome = run(code, wanted=Stop(EndedBy.CANCELLED, "Ctrl-C"), grace_s=3.0)
+    outcome = run(code, wanted=Stop(EndedBy.CANCELLED, "Ctrl-C"), grace_s=1.0)
     assert outcome.stop_reason == "Ctrl-C"
     assert list((tmp_path / "trial" / "checkpoints").iterdir()) == []
 
