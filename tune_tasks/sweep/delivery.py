@@ -35,9 +35,14 @@ def deliver_sweep(path: Path, trackers: Sequence[Tracker] = ()) -> Delivery:
         OSError: If the journal cannot be read.
     """
     with closing(open_locked(path, lambda: False)):
-        past = past_sweep(path, is_held=False)
-        info = replace(past.info, tracking_uri=_tracking_uri(past.info), cwd=_folder(past.info))
-        return deliver(info, past.ended(), past.summary(), trackers=trackers)
+        return deliver_held(path, trackers)
+
+
+def deliver_held(path: Path, trackers: Sequence[Tracker] = ()) -> Delivery:
+    """The same for a caller who holds the lock on the journal."""
+    past = past_sweep(path, is_held=False)
+    info = replace(past.info, tracking_uri=_tracking_uri(past.info), cwd=_folder(past.info))
+    return deliver(info, past.ended(), past.summary(), trackers=trackers)
 
 
 def _tracking_uri(info: SweepInfo) -> str:

@@ -52,6 +52,10 @@ class HeldError(UsageError):
     """Another driver has the sweep in hand."""
 
 
+class NotBegunError(UsageError):
+    """A driver is just beginning the sweep, or has died as it began."""
+
+
 class Journal:
     """A sweep's journal, in the hands of this driver until it is closed, or its process ends.
 
@@ -234,7 +238,7 @@ def _history(texts: Iterable[str], path: Path) -> History:
             f" (it writes form {VERSION}): resume with the version that began the sweep"
         ) from exc
     if not entries or not isinstance(entries[0], SweepEntry):
-        raise UsageError(f"{path}: the sweep's journal says nothing: the sweep had not begun")
+        raise NotBegunError(f"{path}: the sweep's journal says nothing: the sweep had not begun")
     return History.of(entries)
 
 

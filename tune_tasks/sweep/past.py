@@ -46,7 +46,8 @@ def past_sweep(path: Path, *, is_held: bool | None = None) -> PastSweep:
         is_held: Whether a driver has it in hand; None: find out.
 
     Raises:
-        UsageError: If the journal is damaged, says nothing yet, or cannot be read.
+        NotBegunError: If the journal says nothing yet.
+        UsageError: If the journal is damaged, or cannot be read.
     """
     try:
         held = journal.is_held(path) if is_held is None else is_held
@@ -54,7 +55,7 @@ def past_sweep(path: Path, *, is_held: bool | None = None) -> PastSweep:
     except OSError as exc:
         raise UsageError(f"the sweep's journal cannot be read: {exc}") from exc
     if not history.drivers():
-        raise UsageError(f"{path}: no driver has begun the sweep")
+        raise journal.NotBegunError(f"{path}: no driver has begun the sweep")
     return PastSweep(history, path.parents[2], is_held=held)
 
 

@@ -1,12 +1,16 @@
 """What is left of sweeps that no driver has in hand."""
 
+from dataclasses import replace
+
 import pytest
 
-from tests.sweep.told import Told
+from tests.sweep.told import Told, returned, row
 from tune_tasks.commands.checks import left_overs
 from tune_tasks.commands.checks.left_overs import LeftOvers, ask_servers, idle_sweeps, tidy_up
 from tune_tasks.commands.checks.processes import LeftProcess
 from tune_tasks.errors import ServiceError
+from tune_tasks.recording.delivery import Delivery
+from tune_tasks.sweep.journal import create_locked, journal_path
 
 
 @pytest.fixture
@@ -100,6 +104,26 @@ def test_a_sweep_that_somebody_goes_on_with_meanwhile_is_left_alone(tmp_path, de
     dead.die()
 
 
+def test_what_another_driver_has_added_meanwhile_is_delivered_too(tmp_path, dead, monkeypatch):
+    left = idle_sweeps(tmp_path, tmp_path)
+    (found,) = left.sweeps
+    dead.take()
+    dead.begin("exp/0", row(1, mean_loss=0.5))
+    dead.end("exp/0", returned(1))
+    dead.die()
+    delivered = []
+
+    def deliver(info, attempts, summary, trackers):
+        delivered.extend(attempt.outcome for attempt in attempts)
+        return Delivery(summary, {})
+
+    monkeypatch.setattr("tune_tasks.sweep.delivery.deliver", deliver)
+    monkeypatch.setattr(left_overs, "running_runs", lambda uri, names: {})
+    monkeypatch.setattr(left_overs, "end_runs", lambda uri, runs: None)
+    assert list(tidy_up(replace(left, sweeps=[replace(found, runs=["a run"])]))) == []
+    assert delivered[0] == returned(1)
+
+
 def test_a_server_that_is_away_is_said(tmp_path, dead, servers, monkeypatch):
     def away(uri, sweeps):
         raise ServiceError("MLflow at http://x: away")
@@ -126,6 +150,14 @@ def test_a_damaged_journal_is_a_problem(tmp_path, dead):
     dead.path.write_bytes(b"x" + text)
     (first, *_) = lines(idle_sweeps(tmp_path, tmp_path))
     assert first.startswith(f"problem journal: {dead.path}:1: the sweep's journal is damaged")
+
+
+def test_a_sweep_that_is_just_beginning_is_no_problem(tmp_path, dead):
+    with create_locked(journal_path(tmp_path, "2026-01-03_begins")):
+        left = idle_sweeps(tmp_path, tmp_path)
+    assert (left.dead, left.damaged) == ([dead.sweep], [])
+    # Nor is one whose driver has died as it began.
+    assert idle_sweeps(tmp_path, tmp_path).damaged == []
 
 
 def test_processes_are_named():

@@ -16,7 +16,7 @@ from tune_tasks.commands.checks.processes import LeftProcess
 from tune_tasks.errors import ServiceError, UsageError
 from tune_tasks.model.text import left_out
 from tune_tasks.servers.mlflow_client import default_tracking_uri, without_password
-from tune_tasks.sweep.journal import HeldError, journals_in, open_locked
+from tune_tasks.sweep.journal import HeldError, NotBegunError, journals_in, open_locked
 from tune_tasks.sweep.past import PastSweep, past_sweep
 from tune_tasks.sweep.sweep_state import SweepState
 from tune_tasks.tracking.mlflow_left import end_runs, running_runs
@@ -104,6 +104,8 @@ def idle_sweeps(results: Path, cwd: Path) -> LeftOvers:
     for path in journals_in(results):
         try:
             past = past_sweep(path)
+        except NotBegunError:
+            continue  # there is nothing to be ended, or a driver is about to begin it
         except UsageError as exc:
             damaged.append(str(exc))
             continue
@@ -181,21 +183,23 @@ def tidy_up(left: LeftOvers) -> Iterator[str]:
                 yield from _end_records(sweep)
         except HeldError:
             continue  # somebody goes on with it
-        except (ServiceError, OSError) as exc:
+        except (ServiceError, UsageError, OSError) as exc:
             yield f"{sweep.path.parent.name}: {exc}"
 
 
 def _end_records(sweep: IdleSweep) -> Iterator[str]:
-    from tune_tasks.recording.delivery import deliver
-    from tune_tasks.sweep.dead_drivers import close_flow_runs
+    from tune_tasks.sweep.delivery import deliver_held
 
-    close_flow_runs(sweep.flow_runs, "its driver has died")
+    if sweep.flow_runs:
+        # Here, because the import of Prefect's client asks which server there is
+        from tune_tasks.sweep.dead_drivers import close_flow_runs
+
+        close_flow_runs(sweep.flow_runs, "its driver has died")
     if not sweep.runs:
         return
-    # With the reports that MLflow lacks: an end without them would stand for the whole.
-    past = sweep.past
-    info = replace(past.info, tracking_uri=sweep.uri)
-    delivery = deliver(info, past.ended(), past.summary())
+    # With the reports that MLflow lacks: an end without them would stand for the whole. As the
+    # journal has it now: another driver may have gone on with the sweep since it was looked at.
+    delivery = deliver_held(sweep.path)
     yield from (f"{tracker}: {why}" for tracker, why in delivery.missing.items())
     # What the sweep has dropped, for example.
     name = sweep.path.parent.name
