@@ -4,8 +4,10 @@ import errno
 import json
 import math
 import os
+import socket
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -344,8 +346,19 @@ def test_a_disk_that_is_full_ends_nothing_and_is_made_up_for(begin, path, monkey
 
 
 def test_two_drivers_never_have_one_sweep(begin, path):
+    here = f"process {os.getpid()} on {socket.gethostname()}"
+    begin().began(replace(DRIVER, host=socket.gethostname(), pid=os.getpid()))
+    with pytest.raises(HeldError, match=f"of another driver: {here}, since 1970-01-01"):
+        open_locked(path, lambda: False)
+
+
+def test_who_has_it_is_not_the_driver_that_has_died(begin, path, monkeypatch):
     begin()
-    with pytest.raises(HeldError, match="process 42 on host, since 1970-01-01"):
+    with pytest.raises(HeldError, match=f"in the hands of process {os.getpid()}: that delivers"):
+        open_locked(path, lambda: False)
+    # Nobody here has: somebody on another machine.
+    monkeypatch.setattr("tune_tasks.model.files._LOCKS", path.with_name("locks"))
+    with pytest.raises(HeldError, match="probably of its last driver: process 42 on host, since"):
         open_locked(path, lambda: False)
 
 
@@ -426,6 +439,15 @@ def test_the_latest_sweep_is_first(tmp_path):
 def test_what_is_no_journal_is_refused(texts, said, path):
     with pytest.raises(UsageError, match=said):
         history_of([line_of(text) for text in texts], path)
+
+
+@pytest.mark.parametrize("begins", [SWEEP, DRIVER])
+def test_a_journal_of_a_later_form_is_refused_and_an_older_one_is_read(begins, path):
+    texts = [entry_to_json(SWEEP), entry_to_json(replace(begins, version=2))]
+    with pytest.raises(UsageError, match="has the form 2 of a later version"):
+        history_of([line_of(text) for text in texts], path)
+    texts = [entry_to_json(replace(SWEEP, version=0)), entry_to_json(DRIVER)]
+    assert history_of([line_of(text) for text in texts], path)[0].drivers() == [DRIVER]
 
 
 def test_half_a_character_in_a_report_is_no_reason_to_lose_the_rest():

@@ -36,6 +36,11 @@ class History:
         sweeps = [entry for entry in entries if isinstance(entry, SweepEntry)]
         return cls(sweeps[-1], entries[1:])
 
+    @property
+    def form(self) -> int:
+        """The latest form that an entry has: drivers of several releases may have written them."""
+        return max([self.sweep.version, *(driver.version for driver in self.drivers())])
+
     def handled(self) -> Iterator[HandledEntry]:
         """What the core was told."""
         return (entry for entry in self.entries if isinstance(entry, HandledEntry))

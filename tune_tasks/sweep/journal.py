@@ -10,6 +10,7 @@ file as long as it lives, so that no two of them work on one sweep.
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import BinaryIO
 from pydantic import ValidationError
 
 from tune_tasks.errors import UsageError
-from tune_tasks.model.files import try_lock
+from tune_tasks.model.files import lock_holder, try_lock
 from tune_tasks.model.local_time import local_time
 from tune_tasks.model.trial import Trial
 from tune_tasks.recording.protocol import AttemptStatus
@@ -239,7 +240,13 @@ def _history(texts: Iterable[str], path: Path) -> History:
         ) from exc
     if not entries or not isinstance(entries[0], SweepEntry):
         raise NotBegunError(f"{path}: the sweep's journal says nothing: the sweep had not begun")
-    return History.of(entries)
+    history = History.of(entries)
+    if history.form > VERSION:
+        raise UsageError(
+            f"{path}: the sweep's journal has the form {history.form} of a later version of"
+            f" tune-tasks; this one knows forms up to {VERSION}: use the later one"
+        )
+    return history
 
 
 def journals_in(results: Path) -> list[Path]:
@@ -272,11 +279,20 @@ def _open(path: Path, flags: int = 0) -> BinaryIO:
 
 def _who_has(path: Path) -> str:
     sweep = path.parent.name
+    holder = lock_holder(path)
     try:
         last = read_history(path).drivers()[-1]
     except (UsageError, IndexError):
         return f"the sweep {sweep} is just being begun by another driver"
+    driver = f"process {last.pid} on {last.host}, since {local_time(last.time)}"
+    if holder is None:
+        return f"the sweep {sweep} is in other hands, probably of its last driver: {driver}"
+    if (holder, socket.gethostname()) == (last.pid, last.host):
+        return (
+            f"the sweep {sweep} is in the hands of another driver: {driver}. It cannot be resumed"
+            " while that one lives"
+        )
     return (
-        f"the sweep {sweep} is in the hands of another driver: process {last.pid} on {last.host},"
-        f" since {local_time(last.time)}. It cannot be resumed while that one lives"
+        f"the sweep {sweep} is in the hands of process {holder}: that delivers its results, ends"
+        " its records, or is about to go on with it. Wait for its end"
     )

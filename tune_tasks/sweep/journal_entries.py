@@ -89,6 +89,7 @@ class DriverEntry:
         code: Which version of its code each experiment runs, if it is in files.
         flow_run_url: The page of the flow run; empty if it has none.
         retry_failed: Whether failed trials are given another attempt.
+        version: Of the form of its entries.
     """
 
     at: float
@@ -101,6 +102,7 @@ class DriverEntry:
     code: Mapping[str, CodeVersion]
     flow_run_url: str = ""
     retry_failed: bool = False
+    version: int = VERSION
     kind: Literal["driver"] = "driver"
 
     def as_json(self) -> dict[str, Any]:
