@@ -7,8 +7,9 @@ import pytest
 from tests.sweep.drivers import FAILED, WELL, Driver
 from tune_tasks.errors import UsageError
 from tune_tasks.results.summary import Summary
-from tune_tasks.sweep.beginning import LAST, beginning_of
+from tune_tasks.sweep.beginning import beginning_of
 from tune_tasks.sweep.journal import read_history
+from tune_tasks.sweep.lookup import LAST
 from tune_tasks.sweep.past_trials import PastTrials
 from tune_tasks.sweep.request import Request
 
@@ -152,6 +153,26 @@ def test_the_last_unfinished_sweep_of_the_file_is_found(request_, drive, tmp_pat
         UsageError, match=f"no unfinished sweep .* the last ones are .*{first.sweep}"
     ):
         beginning_of(dataclasses.replace(given, spec_file="/cwd/c.yaml"))
+
+
+def test_after_an_edit_the_sweep_is_one_of_the_edited_file(request_, drive, tmp_path):
+    (tmp_path / "train.py").write_text("def train(config, status_reporter): pass")
+    for name, values in {"a.yaml": "[1]", "b.yaml": "[1, 2]"}.items():
+        config = f"{{script_file_path: train.py, x: {{grid_search: {values}}}}}"
+        (tmp_path / name).write_text(f"e: {{config: {config}}}")
+    first = drive(dataclasses.replace(request_, spec=None, spec_file=str(tmp_path / "a.yaml")))
+    first.die()
+    edited = dataclasses.replace(first.beginning.request, spec_file=str(tmp_path / "b.yaml"))
+    drive(dataclasses.replace(edited, resume=first.sweep, accept_changes=True)).die()
+    assert beginning_of(dataclasses.replace(edited, resume=LAST)).sweep == first.sweep
+    with pytest.raises(UsageError, match="no unfinished sweep of this spec"):
+        beginning_of(dataclasses.replace(first.beginning.request, resume=LAST))
+
+
+def test_the_beginning_of_its_id_names_a_sweep(dead, request_):
+    assert beginning_of(dataclasses.replace(request_, resume=dead.sweep[:-2])).sweep == dead.sweep
+    with pytest.raises(UsageError, match=f"no sweep 'of old' in .*last ones are {dead.sweep}"):
+        beginning_of(dataclasses.replace(request_, resume="of old"))
 
 
 def test_a_deployments_run_that_is_executed_again_goes_on_with_its_sweep(dead, request_):

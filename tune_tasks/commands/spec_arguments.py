@@ -7,7 +7,7 @@ from typing import Any
 
 from tune_tasks.commands.argument_types import Once, json_object, not_negative, positive
 from tune_tasks.errors import UsageError
-from tune_tasks.sweep.beginning import LAST
+from tune_tasks.sweep.lookup import LAST
 from tune_tasks.sweep.request import Request
 
 _EXPERIMENT_KEYS = ("alg", "env", "stop", "config", "resources", "checkpoint_freq", "restore")
@@ -57,7 +57,8 @@ def add_resume_argument(group: argparse._ArgumentGroup) -> None:
         nargs="?",
         const=LAST,
         metavar="SWEEP",
-        help="go on with that sweep (default: the last unfinished one of the spec)",
+        help="go on with that sweep: its id, or the beginning of it (default: the last unfinished"
+        " one of the spec)",
     )
 
 

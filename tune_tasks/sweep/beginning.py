@@ -19,17 +19,14 @@ from tune_tasks.sweep.edits import Begun, Earlier
 from tune_tasks.sweep.history import History
 from tune_tasks.sweep.journal import journal_path, journals_in, read_history, read_sweep
 from tune_tasks.sweep.journal_entries import SweepEntry, TrialEntry
+from tune_tasks.sweep.lookup import LAST, journal_named, those_there
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.repeat import Repeat
 from tune_tasks.sweep.request import Request
 from tune_tasks.trial.trainable import TrainFunction
 
-LAST = "last"
-"""In place of a sweep's id: the last one of the spec that is unfinished."""
-
 _BESIDE = ("num_trials", "seed", "stop")
 _OF_THE_SPEC = ("spec", "spec_file", *_BESIDE)
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -182,15 +179,16 @@ def _with_spec_of(request: Request, sweep: SweepEntry) -> Request:
 
 
 def _wanted(request: Request) -> Path:
+    name = request.resume
+    if name and name != LAST:
+        return journal_named(request.results, name)
     journals = journals_in(request.results)
-    if request.resume != LAST:
-        return _named(request, journals)
     for path, sweep in _readable(journals):
         if _is_of(request, sweep) and read_history(path).unfinished:
             return path
     raise UsageError(
         f"--resume: there is no unfinished sweep of this spec in {request.results};"
-        f" {_those_there(journals)}"
+        f" {those_there(journals)}"
     )
 
 
@@ -199,20 +197,6 @@ def _readable(journals: Iterable[Path]) -> Iterator[tuple[Path, SweepEntry]]:
     for path in journals:
         with contextlib.suppress(UsageError, OSError):
             yield path, read_sweep(path)
-
-
-def _named(request: Request, journals: list[Path]) -> Path:
-    for path in journals:
-        if path.parent.name == request.resume:
-            return path
-    raise UsageError(
-        f"--resume: no sweep {request.resume!r} in {request.results}; {_those_there(journals)}"
-    )
-
-
-def _those_there(journals: list[Path]) -> str:
-    last = ", ".join(path.parent.name for path in journals[:_SHOWN])
-    return f"the last ones are {last}" if last else "it has none"
 
 
 def _is_of(request: Request, sweep: SweepEntry) -> bool:

@@ -39,10 +39,11 @@ from tune_tasks.sweep.journal_entries import (
     entry_from_json,
     entry_to_json,
 )
-from tune_tasks.sweep.journal_file import JournalFile, read_entries
+from tune_tasks.sweep.journal_file import JournalFile, entry_of, read_entries
 
 FOLDER = ".sweeps"
 FILE = "journal.jsonl"
+_SWEEPS_END = b'"kind":"sweep"}}\n'
 _MOST_UNSYNCED = 2**20
 _LOOK_S = 0.5
 _LOOKS = 5
@@ -194,14 +195,14 @@ def read_history(path: Path) -> History:
 
 
 def read_sweep(path: Path) -> SweepEntry:
-    """What the sweep of a journal runs: its first entry.
+    """What the sweep of a journal runs: its first entry, or the one of its last edit.
 
-    Raises:
-        UsageError: If it is damaged.
-        OSError: If it cannot be read.
+    Raises what `read_history` does.
     """
     with path.open("rb") as file:
-        return history_of([file.readline()], path)[0].sweep
+        first = file.readline()
+        edits = [line for line in file if line.endswith(_SWEEPS_END) and entry_of(line)]
+    return history_of([first, *edits[-1:]], path)[0].sweep
 
 
 def read_brief(path: Path) -> History:

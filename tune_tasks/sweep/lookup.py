@@ -10,7 +10,7 @@ from tune_tasks.model.text import left_out
 from tune_tasks.sweep.journal import journals_in
 
 LAST = "last"
-"""In place of a sweep's id: the latest one."""
+"""In place of a sweep's id: the latest one; to be resumed, the latest unfinished one of a spec."""
 
 _SHOWN = 5
 
@@ -37,8 +37,13 @@ def journal_named(results: Path, name: str) -> Path:
     if found:
         raise UsageError(f"{len(found)} sweeps begin with {name!r}: {_names(found)}")
     names = [path.parent.name for path in journals]
-    hint = did_you_mean(name, names) or f"; the last ones are {_names(journals)}"
+    hint = did_you_mean(name, names) or f"; {those_there(journals)}"
     raise UsageError(f"no sweep {name!r} in {results}{hint}")
+
+
+def those_there(journals: Sequence[Path]) -> str:
+    """The last sweeps of a folder, for people: its journals, the latest first."""
+    return f"the last ones are {_names(journals)}" if journals else "it has none"
 
 
 def _names(journals: Sequence[Path]) -> str:
