@@ -1,6 +1,7 @@
 """The command that shows the trials of a spec."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -119,3 +120,19 @@ def test_running_an_edited_spec_asks_for_consent(refusal, spec_folder, begun):
 def test_consent_is_about_a_sweep_that_is_resumed(refusal):
     said = refusal("run", "-f", "spec.yaml", "--accept-changes")
     assert "--accept-changes is about a sweep that is resumed: give --resume, too" in said
+
+
+def test_a_sweep_is_resumed_where_it_began(call_cli, spec_folder, monkeypatch):
+    driver = Driver(Request(spec_file="spec.yaml"), cwd=spec_folder)
+    driver.die()
+    (spec_folder / "elsewhere").mkdir()
+    monkeypatch.chdir(spec_folder / "elsewhere")
+    where = ("--local-dir", "../tune_results")
+    for named in ((driver.sweep,), ("last", "-f", "../spec.yaml")):
+        code, out, err = call_cli("plan", "--resume", *named, *where)
+        assert (code, err) == (
+            0,
+            f"Warning: the sweep began in {spec_folder}, and goes on there\n",
+        )
+        assert "mnist: 2 trials kept, 2 to begin, 0 dropped" in out
+        assert Path.cwd() == spec_folder / "elsewhere"

@@ -1,7 +1,9 @@
 """The command that runs a sweep: what it refuses before anything starts."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
+from tests.sweep.drivers import Driver
 from tune_tasks.cli import main
 from tune_tasks.commands import run
 from tune_tasks.results.summary import Summary
@@ -45,3 +47,25 @@ def test_so_does_one_of_a_sweep_that_was_resumed_by_its_id(spec_folder, monkeypa
     assert text == (spec_folder / "spec.yaml").read_text()
     assert [request.resume for request in asked] == ["a-sweep"]
     assert run._spec_text(Request(spec={"e": {}}, resume="a-sweep")) is None
+
+
+def test_a_sweep_is_resumed_where_it_began(spec_folder, monkeypatch):
+    driver = Driver(Request(spec_file="spec.yaml"), cwd=spec_folder)
+    driver.die()
+    launched = []
+
+    def launch(request, session, as_flow):
+        launched.append((Path.cwd(), request.results, request.spec_file))
+        return Summary("a-sweep", [])
+
+    (spec_folder / "elsewhere").mkdir()
+    monkeypatch.chdir(spec_folder / "elsewhere")
+    monkeypatch.setattr(run, "launch", launch)
+    where = ["-f", "../spec.yaml", "--local-dir", "../tune_results"]
+    assert main(["run", "--resume", driver.sweep, *where]) == 0
+    ((cwd, results, spec_file),) = launched
+    assert cwd == spec_folder
+    assert (results.resolve(), Path(spec_file).resolve()) == (
+        spec_folder / "tune_results",
+        spec_folder / "spec.yaml",
+    )

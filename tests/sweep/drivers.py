@@ -29,9 +29,10 @@ class Driver:
     Args:
         request: What is asked for.
         room: How many attempts run at once.
+        cwd: The working directory, as the journal has it.
     """
 
-    def __init__(self, request, room=2, flow_run_id="a-run"):
+    def __init__(self, request, room=2, flow_run_id="a-run", cwd=Path("/cwd")):
         self.beginning = beginning_of(request)
         self.plan = self.beginning.plan(_train_of_all(self.beginning.request))
         experiments = {
@@ -39,7 +40,7 @@ class Driver:
             for e in self.plan.experiments
         }
         sweep = self.beginning.sweep
-        info = SweepInfo(sweep, experiments, "sqlite:///m.db", "", Path("/cwd"), flow_run_id)
+        info = SweepInfo(sweep, experiments, "sqlite:///m.db", "", cwd, flow_run_id)
         self.warned = []
         self.taken = take(
             self.beginning, self.plan, info, Scheduler(), self.warned.append, lambda: False

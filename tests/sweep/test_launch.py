@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from tune_tasks.flows import as_tune
 
+from tests.sweep.drivers import Driver
+from tune_tasks.errors import UsageError
 from tune_tasks.results.summary import Summary
 from tune_tasks.sweep import launch
 from tune_tasks.sweep import request as requests
@@ -85,3 +87,15 @@ def test_a_run_that_nobody_checked_plans_with_the_sweeps_seed():
 def test_what_fails_before_there_is_a_summary_is_raised(end):
     with pytest.raises(FileNotFoundError):
         end(FileNotFoundError("server.alive"), summary=None)
+
+
+def test_a_sweep_of_another_folder_is_resumed_there_alone(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    spec = {"e": {"config": {"a": 1}}}
+    driver = Driver(Request(spec=spec), cwd=tmp_path)
+    driver.die()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    request = Request(spec=spec, local_dir="../tune_results", resume=driver.sweep)
+    with pytest.raises(UsageError, match=f"began in the working directory {tmp_path}, to which"):
+        launch.check(request, Session())

@@ -11,6 +11,7 @@ from tune_tasks.commands.output import print_json_list, print_warnings
 from tune_tasks.commands.spec_arguments import (
     add_resume_argument,
     add_spec_arguments,
+    in_the_sweeps_folder,
     request_of,
 )
 from tune_tasks.commands.sweep_arguments import add_local_dir
@@ -34,12 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """See `Command`."""
     request = dataclasses.replace(request_of(args), local_dir=args.local_dir, resume=args.resume)
-    plan = beginning_of(request).shown_plan({})
-    print_warnings(plan.warnings)
-    if args.json:
-        print_json_list(plan.as_json(), sys.stdout)
-    else:
-        _print_for_people(plan)
+    with in_the_sweeps_folder(request) as request:
+        plan = beginning_of(request).shown_plan({})
+        print_warnings(plan.warnings)
+        if args.json:
+            print_json_list(plan.as_json(), sys.stdout)
+        else:
+            _print_for_people(plan)
     return EXIT_OK
 
 

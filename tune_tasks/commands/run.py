@@ -17,6 +17,7 @@ from tune_tasks.commands.output import drop_unread, print_json
 from tune_tasks.commands.spec_arguments import (
     add_resume_argument,
     add_spec_arguments,
+    in_the_sweeps_folder,
     request_of,
 )
 from tune_tasks.commands.supervisor import Began, supervise
@@ -54,8 +55,11 @@ def run_as(args: argparse.Namespace, as_flow: AsFlow) -> int:
         args: Of `run` or `train`, which have the same.
         as_flow: Which flow it is a run of.
     """
-    request = _request(args)
+    with in_the_sweeps_folder(_request(args)) as request:
+        return _supervised(args, request, as_flow)
 
+
+def _supervised(args: argparse.Namespace, request: Request, as_flow: AsFlow) -> int:
     def drive(began: Began, sweep: str | None) -> int:
         going_on = dataclasses.replace(request, resume=sweep, retry_failed=False)
         return _run(args, going_on if sweep else request, as_flow, began)

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from tune_tasks.commands.argument_types import Once, json_object, not_negative, positive
+from tune_tasks.commands.output import print_warnings
 from tune_tasks.errors import UsageError
+from tune_tasks.sweep.beginning import folder_elsewhere
 from tune_tasks.sweep.lookup import LAST
 from tune_tasks.sweep.request import Request
 
@@ -80,6 +86,24 @@ def request_of(args: argparse.Namespace) -> Request:
         )
     spec = {args.experiment_name or "default": keys}
     return Request(spec, seed=args.seed, num_trials=args.num_trials)
+
+
+@contextlib.contextmanager
+def in_the_sweeps_folder(request: Request) -> Iterator[Request]:
+    """Be in the working directory of the sweep that is resumed; yields the request as given there.
+
+    Raises:
+        UsageError: If there is no such sweep.
+    """
+    folder = folder_elsewhere(request)
+    if folder is None:
+        yield request
+        return
+    print_warnings([f"the sweep began in {folder}, and goes on there"])
+    spec_file = request.spec_file and str(Path(request.spec_file).absolute())
+    request = dataclasses.replace(request, spec_file=spec_file, local_dir=str(request.results))
+    with contextlib.chdir(folder):
+        yield request
 
 
 def _given_keys(args: argparse.Namespace) -> dict[str, Any]:

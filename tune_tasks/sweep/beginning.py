@@ -112,6 +112,21 @@ def beginning_of(request: Request, deployed_run: str = "") -> Beginning:
     return _new(request, secrets.randbelow(2**31))
 
 
+def folder_elsewhere(request: Request) -> Path | None:
+    """The working directory of the sweep that is resumed, if it is another one than this.
+
+    What its spec names, and a local MLflow store, are relative to it. None also if the folder has
+    gone: it was moved, and the sweep with it.
+
+    Raises:
+        UsageError: If the sweep that is to be resumed is not there, or cannot be read.
+    """
+    if not request.resume:
+        return None
+    folder = Path(read_sweep(_wanted(request)).cwd)
+    return folder if folder != Path.cwd() and folder.is_dir() else None
+
+
 def beginning_again(request: Request, repeat: Repeat) -> Beginning:
     """How a driver begins a sweep that repeats a trial of another one. Changes nothing.
 
@@ -203,6 +218,6 @@ def _is_of(request: Request, sweep: SweepEntry) -> bool:
     """Whether a sweep is one of the spec that was given; if none was given, any is."""
     if request.spec_file:
         theirs = sweep.request["spec_file"]
-        is_same = theirs and Path(sweep.cwd, theirs) == Path(request.spec_file).absolute()
-        return bool(is_same)
+        ours = Path(request.spec_file).resolve()
+        return theirs is not None and Path(sweep.cwd, theirs).resolve() == ours
     return request.spec is None or list(request.spec) == list(sweep.given)

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tune_tasks.cluster.nodes import local_cluster
-from tune_tasks.errors import ServiceError
+from tune_tasks.errors import ServiceError, UsageError
 from tune_tasks.model.disk import expect_writable
 from tune_tasks.results.summary import Summary
 from tune_tasks.servers.mlflow_client import default_tracking_uri, expect_usable
 from tune_tasks.servers.prefect import prefect_server
-from tune_tasks.sweep.beginning import beginning_of
+from tune_tasks.sweep.beginning import beginning_of, folder_elsewhere
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.request import Request, Session, after_the_sweep, session_of_flow
 
@@ -120,6 +120,12 @@ def check(request: Request, session: Session) -> Plan:
     Raises:
         BadInputError: If anything is wrong.
     """
+    elsewhere = folder_elsewhere(request)
+    if elsewhere:
+        raise UsageError(
+            f"the sweep that is to be resumed began in the working directory {elsewhere}, to which"
+            " its files are relative: resume it from there"
+        )
     session.beginning = session.beginning or beginning_of(request)
     plan = session.beginning.plan(session.callables, session.spec_text)
     is_connected = "ray" in sys.modules and sys.modules["ray"].is_initialized()
