@@ -10,13 +10,14 @@ import subprocess
 import sys
 import traceback
 import types
+from dataclasses import replace
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
 
 import pytest
 
 from tune_tasks.errors import TrainableError
 from tune_tasks.model import snapshot as module
-from tune_tasks.model.code_version import version_of
+from tune_tasks.model.code_version import edits_since, version_of
 from tune_tasks.model.snapshot import Snapshot
 from tune_tasks.trial.module import KeptModule, ModuleTrainable
 from tune_tasks.trial.script import ScriptTrainable
@@ -276,3 +277,15 @@ def test_the_version_of_the_code(tmp_path, monkeypatch):
     dirty = version_of(Snapshot.take(tmp_path / "s.py"))
     assert (dirty.git_commit, dirty.git_dirty) == (clean.git_commit, True)
     assert dirty.sha256 != clean.sha256
+
+
+def test_which_files_were_edited_since(tmp_path):
+    write(tmp_path, s="N = 1", a="", gone="")
+    then = version_of(Snapshot.take(tmp_path / "s.py"))
+    assert edits_since(then, Snapshot.take(tmp_path / "s.py")) is None
+    write(tmp_path, s="N = 2", new="")
+    (tmp_path / "gone.py").unlink()
+    now = Snapshot.take(tmp_path / "s.py")
+    assert edits_since(then, now) == "gone.py, new.py, s.py"
+    # As an earlier release has written it.
+    assert edits_since(replace(then, files={}), now) == "some file"

@@ -30,13 +30,14 @@ class Driver:
         request: What is asked for.
         room: How many attempts run at once.
         cwd: The working directory, as the journal has it.
+        code: The version of the code, likewise.
     """
 
-    def __init__(self, request, room=2, flow_run_id="a-run", cwd=Path("/cwd")):
+    def __init__(self, request, room=2, flow_run_id="a-run", cwd=Path("/cwd"), code=None):
         self.beginning = beginning_of(request)
         self.plan = self.beginning.plan(_train_of_all(self.beginning.request))
         experiments = {
-            e.name: ExperimentInfo(e.name, Path("/nowhere"), e.seed, len(e.trials), {})
+            e.name: ExperimentInfo(e.name, Path("/nowhere"), e.seed, len(e.trials), {}, code=code)
             for e in self.plan.experiments
         }
         sweep = self.beginning.sweep

@@ -6,12 +6,15 @@ import pytest
 
 from tests.sweep.drivers import FAILED, WELL, Driver
 from tune_tasks.errors import UsageError
+from tune_tasks.model.code_version import version_of
+from tune_tasks.model.snapshot import Snapshot
 from tune_tasks.results.summary import Summary
 from tune_tasks.sweep.beginning import beginning_of
 from tune_tasks.sweep.journal import read_history
 from tune_tasks.sweep.lookup import LAST
 from tune_tasks.sweep.past_trials import PastTrials
 from tune_tasks.sweep.request import Request
+from tune_tasks.sweep.resume import edits_of_code
 
 SPEC = {"e": {"num_trials": 4, "config": {"a": {"grid_search": [1, 2, 3, 4]}}}}
 GROWN = {"e": {"config": {"a": {"grid_search": [1, 9, 3, 4]}}}}
@@ -211,3 +214,17 @@ def test_a_spec_of_python_objects_has_a_journal(request_, drive):
     first.die()
     second = drive(dataclasses.replace(request_, spec=spec, resume=first.sweep))
     assert second.run() == {"e/0": WELL, "e/1": WELL}
+
+
+def test_code_that_was_edited_since_the_last_driver_is_said(request_, drive, tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text("def train(config, status_reporter): pass")
+    first = drive(request_, code=version_of(Snapshot.take(script)))
+    first.die()
+    earlier = read_history(first.beginning.path)
+    assert list(edits_of_code(earlier, {"e": Snapshot.take(script), "f": None})) == []
+    script.write_text("def train(config, status_reporter): return")
+    assert list(edits_of_code(earlier, {"e": Snapshot.take(script), "f": None})) == [
+        "e: its code is not what the last driver has run: train.py edited since. What starts from"
+        " now on runs the code as it is now"
+    ]

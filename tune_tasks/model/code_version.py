@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from zlib import crc32
 
 from tune_tasks.model.snapshot import Snapshot
+from tune_tasks.model.text import left_out
 
 _GIT_S = 10.0
+_MOST_FILES = 1_000
+_SHOWN = 5
 _ANOTHER_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
 """Variables that name another repository than the folder's; git sets them for its hooks."""
 
@@ -23,19 +29,41 @@ class CodeVersion:
         git_commit: The commit that is checked out; None outside of a repository.
         git_dirty: Whether the Python files differ from those of the commit; None if that is not
             known.
+        files: Short checksums by path, of the files that are nearest to the script.
     """
 
     sha256: str
     git_commit: str | None = None
     git_dirty: bool | None = None
+    files: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def as_json(self) -> dict[str, str | bool | None]:
+        """The version as `--json` prints it."""
+        return {name: getattr(self, name) for name in ("sha256", "git_commit", "git_dirty")}
 
 
 def version_of(snapshot: Snapshot) -> CodeVersion:
     """Return the version of kept code; asks git, if there is one."""
+    files = _checksums(snapshot)
     commit = _git(snapshot.folder, "rev-parse", "--verify", "HEAD")
     if not commit:
-        return CodeVersion(snapshot.digest)
-    return CodeVersion(snapshot.digest, commit, _is_dirty(snapshot))
+        return CodeVersion(snapshot.digest, files=files)
+    return CodeVersion(snapshot.digest, commit, _is_dirty(snapshot), files)
+
+
+def edits_since(then: CodeVersion, now: Snapshot) -> str | None:
+    """Return which files differ from an earlier version, for people; None if none does."""
+    if then.sha256 == now.digest:
+        return None
+    before = then.files.items()
+    after = _checksums(now).items()
+    changed = sorted({name for name, _ in before ^ after}) if before else []
+    return ", ".join([*changed[:_SHOWN], *left_out(len(changed), _SHOWN)]) or "some file"
+
+
+def _checksums(snapshot: Snapshot) -> dict[str, str]:
+    nearest = islice(snapshot.sources.items(), _MOST_FILES)
+    return {name: f"{crc32(source):08x}" for name, source in nearest}
 
 
 def _is_dirty(snapshot: Snapshot) -> bool | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tune_tasks.results.failures import groups_of_failures
@@ -53,7 +52,7 @@ def _experiment(experiment: ExperimentSummary, trial_json: TrialJson) -> dict[st
         "logdir": str(experiment.logdir),
         "mlflow_run_id": experiment.mlflow_run_id,
         "mlflow_url": experiment.page,
-        "code": asdict(experiment.code) if experiment.code else None,
+        "code": experiment.code.as_json() if experiment.code else None,
         "failures": [group.as_json() for group in groups_of_failures(experiment.failed)],
         "trials": map(trial_json, experiment.trials),
         "best": trial_json(best) if best else None,

@@ -147,7 +147,7 @@ def _planned_and_run(
     beginning = session.beginning or beginning_of(request, deployed_run)
     plan = _parsed(beginning, session)
     code = {experiment.name: KeptCode.of(experiment.trainable) for experiment in plan.experiments}
-    announce(plan, code, session.display)
+    announce(plan, code, beginning.earlier, session.display)
     with (
         connect(ray_options(request)) as cluster,
         closing(PauseWatch(deployed_run)) as pause,

@@ -239,9 +239,9 @@ def plain(config: Any) -> Any:
 
 
 def experiments_of(info: SweepInfo) -> dict[str, ExperimentInfo]:
-    """The experiments of a sweep as its journal has them."""
+    """The experiments of a sweep as its journal has them; each driver tells its code itself."""
     return {
-        name: replace(experiment, constants=plain(masked(experiment.constants)))
+        name: replace(experiment, constants=plain(masked(experiment.constants)), code=None)
         for name, experiment in info.experiments.items()
     }
 

@@ -28,8 +28,10 @@ from tune_tasks.servers.prefect_address import is_loopback
 from tune_tasks.spec.yaml_1_2 import dump_yaml
 from tune_tasks.sweep.attempts import Launch
 from tune_tasks.sweep.display import Display
+from tune_tasks.sweep.history import History
 from tune_tasks.sweep.plan import Plan, PlannedExperiment
 from tune_tasks.sweep.request import Request
+from tune_tasks.sweep.resume import edits_of_code
 from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
 from tune_tasks.tracking.mlflow_params import searched_params
 from tune_tasks.trial.task import run_trial
@@ -59,9 +61,20 @@ class KeptCode:
         return cls(kept, kept.code())
 
 
-def announce(plan: Plan, code: Mapping[str, KeptCode], display: Display) -> None:
-    """Show the plan's warnings, and what runs."""
-    for warning in [*plan.warnings, *_about_code(code)]:
+def announce(
+    plan: Plan, code: Mapping[str, KeptCode], earlier: History | None, display: Display
+) -> None:
+    """Show the plan's warnings, and what runs.
+
+    Args:
+        plan: What runs.
+        code: By experiment.
+        earlier: What an earlier driver of the sweep has written; None if the sweep is a new one.
+        display: Where.
+    """
+    snapshots = {name: own.snapshot for name, own in code.items()}
+    edits = edits_of_code(earlier, snapshots) if earlier else ()
+    for warning in [*plan.warnings, *_about_code(code), *edits]:
         display.warn(warning)
     for experiment in plan.experiments:
         hint = ""

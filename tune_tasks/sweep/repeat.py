@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tune_tasks.errors import UsageError, did_you_mean
+from tune_tasks.model.code_version import edits_since
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import Trial, shown_name
 from tune_tasks.sweep.attempt_history import AttemptHistory
@@ -88,10 +89,11 @@ class Repeat:
         attempt = AttemptHistory(self.history).of(self.entry.trial)[-1]
         then = attempt.driver.code.get(self.experiment)
         now = experiment.trainable.kept().code()
-        if then is None or now is None or then.sha256 == now.digest:
+        edited = edits_since(then, now) if then and now else None
+        if then is None or edited is None:
             return None
         commit = f" (commit {then.git_commit[:12]})" if then.git_commit else ""
-        return f"the code is not the one that {self.name} has run{commit}: it was edited since"
+        return f"the code is not the one that {self.name} has run{commit}: {edited} edited since"
 
     def _expect_unchanged(self, plan: Plan) -> None:
         edit = plan.edits.get(self.experiment)

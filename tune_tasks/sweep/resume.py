@@ -6,15 +6,18 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from tune_tasks.errors import UsageError
+from tune_tasks.model.code_version import edits_since
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.masking import masked_spec
 from tune_tasks.model.result_file import read_progress
+from tune_tasks.model.snapshot import Snapshot
+from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.servers.mlflow_client import without_password
@@ -212,6 +215,23 @@ def has_its_reports(record: TrialRecord) -> bool:
     assert record.attempt is not None
     assert record.outcome is not None
     return read_progress(record.attempt.paths.results).reports >= record.outcome.reports
+
+
+def edits_of_code(earlier: History, now: Mapping[str, Snapshot | None]) -> Iterator[str]:
+    """What people are told of code that was edited since the last driver has read it.
+
+    Args:
+        earlier: What that driver has written.
+        now: The code by experiment; None if it is not in files.
+    """
+    then = {name: code for driver in earlier.drivers()[-1:] for name, code in driver.code.items()}
+    for name, snapshot in now.items():
+        edited = edits_since(then[name], snapshot) if snapshot and name in then else None
+        if edited:
+            yield (
+                f"{one_line(name)}: its code is not what the last driver has run: {edited} edited"
+                " since. What starts from now on runs the code as it is now"
+            )
 
 
 def kept_note(sweep: str, kept: int, size: int) -> str:
