@@ -121,6 +121,16 @@ def test_an_experiment_that_has_gone_is_asked_about_once(dead, drive):
     assert (third.run(), third.started) == ({"other/0": WELL}, [])
 
 
+def test_other_resources_are_those_of_the_trials_that_go_on(dead, drive):
+    larger = {"e": {**SPEC["e"], "resources": {"cpu": 2}}}
+    second = drive(resumed(dead, spec=larger, accept_changes=True, retry_failed=True))
+    second.die()
+    trials = read_history(second.beginning.path).trials()
+    # Trial 0 has ended as it was, and trial 3 has begun since; trial 1 had failed.
+    assert [trials[f"e/{index}"].resources.cpu for index in range(4)] == [1, 2, 2, 2]
+    assert len(trials) == 4
+
+
 def test_an_edit_can_be_undone(dead, drive):
     second = drive(resumed(dead, spec=GROWN, accept_changes=True))
     second.run()

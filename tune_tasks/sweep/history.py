@@ -16,6 +16,7 @@ from tune_tasks.sweep.journal_entries import (
     SweepEntry,
     TrialEntry,
 )
+from tune_tasks.sweep.retries import has_failed
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,17 @@ class History:
         trials = (entry for entry in self.entries if isinstance(entry, TrialEntry))
         return {entry.trial: entry for entry in trials}
 
-    def ended(self) -> set[str]:
-        """The keys of the trials that need not run again, as far as a driver has heard."""
+    def ended(self, *, retry_failed: bool = False) -> set[str]:
+        """The keys of the trials that need not run again, as far as a driver has heard.
+
+        Args:
+            retry_failed: Whether those that have failed run again.
+        """
         ended: set[str] = set()
         for wish in (wish for entry in self.handled() for wish in entry.then):
             if isinstance(wish, StartAttempt):
                 ended.discard(wish.trial)
-            elif isinstance(wish, KeepEnd) and _is_final(wish):
+            elif isinstance(wish, KeepEnd) and _is_final(wish, retry_failed=retry_failed):
                 ended.add(wish.trial)
         return ended
 
@@ -91,6 +96,8 @@ class History:
         return self.closed is None or self.closed.unfinished > 0
 
 
-def _is_final(wish: KeepEnd) -> bool:
+def _is_final(wish: KeepEnd, *, retry_failed: bool) -> bool:
     """Whether a trial needs not run again; what a stop of the sweep has ended does."""
+    if retry_failed and has_failed(wish.outcome):
+        return False
     return not wish.will_retry and wish.outcome.ended_by is not EndedBy.CANCELLED

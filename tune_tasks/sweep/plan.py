@@ -93,12 +93,13 @@ class Plan:
         """Whether it differs from what the earlier drivers of the sweep have run."""
         return any(edit.is_change for edit in self.edits.values())
 
-    def has(self, begun: Begun) -> bool:
-        """Whether it has a trial that has begun, under its index and with its files."""
+    def kept(self, begun: Begun) -> Trial | None:
+        """A trial that has begun, as it is now; None if it is not kept with its index and files."""
         experiment = self._by_name.get(begun.experiment)
         if experiment is None or place_of(begun.index, experiment.indices) is None:
-            return False
-        return is_same_trial(begun, experiment.trial(begun.index))
+            return None
+        trial = experiment.trial(begun.index)
+        return trial if is_same_trial(begun, trial) else None
 
     def trials(self) -> Iterator[Trial]:
         """Every trial, the experiments interleaved: the first of each, then the second of each."""

@@ -30,6 +30,7 @@ from tune_tasks.sweep.journal_entries import (
     DriverEntry,
     HandledEntry,
     SweepEntry,
+    TrialEntry,
     experiments_of,
     plain,
 )
@@ -113,6 +114,7 @@ def take(
     takeover = Takeover(history.last_at(), beginning.retry_failed or history.owes_retries)
     if plan.is_edited:
         journal.began(_edited_entry(history.sweep, _sweep_entry(beginning, plan, info), plan))
+        journal.started(_edited_trials(history, plan, retry_failed=takeover.retry_failed))
     journal.began(_driver_entry(info, takeover.at, retry_failed=takeover.retry_failed))
     return Taken(journal, takeover, list(history.handled()))
 
@@ -125,7 +127,7 @@ def _expect_as_planned(history: History, beginning: Beginning, plan: Plan) -> No
     """
     known = beginning.earlier.trials() if beginning.earlier else {}
     for key, entry in history.trials().items():
-        if key not in known and not plan.has(begun_of(entry)):
+        if key not in known and not plan.kept(begun_of(entry)):
             raise UsageError(
                 f"another driver has gone on with the sweep {beginning.sweep} just now: try again"
             )
@@ -152,6 +154,15 @@ def _edited_entry(first: SweepEntry, edited: SweepEntry, plan: Plan) -> SweepEnt
         repeats=first.repeats,
         dropped=tuple(begun.key for begun, _ in plan.dropped()),
     )
+
+
+def _edited_trials(history: History, plan: Plan, *, retry_failed: bool) -> Iterator[Trial]:
+    """The trials that have begun and go on as something else: with other resources."""
+    ended = history.ended(retry_failed=retry_failed)
+    for key, entry in history.trials().items():
+        trial = plan.kept(begun_of(entry)) if key not in ended else None
+        if trial and TrialEntry.of(trial) != entry:
+            yield trial
 
 
 def _driver_entry(info: SweepInfo, at: float, *, retry_failed: bool = False) -> DriverEntry:
