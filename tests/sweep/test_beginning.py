@@ -55,6 +55,18 @@ def resumed(dead, **keys):
     return dataclasses.replace(request, **{"resume": dead.sweep, **keys})
 
 
+def test_an_end_of_the_journal_that_had_not_reached_the_disk_is_cut_and_said(dead, drive):
+    with dead.beginning.path.open("ab") as file:
+        file.write(bytes(1_200))
+    second = drive(resumed(dead))
+    assert second.warned == [
+        "the last 1,200 bytes of the sweep's journal cannot be read, and are cut: its last driver"
+        " has died before they had reached the disk"
+    ]
+    second.die()
+    assert drive(resumed(dead)).warned == []
+
+
 def test_what_is_left_is_run(dead, drive):
     second = drive(resumed(dead))
     assert not second.plan.is_edited

@@ -133,6 +133,54 @@ def test_what_is_no_whole_line(line):
     assert entry_of(line) is None
 
 
+def synced_together(*batches):
+    """The lines of entries of which some were synced together."""
+    data = b""
+    for first, *others in batches:
+        data += line_of(first, len(data)) + b"".join(map(line_of, others))
+    return data
+
+
+def test_of_what_was_not_synced_any_part_may_be_missing():
+    """As a machine that loses its power leaves it behind."""
+    synced = synced_together(['"a"', '"b"'], ['"c"'])
+    lines = [line_of('"d"', len(synced)), line_of('"e"'), line_of('"f"')]
+    for lost in range(3):
+        for hole in (
+            bytes(len(lines[lost])),
+            lines[lost][:9] + bytes(len(lines[lost]) - 10) + b"\n",
+        ):
+            tail = b"".join([*lines[:lost], hole, *lines[lost + 1 :]])
+            kept = ['"d"', '"e"', '"f"'][:lost]
+            entries = ['"a"', '"b"', '"c"', *kept]
+            assert read(synced + tail) == (entries, len(synced) + len(b"".join(lines[:lost])))
+
+
+@pytest.mark.parametrize("line", [1, 2, 3])
+def test_what_was_synced_is_damaged_if_it_cannot_be_read(line):
+    lines = synced_together(['"a"', '"b"'], ['"c"'], ['"d"', '"e"']).splitlines(keepends=True)
+    lines[line - 1] = bytes(len(lines[line - 1]) - 1) + b"\n"
+    with pytest.raises(UsageError, match=f"journal:{line}: the sweep's journal is damaged"):
+        read(b"".join(lines))
+
+
+def test_a_mark_is_a_part_of_what_the_checksum_is_of():
+    line = line_of('"a"', 120)
+    assert entry_of(line) == '"a"'
+    assert entry_of(line.replace(b"120", b"121")) is None
+
+
+def test_a_line_says_what_was_synced_before_it(tmp_path):
+    path = tmp_path / "journal"
+    with path.open("w+b") as file:
+        journal = JournalFile(file, tmp_path, 0)
+        for batch in (['"a"', '"b"'], ['"c"']):
+            for entry in batch:
+                journal.append(entry)
+            journal.sync()
+    assert path.read_bytes() == synced_together(['"a"', '"b"'], ['"c"'])
+
+
 def test_an_end_that_was_cut_is_written_over(tmp_path):
     path = tmp_path / "journal"
     path.write_bytes(line_of('"a"') + line_of('"lost"')[:-5])
@@ -141,7 +189,8 @@ def test_an_end_that_was_cut_is_written_over(tmp_path):
         journal = JournalFile(file, tmp_path, size)
         journal.append('"b"')
         journal.sync()
-    assert path.read_bytes() == line_of('"a"') + line_of('"b"')
+        kept = line_of('"a"')
+    assert path.read_bytes() == kept + line_of('"b"', len(kept))
 
 
 # ── What an entry holds ─────

@@ -5,7 +5,9 @@ A line is one entry, a JSON object, with its length in bytes and a checksum:
     {"crc":"1c291ca3","len":27,"entry":{"kind":"…"}}
 
 A process or a machine may die in the middle of a write. So what cannot be read at the end is cut:
-it was not synced, and nothing has followed from it. What cannot be read before the last entry was
+it was not synced, and nothing has followed from it. A machine that loses its power may have written
+the end of that, and not its beginning. Therefore the first of the lines that are synced together
+says, as `synced`, how many bytes were on the disk before it. What cannot be read up to there was
 damaged by something else. That is an error, because what comes after it cannot be understood
 without it.
 """
@@ -18,29 +20,58 @@ import re
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from tune_tasks.errors import UsageError
 from tune_tasks.model.files import sync_folder
 
 _START = b'{"crc":"'
-_LINE = re.compile(rb'\{"crc":"([0-9a-f]{8})","len":(\d{1,12}),"entry":(.*)\}\n', re.DOTALL)
+_LINE = re.compile(
+    rb'\{"crc":"([0-9a-f]{8})","len":(\d{1,12})(?:,"synced":(\d{1,15}))?,"entry":(.*)\}\n',
+    re.DOTALL,
+)
 
 
-def line_of(entry: str) -> bytes:
-    """An entry, JSON without a line break, as the file has it."""
+class _Line(NamedTuple):
+    """A line that is whole.
+
+    Attributes:
+        synced: The bytes that were on the disk before it; None if it does not say that.
+    """
+
+    entry: str
+    synced: int | None
+
+
+def line_of(entry: str, synced: int | None = None) -> bytes:
+    """An entry, JSON without a line break, as the file has it.
+
+    Args:
+        entry: The entry.
+        synced: The bytes of the file that are on the disk; None: a line before it says so.
+    """
     data = entry.encode()
-    return b'{"crc":"%08x","len":%d,"entry":%s}\n' % (zlib.crc32(data), len(data), data)
+    mark = b"" if synced is None else b',"synced":%d' % synced
+    checksum = zlib.crc32(data, zlib.crc32(mark))
+    return b'{"crc":"%08x","len":%d%b,"entry":%b}\n' % (checksum, len(data), mark, data)
 
 
 def entry_of(line: bytes) -> str | None:
     """The entry of a line; None if the line is not whole."""
+    whole = _whole(line)
+    return whole.entry if whole else None
+
+
+def _whole(line: bytes) -> _Line | None:
     match = _LINE.fullmatch(line)
     if match is None:
         return None
-    checksum, length, data = match.groups()
-    is_whole = int(length) == len(data) and int(checksum, 16) == zlib.crc32(data)
-    return data.decode() if is_whole else None
+    checksum, length, synced, data = match.groups()
+    mark = b"" if synced is None else b',"synced":%b' % synced
+    is_whole = int(length) == len(data)
+    if not is_whole or int(checksum, 16) != zlib.crc32(data, zlib.crc32(mark)):
+        return None
+    return _Line(data.decode(), None if synced is None else int(synced))
 
 
 def read_entries(file: Iterable[bytes], name: object) -> tuple[list[str], int]:
@@ -51,31 +82,35 @@ def read_entries(file: Iterable[bytes], name: object) -> tuple[list[str], int]:
         name: What the file is called in an error.
 
     Raises:
-        UsageError: If a line before the last entry is damaged; names the line.
+        UsageError: If a line is damaged that was on the disk before the last entry was written;
+            names the line.
     """
     entries: list[str] = []
     size = 0
+    is_marked = False
     damaged = 0
     for number, line in enumerate(file, 1):
-        entry = entry_of(line)
-        if entry is None:
+        whole = _whole(line)
+        if whole is None:
             damaged = damaged or number
-        if damaged and (entry is not None or _ends_with_an_entry(line)):
+            whole = _last_of(line)
+        if not damaged and whole:
+            is_marked = is_marked or whole.synced is not None
+            entries.append(whole.entry)
+            size += len(line)
+        elif whole and not (is_marked and (whole.synced or 0) <= size):
             raise UsageError(
                 f"{name}:{damaged}: the sweep's journal is damaged: this line does not fit its own"
                 " length and checksum. The sweep cannot go on from it; the trials' results are in"
                 " their folders"
             )
-        if entry is not None:
-            entries.append(entry)
-            size += len(line)
     return entries, size
 
 
-def _ends_with_an_entry(line: bytes) -> bool:
-    """Whether a damaged line ends with another one: it has lost the line break between them."""
+def _last_of(line: bytes) -> _Line | None:
+    """The entry that a damaged line ends with, as if it had lost the line break before that."""
     start = line.rfind(_START, 1)
-    return start > 0 and entry_of(line[start:]) is not None
+    return _whole(line[start:]) if start > 0 else None
 
 
 class JournalFile:
@@ -103,7 +138,8 @@ class JournalFile:
 
     def append(self, entry: str) -> None:
         """Add an entry, which `write` and `sync` write."""
-        self._unsynced += line_of(entry)
+        synced = None if self._unsynced else self._size
+        self._unsynced += line_of(entry, synced)
 
     def write(self) -> None:
         """Have every entry in the file, where readers see it, though not yet on the disk.

@@ -109,6 +109,12 @@ def take(
     except BaseException:
         file.close()  # which lets go of the sweep
         raise
+    cut = os.fstat(file.fileno()).st_size - size
+    if cut:
+        warn(
+            f"the last {cut:,} bytes of the sweep's journal cannot be read, and are cut: its last"
+            " driver has died before they had reached the disk"
+        )
     journal = Journal(beginning.path, file, size, warn, keeps_reports=listens)
     # The last driver may have died before it could do as it was asked.
     takeover = Takeover(history.last_at(), beginning.retry_failed or history.owes_retries)
