@@ -382,12 +382,33 @@ def test_a_disk_that_is_full_ends_nothing_and_is_made_up_for(begin, path, monkey
     monkeypatch.setattr(os, "pwrite", a_little_of_it)
     journal.handled(*BEGAN)
     journal.handled(*BEGAN)
-    (warning,) = begin.warned
-    assert f"cannot be written ([Errno {errno.ENOSPC}]" in warning
+    assert begin.warned == []  # it is said once, by who looks for room for trials
     assert list(read_history(path).handled()) == []
     monkeypatch.setattr(os, "pwrite", pwrite)
     journal.handled(*ENDED)
     assert len(list(read_history(path).handled())) == 3
+
+
+def test_what_a_full_disk_has_not_taken_at_the_end_is_said(begin, monkeypatch):
+    journal = begin()
+    monkeypatch.setattr(os, "pwrite", lambda *_: 0)
+    journal.handled(*BEGAN)
+    journal.close()
+    (warning,) = begin.warned
+    assert f"cannot be written ([Errno {errno.ENOSPC}]" in warning
+
+
+def test_a_disk_that_fails_is_said_once(begin, monkeypatch):
+    journal = begin()
+
+    def fail(*_):
+        raise OSError(errno.EIO, "I/O error")
+
+    monkeypatch.setattr(os, "pwrite", fail)
+    journal.handled(*BEGAN)
+    journal.handled(*BEGAN)
+    (warning,) = begin.warned
+    assert "cannot be written ([Errno 5] I/O error)" in warning
 
 
 # ── Who has it ─────

@@ -19,6 +19,7 @@ from typing import BinaryIO
 from pydantic import ValidationError
 
 from tune_tasks.errors import UsageError
+from tune_tasks.model.disk import NO_SPACE
 from tune_tasks.model.files import lock_holder, try_lock
 from tune_tasks.model.local_time import local_time
 from tune_tasks.model.trial import Trial
@@ -121,6 +122,7 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the sweep: another driver may go on with it."""
+        self._save(self._file.sync, is_last=True)
         self._file.close()
 
     def _matters(self, event: Event) -> bool:
@@ -132,17 +134,19 @@ class Journal:
             return self._keeps_reports
         return not isinstance(event, Ticked)
 
-    def _save(self, save: Callable[[], None]) -> None:
+    def _save(self, save: Callable[[], None], *, is_last: bool = False) -> None:
         try:
             save()
             self._is_failing = False
         except OSError as exc:
-            if not self._is_failing:
+            # A full disk is said by who looks for room for trials: it is one thing to be mended.
+            is_said = exc.errno in NO_SPACE and not is_last
+            if not self._is_failing and not is_said:
                 self._warn(
-                    f"the sweep's journal cannot be written ({exc}); the sweep goes on, and could"
-                    " not be resumed from here if it died before that is mended"
+                    f"the sweep's journal cannot be written ({exc}): until that is mended, the"
+                    " sweep could not be resumed from here"
                 )
-            self._is_failing = True
+            self._is_failing = not is_said
 
 
 def journal_path(results: Path, sweep: str) -> Path:
