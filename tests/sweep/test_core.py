@@ -219,6 +219,38 @@ def test_the_scheduler_does_not_hear_of_the_reports_up_to_a_checkpoint_again():
     assert scheduler.heard == [("e/0", {"n": 5})]
 
 
+WORSE = Stop(EndedBy.SCHEDULER, "worse")
+
+
+def test_what_the_scheduler_has_decided_holds_for_the_next_attempt():
+    """The process has died after it had kept the report and a checkpoint, and would go on."""
+    core = Core({"e": experiment(1, max_failures=1)}, Chooses(0, reason="worse"))
+    events = [
+        SweepBegan(0, 1),
+        Reported(2, "e/0", 1, 5, {"n": 5}),
+        CheckpointKept(2, "e/0", 1, 5, 5),
+        AttemptEnded(3, "e/0", 1, FAILED),
+    ]
+    journal = [(event, core.handle(event)) for event in events]
+    start = StartAttempt("e/0", 2, checkpoint=CheckpointRef(1, 5, 5))
+    assert journal[-1][1][1:] == [start, EndAttempt("e/0", 2, WORSE)]
+    again = Core({"e": experiment(1, max_failures=1)}, Chooses(0))
+    for event, instructions in journal:
+        assert again.replay(event, instructions) == instructions
+    for each in (core, again):
+        assert each.handle(RecorderRestarted(4)) == [EndAttempt("e/0", 2, WORSE)]
+
+
+def test_it_decides_again_about_what_is_reported_again():
+    scheduler = Chooses(0, reason="worse")
+    core = running(1, scheduler=scheduler, max_failures=1)
+    core.handle(Reported(2, "e/0", 1, 5, {"n": 5}))
+    core.handle(CheckpointKept(2, "e/0", 1, 4, 4))
+    start = StartAttempt("e/0", 2, checkpoint=CheckpointRef(1, 4, 4))
+    assert core.handle(AttemptEnded(3, "e/0", 1, FAILED))[1:] == [start]
+    assert core.handle(Reported(4, "e/0", 2, 5, {"n": 5})) == [EndAttempt("e/0", 2, WORSE)]
+
+
 def test_a_stopped_sweep_goes_on_from_checkpoints():
     core = running(1)
     core.handle(StopAsked(2, "Ctrl-C"))

@@ -150,6 +150,8 @@ class Core:
         self._running: Counter[str] = Counter()
         self._attempts: dict[str, int] = {}
         self._checkpoints: dict[str, CheckpointRef] = {}
+        # After how many reports of a trial the scheduler has wanted its end, and why.
+        self._verdicts: dict[str, tuple[int, Stop]] = {}
         self._ended: dict[str, Outcome] = {}
         self._room = 0
         self._pause = Pause.OFF
@@ -219,7 +221,7 @@ class Core:
         if self._is_over and not isinstance(event, TakenOver):
             return []
         self._pending.end_waits(event.at)
-        instructions = [*self._take_in(event), *self._starts()]
+        instructions = [*self._take_in(event), *self._starts(event.at)]
         if self.failure and self.stop_reason is None:
             reason = f"the sweep failed: {type(self.failure).__name__}: {self.failure}"
             instructions += self._stop(StopAsked(event.at, reason))
@@ -342,17 +344,17 @@ class Core:
 
     # ── Starting ─────
 
-    def _starts(self) -> Iterator[Instruction]:
+    def _starts(self, at: float) -> Iterator[Instruction]:
         if self._as_then is not None:
-            yield from self._starts_then(self._as_then)
+            yield from self._starts_then(self._as_then, at)
             return
         while self._may_start():
             trial = self._choose()
             if trial is None:
                 return
-            yield self._start(trial)
+            yield from self._start(trial, at)
 
-    def _starts_then(self, then: Sequence[Instruction]) -> Iterator[Instruction]:
+    def _starts_then(self, then: Sequence[Instruction], at: float) -> Iterator[Instruction]:
         for wish in then:
             if not isinstance(wish, StartAttempt):
                 continue
@@ -362,7 +364,7 @@ class Core:
                 self._run_again([wish.trial])
             self._pending.end_wait(wish.trial)
             self._attempts[wish.trial] = wish.attempt - 1
-            yield self._start(self.trial(wish.trial))
+            yield from self._start(self.trial(wish.trial), at)
         if self._may_start():
             self._choose()
 
@@ -391,16 +393,23 @@ class Core:
     def _is_full(self, experiment: str, limit: int | None) -> bool:
         return limit is not None and self._running[experiment] >= limit
 
-    def _start(self, trial: Trial) -> StartAttempt:
+    def _start(self, trial: Trial, at: float) -> Iterator[Instruction]:
         self._pending.take(trial)
         attempt = self._attempts.get(trial.key, 0) + 1
         key = trial.key
         checkpoint = self._checkpoints.get(key)
         # The reports up to there were heard of: the scheduler is not told of them again.
         reports = checkpoint.reports if checkpoint else 0
-        self._active[key] = _Active(self._retries.as_given(trial), attempt, reports=reports)
+        active = _Active(self._retries.as_given(trial), attempt, reports=reports)
+        self._active[key] = active
         self._running[trial.experiment] += 1
-        return StartAttempt(key, attempt, self._retries.resources(key), checkpoint)
+        yield StartAttempt(key, attempt, self._retries.resources(key), checkpoint)
+        said_after, stop = self._verdicts.get(key, (0, None))
+        if stop and said_after <= reports:
+            # The last attempt has died before it could end as it was to, and would go on now.
+            yield self._ask_to_end(active, stop, at)
+        else:
+            self._verdicts.pop(key, None)
 
     # ── Attempts ─────
 
@@ -420,14 +429,19 @@ class Core:
         stop = self._verdict(active, event)
         if stop is None:
             return []
+        self._verdicts.setdefault(event.trial, (event.reports, stop))
+        return [self._ask_to_end(active, stop, event.at)]
+
+    def _ask_to_end(self, active: _Active, stop: Stop, at: float) -> EndAttempt:
         active.is_asked_to_end = True
-        active.end = active.end or (stop, event.at)
-        return [EndAttempt(event.trial, event.attempt, stop)]
+        active.end = active.end or (stop, at)
+        return EndAttempt(active.trial.key, active.attempt, stop)
 
     def _verdict(self, active: _Active, event: Reported) -> Stop | None:
         reason = self._ask(lambda: self._scheduler.on_result(active.trial, event.result), None)
         if self._as_then is not None:
-            return next((w.stop for w in self._as_then if isinstance(w, EndAttempt)), None)
+            ends = (wish for wish in self._as_then if isinstance(wish, EndAttempt))
+            return next((wish.stop for wish in ends if wish.trial == event.trial), None)
         return Stop(EndedBy.SCHEDULER, reason) if reason else None
 
     def _end(self, active: _Active, event: AttemptEnded) -> list[Instruction]:

@@ -183,6 +183,7 @@ class Sweep:
         for key, _ in reversed(self._core.running):
             record = self._records.of(self._core.trial(key))
             assert record.attempt is not None
+            self._tell_the_last_report(record, record.attempt)
             self._tell_of_checkpoint(record, record.attempt)
             self._tell(end_of_orphan(record.trial, record.attempt, self._now()))
         for record in self._records.begun():
