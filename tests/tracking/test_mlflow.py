@@ -281,6 +281,26 @@ def test_an_end_that_cannot_be_told_is_named(server, tmp_path):
     assert missing.startswith("the sweep's end; RuntimeError: MlflowException: log_batch: 500")
 
 
+def test_what_another_thread_has_done_is_no_progress_of_this_one(server, tmp_path):
+    sweep = Sweep(tmp_path, server)
+    tracker = sweep.tracker
+    other = threading.Thread(target=sweep.run)
+    other.start()
+    other.join()
+    assert (tracker.progress > 0, tracker.own_progress) == (True, 0)
+
+
+def test_a_superseded_run_is_ended_also_if_its_files_have_gone(server, tmp_path):
+    """The driver and the attempt died; nobody knows of that attempt now, but of a later one."""
+    Sweep(tmp_path, server).run()
+    server.runs["experiment/0/2"].status = "RUNNING"
+    second = Sweep(tmp_path, server)
+    del second.attempts["experiment/0/2"]
+    second.start(again=True)
+    second.run()
+    assert roles(server)["experiment/0/2"] == ("superseded", "KILLED")
+
+
 # ── An edit of the spec ─────
 
 

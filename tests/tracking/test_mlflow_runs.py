@@ -68,3 +68,13 @@ def test_a_new_recorder_finds_the_runs_of_the_one_before(client):
     second = runs_of("sweep", again=True)
     assert second.find_or_create("1", "it's/0/1", "trial", {}, 0) == "run 0"
     assert second.find_or_create("1", "it's/1/1", "trial", {}, 0) == "run 1"
+
+
+def test_a_run_that_is_only_looked_up_is_nobodys_here(client):
+    first = runs_of("sweep")
+    for _ in range(2):  # the second is a ghost
+        first.find_or_create("1", "exp/0/1", "trial", {}, 0)
+        first.ids.clear()
+    second = runs_of("sweep", again=True)
+    assert second.look_up("1", "exp/0/1") == "run 0"
+    assert (second.look_up("1", "exp/0/2"), second.ids) == (None, {})

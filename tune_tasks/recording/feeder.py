@@ -188,12 +188,12 @@ class TrackerFeeder(threading.Thread):
             work.busy.release()
 
     def _tried(self, work: Work, step: Callable[[], bool]) -> bool:
-        before = self.tracker.progress
+        before = self.tracker.own_progress
         work.served_at = self._clock()
         try:
             worked = step()
         except Exception as exc:  # noqa: BLE001 - a failing tracker never fails a trial
-            did_a_part = self.tracker.progress > before
+            did_a_part = self.tracker.own_progress > before
             work.put_off(self._clock(), did_a_part=did_a_part)
             self._note(work, one_line(without_password(f"{type(exc).__name__}: {exc}")))
             if not did_a_part:

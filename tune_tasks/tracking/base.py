@@ -46,6 +46,11 @@ class Tracker(ABC):
         """A number that grows if a call that raised has done a part of its work."""
         return 0
 
+    @property
+    def own_progress(self) -> int:
+        """The same, of the calls of the thread that asks."""
+        return self.progress
+
     def connect(self) -> None:
         """Import libraries and reach the store; may take seconds. May fail."""
 

@@ -67,6 +67,7 @@ class MlflowTracker(Tracker):
         self._uri = uri
         self._again = False
         self._taken = 0
+        self._of_thread = threading.local()
         self._runs = MlflowRuns(uri)
         self._current = CurrentRuns(self._runs)
         self._parents: dict[str, ParentRun] = {}
@@ -82,8 +83,14 @@ class MlflowTracker(Tracker):
         """A number that grows whenever MLflow has taken something."""
         return self._taken
 
+    @property
+    def own_progress(self) -> int:
+        """The same, of the calls of the thread that asks."""
+        return getattr(self._of_thread, "taken", 0)
+
     def _took(self) -> None:
         self._taken += 1
+        self._of_thread.taken = self.own_progress + 1
 
     @property
     def _client(self) -> MlflowClient:

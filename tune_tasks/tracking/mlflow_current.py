@@ -46,5 +46,5 @@ class CurrentRuns:
     def _nearest(self, experiment_id: str, info: AttemptInfo, numbers: Sequence[int]) -> str | None:
         """Return the run of the first of the trial's attempts that has one."""
         keys = (replace(info, attempt=number).key for number in numbers)
-        found = (self._runs.find(experiment_id, key) for key in keys)
+        found = (self._runs.look_up(experiment_id, key) for key in keys)
         return next(filter(None, found), None)

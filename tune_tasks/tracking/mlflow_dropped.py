@@ -24,10 +24,11 @@ def settle_dropped(runs: MlflowRuns, sweep: SweepInfo) -> None:
         runs: Of the sweep.
         sweep: Says which trials are dropped.
     """
+    dropped = frozenset(sweep.dropped)
     of_dropped = (key.rpartition("/")[0] for key in sweep.dropped)
     for name in dict.fromkeys([*sweep.experiments, *of_dropped]):
         for run, key in runs.of_sweep(name):
-            is_dropped = name not in sweep.experiments or key.rpartition("/")[0] in sweep.dropped
+            is_dropped = name not in sweep.experiments or key.rpartition("/")[0] in dropped
             _settle(runs, run, key, is_dropped=is_dropped)
 
 

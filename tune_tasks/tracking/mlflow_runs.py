@@ -113,14 +113,18 @@ class MlflowRuns:
         """
         if key in self.ids:
             return self.ids[key]
-        if not self._may_exist and key not in self._doubtful:
-            return None
-        found = self._search(experiment_id, key)
+        found = self._found(experiment_id, key)
         if not found:
             return None
         self.ids[key] = found[0]
         self._delete(found[1:])
         return found[0]
+
+    def look_up(self, experiment_id: str, key: str) -> str | None:
+        """Return what `find` would, and change nothing: the run may be nobody's here."""
+        if key in self.ids:
+            return self.ids[key]
+        return next(iter(self._found(experiment_id, key)), None)
 
     def of_sweep(self, name: str) -> Iterator[tuple[Run, str]]:
         """Yield the sweep's runs in an experiment, each with its key; none is created."""
@@ -165,6 +169,11 @@ class MlflowRuns:
         for run in self.client.search_runs([experiment_id], query):
             if run.info.run_id not in known:
                 self.client.set_terminated(run.info.run_id, "KILLED")
+
+    def _found(self, experiment_id: str, key: str) -> list[str]:
+        if not self._may_exist and key not in self._doubtful:
+            return []
+        return self._search(experiment_id, key)
 
     def _search(self, experiment_id: str, key: str) -> list[str]:
         query = f"tags.`tune_tasks.sweep` = '{self._sweep}'"
