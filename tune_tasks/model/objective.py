@@ -14,6 +14,17 @@ from tune_tasks.result import metric
 Mode = Literal["max", "min"]
 
 
+def finite_metric(row: Mapping[str, Any] | None, name: str) -> float | None:
+    """Return the finite value that a report has of a metric, or None.
+
+    Args:
+        row: The report as it stands in `result.json`; None if there is no report.
+        name: The metric's.
+    """
+    value = metric(row or {}, name)
+    return value if value is not None and math.isfinite(value) else None
+
+
 @dataclass(frozen=True)
 class Objective:
     """A metric with its direction.
@@ -49,10 +60,7 @@ class Objective:
         Args:
             row: The report as it stands in `result.json`; None if there is no report.
         """
-        value = metric(row or {}, self.metric)
-        if value is None or not math.isfinite(value):
-            return None
-        return value
+        return finite_metric(row, self.metric)
 
     def sort_key(self, value: float) -> float:
         """Return a number that is smaller the better the value is."""

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from tune_tasks.model.objective import Objective, choose_objective
-from tune_tasks.results.trials import TrialSummary
 
 
 class Scored(Protocol):
@@ -39,7 +38,7 @@ def best_of(trials: Iterable[_Scored], objective: Objective) -> _Scored | None:
     return next(iter(ranked(trials, objective)), None)
 
 
-def objective_of(wanted: Objective | None, trials: Sequence[TrialSummary]) -> Objective | None:
+def objective_of(wanted: Objective | None, trials: Sequence[Scored]) -> Objective | None:
     """Return what 'best' goes by: the spec's objective, or the first default that was reported.
 
     Args:

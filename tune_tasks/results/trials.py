@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from operator import eq
@@ -11,8 +10,8 @@ from typing import Any, cast, overload
 from tune_tasks.model.failure import Failure, FailureCause
 from tune_tasks.model.files import RESULTS
 from tune_tasks.model.masking import masked, masked_by_path
+from tune_tasks.model.objective import finite_metric
 from tune_tasks.model.trial import NOT_TRIED_AGAIN, Resources, TrialState, last_line, shown_name
-from tune_tasks.result import metric as metric_of
 
 _IN_THE_DOCUMENT = (
     "name",
@@ -124,10 +123,7 @@ class TrialSummary:
 
     def metric(self, name: str) -> float | None:
         """The last finite value of a metric, or None."""
-        value = metric_of(self.last_result or {}, name)
-        if value is None or not math.isfinite(value):
-            return None
-        return value
+        return finite_metric(self.last_result, name)
 
     def as_json(self) -> dict[str, Any]:
         """The trial as `--json` prints it."""

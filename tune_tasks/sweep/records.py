@@ -12,6 +12,7 @@ from uuid import UUID
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.files import AttemptPaths
+from tune_tasks.model.objective import finite_metric
 from tune_tasks.model.result_file import Progress
 from tune_tasks.model.trial import EndedBy, Outcome, Resources, Stop, Trial, TrialState
 from tune_tasks.recording.protocol import AttemptStatus
@@ -98,6 +99,15 @@ class TrialRecord:
     will_retry: bool = False
     resources: Resources | None = None
     foreign_lines: int = 0
+
+    @property
+    def index(self) -> int:
+        """The trial's number."""
+        return self.trial.index
+
+    def metric(self, name: str) -> float | None:
+        """The finite value of a metric in its last report, or None."""
+        return finite_metric(self.progress.last, name)
 
     @property
     def state(self) -> TrialState:

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tune_tasks.model.objective import Objective, choose_objective
+from tune_tasks.model.objective import Objective
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import ENDED, TrialState, shown_name
 from tune_tasks.result import metric, tracked_metrics
+from tune_tasks.results.ranking import objective_of, ranked
 from tune_tasks.sweep.records import TrialRecord
 from tune_tasks.sweep.time_left import Workload, time_left_s
 from tune_tasks.tracking.info import ExperimentInfo
@@ -69,28 +70,20 @@ class StatusView:
 
     def objective(self, experiment: str) -> Objective | None:
         """Return what an experiment's trials compare by so far."""
-        records = self._of(experiment)
-
-        def is_reported(default: Objective) -> bool:
-            return any(default.value(record.progress.last) is not None for record in records)
-
-        return choose_objective(self.experiments[experiment].objective, is_reported)
+        return objective_of(self.experiments[experiment].objective, self._of(experiment))
 
     def best_first(self, experiment: str) -> tuple[list[TrialRecord], str]:
         """Return the trials of an experiment to show, best first, and the rest as a line of counts.
 
         Trials that have no value of the metric, or have failed, come after the others.
         """
+        records = sorted(self._of(experiment), key=_by_state)
         objective = self.objective(experiment)
-
-        def place(record: TrialRecord) -> tuple[int, float, int]:
-            if objective and record.state is not TrialState.ERROR:
-                value = objective.value(record.progress.last)
-                if value is not None:
-                    return 0, objective.sort_key(value), record.trial.index
-            return 1 + _ORDER.index(record.state), 0, record.trial.index
-
-        return self._folded(experiment, sorted(self._of(experiment), key=place))
+        well = [record for record in records if record.state is not TrialState.ERROR]
+        best = ranked(well, objective) if objective else []
+        placed = set(best)
+        rest = [record for record in records if record not in placed]
+        return self._folded(experiment, [*best, *rest])
 
     def running_first(self, experiment: str) -> tuple[list[TrialRecord], str]:
         """Return the trials of an experiment to show, and the rest as a line of counts.
@@ -100,7 +93,7 @@ class StatusView:
         """
         records = self._of(experiment)
         if len(records) > LISTED or self.unlisted.get(experiment):
-            records.sort(key=lambda record: (_ORDER.index(record.state), record.trial.index))
+            records.sort(key=_by_state)
         else:
             records.sort(
                 key=lambda record: (record.state is not TrialState.RUNNING, record.trial.index)
@@ -125,6 +118,10 @@ class StatusView:
 
     def _of(self, experiment: str) -> list[TrialRecord]:
         return [record for record in self.records if record.trial.experiment == experiment]
+
+
+def _by_state(record: TrialRecord) -> tuple[int, int]:
+    return _ORDER.index(record.state), record.index
 
 
 def _elapsed_s(record: TrialRecord) -> float:

@@ -58,8 +58,7 @@ def activate(run: TrialRun) -> None:
     def stack() -> list[Any]:
         try:
             return [fluent.ActiveRun(MlflowClient().get_run(run.run_id))]
-        # MLflow is away. The script's own call says so, unless MLflow is back by then.
-        except Exception:  # noqa: BLE001
+        except Exception:  # noqa: BLE001 - MLflow is away: the script's own call says so, if it still is
             return []
 
     # The environment has the URI too, but the script may change the environment.
@@ -119,10 +118,9 @@ class MlflowState:
             self._restore_variables,
         )
         for step in steps:
-            # The trial has ended by now, and a step that fails does not change how.
             try:
                 step()
-            except Exception as exc:  # noqa: BLE001
+            except Exception as exc:  # noqa: BLE001 - the trial has ended, and this does not change how
                 complain("MLflow could not be set back", exc)
 
     def _restore_autologs(self) -> None:

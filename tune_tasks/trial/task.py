@@ -126,7 +126,7 @@ def _watch(watch: Monitor, task_run_id: str) -> None:
                 task_run_id=monitor_id(uuid.UUID(task_run_id)),
                 parameters={"name": watch.name, "watch": watch},
             )
-    except Exception as exc:  # noqa: BLE001
+    except Exception as exc:  # noqa: BLE001 - no trial stays unwatched: see above
         logging.getLogger(__name__).warning("the monitor runs without a task run: %s", exc)
     if not watch.ended:
         watch.run()

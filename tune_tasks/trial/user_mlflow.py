@@ -65,8 +65,8 @@ def _enter(run: TrialRun | None) -> Callable[[str], None]:
         before = MlflowState.now()
         if run:
             activate(run)
-    # Another version of MLflow may lack what we change. A tracker never fails a trial.
-    except Exception as exc:  # noqa: BLE001
+    # Another version of MLflow may lack what we change.
+    except Exception as exc:  # noqa: BLE001 - a tracker never fails a trial
         complain("MLflow's active run could not be set", exc)
         return lambda _: None
     return before.restore
