@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,9 +16,10 @@ from tune_tasks.sweep.events import (
     TakenOver,
 )
 from tune_tasks.sweep.history import History
-from tune_tasks.sweep.instructions import ForgetAttempt, Instruction, KeepEnd, StartAttempt, Verdict
+from tune_tasks.sweep.instructions import ForgetAttempt, Instruction, KeepEnd, StartAttempt
 from tune_tasks.sweep.journal_entries import AttemptEntry, DriverEntry, HandledEntry
-from tune_tasks.sweep.retries import has_failed
+from tune_tasks.sweep.past_trials import PastTrials
+from tune_tasks.sweep.retries import Retries, has_failed
 
 FIRST_START = "first start"
 
@@ -66,12 +67,11 @@ class AttemptHistory:
 
     def __init__(self, history: History) -> None:
         self.stop_reason: str | None = None
-        self._spec = history.sweep.spec
+        self._trials = PastTrials(history)
+        self._retries = Retries({}, fits=lambda _trial: True)
         self._attempts: defaultdict[str, list[PastAttempt]] = defaultdict(list)
         self._causes: dict[str, str] = {}
         self._reopened: set[str] = set()
-        self._failures: Counter[str] = Counter()
-        self._verdicts: dict[str, Verdict | None] = {}
         self._is_taking_over = False
         for entry in history.entries:
             match entry:
@@ -119,23 +119,15 @@ class AttemptHistory:
             outcome = self.of(key)[-1].outcome
             if outcome and self._is_unfinished(key, outcome, retry_failed=retry_failed):
                 self._reopened.add(key)
+                self._retries.give_another_attempt(self._trials.of(key))
             if key in self._reopened:
                 self._causes[key] = self._resumed()
 
     def _is_unfinished(self, key: str, outcome: Outcome, *, retry_failed: bool) -> bool:
         if outcome.ended_by is EndedBy.CANCELLED:
             return True
-        return has_failed(outcome) and (retry_failed or self._has_another(key))
-
-    def _has_another(self, key: str) -> bool:
-        verdict = self._verdicts.get(key)
-        if verdict:
-            return verdict.again
-        return self._failures[key] <= self._max_failures(key)
-
-    def _max_failures(self, key: str) -> int:
-        experiment = self._spec.get(key.rpartition("/")[0], {})
-        return int(experiment.get("max_failures", 0))
+        is_left = retry_failed or self._retries.is_tried_again(self._trials.of(key))
+        return has_failed(outcome) and is_left
 
     def _resumed(self) -> str:
         return f"resumed by process {self._driver.pid} on {self._driver.host}"
@@ -162,7 +154,7 @@ class AttemptHistory:
         self._reopened.discard(wish.trial)
 
     def _keep(self, wish: KeepEnd, at: float) -> None:
-        self._count(wish)
+        self._retries.note(wish)
         for attempt in self._named(wish.trial, wish.attempt):
             attempt.outcome = wish.outcome
             attempt.ended_at = self._time(at)
@@ -176,14 +168,6 @@ class AttemptHistory:
             self._causes[wish.trial] = f"retry after attempt {wish.attempt} has failed{rule}"
         else:
             self._causes[wish.trial] = f"attempt {wish.attempt} was interrupted"
-
-    def _count(self, wish: KeepEnd) -> None:
-        """Note a failure: how many there are, and what a rule has said of the last one."""
-        if not has_failed(wish.outcome):
-            return
-        self._verdicts[wish.trial] = wish.verdict
-        if wish.verdict is None or wish.verdict.counts:
-            self._failures[wish.trial] += 1
 
     def _hear(self, entry: AttemptEntry) -> None:
         for attempt in self._named(entry.trial, entry.attempt):
