@@ -523,3 +523,14 @@ def test_users_see_of_the_reporter_what_is_theirs(rig):
     assert callable(rig.reporter)
     assert [name for name in vars(rig.reporter) if not name.startswith("_")] == []
     assert reports_of(rig.reporter) is rig.reports
+
+
+@pytest.mark.parametrize(("seconds", "synced"), [(9.0, False), (10.0, True)])
+def test_the_reports_of_a_long_trial_are_on_the_disk_at_its_end(rig, monkeypatch, seconds, synced):
+    files = []
+    monkeypatch.setattr(os, "fsync", lambda file: files.append(os.fstat(file).st_ino))
+    rig.reports.begin()
+    rig.report()
+    rig.clock.now += seconds
+    assert rig.reports.close() is None
+    assert files == [rig.file.stat().st_ino] * synced

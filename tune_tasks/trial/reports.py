@@ -6,6 +6,7 @@ RLlib's trainable use the whole.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -23,6 +24,12 @@ from tune_tasks.trial.checkpoints import TrialCheckpoints
 from tune_tasks.trial.report_rows import Earlier, ReportRows
 from tune_tasks.trial.restoring import Restored
 from tune_tasks.trial.stop_decision import StopDecision
+
+_LONG_S = 10.0
+"""A trial of so many seconds is worth the milliseconds until its reports are on the disk.
+
+If the machine loses its power just after its end, a shorter one begins anew.
+"""
 
 
 class TrialReports:
@@ -146,6 +153,9 @@ class TrialReports:
         Returns:
             A text that says what has become of the file if its reports are gone; else None.
         """
+        if (self.train_time_s() or 0.0) >= _LONG_S:
+            with contextlib.suppress(OSError, TrialStopped):
+                self.sync()
         with self.decision.lock:
             self.decision.close(Stop(EndedBy.RETURNED, "train() has returned"))
             self._file.close()
