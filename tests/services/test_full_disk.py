@@ -70,9 +70,9 @@ def test_a_full_disk_is_waited_for(sweep, small_disk, on_warning, task_runs, mlf
     summary = sweep(FILLS, config={"x": {"grid_search": xs}}, max_concurrent_trials=1)
     *others, last = summary.trials
     assert [trial.state for trial in others] == [TrialState.TERMINATED] * 5
-    assert [text for text in on_warning if "no room" not in text] == []
+    assert [text for text in on_warning if "no results" not in text] == []
     assert len(on_warning) == 1
-    assert f"no room for results in {small_disk}" in on_warning[0]
+    assert f"no results can be written to {small_disk}" in on_warning[0]
     assert last.state is TrialState.ERROR
     assert last.error_summary.endswith("script_env_5_x=5: File exists")
     assert last.error_summary.startswith("the trial's files cannot be made in ")
@@ -93,7 +93,7 @@ def test_a_sweep_ends_with_what_is_done_where_the_disk_stays_full(
     summary = sweep(FILLS, config={"x": {"grid_search": [0, 1, 2]}}, max_concurrent_trials=1)
     states = [trial.state for trial in summary.trials]
     assert states == [TrialState.TERMINATED, TrialState.PENDING, TrialState.PENDING]
-    assert summary.ended_early.startswith(f"no room for results in {small_disk} for ")
+    assert summary.ended_early.startswith(f"no results could be written to {small_disk} for ")
     assert (summary.interrupted, summary.failed) == (False, [])
     assert summary.one_line().endswith(f"; ended early: {summary.ended_early}")
     trial_runs, (parent,) = mlflow_runs()

@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -409,6 +410,15 @@ def test_a_disk_that_fails_is_said_once(begin, monkeypatch):
     journal.handled(*BEGAN)
     (warning,) = begin.warned
     assert "cannot be written ([Errno 5] I/O error)" in warning
+
+
+def test_a_journal_that_was_removed_is_said_once_and_ends_nothing(begin, path):
+    journal = begin()
+    shutil.rmtree(path.parent)
+    journal.handled(*BEGAN)
+    journal.handled(*ENDED)
+    (warning,) = begin.warned
+    assert "cannot be written ([Errno 2] it was removed while the sweep ran)" in warning
 
 
 # ── Who has it ─────

@@ -2,8 +2,11 @@
 
 from types import SimpleNamespace
 
-from tune_tasks.model.trial import Trial
-from tune_tasks.sweep.records import Records
+import pytest
+
+from tune_tasks.model.files import AttemptPaths
+from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
+from tune_tasks.sweep.records import Attempt, Records, TrialRecord
 
 
 class Trials:
@@ -32,3 +35,18 @@ def test_what_is_shown_of_a_million_trials():
     assert keys == ["one/0", "one/2", "one/1", "one/3", "other/0", "other/1"]
     assert shown.unlisted == {"one": 999_996, "other": 999_998}
     assert (one.trials.resolved, other.trials.resolved) == (2, 2)
+
+
+@pytest.mark.parametrize("takes_files", [True, False])
+def test_what_a_disk_has_not_taken_was_not_removed_by_somebody(tmp_path, takes_files):
+    trial = Trial("e", 0, "script_0", "script", {}, {}, seed=0)
+    paths = AttemptPaths.of(tmp_path / "sweep", trial, 1)
+    if not takes_files:
+        (tmp_path / "sweep").touch()  # in the way
+    outcome = Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned")
+    record = TrialRecord(trial, Attempt(1, paths, None, None), outcome=outcome)
+    record.attempt.keep(trial, outcome)
+    assert record.missing() == ()
+    if takes_files:
+        paths.outcome.unlink()
+        assert record.missing() == ("outcome.json",)

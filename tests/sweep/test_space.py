@@ -66,10 +66,10 @@ def test_a_full_disk_is_said_once_and_so_is_that_there_is_room_again(monkeypatch
     assert [full.watch.look(), full.watch.look()] == [Disk.ROOMY, Disk.ROOMY]
     assert full.said == [
         (
-            "no room for results in / (7.0 MiB and 1,000 files are free): "
-            "no trial is started until there is, for 10 minutes at most"
+            "no results can be written to / (7.0 MiB and 1,000 files are free): "
+            "no trial is started until they can, for 10 minutes at most"
         ),
-        "there is room again in /: the sweep goes on",
+        "results can be written to / again: the sweep goes on",
     ]
 
 
@@ -80,7 +80,7 @@ def test_the_waiting_ends(monkeypatch):
     assert (full.watch.look(), full.watch.given_up) == (Disk.FULL, None)
     full.now = 600.0
     assert full.watch.look() is Disk.GIVEN_UP
-    assert full.watch.given_up == "no room for results in / for 10 minutes"
+    assert full.watch.given_up == "no results could be written to / for 10 minutes"
     full.files = 5
     assert full.watch.look() is Disk.GIVEN_UP
 
@@ -117,5 +117,7 @@ def test_an_attempt_that_can_write_ends_the_doubt(monkeypatch):
     assert (full.watch.look(), len(full.said)) == (Disk.ROOMY, 2)
 
 
-def test_the_numbers_of_a_full_disk():
-    assert {errno.ENOSPC, errno.EDQUOT} == set(disk.NO_SPACE)
+def test_the_numbers_of_a_disk_that_takes_nothing():
+    assert {errno.ENOSPC, errno.EDQUOT, errno.EROFS} == set(disk.NO_SPACE)
+    assert {*disk.NO_SPACE, errno.EIO} < set(disk.TAKES_NOTHING)
+    assert errno.EEXIST not in disk.TAKES_NOTHING

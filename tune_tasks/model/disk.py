@@ -9,8 +9,10 @@ from pathlib import Path
 
 from tune_tasks.errors import UsageError
 
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
-"""The numbers of errors that say that a disk, or a user's share of it, is full."""
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""The numbers of errors of a disk that is full, as a user's share may be, or can only be read."""
+TAKES_NOTHING = (*NO_SPACE, errno.EIO, errno.ESTALE)
+"""The same, or the disk fails, or has gone."""
 
 
 def expect_writable(folder: Path) -> None:

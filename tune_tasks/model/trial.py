@@ -46,7 +46,7 @@ class EndedBy(StrEnum):
     SCHEDULER = "scheduler"
     ERROR = "error"
     NO_SPACE = "no space"
-    """Its folder could not be made for lack of space. It had not begun, and is run again."""
+    """Its folder could not be made: the disk takes nothing. It had not begun, and is run again."""
 
 
 @dataclass(frozen=True)

@@ -161,7 +161,8 @@ class JournalFile:
 
         Raises:
             OSError: If they cannot be written. They are kept, and the next call tries them again;
-                the file has none of them, or a torn end.
+                the file has none of them, or a torn end. Also if somebody has removed the file:
+                they are in it then, and go with it.
         """
         if not self._unsynced:
             return
@@ -170,6 +171,8 @@ class JournalFile:
         os.fdatasync(self._file.fileno())
         self._size += len(self._unsynced)
         self._unsynced.clear()
+        if os.fstat(self._file.fileno()).st_nlink == 0:
+            raise FileNotFoundError(errno.ENOENT, "it was removed while the sweep ran")
 
     def close(self) -> None:
         """Close the file, and so give up the lock on it."""

@@ -36,6 +36,7 @@ class Attempt:
         kernel_kills: How many processes the kernel had ended on this machine for lack of memory
             before its end; None if that is not known.
         closed_itself: Whether its process has told Prefect and the recorder how it ended.
+        is_unkept: Whether files of it could not be written, because the disk took nothing.
     """
 
     number: int
@@ -49,6 +50,7 @@ class Attempt:
     closed_itself: bool = False
     is_orphan: bool = False
     kernel_kills: int | None = None
+    is_unkept: bool = False
 
     def before(self, folder: Path, trial: Trial) -> Attempt | None:
         """The trial's attempt before this one, which never began; None if this was the first."""
@@ -75,6 +77,7 @@ class Attempt:
             if self.paths.read_outcome() is None:
                 self.paths.write_outcome(outcome)
         except OSError as exc:  # a full disk does not end the sweep
+            self.is_unkept = True
             logger.warning("%s: %s", self.paths.folder, exc)
 
 
@@ -154,7 +157,7 @@ class TrialRecord:
             return ()
         paths = self.attempt.paths
         size = self.progress.size
-        least = {paths.params: 0, paths.outcome: 0}
+        least = {} if self.attempt.is_unkept else {paths.params: 0, paths.outcome: 0}
         if size:
             least = {paths.results: size, **least}
         return tuple(path.name for path, bytes_ in least.items() if _size(path) < bytes_)

@@ -1,4 +1,4 @@
-"""Room on the disk of the results: no trial starts while there is none."""
+"""The disk of the results: no trial starts while that takes nothing: it is full, or read-only."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ class SpaceWatch:
         # A disk that only an attempt can find full is not known to have room before one finds it.
         if self._full_since is not None and self._doubted_at is None:
             self._full_since = None
-            self._note(f"there is room again in {self._folder}: the sweep goes on")
+            self._note(f"results can be written to {self._folder} again: the sweep goes on")
         return True
 
     def found_full(self, reason: str) -> None:
-        """An attempt found no room, whatever the disk says: a user's quota does not show there."""
+        """An attempt could not write, whatever the disk says: a quota does not show there."""
         now = self._clock()
         self._not_before = now + _AGAIN_S
         self._doubted_at = now
@@ -88,11 +88,11 @@ class SpaceWatch:
         if self._full_since is None:
             self._full_since = now
             self._warn(
-                f"no room for results in {self._folder} ({reason}): no trial is started until there"
-                f" is, for {minutes} at most"
+                f"no results can be written to {self._folder} ({reason}): no trial is started until"
+                f" they can, for {minutes} at most"
             )
         elif now - self._full_since >= _WAIT_S:
-            self.given_up = f"no room for results in {self._folder} for {minutes}"
+            self.given_up = f"no results could be written to {self._folder} for {minutes}"
 
 
 def _shortage(folder: Path) -> str | None:

@@ -27,7 +27,7 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.task_engine import run_task_sync
 
 from tune_tasks.model.attempt import AttemptInfo
-from tune_tasks.model.disk import NO_SPACE
+from tune_tasks.model.disk import TAKES_NOTHING
 from tune_tasks.model.failure import Failure
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.timeouts import LOG_FLUSH_S
@@ -164,11 +164,11 @@ def final_state(outcome: Outcome) -> State[dict[str, Any]]:
 def unbegun_state(paths: AttemptPaths, problem: OSError) -> State[dict[str, Any]]:
     """The Prefect state of an attempt whose files could not be made.
 
-    Nobody has watched the attempt, and the recorder does not know it. If the disk is full the
-    driver starts the trial again once there is room, and the trial is not an error.
+    Nobody has watched the attempt, and the recorder does not know it. If the disk takes nothing
+    the driver starts the trial again once it does, and the trial is not an error.
     """
     cause = f"the trial's files cannot be made in {paths.folder}: {problem.strerror or problem}"
-    if problem.errno in NO_SPACE:
+    if problem.errno in TAKES_NOTHING:
         outcome = Outcome(TrialState.ERROR, EndedBy.NO_SPACE, cause, cause)
         return Cancelled(
             message=f"{outcome.error_summary}; it is started again",
