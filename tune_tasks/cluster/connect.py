@@ -18,8 +18,8 @@ from ray.exceptions import AuthenticationError
 
 from tune_tasks.cluster.local import forget, only_for_its_owner
 from tune_tasks.cluster.nodes import Cluster, Node
-from tune_tasks.cluster.patching import replaced
 from tune_tasks.errors import ServiceError, UsageError
+from tune_tasks.model.patching import replaced
 from tune_tasks.trial.task import imported
 
 _ANSWER_S = 10.0

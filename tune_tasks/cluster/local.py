@@ -29,8 +29,8 @@ from ray._common import utils
 from ray._private import parameter, ray_constants
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
-from tune_tasks.cluster.patching import environment, replaced
 from tune_tasks.model.driver_mark import VARIABLE, own_mark
+from tune_tasks.model.patching import environment, replaced
 
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",

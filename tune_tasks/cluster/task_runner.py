@@ -23,8 +23,8 @@ from prefect.tasks import Task
 from prefect_ray.context import RemoteOptionsContext
 from prefect_ray.task_runners import PrefectRayFuture, RayTaskRunner
 
-from tune_tasks.cluster.patching import replaced
 from tune_tasks.cluster.stored_trainable import forget_references
+from tune_tasks.model.patching import replaced
 
 logger = logging.getLogger(__name__)
 

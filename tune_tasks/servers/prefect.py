@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 from tune_tasks.errors import ServiceError, UsageError
+from tune_tasks.model.patching import environment
 from tune_tasks.servers.prefect_address import PrefectAddress, answers
 from tune_tasks.servers.prefect_configured import configured_server, impatient, problem_of
 from tune_tasks.servers.prefect_own import (
@@ -136,18 +137,12 @@ def _pointing_to(api_url: str, auth_string: str | None = None) -> Iterator[None]
     """Have the environment, and so Prefect's settings, name a server for the context."""
     from prefect.context import refresh_global_settings_context
 
-    added = {"PREFECT_API_URL": api_url}
+    variables = {"PREFECT_API_URL": api_url}
     if auth_string:
-        added["PREFECT_API_AUTH_STRING"] = auth_string
-    before = {name: os.environ.get(name) for name in added}
-    os.environ.update(added)
-    refresh_global_settings_context()
+        variables["PREFECT_API_AUTH_STRING"] = auth_string
     try:
-        yield
+        with environment(variables, replace=True):
+            refresh_global_settings_context()
+            yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
         refresh_global_settings_context()

@@ -176,17 +176,26 @@ class _Watch(threading.Thread):
         self.join()
 
     def run(self) -> None:
-        """Look now and then; the server holds a lock as long as it lives."""
-        for _ in range(_MOST_RESTARTS):
-            try:
-                while not _can_lock(self._files.alive):
-                    if self._is_ended.wait(SERVER_LOOK_S):
-                        return
-                server = _find_or_start(self._files)
-            except (OSError, ServiceError) as exc:
-                self._warn(f"the Prefect server has died, and cannot be started again: {exc}")
-                return
-            self._tell(server)
+        """Look now and then, and start the server again as long as that seems to help."""
+        try:
+            for _ in range(_MOST_RESTARTS):
+                if not self._has_died():
+                    return
+                self._tell(_find_or_start(self._files, again=True))
+            if self._has_died():
+                self._warn(
+                    f"the Prefect server has died {_MOST_RESTARTS + 1} times, and is not started"
+                    f" again; see {self._files.log}"
+                )
+        except (OSError, ServiceError) as exc:
+            self._warn(f"the Prefect server has died, and cannot be started again: {exc}")
+
+    def _has_died(self) -> bool:
+        """Wait until the server has died; returns False if the sweep needs it no more."""
+        while not _can_lock(self._files.alive):  # the server holds that lock as long as it lives
+            if self._is_ended.wait(SERVER_LOOK_S):
+                return False
+        return True
 
     def _tell(self, server: OwnServer) -> None:
         where = ""
@@ -195,7 +204,8 @@ class _Watch(threading.Thread):
         self._warn(f"the Prefect server has died, and was started again{where}")
 
 
-def _find_or_start(files: ServerFiles) -> OwnServer:
+def _find_or_start(files: ServerFiles, *, again: bool = False) -> OwnServer:
+    """Find the server, or start it; `again` if it has died, and its log is to be kept."""
     with files.start.open("a") as start:
         # Of sweeps that begin together the first one starts the server, and the others find it.
         fcntl.flock(start, fcntl.LOCK_EX)
@@ -203,6 +213,8 @@ def _find_or_start(files: ServerFiles) -> OwnServer:
         if server and not _can_lock(files.alive):
             return server
         files.state.unlink(missing_ok=True)  # of a server that was killed
+        if not again:
+            files.log.unlink(missing_ok=True)
         return _start(files)
 
 
@@ -221,7 +233,7 @@ def _start(files: ServerFiles) -> OwnServer:
 def _start_process(files: ServerFiles) -> subprocess.Popen[bytes]:
     env = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
     command = [sys.executable, "-m", "tune_tasks.servers.prefect_main", str(files.folder)]
-    with files.log.open("w") as log:
+    with files.log.open("a") as log:
         return subprocess.Popen(  # noqa: S603 - our own module
             command,
             env=env,

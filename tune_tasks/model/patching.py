@@ -27,12 +27,19 @@ def replaced(module: ModuleType, name: str, value: object) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables until the context ends; those that the user has set stay."""
-    added = {name: value for name, value in variables.items() if name not in os.environ}
+def environment(variables: Mapping[str, str], *, replace: bool = False) -> Iterator[None]:
+    """Set environment variables until the context ends.
+
+    Args:
+        variables: The values by name.
+        replace: Whether those that the user has set are replaced, too.
+    """
+    given = {name: os.environ[name] for name in variables if name in os.environ}
+    added = {name: value for name, value in variables.items() if replace or name not in given}
     os.environ.update(added)
     try:
         yield
     finally:
         for name in added:
             os.environ.pop(name, None)
+        os.environ.update({name: given[name] for name in added if name in given})
