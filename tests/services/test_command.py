@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.services.waiting import until
+from tune_tasks.sweep.journal import read_history
 
 SLEEPS = """
 import time
@@ -217,6 +218,25 @@ def test_ctrl_c_ends_the_trials_and_closes_every_record(command, folder, mlflow_
     assert processes_of(str(folder)) == []
     flow_run = read_flow_run(json.loads(out)["prefect_url"])
     assert flow_run.state.type.value == "CANCELLED"
+
+
+def test_cancel_in_prefect_ends_the_run_of_a_command(command, folder, mlflow_runs):
+    from prefect.client.orchestration import get_client
+    from prefect.states import Cancelling
+
+    process = command("-f", write_spec(folder, SLEEPS), "--json", "--num-cpus", 2)
+    wait_for_reports(folder, 2)
+    (journal,) = folder.glob("tune_results/.sweeps/*/journal.jsonl")
+    flow_run_id = read_history(journal).drivers()[-1].flow_run_id
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(flow_run_id, Cancelling())
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    document = json.loads(out)
+    reasons = {trial["stop_reason"] for trial in document["experiments"]["quick"]["trials"]}
+    assert reasons == {"cancelled in Prefect"}
+    assert mlflow_runs("quick")[1][0].info.status == "KILLED"
+    assert read_flow_run(document["prefect_url"]).state.name == "Cancelled"
 
 
 def read_flow_run(url):

@@ -41,6 +41,17 @@ def test_two_that_come_together_are_one():
     assert len(heard(signal.SIGINT, signal.SIGINT, apart_s=0.01)) == 1
 
 
+def test_a_wish_without_a_signal_is_the_first_or_none():
+    told = []
+    with interruptible() as interruption, interruption.calling(told.append):
+        interruption.ask("cancelled in Prefect")
+        interruption.ask("cancelled in Prefect")
+        os.kill(os.getpid(), signal.SIGTERM)  # by which Prefect's worker cancels, too
+        assert told == ["cancelled in Prefect"]
+        os.kill(os.getpid(), signal.SIGINT)
+    assert len(told) == 2
+
+
 def test_the_handlers_are_put_back():
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     heard()

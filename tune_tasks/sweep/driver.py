@@ -61,10 +61,10 @@ from tune_tasks.sweep.listener import Listener
 from tune_tasks.sweep.outcomes import outcome_of
 from tune_tasks.sweep.outline import LISTED as SUMMARY_LISTED
 from tune_tasks.sweep.outline import summary_of
-from tune_tasks.sweep.pausing import PauseWatch
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.records import Attempt, Records, TrialRecord
 from tune_tasks.sweep.resume import Takeover, end_of_orphan, has_its_reports, kept_note
+from tune_tasks.sweep.run_watch import RunWatch
 from tune_tasks.sweep.space import SpaceWatch
 from tune_tasks.sweep.status import LISTED as STATUS_LISTED
 from tune_tasks.sweep.status import StatusView
@@ -80,7 +80,7 @@ class Watches:
     """What may hold a sweep, or end it, from outside."""
 
     interruption: Interruption
-    pause: PauseWatch
+    run: RunWatch
     space: SpaceWatch
 
 
@@ -264,11 +264,11 @@ class Sweep:
             self._patience.lose()
 
     def _look_around(self) -> None:
+        if self._watches.run.is_cancelled:
+            self._watches.interruption.ask("cancelled in Prefect")
         while self._stops_asked:
             self._ask_to_stop(self._stops_asked.popleft())
-        if self._watches.pause.is_cancelled and self._core.stop_reason is None:
-            self._ask_to_stop("cancelled while it was paused")
-        pause = self._watches.pause.pause
+        pause = self._watches.run.pause
         if pause is not self._pause:
             self._pause = pause
             self._tell(PauseChanged(self._now(), pause))

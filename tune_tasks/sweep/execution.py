@@ -35,7 +35,6 @@ from tune_tasks.sweep.display import Display, make_display
 from tune_tasks.sweep.driver import Sweep, Watches
 from tune_tasks.sweep.interruption import Interruption, interruptible
 from tune_tasks.sweep.journal import HeldError
-from tune_tasks.sweep.pausing import PauseWatch
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.preparation import (
     KeptCode,
@@ -52,6 +51,7 @@ from tune_tasks.sweep.records import Records
 from tune_tasks.sweep.request import Request, Session, after_the_sweep, session_of_flow
 from tune_tasks.sweep.resume import Taken, records_of, take
 from tune_tasks.sweep.run_view import RunView
+from tune_tasks.sweep.run_watch import RunWatch
 from tune_tasks.sweep.space import SpaceWatch
 from tune_tasks.sweep.status import StatusView
 from tune_tasks.sweep.tasks import parse_spec, summarize
@@ -150,7 +150,7 @@ def _planned_and_run(
     announce(plan, code, beginning.earlier, session.display)
     with (
         connect(ray_options(request)) as cluster,
-        closing(PauseWatch(deployed_run)) as pause,
+        closing(RunWatch(flow_run_id())) as run_watch,
     ):
         plan.expect_to_fit(cluster)
         info = sweep_info(plan, code, request, beginning.sweep)
@@ -164,11 +164,11 @@ def _planned_and_run(
             _close_earlier(beginning, info)
             name_flow_run(info)
             space = SpaceWatch(request.results, session.display.warn, session.display.note)
-            watches = Watches(interruption, pause, space)
+            watches = Watches(interruption, run_watch, space)
             sweep = _sweep(plan, info, cluster, code, session, watches, taken, request)
             session.summary = sweep.run()
             if sweep.is_suspended:
-                raise Pause(state=pause.suspended)
+                raise Pause(state=run_watch.suspended)
     _note_renamed(session.summary, session.display)
     summarize(session.summary)
     return session.summary

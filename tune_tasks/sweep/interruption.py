@@ -76,9 +76,17 @@ class Interruption:
         if self.reason and (number == signal.SIGTERM or is_the_same):
             return
         self._asked_at = now
-        self.reason = self.reason or _NAMES[signal.Signals(number)]
+        self._tell(self.reason or _NAMES[signal.Signals(number)])
+
+    def ask(self, reason: str) -> None:
+        """Take in a wish that came without a signal; one that is not the first changes nothing."""
+        if self.reason is None:
+            self._tell(reason)
+
+    def _tell(self, reason: str) -> None:
+        self.reason = reason
         if self._listener:
-            self._listener(self.reason)
+            self._listener(reason)
 
 
 class Patience:

@@ -1,4 +1,8 @@
-"""Prefect's Pause: no further trial starts, and those that run go on to their ends."""
+"""What is asked of a sweep in Prefect, by its flow run's state: Pause and Cancel.
+
+While a run is paused no further trial starts, and those that run go on to their ends. For Cancel, a
+deployment's run also gets a signal of its worker or runner; nobody sends one to other runs.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +21,11 @@ logger = logging.getLogger(__name__)
 _LOOK_S = 3.0
 
 
-class PauseWatch:
+class RunWatch:
     """Looks at the flow run's state now and then, in a thread of its own. Lives in the driver.
 
     Args:
-        flow_run_id: The flow run; empty if nobody can pause it, and then nothing is looked at.
+        flow_run_id: The flow run; empty if there is none, and then nothing is looked at.
 
     Attributes:
         suspended: The state of the run if it was paused on its page, None before. It stays, because
@@ -34,7 +38,7 @@ class PauseWatch:
         self.suspended: State[Any] | None = None
         self._ended = threading.Event()
         if flow_run_id:
-            threading.Thread(target=self._watch, name="pause watch", daemon=True).start()
+            threading.Thread(target=self._watch, name="run watch", daemon=True).start()
 
     @property
     def pause(self) -> Pause:
@@ -47,8 +51,9 @@ class PauseWatch:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether the run was cancelled while it was paused. Prefect sends no signal then."""
-        return self.suspended is not None and bool(self._state and self._state.is_cancelled())
+        """Whether somebody has cancelled the run."""
+        state = self._state
+        return state is not None and (state.is_cancelling() or state.is_cancelled())
 
     def close(self) -> None:
         """Look no more."""
@@ -59,7 +64,7 @@ class PauseWatch:
             try:
                 with get_client(sync_client=True) as client:
                     self._heed(client.read_flow_run(UUID(self._flow_run_id)).state)
-            except Exception as exc:  # noqa: BLE001 - a Prefect that is away pauses nothing
+            except Exception as exc:  # noqa: BLE001 - a Prefect that is away asks for nothing
                 logger.debug("the flow run's state cannot be read: %s", exc)
 
     def _heed(self, state: State[Any] | None) -> None:

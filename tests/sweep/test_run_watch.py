@@ -6,14 +6,14 @@ Without a flow run nothing looks at one.
 import threading
 
 import pytest
-from prefect.states import Cancelled, Paused, Pending, Running, Suspended
+from prefect.states import Cancelled, Cancelling, Paused, Pending, Running, Suspended
 
 from tune_tasks.sweep.events import Pause
-from tune_tasks.sweep.pausing import PauseWatch
+from tune_tasks.sweep.run_watch import RunWatch
 
 
 def heeding(*states):
-    watch = PauseWatch("")
+    watch = RunWatch("")
     for state in states:
         watch._heed(state)
     return watch
@@ -36,7 +36,8 @@ SEEN = {
     "suspended": ([suspended()], (Pause.SUSPENDED, False)),
     "suspended, then resumed": ([suspended(), Pending()], (Pause.SUSPENDED, False)),
     "suspended, then cancelled": ([suspended(), Cancelled()], (Pause.SUSPENDED, True)),
-    "cancelled": ([Cancelled()], (Pause.OFF, False)),
+    "cancelling": ([Running(), Cancelling()], (Pause.OFF, True)),
+    "cancelled": ([Cancelled()], (Pause.OFF, True)),
 }
 
 
@@ -52,5 +53,5 @@ def test_the_first_suspension_is_kept():
 
 
 def test_without_a_flow_run_nothing_looks():
-    PauseWatch("").close()
-    assert "pause watch" not in {thread.name for thread in threading.enumerate()}
+    RunWatch("").close()
+    assert "run watch" not in {thread.name for thread in threading.enumerate()}
