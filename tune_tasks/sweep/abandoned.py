@@ -38,7 +38,8 @@ def _close_in_prefect(past: PastSweep, warn: Callable[[str], None]) -> None:
     with prefect_server(warn) as wait:
         wait()
         # Here, because the import of Prefect's client asks which server there is
-        from tune_tasks.sweep.dead_drivers import close_flow_runs
+        from tune_tasks.sweep.dead_drivers import open_flow_runs
+        from tune_tasks.sweep.flow_run_ends import tell_ends
 
         runs = {driver.flow_run_id for driver in past.history.drivers()}
-        close_flow_runs(runs, "its driver has died")
+        tell_ends(past, open_flow_runs(runs))

@@ -1,6 +1,6 @@
-"""Delivers a sweep to its trackers from its journal and its files, without a driver and Ray.
+"""Delivers a sweep to trackers and Prefect from its journal and files, without a driver and Ray.
 
-For a sweep whose trackers were away until its end, or whose driver has died.
+For a sweep whose trackers or Prefect server were away until its end, or whose driver has died.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from tune_tasks.errors import UsageError
+from tune_tasks.errors import ServiceError, UsageError
 from tune_tasks.model.masking import MASK
 from tune_tasks.recording.delivery import Delivery, deliver
 from tune_tasks.servers.mlflow_client import default_tracking_uri, without_password
+from tune_tasks.servers.prefect import prefect_server, server_now
 from tune_tasks.sweep.journal import open_locked
 from tune_tasks.sweep.past import past_sweep
 from tune_tasks.tracking.base import Tracker
@@ -43,6 +44,35 @@ def deliver_held(path: Path, trackers: Sequence[Tracker] = ()) -> Delivery:
     past = past_sweep(path, is_held=False)
     info = replace(past.info, tracking_uri=_tracking_uri(past.info), cwd=_folder(past.info))
     return deliver(info, past.ended(), past.summary(), trackers=trackers)
+
+
+def tell_prefect(path: Path) -> bool:
+    """Have Prefect know how a sweep has ended; returns whether it did not.
+
+    A server that is there is asked; none is started.
+
+    Args:
+        path: The sweep's journal.
+
+    Raises:
+        HeldError: If a driver has the sweep in hand; says who.
+        UsageError: If the journal is damaged.
+        ServiceError: If the configured server does not answer, or does not take it.
+    """
+    api_url, _ = server_now()
+    if not api_url:
+        return False
+    with closing(open_locked(path, lambda: False)), prefect_server() as wait:
+        wait()
+        # Here, because the import of Prefect's client asks which server there is
+        from tune_tasks.sweep.flow_run_ends import tell_ends, untold_flow_runs
+
+        past = past_sweep(path, is_held=False)
+        untold = untold_flow_runs(past)
+        tell_ends(past, untold)
+        if untold and untold_flow_runs(past):
+            raise ServiceError(f"the Prefect server {api_url} did not take it")
+        return bool(untold)
 
 
 def _tracking_uri(info: SweepInfo) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import Abort, Pause
 from prefect.logging import get_run_logger
 from prefect.settings import PREFECT_API_URL
-from prefect.states import Cancelled, Completed, Failed
+from prefect.states import Cancelled, Failed
 
 from tune_tasks.cluster.connect import connect
 from tune_tasks.cluster.nodes import Cluster
@@ -30,11 +30,14 @@ from tune_tasks.sweep.attempts import Attempts
 from tune_tasks.sweep.beginning import Beginning, beginning_of
 from tune_tasks.sweep.closing import Views
 from tune_tasks.sweep.core import Core, CoreExperiment
-from tune_tasks.sweep.dead_drivers import close_flow_runs
+from tune_tasks.sweep.dead_drivers import close_task_runs, open_flow_runs, open_task_runs
 from tune_tasks.sweep.display import Display, make_display
 from tune_tasks.sweep.driver import Sweep, Watches
+from tune_tasks.sweep.flow_run_ends import DIED, end_state, tell_ends
+from tune_tasks.sweep.history import History
 from tune_tasks.sweep.interruption import Interruption, interruptible
 from tune_tasks.sweep.journal import HeldError
+from tune_tasks.sweep.past import PastSweep
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.preparation import (
     KeptCode,
@@ -81,9 +84,7 @@ def execute(request: Request) -> State[Any]:
         display.close()
         # What the caller prints from now on must not reach the flow run's logs.
         session.display = display
-    if summary.ended_well:
-        return Completed(message=summary.one_line())
-    return Failed(message=summary.one_line())
+    return end_state(summary)
 
 
 class _Logged(Display):
@@ -114,8 +115,7 @@ class _Logged(Display):
 def _cancelled(summary: Summary | None, interruption: Interruption) -> State[Any]:
     if interruption.is_supervised and _is_cancelling():
         raise Abort("the run is cancelled: its worker or runner sets the final state")
-    said = summary.one_line() if summary else "no trial was started"
-    return Cancelled(message=f"Interrupted: {said}")
+    return end_state(summary) if summary else Cancelled(message="Interrupted: no trial was started")
 
 
 def _is_cancelling() -> bool:
@@ -145,6 +145,7 @@ def _planned_and_run(
     deployed_run = flow_run_id() if is_deployed() else ""
     _expect_usable(request)
     beginning = session.beginning or beginning_of(request, deployed_run)
+    left = open_task_runs(deployed_run) if beginning.earlier and deployed_run else []
     plan = _parsed(beginning, session)
     code = {experiment.name: KeptCode.of(experiment.trainable) for experiment in plan.experiments}
     announce(plan, code, beginning.earlier, session.display)
@@ -161,7 +162,7 @@ def _planned_and_run(
             return None
         with closing(taken.journal):
             session.began(beginning.path)
-            _close_earlier(beginning, info)
+            _close_earlier(taken.earlier, request.results, info, left)
             name_flow_run(info)
             space = SpaceWatch(request.results, session.display.warn, session.display.note)
             watches = Watches(interruption, run_watch, space)
@@ -199,12 +200,23 @@ def _take(
         raise
 
 
-def _close_earlier(beginning: Beginning, info: SweepInfo) -> None:
-    if beginning.earlier is None:
+def _close_earlier(
+    earlier: History | None, results: Path, info: SweepInfo, left: Sequence[UUID]
+) -> None:
+    """Close in Prefect what earlier drivers have left open.
+
+    Args:
+        earlier: What they have written.
+        results: The folder of all results.
+        info: The sweep.
+        left: Task runs of this driver's own flow run.
+    """
+    if earlier is None:
         return
-    runs = {driver.flow_run_id for driver in beginning.earlier.drivers()}
-    message = f"its driver has died; the sweep goes on in {info.flow_run_url or info.flow_run_id}"
-    close_flow_runs(runs - {info.flow_run_id}, message)
+    runs = {driver.flow_run_id for driver in earlier.drivers()} - {info.flow_run_id}
+    goes_on = f"{DIED}; the sweep goes on in {info.flow_run_url or info.flow_run_id}"
+    tell_ends(PastSweep(earlier, results, is_held=False), open_flow_runs(runs), goes_on)
+    close_task_runs(left, DIED)
 
 
 def _expect_usable(request: Request) -> None:

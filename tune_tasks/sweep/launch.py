@@ -57,7 +57,10 @@ def launch(request: Request, session: Session, as_flow: AsFlow) -> Summary:
     if session.summary is None:
         raise session.error or ServiceError(f"the flow run did not come to its end: {problem}")
     if problem:
-        session.display.warn(f"Prefect was not told how the sweep ended: {problem}")
+        session.display.warn(
+            f"Prefect was not told how the sweep ended ({problem});"
+            f" `tune-tasks sync {session.summary.sweep}` tells it once the server is back"
+        )
     return session.summary
 
 

@@ -166,12 +166,17 @@ class PastSweep:
             results = self._paths(self._trials.of(key), attempts[-1]).results
             yield from all_rows(results, self._read(results).size)
 
-    def ended(self) -> list[EndedAttempt]:
+    def ended(self, flow_run_id: str | None = None) -> list[EndedAttempt]:
         """Every attempt that has ended, in the order in which they began.
 
         Also those that have ended unseen, when their driver had died.
+
+        Args:
+            flow_run_id: Only those that this flow run has started; None: all.
         """
         attempts = [attempt for key in self._begun() for attempt in self._attempts.of(key)]
+        if flow_run_id is not None:
+            attempts = [a for a in attempts if a.driver.flow_run_id == flow_run_id]
         attempts.sort(key=lambda attempt: attempt.started_at)
         return list(self._ended(attempts))
 

@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -28,7 +28,6 @@ from tune_tasks.sweep.history import History
 from tune_tasks.sweep.journal import Journal, create_locked, history_of, open_locked
 from tune_tasks.sweep.journal_entries import (
     DriverEntry,
-    HandledEntry,
     SweepEntry,
     TrialEntry,
     experiments_of,
@@ -59,16 +58,16 @@ class Taken:
     Attributes:
         journal: Its journal.
         takeover: How it goes on; None if it is a new one.
-        handled: What its core was told under earlier drivers.
+        earlier: What the journal said before this driver had it; None if the sweep is a new one.
     """
 
     journal: Journal
     takeover: Takeover | None = None
-    handled: Sequence[HandledEntry] = ()
+    earlier: History | None = None
 
     def replay(self, core: Core) -> None:
         """Have the core know what it knew."""
-        for entry in self.handled:
+        for entry in self.earlier.handled() if self.earlier else ():
             core.replay(entry.event, entry.then)
 
 
@@ -122,7 +121,7 @@ def take(
         journal.began(_edited_entry(history.sweep, _sweep_entry(beginning, plan, info), plan))
         journal.started(_edited_trials(history, plan, retry_failed=takeover.retry_failed))
     journal.began(_driver_entry(info, takeover.at, retry_failed=takeover.retry_failed))
-    return Taken(journal, takeover, list(history.handled()))
+    return Taken(journal, takeover, history)
 
 
 def _expect_as_planned(history: History, beginning: Beginning, plan: Plan) -> None:

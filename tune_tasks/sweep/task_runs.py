@@ -134,6 +134,10 @@ class TaskRuns:
             )
         return {task_run.id for task_run in found} & self._ends.keys()
 
+    def tell_missing(self) -> None:
+        """Set every end that the server lacks, at once: no process is left that could tell it."""
+        _close(_not_final(self._ends), create_in=self._flow_run_id)
+
     def create_absent(self, patience_s: float) -> str | None:
         """Create the task runs that the server does not know, with their ends.
 

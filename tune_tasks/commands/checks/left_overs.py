@@ -192,9 +192,9 @@ def _end_records(sweep: IdleSweep) -> Iterator[str]:
 
     if sweep.flow_runs:
         # Here, because the import of Prefect's client asks which server there is
-        from tune_tasks.sweep.dead_drivers import close_flow_runs
+        from tune_tasks.sweep.flow_run_ends import tell_ends
 
-        close_flow_runs(sweep.flow_runs, "its driver has died")
+        tell_ends(past_sweep(sweep.path, is_held=False), sweep.flow_runs)
     if not sweep.runs:
         return
     # With the reports that MLflow lacks: an end without them would stand for the whole. As the
