@@ -331,6 +331,42 @@ def test_a_runner_says_that_it_supervises_a_run():
 
 
 @pytest.mark.services
+@hook("PREFECT__CONTROL_PORT", "PREFECT__CONTROL_TOKEN")
+def test_the_engine_finds_its_supervisor_by_the_environment():
+    listener = source("prefect._internal.control_listener")
+    for name in ("PREFECT__CONTROL_PORT", "PREFECT__CONTROL_TOKEN"):
+        assert f'os.environ.pop("{name}", None)' in listener
+
+
+@pytest.mark.services
+@hook("prefect.engine")
+def test_the_engine_is_a_program_that_finds_its_flow_run_in_the_environment():
+    engine = source("prefect.engine")
+    assert 'if __name__ == "__main__":' in engine
+    assert 'os.environ.get("PREFECT__FLOW_RUN_ID")' in engine
+
+
+@pytest.mark.services
+@hook(
+    "prefect.runner.runner.EngineCommandStarter",
+    "prefect.runner._starter_engine.EngineCommandStarter(command=)",
+)
+def test_a_runner_starts_the_engine_by_a_command_that_can_be_given():
+    from prefect.runner import _starter_engine, runner
+
+    starter = _starter_engine.EngineCommandStarter
+    assert runner.EngineCommandStarter is starter
+    assert "command" in parameters(starter)
+    calls = [
+        node
+        for node in ast.walk(ast.parse(source("prefect.runner.runner")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "EngineCommandStarter"
+    ]
+    assert calls
+    assert not [call for call in calls if "command" in {word.arg for word in call.keywords}]
+
+
+@pytest.mark.services
 @hook("prefect.server.api.server.create_app(final=)")
 def test_the_server_is_an_application_that_can_be_added_to():
     from prefect.server.api.server import create_app

@@ -54,6 +54,7 @@ def wait_for_a_signal():
 
 
 ACTIONS = {
+    "pid": lambda: say(os.getpid()),
     "die": die,
     "keep": keep_something,
     "end": end_the_sweep,
@@ -70,7 +71,7 @@ def give_up(path):
     return 7
 
 
-def drive(began, sweep):
+def drive(began, dead):
     signal.signal(signal.SIGINT, lambda number, _: asked.append(signal.Signals(number).name))
     signal.signal(signal.SIGTERM, lambda number, _: asked.append(signal.Signals(number).name))
     drivers = folder / "drivers"
@@ -78,7 +79,7 @@ def drive(began, sweep):
     with drivers.open("a") as file:
         file.write("x")
     actions = sys.argv[2 + number].split("+")
-    say(f"driver of {sweep}")
+    say(f"driver of {dead.sweep if dead else None}")
     if actions[0] == "early":
         die()
     journal.parent.mkdir(exist_ok=True)
@@ -91,4 +92,5 @@ def drive(began, sweep):
 
 
 if __name__ == "__main__":
-    sys.exit(supervise(drive, give_up))
+    when_killed = signal.Signals[os.environ.get("WHEN_KILLED", "SIGTERM")]
+    sys.exit(supervise(drive, give_up, when_killed=when_killed))

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from tests.sweep.drivers import Driver
 from tune_tasks.cli import main
 from tune_tasks.commands import run
+from tune_tasks.commands.supervisor import DeadDriver
 from tune_tasks.results.summary import Summary
 from tune_tasks.sweep.request import Request
 
@@ -23,7 +24,7 @@ def test_a_driver_that_takes_over_runs_the_spec_as_it_was(spec_folder, monkeypat
     def supervised(drive, *_others):
         drive(lambda _journal: None, None)
         (spec_folder / "spec.yaml").write_text("other: {}")
-        return drive(lambda _journal: None, "a-sweep")
+        return drive(lambda _journal: None, DeadDriver("a-sweep", "it was killed"))
 
     def launch(request, session, as_flow):
         launched.append((request, session))

@@ -146,6 +146,15 @@ def test_a_driver_does_not_outlive_its_supervisor(supervised):
     until(lambda: program.said[-1] == "['SIGTERM']")
 
 
+def test_a_driver_may_be_killed_with_its_supervisor(supervised, monkeypatch):
+    monkeypatch.setenv("WHEN_KILLED", "SIGKILL")
+    program = supervised("pid+wait")
+    program.wait_until_it_waits()
+    program.process.kill()
+    until(lambda: not is_alive(int(program.said[1])))
+    assert program.said[-1] == "waits"
+
+
 def test_a_driver_that_dies_while_it_ends_the_sweep_is_not_started_again(supervised):
     program = supervised("wait+die", "0")
     program.wait_until_it_waits()

@@ -15,6 +15,7 @@ import pytest
 
 from tests.services.test_command import QUICK, SLEEPS, processes_of, write_spec
 from tests.services.waiting import until
+from tune_tasks.sweep.journal import read_history
 
 ONE_SLOT = "Deployment concurrency limit reached."
 
@@ -261,6 +262,49 @@ def test_a_workers_run_is_cancelled(command, folder, client, name, start_run, wo
     assert "exited with status code: -" not in (folder / "worker.log").read_text()
 
 
+WAITS = """
+import time
+from pathlib import Path
+from tune_tasks import TrainingResult
+def train(config, status_reporter):
+    with open(f"begun_{config['x']}", "a") as file:
+        file.write("x")
+    status_reporter.report(TrainingResult(timesteps_total=1, mean_accuracy=config["x"] / 10))
+    while config["x"] > 1 and not Path("killed").exists():
+        time.sleep(0.1)
+"""
+
+
+def test_a_run_outlives_its_driver(command, folder, client, name, start_run, worker, mlflow_runs):
+    spec = write_spec(folder, WAITS)
+    deployed = command(
+        *("deploy", "-f", spec, "--name", name, "--pool", name, "--param", "num_cpus=2")
+    )
+    _, err = deployed.communicate(timeout=60)
+    assert deployed.returncode == 0, err
+    read = start_run()
+    wait_for_reports(folder, 2)
+    (journal,) = folder.glob("tune_results/.sweeps/*/journal.jsonl")
+    until(lambda: b'"keep end"' in journal.read_bytes())
+    os.kill(read_history(journal).drivers()[0].pid, signal.SIGKILL)
+    until(lambda: len(read_history(journal).drivers()) == 2, 90)
+    (folder / "killed").touch()
+    assert ended(read).name == "Completed", read().state.message
+    assert read().state.message == "2 trials: 2 TERMINATED"
+    assert set(history(client, read().id)) == {"Running", "Completed"}
+    assert begun(folder) == {"begun_1": 1, "begun_2": 2}
+    trials, (parent,) = mlflow_runs("quick")
+    assert {run.info.status for run in [*trials.values(), parent]} == {"FINISHED", "KILLED"}
+    roles = sorted(run.data.tags["tune_tasks.role"] for run in trials.values())
+    assert roles == ["superseded", "trial", "trial"]
+    assert "Running" not in task_run_states(client, read().id)["run_trial"]
+    killed = "the sweep's driver was killed by SIGKILL; "
+    assert lines_about(client, read().id, killed) == [f"{killed}this one goes on with the sweep"]
+    one_of_two = f"goes on with the sweep {journal.parent.name}: 1 of 2 trials have ended, and do not run again"
+    assert lines_about(client, read().id, "do not run again") == [one_of_two]
+    assert processes_of(read().id, "PREFECT__FLOW_RUN_ID") == []
+
+
 REFUSED = {
     "cron": (
         ["--cron", "61 * * * *"],
@@ -342,6 +386,8 @@ def test_resume_and_retry_run_what_is_left(command, folder, client, name, start_
     )
     read = start_run(num_trials=2)
     wait_for_reports(folder, 1)
+    commands = processes_of(read().id, "PREFECT__FLOW_RUN_ID")
+    assert any("tune_tasks.commands.deployed_engine served" in line for line in commands)
 
     # As the page's Pause does
     paused = client.set_flow_run_state(read().id, Suspended(timeout_seconds=600))

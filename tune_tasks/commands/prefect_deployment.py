@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import functools
 import json
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -28,13 +30,17 @@ from prefect.client.schemas.schedules import (
 from prefect.deployments.runner import DeploymentApplyError, RunnerDeployment
 from prefect.exceptions import PrefectException
 from prefect.runner import Runner
+from prefect.runner import runner as runner_module
+from prefect.runner._starter_engine import EngineCommandStarter
 from prefect.types.entrypoint import EntrypointType
 from pydantic import ValidationError
 
 from tune_tasks import __version__
+from tune_tasks.commands.deployed_engine import command_of_runner, command_of_worker
 from tune_tasks.commands.deployment import Draft, Timing
 from tune_tasks.errors import ServiceError, UsageError, did_you_mean
 from tune_tasks.flows.tune import tune
+from tune_tasks.model.patching import replaced
 from tune_tasks.servers.prefect import prefect_server, standing_server
 from tune_tasks.servers.prefect_address import PrefectAddress
 from tune_tasks.servers.prefect_configured import http_error, refusal
@@ -80,7 +86,10 @@ def deploy(draft: Draft, *, pool: str | None, working_dir: Path) -> str:
             draft,
             schedule,
             work_pool_name=_process_pool(pool),
-            job_variables={"working_dir": str(working_dir)},
+            job_variables={
+                "working_dir": str(working_dir),
+                "command": command_of_worker(sys.executable),
+            },
         )
         deployment_id = cast("UUID", deployment.apply())
     return _page(address, deployment_id)
@@ -94,7 +103,11 @@ def serve(draft: Draft) -> None:
         ServiceError: If the Prefect server cannot be started or reached, or refuses.
     """
     schedule = _schedule(draft.timing)
-    with prefect_server() as wait_for_prefect:
+    supervised = functools.partial(EngineCommandStarter, command=command_of_runner())
+    with (
+        prefect_server() as wait_for_prefect,
+        replaced(runner_module, "EngineCommandStarter", supervised),
+    ):
         asyncio.run(_serve(_deployment(draft, schedule), wait_for_prefect()))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import functools
 import sys
 from itertools import islice
@@ -19,7 +18,7 @@ from tune_tasks.commands.run import (
     exit_code,
     run_and_show,
 )
-from tune_tasks.commands.supervisor import Began, supervise
+from tune_tasks.commands.supervisor import Began, DeadDriver, supervise
 from tune_tasks.commands.sweep_arguments import add_sweep_alone, journal_of
 from tune_tasks.errors import UsageError
 from tune_tasks.flows import as_tune
@@ -63,9 +62,9 @@ def _run_again(args: argparse.Namespace, request: Request, repeat: Repeat) -> in
     beginning = beginning_again(request, repeat)
     _check(beginning, repeat)
 
-    def drive(began: Began, sweep: str | None) -> int:
-        if sweep:  # another driver has died
-            going_on = dataclasses.replace(request, resume=sweep)
+    def drive(began: Began, dead: DeadDriver | None) -> int:
+        if dead:
+            going_on = request.going_on(dead.sweep)
             return _run(args, going_on, Session(began=began), repeat)
         return _run(args, request, Session(began=began, beginning=beginning), repeat)
 

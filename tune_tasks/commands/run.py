@@ -20,7 +20,7 @@ from tune_tasks.commands.spec_arguments import (
     in_the_sweeps_folder,
     request_of,
 )
-from tune_tasks.commands.supervisor import Began, supervise
+from tune_tasks.commands.supervisor import Began, DeadDriver, supervise
 from tune_tasks.errors import UsageError
 from tune_tasks.flows import as_tune
 from tune_tasks.results.summary import Summary
@@ -60,9 +60,9 @@ def run_as(args: argparse.Namespace, as_flow: AsFlow) -> int:
 
 
 def _supervised(args: argparse.Namespace, request: Request, as_flow: AsFlow) -> int:
-    def drive(began: Began, sweep: str | None) -> int:
-        going_on = dataclasses.replace(request, resume=sweep, retry_failed=False)
-        return _run(args, going_on if sweep else request, as_flow, began)
+    def drive(began: Began, dead: DeadDriver | None) -> int:
+        going_on = request.going_on(dead.sweep) if dead else request
+        return _run(args, going_on, as_flow, began)
 
     args.spec_text = None
     if args.owns_process:

@@ -61,12 +61,25 @@ class Lifeline:
 Began = Callable[[Path], object]
 """Told the path of the sweep's journal, once there is one."""
 
-Drive = Callable[[Began, str | None], int]
-"""Runs a sweep, a new one or the one with this id; returns the exit code.
+
+@dataclass(frozen=True)
+class DeadDriver:
+    """What the driver that takes its place is told of one that has died.
+
+    Attributes:
+        sweep: The id of the sweep that is to go on.
+        death: How it died, in words.
+    """
+
+    sweep: str
+    death: str
+
+
+Drive = Callable[[Began, DeadDriver | None], int]
+"""Runs a sweep, a new one or that of a driver that has died; returns the exit code.
 
 What it raises comes out of `supervise`, in the child.
 """
-
 
 GiveUp = Callable[[Path], int]
 """Closes what the dead drivers of a sweep have left open, and says how the sweep stands.
@@ -77,18 +90,32 @@ Returns the exit code that says it, too.
 
 @dataclass
 class _Told:
-    """What drivers have told, the last word of each kind."""
+    """What drivers have told, the last word of each kind.
+
+    Attributes:
+        journal: Of the sweep.
+        ended: Whether the driver has ended by itself.
+        death: How the last one died, in words; empty if none has.
+    """
 
     journal: Path | None = None
     ended: bool = False
+    death: str = ""
+
+    def dead_driver(self) -> DeadDriver | None:
+        """The last driver, if it has died, and has left a sweep."""
+        return DeadDriver(self.journal.parent.name, self.death) if self.journal else None
 
 
-def supervise(drive: Drive, give_up: GiveUp) -> int:
+def supervise(
+    drive: Drive, give_up: GiveUp, *, when_killed: signal.Signals = signal.SIGTERM
+) -> int:
     """Run a sweep in a child process, in another one if that dies; returns the exit code.
 
     Args:
         drive: Called in the child; must be called before this process has started a thread.
         give_up: Called in this process if no driver is started any more.
+        when_killed: What the driver gets if this process dies.
     """
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     signal.pthread_sigmask(signal.SIG_BLOCK, _heard())
@@ -96,12 +123,12 @@ def supervise(drive: Drive, give_up: GiveUp) -> int:
     done = 0
     deaths = 0
     while deaths < MOST_DEATHS:
-        child = _Child(drive, told)
+        child = _Child(drive, told, when_killed)
         status = child.attend()
         if told.ended:
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else EXIT_FAILED
-        what = _death(status)
+        told.death = _death(status)
         end_orphans()
         # It was meant for the driver that was to come.
         child.is_asked_to_end |= signal.sigtimedwait(_ASKS & _heard(), 0) is not None
@@ -111,9 +138,9 @@ def supervise(drive: Drive, give_up: GiveUp) -> int:
         done = _progress(told.journal)
         deaths = 1 if done > before else deaths + 1
         if deaths < MOST_DEATHS:
-            _say(f"{what}; another one goes on with the sweep")
+            _say(f"{told.death}; another one goes on with the sweep")
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _heard())
-    return _gave_up(what, told.journal, give_up, was_asked=child.is_asked_to_end)
+    return _gave_up(told.death, told.journal, give_up, was_asked=child.is_asked_to_end)
 
 
 def _gave_up(what: str, journal: Path | None, give_up: GiveUp, *, was_asked: bool) -> int:
@@ -140,7 +167,7 @@ class _Child:
         is_asked_to_end: Whether somebody has asked for the sweep's end.
     """
 
-    def __init__(self, drive: Drive, told: _Told) -> None:
+    def __init__(self, drive: Drive, told: _Told, when_killed: signal.Signals) -> None:
         self._told = told
         self.is_asked_to_end = False
         reading, writing = os.pipe()
@@ -148,7 +175,8 @@ class _Child:
         self._pid = os.fork()
         if self._pid == 0:
             os.close(reading)
-            _be_the_driver(drive, os.fdopen(writing, "w"), told.journal, supervisor)
+            _end_with(supervisor, when_killed)
+            _be_the_driver(drive, os.fdopen(writing, "w"), told.dead_driver())
         os.close(writing)
         self._news = os.fdopen(reading)
 
@@ -194,18 +222,22 @@ class _Child:
         self._news.close()
 
 
-def _be_the_driver(drive: Drive, pipe: IO[str], journal: Path | None, supervisor: int) -> NoReturn:
+def _end_with(supervisor: int, when_killed: signal.Signals) -> None:
+    """Have this process get a signal if its supervisor dies."""
+    _prctl(_PR_SET_PDEATHSIG, when_killed)
+    if os.getppid() != supervisor:  # it was killed before it could be noticed
+        os.kill(os.getpid(), when_killed)
+
+
+def _be_the_driver(drive: Drive, pipe: IO[str], dead: DeadDriver | None) -> NoReturn:
     """Run the sweep and end this process, as if it had been started by the user."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _heard())
     if signal.SIGHUP in _heard():
         # The supervisor asks for what it means. Not SIG_IGN, which the children would inherit.
         signal.signal(signal.SIGHUP, lambda _number, _frame: None)
-    if os.getppid() != supervisor:  # it was killed before it could be noticed
-        os.kill(os.getpid(), signal.SIGTERM)
     lifeline = Lifeline(pipe)
     try:
-        sys.exit(drive(lifeline.sweep_began, journal.parent.name if journal else None))
+        sys.exit(drive(lifeline.sweep_began, dead))
     finally:
         lifeline.ended()
 

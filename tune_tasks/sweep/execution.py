@@ -69,9 +69,11 @@ def execute(request: Request) -> State[Any]:
     session = session_of_flow.get(None) or Session(display=make_display("classic", sys.stdout))
     display = session.display
     session.display = _Logged(display)
+    if session.warning:
+        get_run_logger().warning("%s", session.warning)
     try:
         with interruptible() as interruption:
-            summary = _run(session.request or request, session, interruption)
+            summary = _run(session.requested(request), session, interruption)
             if summary is None or summary.interrupted:
                 return _cancelled(summary, interruption)
     except TuneError as exc:
@@ -144,7 +146,9 @@ def _planned_and_run(
 ) -> Summary | None:
     deployed_run = flow_run_id() if is_deployed() else ""
     _expect_usable(request)
-    beginning = session.beginning or beginning_of(request, deployed_run)
+    # Only Prefect's Retry gives failed trials another attempt.
+    retried_run = "" if session.going_on else deployed_run
+    beginning = session.beginning or beginning_of(request, retried_run)
     left = open_task_runs(deployed_run) if beginning.earlier and deployed_run else []
     plan = _parsed(beginning, session)
     code = {experiment.name: KeptCode.of(experiment.trainable) for experiment in plan.experiments}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,6 +63,10 @@ class Request:
     def results(self) -> Path:
         """The folder of all results, absolute."""
         return Path.cwd() / os.path.expanduser(self.local_dir)  # noqa: PTH111 - Path's raises where there is no such user
+
+    def going_on(self, sweep: str) -> Request:
+        """The same for the driver that goes on with a sweep because the one before has died."""
+        return replace(self, resume=sweep, retry_failed=False)
 
     def parameters(self) -> dict[str, Any]:
         """As the flow `tune` takes them; secrets are masked, because Prefect shows them."""
@@ -124,6 +128,8 @@ class Session:
         plan: The plan, if it was checked before anything was started.
         spec_text: What the spec's file said when the command was given; None: what it says now.
         began: Called with the path of the sweep's journal once it is written.
+        going_on: The sweep that an earlier driver of the same run has begun, before it died.
+        warning: What the flow run's log is to say first.
         recorder: The sweep's recorder, if it was started beforehand.
         summary: Set by the flow at its end.
         error: Set by the flow if it could not begin or go on.
@@ -137,9 +143,16 @@ class Session:
     plan: Plan | None = None
     spec_text: str | None = field(default=None, repr=False)
     began: Callable[[Path], object] = lambda _path: None
+    going_on: str = ""
+    warning: str = ""
     recorder: RecorderClient | None = None
     summary: Summary | None = None
     error: BaseException | None = None
+
+    def requested(self, parameters: Request) -> Request:
+        """What is to be run, if these are the flow run's parameters."""
+        request = self.request or parameters
+        return request.going_on(self.going_on) if self.going_on else request
 
     def plan_of(self, beginning: Beginning) -> Plan:
         """The plan that was checked, or in a deployment's run, where nothing was, a new one.
@@ -152,7 +165,7 @@ class Session:
 
 
 session_of_flow: ContextVar[Session] = ContextVar("session_of_flow")
-"""The session of the flow that runs; unset in a flow run that a deployment started."""
+"""The session of the flow that runs; unset in one that Prefect's own engine has started."""
 
 
 def after_the_sweep(exc: BaseException) -> str:
