@@ -18,7 +18,6 @@ import signal
 import sys
 from pathlib import Path
 
-from tune_tasks.commands.command import EXIT_FAILED
 from tune_tasks.commands.supervisor import Began, DeadDriver, supervise
 from tune_tasks.sweep.display import make_display
 from tune_tasks.sweep.request import Session, session_of_flow
@@ -69,12 +68,13 @@ def _drive(began: Began, dead: DeadDriver | None) -> int:
 
 
 def _give_up(journal: Path) -> int:
-    # Here, because the supervisor does not need it before
+    # Here, because the supervisor does not need them before
+    from tune_tasks.commands.run import exit_code
     from tune_tasks.sweep.abandoned import close_records
 
     summary = close_records(journal, make_display("classic", sys.stdout).warn)
     print(summary.one_line(), flush=True)
-    return EXIT_FAILED
+    return exit_code(summary)
 
 
 if __name__ == "__main__":
