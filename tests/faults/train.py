@@ -19,6 +19,10 @@ def train(config, status_reporter):
         time.sleep(config["pause_s"])
         # Whole numbers: what a step makes depends on all steps before it, exactly.
         value = (value * 31 + config["x"] * step) % 10007
+        if step == 6 and start == 0 and config["x"] == 5:
+            raise RuntimeError(
+                "the attempts that begin anew fail, so that one goes on from a checkpoint"
+            )
         status_reporter.report(TrainingResult(timesteps_total=step, mean_loss=value / 10007))
         if step % 4 == 0:
             with status_reporter.checkpoint() as folder:

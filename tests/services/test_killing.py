@@ -4,7 +4,7 @@ import json
 import os
 import signal
 
-from tests.faults.sweeps import wrong_in_prefect
+from tests.faults.results import wrong_in_prefect
 from tests.services.waiting import until
 
 SCRIPT = """

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.waiting import until
+from tests.services.waiting import answers, until
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import TrialState
 from tune_tasks.servers.mlflow_client import expect_usable
@@ -265,7 +265,7 @@ def test_a_tracking_server_that_goes_away_and_comes_back_gets_everything(
         return process
 
     servers = [start()]
-    until(lambda: health(port), 90)
+    until(lambda: answers(f"http://127.0.0.1:{port}/health"), 90)
     import threading
 
     def again():
@@ -279,7 +279,7 @@ def test_a_tracking_server_that_goes_away_and_comes_back_gets_everything(
         (trial,), (experiment,) = summary.trials, summary.experiments
         waiter.join()
         assert (trial.state, trial.reports) == (TrialState.TERMINATED, 5)
-        until(lambda: health(port), 90)
+        until(lambda: answers(f"http://127.0.0.1:{port}/health"), 90)
         from mlflow.tracking import MlflowClient
 
         client = MlflowClient(f"http://127.0.0.1:{port}")
@@ -299,15 +299,6 @@ def test_a_tracking_server_that_goes_away_and_comes_back_gets_everything(
             if server.poll() is None:
                 os.killpg(server.pid, signal.SIGKILL)
             server.wait()
-
-
-def health(port):
-    import urllib.request
-
-    try:
-        return urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2).status == 200
-    except OSError:
-        return False
 
 
 @pytest.mark.parametrize("step", [5, 20], ids=["in the middle", "before the trial's last word"])

@@ -1,16 +1,11 @@
 """An MLflow server that is not always well holds the same in the end as one that is."""
 
-import os
 import signal
-import subprocess
-import sys
 
 import pytest
 
+from tests.faults.mlflow_server import MlflowServer
 from tests.services.proxies import proxy, unwell
-from tests.services.test_trackers import health
-from tests.services.waiting import until
-from tune_tasks.servers.ports import listen, port_of
 
 SHARE = 0.08
 """Of the requests that fail, that are late, and whose answer is lost: a quarter in all."""
@@ -29,26 +24,12 @@ def train(config, status_reporter):
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """A tracking server's address."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    with listen() as free:
-        port = port_of(free)
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(port)]
-    command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
-    command += ["--artifacts-destination", str(folder / "artifacts")]
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    server = MlflowServer(tmp_path_factory.mktemp("mlflow"))
     try:
-        until(lambda: health(port), 90)
-        yield f"http://127.0.0.1:{port}"
+        server.wait()
+        yield server.url
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        server.signal(signal.SIGKILL)
 
 
 def held(client, summary):

@@ -1,6 +1,7 @@
 """Waiting for something that another process does."""
 
 import time
+import urllib.request
 
 
 def until(condition, timeout_s=60):
@@ -10,3 +11,11 @@ def until(condition, timeout_s=60):
         assert time.monotonic() < deadline, "it did not come about in time"
         time.sleep(0.05)
     return value
+
+
+def answers(url):
+    """Whether a server answers there that all is well."""
+    try:
+        return urllib.request.urlopen(url, timeout=2).status == 200
+    except OSError:
+        return False

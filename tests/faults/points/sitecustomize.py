@@ -2,7 +2,7 @@
 
 `TUNE_TASKS_FAULT` is `module:function:when:count:signal:marker`: just `before` or `after` the
 `count`th call of a function in one process, that process gets the signal. It happens once: the
-first process that makes the marker, a file, has it.
+first process that makes the marker, a file, has it, and writes its id there.
 """
 
 import functools
@@ -53,9 +53,11 @@ class Point(importlib.abc.MetaPathFinder):
 
     def is_first(self):
         try:
-            os.close(os.open(self.marker, os.O_CREAT | os.O_EXCL))
+            marker = os.open(self.marker, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
         except FileExistsError:
             return False
+        os.write(marker, b"%d" % os.getpid())
+        os.close(marker)
         return True
 
 
