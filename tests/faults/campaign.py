@@ -111,7 +111,7 @@ class Campaign:
         with _ended(command), beside(fault, command) as with_it:
             command.start()
             verdict.was_done = inject(fault, command, with_it, self._lasts_s)
-            code = _to_its_end(command)
+            codes = _to_its_end(command)
             left = command.left_processes()
             if with_it.server:
                 with_it.server.wait()
@@ -120,24 +120,28 @@ class Campaign:
                 verdict.effort = "sync, "
             came_out = found(command, with_it.server and with_it.server.url)
         drivers, attempts = came_out.drivers, came_out.attempts
-        verdict.effort += f"{command.runs} runs, {drivers} drivers, {attempts} attempts, "
-        if code:
-            verdict.wrong.append(f"exit code {code}")
+        verdict.effort += f"exit codes {codes}, {drivers} drivers, {attempts} attempts, "
+        if codes[-1]:
+            verdict.wrong.append(f"exit code {codes[-1]}")
         verdict.wrong += [f"left: {role} {pid}" for pid, role in left.items()]
         verdict.wrong += came_out.wrong + came_out.differences(self._wanted)
 
 
-def _to_its_end(command: Command) -> int:
-    """Wait for the command's end, and go on with the sweep until it is done."""
-    code = command.end()
-    while code and command.runs < _MOST_RUNS:
+def _to_its_end(command: Command) -> list[int]:
+    """Wait for the command's end, and go on with the sweep until it is done.
+
+    Returns:
+        The exit codes of all its runs.
+    """
+    codes = [command.end()]
+    while codes[-1] and len(codes) < _MOST_RUNS:
         command.left_processes()  # a driver ends when its supervisor is killed
         if command.is_finished():
             command.ask("doctor", "--fix")  # it was killed before it had closed its records
-            return 0
+            return [*codes, 0]
         command.start()
-        code = command.end()
-    return code
+        codes.append(command.end())
+    return codes
 
 
 @contextlib.contextmanager

@@ -49,7 +49,6 @@ class Command:
         environment: Further environment variables.
         cluster: Arguments that say on what it runs.
         mark: In the environment of all its processes.
-        runs: How often it was started.
     """
 
     folder: Path
@@ -57,7 +56,6 @@ class Command:
     environment: dict[str, str] = field(default_factory=dict)
     cluster: list[str] = field(default_factory=lambda: ["--num-cpus=2"])
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
-    runs: int = 0
 
     @property
     def prefect_home(self) -> Path:
@@ -74,7 +72,6 @@ class Command:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "train.py").write_text((HERE / "train.py").read_text())
         (self.folder / "spec.yaml").write_text(SPEC)
-        self.runs += 1
         self.output = (self.folder / "output").open("ab")
         self.process = subprocess.Popen(
             [*_TUNE_TASKS, "run", "-f", "spec.yaml", *self.cluster, *self._resume()],
