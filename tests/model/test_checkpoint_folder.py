@@ -89,33 +89,33 @@ def curve(tmp_path):
 )
 def test_the_last_ones_are_kept_and_the_best(curve, rules, gone):
     stored = checkpoints_in(curve)
-    assert [path.name.lstrip("0") for path in superfluous(stored, rules, None)] == gone
+    assert [path.name.lstrip("0") for path in superfluous(stored, rules)] == gone
 
 
 def test_the_best_of_old_is_kept(tmp_path):
     for number, accuracy in enumerate((0.1, 0.9, 0.5, 0.6), start=1):
         make(tmp_path, number, mean_accuracy=accuracy)
-    gone = superfluous(checkpoints_in(tmp_path), CheckpointRules(keep=1), None)
+    gone = superfluous(checkpoints_in(tmp_path), CheckpointRules(keep=1))
     assert [path.name for path in gone] == ["000003", "000001"]
 
 
 def test_a_damaged_one_does_not_count_as_kept(curve):
     (curve / "000005" / "weights").write_text("cut off")
     rules = CheckpointRules(keep=1, keep_best=False)
-    gone = [path.name for path in superfluous(checkpoints_in(curve), rules, None)]
+    gone = [path.name for path in superfluous(checkpoints_in(curve), rules)]
     assert gone == ["000003", "000002", "000001"]
 
 
 def test_two_of_one_report_count_as_one(tmp_path):
     for number in (1, 2, 2):
         make(tmp_path, number)
-    gone = superfluous(checkpoints_in(tmp_path), CheckpointRules(keep=2), None)
+    gone = superfluous(checkpoints_in(tmp_path), CheckpointRules(keep=2))
     assert [path.name for path in gone] == ["000002"]
 
 
 def test_one_that_an_attempt_has_begun_from_is_spared(curve):
     rules = CheckpointRules(keep=1, keep_best=False)
-    gone = superfluous(checkpoints_in(curve), rules, curve / "000003")
+    gone = superfluous(checkpoints_in(curve), rules, [curve / "000003"])
     assert [path.name for path in gone] == ["000004", "000002", "000001"]
 
 

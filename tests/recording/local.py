@@ -64,5 +64,17 @@ class LocalRecorder(RecorderClient):
     def update(self, key, heartbeat, offset=0, data=b"", log=None):
         return self.recorder and self.recorder.update(key, heartbeat, offset, data, log)
 
+    def put(self, key, piece):
+        return self.recorder and self.recorder.put(key, piece)
+
+    def settle(self, key, aside, name):
+        return self.recorder and self.recorder.settle(key, aside, name)
+
+    def names(self, folder):
+        return None if self.recorder is None else self.recorder.names(folder)
+
+    def get(self, path, offset):
+        return self.recorder and self.recorder.get(path, offset)
+
     def close(self, key, outcome):
         return self.recorder is not None and self.recorder.close(key, outcome)

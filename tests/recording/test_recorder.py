@@ -201,7 +201,6 @@ def test_the_copied_reports_are_on_the_disk_before_the_driver_hears_of_the_end(
 def test_a_log_that_cannot_be_written_holds_no_report_back(recorder, info):
     remote = replace(info, node="another machine", folder=info.folder / "copy")
     recorder.open(remote)
-    remote.folder.mkdir(parents=True)
     (remote.folder / "trial.log").symlink_to(info.folder / "no such folder" / "file")
     reply = recorder.update(remote.key, Heartbeat(Progress(1, 4)), 0, b"row\n", LogPiece(0, b"x"))
     assert (reply.received, reply.log_received) == (4, 1)

@@ -36,6 +36,8 @@ from tune_tasks.trial.trainable import CallableTrainable, Trainable
 class Recorder:
     """Wants what it is told to want once the trial has reported."""
 
+    has_more = False
+
     def __init__(self, wanted):
         self.wanted = wanted
 
@@ -46,7 +48,7 @@ class Recorder:
         return self.wanted if reporter.progress.reports else None
 
     def close(self, reporter, outcome):
-        pass
+        return outcome
 
 
 def end_tests(_code):

@@ -31,6 +31,7 @@ class Play:
 
     def __init__(self, folder, updates, *, stop=None, on_interrupt=None, grace_s=0, begins=True):
         self.events = []
+        self.has_more = False
         self.now = 100.0
         self.updates = iter(updates)
         self.on_interrupt = on_interrupt
@@ -62,6 +63,7 @@ class Play:
 
     def close(self, reports, outcome):
         self.events.append(("close", outcome.ended_by))
+        return outcome
 
     def interrupt(self):
         self.events.append("interrupt")

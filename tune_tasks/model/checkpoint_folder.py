@@ -16,7 +16,8 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,10 +64,21 @@ class StoredCheckpoint:
 
 def checkpoints_in(folder: Path) -> list[StoredCheckpoint]:
     """Return the checkpoints in an attempt's folder of checkpoints, the latest first."""
+    found = named_so(folder, _names_in(folder))
+    return [stored for stored in found if (stored.path / MANIFEST).is_file()]
+
+
+def named_so(folder: Path, names: Iterable[str]) -> list[StoredCheckpoint]:
+    """Return what is called as a checkpoint is, the latest first.
+
+    Args:
+        folder: An attempt's folder of checkpoints.
+        names: Those in it, on this machine or another.
+    """
     found: list[StoredCheckpoint] = []
-    for name in _names_in(folder):
+    for name in names:
         match = _NAME.fullmatch(name)
-        if match and (folder / name / MANIFEST).is_file():
+        if match:
             again = int(match[2] or 1)
             found.append(StoredCheckpoint(folder / name, int(match[1]), again))
     return sorted(found, key=lambda stored: (stored.number, stored.again), reverse=True)
@@ -160,21 +172,22 @@ def checkpoint_to_log(info: AttemptInfo, outcome: Outcome) -> Path | None:
 
 
 def superfluous(
-    stored: Sequence[StoredCheckpoint], rules: CheckpointRules, spared: Path | None
+    stored: Sequence[StoredCheckpoint], rules: CheckpointRules, spared: Collection[Path] = ()
 ) -> list[Path]:
     """Return the folders of those that need not be kept. A damaged one does not count as kept.
 
     Args:
         stored: A trial's, the latest first.
         rules: Which ones are kept.
-        spared: One that is kept in any case: an attempt has begun from it.
+        spared: Those that are kept in any case: an attempt has begun from one.
     """
     if rules.keep is None:
         return []
     manifests = _whole(stored)
-    kept = {spared}
-    if rules.keep_best:
-        kept.add(_best(manifests, rules.objective))
+    kept = set(spared)
+    best = _best(manifests, rules.objective) if rules.keep_best else None
+    if best:
+        kept.add(best)
     gone: list[Path] = []
     reports: set[int] = set()
     for each in stored:
@@ -199,6 +212,15 @@ def new_aside(folder: Path, number: int) -> Path:
     aside = folder / f".{number:06d}.{secrets.token_hex(4)}.writing"
     aside.mkdir(parents=True)
     return aside
+
+
+def copy_aside(folder: Path) -> Path:
+    """Return the folder in which a copy of a checkpoint is written, aside: the same each time.
+
+    So what has arrived before the writing was broken off need not be written again.
+    """
+    number = folder.name.partition("_")[0]
+    return folder.with_name(f".{number}.{zlib.crc32(folder.name.encode()):08x}.writing")
 
 
 def put_in_place(aside: Path, folder: Path, number: int) -> Path:

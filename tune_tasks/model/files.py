@@ -75,6 +75,30 @@ class AttemptPaths:
         """Which checkpoint the attempt goes on from. There is none if it began anew."""
         return self.folder / "restored_from.json"
 
+    @property
+    def copies_mark(self) -> Path:
+        """Says that this folder is one of copies. There is none on the trial's own machine."""
+        return self.folder / ".copies"
+
+    @property
+    def arriving(self) -> Path:
+        """The folder of the files that have come by half from another machine."""
+        return self.folder / ".arriving"
+
+    def own(self) -> list[Path]:
+        """Return every file and folder above, whether it is there or not."""
+        return [
+            self.params,
+            self.results,
+            self.log,
+            self.error,
+            self.outcome,
+            self.checkpoints,
+            self.restored_from,
+            self.copies_mark,
+            self.arriving,
+        ]
+
     def create(self, config: Mapping[str, Any]) -> None:
         """Make the folder and write `params.json`."""
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -32,6 +32,15 @@ TRIAL_CALL_S = 15.0
 LAST_BYTES_S = 15.0
 """A trial that has ended tries this long to send the recorder its last reports."""
 
+LAST_FILES_S = 60.0
+"""A trial that has ended by itself tries this long to send what it has left, checkpoints first."""
+
+LAST_FILES_CANCELLED_S = 8.0
+"""The same for one that the sweep has ended: the driver waits for it."""
+
+DEPOT_AWAY_S = 60.0
+"""A trial that goes on waits this long for who has its checkpoint, then begins anew."""
+
 LOG_FLUSH_S = 5.0
 """A trial that has ended waits this long for Prefect to take its last lines; it is silent then."""
 

@@ -19,12 +19,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.result_file import Progress
 from tune_tasks.model.trial import Outcome, Stop
-from tune_tasks.recording.protocol import Changes, Heartbeat, LogPiece, OpenReply, UpdateReply
+from tune_tasks.recording.protocol import (
+    Changes,
+    FilePiece,
+    Heartbeat,
+    LogPiece,
+    OpenReply,
+    UpdateReply,
+)
 
 if TYPE_CHECKING:
     from tune_tasks.results.summary import Summary
@@ -150,3 +158,52 @@ class RecorderClient(ABC):
     @abstractmethod
     def close(self, key: str, outcome: Outcome) -> bool:
         """Tell how an attempt ended; returns whether the recorder has heard it."""
+
+    # ── files of trials on other machines ─────
+
+    @abstractmethod
+    def put(self, key: str, piece: FilePiece) -> int | None:
+        """Have a piece of a file written on the driver's machine.
+
+        A piece that does not begin where the others end is dropped. The file has its name once all
+        of it has arrived, and is on the disk then.
+
+        Args:
+            key: The attempt's, which has not ended.
+            piece: The next piece.
+
+        Returns:
+            How many bytes of the file are there; None if the recorder does not answer, or does not
+            know the attempt.
+        """
+
+    @abstractmethod
+    def settle(self, key: str, aside: Path, name: str) -> bool | None:
+        """Give a checkpoint that was put there its name, if it is whole.
+
+        Those that need not be kept any more are removed.
+
+        Args:
+            key: The attempt's, which has not ended.
+            aside: The folder that its files were put in: `copy_aside`.
+            name: Of the folder that it becomes, beside that one.
+
+        Returns:
+            False if it is not whole: it is to be put there again. None as in `put`.
+        """
+
+    @abstractmethod
+    def names(self, folder: Path) -> list[str] | None:
+        """Return the names in a folder on the driver's machine, none if there is no such folder.
+
+        Returns:
+            None if the recorder does not answer.
+        """
+
+    @abstractmethod
+    def get(self, path: Path, offset: int) -> FilePiece | None:
+        """Return a piece of a file on the driver's machine, from an offset on.
+
+        Returns:
+            None if the recorder does not answer.
+        """

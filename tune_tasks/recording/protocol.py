@@ -7,6 +7,7 @@ process. The recorder runs on the driver's machine, so the driver may compare th
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.checkpoint import KeptCheckpoint
@@ -78,6 +79,27 @@ class LogPiece:
     data: bytes = b""
 
 
+PIECE_BYTES = 4_000_000
+"""The most bytes of a file that one message holds."""
+
+
+@dataclass(frozen=True)
+class FilePiece:
+    """A piece of a file that goes from one machine to another.
+
+    Attributes:
+        path: The file's, the same on the driver's machine as on the trial's.
+        offset: Where in the file it begins.
+        data: Its bytes.
+        size: Of the whole file, in bytes; 0 if there is none.
+    """
+
+    path: Path
+    offset: int
+    data: bytes
+    size: int
+
+
 @dataclass(frozen=True)
 class OpenReply:
     """The recorder's answer to a new attempt.
@@ -86,10 +108,13 @@ class OpenReply:
         environment: Environment variables for user code.
         wants_bytes: Whether the attempt runs on another machine, and so must send its reports and
             its log.
+        mark: What stands in the folder's `copies_mark` then. An attempt that reads it in its own
+            folder shares that folder with the recorder, and sends nothing.
     """
 
     environment: dict[str, str]
     wants_bytes: bool
+    mark: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -13,7 +14,14 @@ from tune_tasks.model.result_file import Progress
 from tune_tasks.model.timeouts import DRIVER_CALL_S, OPEN_CALL_S, TRIAL_CALL_S
 from tune_tasks.model.trial import Outcome, Stop
 from tune_tasks.recording.client import RecorderAwayError, RecorderClient
-from tune_tasks.recording.protocol import Changes, Heartbeat, LogPiece, OpenReply, UpdateReply
+from tune_tasks.recording.protocol import (
+    Changes,
+    FilePiece,
+    Heartbeat,
+    LogPiece,
+    OpenReply,
+    UpdateReply,
+)
 
 if TYPE_CHECKING:
     from tune_tasks.results.summary import Summary
@@ -118,6 +126,26 @@ class RayRecorder(RecorderClient):
     def close(self, key: str, outcome: Outcome) -> bool:
         """See `RecorderClient`."""
         return self._ask(TRIAL_CALL_S, "close", key, outcome) is True
+
+    def put(self, key: str, piece: FilePiece) -> int | None:
+        """See `RecorderClient`."""
+        received: int | None = self._ask(TRIAL_CALL_S, "put", key, piece)
+        return received
+
+    def settle(self, key: str, aside: Path, name: str) -> bool | None:
+        """See `RecorderClient`."""
+        is_whole: bool | None = self._ask(TRIAL_CALL_S, "settle", key, aside, name)
+        return is_whole
+
+    def names(self, folder: Path) -> list[str] | None:
+        """See `RecorderClient`."""
+        names: list[str] | None = self._ask(TRIAL_CALL_S, "names", folder)
+        return names
+
+    def get(self, path: Path, offset: int) -> FilePiece | None:
+        """See `RecorderClient`."""
+        piece: FilePiece | None = self._ask(TRIAL_CALL_S, "get", path, offset)
+        return piece
 
     def _ask(self, timeout_s: float, method: str, *args: Any, level: int = logging.DEBUG) -> Any:
         """Call a method and wait for the answer; returns None if there is none.

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.files import AttemptPaths
@@ -24,6 +25,7 @@ from tune_tasks.recording.mailbox import Mailbox
 from tune_tasks.recording.protocol import (
     AttemptStatus,
     Changes,
+    FilePiece,
     Heartbeat,
     LogPiece,
     OpenReply,
@@ -81,7 +83,9 @@ class Recorder:
         self._notify()
         environment = self._main.environment(info.key, self._main.tracker.open_s)
         self._mailbox.mark_open(info.key)
-        return OpenReply(environment, wants_bytes=self._is_remote(info))
+        if self._is_remote(info):
+            return OpenReply(environment, wants_bytes=True, mark=self._copies.begin(info))
+        return OpenReply(environment, wants_bytes=False)
 
     def update(
         self,
@@ -97,7 +101,9 @@ class Recorder:
         log_received = 0
         if before and self._is_remote(before.info):
             paths = AttemptPaths(before.info.folder)
-            received = self._copies.append(paths.results, offset, data)
+            size = self._copies.append(paths.results, offset, data)
+            # In a folder that both machines share, the trial may already have written more.
+            received = min(size, heartbeat.progress.size)
             if log:
                 log_received = self._copies.append_log(paths.log, log.offset, log.data)
         reply = self._mailbox.update(key, heartbeat, received)
@@ -105,6 +111,28 @@ class Recorder:
         if before and before.progress.reports == 0 and heartbeat.progress.reports > 0:
             self._notify()  # the first report is shown at once, the others once a second
         return reply
+
+    def put(self, key: str, piece: FilePiece) -> int | None:
+        """See `RecorderClient`."""
+        status = self._running(key)
+        if status is None:
+            return None
+        return self._copies.put(status.info, piece)
+
+    def settle(self, key: str, aside: Path, name: str) -> bool | None:
+        """See `RecorderClient`."""
+        status = self._running(key)
+        if status is None:
+            return None
+        return self._copies.settle(status.info, aside, aside.with_name(name))
+
+    def names(self, folder: Path) -> list[str]:
+        """See `RecorderClient`."""
+        return self._copies.names(folder)
+
+    def get(self, path: Path, offset: int) -> FilePiece:
+        """See `RecorderClient`."""
+        return self._copies.get(path, offset)
 
     def close(self, key: str, outcome: Outcome) -> bool:
         """See `RecorderClient`; the reports are on the disk before the driver hears of it."""
@@ -118,7 +146,7 @@ class Recorder:
     def _complete(self, status: AttemptStatus, outcome: Outcome) -> None:
         results = AttemptPaths(status.info.folder).results
         if self._is_remote(status.info):
-            self._copies.sync(results)
+            self._copies.end(status.info)
         elif status.progress.reports < outcome.reports:
             # The last heartbeat got lost on the way, as to a recorder that was started again just
             # then. The file has what it would have told.
@@ -127,6 +155,8 @@ class Recorder:
     def restore(self, info: AttemptInfo, progress: Progress, outcome: Outcome) -> None:
         """See `RecorderClient`."""
         self._mailbox.restore(info, progress, outcome)
+        if info.node and self._is_remote(info):
+            self._copies.end(info)
         self._notify()
 
     def request_stop(self, stop: Stop, keys: Sequence[str] | None = None) -> None:
@@ -162,6 +192,14 @@ class Recorder:
         """End the feeders. The recorder of a sweep has no need of it: its process is ended."""
         for feeder in self._feeders:
             feeder.end()
+
+    def _running(self, key: str) -> AttemptStatus | None:
+        """Return an attempt that has not ended.
+
+        One that the driver takes for dead changes nothing any more: the next may have begun.
+        """
+        status = self._mailbox.attempts.get(key)
+        return status if status and status.outcome is None else None
 
     def _is_remote(self, info: AttemptInfo) -> bool:
         """Return whether an attempt runs on another machine, so that its files are not here."""

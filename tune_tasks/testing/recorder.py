@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tune_tasks.model.attempt import AttemptInfo
@@ -15,11 +16,13 @@ from tune_tasks.recording.mailbox import Mailbox
 from tune_tasks.recording.protocol import (
     AttemptStatus,
     Changes,
+    FilePiece,
     Heartbeat,
     LogPiece,
     OpenReply,
     UpdateReply,
 )
+from tune_tasks.testing.files import FakeFiles
 
 if TYPE_CHECKING:
     from tune_tasks.results.summary import Summary
@@ -42,6 +45,7 @@ class FakeRecorder(RecorderClient):
         begun_again: Whether the last `begin` was one `again`.
         copies: The bytes of `result.json` that trials have sent, by attempt.
         logs: The bytes of `trial.log` that they have sent.
+        files: The other files that they have sent.
         missing: What `drain` answers, one after the other; {} once they are used up.
         closed: The summary that `close_sweep` was given.
     """
@@ -58,6 +62,7 @@ class FakeRecorder(RecorderClient):
         self.begun_again = False
         self.copies: dict[str, bytes] = {}
         self.logs: dict[str, bytes] = {}
+        self.files = FakeFiles()
         self.missing: list[Mapping[str, str] | None] = []
         self.closed: Summary | None = None
         self._environment = dict(environment or {})
@@ -161,6 +166,26 @@ class FakeRecorder(RecorderClient):
     def close(self, key: str, outcome: Outcome) -> bool:
         """See `RecorderClient`."""
         return not self.is_away and self._mailbox.close(key, outcome)
+
+    def put(self, key: str, piece: FilePiece) -> int | None:
+        """See `RecorderClient`."""
+        return self.files.put(piece) if self._is_running(key) else None
+
+    def settle(self, key: str, aside: Path, name: str) -> bool | None:
+        """See `RecorderClient`; nothing is removed."""
+        return self.files.settle(aside, aside.with_name(name)) if self._is_running(key) else None
+
+    def names(self, folder: Path) -> list[str] | None:
+        """See `RecorderClient`."""
+        return None if self.is_away else self.files.names(folder)
+
+    def get(self, path: Path, offset: int) -> FilePiece | None:
+        """See `RecorderClient`."""
+        return None if self.is_away else self.files.piece(path, offset)
+
+    def _is_running(self, key: str) -> bool:
+        status = self.attempts.get(key)
+        return not self.is_away and status is not None and status.outcome is None
 
 
 def _taken(copies: dict[str, bytes], key: str, offset: int, data: bytes) -> int:

@@ -16,8 +16,15 @@ from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import Progress
 from tune_tasks.model.trial import EndedBy, Stop, TrialState
 from tune_tasks.recording.client import RecorderAwayError, RecorderClient
-from tune_tasks.recording.protocol import AttemptStatus, Changes, Heartbeat, LogPiece
+from tune_tasks.recording.protocol import (
+    AttemptStatus,
+    Changes,
+    FilePiece,
+    Heartbeat,
+    LogPiece,
+)
 from tune_tasks.result import TrainingResult
+from tune_tasks.testing.recorder_files_contract import RecorderFilesContract
 from tune_tasks.testing.samples import (
     FAILED,
     RETURNED,
@@ -32,7 +39,7 @@ _STOP = Stop(EndedBy.CANCELLED, "cancelled")
 _WORSE = Stop(EndedBy.SCHEDULER, "worse than the others")
 
 
-class RecorderContract(ABC):
+class RecorderContract(RecorderFilesContract, ABC):
     """Derive your tests from this class, and say how to make, to kill and to restart a recorder.
 
     Attributes:
@@ -286,6 +293,10 @@ class RecorderContract(ABC):
         assert recorder.open(info) is None
         assert recorder.update(info.key, Heartbeat(Progress())) is None
         assert not recorder.close(info.key, RETURNED)
+        assert recorder.put(info.key, FilePiece(info.folder / "file", 0, b"", 0)) is None
+        assert recorder.settle(info.key, info.folder, "000010") is None
+        assert recorder.names(info.folder) is None
+        assert recorder.get(info.folder / "file", 0) is None
         recorder.begin(make_sweep(info.folder), again=True)
         recorder.request_stop(_STOP)
         recorder.restore(info, Progress(), RETURNED)

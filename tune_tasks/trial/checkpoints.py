@@ -28,6 +28,7 @@ from tune_tasks.model.checkpoint_folder import (
 )
 from tune_tasks.model.checkpoint_manifest import Manifest, seal
 from tune_tasks.model.files import sync_folder
+from tune_tasks.trial.depot import too_large
 from tune_tasks.trial.restoring import Restored
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class TrialCheckpoints:
     Attributes:
         restored: See above.
         last: The attempt's latest; None before the first.
+        limit: The most bytes that one may have; None if there is no limit.
+        being_sent: One that is kept as long as it is on its way to another machine.
     """
 
     def __init__(
@@ -63,6 +66,8 @@ class TrialCheckpoints:
     ) -> None:
         self.restored = restored
         self.last: KeptCheckpoint | None = None
+        self.limit: int | None = None
+        self.being_sent: Path | None = None
         self._reports = reports
         self._folder = folder
         self._rules = rules
@@ -118,7 +123,7 @@ class TrialCheckpoints:
             raise
 
     def _keep(self, aside: Path, manifest: Manifest) -> None:
-        seal(aside, manifest, self._reports.sync)
+        self._expect_in_limit(seal(aside, manifest, self._reports.sync))
         number = manifest.training_iteration
         with self._reports.decision.while_open():
             put_in_place(aside, self._folder, number)
@@ -128,8 +133,15 @@ class TrialCheckpoints:
         self._saved_at = self._clock()
         self._prune()
 
+    def _expect_in_limit(self, sealed: Manifest) -> None:
+        size = sum(file.size for file in sealed.files.values())
+        if self.limit is not None and size > self.limit:
+            raise ReportError(too_large("the checkpoint", size, self.limit))
+
     def _prune(self) -> None:
-        spared = self.restored.path if self.restored else None
+        spared = [self.being_sent] if self.being_sent else []
+        if self.restored:
+            spared.append(self.restored.path)
         for path in superfluous(self._stored(), self._rules, spared):
             remove(path)
 

@@ -61,6 +61,7 @@ class Monitor:
         name: The attempt's name.
         environment: Environment variables for user code, once the monitor is ready.
         ended: Whether `run` has watched the attempt to its end.
+        outcome: How the attempt ended, as the recorder was told; None before.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Monitor:
         self.name = attempt_name(info.trial, info.attempt)
         self.environment: dict[str, str] = {}
         self.ended = False
+        self.outcome: Outcome | None = None
         self._info = info
         self._reports = reports
         self._paths = paths
@@ -114,9 +116,9 @@ class Monitor:
             if self._outcome is None:
                 self._enforce(wanted)
         self._forward_log()
-        self._link.close(self._reports, self._outcome)
+        self.outcome = self._link.close(self._reports, self._outcome)
         self.ended = True
-        return self._outcome.stop_reason
+        return self.outcome.stop_reason
 
     def _open(self) -> None:
         self.environment = self._link.open(self._info)
@@ -132,7 +134,8 @@ class Monitor:
         Returns:
             Why the sweep wants the attempt to end; None if it does not.
         """
-        self._wake.wait(pause_s)
+        if not self._link.has_more:
+            self._wake.wait(pause_s)
         self._wake.clear()
         self._forward_log()
         return self._link.update(self._reports)

@@ -28,6 +28,8 @@ from tune_tasks.model.files import (
     trial_folder,
 )
 from tune_tasks.model.result_file import read_progress
+from tune_tasks.trial.depot import DepotAwayError
+from tune_tasks.trial.fetching import Depots, fetch
 
 _CHUNK = 1 << 20
 
@@ -49,7 +51,12 @@ class Restored:
     folders: tuple[Path, ...] = ()
 
 
-def restore(paths: AttemptPaths, attempt: int, ref: CheckpointRef | None) -> Restored | None:
+def restore(
+    paths: AttemptPaths,
+    attempt: int,
+    ref: CheckpointRef | None,
+    depots: Depots | None = None,
+) -> Restored | None:
     """Prepare an attempt's files, so that it goes on from a checkpoint.
 
     What cannot be used is said in the trial's log.
@@ -58,6 +65,7 @@ def restore(paths: AttemptPaths, attempt: int, ref: CheckpointRef | None) -> Res
         paths: The attempt's files; its folder is there.
         attempt: Its number.
         ref: The latest checkpoint of the trial; None if it has none.
+        depots: Where it is if it is not on this machine.
 
     Returns:
         The checkpoint; None if the attempt begins anew.
@@ -66,11 +74,21 @@ def restore(paths: AttemptPaths, attempt: int, ref: CheckpointRef | None) -> Res
         OSError: If the attempt's files cannot be written.
     """
     remove_leftovers(paths.checkpoints)
+    if ref and depots:
+        _fetch(depots, trial_folder(paths.folder, attempt), ref)
     restored = _latest_usable(paths, attempt, ref) if ref else None
     if restored is None:
         paths.restored_from.unlink(missing_ok=True)
         paths.results.unlink(missing_ok=True)  # of a process that was taken for never begun
     return restored
+
+
+def _fetch(depots: Depots, of_trial: Path, ref: CheckpointRef) -> None:
+    try:
+        for problem in fetch(depots, of_trial, ref):
+            _warn(problem)
+    except DepotAwayError:
+        _warn("the trial's latest checkpoint is on another machine, and nobody answers there")
 
 
 def _latest_usable(paths: AttemptPaths, attempt: int, ref: CheckpointRef) -> Restored | None:

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from prefect import task
@@ -35,9 +36,11 @@ from tune_tasks.model.trial import EndedBy, Outcome, TrialState
 from tune_tasks.recording.client import RecorderClient
 from tune_tasks.servers.mlflow_client import run_page
 from tune_tasks.trial.attempt import Assignment, run_train
+from tune_tasks.trial.fetching import Depots
 from tune_tasks.trial.interrupter import Interrupter
 from tune_tasks.trial.log_capture import LogCapture
 from tune_tasks.trial.monitor import Monitor
+from tune_tasks.trial.recorder_depot import RecorderDepot
 from tune_tasks.trial.recorder_link import RecorderLink
 from tune_tasks.trial.reports import TrialReports
 from tune_tasks.trial.restoring import Restored, restore
@@ -64,7 +67,7 @@ def run_trial(name: str, assignment: Assignment, recorder: RecorderClient) -> St
         try:
             paths.create(assignment.trial.config)
             log = stack.enter_context(LogCapture(paths.log, logger))
-            restored = restore(paths, assignment.attempt, assignment.checkpoint)
+            restored = _restored(assignment, paths, recorder)
             reports = TrialReports(assignment.trial, paths.results, uuid.uuid4().hex, restored)
         except OSError as exc:
             return unbegun_state(paths, exc)
@@ -77,6 +80,20 @@ def run_trial(name: str, assignment: Assignment, recorder: RecorderClient) -> St
     if log.lines or outcome.error:
         _flush_logs()
     return final_state(outcome)
+
+
+def _restored(
+    assignment: Assignment, paths: AttemptPaths, recorder: RecorderClient
+) -> Restored | None:
+    """Prepare the attempt's files, in a thread: it may have to ask the recorder (`RayRecorder`)."""
+    if assignment.checkpoint is None:
+        return restore(paths, assignment.attempt, None)
+    depot = RecorderDepot(recorder, f"{assignment.trial.key}/{assignment.attempt}")
+    depots = Depots(depot, depot)
+    with ThreadPoolExecutor(1, "restoring") as thread:
+        return thread.submit(
+            restore, paths, assignment.attempt, assignment.checkpoint, depots
+        ).result()
 
 
 def _run_watched(
@@ -110,7 +127,7 @@ def _run_watched(
         logging.getLogger(__name__).warning("%s: %s", paths.outcome, exc)
     watch.finish(outcome)
     thread.join()
-    return outcome
+    return watch.outcome or outcome
 
 
 def _watch(watch: Monitor, task_run_id: str) -> None:
