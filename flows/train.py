@@ -34,6 +34,7 @@ def train(
     num_cpus: Count = None,
     num_gpus: Count = None,
     local_dir: str = "tune_results",
+    storage: str | None = None,
     verbose: bool = False,
     keep_going: bool = False,
     resume: str | None = None,
@@ -63,6 +64,9 @@ def train(
         num_cpus: CPUs of a local Ray cluster. Default: the machine's.
         num_gpus: GPUs of a local Ray cluster. Default: the machine's.
         local_dir: Folder for the trials' files; a relative one is in the working directory.
+        storage: Where checkpoints, logs and what a trial leaves in its folder go from everywhere:
+            any address that fsspec knows, such as `s3://bucket/folder`. Default: the driver's
+            machine.
         verbose: Show what Ray, RLlib and Prefect say.
         keep_going: Run all trials even if the first three to end have failed with the same error
             before any report.
@@ -98,6 +102,7 @@ def train(
             num_cpus=num_cpus,
             num_gpus=num_gpus,
             local_dir=local_dir,
+            storage=storage,
             verbose=verbose,
             keep_going=keep_going,
             resume=resume,

@@ -27,6 +27,7 @@ def tune(
     num_cpus: Count = None,
     num_gpus: Count = None,
     local_dir: str = "tune_results",
+    storage: str | None = None,
     verbose: bool = False,
     keep_going: bool = False,
     resume: str | None = None,
@@ -48,6 +49,9 @@ def tune(
         num_cpus: CPUs of a local Ray cluster. Default: the machine's.
         num_gpus: GPUs of a local Ray cluster. Default: the machine's.
         local_dir: Folder for the trials' files; a relative one is in the working directory.
+        storage: Where checkpoints, logs and what a trial leaves in its folder go from everywhere:
+            any address that fsspec knows, such as `s3://bucket/folder`. Default: the driver's
+            machine.
         verbose: Show what Ray and Prefect say.
         keep_going: Run all trials even if the first three to end have failed with the same error
             before any report.
@@ -72,6 +76,7 @@ def tune(
             num_cpus=num_cpus,
             num_gpus=num_gpus,
             local_dir=local_dir,
+            storage=storage,
             verbose=verbose,
             keep_going=keep_going,
             resume=resume,

@@ -16,6 +16,7 @@ ROOT = Path(tune_tasks.__file__).parent
 IMPORTED_BY = {
     "PIL": {"rllib"},
     "cloudpickle": {"testing"},
+    "fsspec": {"spec", "trial"},
     "gymnasium": {"rllib"},
     "httpx": {"commands", "servers"},
     "matplotlib": {"results"},

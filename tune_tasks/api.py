@@ -57,6 +57,8 @@ class Experiment:
         stop_grace_s: Seconds a trial has to end itself once it is to stop.
         checkpoint: `{"every_s": 300, "keep": 2, "keep_best": True, "log": False}`: when a trial
             writes checkpoints, and which of them are kept.
+        storage: Where checkpoints, logs and what a trial leaves in its folder go from everywhere:
+            an address that fsspec knows; None: the driver's machine.
         isolate: A fresh process for each trial.
         alg: "script", or an algorithm of RLlib's, such as "PPO".
         checkpoint_freq: RLlib: iterations from one checkpoint to the next; 0: none.
@@ -79,6 +81,7 @@ class Experiment:
     retry: Sequence[Mapping[str, Any]] = field(default_factory=list)
     stop_grace_s: float = 10.0
     checkpoint: Mapping[str, Any] = field(default_factory=dict)
+    storage: str | None = None
     isolate: bool = False
     alg: str = SCRIPT
     checkpoint_freq: int = 0
@@ -108,6 +111,7 @@ def run_experiments(
     num_cpus: int | None = None,
     num_gpus: int | None = None,
     local_dir: str | PathLike[str] = "tune_results",
+    storage: str | None = None,
     scheduler: Scheduler | None = None,
     display: Literal["auto", "live", "classic", "none"] = "auto",
     verbose: bool = False,
@@ -128,6 +132,7 @@ def run_experiments(
         num_cpus: CPUs of a local cluster.
         num_gpus: GPUs of a local cluster.
         local_dir: Folder for the trials' files: `<local_dir>/<experiment>/<sweep>/<trial>/`.
+        storage: Takes the place of the experiments' own.
         scheduler: Decides which trial is next and which ends early.
         display: How the status is shown on standard output.
         verbose: Show what Ray and Prefect say.
@@ -158,6 +163,7 @@ def run_experiments(
         num_cpus=num_cpus,
         num_gpus=num_gpus,
         local_dir=fspath(local_dir),
+        storage=storage,
         verbose=verbose,
         keep_going=keep_going,
         resume=resume,

@@ -84,6 +84,18 @@ def test_its_best_checkpoint_is_named_whichever_attempt_has_written_it(best, tmp
     assert best_checkpoint(replace(best, tags=elsewhere)) is None
 
 
+def test_its_best_checkpoint_is_in_the_storage_if_there_is_one(best, tmp_path):
+    address = f"file://{tmp_path}/attempt_2"
+    tags = {**best.tags, "tune_tasks.storage": address}
+    named = best_checkpoint(replace(best, tags=tags))
+    assert named == f"file://{tmp_path}/checkpoints/000002"
+    tags["tune_tasks.storage"] = "oci://a storage that cannot be asked here/attempt_2"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("tune_tasks.trial.depot.DEPOT_AWAY_S", -1.0)
+        named = best_checkpoint(replace(best, tags=tags))
+    assert named == f"{tags['tune_tasks.storage']}/checkpoints"
+
+
 @pytest.mark.parametrize(
     ("script", "written", "named"),
     [

@@ -5,10 +5,12 @@ from tune_tasks.model.timeouts import (
     CLOSE_MARGIN_S,
     CONFIGURED_SERVER_S,
     CONNECT_S,
+    DEPOT_AWAY_S,
     DRAIN_S,
     DRIVER_CALL_S,
     HEARTBEAT_S,
     LAST_BYTES_S,
+    LAST_FILES_CANCELLED_S,
     LAST_VIEW_S,
     LEAST_PATIENCE_S,
     LOG_FLUSH_S,
@@ -49,6 +51,14 @@ def test_a_new_trial_hears_from_the_recorder_that_mlflow_is_away():
 
 def test_the_last_bytes_have_a_second_try():
     assert TRIAL_CALL_S <= LAST_BYTES_S
+
+
+def test_the_driver_waits_for_the_files_of_a_trial_that_it_has_ended():
+    assert LAST_FILES_CANCELLED_S < SUPERVISED_GRACE_S
+
+
+def test_an_attempt_that_asks_for_its_checkpoint_asks_more_than_once():
+    assert 2 * TRIAL_CALL_S < DEPOT_AWAY_S
 
 
 def test_a_silent_recorder_is_noticed_while_the_driver_waits_for_it():

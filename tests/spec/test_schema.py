@@ -58,6 +58,7 @@ ALL_KEYS = {
     ],
     "stop_grace_s": 0.5,
     "checkpoint": {"every_s": 300, "keep": 3, "keep_best": False, "log": True},
+    "storage": "file:///shared/runs",
     "checkpoint_freq": 5,
     "checkpoint_at_end": True,
     "restore": "checkpoint_000010",

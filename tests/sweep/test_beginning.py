@@ -162,6 +162,18 @@ def test_what_was_given_beside_the_spec_holds_until_it_is_given_again(request_, 
     assert (more.num_trials, more.seed) == (4, 5)
 
 
+def test_the_storage_is_the_one_that_was_given_unless_its_password_is_needed(request_, drive):
+    first = drive(dataclasses.replace(request_, storage="ftp://me:secret@host/runs"))
+    first.die()
+    request = dataclasses.replace(request_, resume=first.sweep)
+    callables = {"e": lambda config, reporter: None}
+    with pytest.raises(UsageError, match=r"storage: 'ftp://me:\*\*\*@host/runs' .* give it again"):
+        beginning_of(request).plan(callables)
+    again = dataclasses.replace(request, storage="ftp://me:secret@host/runs")
+    plan = beginning_of(again).plan(callables)
+    assert plan.experiments[0].spec.storage == "ftp://me:secret@host/runs"
+
+
 def test_the_last_unfinished_sweep_of_the_file_is_found(request_, drive, tmp_path):
     (tmp_path / "train.py").write_text("def train(config, status_reporter): pass")
     for name in ("a.yaml", "b.yaml"):

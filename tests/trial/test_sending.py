@@ -230,7 +230,7 @@ def test_in_a_folder_that_both_machines_share_nothing_is_sent(tmp_path, recorder
 def test_one_that_is_too_large_is_an_error_that_says_what_to_do(machine, monkeypatch):
     machine.reports.checkpoints.limit = 500
     machine.report()
-    with pytest.raises(ReportError, match=r"no more than .* GiB go .* folder in common"):
+    with pytest.raises(ReportError, match=r"no more than .* GiB go .*: `--storage URL`"):
         machine.save("w" * 1000)
     assert checkpoints_in(machine.paths.checkpoints) == []
     machine.save("w" * 10)

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tune_tasks.model.checkpoint import CheckpointRules
 from tune_tasks.model.checkpoint_folder import best_of_trial
+from tune_tasks.model.files import AttemptPaths, trial_folder
 from tune_tasks.model.masking import MASK, secrets_in
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.paths import dotted
@@ -15,6 +17,8 @@ from tune_tasks.spec.reading import parse_source
 from tune_tasks.spec.yaml_1_2 import dump_yaml
 from tune_tasks.sweep.locate import is_script_path
 from tune_tasks.tracking.mlflow_store import MlflowStore, StoredTrial
+from tune_tasks.trial.depot import DepotAwayError
+from tune_tasks.trial.storage_depot import StorageDepot
 
 
 def best_spec(
@@ -74,13 +78,33 @@ def _comments(trial: StoredTrial) -> Iterator[str]:
         yield f"Secrets are not stored: write yours in place of {MASK} in {keys}"
 
 
-def best_checkpoint(trial: StoredTrial) -> Path | None:
-    """Return the trial's checkpoint with the best metric; None if this machine has none."""
+def best_checkpoint(trial: StoredTrial) -> Path | str | None:
+    """Return the trial's checkpoint with the best metric: its folder, or its address in a storage.
+
+    Returns:
+        None if there is none, as far as this machine can tell.
+    """
     folder = trial.tags.get("tune_tasks.logdir")
     attempt = int(trial.tags.get("tune_tasks.attempt", 1))
     if not folder:
         return None
+    storage = trial.tags.get("tune_tasks.storage")
+    if storage:
+        return _best_in_storage(storage, Path(folder), attempt, trial.objective)
     return best_of_trial(Path(folder), attempt, trial.objective)
+
+
+def _best_in_storage(
+    address: str, folder: Path, attempt: int, objective: Objective
+) -> Path | str | None:
+    """Return the address of the best checkpoint; if the storage does not tell, of all of them."""
+    of_trial = trial_folder(folder, attempt)
+    of_storage = address.rpartition("/")[0] if attempt > 1 else address
+    depot = StorageDepot(of_storage, of_trial, attempt, CheckpointRules())
+    try:
+        return depot.best(objective)
+    except DepotAwayError:
+        return depot.address(AttemptPaths(folder).checkpoints)
 
 
 def experiment_of(trial: StoredTrial, cwd: Path) -> dict[str, Any]:

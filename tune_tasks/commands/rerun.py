@@ -79,6 +79,7 @@ def _request(args: argparse.Namespace, results: Path) -> Request:
         num_cpus=args.num_cpus,
         num_gpus=args.num_gpus,
         local_dir=str(results),
+        storage=args.storage,
         verbose=args.verbose,
     )
 

@@ -189,6 +189,14 @@ def add_ray_arguments(parser: argparse.ArgumentParser) -> None:
         default="tune_results",
         help="where the trials' files go (default: tune_results)",
     )
+    group.add_argument(
+        "--storage",
+        metavar="URL",
+        help=(
+            "where checkpoints, logs and what a trial leaves in its folder go from every machine,"
+            " e.g. s3://bucket/folder (default: to this machine)"
+        ),
+    )
 
 
 def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
@@ -220,6 +228,7 @@ def _request(args: argparse.Namespace) -> Request:
         num_cpus=args.num_cpus,
         num_gpus=args.num_gpus,
         local_dir=args.local_dir,
+        storage=args.storage,
         verbose=args.verbose,
         keep_going=args.keep_going,
         resume=args.resume,

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.checkpoint import CheckpointRef, CheckpointRules
+from tune_tasks.model.checkpoint_choice import best_among, superfluous_among
 from tune_tasks.model.checkpoint_manifest import (
     MANIFEST,
     CheckpointUnusableError,
@@ -31,7 +32,7 @@ from tune_tasks.model.checkpoint_manifest import (
     read_manifest,
 )
 from tune_tasks.model.files import AttemptPaths, attempt_folder, trial_folder, write_aside
-from tune_tasks.model.objective import Objective, choose_objective
+from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import EndedBy, Outcome, TrialState
 
 _NAME = re.compile(r"(\d{6,})(?:_(\d+))?")
@@ -145,9 +146,7 @@ def best_of(stored: Iterable[StoredCheckpoint], wanted: Objective | None) -> Pat
         stored: Some of a trial's, the latest first.
         wanted: What 'best' goes by; None for the first of the defaults that was reported.
     """
-    manifests = _whole(stored)
-    best = _best(manifests, wanted)
-    return best or next(iter(manifests), None)
+    return best_among(_whole(stored), wanted)
 
 
 def best_of_trial(folder: Path, attempt: int, wanted: Objective | None) -> Path | None:
@@ -183,24 +182,7 @@ def superfluous(
     """
     if rules.keep is None:
         return []
-    manifests = _whole(stored)
-    kept = set(spared)
-    best = _best(manifests, rules.objective) if rules.keep_best else None
-    if best:
-        kept.add(best)
-    gone: list[Path] = []
-    reports: set[int] = set()
-    for each in stored:
-        manifest = manifests.get(each.path)
-        if len(reports) == rules.keep:
-            gone.append(each.path)
-        elif manifest is None:
-            continue  # it stays, because it may be the disk that fails to read it just now
-        elif manifest.reports in reports:
-            gone.append(each.path)
-        else:
-            reports.add(manifest.reports)
-    return [path for path in gone if path not in kept]
+    return superfluous_among([each.path for each in stored], _whole(stored), rules, spared)
 
 
 def new_aside(folder: Path, number: int) -> Path:
@@ -272,20 +254,3 @@ def _whole(stored: Iterable[StoredCheckpoint]) -> dict[Path, Manifest]:
         if manifest:
             manifests[each.path] = manifest
     return manifests
-
-
-def _best(manifests: dict[Path, Manifest], wanted: Objective | None) -> Path | None:
-    """The one with the best metric, of equal ones the latest; None if none has the metric."""
-
-    def is_reported(default: Objective) -> bool:
-        return any(default.value(each.report) is not None for each in manifests.values())
-
-    objective = choose_objective(wanted, is_reported)
-    best: Path | None = None
-    best_value: float | None = None
-    for path, manifest in manifests.items():
-        value = objective.value(manifest.report) if objective else None
-        if objective and objective.better(value, best_value):
-            best = path
-            best_value = value
-    return best

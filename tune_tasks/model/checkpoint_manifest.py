@@ -105,14 +105,24 @@ def read_manifest(folder: Path) -> Manifest:
         CheckpointUnusableError: If it says nothing, or something else than what was written.
     """
     try:
-        data: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
+        return parse_manifest((folder / MANIFEST).read_bytes())
+    except OSError as exc:
+        raise CheckpointUnusableError(f"{MANIFEST}: {exc.strerror}") from None
+
+
+def parse_manifest(text: bytes) -> Manifest:
+    """Return what the file of a manifest says.
+
+    Raises:
+        CheckpointUnusableError: If it says nothing, or something else than what was written.
+    """
+    try:
+        data: dict[str, Any] = json.loads(text)
         said = data.pop("checksum")
         if said != _checksum(data) or data.pop("version") != _VERSION:
             raise CheckpointUnusableError(f"{MANIFEST} was altered")
         files = {name: StoredFile(**stored) for name, stored in data.pop("files").items()}
         return Manifest(**data, files=files)
-    except OSError as exc:
-        raise CheckpointUnusableError(f"{MANIFEST}: {exc.strerror}") from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise CheckpointUnusableError(f"{MANIFEST} was altered") from None
 

@@ -68,6 +68,9 @@ _GRANTS = {"access", "api", "auth", "bearer", "hf", "id", "refresh", "session"}
 _ITSELF = {"id", "key", "string", "value"}
 _IN_ADDRESS = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 
+_WITH_SECRETS = ("config", "storage")
+"""The keys of an experiment that may hold secrets."""
+
 _Types = tuple[type, ...]
 _TEXT: _Types = (str, bytes)
 _NUMBER: _Types = (int, float)
@@ -101,9 +104,10 @@ def is_mask(value: object) -> bool:
 
 
 def _masked_experiment(experiment: Any) -> Any:
-    if not isinstance(experiment, Mapping) or "config" not in experiment:
+    if not isinstance(experiment, Mapping):
         return experiment
-    return {**experiment, "config": masked(experiment["config"])}
+    given = [key for key in _WITH_SECRETS if key in experiment]
+    return {**experiment, **{key: masked(experiment[key]) for key in given}}
 
 
 def _masked(value: Any, hidden: _Types) -> Any:

@@ -36,6 +36,7 @@ class AttemptSummary:
         checkpoint: What it went on from; None if it began anew.
         resources: What it was given, if that was not what the spec says.
         logdir: Its folder.
+        storage: The address of its files in the sweep's storage; None without a storage.
     """
 
     number: int
@@ -50,6 +51,7 @@ class AttemptSummary:
     checkpoint: Mapping[str, Any] | None
     resources: Resources | None
     logdir: str
+    storage: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The attempt as `show --json` prints it."""
@@ -66,6 +68,7 @@ class AttemptSummary:
             "checkpoint": self.checkpoint,
             "resources": asdict(self.resources) if self.resources else None,
             "logdir": self.logdir,
+            "storage": self.storage,
         }
 
 
@@ -104,6 +107,8 @@ def _line(attempt: AttemptSummary) -> str:
     parts.append("1 report" if attempt.reports == 1 else f"{attempt.reports} reports")
     parts.append(_end(attempt))
     began = local_time(attempt.started_at)
+    if attempt.storage:
+        parts.append(f"files in {attempt.storage}")
     return f"     {attempt.number}  {began}  {'; '.join(parts)}"
 
 

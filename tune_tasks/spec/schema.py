@@ -17,6 +17,7 @@ from tune_tasks.model.timeouts import STOP_GRACE_S
 from tune_tasks.spec.checkpoint import CheckpointSpec
 from tune_tasks.spec.resources import ResourcesSpec
 from tune_tasks.spec.retry import RetryRule, RetrySpec
+from tune_tasks.spec.storage import problem_of_storage
 
 MAX_TRIALS = 1_000_000
 """Trials of one experiment."""
@@ -96,6 +97,14 @@ class ExperimentSpec(BaseModel):
         default_factory=CheckpointSpec,
         description="When a trial writes checkpoints, and which of them are kept.",
     )
+    storage: str | None = Field(
+        None,
+        description=(
+            "Where checkpoints, logs and what a trial leaves in its folder go from every machine:"
+            " any address that fsspec knows, such as `s3://bucket/folder`; default: the driver's"
+            " machine."
+        ),
+    )
     checkpoint_freq: int = Field(
         0,
         ge=0,
@@ -121,6 +130,14 @@ class ExperimentSpec(BaseModel):
             for name, bound in stop.items():
                 _check_criterion(name, bound)
         return stop
+
+    @field_validator("storage")
+    @classmethod
+    def _storage(cls, storage: str | None) -> str | None:
+        problem = problem_of_storage(storage) if storage else None
+        if problem:
+            raise PydanticCustomError("storage", "{reason}", {"reason": problem})
+        return storage
 
     @model_validator(mode="after")
     def _mode_has_metric(self) -> ExperimentSpec:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
@@ -30,10 +30,16 @@ class Launch:
     Attributes:
         trainable: What its trials call.
         task: Prefect's task.
+        storage: The address that stands for the folder of all its trials; None without a storage.
     """
 
     trainable: Trainable
     task: Any
+    storage: str | None = field(default=None, repr=False)
+
+    def storage_of(self, trial: Trial) -> str | None:
+        """Return the address that stands for a trial's folder."""
+        return f"{self.storage}/{trial.folder}" if self.storage else None
 
 
 class Attempts:
@@ -65,7 +71,13 @@ class Attempts:
         paths = AttemptPaths.of(self._info.experiments[trial.experiment].folder, trial, number)
         launch = self._launches[trial.experiment]
         assignment = Assignment(
-            trial, number, launch.trainable, paths.folder, self._info.cwd, checkpoint
+            trial,
+            number,
+            launch.trainable,
+            paths.folder,
+            self._info.cwd,
+            checkpoint,
+            launch.storage_of(trial),
         )
         placement = reserve(trial.bundles) if trial.bundles else None
         options = options_of(trial.resources, isolate=trial.isolate)
@@ -118,6 +130,10 @@ class Attempts:
     def running(self) -> list[Trial]:
         """The trials that have an attempt here."""
         return [trial for trial, _ in self._by_reference.values()]
+
+    def has_storage(self, trial: Trial) -> bool:
+        """Whether the trial's checkpoints go to a storage."""
+        return self._launches[trial.experiment].storage is not None
 
     def task(self, trial: Trial) -> Any:
         """Prefect's task that the trial's attempts are runs of."""

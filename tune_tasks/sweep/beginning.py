@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tune_tasks.errors import UsageError
 from tune_tasks.sweep.edits import Begun, Earlier
@@ -25,7 +26,7 @@ from tune_tasks.sweep.repeat import Repeat
 from tune_tasks.sweep.request import Request
 from tune_tasks.trial.trainable import TrainFunction
 
-_BESIDE = ("num_trials", "seed", "stop")
+_BESIDE = ("num_trials", "seed", "stop", "storage")
 _OF_THE_SPEC = ("spec", "spec_file", *_BESIDE)
 
 
@@ -190,7 +191,9 @@ def _with_spec_of(request: Request, sweep: SweepEntry) -> Request:
     if request.spec is None and request.spec_file is None:
         names = _OF_THE_SPEC
     missing = [name for name in names if getattr(request, name) is None]
-    return dataclasses.replace(request, **{name: sweep.request[name] for name in missing})
+    # The journals of older releases have no storage.
+    given: dict[str, Any] = {name: sweep.request.get(name) for name in missing}
+    return dataclasses.replace(request, **given)
 
 
 def _wanted(request: Request) -> Path:

@@ -305,8 +305,9 @@ class Sweep:
         """An attempt's process has let go of it: find out how it ended, and tell the core."""
         attempt = record.attempt
         assert attempt is not None
-        if attempt.ending and record.status is None:
-            # It may have begun just before it was killed.
+        may_have_begun = attempt.ending and record.status is None
+        # No file on this machine tells of the last checkpoint in a storage.
+        if may_have_begun or self._attempts.has_storage(record.trial):
             self._listener.hear_the_last()
         outcome = outcome_of(record, attempt)
         if outcome.ended_by is EndedBy.NO_SPACE:

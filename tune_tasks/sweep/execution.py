@@ -245,7 +245,7 @@ def _sweep(
 ) -> Sweep:
     recorder = session.recorder or start_recorder(info.tracking_uri, info.cwd, cpus=cluster.cpu)
     recorder.begin(info, again=taken.takeover is not None)
-    launching = launches(plan, code, cluster, verbose=request.verbose)
+    launching = launches(plan, code, cluster, info.sweep, verbose=request.verbose)
     core = _core(plan, cluster, session, request)
     taken.replay(core)
     return Sweep(

@@ -283,6 +283,7 @@ class PastSweep:
             checkpoint=asdict(checkpoint) if checkpoint else None,
             resources=attempt.resources,
             logdir=str(paths.folder),
+            storage=self.info.experiments[trial.experiment].address_of(paths.folder) or None,
         )
 
 

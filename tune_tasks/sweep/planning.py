@@ -25,6 +25,7 @@ from tune_tasks.spec.expressions.plan_budget import PlanBudget
 from tune_tasks.spec.loading import Spec
 from tune_tasks.spec.schema import MAX_TRIALS, ExperimentSpec
 from tune_tasks.spec.search_space import SearchSpace
+from tune_tasks.spec.storage import problem_of_storage
 from tune_tasks.sweep.edits import Earlier, Edit, arrange
 from tune_tasks.sweep.locate import locate
 from tune_tasks.sweep.part import Part
@@ -45,6 +46,7 @@ def make_plan(
     callables: Mapping[str, TrainFunction] | None = None,
     drawn_seed: int | None = None,
     earlier: Mapping[str, Earlier] | None = None,
+    storage: str | None = None,
 ) -> Plan:
     """Check every trial of a spec, and make each of them when it is asked for.
 
@@ -56,13 +58,14 @@ def make_plan(
         callables: Python functions by experiment name, for experiments that name no script.
         drawn_seed: The seed of the experiments that have none; drawn here if it is None.
         earlier: By experiment, what earlier drivers of the sweep have run; None if it is a new one.
+        storage: Takes the place of the experiments' own `storage`.
 
     Raises:
         SpecError: If a search space, an expression or a script is wrong.
         UsageError: If `seed` or `num_trials` is out of its range, or `stop` has something that is
-            not a criterion.
+            not a criterion, or `storage` is no address of one.
     """
-    beside = _Beside(num_trials, seed, stop or {})
+    beside = _Beside(num_trials, seed, stop or {}, storage)
     beside.check()
     if drawn_seed is None:
         drawn_seed = secrets.randbelow(2**31)
@@ -76,6 +79,7 @@ class _Beside:
     num_trials: int | None
     seed: int | None
     stop: Mapping[str, float | str]
+    storage: str | None = None
 
     def check(self) -> None:
         seed = self.seed
@@ -91,6 +95,9 @@ class _Beside:
                 parse_criterion(metric, bound)
             except ValueError as exc:
                 raise UsageError(f"stop.{metric}: {exc}") from None
+        problem = problem_of_storage(self.storage) if self.storage else None
+        if problem:
+            raise UsageError(f"storage: {problem}")
 
     def overrides(self, experiment: ExperimentSpec) -> dict[str, object]:
         """Return what it says in place of an experiment's own keys."""
@@ -101,6 +108,8 @@ class _Beside:
             overrides["seed"] = self.seed
         if self.stop:
             overrides["stop"] = {**experiment.stop, **self.stop}
+        if self.storage:
+            overrides["storage"] = self.storage
         return overrides
 
 

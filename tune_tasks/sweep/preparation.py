@@ -25,6 +25,7 @@ from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import safe_name
 from tune_tasks.servers.mlflow_client import default_tracking_uri, is_local_store
 from tune_tasks.servers.prefect_address import is_loopback
+from tune_tasks.spec.storage import address_of_trials
 from tune_tasks.spec.yaml_1_2 import dump_yaml
 from tune_tasks.sweep.attempts import Launch
 from tune_tasks.sweep.display import Display
@@ -141,21 +142,28 @@ def ray_options(request: Request) -> RayOptions:
 
 
 def launches(
-    plan: Plan, code: Mapping[str, KeptCode], cluster: Cluster, *, verbose: bool
+    plan: Plan, code: Mapping[str, KeptCode], cluster: Cluster, sweep: str, *, verbose: bool
 ) -> dict[str, Launch]:
     """By experiment, what submitting its trials needs."""
-    return {e.name: _launch(e, code[e.name], cluster, verbose=verbose) for e in plan.experiments}
+    return {
+        e.name: _launch(e, code[e.name], cluster, sweep, verbose=verbose) for e in plan.experiments
+    }
 
 
 def _launch(
-    experiment: PlannedExperiment, code: KeptCode, cluster: Cluster, *, verbose: bool
+    experiment: PlannedExperiment, code: KeptCode, cluster: Cluster, sweep: str, *, verbose: bool
 ) -> Launch:
     trainable = code.trainable.for_run(verbose=verbose)
     if cluster.is_remote:
         trainable = trainable.packed()
     task = run_trial.with_options(tags=[one_line(experiment.name), experiment.spec.alg])
     apart = None if trainable.carries_code else code.snapshot
-    return Launch(StoredTrainable.put(trainable, apart), task)
+    return Launch(StoredTrainable.put(trainable, apart), task, _storage(experiment, sweep))
+
+
+def _storage(experiment: PlannedExperiment, sweep: str) -> str | None:
+    storage = experiment.spec.storage
+    return address_of_trials(storage, experiment.name, sweep) if storage else None
 
 
 def sweep_info(plan: Plan, code: Mapping[str, KeptCode], request: Request, sweep: str) -> SweepInfo:
@@ -199,6 +207,7 @@ def _experiment_info(experiment: PlannedExperiment, code: KeptCode, folder: Path
         code=version_of(code.snapshot) if code.snapshot else None,
         params=searched_params(masked_by_path(trial.searched) for trial in experiment.trials),
         objective=Objective.of_spec(experiment.spec.metric, experiment.spec.mode),
+        storage=masked(_storage(experiment, folder.name) or ""),
     )
 
 

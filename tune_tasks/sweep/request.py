@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from tune_tasks.model.masking import masked_spec
+from tune_tasks.model.masking import masked, masked_spec
 from tune_tasks.recording.client import RecorderClient
 from tune_tasks.results.summary import Summary
 from tune_tasks.search.scheduler import Scheduler
@@ -48,6 +48,7 @@ class Request:
     num_cpus: Count = None
     num_gpus: Count = None
     local_dir: str = "tune_results"
+    storage: str | None = None
     verbose: bool = False
     keep_going: bool = False
     resume: str | None = None
@@ -70,7 +71,11 @@ class Request:
 
     def parameters(self) -> dict[str, Any]:
         """As the flow `tune` takes them; secrets are masked, because Prefect shows them."""
-        return {**asdict(self), "spec": None if self.spec is None else masked_spec(self.spec)}
+        return {
+            **asdict(self),
+            "spec": None if self.spec is None else masked_spec(self.spec),
+            "storage": masked(self.storage),
+        }
 
     def train_parameters(self) -> dict[str, Any]:
         """The same as the flow `train` takes them, whose form has one experiment's keys."""
@@ -111,6 +116,7 @@ class Request:
             callables=callables,
             drawn_seed=drawn_seed,
             earlier=earlier,
+            storage=self.storage,
         )
 
 

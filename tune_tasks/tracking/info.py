@@ -24,6 +24,8 @@ class ExperimentInfo:
         code: The version of the code that runs; None if the code is not in files.
         params: The part of the config that varies, as MLflow's charts have to take it.
         objective: The spec's objective; None if the spec does not say what 'best' goes by.
+        storage: The address that stands for `folder` in the storage of the trials' files, its
+            password masked; empty if there is no storage.
     """
 
     name: str
@@ -36,6 +38,13 @@ class ExperimentInfo:
     code: CodeVersion | None = None
     params: tuple[SearchedParam, ...] = ()
     objective: Objective | None = None
+    storage: str = ""
+
+    def address_of(self, folder: Path) -> str:
+        """Return the address in the storage of a folder below `folder`; empty without a storage."""
+        if not self.storage:
+            return ""
+        return f"{self.storage}/{folder.relative_to(self.folder).as_posix()}"
 
 
 @dataclass(frozen=True)

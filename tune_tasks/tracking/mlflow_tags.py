@@ -55,6 +55,7 @@ def attempt_tags(
         "tune_tasks.attempt": str(info.attempt),
         "tune_tasks.seed": str(info.trial.seed),
         "tune_tasks.logdir": str(info.folder),
+        **_storage_tags(sweep.experiments[info.trial.experiment], info),
         "prefect.flow_run_id": sweep.flow_run_id,
         "prefect.task_run_id": info.task_run_id,
         "prefect.url": info.task_run_url,
@@ -70,6 +71,11 @@ def superseded_tags(run_id: str) -> dict[str, str]:
         run_id: MLflow's id of the later attempt's run.
     """
     return {"tune_tasks.role": "superseded", "mlflow.parentRunId": run_id}
+
+
+def _storage_tags(experiment: ExperimentInfo, info: AttemptInfo) -> dict[str, str]:
+    address = experiment.address_of(info.folder)
+    return {"tune_tasks.storage": address} if address else {}
 
 
 def _source_tags(info: ExperimentInfo) -> dict[str, str]:

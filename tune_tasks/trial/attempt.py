@@ -14,7 +14,7 @@ import random
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -55,6 +55,8 @@ class Assignment:
         folder: The attempt's folder.
         cwd: The driver's working directory; user code runs there if this machine has it.
         checkpoint: The latest checkpoint of the trial, to go on from; None if it has none.
+        storage: The address that stands for the trial's folder in the sweep's storage; None if the
+            sweep has no storage.
     """
 
     trial: Trial
@@ -63,6 +65,7 @@ class Assignment:
     folder: Path
     cwd: Path
     checkpoint: CheckpointRef | None = None
+    storage: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,23 @@ monitor, which sends it, has other things to do between two of them.
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
+
+from tune_tasks.model.timeouts import DEPOT_AWAY_S
+
+_PAUSE_S = 1.0
+_Answer = TypeVar("_Answer")
 
 
 class DepotAwayError(Exception):
-    """A depot does not answer just now; internal, it is tried again."""
+    """A depot does not answer just now; internal, it is tried again. The message says why."""
+
+    def __init__(self, why: str = "nobody answers there") -> None:
+        super().__init__(why)
 
 
 class NotWholeError(Exception):
@@ -74,9 +84,35 @@ class Depot(ABC):
         """
 
 
+def patiently(
+    ask: Callable[[], _Answer],
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> _Answer:
+    """Ask until there is an answer: who has died may be just being started again.
+
+    Args:
+        ask: The question, which raises DepotAwayError.
+        clock: Seconds on a clock that never jumps.
+        sleep: Waits for so many seconds.
+
+    Raises:
+        DepotAwayError: If there is none in time.
+    """
+    deadline = clock() + DEPOT_AWAY_S
+    while True:
+        try:
+            return ask()
+        except DepotAwayError:
+            if clock() > deadline:
+                raise
+        sleep(_PAUSE_S)
+
+
 def too_large(what: str, size: int, limit: int) -> str:
     """The message for what does not go to the driver's machine."""
     return (
         f"{what} has {size / 2**30:.3g} GiB, and no more than {limit / 2**30:.3g} GiB go from"
-        " another machine to the driver's; give both a folder in common, with --local-dir"
+        " another machine to the driver's; set a storage that all machines reach: `--storage URL`,"
+        " or `storage` in the spec"
     )

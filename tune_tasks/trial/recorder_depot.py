@@ -9,14 +9,12 @@ from typing import TypeVar
 
 from tune_tasks.model.checkpoint_folder import copy_aside
 from tune_tasks.model.checkpoint_manifest import MANIFEST, read_manifest
-from tune_tasks.model.timeouts import DEPOT_AWAY_S
 from tune_tasks.recording.client import RecorderClient
 from tune_tasks.recording.protocol import PIECE_BYTES, FilePiece
-from tune_tasks.trial.depot import Depot, DepotAwayError, NotWholeError
+from tune_tasks.trial.depot import Depot, DepotAwayError, NotWholeError, patiently
 
 LIMIT_BYTES = 2**30
 """The most that goes to the driver's machine: more would keep the network and its disk busy."""
-_PAUSE_S = 1.0
 
 _Answer = TypeVar("_Answer")
 
@@ -64,7 +62,7 @@ class RecorderDepot(Depot):
 
     def names(self, folder: Path) -> list[str]:
         """See `Depot`."""
-        return self._patiently(lambda: self._recorder.names(folder))
+        return self._answer_to(lambda: self._recorder.names(folder))
 
     def get(self, path: Path, to: Path, most: int | None = None) -> None:
         """See `Depot`."""
@@ -98,15 +96,13 @@ class RecorderDepot(Depot):
                     return
 
     def _piece(self, path: Path, offset: int) -> FilePiece:
-        return self._patiently(lambda: self._recorder.get(path, offset))
+        return self._answer_to(lambda: self._recorder.get(path, offset))
 
-    def _patiently(self, ask: Callable[[], _Answer | None]) -> _Answer:
-        """Ask until there is an answer. A recorder that has died is being started again."""
-        deadline = self._clock() + DEPOT_AWAY_S
-        while True:
-            answer = ask()
-            if answer is not None:
-                return answer
-            if self._clock() > deadline:
+    def _answer_to(self, question: Callable[[], _Answer | None]) -> _Answer:
+        def ask() -> _Answer:
+            answer = question()
+            if answer is None:
                 raise DepotAwayError
-            self._sleep(_PAUSE_S)
+            return answer
+
+        return patiently(ask, self._clock, self._sleep)

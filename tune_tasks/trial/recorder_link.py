@@ -17,9 +17,11 @@ from tune_tasks.model.timeouts import LAST_BYTES_S, LAST_FILES_CANCELLED_S, LAST
 from tune_tasks.model.trial import EndedBy, Outcome, Stop
 from tune_tasks.recording.client import RecorderClient
 from tune_tasks.recording.protocol import PIECE_BYTES, Heartbeat, LogPiece
+from tune_tasks.trial.depot import Depot
 from tune_tasks.trial.recorder_depot import RecorderDepot
 from tune_tasks.trial.reports import TrialReports
 from tune_tasks.trial.sending import Sending
+from tune_tasks.trial.sending_thread import SendingThread
 
 _SEND_LOG_BYTES = 1_000_000
 _PAUSE_S = 0.05
@@ -35,6 +37,8 @@ class RecorderLink:
     Args:
         recorder: The recorder.
         paths: The attempt's files.
+        storage: Where the attempt's files go from every machine; None if they only have to come to
+            the driver's.
         clock: Seconds on a clock that never jumps.
 
     Attributes:
@@ -45,10 +49,12 @@ class RecorderLink:
         self,
         recorder: RecorderClient,
         paths: AttemptPaths,
+        storage: Depot | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._recorder = recorder
         self._paths = paths
+        self._storage = storage
         self._clock = clock
         self.has_more = False
         self._info: AttemptInfo | None = None
@@ -56,8 +62,10 @@ class RecorderLink:
         self._is_remote = False
         self._is_shared = False
         self._sending: Sending | None = None
+        self._thread: SendingThread | None = None
         self._received = 0
         self._log_received = 0
+        self._told: KeptCheckpoint | None = None
         self._was_unknown = False
 
     def open(self, info: AttemptInfo) -> dict[str, str]:
@@ -78,9 +86,8 @@ class RecorderLink:
     def update(self, reports: TrialReports) -> Stop | None:
         """Tell what was reported; returns why the sweep wants the trial to end, or None."""
         assert self._info is not None
-        if self._sends_bytes and self._sending is None:
-            depot = RecorderDepot(self._recorder, self._info.key)
-            self._sending = Sending(depot, self._paths, reports.checkpoints)
+        if self._sending is None:
+            self._begin_sending(self._info.key, reports)
         heartbeat = self._heartbeat(reports)
         data = b""
         log = None
@@ -95,6 +102,7 @@ class RecorderLink:
         if reply is None:
             self._was_unknown = False
             return None
+        self._told = heartbeat.checkpoint
         self._was_unknown = not reply.known
         if self._was_unknown:
             self._received = 0
@@ -129,6 +137,15 @@ class RecorderLink:
         self._recorder.close(self._info.key, outcome)
         return outcome
 
+    def _begin_sending(self, key: str, reports: TrialReports) -> None:
+        if self._storage:
+            self._sending = Sending(self._storage, self._paths, reports.checkpoints)
+            self._thread = SendingThread(self._sending)
+            self._thread.start()
+        elif self._sends_bytes:
+            depot = RecorderDepot(self._recorder, key)
+            self._sending = Sending(depot, self._paths, reports.checkpoints)
+
     @property
     def _sends_bytes(self) -> bool:
         return self._is_remote and not self._is_shared
@@ -160,6 +177,9 @@ class RecorderLink:
 
     def _send_files(self) -> bool:
         """Send files for a moment; returns whether more can be sent at once."""
+        if self._thread:
+            self._thread.look()
+            return False
         if self._sending is None:
             return False
         until = self._clock() + _SENDING_S
@@ -172,15 +192,29 @@ class RecorderLink:
         """Send the files that are left; returns what is missing."""
         if self._sending is None:
             return ""
-        self._sending.finish()
+        self._sending.finish(self._own_files() if self._storage else ())
         is_cancelled = outcome.ended_by is EndedBy.CANCELLED
         patience_s = LAST_FILES_CANCELLED_S if is_cancelled else LAST_FILES_S
         deadline = self._clock() + patience_s
         while not self._sending.is_done and self._clock() < deadline:
             self.update(reports)
             if not self.has_more and not self._sending.is_done:
-                time.sleep(_PAUSE_S)  # nobody has answered
+                time.sleep(_PAUSE_S)  # the thread is at work, or nobody has answered
+        if self._thread:
+            self._thread.end()
         return self._sending.missing()
+
+    def _own_files(self) -> list[Path]:
+        """What a storage gets beside the checkpoints; the driver's machine has it in any case."""
+        paths = self._paths
+        return [
+            paths.params,
+            paths.restored_from,
+            paths.results,
+            paths.log,
+            paths.error,
+            paths.outcome,
+        ]
 
     def _with_missing(self, missing: str, outcome: Outcome) -> Outcome:
         if not missing:
@@ -189,7 +223,12 @@ class RecorderLink:
         return replace(outcome, stop_reason=f"{outcome.stop_reason}; {missing}")
 
     def _has_all(self, reports: TrialReports, log_size: int) -> bool:
-        """Return whether the recorder has all that is there; the files may have been truncated."""
+        """Return whether the recorder has all that is there; the files may have been truncated.
+
+        The last reports may have made a checkpoint usable that it has not been told of.
+        """
+        if self._sending and self._told != self._checkpoint(reports):
+            return False
         if not self._is_remote:
             return True
         size = min(reports.progress.size, _size(self._paths.results))

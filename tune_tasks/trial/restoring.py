@@ -87,8 +87,8 @@ def _fetch(depots: Depots, of_trial: Path, ref: CheckpointRef) -> None:
     try:
         for problem in fetch(depots, of_trial, ref):
             _warn(problem)
-    except DepotAwayError:
-        _warn("the trial's latest checkpoint is on another machine, and nobody answers there")
+    except DepotAwayError as exc:
+        _warn(f"the trial's latest checkpoint is not on this machine: {exc}")
 
 
 def _latest_usable(paths: AttemptPaths, attempt: int, ref: CheckpointRef) -> Restored | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class _Parcel:
 
 
 class Sending:
-    """See the module's docstring. For one thread.
+    """See the module's docstring. One thread makes the steps; others may ask how far it is.
 
     Args:
         depot: Where the files go.
@@ -52,7 +52,7 @@ class Sending:
         self._seen: KeptCheckpoint | None = None
         self._left: list[Path] = []
         self._too_large = ""
-        self._is_away = False
+        self._away = ""
         checkpoints.limit = depot.limit
 
     def latest(self, reports_size: int) -> KeptCheckpoint | None:
@@ -77,13 +77,13 @@ class Sending:
             next(self._parcel.steps)
         except StopIteration:
             self._has_arrived(self._parcel)
-        except DepotAwayError:
+        except DepotAwayError as exc:
             self._parcel = None  # what has arrived of it stays there
-            self._is_away = True
+            self._away = str(exc)
             return False
         except (NotWholeError, CheckpointUnusableError, OSError):
             self._has_failed(self._parcel)
-        self._is_away = False
+        self._away = ""
         return True
 
     @property
@@ -91,9 +91,14 @@ class Sending:
         """Whether there is nothing left that can be sent."""
         return not self._pending_checkpoints() and all(map(self._is_over, self._left))
 
-    def finish(self) -> None:
-        """Send from now on also what the script has left in its folder."""
-        left = list(_left_in(self._paths))
+    def finish(self, own: Iterable[Path] = ()) -> None:
+        """Send from now on also what the script has left in its folder.
+
+        Args:
+            own: Files of ours that are sent, too, if they are there.
+        """
+        left = [path for path in own if path.is_file()]
+        left += _left_in(self._paths)
         size = sum(_size(path) for path in left)
         limit = self._depot.limit
         if limit is not None and size > limit:
@@ -112,7 +117,7 @@ class Sending:
             lacking.append("1 file" if files == 1 else f"{files} files")
         if not lacking:
             return self._too_large
-        why = "nobody answers there" if self._is_away else "there was no time for more"
+        why = self._away or "there was no time for more"
         said = f"{' and '.join(lacking)} could not be sent from its machine: {why}"
         return "; ".join(filter(None, [said, self._too_large]))
 

@@ -30,7 +30,7 @@ from prefect.task_engine import run_task_sync
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.disk import TAKES_NOTHING
 from tune_tasks.model.failure import Failure
-from tune_tasks.model.files import AttemptPaths
+from tune_tasks.model.files import AttemptPaths, trial_folder
 from tune_tasks.model.timeouts import LOG_FLUSH_S
 from tune_tasks.model.trial import EndedBy, Outcome, TrialState
 from tune_tasks.recording.client import RecorderClient
@@ -44,6 +44,7 @@ from tune_tasks.trial.recorder_depot import RecorderDepot
 from tune_tasks.trial.recorder_link import RecorderLink
 from tune_tasks.trial.reports import TrialReports
 from tune_tasks.trial.restoring import Restored, restore
+from tune_tasks.trial.storage_depot import StorageDepot
 
 
 @task(name="run_trial", task_run_name="{name}", cache_policy=NO_CACHE, retries=0)
@@ -72,7 +73,7 @@ def run_trial(name: str, assignment: Assignment, recorder: RecorderClient) -> St
         except OSError as exc:
             return unbegun_state(paths, exc)
         info = _announcement(assignment, restored)
-        link = RecorderLink(recorder, paths)
+        link = RecorderLink(recorder, paths, _storage(assignment, restored))
         outcome = _run_watched(assignment, info, reports, paths, link, log)
         log.forward(last=True)
     if outcome.error:
@@ -89,11 +90,23 @@ def _restored(
     if assignment.checkpoint is None:
         return restore(paths, assignment.attempt, None)
     depot = RecorderDepot(recorder, f"{assignment.trial.key}/{assignment.attempt}")
-    depots = Depots(depot, depot)
+    depots = Depots(_storage(assignment) or depot, depot)
     with ThreadPoolExecutor(1, "restoring") as thread:
         return thread.submit(
             restore, paths, assignment.attempt, assignment.checkpoint, depots
         ).result()
+
+
+def _storage(assignment: Assignment, restored: Restored | None = None) -> StorageDepot | None:
+    if assignment.storage is None:
+        return None
+    return StorageDepot(
+        assignment.storage,
+        trial_folder(assignment.folder, assignment.attempt),
+        assignment.attempt,
+        assignment.trial.checkpoint,
+        restored.ref if restored else None,
+    )
 
 
 def _run_watched(
