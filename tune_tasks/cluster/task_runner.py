@@ -201,11 +201,14 @@ def _without_slot(task_run_id: UUID) -> Callable[..., AbstractContextManager[Any
 
 def _open_flow_context(context: dict[str, Any]) -> _FlowContext:
     variables = contextvars.copy_context()
-    held = (hydrated_context(context), SyncClientContext())
-    for manager in held:
-        variables.run(manager.__enter__)
+    flow_run = hydrated_context(context)
+    variables.run(flow_run.__enter__)
+    # Only now, because a client is made for the server of the settings that are in force: without
+    # those of the flow run, on a machine whose environment names no server, it starts one.
+    clients = variables.run(SyncClientContext)
+    variables.run(clients.__enter__)
     _silence_console()
-    return _FlowContext(variables, held)
+    return _FlowContext(variables, (flow_run, clients))
 
 
 def _silence_console() -> None:
