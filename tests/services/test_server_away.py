@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.faults.sweeps import wrong_in_prefect
+from tests.faults.results import wrong_in_prefect
 from tests.services.waiting import until
 from tune_tasks.servers.ports import listen, port_of
 from tune_tasks.servers.prefect_address import answers
