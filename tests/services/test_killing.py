@@ -1,8 +1,10 @@
 """Our Prefect server is killed while trials run: it is started again, and told how they ended."""
 
+import contextlib
 import json
 import os
 import signal
+from pathlib import Path
 
 from tests.faults.results import wrong_in_prefect
 from tests.services.waiting import until
@@ -39,9 +41,8 @@ def test_prefect_server(command, folder, tmp_path_factory, mlflow_runs):
 
 
 def server_of(home):
-    from pathlib import Path
-
     for process in Path("/proc").glob("[0-9]*"):
-        if f"tune_tasks.servers.prefect_main\0{home}" in (process / "cmdline").read_text():
-            return int(process.name)
+        with contextlib.suppress(OSError):  # it has just ended
+            if f"tune_tasks.servers.prefect_main\0{home}" in (process / "cmdline").read_text():
+                return int(process.name)
     raise AssertionError("no server")
