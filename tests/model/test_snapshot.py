@@ -12,6 +12,7 @@ import traceback
 import types
 from dataclasses import replace
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
+from pathlib import Path
 
 import pytest
 
@@ -289,3 +290,10 @@ def test_which_files_were_edited_since(tmp_path):
     assert edits_since(then, now) == "gone.py, new.py, s.py"
     # As an earlier release has written it.
     assert edits_since(replace(then, files={}), now) == "some file"
+
+
+def test_our_own_package_is_never_imported_anew():
+    """Even if it is in the folder that was kept, as in a clone of our repository."""
+    folder = Path(module.__file__).parents[2]
+    source = Path(module.__file__).relative_to(folder).as_posix()
+    assert Snapshot(folder, {source: b""}, is_whole=True).modules() == set()

@@ -121,12 +121,15 @@ class Snapshot:
         return cls(folder, sources, is_whole and not has_more)
 
     def modules(self) -> set[str]:
-        """Return the names of the imported modules that were kept here."""
+        """Return the names of the imported modules that were kept here, ours left out.
+
+        This package may be in the folder, too, but the process runs by what it has imported of it.
+        """
         files = {str(self.folder / name) for name in self.sources}
         return {
             name
             for name, module in list(sys.modules.items())
-            if getattr(module, "__file__", None) in files
+            if getattr(module, "__file__", None) in files and not _is_ours(name)
         }
 
     @functools.cached_property
@@ -172,6 +175,10 @@ class Snapshot:
         assert spec.loader is not None
         spec.loader.exec_module(module)
         return module
+
+
+def _is_ours(module: str) -> bool:
+    return module.partition(".")[0] == "tune_tasks"
 
 
 def files_below(folder: Path) -> Iterator[Path]:
