@@ -129,7 +129,7 @@ class Snapshot:
         return {
             name
             for name, module in list(sys.modules.items())
-            if getattr(module, "__file__", None) in files and not _is_ours(name)
+            if getattr(module, "__file__", None) in files and not is_ours(name)
         }
 
     @functools.cached_property
@@ -177,7 +177,8 @@ class Snapshot:
         return module
 
 
-def _is_ours(module: str) -> bool:
+def is_ours(module: str) -> bool:
+    """Return whether a module is of this package, which a process must not import anew."""
     return module.partition(".")[0] == "tune_tasks"
 
 

@@ -19,7 +19,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 from tune_tasks.errors import TrainableError, UsageError
-from tune_tasks.model.snapshot import Snapshot, files_below
+from tune_tasks.model.snapshot import Snapshot, files_below, is_ours
 from tune_tasks.trial.script_end import exit_functions_run
 from tune_tasks.trial.trainable import Trainable, TrainFunction, function_of
 
@@ -190,5 +190,5 @@ def _is_the_scripts(name: str, folder: str) -> bool:
     file = getattr(sys.modules[name], "__file__", None)
     if not file or not file.startswith(folder + os.sep):
         return False
-    is_installed = name.partition(".")[0] == "tune_tasks" or "site-packages" in file
-    return not is_installed and not file.endswith(_EXTENSIONS)
+    is_installed = "site-packages" in file
+    return not is_installed and not is_ours(name) and not file.endswith(_EXTENSIONS)
