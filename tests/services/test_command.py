@@ -24,12 +24,17 @@ def train(config, status_reporter):
     time.sleep(600)
 """
 QUICK = """
+import sys
 from tune_tasks import TrainingResult
 def train(config, status_reporter):
     print("printed by trial", config["x"])
+    ours = [name.split(".")[1] for name in sys.modules if name.startswith("tune_tasks.")]
     for step in range(3):
-        status_reporter.report(TrainingResult(timesteps_total=step, mean_accuracy=config["x"] / 10, mean_loss=float("nan")))
+        status_reporter.report(TrainingResult(
+            timesteps_total=step, mean_accuracy=config["x"] / 10, mean_loss=float("nan"), info={"rooms": ours}
+        ))
 """
+DRIVERS_ROOMS = {"spec", "search", "results", "tracking", "rllib", "sweep", "flows"}
 
 
 def write_spec(folder, script, extra=""):
@@ -79,8 +84,11 @@ def test_a_finished_sweep(command, folder):
     assert f"MLflow experiments: quick in sqlite:///{folder}/mlflow.db" in out
     assert "INFO" not in out + err
     assert err == ""
-    log = next(folder.glob("tune_results/quick/*/script_digits_0_x=1/trial.log"))
-    assert log.read_text() == "printed by trial 1\n"
+    trial = next(folder.glob("tune_results/quick/*/script_digits_0_x=1"))
+    assert (trial / "trial.log").read_text() == "printed by trial 1\n"
+    rooms = json.loads((trial / "result.json").read_text().splitlines()[0])["info"]["rooms"]
+    assert "trial" in rooms
+    assert not DRIVERS_ROOMS & set(rooms)  # a trial's process imports nothing of the driver
 
 
 def test_json_stands_alone_on_standard_output(command, folder, initialised_store, mlflow_runs):

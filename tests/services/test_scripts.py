@@ -59,13 +59,6 @@ FORKS = """
         ends["loader"] = [sum(batch.sum().item() for (batch,) in loader) for epoch in range(2)]
         status_reporter(timesteps_total=1, info=ends)
 """
-IMPORTED = """
-    import sys
-
-    def train(config, status_reporter):
-        ours = [name.split(".")[1] for name in sys.modules if name.startswith("tune_tasks.")]
-        status_reporter(timesteps_total=1, info={"rooms": sorted(set(ours))})
-"""
 ENDS = {
     **{
         "process": 0,
@@ -158,7 +151,6 @@ def ended(cluster, folder_of_all):
         "logs": (LOGS, {"n": {"grid_search": [1, 2]}}),
         "arguments": (ARGUMENTS.format(required=False), {}),
         "required": (ARGUMENTS.format(required=True), {}),
-        "imported": (IMPORTED, {}),
         "settings": (SETTINGS, {"n": {"grid_search": [1, 2, 3, 4]}}),
     }
     spec = {}
@@ -193,13 +185,6 @@ def test_a_trial_is_run_again_beside_the_original(ended, folder_of_all, capsys):
     out, err = capsys.readouterr()
     assert f"\nIt did not report the same as {said}: report 1: mean_loss is " in out
     assert err.startswith("Warning: the code is not the one that script_1_n=2 has run")
-
-
-def test_a_trials_process_has_imported_nothing_of_the_driver(ended):
-    (trial,) = ended[0]["imported"]
-    rooms = set(trial.last_result["info"]["rooms"])
-    assert "trial" in rooms
-    assert not rooms & {"spec", "search", "results", "tracking", "rllib", "sweep", "flows"}
 
 
 def test_forked_children_end_as_outside_of_a_trial(ended):

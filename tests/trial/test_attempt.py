@@ -51,9 +51,16 @@ class Recorder:
         return outcome
 
 
-def end_tests(_code):
-    """A trial that should have ended has not: the tests have failed, whatever its exit code is."""
-    os._exit(70)
+@pytest.fixture
+def end_tests(request):
+    """Ends the tests: a trial that should have ended has not, and the main thread is still in it."""
+
+    def end_tests(_code):
+        request.config.pluginmanager.getplugin("capturemanager").suspend_global_capture()
+        print(f"\n{request.node.nodeid}: its trial has not ended", file=sys.stderr, flush=True)
+        os._exit(70)
+
+    return end_tests
 
 
 @pytest.fixture
@@ -65,7 +72,7 @@ def interrupter(monkeypatch):
 
 
 @pytest.fixture
-def run(tmp_path, interrupter):
+def run(tmp_path, interrupter, end_tests):
     """Runs a script's text, or a callable, watched, as a Ray worker does; returns the outcome."""
 
     def run(
@@ -345,7 +352,8 @@ def test_time_that_is_up_lets_a_checkpoint_be_written(run, tmp_path):
     assert len(checkpoints_in(tmp_path / "trial" / "checkpoints")) == 1
 
 
-def test_a_checkpoint_that_never_ends_is_broken_into(run, tmp_path):
+def test_a_checkpoint_that_never_ends_is_broken_into(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(monitor, "_TO_SAVE", 0.005)
     code = """
         import time
         def train(c, r):
@@ -353,7 +361,7 @@ def test_a_checkpoint_that_never_ends_is_broken_into(run, tmp_path):
             with r.checkpoint() as folder:
                 time.sleep(1000)
         """
-    outcome = run(code, wanted=Stop(EndedBy.CANCELLED, "Ctrl-C"), grace_s=1.0)
+    outcome = run(code, wanted=Stop(EndedBy.CANCELLED, "Ctrl-C"))
     assert outcome.stop_reason == "Ctrl-C"
     assert list((tmp_path / "trial" / "checkpoints").iterdir()) == []
 

@@ -7,13 +7,29 @@ the recorder needs until it runs.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.result_file import Progress
+from tune_tasks.model.trial import Outcome, Stop
+from tune_tasks.recording.protocol import (
+    Changes,
+    FilePiece,
+    Heartbeat,
+    LogPiece,
+    OpenReply,
+    UpdateReply,
+)
 from tune_tasks.recording.ray_recorder import RayRecorder
+
+if TYPE_CHECKING:
+    from tune_tasks.results.summary import Summary
+    from tune_tasks.tracking.info import SweepInfo
 
 _THREADS = 32
 _MOST_THREADS = 1000
@@ -36,9 +52,72 @@ class RecorderActor:
         os.chdir(cwd)
         self._recorder = Recorder(MlflowTracker(tracking_uri), [TensorBoardTracker()], node)
 
-    def call(self, method: str, *args: Any, **options: Any) -> Any:
-        """Call one of the recorder's methods."""
-        return getattr(self._recorder, method)(*args, **options)
+    @ray.method
+    def begin(self, sweep: SweepInfo, again: bool) -> None:
+        """See `Recorder`."""
+        self._recorder.begin(sweep, again=again)
+
+    @ray.method
+    def request_stop(self, stop: Stop, keys: Sequence[str] | None) -> None:
+        """See `Recorder`."""
+        self._recorder.request_stop(stop, keys)
+
+    @ray.method
+    def restore(self, info: AttemptInfo, progress: Progress, outcome: Outcome) -> None:
+        """See `Recorder`."""
+        self._recorder.restore(info, progress, outcome)
+
+    @ray.method
+    def news(self, since: int) -> Changes:
+        """See `Recorder`."""
+        return self._recorder.news(since)
+
+    @ray.method
+    def drain(self, patience_s: float) -> Mapping[str, str] | None:
+        """See `Recorder`."""
+        return self._recorder.drain(patience_s)
+
+    @ray.method
+    def close_sweep(self, summary: Summary) -> Summary:
+        """See `Recorder`."""
+        return self._recorder.close_sweep(summary)
+
+    @ray.method
+    def open(self, info: AttemptInfo) -> OpenReply:
+        """See `Recorder`."""
+        return self._recorder.open(info)
+
+    @ray.method
+    def update(
+        self, key: str, heartbeat: Heartbeat, offset: int, data: bytes, log: LogPiece | None
+    ) -> UpdateReply:
+        """See `Recorder`."""
+        return self._recorder.update(key, heartbeat, offset, data, log)
+
+    @ray.method
+    def close(self, key: str, outcome: Outcome) -> bool:
+        """See `Recorder`."""
+        return self._recorder.close(key, outcome)
+
+    @ray.method
+    def put(self, key: str, piece: FilePiece) -> int | None:
+        """See `Recorder`."""
+        return self._recorder.put(key, piece)
+
+    @ray.method
+    def settle(self, key: str, aside: Path, name: str) -> bool | None:
+        """See `Recorder`."""
+        return self._recorder.settle(key, aside, name)
+
+    @ray.method
+    def names(self, folder: Path) -> list[str]:
+        """See `Recorder`."""
+        return self._recorder.names(folder)
+
+    @ray.method
+    def get(self, path: Path, offset: int) -> FilePiece:
+        """See `Recorder`."""
+        return self._recorder.get(path, offset)
 
     def __repr__(self) -> str:
         return "the recorder"  # Ray writes it into its logs

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import ray
 
@@ -24,9 +24,13 @@ from tune_tasks.recording.protocol import (
 )
 
 if TYPE_CHECKING:
+    from ray.actor import ActorProxy
+
+    from tune_tasks.recording.actor import RecorderActor
     from tune_tasks.results.summary import Summary
     from tune_tasks.tracking.info import SweepInfo
 
+_T = TypeVar("_T")
 logger = logging.getLogger(__name__)
 
 
@@ -40,30 +44,30 @@ class RayRecorder(RecorderClient):
     that it meets there field by field.
     """
 
-    def __init__(self, actor: Any) -> None:
+    def __init__(self, actor: ActorProxy[RecorderActor]) -> None:
         self._actor = actor
         self._question: ray.ObjectRef[Changes] | None = None
 
-    def __reduce__(self) -> tuple[type[RayRecorder], tuple[Any]]:
+    def __reduce__(self) -> tuple[type[RayRecorder], tuple[ActorProxy[RecorderActor]]]:
         return RayRecorder, (self._actor,)  # the open question stays with who has asked it
 
     def begin(self, sweep: SweepInfo, *, again: bool = False) -> None:
         """See `RecorderClient`."""
-        self._actor.call.remote("begin", sweep, again=again)
+        self._actor.begin.remote(sweep, again)
 
     def request_stop(self, stop: Stop, keys: Sequence[str] | None = None) -> None:
         """See `RecorderClient`."""
-        self._actor.call.remote("request_stop", stop, keys)
+        self._actor.request_stop.remote(stop, keys)
 
     def restore(self, info: AttemptInfo, progress: Progress, outcome: Outcome) -> None:
         """See `RecorderClient`."""
         # Waits, because a threaded actor runs calls side by side: a `drain` that follows at once
         # could find that nothing is missing.
-        self._ask(DRIVER_CALL_S, "restore", info, progress, outcome)
+        self._answer(DRIVER_CALL_S, lambda: self._actor.restore.remote(info, progress, outcome))
 
     def ask_news(self, since: int) -> None:
         """See `RecorderClient`."""
-        self._question = self._actor.call.remote("news", since)
+        self._question = self._actor.news.remote(since)
 
     def news(self, timeout_s: float = 0.0) -> Changes | None:
         """See `RecorderClient`."""
@@ -83,7 +87,7 @@ class RayRecorder(RecorderClient):
         """See `RecorderClient`."""
         try:
             missing: Mapping[str, str] | None = ray.get(
-                self._actor.call.remote("drain", patience_s), timeout=timeout_s
+                self._actor.drain.remote(patience_s), timeout=timeout_s
             )
         except Exception as exc:  # noqa: BLE001 - a recorder that is away never fails a sweep
             return {"the recorder": f"{type(exc).__name__}: {exc}"}
@@ -91,8 +95,9 @@ class RayRecorder(RecorderClient):
 
     def close_sweep(self, summary: Summary, *, timeout_s: float) -> Summary | None:
         """See `RecorderClient`."""
-        closed: Summary | None = self._ask(timeout_s, "close_sweep", summary, level=logging.WARNING)
-        return closed
+        return self._answer(
+            timeout_s, lambda: self._actor.close_sweep.remote(summary), logging.WARNING
+        )
 
     def release(self) -> None:
         """See `RecorderClient`.
@@ -102,12 +107,11 @@ class RayRecorder(RecorderClient):
         of the flow's context that Prefect's threads have.
         """
         self._question = None
-        self._actor = None
+        del self._actor
 
     def open(self, info: AttemptInfo) -> OpenReply | None:
         """See `RecorderClient`."""
-        reply: OpenReply | None = self._ask(OPEN_CALL_S, "open", info)
-        return reply
+        return self._answer(OPEN_CALL_S, lambda: self._actor.open.remote(info))
 
     def update(
         self,
@@ -118,43 +122,41 @@ class RayRecorder(RecorderClient):
         log: LogPiece | None = None,
     ) -> UpdateReply | None:
         """See `RecorderClient`."""
-        reply: UpdateReply | None = self._ask(
-            TRIAL_CALL_S, "update", key, heartbeat, offset, data, log
+        return self._answer(
+            TRIAL_CALL_S, lambda: self._actor.update.remote(key, heartbeat, offset, data, log)
         )
-        return reply
 
     def close(self, key: str, outcome: Outcome) -> bool:
         """See `RecorderClient`."""
-        return self._ask(TRIAL_CALL_S, "close", key, outcome) is True
+        has_heard = self._answer(TRIAL_CALL_S, lambda: self._actor.close.remote(key, outcome))
+        return has_heard is True
 
     def put(self, key: str, piece: FilePiece) -> int | None:
         """See `RecorderClient`."""
-        received: int | None = self._ask(TRIAL_CALL_S, "put", key, piece)
-        return received
+        return self._answer(TRIAL_CALL_S, lambda: self._actor.put.remote(key, piece))
 
     def settle(self, key: str, aside: Path, name: str) -> bool | None:
         """See `RecorderClient`."""
-        is_whole: bool | None = self._ask(TRIAL_CALL_S, "settle", key, aside, name)
-        return is_whole
+        return self._answer(TRIAL_CALL_S, lambda: self._actor.settle.remote(key, aside, name))
 
     def names(self, folder: Path) -> list[str] | None:
         """See `RecorderClient`."""
-        names: list[str] | None = self._ask(TRIAL_CALL_S, "names", folder)
-        return names
+        return self._answer(TRIAL_CALL_S, lambda: self._actor.names.remote(folder))
 
     def get(self, path: Path, offset: int) -> FilePiece | None:
         """See `RecorderClient`."""
-        piece: FilePiece | None = self._ask(TRIAL_CALL_S, "get", path, offset)
-        return piece
+        return self._answer(TRIAL_CALL_S, lambda: self._actor.get.remote(path, offset))
 
-    def _ask(self, timeout_s: float, method: str, *args: Any, level: int = logging.DEBUG) -> Any:
-        """Call a method and wait for the answer; returns None if there is none.
+    def _answer(
+        self, timeout_s: float, call: Callable[[], ray.ObjectRef[_T]], level: int = logging.DEBUG
+    ) -> _T | None:
+        """Call one of the actor's methods and wait for the answer; returns None if there is none.
 
         Most failures are logged for debugging alone, because in a trial's process they would come
         every second, and into the trial's log.
         """
         try:
-            return ray.get(self._actor.call.remote(method, *args), timeout=timeout_s)
+            return ray.get(call(), timeout=timeout_s)
         except Exception as exc:  # noqa: BLE001 - a recorder that is away fails nobody
-            logger.log(level, "the recorder does not answer to %s: %s", method, exc)
+            logger.log(level, "the recorder does not answer: %s", exc)
             return None
