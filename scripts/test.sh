@@ -13,9 +13,10 @@ lint-imports
 deptry tune_tasks flows
 python docs/generate.py --check
 
-# Coverage is measured where it costs little. The services share one server and one cluster, so their tests run one by one
+# Coverage is measured where it costs little. Each process that tests services has one server and one cluster for all its
+# files. Two keep two CPUs busy; more would only wait for one another
 pytest -n auto --dist worksteal --cov --cov-report= -m 'not services and not rllib' | tee build/fast.log
-pytest --durations=10 -m 'services or rllib' | tee build/rest.log
+pytest -n 2 --dist loadfile --durations=10 -m 'services or rllib' | tee build/rest.log
 bash scripts/other_pythons.sh | tee build/other_pythons.log
 python scripts/coverage_by_room.py
 
