@@ -42,7 +42,7 @@ def test_for_people(told, call_cli):
     trial, first, second, other, its = lines[at + 1 : at + 6]
     assert (trial, other) == (" - script_0_lr=1", " - script_1_lr=2")
     assert first.startswith("     1  ")
-    assert first.endswith("  first start; 1 report; ERROR after 2 s: ValueError: bad")
+    assert first.endswith("  first start; 1 report; ERROR after 1 s: ValueError: bad")
     assert second.endswith(
         "  retry after attempt 1 has failed; 1 report; TERMINATED after 2 s: train() returned"
     )

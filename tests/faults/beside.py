@@ -72,6 +72,7 @@ def _machine(command: Command) -> Iterator[Beside]:
         command.environment["MLFLOW_TRACKING_URI"] = server.url
         command.environment["PREFECT_API_URL"] = prefect.url
         command.cluster = ["--address", machine.address]
+        command.uncounted.append("machine_lost")
         yield Beside(server, machine)
 
 

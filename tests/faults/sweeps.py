@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -19,19 +20,18 @@ from tune_tasks.sweep.sweep_state import SweepState
 
 HERE = Path(__file__).parent
 EXPERIMENT = "faults"
-SPEC = f"""\
-{EXPERIMENT}:
-    metric: mean_loss
-    mode: min
-    seed: 1
-    max_failures: 9
-    resources: {{cpu: 1}}
-    checkpoint: {{keep: 1}}
-    config:
-        script_file_path: train.py
-        pause_s: 0.1
-        x: {{grid_search: [1, 2, 3, 5, 7, 11]}}
-"""
+EXPERIMENTS_SPEC = {
+    "metric": "mean_loss",
+    "mode": "min",
+    "seed": 1,
+    "resources": {"cpu": 1},
+    "checkpoint": {"keep": 1},
+    "config": {
+        "script_file_path": "train.py",
+        "pause_s": 0.1,
+        "x": {"grid_search": [1, 2, 3, 5, 7, 11]},
+    },
+}
 # Deadlines, not waits: the machine may be busy with other things.
 _END_S = 300.0
 _ANSWER_S = 120.0
@@ -48,6 +48,8 @@ class Command:
         fault: See `points/sitecustomize.py`; empty for none.
         environment: Further environment variables.
         cluster: Arguments that say on what it runs.
+        uncounted: The failures of a trial's own that are not counted. A sweep needs no such rule for
+            what takes its driver along: no trial has failed then.
         mark: In the environment of all its processes.
     """
 
@@ -55,6 +57,7 @@ class Command:
     fault: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     cluster: list[str] = field(default_factory=lambda: ["--num-cpus=2"])
+    uncounted: list[str] = field(default_factory=lambda: ["RuntimeError", "process_died"])
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
@@ -67,11 +70,15 @@ class Command:
         """There once a fault at a point has been done; has the process's id."""
         return self.folder / "fault_was_done"
 
+    def _spec(self) -> str:
+        rules = [{"on": failure, "counts": False} for failure in self.uncounted]
+        return json.dumps({EXPERIMENT: {**EXPERIMENTS_SPEC, "retry": rules}}, indent=4)
+
     def start(self) -> None:
         """Start the sweep, or another command that goes on with it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "train.py").write_text((HERE / "train.py").read_text())
-        (self.folder / "spec.yaml").write_text(SPEC)
+        (self.folder / "spec.yaml").write_text(self._spec())
         self.output = (self.folder / "output").open("ab")
         self.process = subprocess.Popen(
             [*_TUNE_TASKS, "run", "-f", "spec.yaml", *self.cluster, *self._resume()],

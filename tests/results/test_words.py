@@ -102,6 +102,20 @@ def test_what_has_ended_early_says_how_to_go_on():
     assert not list(how_to_go_on(summary()))
 
 
+def test_what_was_interrupted_or_has_failed_says_how_to_go_on():
+    interrupted = replace(summary(experiment(trial(0, PENDING))), interrupted=True)
+    assert list(how_to_go_on(interrupted)) == ["`tune-tasks run --resume a-sweep` goes on with it."]
+    failed = summary(experiment(trial(0, ERROR)))
+    assert list(how_to_go_on(failed)) == [
+        "`tune-tasks run --resume a-sweep --failed` gives the trials that failed another attempt."
+    ]
+    (line,) = how_to_go_on(replace(failed, interrupted=True))
+    assert line == (
+        "`tune-tasks run --resume a-sweep` goes on with it; with --failed the trials that failed"
+        " have another attempt."
+    )
+
+
 def test_trials_that_fail_alike_are_one_line():
     errors = ["no file /a/1", "no file /b/22", "bad"]
     trials = [

@@ -1,5 +1,6 @@
 """What follows from failures in a real sweep: by rules, and if the first trials all fail alike."""
 
+import contextlib
 import json
 import socket
 import uuid
@@ -222,6 +223,36 @@ def test_what_ray_raises_for_a_task_is_the_cause(
         raise getattr(ray.exceptions, raised)(*args)
 
     monkeypatch.setattr(ray, "get", get)
+    monkeypatch.setattr(outcomes, "_has_lost_its_raylet", lambda _exc: False)
     attempt = Attempt(1, AttemptPaths(tmp_path), None, None)
     outcome = outcomes.outcome_of(TrialRecord(None, attempt), attempt)
     assert (outcome.failure.cause, outcome.error_summary) == (cause, summary)
+
+
+@pytest.mark.parametrize(
+    ("raised", "is_own"),
+    [("LocalRayletDiedError", True), ("NodeDiedError", True), ("NodeDiedError", False)],
+)
+def test_what_is_lost_with_the_drivers_own_machine_has_not_failed(
+    raised, is_own, cluster, monkeypatch, tmp_path
+):
+    import ray
+
+    from tune_tasks.sweep import outcomes
+
+    class Ended(Exception):
+        """In place of the end of this process, as Ray ends it."""
+
+    def get(_reference):
+        node = ray.get_runtime_context().get_node_id() if is_own else "ab"
+        error = getattr(ray.exceptions, raised)
+        raise error(f"node ID: {node}") if raised == "NodeDiedError" else error
+
+    def end():
+        raise Ended
+
+    monkeypatch.setattr(ray, "get", get)
+    monkeypatch.setattr(outcomes, "_wait_for_own_end", end)
+    attempt = Attempt(1, AttemptPaths(tmp_path), None, None)
+    with pytest.raises(Ended) if is_own else contextlib.nullcontext():
+        outcomes.outcome_of(TrialRecord(None, attempt), attempt)

@@ -453,6 +453,17 @@ def test_who_asks_twice_does_not_want_to_wait():
     assert core.handle(Ticked(101.1)) == [KillAttempt("e/0", 1, Stop(EndedBy.CANCELLED, "Ctrl-C"))]
 
 
+def test_what_is_lost_with_its_machine_before_it_runs_has_not_failed():
+    core, _ = sweep(1)
+    lost = replace(FAILED, failure=Failure(FailureCause.MACHINE_LOST, "node ab"))
+    assert core.handle(AttemptEnded(1, "e/0", 1, lost)) == [ForgetAttempt("e/0", 1)]
+    assert core.handle(Ticked(5)) == []  # Ray has to hear of it first
+    assert core.handle(Ticked(6)) == [StartAttempt("e/0", 1)]
+    core.handle(Announced(7, "e/0", 1))
+    ended = core.handle(AttemptEnded(8, "e/0", 1, lost))
+    assert ended == [KeepEnd("e/0", 1, lost, will_retry=False), CloseSweep()]
+
+
 def test_a_stop_takes_back_what_waits_in_ray():
     core, _ = sweep(1)
     core.handle(StopAsked(1, "Ctrl-C"))

@@ -175,14 +175,17 @@ def _lines(count: int) -> str:
 
 
 def how_to_go_on(summary: Summary) -> Iterator[str]:
-    """Yield what runs the trials that were left, if nobody has stopped the sweep."""
+    """Yield what runs the trials that were left, and those that have failed."""
+    resume = f"tune-tasks run --resume {summary.sweep}"
+    failed = " --failed" if summary.failed else ""
     if summary.ended_early:
-        failed = " --failed" if summary.failed else ""
         again = "the trials that failed again, and " if summary.failed else ""
-        yield (
-            f"Once that is mended, `tune-tasks run --resume {summary.sweep}{failed}` runs {again}"
-            "those that are left."
-        )
+        yield f"Once that is mended, `{resume}{failed}` runs {again}those that are left."
+    elif summary.interrupted:
+        more = f"; with{failed} the trials that failed have another attempt" if failed else ""
+        yield f"`{resume}` goes on with it{more}."
+    elif failed:
+        yield f"`{resume}{failed}` gives the trials that failed another attempt."
 
 
 def where_to_look(summary: Summary) -> Iterator[str]:

@@ -33,10 +33,11 @@ class PastAttempt:
         number: 1, 2, …
         cause: Why it started, for people.
         driver: The driver that had the sweep in hand then.
-        started_at: When the driver wanted it, in seconds since the epoch.
+        started_at: When its process began, in seconds since the epoch; before it is known, when the
+            driver wanted it.
         resources: What it was given, if that was not what the plan says.
         announced: Whether its process has told that it runs.
-        ended_at: When the driver has heard of its end; None before.
+        ended_at: When the driver has heard of its end; None before, and if no driver was there.
         outcome: Its end; None before.
         will_retry: Whether it was decided then that another one follows.
         told: What the recorder has heard of it; None if that was nothing.
@@ -112,6 +113,7 @@ class AttemptHistory:
             case Announced():
                 for attempt in self._named(event.trial, event.attempt):
                     attempt.announced = True
+                    attempt.started_at = self._time(event.at)
 
     def _reopen(self, *, retry_failed: bool) -> None:
         """Have pending again what a stop of the sweep has kept from its own end."""
@@ -157,7 +159,7 @@ class AttemptHistory:
         self._retries.note(wish)
         for attempt in self._named(wish.trial, wish.attempt):
             attempt.outcome = wish.outcome
-            attempt.ended_at = self._time(at)
+            attempt.ended_at = None if self._is_taking_over else self._time(at)
             attempt.will_retry = wish.will_retry
         if self._is_taking_over:
             self._causes[wish.trial] = self._resumed()

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tune_tasks.model.checkpoint import CheckpointRef
+from tune_tasks.model.failure import FailureCause
 from tune_tasks.model.stopping import time_is_up, time_limit
 from tune_tasks.model.timeouts import SILENCE_S
 from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, shown_name
@@ -61,6 +62,8 @@ from tune_tasks.sweep.retries import Fits, Retries, has_failed
 _NONE = Numbered((), ())
 LOOKAHEAD = 2
 """Attempts that wait in Ray beyond the cluster's room, so that no CPU waits for the driver."""
+_LOST_S = 5.0
+"""A trial whose process had just been started on a machine that has gone waits this long."""
 _PAUSED = Stop(EndedBy.CANCELLED, "the run was paused before it began")
 
 AttemptEvent = (
@@ -446,7 +449,8 @@ class Core:
 
     def _end(self, active: _Active, event: AttemptEnded) -> list[Instruction]:
         if self._is_as_never_begun(active, event.outcome):
-            return self._forget(active)
+            is_lost = _is_lost(event.outcome)
+            return self._forget(active, until=event.at + _LOST_S if is_lost else None)
         self._let_go(active)
         key = active.trial.key
         self._attempts[key] = active.attempt
@@ -475,11 +479,15 @@ class Core:
         self.ended_early = reason
         return self._stop(StopAsked(event.at, reason))
 
-    def _forget(self, active: _Active) -> list[Instruction]:
+    def _forget(self, active: _Active, until: float | None = None) -> list[Instruction]:
+        """Have the trial pending again; if a time is given, it cannot start before."""
         self._let_go(active)
         key = active.trial.key
         self._attempts[key] = active.attempt - 1
-        self._pending.put_back(active.trial)
+        if until is None:
+            self._pending.put_back(active.trial)
+        else:
+            self._pending.wait(active.trial, until)
         return [ForgetAttempt(key, active.attempt)]
 
     def _let_go(self, active: _Active) -> None:
@@ -489,8 +497,11 @@ class Core:
     def _is_as_never_begun(self, active: _Active, outcome: Outcome) -> bool:
         if self._as_then is not None:
             return any(isinstance(wish, ForgetAttempt) for wish in self._as_then)
-        waited_in_ray = active.killed and not active.announced and active.attempt == 1
-        return waited_in_ray or outcome.ended_by is EndedBy.NO_SPACE
+        if outcome.ended_by is EndedBy.NO_SPACE:
+            return True
+        if active.announced:
+            return False
+        return _is_lost(outcome) or (active.killed and active.attempt == 1)
 
     def _why_end_early(self, trial: Trial, kept: KeepEnd) -> str | None:
         if self._as_then is not None:
@@ -573,6 +584,12 @@ class Core:
         except Exception as exc:  # noqa: BLE001 - whatever it is, the running trials are ended first
             self.failure = exc
             return otherwise
+
+
+def _is_lost(outcome: Outcome) -> bool:
+    """Whether an attempt has ended without any report, because its machine has gone."""
+    cause = outcome.failure.cause if outcome.failure else None
+    return cause is FailureCause.MACHINE_LOST and not outcome.reports
 
 
 def _due(active: _Active, now: float) -> tuple[Stop, float] | None:

@@ -89,6 +89,8 @@ class DriverEntry:
         code: Which version of its code each experiment runs, if it is in files.
         flow_run_url: The page of the flow run; empty if it has none.
         retry_failed: Whether failed trials are given another attempt.
+        storage: By experiment, the address that stands for the folder of its trials, without a
+            password; those that have one.
         version: Of the form of its entries.
     """
 
@@ -102,6 +104,7 @@ class DriverEntry:
     code: Mapping[str, CodeVersion]
     flow_run_url: str = ""
     retry_failed: bool = False
+    storage: Mapping[str, str] = field(default_factory=dict)
     version: int = VERSION
     kind: Literal["driver"] = "driver"
 

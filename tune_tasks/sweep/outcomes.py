@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 
 import ray
 from prefect.client.schemas.objects import State
@@ -31,12 +32,18 @@ _LOST = "the trial's machine was lost"
 _KERNEL = "the trial's process died just when the kernel ended a process for lack of memory"
 _GONE = (NodeDiedError, LocalRayletDiedError, ObjectLostError)
 """What Ray raises if a task's machine has gone; the last one if its result was there, too."""
+_OWN_END_S = 60.0
+"""Ray ends a driver within this long once its machine's raylet has died: 14 s, if it is idle."""
+_LOOK_S = 0.5
 
 
 def outcome_of(record: TrialRecord, attempt: Attempt) -> Outcome:
     """How a finished attempt ended; notes in `attempt.closed_itself` who has told the others.
 
     A process that its monitor has ended has left its outcome with the recorder, or in its file.
+
+    If this machine's own raylet has died, Ray ends this process in a few seconds, and the next
+    driver goes on. The attempt has not failed then, so its end is not told: this waits for ours.
     """
     try:
         state: State[dict[str, str]] = ray.get(attempt.reference)
@@ -65,11 +72,26 @@ def _outcome_of_dead(record: TrialRecord, attempt: Attempt, exc: Exception) -> O
         failure = Failure(FailureCause.OUT_OF_MEMORY, str(exc))
         return _failed(attempt, failure, f"{exc}\n\n{_OUT_OF_MEMORY}")
     if isinstance(exc, _GONE):
+        if _has_lost_its_raylet(exc):
+            _wait_for_own_end()
         failure = Failure(FailureCause.MACHINE_LOST, str(exc))
         return _failed(attempt, failure, f"{exc}\n\n{_LOST}")
     if isinstance(exc, WorkerCrashedError):
         return _crashed(record, attempt)
     return _failed(attempt, Failure.of(exc), f"{type(exc).__name__}: {exc}")
+
+
+def _has_lost_its_raylet(exc: Exception) -> bool:
+    """Whether it is this process's own machine that Ray takes for gone."""
+    own: str = ray.get_runtime_context().get_node_id()
+    return isinstance(exc, LocalRayletDiedError) or own in str(exc)
+
+
+def _wait_for_own_end() -> None:
+    """Wait for Ray to end this process; returns if it does not."""
+    deadline = time.monotonic() + _OWN_END_S
+    while time.monotonic() < deadline:
+        time.sleep(_LOOK_S)
 
 
 def _crashed(record: TrialRecord, attempt: Attempt) -> Outcome:

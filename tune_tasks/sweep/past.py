@@ -264,6 +264,12 @@ class PastSweep:
             started_at=told.started_at,
         )
 
+    def _address(self, attempt: PastAttempt, trial: Trial, paths: AttemptPaths) -> str | None:
+        """Where an attempt's files went, if its driver had a storage: a later one may have one."""
+        storage = attempt.driver.storage.get(trial.experiment, "")
+        info = replace(self.info.experiments[trial.experiment], storage=storage)
+        return info.address_of(paths.folder) or None
+
     def _attempt_summary(self, trial: Trial, attempt: PastAttempt) -> AttemptSummary:
         paths = self._paths(trial, attempt)
         outcome = self._outcome(trial, attempt)
@@ -283,7 +289,7 @@ class PastSweep:
             checkpoint=asdict(checkpoint) if checkpoint else None,
             resources=attempt.resources,
             logdir=str(paths.folder),
-            storage=self.info.experiments[trial.experiment].address_of(paths.folder) or None,
+            storage=self._address(attempt, trial, paths),
         )
 
 

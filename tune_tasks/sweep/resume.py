@@ -183,6 +183,7 @@ def _driver_entry(info: SweepInfo, at: float, *, retry_failed: bool = False) -> 
         code,
         info.flow_run_url,
         retry_failed,
+        {name: e.storage for name, e in info.experiments.items() if e.storage},
     )
 
 
