@@ -17,6 +17,24 @@ def test_a_folder_of_results_that_is_a_file_is_refused(refusal):
     assert said.endswith("/spec.yaml is a file\n")
 
 
+def test_a_storage_that_cannot_be_written_is_refused(refusal, spec_folder):
+    said = refusal("-f", "spec.yaml", "--storage", f"file://{spec_folder}/spec.yaml/in")
+    assert f"mnist.storage: file://{spec_folder}/spec.yaml/in cannot be written from" in said
+
+
+def test_a_sweep_that_a_driver_has_in_hand_is_refused(refusal):
+    driver = Driver(Request(spec_file="spec.yaml"), cwd=Path.cwd())
+    said = refusal("-f", "spec.yaml", "--resume", driver.sweep)
+    assert f"the sweep {driver.sweep} is in " in said
+    driver.die()
+
+
+def test_a_sweep_to_be_resumed_that_is_not_there_is_named(refusal):
+    assert "cannot read the spec file 'no.yaml'" in refusal("-f", "no.yaml", "--resume")
+    said = refusal("-f", "spec.yaml", "--resume")
+    assert "--resume: there is no unfinished sweep of this spec in " in said
+
+
 def test_a_driver_that_takes_over_runs_the_spec_as_it_was(spec_folder, monkeypatch):
     """The file was edited while the sweep ran."""
     launched = []

@@ -44,7 +44,7 @@ def test_for_people(told, call_cli):
     assert first.startswith("     1  ")
     assert first.endswith("  first start; 1 report; ERROR after 1 s: ValueError: bad")
     assert second.endswith(
-        "  retry after attempt 1 has failed; 1 report; TERMINATED after 2 s: train() returned"
+        "  retry after attempt 1 has failed; 1 report; TERMINATED after 1 s: train() returned"
     )
     assert its.endswith(": Ctrl-C")
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from tests.sweep.drivers import FAILED, WELL, Driver
-from tune_tasks.errors import UsageError
+from tune_tasks.errors import BadInputError, UsageError
 from tune_tasks.model.code_version import version_of
 from tune_tasks.model.snapshot import Snapshot
 from tune_tasks.results.summary import Summary
@@ -186,10 +186,24 @@ def test_the_last_unfinished_sweep_of_the_file_is_found(request_, drive, tmp_pat
     # The fake driver says that it ran in /cwd, and a relative path is one from there.
     given = dataclasses.replace(of_file, resume=LAST, spec_file="/cwd/a.yaml")
     assert beginning_of(given).sweep == first.sweep
+    other = dataclasses.replace(given, spec_file=str(tmp_path / "c.yaml"))
+    with pytest.raises(BadInputError, match="cannot read the spec file"):
+        beginning_of(other)
+    (tmp_path / "c.yaml").write_text("")
     with pytest.raises(
         UsageError, match=f"no unfinished sweep .* the last ones are .*{first.sweep}"
     ):
-        beginning_of(dataclasses.replace(given, spec_file="/cwd/c.yaml"))
+        beginning_of(other)
+
+
+def test_one_that_has_ended_is_named_to_who_wants_its_failed_trials_tried(request_, drive):
+    driver = drive(request_)
+    driver.run()
+    driver.taken.journal.closed(0, Summary(driver.sweep, []))
+    driver.die()
+    given = dataclasses.replace(request_, resume=LAST, retry_failed=True)
+    with pytest.raises(UsageError, match=f"give its id: {driver.sweep}"):
+        beginning_of(given)
 
 
 def test_after_an_edit_the_sweep_is_one_of_the_edited_file(request_, drive, tmp_path):

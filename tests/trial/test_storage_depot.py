@@ -21,7 +21,7 @@ from tune_tasks.trial.recorder_link import RecorderLink
 from tune_tasks.trial.reports import TrialReports
 from tune_tasks.trial.restoring import restore
 from tune_tasks.trial.sending import Sending
-from tune_tasks.trial.storage_depot import StorageDepot
+from tune_tasks.trial.storage_depot import StorageDepot, expect_writable
 
 RETURNED = Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned")
 LOSS = Objective("mean_loss", "min")
@@ -177,3 +177,11 @@ def test_a_link_sends_beside_the_monitor_from_the_drivers_machine_too(url, folde
         if thread.name == "sending":
             thread.join(5)
             assert not thread.is_alive()
+
+
+def test_whether_it_can_be_written_is_tried(storage):
+    expect_writable(f"file://{storage}/new")
+    assert there(storage) == []
+    (storage / "file").write_text("")
+    with pytest.raises(DepotAwayError, match="the storage says"):
+        expect_writable(f"file://{storage}/file/in")

@@ -10,12 +10,13 @@ import contextlib
 import dataclasses
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tune_tasks.errors import UsageError
+from tune_tasks.spec.loading import text_of_spec
 from tune_tasks.sweep.edits import Begun, Earlier
 from tune_tasks.sweep.history import History
 from tune_tasks.sweep.journal import journal_path, journals_in, read_history, read_sweep
@@ -201,13 +202,25 @@ def _wanted(request: Request) -> Path:
     if name and name != LAST:
         return journal_named(request.results, name)
     journals = journals_in(request.results)
+    last = ""
     for path, sweep in _readable(journals):
-        if _is_of(request, sweep) and read_history(path).unfinished:
+        if not _is_of(request, sweep):
+            continue
+        if read_history(path).unfinished:
             return path
-    raise UsageError(
-        f"--resume: there is no unfinished sweep of this spec in {request.results};"
-        f" {those_there(journals)}"
-    )
+        last = last or sweep.sweep
+    if request.spec_file:
+        text_of_spec(request.spec_file)  # a name that is mistyped is an error of its own
+    raise UsageError(f"--resume: {_none_unfinished(request, last, journals)}")
+
+
+def _none_unfinished(request: Request, last: str, journals: Sequence[Path]) -> str:
+    brings_one = request.spec is not None or request.spec_file is not None
+    of_spec = " of this spec" if brings_one else ""
+    none = f"there is no unfinished sweep{of_spec} in {request.results}"
+    if last and request.retry_failed:
+        return f"{none}; to try the failed trials of one that has ended give its id: {last}"
+    return f"{none}; {those_there(journals)}"
 
 
 def _readable(journals: Iterable[Path]) -> Iterator[tuple[Path, SweepEntry]]:

@@ -151,6 +151,8 @@ def _planned_and_run(
     beginning = session.beginning or beginning_of(request, retried_run)
     left = open_task_runs(deployed_run) if beginning.earlier and deployed_run else []
     plan = _parsed(beginning, session)
+    if beginning.earlier is None and session.plan is None:
+        plan.expect_storages()
     code = {experiment.name: KeptCode.of(experiment.trainable) for experiment in plan.experiments}
     announce(plan, code, beginning.earlier, session.display)
     with (

@@ -187,6 +187,12 @@ def open_locked(path: Path, wait: Callable[[], object]) -> BinaryIO:
     return file
 
 
+def expect_free(path: Path) -> None:
+    """Raise HeldError, which says who it is, if a driver has the journal in hand now."""
+    if is_held(path):
+        raise HeldError(_who_has(path))
+
+
 def read_history(path: Path) -> History:
     """Read a journal, also while a driver writes it.
 

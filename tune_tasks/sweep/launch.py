@@ -20,6 +20,7 @@ from tune_tasks.results.summary import Summary
 from tune_tasks.servers.mlflow_client import default_tracking_uri, expect_usable
 from tune_tasks.servers.prefect import prefect_server
 from tune_tasks.sweep.beginning import beginning_of, folder_elsewhere
+from tune_tasks.sweep.journal import expect_free
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.request import Request, Session, after_the_sweep, session_of_flow
 
@@ -130,12 +131,16 @@ def check(request: Request, session: Session) -> Plan:
             " its files are relative: resume it from there"
         )
     session.beginning = session.beginning or beginning_of(request)
+    if session.beginning.earlier:
+        expect_free(session.beginning.path)
     plan = session.beginning.plan(session.callables, session.spec_text)
     is_connected = "ray" in sys.modules and sys.modules["ray"].is_initialized()
     if request.ray_address is None and not is_connected:
         plan.expect_to_fit(local_cluster(request.num_cpus, request.num_gpus))
     expect_writable(request.results)
     expect_usable(default_tracking_uri(Path.cwd()))
+    if session.beginning.earlier is None:
+        plan.expect_storages()
     return plan
 
 

@@ -9,13 +9,16 @@ from itertools import zip_longest
 from typing import Any
 
 from tune_tasks.cluster.nodes import Cluster
-from tune_tasks.errors import ResourcesError
+from tune_tasks.errors import ResourcesError, UsageError
 from tune_tasks.model.masking import masked
 from tune_tasks.model.stopping import Criterion
+from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import Resources, Trial
 from tune_tasks.spec.arrangement import place_of
 from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.sweep.edits import Begun, Edit, is_same_trial
+from tune_tasks.trial.depot import DepotAwayError
+from tune_tasks.trial.storage_depot import expect_writable
 from tune_tasks.trial.trainable import Trainable
 
 
@@ -163,6 +166,20 @@ class Plan:
             for need in experiment.needs:
                 if not cluster.fits(need.resources, need.bundles):
                     raise _too_large(experiment.name, need, cluster)
+
+    def expect_storages(self) -> None:
+        """Raise UsageError if this machine cannot write into a storage of the trials' files.
+
+        For a sweep that begins: one that goes on waits for a storage that is away.
+        """
+        for experiment in self.experiments:
+            storage = experiment.spec.storage
+            try:
+                if storage:
+                    expect_writable(storage)
+            except DepotAwayError as exc:
+                what = f"{one_line(experiment.name)}.storage: {masked(storage)}"
+                raise UsageError(f"{what} cannot be written from this machine: {exc}") from exc
 
     @cached_property
     def _by_name(self) -> dict[str, PlannedExperiment]:

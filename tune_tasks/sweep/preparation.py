@@ -85,7 +85,7 @@ def announce(
         display.note(f"{one_line(experiment.name)}: {count} trials, seed {experiment.seed}{hint}")
     for name, edit in plan.edits.items():
         if edit.is_change:
-            display.note("\n".join(["the spec was edited; of", *edit.lines(name)]))
+            display.note("\n".join(["the spec was edited:", *edit.lines(name)]))
 
 
 def _about_code(code: Mapping[str, KeptCode]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import uuid
 from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,8 @@ from tune_tasks.model.masking import masked
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.text import one_line
 from tune_tasks.trial.depot import Depot, DepotAwayError, patiently
+
+_PROBE = ".tune-tasks-probe"
 
 if TYPE_CHECKING:
     from fsspec.spec import AbstractFileSystem
@@ -184,6 +187,25 @@ class StorageDepot(Depot):
             with contextlib.suppress(FileNotFoundError):
                 files.rm_file(f"{at}/{MANIFEST}")
             files.rm(at, recursive=True)
+
+
+def expect_writable(url: str) -> None:
+    """Write a file into a storage, and remove it.
+
+    Args:
+        url: The address of the storage.
+
+    Raises:
+        DepotAwayError: If that fails.
+    """
+    from fsspec.core import url_to_fs
+
+    with _answering():
+        files, root = url_to_fs(url)
+        files.makedirs(root, exist_ok=True)
+        at = f"{root.rstrip('/')}/{_PROBE}-{uuid.uuid4().hex}"
+        files.pipe_file(at, b"tune-tasks can write here\n")
+        files.rm_file(at)
 
 
 @contextlib.contextmanager
