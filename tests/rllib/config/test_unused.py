@@ -10,7 +10,7 @@ pytestmark = pytest.mark.rllib
 
 
 @pytest.mark.filterwarnings("ignore:.*WARN:UserWarning")
-@pytest.mark.parametrize("key", {*UNUSED, *ONLY_WITH})
+@pytest.mark.parametrize("key", sorted({*UNUSED, *ONLY_WITH}))
 def test_what_is_refused_as_unused_is_a_setting_of_rllib(key):
     assert any(
         key in settings_of(algorithm_named(alg).config_class()) for alg in ALGORITHMS
