@@ -14,9 +14,10 @@ deptry tune_tasks flows
 python docs/generate.py --check
 
 # Coverage is measured where it costs little. Each process that tests services has one server and one cluster for all its
-# files. Two keep two CPUs busy; more would only wait for one another
+# files. Two keep two CPUs busy; more would only wait for one another. In order, because tests that start a cluster of their
+# own come first
 pytest -n auto --dist worksteal --cov --cov-report= -m 'not services and not rllib' | tee build/fast.log
-pytest -n 2 --dist loadfile --durations=10 -m 'services or rllib' | tee build/rest.log
+pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10 -m 'services or rllib' | tee build/rest.log
 bash scripts/other_pythons.sh | tee build/other_pythons.log
 python scripts/coverage_by_room.py
 
