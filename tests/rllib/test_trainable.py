@@ -9,6 +9,8 @@ from tune_tasks.rllib.trainable import RLlibTrainable
 from tune_tasks.testing import TrainableContract
 
 
+# Without a cluster RLlib would start one, and leave it to the tests that follow.
+@pytest.mark.usefixtures("cluster")
 class TestRLlib(TrainableContract):
     def make(self, folder):
         return RLlibTrainable("PPO", "CartPole-v1", Resources())

@@ -29,8 +29,11 @@ def prefect():
 @pytest.fixture(scope="session")
 def cluster(prefect):
     """A local Ray cluster of 2 CPUs in this process, which sweeps of this process use."""
+    import ray
+
     from tune_tasks.cluster.connect import RayOptions, connect
 
+    assert not ray.is_initialized(), "an earlier test has left its own cluster"
     with connect(RayOptions(num_cpus=2)) as connected:
         yield connected
 
