@@ -194,6 +194,18 @@ def test_ray_sets_its_sigterm_handlers_by_a_name_of_the_module():
 
 
 @pytest.mark.services
+@hook("SystemExit.ray_terminate_msg")
+def test_a_worker_that_is_told_to_end_exits_with_a_message():
+    from ray._raylet import raise_sys_exit_with_custom_error_message
+
+    with pytest.raises(SystemExit) as raised:
+        raise_sys_exit_with_custom_error_message("told", exit_code=1)
+    assert raised.value.ray_terminate_msg == "told"
+    handler = source("ray._private.worker").partition("def main_loop(self)")[2]
+    assert "raise_sys_exit_with_custom_error_message(" in handler[:400]
+
+
+@pytest.mark.services
 @hook("ray._private.parameter.RayParams")
 def test_ray_takes_its_parameters_by_a_name_of_the_module():
     import ray._private.parameter

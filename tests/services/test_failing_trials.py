@@ -90,6 +90,7 @@ DEATHS = {
     "exit": "os._exit(3)",
     "segfault": "ctypes.string_at(0)",
     "killed": "os.kill(os.getpid(), signal.SIGKILL)",
+    "terminated": "os.kill(os.getpid(), signal.SIGTERM)",
 }
 
 

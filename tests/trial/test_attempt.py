@@ -184,6 +184,12 @@ def test_how_train_ends(run, capsys, body, end, last_line):
         assert "ZeroDivisionError" in capsys.readouterr().err
 
 
+def test_a_process_that_is_told_to_end_says_no_end_of_the_trial(run):
+    told = "import sys; exit = SystemExit(1); exit.ray_terminate_msg = 'told'; raise exit"
+    with pytest.raises(SystemExit):
+        run(f"def train(c, r):\n    r(timesteps_total=1); {told}\n")
+
+
 def test_an_async_train_is_refused(run):
     assert run("async def train(c, r): r(timesteps_total=1)").error_summary == NOT_PLAIN
 

@@ -230,11 +230,16 @@ def _start(files: ServerFiles) -> OwnServer:
     raise ServiceError(f"the Prefect server cannot be started; see {files.log}")
 
 
+_started: list[subprocess.Popen[bytes]] = []
+"""Kept while they run: Python warns of a process that nobody holds."""
+
+
 def _start_process(files: ServerFiles) -> subprocess.Popen[bytes]:
+    _started[:] = [process for process in _started if process.poll() is None]
     env = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
     command = [sys.executable, "-m", "tune_tasks.servers.prefect_main", str(files.folder)]
     with files.log.open("a") as log:
-        return subprocess.Popen(  # noqa: S603 - our own module
+        process = subprocess.Popen(  # noqa: S603 - our own module
             command,
             env=env,
             stdin=subprocess.DEVNULL,
@@ -242,6 +247,8 @@ def _start_process(files: ServerFiles) -> subprocess.Popen[bytes]:
             stderr=log,
             start_new_session=True,  # Ctrl-C in a terminal must not end the server of other sweeps
         )
+    _started.append(process)
+    return process
 
 
 def _wait_for_end(files: ServerFiles) -> None:

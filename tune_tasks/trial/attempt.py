@@ -36,6 +36,8 @@ _NO_REPORT = (
     "train() returned without a report; call"
     " status_reporter.report(TrainingResult(timesteps_total=…, …)) in it"
 )
+_TOLD_TO_END = "ray_terminate_msg"
+"""What the SystemExit that Ray's handler of SIGTERM raises has, and no other."""
 _OWN_FILES = (
     str(Path(__file__).parents[1]) + os.sep,
     contextlib.__file__,
@@ -91,14 +93,18 @@ def run_train(
 ) -> Outcome:
     """Call the user's function and say how it ended. Runs in the process's main thread.
 
-    Raises nothing. What `train()` sets for the whole process is as before afterwards (see
-    `process_state`), and the modules of the script's folder are forgotten.
+    What `train()` sets for the whole process is as before afterwards (see `process_state`), and the
+    modules of the script's folder are forgotten.
 
     Args:
         assignment: What to run.
         reports: Takes the trial's reports.
         interrupter: Ends user code when the monitor says so.
         environment: Variables to be set for user code.
+
+    Raises:
+        SystemExit: If the process was told to end (SIGTERM). The trial has not failed then, so
+            nobody is told that it has: Ray does that if the sweep's driver has died.
     """
     end = _run_user_code(assignment, reports, interrupter, environment)
     # Read before the reports are closed, because closing them sets a reason to stop.
@@ -135,6 +141,8 @@ def _run_user_code(
     except TrialStopped:
         return _End()
     except SystemExit as exc:
+        if hasattr(exc, _TOLD_TO_END):
+            raise
         if exc.code in (None, 0):
             return _End()
         error = user_traceback(exc) + _argparse_message(exc)
