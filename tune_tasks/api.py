@@ -45,8 +45,8 @@ class Experiment:
         num_trials: Number of trials; None: the whole grid once.
         resources: `{"cpu": 1, "gpu": 0, "memory": "2GiB"}` of a trial.
         stop: Metric to bound, a number or a comparison.
-        config: What `train()` receives; values may be `{"grid_search": [...]}` or `{"eval":
-            "..."}`.
+        config: What `train()` receives; values may be `{"grid_search": [...]}`, `{"eval":
+            "..."}` or a domain such as `{"uniform": [0, 1]}`.
         seed: Seed of all randomness, in [0, 2**63); None: drawn.
         metric: The metric that "best" goes by.
         mode: "max" or "min".

@@ -39,7 +39,9 @@ def own_store(folder):
     return {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db", "PWD": str(folder)}
 
 
-@pytest.mark.parametrize("spec", ["digits_softmax.yaml", "digits_classifiers.json"])
+@pytest.mark.parametrize(
+    "spec", ["digits_softmax.yaml", "digits_classifiers.json", "digits_conditional.yaml"]
+)
 def test_specs(command, folder, spec):
     process = command("-f", EXAMPLES / spec, "--json", cwd=EXAMPLES.parent, env=own_store(folder))
     out, err = process.communicate(timeout=300)

@@ -5,44 +5,47 @@ import pytest
 from tune_tasks.model.text import not_replaced
 from tune_tasks.spec.lookalikes import unsearched, variables
 
-LOG = "{eval: 'math.exp(random.uniform(math.log(1e-4), math.log(1e-1)))'}"
+GENERAL = "write {choice: [...]}, {uniform: [a, b]} or {loguniform: [a, b]}"
 
 
 @pytest.mark.parametrize(
     ("value", "whose", "written"),
     [
-        ({"values": [1, 2]}, "Weights & Biases'", "write {grid_search: [1, 2]}"),
-        ({"values": ["a"]}, "Weights & Biases'", 'write {grid_search: ["a"]}'),
-        ({"min": 0.0, "max": 0.1}, "Weights & Biases'", "write {eval: 'random.uniform(0.0, 0.1)'}"),
-        ({"min": 1, "max": 5}, "Weights & Biases'", "write {eval: 'random.randint(1, 5)'}"),
+        ({"values": [1, 2]}, "Weights & Biases'", "write {choice: [1, 2]}"),
+        ({"values": ["a"]}, "Weights & Biases'", 'write {choice: ["a"]}'),
+        ({"min": 0.0, "max": 0.1}, "Weights & Biases'", "write {uniform: [0.0, 0.1]}"),
+        ({"min": 1, "max": 5}, "Weights & Biases'", "write {int: [1, 5]}"),
         (
             {"distribution": "normal", "mu": 0, "sigma": 1},
             "Weights & Biases'",
-            "write {grid_search: [...]} or",
+            GENERAL,
         ),
         (
             {"distribution": ["x"], "min": 1, "max": 2},
             "Weights & Biases'",
-            "write {grid_search: [...]} or",
+            GENERAL,
         ),
-        ({"choice": [1, 2]}, "another tool's", "write {grid_search: [1, 2]}"),
-        ({"choices": [1, 2]}, "another tool's", "write {grid_search: [...]} or"),
-        ({"type": "float", "low": 0, "high": 1}, "another tool's", "write {grid_search: [...]} or"),
+        ({"choices": [1, 2]}, "another tool's", "write {choice: [1, 2]}"),
+        ({"lograndint": [1, 65]}, "another tool's", "write {logint: [1, 64]}"),
+        ({"lograndint": [1, "n"]}, "another tool's", GENERAL),
+        ({"uniform": [0, 1], "q": 0.1}, "'uniform' stands alone", "not with 'q'"),
+        ({"choice": [1], "p": [1], "when": {"a": 1}}, "'choice' stands alone", "not with 'p'"),
+        ({"type": "float", "low": 0, "high": 1}, "another tool's", GENERAL),
         (
             {"type": "double", "minval": 0, "maxval": 1},
             "Determined's",
-            "write {grid_search: [...]} or",
+            GENERAL,
         ),
-        ({"type": "categorical", "vals": [1, 2]}, "Determined's", "write {grid_search: [...]} or"),
-        ({"uniform": "0, 1"}, "another tool's", "write {grid_search: [...]} or"),
-        ({"sample_from": "lambda spec: 1"}, "another tool's", "write {grid_search: [...]} or"),
-        ("tune.loguniform(1e-4, 1e-1)", "Ray Tune's", f"write {LOG}"),
-        ("ray.tune.uniform(0, 1)", "Ray Tune's", "write {eval: 'random.uniform(0, 1)'}"),
-        ("tune.randint(1, 5)", "Ray Tune's", "write {eval: 'random.randrange(1, 5)'}"),
-        ("tune.choice(['a', 'b'])", "Ray Tune's", 'write {grid_search: ["a", "b"]}'),
+        ({"type": "categorical", "vals": [1, 2]}, "Determined's", GENERAL),
+        ({"uniform": "0, 1"}, "another tool's", GENERAL),
+        ({"sample_from": "lambda spec: 1"}, "another tool's", GENERAL),
+        ("tune.loguniform(1e-4, 1e-1)", "Ray Tune's", "write {loguniform: [1e-4, 1e-1]}"),
+        ("ray.tune.uniform(0, 1)", "Ray Tune's", "write {uniform: [0, 1]}"),
+        ("tune.randint(1, 5)", "Ray Tune's", "write {int: [1, 4]}"),
+        ("tune.choice(['a', 'b'])", "Ray Tune's", 'write {choice: ["a", "b"]}'),
         ("grid_search([1, 2])", "Ray Tune's", "write {grid_search: [1, 2]}"),
-        ("hp.uniform('lr', 0, 1)", "Hyperopt's", "write {grid_search: [...]} or"),
-        ("trial.suggest_float('lr', 0, 1)", "Optuna's", "write {grid_search: [...]} or"),
+        ("hp.uniform('lr', 0, 1)", "Hyperopt's", GENERAL),
+        ("trial.suggest_float('lr', 0, 1)", "Optuna's", GENERAL),
     ],
 )
 def test_another_tools_words_are_named_with_ours(value, whose, written):
@@ -82,6 +85,9 @@ def test_an_eval_that_is_not_said_to_be_one():
         {"min": 0, "max": 10, "value": 5},
         {"uniform": 3},
         {"choice": "random"},
+        {"choice": [1, 2]},
+        {"uniform": [0, 1], "when": {"a": 1}},
+        {"int": [1], "own": 2},
         {"kernel": [1]},
         "tune",
         "random",

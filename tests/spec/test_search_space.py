@@ -24,7 +24,15 @@ EVALS = [
 SCALARS = (
     st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from([0.5, "relu", "", "eval"])
 )
-DRAWN = st.sampled_from(EVALS).map(lambda text: {"eval": text})
+DOMAINS = [
+    {"uniform": [0, 1]},
+    {"logint": [1, 64]},
+    {"quniform": [0, 1, 0.05]},
+    {"normal": [0, {"eval": "_i + 1"}]},
+    {"choice": ["relu", None, [1, 2]]},
+]
+DRAWN = st.sampled_from(EVALS).map(lambda text: {"eval": text}) | st.sampled_from(DOMAINS)
+MARKERS = {"grid_search", "eval", *(marker for domain in DOMAINS for marker in domain)}
 OPTIONS = st.recursive(
     SCALARS | DRAWN,
     lambda inner: (
@@ -92,27 +100,27 @@ def test_without_num_trials_the_whole_grid_once(config):
 def test_nothing_unresolved_remains_and_the_input_is_unchanged(config, index):
     before = copy.deepcopy(config)
     space = SearchSpace(config)
-    resolved, searched = space.resolve(index, "stream")
+    first = space.resolve(index, "stream")
+    resolved, searched = first.config, first.searched
     for _, node in walk([resolved, searched]):
-        assert not (isinstance(node, dict) and node.keys() & {"grid_search", "eval"})
+        assert not (isinstance(node, dict) and node.keys() & MARKERS)
         assert node is None or type(node) in (bool, int, float, str, list, dict)
     expected = copy.deepcopy(resolved)
     for _, node in list(walk(resolved)):  # what train() does to its config changes no other trial's
         if isinstance(node, (list, dict)):
             node.clear()
     assert config == before
-    assert space.resolve(index, "stream")[0] == expected
+    assert space.resolve(index, "stream").config == expected
 
 
 @given(CONFIGS)
 def test_the_searched_keys_by_dotted_path_sorted(config):
     marked = [
-        path
-        for path, node in walk(config)
-        if isinstance(node, dict) and node.keys() & {"grid_search", "eval"}
+        path for path, node in walk(config) if isinstance(node, dict) and node.keys() & MARKERS
     ]
-    paths = [path for path in marked if "grid_search" not in path]
-    resolved, searched = SearchSpace(config).resolve(3, "s")
+    paths = [path for path in marked if not MARKERS & set(path)]
+    third = SearchSpace(config).resolve(3, "s")
+    resolved, searched = third.config, third.searched
     assert list(searched) == sorted(".".join(map(str, path)) for path in paths)
     for path in paths:
         value = resolved
@@ -136,7 +144,8 @@ def test_the_first_path_varies_fastest(sizes, index):
     )
     combinations = [dict(zip(reversed(keys), values, strict=True)) for values in columns]
     assert configs(config) == combinations
-    assert SearchSpace(config).resolve(index, "s")[0] == combinations[index % len(combinations)]
+    resolved = SearchSpace(config).resolve(index, "s")
+    assert resolved.config == combinations[index % len(combinations)]
 
 
 def test_the_sort_is_by_the_dotted_path():

@@ -16,7 +16,7 @@ from tune_tasks.model.trial import Trial
 from tune_tasks.spec.arrangement import Arrangement
 from tune_tasks.spec.expressions.plan_budget import PlanBudget
 from tune_tasks.spec.schema import ExperimentSpec
-from tune_tasks.spec.search_space import SearchSpace
+from tune_tasks.spec.search_space import Resolved, SearchSpace
 
 _OF_A_TRIAL = 8
 """Steps and values of a trial whose config is empty."""
@@ -91,20 +91,19 @@ class Expansion(Sequence[Trial]):
 
     def _walk(self, budget: PlanBudget) -> None:
         for index in self.indices:
-            _, searched = self._resolve(index, budget)
-            name = self._name_of(index, searched)
+            name = self._name_of(index, self._resolve(index, budget).searched)
             cost = _OF_A_TRIAL + len(name) // _CHARACTERS_OF_A_VALUE
             budget.spend(cost, cost)
 
     def _trial(self, index: int) -> Trial:
-        config, searched = self._resolve(index)
+        resolved = self._resolve(index)
         return Trial(
             experiment=self._name,
             index=index,
-            name=self._name_of(index, searched),
+            name=self._name_of(index, resolved.searched),
             alg=self._spec.alg,
-            config=config,
-            searched=searched,
+            config=resolved.config,
+            searched=resolved.searched,
             seed=self.seed_of(index),
             resources=self._resources,
             stop=self._stop,
@@ -124,14 +123,12 @@ class Expansion(Sequence[Trial]):
         Raises:
             ExpressionError: If an `eval` fails.
         """
-        return self._space.resolve(index, self._stream(index), combination=combination)[0]
+        return self._space.resolve(index, self._stream(index), combination=combination).config
 
     def _stream(self, index: int) -> str:
         return f"{self._seed}/{self._name}/{index}"
 
-    def _resolve(
-        self, index: int, budget: PlanBudget | None = None
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _resolve(self, index: int, budget: PlanBudget | None = None) -> Resolved:
         combination = self._arrangement.combination(index)
         return self._space.resolve(index, self._stream(index), budget, combination)
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
+from tune_tasks.spec.domains import DOMAINS, Domain
 from tune_tasks.spec.schema import TEMPLATES, SpecFile
 
 SCHEMA_VERSION = 1
 """Rises if a spec that was valid is refused, or means something else; see docs/stability.md."""
 
+
+def _first_line(domain: Domain) -> str:
+    """What a domain is, in a sentence."""
+    return (inspect.getdoc(domain) or "").partition("\n")[0]
+
+
 _CONFIG_SCHEMA: dict[str, Any] = {
     "type": "object",
     "description": (
-        "What train() receives. At any depth a value may be {grid_search: [...]} or {eval: '...'}."
+        "What train() receives. At any depth a value may be {grid_search: [...]}, {eval: '...'}, or"
+        " a domain such as {uniform: [0, 1]}."
     ),
     "properties": {
         "script_file_path": {
@@ -44,8 +53,10 @@ _VALUE_SCHEMA: dict[str, Any] = {
         },
         "eval": {
             "type": "string",
-            "description": "An expression, e.g. random.uniform(1e-4, 1e-3).",
+            "description": "An expression, e.g. 4 * spec.config.width.",
         },
+        # Anything else under such a name is a value of the user's
+        **{domain.name: {"description": _first_line(domain)} for domain in DOMAINS.values()},
     },
     "dependentSchemas": {"grid_search": {"maxProperties": 1}, "eval": {"maxProperties": 1}},
     "additionalProperties": {"$ref": "#/$defs/Value"},

@@ -12,24 +12,17 @@ from typing import Any
 from tune_tasks.errors import nearest
 from tune_tasks.model.paths import NodePath
 from tune_tasks.model.text import VARIABLE
+from tune_tasks.spec.domains import DOMAINS
 from tune_tasks.spec.rewording import Example, in_our_words
+from tune_tasks.spec.search_parsing import is_domain
 
 _WANDB = {"values", "value", "min", "max", "distribution", "mu", "sigma", "q", "probabilities"}
 _WANDB_RANGES = ["uniform", "int_uniform", "log_uniform_values"]
 _DETERMINED = {"type", "val", "vals", "minval", "maxval", "base", "count", "log"}
 _LOW_HIGH = {"type", "low", "high", "step", "log"}
-_RAY_YAML = {
-    "choice",
-    "choices",
-    "uniform",
-    "quniform",
-    "loguniform",
-    "qloguniform",
-    "randint",
-    "lograndint",
-    "randn",
-    "sample_from",
-}
+_RAY_YAML = {*DOMAINS, "choices", "randint", "lograndint", "qlograndint", "randn", "sample_from"}
+_BESIDE_A_DOMAIN = {"q", "p", "weights", "probabilities", "base", "log", "step"}
+"""What other tools write beside a domain; with anything else it may be somebody's own value."""
 _MARKERS = {"grid_search": list, "eval": str}
 _CALL = re.compile(
     r"\s*(?P<tool>(?:ray\.)?tune|hp|trial|(?:np|numpy)\.random|random)"
@@ -41,7 +34,7 @@ _SEVERAL = re.compile(r"[,(\[]|\blambda\b")
 _TOOLS = {"tune": "Ray Tune's", "ray.tune": "Ray Tune's", "hp": "Hyperopt's", "trial": "Optuna's"}
 _WITH_A_LABEL = ("hp", "trial")
 """The tools whose first argument is a label."""
-_GENERAL = "write {grid_search: [...]} or {eval: 'random.uniform(a, b)'}"
+_GENERAL = "write {choice: [...]}, {uniform: [a, b]} or {loguniform: [a, b]}"
 _LONGEST = 60
 """Characters of a value that a message repeats."""
 
@@ -85,7 +78,7 @@ def _about(value: Any) -> str | None:
 
 def _about_mapping(value: Mapping[str, Any]) -> str | None:
     keys = set(value)
-    if not keys or keys & _MARKERS.keys():
+    if not keys or keys & _MARKERS.keys() or is_domain(value):
         return None
     shown = ", ".join(map(repr, value))
     if _is_wandbs(keys, value):
@@ -97,7 +90,16 @@ def _about_mapping(value: Mapping[str, Any]) -> str | None:
     if len(keys) == 1:
         ((key, item),) = value.items()
         return _about_pair(key, item)
-    return None
+    return _about_a_domain_with_more(value)
+
+
+def _about_a_domain_with_more(value: Mapping[str, Any]) -> str | None:
+    domain = next((key for key, item in value.items() if is_domain({key: item})), None)
+    others = value.keys() - {domain, "when"}
+    if domain is None or not others <= _BESIDE_A_DOMAIN:
+        return None
+    beside = ", ".join(map(repr, sorted(others)))
+    return f"nothing is searched here: {domain!r} stands alone, or beside 'when'; not with {beside}"
 
 
 def _is_wandbs(keys: set[str], value: Mapping[str, Any]) -> bool:

@@ -6,17 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_LOG_UNIFORM = "math.exp(random.uniform(math.log({}), math.log({})))"
-_DRAWN = {
-    "uniform": "random.uniform({}, {})",
-    "loguniform": _LOG_UNIFORM,
-    "log_uniform_values": _LOG_UNIFORM,
-    "int_uniform": "random.randint({}, {})",
-    "randint": "random.randrange({}, {})",
+from tune_tasks.spec.domains import DOMAINS
+
+_OURS = {
+    "uniform": "uniform",
+    "loguniform": "loguniform",
+    "log_uniform_values": "loguniform",
+    "int_uniform": "int",
+    "quniform": "quniform",
+    "qloguniform": "qloguniform",
 }
-"""A domain between two numbers, and the expression that draws from it."""
-_LISTED = ("choice", "grid_search")
-"""Domains that list their values."""
+"""A domain between numbers, and what it is here."""
+_WITHOUT_THE_END = {"randint": "int", "lograndint": "logint"}
+"""Domains of whole numbers that lack their upper end, and what they are here."""
+_LISTED = {"choice": "choice", "choices": "choice", "grid_search": "grid_search"}
+"""Domains that list their values, and what they are here."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +51,25 @@ class Example:
 
 def in_our_words(example: Example) -> str | None:
     """The same as a value of a spec; None if we have nothing as short."""
-    # Because the value stands in single quotes.
     arguments = [part.replace("'", '"') for part in example.arguments]
-    if example.domain in _LISTED:
-        return f"{{grid_search: {_list(arguments)}}}"
-    if example.domain in _DRAWN and len(arguments) == 2:
-        expression = _DRAWN[example.domain].format(*arguments)
-        return f"{{eval: '{expression}'}}"
+    domain = example.domain
+    if domain in _LISTED:
+        return f"{{{_LISTED[domain]}: {_list(arguments)}}}"
+    if domain in _WITHOUT_THE_END and len(arguments) == 2:
+        return _with_the_end(_WITHOUT_THE_END[domain], *arguments)
+    if domain in _OURS and len(arguments) == _count(domain):
+        return f"{{{_OURS[domain]}: [{', '.join(arguments)}]}}"
     return None
+
+
+def _count(domain: str) -> int:
+    return len(DOMAINS[_OURS[domain]].arguments)
+
+
+def _with_the_end(domain: str, low: str, high: str) -> str | None:
+    if not high.isdecimal():
+        return None
+    return f"{{{domain}: [{low}, {int(high) - 1}]}}"
 
 
 def _list(arguments: Sequence[str]) -> str:

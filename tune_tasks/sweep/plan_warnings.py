@@ -55,6 +55,9 @@ def _about_size(part: Part, space: SearchSpace) -> Iterator[_Doubt]:
         size = shown_count(space.grid_size)
         text = f"{tried} of the grid's {size} combinations are tried"
         yield part.at(("num_trials",)), ".num_trials", text
+    if space.has_domains and part.experiment.num_trials is None and space.grid_size == 1:
+        text = "it has domains, and no num_trials: a single trial draws from them"
+        yield part.at((), key=True), "", text
 
 
 def _about_an_end(part: Part) -> Iterator[_Doubt]:

@@ -1,0 +1,75 @@
+"""The searched parts of a config, once they are parsed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tune_tasks.errors import Location
+from tune_tasks.model.paths import NodePath
+from tune_tasks.model.stopping import Criterion
+from tune_tasks.spec.domains import Choice, Domain
+from tune_tasks.spec.expressions.language import Expression
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A `grid_search`: one of `options`."""
+
+    options: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Eval:
+    """An `eval`, with the place of its text."""
+
+    expression: Expression
+    place: Location | None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A part of a `when`: what another setting has to be.
+
+    Attributes:
+        path: The other setting's.
+        comparison: Of its value with a number; None: it has to be one of `values`.
+    """
+
+    path: NodePath
+    comparison: Criterion | None = None
+    values: Sequence[Any] = ()
+
+    def holds(self, value: object) -> bool:
+        """Whether the other setting is as it has to be."""
+        if self.comparison is None:
+            return any(value == each and type(value) is type(each) for each in self.values)
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return is_number and self.comparison.met_by(value)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, eq=False)
+class Parameter:
+    """A setting that has a domain.
+
+    Attributes:
+        name: What a searcher calls it: its dotted path. Where branches of a `choice` have different
+            domains at one path, those after the first have a number behind it.
+        domain: The kind of domain.
+        given: What the domain is given: numbers, `Eval`s, or the parsed options of a choice.
+        when: Its conditions; the setting is absent unless all of them hold.
+        place: Of the domain in the spec.
+    """
+
+    name: str
+    domain: Domain
+    given: tuple[Any, ...]
+    when: tuple[Condition, ...]
+    place: Location | None
+
+    @property
+    def is_dependent(self) -> bool:
+        """Whether its bounds follow from other settings."""
+        is_choice = isinstance(self.domain, Choice)
+        return not is_choice and any(isinstance(each, Eval) for each in self.given)
