@@ -6,7 +6,8 @@ run_on() {
   local version=$1 folder=.venv-$1
   # Not compiled: most modules are never imported, and the others are compiled at their import
   build_venv "$folder" "$2" --no-compile -e '.[test]'
-  PATH="$PWD/$folder/bin:$PATH" "$folder/bin/python" -m pytest -p no:cacheprovider \
+  # Also if a thread that a test has left does not let the process end
+  PATH="$PWD/$folder/bin:$PATH" timeout 900 "$folder/bin/python" -m pytest -p no:cacheprovider \
     -m 'not services and not rllib' --ignore=tests/services --ignore=tests/rllib
 }
 

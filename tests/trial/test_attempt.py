@@ -22,7 +22,7 @@ from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.checkpoint_folder import checkpoints_in
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.stopping import parse_criterion
-from tune_tasks.model.trial import EndedBy, Stop, Trial, TrialState
+from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, TrialState
 from tune_tasks.trial import attempt, monitor
 from tune_tasks.trial.attempt import Assignment, run_train
 from tune_tasks.trial.interrupter import Interrupter
@@ -69,6 +69,10 @@ def interrupter(monkeypatch):
     before = signal.getsignal(signal.SIGUSR1)
     yield Interrupter()
     signal.signal(signal.SIGUSR1, before)
+
+
+LEFT = Outcome(TrialState.ERROR, EndedBy.ERROR, "the process was told to end")
+"""In place of an outcome, if there is none; the monitor has to end in any case."""
 
 
 @pytest.fixture
@@ -121,14 +125,17 @@ def run(tmp_path, interrupter, end_tests):
         thread = threading.Thread(target=watch.run)
         thread.start()
         watch.wait_until_ready()
-        outcome = run_train(
-            Assignment(trial, 1, trainable, paths.folder, cwd),
-            reports,
-            interrupter,
-            watch.environment,
-        )
-        watch.finish(outcome)
-        thread.join()
+        outcome = LEFT
+        try:
+            outcome = run_train(
+                Assignment(trial, 1, trainable, paths.folder, cwd),
+                reports,
+                interrupter,
+                watch.environment,
+            )
+        finally:
+            watch.finish(outcome)
+            thread.join()
         assert outcome.reports == len(paths.results.read_text().splitlines())
         return outcome
 
