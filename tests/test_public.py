@@ -41,6 +41,7 @@ ONLY_IN_A_FILE = {
     "checkpoint_at_end",
     "isolate",
     "max_concurrent_trials",
+    "search",
     "max_failures",
     "metric",
     "mode",

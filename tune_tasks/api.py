@@ -45,6 +45,8 @@ class Experiment:
         num_trials: Number of trials; None: the whole grid once.
         resources: `{"cpu": 1, "gpu": 0, "memory": "2GiB"}` of a trial.
         stop: Metric to bound, a number or a comparison.
+        search: How the values of domains are chosen: "random", "qmc", "tpe", "gp", "cmaes" or
+            "auto"; or `{"tpe": {"startup_trials": 16, "lag": 8}}`.
         config: What `train()` receives; values may be `{"grid_search": [...]}`, `{"eval":
             "..."}` or a domain such as `{"uniform": [0, 1]}`.
         seed: Seed of all randomness, in [0, 2**63); None: drawn.
@@ -72,6 +74,7 @@ class Experiment:
     num_trials: int | None = None
     resources: Mapping[str, Any] = field(default_factory=dict)
     stop: Mapping[str, float | str] = field(default_factory=dict)
+    search: str | Mapping[str, Any] = "random"
     config: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
     metric: str | None = None

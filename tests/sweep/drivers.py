@@ -5,7 +5,8 @@ from pathlib import Path
 from tune_tasks.model.trial import EndedBy, Outcome, TrialState
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.sweep.beginning import beginning_of
-from tune_tasks.sweep.core import LOOKAHEAD, Core, CoreExperiment
+from tune_tasks.sweep.core import LOOKAHEAD, Core
+from tune_tasks.sweep.core_experiments import core_experiments
 from tune_tasks.sweep.events import AttemptEnded, SweepBegan, TakenOver
 from tune_tasks.sweep.instructions import CloseSweep, KeepEnd, StartAttempt, first_starts
 from tune_tasks.sweep.resume import lost, take
@@ -46,12 +47,7 @@ class Driver:
         self.taken = take(
             self.beginning, self.plan, info, Scheduler(), self.warned.append, lambda: False
         )
-        self.core = Core(
-            {
-                e.name: CoreExperiment(e.trials, None, e.spec.rules(), e.indices)
-                for e in self.plan.experiments
-            }
-        )
+        self.core = Core(core_experiments(self.plan))
         self.taken.replay(self.core)
         self.now = self.taken.takeover.at if self.taken.takeover else 0.0
         self.is_over = False

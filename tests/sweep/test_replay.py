@@ -14,7 +14,8 @@ from tune_tasks.model.masking import masked_spec
 from tune_tasks.spec.arrangement import indices_of
 from tune_tasks.spec.loading import spec_from_data
 from tune_tasks.sweep.beginning import earlier_of
-from tune_tasks.sweep.core import LOOKAHEAD, Core, CoreExperiment
+from tune_tasks.sweep.core import LOOKAHEAD, Core
+from tune_tasks.sweep.core_experiments import core_experiments
 from tune_tasks.sweep.events import (
     Announced,
     AttemptEnded,
@@ -88,12 +89,7 @@ class Driver:
         self.plan = make_plan(
             spec_from_data(spec), callables=callables, drawn_seed=3, earlier=earlier
         )
-        self.core = Core(
-            {
-                e.name: CoreExperiment(e.trials, None, e.spec.rules(), e.indices)
-                for e in self.plan.experiments
-            }
-        )
+        self.core = Core(core_experiments(self.plan))
         self.data = data
         self.spec = spec
         self.now = 0.0

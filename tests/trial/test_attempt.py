@@ -281,7 +281,7 @@ BLOCKED = {
     ),
     "in a subprocess": (
         "import subprocess\ndef train(c, r):\n    r(timesteps_total=1)\n   "
-        " subprocess.run(['sleep', '1000'])"
+        " subprocess.run(['sleep', '100'])"
     ),
 }
 

@@ -50,8 +50,14 @@ def _print_for_people(plan: Plan) -> None:
         _print_experiment(experiment, is_resumed=bool(plan.edits))
     for name, edit in plan.edits.items():
         print("\n".join(edit.lines(name)))
-    for trial in plan.trials():
+    for trial in filter(plan.is_known, plan.trials()):
         print(f" - {shown_name(trial.name, trial.index)}{_change(plan, trial)}")
+    for experiment in plan.experiments:
+        unknown = experiment.unknown()
+        if unknown:
+            name = one_line(experiment.name)
+            algorithm = experiment.spec.searching().algorithm
+            print(f" - {name}: {unknown} more, proposed by {algorithm} from results")
     for begun, why in plan.dropped():
         print(f" - {shown_name(begun.name, begun.index)}: dropped, {why}")
 

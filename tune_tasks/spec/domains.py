@@ -34,6 +34,10 @@ class Unit:
         """The coordinate at a position in [0, 1], uniformly distributed if that is."""
         return position
 
+    def position(self, coordinate: Coordinate) -> float:
+        """The position of a coordinate: the inverse of `at`."""
+        return float(coordinate)
+
     def nearest(self, coordinate: Coordinate) -> Coordinate:
         """The coordinate itself, or the nearest one that is allowed."""
         # Without the last digits, in which two machines may differ.
@@ -56,8 +60,19 @@ class Steps:
         """The coordinate at a position in [0, 1]."""
         if not self.log:
             return self.nearest(self.low + math.floor(position * (self.high - self.low + 1)))
-        low, high = math.log(self.low - 0.5), math.log(self.high + 0.5)
+        low, high = self._logs
         return self.nearest(round(math.exp(low + position * (high - low))))
+
+    def position(self, coordinate: Coordinate) -> float:
+        """A position of a coordinate: in the middle of those that `at` takes for it."""
+        if not self.log:
+            return (coordinate - self.low + 0.5) / (self.high - self.low + 1)
+        low, high = self._logs
+        return (math.log(coordinate) - low) / (high - low)
+
+    @property
+    def _logs(self) -> tuple[float, float]:
+        return math.log(self.low - 0.5), math.log(self.high + 0.5)
 
     def nearest(self, coordinate: Coordinate) -> Coordinate:
         """The coordinate itself, or the nearest one that is allowed."""
@@ -73,6 +88,10 @@ class Categories:
     def at(self, position: float) -> Coordinate:
         """The coordinate at a position in [0, 1]."""
         return self.nearest(math.floor(position * self.count))
+
+    def position(self, coordinate: Coordinate) -> float:
+        """A position of a coordinate: in the middle of those that `at` takes for it."""
+        return (coordinate + 0.5) / self.count
 
     def nearest(self, coordinate: Coordinate) -> Coordinate:
         """The coordinate itself, or the nearest one that is allowed."""

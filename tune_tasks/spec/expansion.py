@@ -15,8 +15,10 @@ from tune_tasks.model.text import escaped
 from tune_tasks.model.trial import Trial
 from tune_tasks.spec.arrangement import Arrangement
 from tune_tasks.spec.expressions.plan_budget import PlanBudget
+from tune_tasks.spec.resolution import Choose, Point, chosen
 from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.spec.search_space import Resolved, SearchSpace
+from tune_tasks.spec.start_up import StartUp
 
 _OF_A_TRIAL = 8
 """Steps and values of a trial whose config is empty."""
@@ -37,9 +39,13 @@ class Expansion(Sequence[Trial]):
         space: The search space of `spec.config`.
         seed: The sweep's seed, or the spec's own if it gives one.
         arrangement: What each trial tries; None: all of the grid, in order.
+        proposed: The points of trials that a model has proposed, by index. Whoever has a proposal
+            puts it in; before, nobody knows what that trial tries.
 
     Attributes:
         indices: The indices of the trials, in order.
+        proposed: See above.
+        space: See above.
     """
 
     def __init__(
@@ -49,14 +55,18 @@ class Expansion(Sequence[Trial]):
         space: SearchSpace,
         seed: int,
         arrangement: Arrangement | None = None,
+        proposed: Mapping[int, Point] | None = None,
     ) -> None:
+        self.proposed = dict(proposed or {})
+        self.space = space
         self._name = name
         self._spec = spec
-        self._space = space
         self._seed = seed
         in_order = Arrangement(num_trials(spec, space), space.grid_size)
         self._arrangement = arrangement or in_order
         self.indices = self._arrangement.indices
+        self._search = spec.searching()
+        self._start_up = StartUp(self._search, space, derive_seed(seed, f"{name}/start-up"))
         self._resources = spec.resources.resources()
         self._stop = spec.criteria()
         self._checkpoint = spec.checkpoint_rules()
@@ -89,6 +99,32 @@ class Expansion(Sequence[Trial]):
         # Python's limit in the middle of a sweep.
         _with_fewer_frames(_SPARE_FRAMES, lambda: self._walk(budget))
 
+    def searched(self) -> Iterator[Mapping[str, Any]]:
+        """What is searched of each trial's config; what no model has proposed yet is drawn."""
+        for index in self.indices:
+            yield self._resolve(index).searched
+
+    def is_known(self, index: int) -> bool:
+        """Whether it is known what a trial tries: else a model will propose it."""
+        is_proposed = self._search.learns and self.round_of(index) >= self._search.startup_trials
+        return not is_proposed or index in self.proposed
+
+    def cell_of(self, index: int) -> int:
+        """The combination of the grid that a trial has; each has a search of its own."""
+        return self._arrangement.combination(index) % self.space.grid_size
+
+    def round_of(self, index: int) -> int:
+        """How often the grid was tried before a trial."""
+        return index // self.space.grid_size
+
+    def point(self, index: int, choose: Choose | None = None) -> Point:
+        """The point of a trial: as it is, or as it would be if its parameters were chosen so.
+
+        Raises:
+            ExpressionError: If a bound that depends on other settings fails then.
+        """
+        return self._resolve(index, choose=choose).point
+
     def _walk(self, budget: PlanBudget) -> None:
         for index in self.indices:
             name = self._name_of(index, self._resolve(index, budget).searched)
@@ -96,7 +132,7 @@ class Expansion(Sequence[Trial]):
             budget.spend(cost, cost)
 
     def _trial(self, index: int) -> Trial:
-        resolved = self._resolve(index)
+        resolved = self._resolve(index) if self.is_known(index) else Resolved({}, {}, {})
         return Trial(
             experiment=self._name,
             index=index,
@@ -123,14 +159,28 @@ class Expansion(Sequence[Trial]):
         Raises:
             ExpressionError: If an `eval` fails.
         """
-        return self._space.resolve(index, self._stream(index), combination=combination).config
+        return self._resolve(index, combination=combination).config
 
     def _stream(self, index: int) -> str:
         return f"{self._seed}/{self._name}/{index}"
 
-    def _resolve(self, index: int, budget: PlanBudget | None = None) -> Resolved:
-        combination = self._arrangement.combination(index)
-        return self._space.resolve(index, self._stream(index), budget, combination)
+    def _resolve(
+        self,
+        index: int,
+        budget: PlanBudget | None = None,
+        combination: int | None = None,
+        choose: Choose | None = None,
+    ) -> Resolved:
+        if combination is None:
+            combination = self._arrangement.combination(index)
+        if choose is None:
+            choose = self._choose(index)
+        return self.space.resolve(index, self._stream(index), budget, combination, choose)
+
+    def _choose(self, index: int) -> Choose:
+        if index in self.proposed:
+            return chosen(self.proposed[index])
+        return self._start_up.chooser(self.round_of(index))
 
     def _name_of(self, index: int, searched: Mapping[str, Any]) -> str:
         kept = self._arrangement.kept.get(index)

@@ -7,6 +7,7 @@ from typing import Any
 
 from tune_tasks.spec.domains import DOMAINS, Domain
 from tune_tasks.spec.schema import TEMPLATES, SpecFile
+from tune_tasks.spec.search import ALGORITHMS, SearchOptions
 
 SCHEMA_VERSION = 1
 """Rises if a spec that was valid is refused, or means something else; see docs/stability.md."""
@@ -68,7 +69,9 @@ def json_schema() -> dict[str, Any]:
     """The JSON Schema of a spec file."""
     schema = SpecFile.model_json_schema()
     schema["$defs"]["Value"] = _VALUE_SCHEMA
-    schema["$defs"]["ExperimentSpec"]["properties"]["config"] = _CONFIG_SCHEMA
+    keys = schema["$defs"]["ExperimentSpec"]["properties"]
+    keys["config"] = _CONFIG_SCHEMA
+    keys["search"] = {**keys["search"], "anyOf": _search_forms()}
     schema["patternProperties"] = {
         _template_pattern(): {"description": "A template for anchors, not an experiment."}
     }
@@ -78,6 +81,19 @@ def json_schema() -> dict[str, Any]:
         "$id": f"urn:tune-tasks:spec:{SCHEMA_VERSION}",
         "title": "tune-tasks spec",
     }
+
+
+def _search_forms() -> list[dict[str, Any]]:
+    """An algorithm's name, or its name with options."""
+    options = {**SearchOptions.model_json_schema(), "title": "Options"}
+    with_options = {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+        "properties": dict.fromkeys(ALGORITHMS, options),
+    }
+    return [{"enum": list(ALGORITHMS)}, with_options]
 
 
 def _template_pattern() -> str:

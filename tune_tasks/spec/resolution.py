@@ -9,12 +9,14 @@ from typing import Any, TypeVar
 
 from tune_tasks.errors import ExpressionError, Location
 from tune_tasks.model.paths import NodePath, dotted
-from tune_tasks.spec.domains import Coordinate, Scale, Unit
+from tune_tasks.spec.domains import Coordinate, Scale
 from tune_tasks.spec.expressions.plan_budget import PlanBudget
 from tune_tasks.spec.search_nodes import Condition, Eval, Grid, Parameter
 
 Choose = Callable[[str, Scale], Coordinate | None]
 """A searcher's word: the coordinate of a parameter; None to have it drawn."""
+Point = Mapping[str, Coordinate]
+"""The coordinates of a trial's parameters, by name."""
 _ABSENT = object()
 _Key = TypeVar("_Key")
 _Find = Callable[[], Any]
@@ -22,6 +24,11 @@ _Find = Callable[[], Any]
 
 class _MissingError(ExpressionError):
     """A setting that is referred to is not there."""
+
+
+def chosen(point: Point) -> Choose:
+    """Have the parameters as a point has them; those that it lacks are drawn."""
+    return lambda name, _scale: point.get(name)
 
 
 def drawn(_name: str, _scale: Scale) -> None:
@@ -170,7 +177,7 @@ class Resolution:
         return self.value(node.given[place], (*path, node.domain.name, place))
 
     def _value_of(self, node: Parameter, given: Sequence[Any]) -> Any:
-        scale = Unit() if node.is_dependent else node.domain.scale(*given)
+        scale = node.scale
         chosen = self._choose(node.name, scale)
         if chosen is None:
             chosen = scale.at(position_of(f"{self._stream}/{node.name}"))

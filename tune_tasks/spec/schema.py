@@ -17,6 +17,7 @@ from tune_tasks.model.timeouts import STOP_GRACE_S
 from tune_tasks.spec.checkpoint import CheckpointSpec
 from tune_tasks.spec.resources import ResourcesSpec
 from tune_tasks.spec.retry import RetryRule, RetrySpec
+from tune_tasks.spec.search import Search, parsed_search
 from tune_tasks.spec.storage import problem_of_storage
 
 MAX_TRIALS = 1_000_000
@@ -58,6 +59,13 @@ class ExperimentSpec(BaseModel):
         description=(
             "When a trial ends: a metric, and a number (>=; for losses <=) or a comparison such"
             " as '<= 0.1'."
+        ),
+    )
+    search: str | dict[str, Any] = Field(
+        "random",
+        description=(
+            "How the values of domains are chosen: random, qmc, tpe, gp, cmaes or auto; or"
+            " {tpe: {startup_trials: 16, lag: 8}}."
         ),
     )
     config: dict[str, Any] = Field(default_factory=dict)
@@ -131,6 +139,15 @@ class ExperimentSpec(BaseModel):
                 _check_criterion(name, bound)
         return stop
 
+    @field_validator("search")
+    @classmethod
+    def _search(cls, search: str | dict[str, Any]) -> str | dict[str, Any]:
+        try:
+            parsed_search(search)
+        except ValueError as exc:
+            raise PydanticCustomError("wrong", "{reason}", {"reason": str(exc)}) from None
+        return search
+
     @field_validator("storage")
     @classmethod
     def _storage(cls, storage: str | None) -> str | None:
@@ -159,6 +176,10 @@ class ExperimentSpec(BaseModel):
     def criteria(self) -> tuple[Criterion, ...]:
         """The stop criteria in the file's order."""
         return tuple(parse_criterion(name, bound) for name, bound in self.stop.items())
+
+    def searching(self) -> Search:
+        """How the values of domains are chosen."""
+        return parsed_search(self.search)
 
     def rules(self) -> tuple[RetryRule, ...]:
         """What follows from which failure, in the file's order."""

@@ -9,7 +9,7 @@ from typing import Any
 from tune_tasks.errors import Location
 from tune_tasks.model.paths import NodePath
 from tune_tasks.model.stopping import Criterion
-from tune_tasks.spec.domains import Choice, Domain
+from tune_tasks.spec.domains import Choice, Domain, Scale, Unit
 from tune_tasks.spec.expressions.language import Expression
 
 
@@ -59,6 +59,7 @@ class Parameter:
         domain: The kind of domain.
         given: What the domain is given: numbers, `Eval`s, or the parsed options of a choice.
         when: Its conditions; the setting is absent unless all of them hold.
+        in_option: Whether it is a part of an option, so that some trials do not have it.
         place: Of the domain in the spec.
     """
 
@@ -66,6 +67,7 @@ class Parameter:
     domain: Domain
     given: tuple[Any, ...]
     when: tuple[Condition, ...]
+    in_option: bool
     place: Location | None
 
     @property
@@ -73,3 +75,13 @@ class Parameter:
         """Whether its bounds follow from other settings."""
         is_choice = isinstance(self.domain, Choice)
         return not is_choice and any(isinstance(each, Eval) for each in self.given)
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether some trials do not have it."""
+        return self.in_option or bool(self.when)
+
+    @property
+    def scale(self) -> Scale:
+        """What a searcher may choose from: a relative position, if the bounds depend."""
+        return Unit() if self.is_dependent else self.domain.scale(*self.given)

@@ -146,7 +146,7 @@ class SearchParser:
             given = tuple(self._parse_bounds(node[domain.name], (*path, domain.name), where))
         if not any(isinstance(each, Eval) for each in given) or domain.name == "choice":
             self._expect_given(domain, given, path, place)
-        parameter = Parameter(name, domain, given, when, place)
+        parameter = Parameter(name, domain, given, when, bool(inside), place)
         self.parameters.append(parameter)
         return parameter
 

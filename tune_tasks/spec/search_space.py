@@ -69,9 +69,15 @@ class SearchSpace:
         return math.prod(len(options) for _, options in self._dimensions)
 
     @property
-    def has_domains(self) -> bool:
-        """Whether anything has a domain."""
-        return bool(self._parameters)
+    def parameters(self) -> Sequence[Parameter]:
+        """All that have domains, those of every branch."""
+        return self._parameters
+
+    def evals_that_draw(self) -> Iterator[NodePath]:
+        """The paths of the values that an `eval` draws, those in options apart."""
+        for path, node in nodes(self._tree):
+            if isinstance(node, Eval) and node.expression.draws:
+                yield path
 
     @property
     def searched(self) -> Sequence[NodePath]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from tune_tasks.errors import UsageError
 from tune_tasks.spec.loading import text_of_spec
+from tune_tasks.spec.resolution import Point
 from tune_tasks.sweep.edits import Begun, Earlier
 from tune_tasks.sweep.history import History
 from tune_tasks.sweep.journal import journal_path, journals_in, read_history, read_sweep
@@ -154,9 +155,16 @@ def earlier_of(history: History) -> dict[str, Earlier]:
         begun.setdefault(trial.experiment, {})[trial.index] = trial
     specs = history.sweep.spec
     dropped = set(history.sweep.dropped)
+    proposed: dict[str, dict[int, Point]] = {name: {} for name in begun}
+    for key, point in history.proposed().items():
+        name, _, index = key.rpartition("/")
+        proposed.setdefault(name, {})[int(index)] = point
     return {
         name: Earlier(
-            specs.get(name) or {}, trials, {i for i in trials if f"{name}/{i}" in dropped}
+            specs.get(name) or {},
+            trials,
+            {i for i in trials if f"{name}/{i}" in dropped},
+            proposed[name],
         )
         for name, trials in begun.items()
     }

@@ -23,6 +23,7 @@ from tune_tasks.model.failure import FailureCause
 from tune_tasks.model.stopping import time_is_up, time_limit
 from tune_tasks.model.timeouts import SILENCE_S
 from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, shown_name
+from tune_tasks.search.observation import Observation
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.spec.retry import RetryRule
 from tune_tasks.sweep.events import (
@@ -35,6 +36,7 @@ from tune_tasks.sweep.events import (
     Event,
     Pause,
     PauseChanged,
+    Proposed,
     RecorderRestarted,
     Reported,
     ResultsLost,
@@ -54,8 +56,10 @@ from tune_tasks.sweep.instructions import (
     Instruction,
     KeepEnd,
     KillAttempt,
+    Propose,
     StartAttempt,
 )
+from tune_tasks.sweep.learning import Learned, Learning
 from tune_tasks.sweep.pending import Numbered, Pending
 from tune_tasks.sweep.retries import Fits, Retries, has_failed
 
@@ -81,12 +85,14 @@ class CoreExperiment:
         max_concurrent_trials: How many of them may run at once; None: as many as there is room for.
         retry: What follows from which failure.
         indices: Of the trials, in order; None: 0, 1, 2, …
+        learning: How a model proposes trials; None if none does.
     """
 
     trials: Sequence[Trial]
     max_concurrent_trials: int | None = None
     retry: Sequence[RetryRule] = ()
     indices: Sequence[int] | None = None
+    learning: Learning | None = None
 
     def numbered(self) -> Numbered:
         """The trials with their indices."""
@@ -156,6 +162,8 @@ class Core:
         # After how many reports of a trial the scheduler has wanted its end, and why.
         self._verdicts: dict[str, tuple[int, Stop]] = {}
         self._ended: dict[str, Outcome] = {}
+        learning = {name: e.learning for name, e in experiments.items() if e.learning}
+        self._learned = Learned(learning, self._pending, self._ended.get)
         self._room = 0
         self._pause = Pause.OFF
         self._disk = Disk.ROOMY
@@ -189,6 +197,10 @@ class Core:
     def checkpoint(self, key: str) -> CheckpointRef | None:
         """A trial's latest checkpoint; None if it has none."""
         return self._checkpoints.get(key)
+
+    def history_for(self, key: str) -> list[Observation]:
+        """What a model may know when it proposes a trial."""
+        return list(self._learned.history(key, self.begun()))
 
     def unfinished(self) -> int:
         """How many trials a later driver would have to run."""
@@ -224,7 +236,7 @@ class Core:
         if self._is_over and not isinstance(event, TakenOver):
             return []
         self._pending.end_waits(event.at)
-        instructions = [*self._take_in(event), *self._starts(event.at)]
+        instructions = [*self._take_in(event), *self._starts(event.at), *self._questions()]
         if self.failure and self.stop_reason is None:
             reason = f"the sweep failed: {type(self.failure).__name__}: {self.failure}"
             instructions += self._stop(StopAsked(event.at, reason))
@@ -271,6 +283,8 @@ class Core:
                 self._run_again([key for key in (event.trial,) if key in self._ended])
             case SweepBegan():
                 self._begin(event)
+            case Proposed():
+                self._learned.proposed(event.trial, event.point)
             case PauseChanged():
                 self._pause = event.pause
             case DiskChanged():
@@ -313,6 +327,7 @@ class Core:
             self._ask(lambda: self._scheduler.setup(self._pending.without(())), None)
 
     def _take_over(self, event: TakenOver) -> None:
+        self._learned.forget_questions()
         self.stop_reason = None
         self.ended_early = None
         self.failure = None
@@ -381,8 +396,8 @@ class Core:
         return self.stop_reason is not None or self.failure is not None
 
     def _choose(self) -> Trial | None:
-        full = [name for name, limit in self._limits.items() if self._is_full(name, limit)]
-        candidates = self._pending.without(full)
+        full = [name for name in self._limits if self._is_full(name)]
+        candidates = self._pending.without([*full, *self._learned.unknown()])
         if not candidates:
             return None
         return self._ask(lambda: self._chosen_from(candidates), None)
@@ -393,8 +408,26 @@ class Core:
             raise ValueError(f"Scheduler.choose returned {chosen.key}, which is not pending")
         return chosen
 
-    def _is_full(self, experiment: str, limit: int | None) -> bool:
+    def _is_full(self, experiment: str) -> bool:
+        limit = self._limits[experiment]
         return limit is not None and self._running[experiment] >= limit
+
+    def _questions(self) -> Iterator[Instruction]:
+        """What models are asked now. None of their trials waits in Ray: it would be out of date."""
+        if self._as_then is not None:
+            asked = [wish.trial for wish in self._as_then if isinstance(wish, Propose)]
+        else:
+            asked = [key for key in self._learned.questions() if not self._is_full_for(key)]
+        for key in asked:
+            if self._as_then is not None or self._may_ask():
+                self._learned.asked(key)
+                yield Propose(key)
+
+    def _may_ask(self) -> bool:
+        return self._may_start() and len(self._active) + self._learned.open < self._room
+
+    def _is_full_for(self, key: str) -> bool:
+        return self._is_full(key.rpartition("/")[0])
 
     def _start(self, trial: Trial, at: float) -> Iterator[Instruction]:
         self._pending.take(trial)
@@ -428,6 +461,7 @@ class Core:
         if event.reports <= active.reports:
             return []
         self._first_failures.has_reported()
+        self._learned.heard(event.trial, event.result)
         active.reports = event.reports
         stop = self._verdict(active, event)
         if stop is None:
@@ -571,6 +605,8 @@ class Core:
         is_ending = self.stop_reason is not None or self._pause is Pause.SUSPENDED
         if is_ending or not self.pending:
             return False
+        if self._learned.open:
+            return True
         is_held = self._pause is Pause.ON or self._disk is Disk.FULL
         is_waiting = self._pending.waits and self._disk is Disk.ROOMY
         return is_held or is_waiting

@@ -25,6 +25,7 @@ from tune_tasks.model.trial import (
 from tune_tasks.recording.client import RecorderClient
 from tune_tasks.results.leaderboard import LISTED as BOARD_LISTED
 from tune_tasks.results.summary import Summary
+from tune_tasks.sweep.asking import Asker
 from tune_tasks.sweep.attempts import Attempts
 from tune_tasks.sweep.closing import Closing, Views
 from tune_tasks.sweep.core import Core
@@ -36,6 +37,7 @@ from tune_tasks.sweep.events import (
     Event,
     Pause,
     PauseChanged,
+    Proposed,
     Reported,
     ResultsLost,
     StartFailed,
@@ -52,6 +54,7 @@ from tune_tasks.sweep.instructions import (
     Instruction,
     KeepEnd,
     KillAttempt,
+    Propose,
     StartAttempt,
     first_starts,
 )
@@ -72,6 +75,8 @@ from tune_tasks.sweep.task_runs import TaskRuns
 from tune_tasks.tracking.info import SweepInfo
 
 _POLL_S = 0.25
+_ASKING_S = 0.02
+"""While a model is asked: an answer takes some milliseconds, and room is waiting for it."""
 _SHOW_S = 0.5
 
 
@@ -98,6 +103,7 @@ class Sweep:
         views: Shown the status.
         watches: Told to the core.
         journal: Told what the core is told.
+        asker: Asks models.
         takeover: How this driver goes on with the sweep of an earlier one; None if it is the first.
     """
 
@@ -113,6 +119,7 @@ class Sweep:
         views: Views,
         watches: Watches,
         journal: Journal,
+        asker: Asker,
         takeover: Takeover | None = None,
     ) -> None:
         self._plan = plan
@@ -125,6 +132,7 @@ class Sweep:
         self._views = views
         self._watches = watches
         self._journal = journal
+        self._asker = asker
         self._takeover = takeover
         self._patience = Patience()
         self._task_runs = TaskRuns(info.flow_run_id)
@@ -215,7 +223,9 @@ class Sweep:
     def _loop(self) -> None:
         while not self._is_over:
             self._look_around()
-            for trial in self._attempts.wait(_POLL_S):
+            for key, point in self._asker.answers():
+                self._tell(Proposed(self._now(), key, point))
+            for trial in self._attempts.wait(_ASKING_S if self._asker.is_open else _POLL_S):
                 self._end(self._records.of(trial))
             self._listener.hear()
             running = [self._records.of(trial) for trial in self._attempts.running()]
@@ -239,6 +249,8 @@ class Sweep:
         match wish:
             case StartAttempt():
                 self._start(wish)
+            case Propose():
+                self._asker.ask(wish.trial, self._core.history_for(wish.trial))
             case EndAttempt():
                 self._recorder.request_stop(wish.stop, [f"{wish.trial}/{wish.attempt}"])
             case EndAll():
@@ -409,6 +421,7 @@ class Sweep:
         return summary_of(self._info, experiments, some, interrupted=self._is_interrupted)
 
     def _close(self) -> Summary:
+        self._asker.close()
         for record in self._records.begun():
             record.will_retry = False
         closing = Closing(

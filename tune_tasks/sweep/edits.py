@@ -32,6 +32,7 @@ from tune_tasks.model.text import left_out, one_line
 from tune_tasks.model.trial import Trial
 from tune_tasks.spec.arrangement import Arrangement, Kept
 from tune_tasks.spec.expansion import Expansion, num_trials
+from tune_tasks.spec.resolution import Point
 from tune_tasks.spec.schema import SCRIPT, ExperimentSpec
 from tune_tasks.spec.search_space import DRAWN, SearchSpace
 
@@ -74,11 +75,13 @@ class Earlier:
         spec: As it ran last, its secrets masked; empty if an earlier edit has removed it.
         begun: Its trials that have begun, by index.
         dropped: The indices of those that an earlier edit has dropped.
+        proposed: What a model has proposed, by the trial's index.
     """
 
     spec: Mapping[str, Any]
     begun: Mapping[int, Begun]
     dropped: Collection[int] = ()
+    proposed: Mapping[int, Point] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

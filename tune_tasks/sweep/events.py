@@ -144,6 +144,20 @@ class AttemptEnded:
 
 
 @dataclass(frozen=True)
+class Proposed:
+    """A model has proposed what a trial tries.
+
+    Attributes:
+        point: The coordinates of its parameters; those that are not there are drawn.
+    """
+
+    at: float
+    trial: str
+    point: Mapping[str, int | float]
+    kind: Literal["proposed"] = "proposed"
+
+
+@dataclass(frozen=True)
 class StartFailed:
     """The driver could not submit an attempt that it was to start."""
 
@@ -218,6 +232,7 @@ Event = (
     | EndDecided
     | AttemptEnded
     | StartFailed
+    | Proposed
     | StopAsked
     | PauseChanged
     | DiskChanged

@@ -26,10 +26,12 @@ from tune_tasks.model.text import cut_lines, showable
 from tune_tasks.recording.actor import start_recorder
 from tune_tasks.results.summary import Summary
 from tune_tasks.servers.mlflow_client import default_tracking_uri, expect_usable
+from tune_tasks.sweep.asking import Asker, proposers
 from tune_tasks.sweep.attempts import Attempts
 from tune_tasks.sweep.beginning import Beginning, beginning_of
 from tune_tasks.sweep.closing import Views
-from tune_tasks.sweep.core import Core, CoreExperiment
+from tune_tasks.sweep.core import Core
+from tune_tasks.sweep.core_experiments import core_experiments
 from tune_tasks.sweep.dead_drivers import close_task_runs, open_flow_runs, open_task_runs
 from tune_tasks.sweep.display import Display, make_display
 from tune_tasks.sweep.driver import Sweep, Watches
@@ -55,6 +57,7 @@ from tune_tasks.sweep.request import Request, Session, after_the_sweep, session_
 from tune_tasks.sweep.resume import Taken, records_of, take
 from tune_tasks.sweep.run_view import RunView
 from tune_tasks.sweep.run_watch import RunWatch
+from tune_tasks.sweep.search_checks import expect_plain_choice
 from tune_tasks.sweep.space import SpaceWatch
 from tune_tasks.sweep.status import StatusView
 from tune_tasks.sweep.tasks import parse_spec, summarize
@@ -153,6 +156,7 @@ def _planned_and_run(
     plan = _parsed(beginning, session)
     if beginning.earlier is None and session.plan is None:
         plan.expect_storages()
+    expect_plain_choice(plan, session.scheduler)
     code = {experiment.name: KeptCode.of(experiment.trainable) for experiment in plan.experiments}
     announce(plan, code, beginning.earlier, session.display)
     with (
@@ -261,17 +265,14 @@ def _sweep(
         Views(session.display, RunView(info.flow_run_id)),
         watches,
         taken.journal,
+        Asker(proposers(plan), session.display.warn),
         taken.takeover,
     )
 
 
 def _core(plan: Plan, cluster: Cluster, session: Session, request: Request) -> Core:
-    experiments = {
-        e.name: CoreExperiment(e.trials, e.spec.max_concurrent_trials, e.spec.rules(), e.indices)
-        for e in plan.experiments
-    }
     return Core(
-        experiments,
+        core_experiments(plan),
         session.scheduler,
         fits=lambda trial: cluster.fits(trial.resources, trial.bundles),
         keeps_going=request.keep_going,

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tune_tasks.model.trial import EndedBy
-from tune_tasks.sweep.events import TakenOver
+from tune_tasks.spec.resolution import Point
+from tune_tasks.sweep.events import Proposed, TakenOver
 from tune_tasks.sweep.instructions import KeepEnd, StartAttempt
 from tune_tasks.sweep.journal_entries import (
     ClosedEntry,
@@ -54,6 +55,11 @@ class History:
         """The trials that were started, by key."""
         trials = (entry for entry in self.entries if isinstance(entry, TrialEntry))
         return {entry.trial: entry for entry in trials}
+
+    def proposed(self) -> dict[str, Point]:
+        """What models have proposed, by the trial's key."""
+        events = (entry.event for entry in self.handled())
+        return {event.trial: event.point for event in events if isinstance(event, Proposed)}
 
     def ended(self, *, retry_failed: bool = False) -> set[str]:
         """The keys of the trials that need not run again, as far as a driver has heard.

@@ -29,6 +29,14 @@ class StartAttempt:
 
 
 @dataclass(frozen=True)
+class Propose:
+    """Ask a model what a trial is to try: there is room for it."""
+
+    trial: str
+    kind: Literal["propose"] = "propose"
+
+
+@dataclass(frozen=True)
 class EndAttempt:
     """Ask an attempt's process to end it."""
 
@@ -113,7 +121,14 @@ class CloseSweep:
 
 
 Instruction = (
-    StartAttempt | EndAttempt | EndAll | KillAttempt | KeepEnd | ForgetAttempt | CloseSweep
+    StartAttempt
+    | Propose
+    | EndAttempt
+    | EndAll
+    | KillAttempt
+    | KeepEnd
+    | ForgetAttempt
+    | CloseSweep
 )
 
 

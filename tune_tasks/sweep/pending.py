@@ -93,6 +93,13 @@ class Pending:
         is_unstarted = unstarted is not None and unstarted.has(trial.index)
         return trial.key in self._put_back or is_unstarted
 
+    def next_unstarted(self, experiment: str) -> int | None:
+        """The index of an experiment's next trial, if that one was never started; else None."""
+        unstarted = self._unstarted[experiment]
+        if self._put_back_of[experiment] or not len(unstarted):
+            return None
+        return unstarted.all.indices[unstarted.first]
+
     def take(self, trial: Trial) -> None:
         """Have a trial pending no longer.
 

@@ -15,6 +15,7 @@ from tune_tasks.model.stopping import Criterion
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import Resources, Trial
 from tune_tasks.spec.arrangement import place_of
+from tune_tasks.spec.expansion import Expansion
 from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.sweep.edits import Begun, Edit, is_same_trial
 from tune_tasks.trial.depot import DepotAwayError
@@ -45,6 +46,7 @@ class PlannedExperiment:
         trials: All of them, in order; a trial is resolved each time that it is asked for.
         needs: What its trials occupy, each need once.
         indices: Of the trials, in order; they have gaps if the spec was edited.
+        expansion: What the trials try. Of those that a model proposes it has the proposals.
     """
 
     name: str
@@ -54,6 +56,18 @@ class PlannedExperiment:
     trials: Sequence[Trial]
     needs: Sequence[Need]
     indices: Sequence[int]
+    expansion: Expansion
+
+    @property
+    def learns(self) -> bool:
+        """Whether a model proposes trials, from the results of others."""
+        return self.spec.searching().learns
+
+    def unknown(self) -> int:
+        """How many of its trials a model has not proposed yet."""
+        if not self.learns:
+            return 0
+        return sum(not self.expansion.is_known(index) for index in self.indices)
 
     def trial(self, index: int) -> Trial:
         """The trial with this index.
@@ -123,6 +137,9 @@ class Plan:
                 "resources": asdict(trial.resources),
                 "stop": dict(self.experiment_of(trial).spec.stop),
             }
+            if not self.is_known(trial):
+                document["config"] = None
+                document["proposed_by"] = self.experiment_of(trial).spec.searching().algorithm
             if self.edits:
                 document["change"] = "kept" if self.begun(trial) else "new"
             yield document
@@ -135,6 +152,10 @@ class Plan:
                 "change": "dropped",
                 "why": why,
             }
+
+    def is_known(self, trial: Trial) -> bool:
+        """Whether it is known what a trial tries: a model may still have to propose it."""
+        return self.experiment_of(trial).expansion.is_known(trial.index)
 
     def begun(self, trial: Trial) -> Begun | None:
         """A trial of it as an earlier driver has begun it; None if none has."""

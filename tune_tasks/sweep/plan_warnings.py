@@ -13,6 +13,7 @@ from tune_tasks.spec.lookalikes import unsearched, variables
 from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.sweep.part import Part
 from tune_tasks.sweep.rule_doubts import doubts_of_rules
+from tune_tasks.sweep.search_checks import drawn_values
 
 _COUNTABLE = 10**30
 
@@ -38,6 +39,7 @@ _Doubt = tuple[Location | None, str, str]
 def _all_doubts(part: Part, space: SearchSpace) -> Iterator[_Doubt]:
     yield from _about_size(part, space)
     yield from _about_an_end(part)
+    yield from drawn_values(part, space)
     for path, reason in unsearched(part.experiment.config):
         yield part.in_config(path), f".config.{dotted(path)}", reason
     for path, reason in variables(part.given):
@@ -55,7 +57,7 @@ def _about_size(part: Part, space: SearchSpace) -> Iterator[_Doubt]:
         size = shown_count(space.grid_size)
         text = f"{tried} of the grid's {size} combinations are tried"
         yield part.at(("num_trials",)), ".num_trials", text
-    if space.has_domains and part.experiment.num_trials is None and space.grid_size == 1:
+    if space.parameters and part.experiment.num_trials is None and space.grid_size == 1:
         text = "it has domains, and no num_trials: a single trial draws from them"
         yield part.at((), key=True), "", text
 

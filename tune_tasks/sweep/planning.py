@@ -31,6 +31,7 @@ from tune_tasks.sweep.locate import locate
 from tune_tasks.sweep.part import Part
 from tune_tasks.sweep.plan import Need, Plan, PlannedExperiment
 from tune_tasks.sweep.plan_warnings import shown_count, warnings_of
+from tune_tasks.sweep.search_checks import expect_searchable
 from tune_tasks.trial.trainable import CallableTrainable, Trainable, TrainFunction
 
 _ONLY_RLLIB = ("checkpoint_freq", "checkpoint_at_end", "restore")
@@ -163,6 +164,7 @@ class _Planner:
         _expect_no_mask(part)
         space = SearchSpace(part.experiment.config, part.in_config)
         _check_size(part, space)
+        expect_searchable(part, space)
         seed = part.experiment.seed
         if seed is None:
             seed = self._drawn_seed
@@ -179,7 +181,9 @@ class _Planner:
         trials = self._expanded(part, experiment, space, seed)
         needs = [Need(experiment.resources.resources())]
         name = part.name
-        return PlannedExperiment(name, experiment, seed, trainable, trials, needs, trials.indices)
+        return PlannedExperiment(
+            name, experiment, seed, trainable, trials, needs, trials.indices, trials
+        )
 
     def _of_rllib(self, part: Part, space: SearchSpace, seed: int) -> PlannedExperiment:
         _expect_memory_alone(part)
@@ -189,13 +193,17 @@ class _Planner:
         needs = list(dict.fromkeys(Need(trial.resources, trial.bundles) for trial in placed))
         experiment = _with_the_most(experiment, needs)
         name = part.name
-        return PlannedExperiment(name, experiment, seed, trainable, placed, needs, trials.indices)
+        return PlannedExperiment(
+            name, experiment, seed, trainable, placed, needs, trials.indices, trials
+        )
 
     def _expanded(
         self, part: Part, experiment: ExperimentSpec, space: SearchSpace, seed: int
     ) -> Expansion:
         """Return the trials, each of which can be resolved; all experiments share one budget."""
-        trials = Expansion(part.name, experiment, space, seed)
+        earlier = (self._earlier or {}).get(part.name)
+        proposed = earlier.proposed if earlier else None
+        trials = Expansion(part.name, experiment, space, seed, proposed=proposed)
         if self._earlier is not None:
             trials = self._after_earlier_ones(part, trials, experiment, space, seed)
         trials.check(self._budget)
@@ -217,7 +225,7 @@ class _Planner:
         source = masked_spec({part.name: self._source[part.name]})[part.name]
         arrangement, edit = arrange(trials, experiment, space, source, earlier)
         self._edits[part.name] = edit
-        return Expansion(part.name, experiment, space, seed, arrangement)
+        return Expansion(part.name, experiment, space, seed, arrangement, earlier.proposed)
 
     @contextlib.contextmanager
     def _noting_problems(self, part: Part) -> Iterator[None]:

@@ -205,7 +205,7 @@ def _experiment_info(experiment: PlannedExperiment, code: KeptCode, folder: Path
         script=script.snapshot.folder / script.name if script else None,
         script_source=script.snapshot.sources[script.name] if script else b"",
         code=version_of(code.snapshot) if code.snapshot else None,
-        params=searched_params(masked_by_path(trial.searched) for trial in experiment.trials),
+        params=searched_params(map(masked_by_path, experiment.expansion.searched())),
         objective=Objective.of_spec(experiment.spec.metric, experiment.spec.mode),
         storage=masked(_storage(experiment, folder.name) or ""),
     )

@@ -40,6 +40,11 @@ class Expression:
     references: frozenset[NodePath]
     _code: Code = field(repr=False, compare=False)
 
+    @property
+    def draws(self) -> bool:
+        """Whether it draws at random, as far as its text tells."""
+        return "random." in self.source
+
     @classmethod
     def parse(cls, source: str) -> Expression:
         """Check `source` and make it ready to be evaluated.

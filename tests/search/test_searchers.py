@@ -1,0 +1,159 @@
+"""Every searcher by its contract, and each finds what random search does not."""
+
+import random
+from statistics import median
+
+import pytest
+
+from tune_tasks.model.objective import Objective
+from tune_tasks.search.algorithms import has_torch, searcher_of
+from tune_tasks.search.observation import Fate, Observation, lessons
+from tune_tasks.search.searcher import Searcher
+from tune_tasks.search.study import Study
+from tune_tasks.spec.search import Search
+from tune_tasks.spec.search_space import SearchSpace
+from tune_tasks.spec.start_up import Sobol
+from tune_tasks.testing.searcher_contract import NUMERIC, SearcherContract
+
+LOSS = Objective("mean_loss", "min")
+
+
+class TestTpe(SearcherContract):
+    def searcher(self, space):
+        return searcher_of(Search("tpe"), space, LOSS)
+
+
+class TestCmaes(SearcherContract):
+    config = NUMERIC
+
+    def searcher(self, space):
+        return searcher_of(Search("cmaes", startup_trials=4), space, LOSS)
+
+
+@pytest.mark.skipif(not has_torch(), reason="a Gaussian process needs torch")
+class TestGp(SearcherContract):
+    config = NUMERIC
+
+    def searcher(self, space):
+        return searcher_of(Search("gp"), space, LOSS)
+
+
+class TestAutoOfAConditionalSpace(SearcherContract):
+    def searcher(self, space):
+        return searcher_of(Search("auto"), space, LOSS)
+
+
+class Drawing(Searcher):
+    def ask(self, history, index, rng):
+        return lambda _name, scale: scale.at(rng.random())
+
+
+class TestOnesOwn(SearcherContract):
+    def searcher(self, space):
+        return Drawing()
+
+
+def at(point):
+    return lambda name, _scale: point.get(name)
+
+
+def best_of(searcher, seed, space, loss, count=40, startup=8):
+    study = Study(searcher, str(seed))
+    start = Sobol([each.name for each in space.parameters], seed)
+    history = []
+    for index in range(count):
+
+        def resolve(choose, index=index):
+            return space.resolve(index, f"{seed}/{index}", choose=choose).point
+
+        if index < startup:
+            point = resolve(start.chooser(index))
+        else:
+            point = study.propose(history, index, resolve)
+        config = space.resolve(index, "", choose=at(point)).config
+        history.append(Observation(index, point, Fate.FINISHED, loss(config)))
+    return min(each.value for each in history)
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "cmaes"])
+def test_a_model_is_better_than_chance(algorithm):
+    space = SearchSpace({"x": {"uniform": [-5, 5]}, "y": {"loguniform": [1e-3, 1e3]}})
+
+    def loss(config):
+        return (config["x"] - 2) ** 2 + (config["y"] - 1) ** 2
+
+    learned = searcher_of(Search(algorithm, startup_trials=8), space, LOSS)
+    found = [
+        median(best_of(s, seed, space, loss) for seed in range(7)) for s in (learned, Drawing())
+    ]
+    assert found[0] < found[1] / 3
+
+
+def test_a_space_is_tried_whole_before_anything_is_tried_twice():
+    space = SearchSpace({"a": {"int": [1, 4]}, "b": {"choice": ["x", "y", "z"]}})
+    study = Study(searcher_of(Search("tpe"), space, LOSS), "7")
+    history = []
+    for index in range(14):
+        point = study.propose(
+            history, index, lambda choose, i=index: space.resolve(i, f"{i}", choose=choose).point
+        )
+        fate = Fate.RUNNING if index % 3 == 0 else Fate.FINISHED
+        history.append(Observation(index, point, fate, float(index)))
+    points = [tuple(sorted(each.point.items())) for each in history]
+    assert len(set(points[:12])) == 12
+    assert set(points[12:]) <= set(points[:12])
+
+
+def test_failed_trials_and_values_that_are_not_finite_are_as_bad_as_the_worst():
+    history = [
+        Observation(0, {}, Fate.FINISHED, 0.5),
+        Observation(1, {}, Fate.FINISHED, None),
+        Observation(2, {}, Fate.FAILED, 0.1),
+        Observation(3, {}, Fate.RUNNING, 0.1),
+        Observation(4, {}, Fate.STOPPED, 2.0, 3.0),
+    ]
+
+    def taught(**options):
+        return {each.index: value for each, value in lessons(history, **options)}
+
+    loss = taught(is_greater_better=False, ignores_failures=False)
+    assert loss == {0: 0.5, 1: 2.0, 2: 2.0, 4: 2.0}
+    reward = taught(is_greater_better=True, ignores_failures=False)
+    assert reward == {0: 0.5, 1: 0.5, 2: 0.5, 4: 2.0}
+    assert taught(is_greater_better=True, ignores_failures=True) == {0: 0.5, 4: 2.0}
+
+
+def test_a_failing_region_is_left():
+    """A model that does not hear of failures proposes them again and again."""
+    space = SearchSpace({"x": {"uniform": [0, 1]}})
+    history = [
+        Observation(i, {"x": i / 20}, Fate.FAILED if i > 8 else Fate.FINISHED, 1 - i / 20)
+        for i in range(20)
+    ]
+
+    def proposed(**options):
+        study = Study(searcher_of(Search("tpe", **options), space, LOSS), "1")
+        points = (
+            study.propose(history, 20 + i, lambda c, i=i: space.resolve(i, "", choose=c).point)
+            for i in range(20)
+        )
+        return sum(point["x"] > 0.45 for point in points)
+
+    assert proposed() < proposed(ignores_failures=True)
+
+
+def test_points_cover_a_space_evenly_and_follow_from_the_index():
+    names = ["a", "b"]
+    points = [
+        [Sobol(names, 3).chooser(i)(name, scale) for name in names]
+        for i in range(16)
+        for scale in [SearchSpace({"x": {"uniform": [0, 1]}}).parameters[0].scale]
+    ]
+    for axis in (0, 1):
+        assert sorted(int(point[axis] * 16) for point in points) == list(range(16))
+    again = Sobol(names, 3)
+    order = list(range(16))
+    random.Random(1).shuffle(order)
+    scale = SearchSpace({"x": {"uniform": [0, 1]}}).parameters[0].scale
+    assert {i: again.chooser(i)("a", scale) for i in order} == {i: points[i][0] for i in order}
+    assert Sobol(names, 4).chooser(0)("a", scale) != points[0][0]

@@ -1,0 +1,86 @@
+"""CMA-ES: a normal distribution that moves to where the good trials are (Hansen 2016).
+
+The optimizer is built anew for each question: the trials that have ended, in the order of their
+indices, are told to it generation by generation. Those of the last generation that is not complete
+yet are not told. It sees numbers alone: categories and conditional parameters are not for it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tune_tasks.search.observation import Observation, lessons
+from tune_tasks.search.searcher import Searcher
+from tune_tasks.spec.domains import Coordinate, Scale
+from tune_tasks.spec.resolution import Choose
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Vector = NDArray[Any]
+
+_SIGMA = 1 / 6
+"""Of the first generation: a sixth of each parameter's range, as Optuna has it."""
+
+
+class CmaesSearcher(Searcher):
+    """Asks CMA-ES, which begins at the best of the first trials.
+
+    Args:
+        scales: Every parameter's; at least one.
+        first: How many trials are known before it begins.
+        is_greater_better: Whether the greatest value of the objective is the best.
+        ignores_failures: Whether failed trials teach nothing; else they are as bad as the worst.
+    """
+
+    def __init__(
+        self,
+        scales: Mapping[str, Scale],
+        first: int,
+        *,
+        is_greater_better: bool,
+        ignores_failures: bool = False,
+    ) -> None:
+        self._scales = scales
+        self._first = first
+        self._is_greater_better = is_greater_better
+        self._ignores_failures = ignores_failures
+
+    def ask(self, history: Sequence[Observation], index: int, rng: random.Random) -> Choose:
+        """Propose what a trial tries; see `Searcher.ask`."""
+        import cmaes
+        import numpy as np
+
+        solutions = self._solutions(history)
+        first = solutions[: self._first]
+        mean = min(first, key=lambda each: each[1])[0] if first else np.full(len(self._scales), 0.5)
+        bounds = np.array([[0.0, 1.0]] * len(self._scales))
+        optimizer = cmaes.CMA(mean, _SIGMA, bounds, seed=rng.getrandbits(32))
+        size = optimizer.population_size
+        later = solutions[self._first :]
+        for start in range(0, len(later) - size + 1, size):
+            optimizer.tell(later[start : start + size])
+        position = dict(zip(self._scales, optimizer.ask().tolist(), strict=True))
+
+        def choose(name: str, scale: Scale) -> Coordinate:
+            return scale.at(position[name])
+
+        return choose
+
+    def _solutions(self, history: Sequence[Observation]) -> list[tuple[Vector, float]]:
+        """The trials that have ended: where they were, and how bad."""
+        sign = -1.0 if self._is_greater_better else 1.0
+        taught = lessons(
+            history,
+            is_greater_better=self._is_greater_better,
+            ignores_failures=self._ignores_failures,
+        )
+        return [(self._place(each), sign * value) for each, value in taught]
+
+    def _place(self, each: Observation) -> Vector:
+        import numpy as np
+
+        scales = self._scales.items()
+        return np.array([scale.position(each.point[name]) for name, scale in scales])

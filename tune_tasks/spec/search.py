@@ -1,0 +1,114 @@
+"""The key `search` of an experiment: how the values of its domains are chosen. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tune_tasks.errors import did_you_mean
+
+Algorithm = Literal["random", "qmc", "tpe", "gp", "cmaes", "auto"]
+ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
+MODELS = frozenset({"tpe", "gp", "cmaes", "auto"})
+"""Those that learn from results."""
+_STARTUP = 16
+
+
+class SearchOptions(BaseModel):
+    """What an algorithm can be told."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    startup_trials: int = Field(
+        _STARTUP,
+        ge=1,
+        le=1_000_000,
+        description=(
+            "How many trials of each cell of the grid are spread over the space before a model"
+            " proposes any."
+        ),
+    )
+    lag: int | None = Field(
+        None,
+        ge=0,
+        le=1_000_000,
+        description=(
+            "Trial i is proposed from the results of the trials before i - lag and of no others, so"
+            " that the configs are the same on one machine and on twenty; default: from all that"
+            " are there."
+        ),
+    )
+    failures: Literal["worst", "ignore"] = Field(
+        "worst",
+        description=(
+            "What a model learns from a trial that fails, or whose metric is not a finite number:"
+            " that it is as bad as the worst, or nothing."
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Search:
+    """How the values of an experiment's domains are chosen.
+
+    Attributes:
+        algorithm: One of `ALGORITHMS`.
+        startup_trials: Of each cell of the grid; all of them if the algorithm learns nothing.
+        lag: See `SearchOptions`.
+        ignores_failures: Whether failed trials teach nothing.
+    """
+
+    algorithm: Algorithm = "random"
+    startup_trials: int = _STARTUP
+    lag: int | None = None
+    ignores_failures: bool = False
+
+    @property
+    def learns(self) -> bool:
+        """Whether it needs results."""
+        return self.algorithm in MODELS
+
+
+def parsed_search(given: str | Mapping[str, Any]) -> Search:
+    """What `search` says: an algorithm's name, or `{name: options}`.
+
+    Raises:
+        ValueError: If it says anything else; says what is wrong.
+    """
+    names = [given] if isinstance(given, str) else list(given)
+    if len(names) != 1:
+        raise ValueError(f"expected one algorithm, as in {{tpe: {{lag: 8}}}}, got {given!r}")
+    name = names[0]
+    algorithm = next((each for each in ALGORITHMS if each == name), None)
+    if algorithm is None:
+        raise ValueError(f"unknown algorithm {name!r}{_hint(name, ALGORITHMS)}")
+    options = _options(name, {} if isinstance(given, str) else given[name])
+    ignores = options.failures == "ignore"
+    return Search(algorithm, options.startup_trials, options.lag, ignores)
+
+
+def _options(name: str, given: object) -> SearchOptions:
+    if not isinstance(given, Mapping):
+        raise ValueError(  # noqa: TRY004 - of a value of the spec, as all others
+            f"{name}: expected a mapping of options, got {given!r}"
+        )
+    known = SearchOptions.model_fields
+    for key in given:
+        if key not in known:
+            raise ValueError(f"{name}.{key}: unknown option{_hint(key, known)}")
+    if given and name not in MODELS:
+        raise ValueError(f"{name} learns nothing: it has no options")
+    try:
+        return SearchOptions.model_validate(given)
+    except ValidationError as exc:
+        error = exc.errors()[0]
+        wanted = error["msg"].replace("Input should be", "expected")
+        raise ValueError(f"{name}.{error['loc'][0]}: {wanted}, got {error['input']!r}") from None
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    names = list(known)
+    return f"{did_you_mean(name, names)} (known: {', '.join(names)})"

@@ -1,0 +1,32 @@
+"""What the core has to know of a plan. Pure."""
+
+from __future__ import annotations
+
+from tune_tasks.model.objective import Objective
+from tune_tasks.sweep.core import CoreExperiment
+from tune_tasks.sweep.learning import Learning
+from tune_tasks.sweep.plan import Plan, PlannedExperiment
+
+
+def core_experiments(plan: Plan) -> dict[str, CoreExperiment]:
+    """The experiments of a plan, by name."""
+    return {experiment.name: _of(experiment) for experiment in plan.experiments}
+
+
+def _of(planned: PlannedExperiment) -> CoreExperiment:
+    spec = planned.spec
+    return CoreExperiment(
+        planned.trials,
+        spec.max_concurrent_trials,
+        spec.rules(),
+        planned.indices,
+        _learning(planned),
+    )
+
+
+def _learning(planned: PlannedExperiment) -> Learning | None:
+    spec = planned.spec
+    objective = Objective.of_spec(spec.metric, spec.mode)
+    if not planned.learns or objective is None:
+        return None
+    return Learning(objective, planned.expansion, spec.searching().lag)

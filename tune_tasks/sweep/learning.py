@@ -1,0 +1,176 @@
+"""What models are asked in a sweep, and what they may know. A part of the core; pure.
+
+A trial that a model proposes is unknown until the proposal is there. One question of an experiment
+is open at a time, and none is asked before there is room for the trial, because what ends meanwhile
+teaches.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tune_tasks.model.objective import Objective
+from tune_tasks.model.trial import EndedBy, Outcome, TrialState
+from tune_tasks.search.observation import Fate, Observation
+from tune_tasks.spec.arrangement import place_of
+from tune_tasks.spec.resolution import Point
+from tune_tasks.sweep.pending import Pending
+
+
+class Proposable(Protocol):
+    """Trials that a model proposes, as `spec.expansion.Expansion` has them."""
+
+    proposed: dict[int, Point]
+    indices: Sequence[int]
+
+    def is_known(self, index: int) -> bool:
+        """Whether it is known what a trial tries."""
+
+    def cell_of(self, index: int) -> int:
+        """Which search of the experiment a trial belongs to."""
+
+    def point(self, index: int) -> Point:
+        """The point of a trial that is known."""
+
+
+@dataclass(frozen=True)
+class Learning:
+    """An experiment that learns.
+
+    Attributes:
+        objective: What is to be learnt.
+        trials: Its trials.
+        lag: See `spec.search.SearchOptions`.
+    """
+
+    objective: Objective
+    trials: Proposable
+    lag: int | None = None
+
+
+class Learned:
+    """What the experiments that learn have asked and heard.
+
+    Args:
+        experiments: By name.
+        pending: Of the sweep.
+        outcome: How a trial has ended; None if it has not.
+    """
+
+    def __init__(
+        self,
+        experiments: Mapping[str, Learning],
+        pending: Pending,
+        outcome: Callable[[str], Outcome | None],
+    ) -> None:
+        self._experiments = experiments
+        self._pending = pending
+        self._outcome = outcome
+        self._open: dict[str, str] = {}
+        self._values: dict[str, float | None] = {}
+        # By experiment, how many of its first trials had all ended when somebody last looked.
+        self._first_ended: dict[str, int] = {}
+
+    @property
+    def open(self) -> int:
+        """How many questions have no answer yet."""
+        return len(self._open)
+
+    def unknown(self) -> dict[str, str]:
+        """By experiment, the trial that is its next one and that nobody has proposed yet."""
+        found = {}
+        for name, learning in self._experiments.items():
+            index = self._pending.next_unstarted(name)
+            if index is not None and not learning.trials.is_known(index):
+                found[name] = f"{name}/{index}"
+        return found
+
+    def questions(self) -> Iterator[str]:
+        """The trials that can be asked about, one of each experiment that has no open question."""
+        for name, key in self.unknown().items():
+            if name not in self._open and self._has_heard_enough(name, key):
+                yield key
+
+    def asked(self, key: str) -> None:
+        """Note that a model was asked about a trial."""
+        self._open[_experiment(key)] = key
+
+    def proposed(self, key: str, point: Point) -> None:
+        """Note what a model has proposed."""
+        name = _experiment(key)
+        learning = self._experiments.get(name)
+        if learning is None:
+            return
+        learning.trials.proposed[_index(key)] = point
+        if self._open.get(name) == key:
+            del self._open[name]
+
+    def heard(self, key: str, result: Mapping[str, Any]) -> None:
+        """Note what a trial has reported last."""
+        learning = self._experiments.get(_experiment(key))
+        if learning:
+            self._values[key] = learning.objective.value(result)
+
+    def forget_questions(self) -> None:
+        """Note that whoever was asked is gone."""
+        self._open.clear()
+        self._first_ended.clear()
+
+    def history(self, key: str, begun: Mapping[str, int]) -> Iterator[Observation]:
+        """What a model may know when it proposes a trial, in the order of the trials' indices.
+
+        Args:
+            key: The trial's.
+            begun: The trials that were started.
+        """
+        name = _experiment(key)
+        learning = self._experiments[name]
+        cell = learning.trials.cell_of(_index(key))
+        indices = {_index(each) for each in begun if _experiment(each) == name}
+        for index in sorted(indices | learning.trials.proposed.keys()):
+            is_late = learning.lag is not None and index >= _index(key) - learning.lag
+            is_there = place_of(index, learning.trials.indices) is not None
+            if is_there and not is_late and learning.trials.cell_of(index) == cell:
+                yield from self._observation(f"{name}/{index}", learning)
+
+    def _observation(self, key: str, learning: Learning) -> Iterator[Observation]:
+        fate = _fate(self._outcome(key))
+        if fate is None:
+            return
+        value = None if fate is Fate.RUNNING else self._values.get(key)
+        yield Observation(_index(key), learning.trials.point(_index(key)), fate, value)
+
+    def _has_heard_enough(self, name: str, key: str) -> bool:
+        """Whether all trials have ended that the answer has to take into account."""
+        lag = self._experiments[name].lag
+        if lag is None:
+            return True
+        indices = self._experiments[name].trials.indices
+        first = self._first_ended.get(name, 0)
+        last = bisect_left(indices, _index(key) - lag)
+        while first < last and self._outcome(f"{name}/{indices[first]}"):
+            first += 1
+        self._first_ended[name] = first
+        return first >= last
+
+
+def _experiment(key: str) -> str:
+    return key.rpartition("/")[0]
+
+
+def _index(key: str) -> int:
+    return int(key.rpartition("/")[2])
+
+
+def _fate(outcome: Outcome | None) -> Fate | None:
+    """What has become of a trial; None if it was cancelled, which teaches nothing."""
+    if outcome is None:
+        return Fate.RUNNING
+    if outcome.state is TrialState.ERROR:
+        return Fate.FAILED
+    if outcome.ended_by is EndedBy.CANCELLED:
+        return None
+    return Fate.STOPPED if outcome.ended_by is EndedBy.SCHEDULER else Fate.FINISHED

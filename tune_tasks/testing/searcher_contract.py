@@ -1,0 +1,105 @@
+"""What holds for every searcher: a suite for pytest."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from tune_tasks.search.observation import Fate, Observation
+from tune_tasks.search.searcher import Searcher
+from tune_tasks.spec.resolution import Point
+from tune_tasks.spec.search_space import SearchSpace
+
+NUMERIC = {
+    "lr": {"loguniform": [1e-5, 1e-1]},
+    "layers": {"int": [1, 6]},
+    "width": {"logint": [8, 512]},
+    "dropout": {"quniform": [0.0, 0.6, 0.05]},
+}
+CONDITIONAL = {
+    **NUMERIC,
+    "optimizer": {
+        "choice": [
+            {"name": "sgd", "momentum": {"uniform": [0, 0.99]}},
+            {"name": "adam", "beta": {"uniform": [0.8, 0.999]}},
+        ]
+    },
+    "width2": {"int": [1, {"eval": "spec.config.width"}], "when": {"layers": ">= 2"}},
+}
+
+
+class SearcherContract:
+    """Subclass it, and give `searcher`; `config` if it searches numbers alone.
+
+    ```python
+    class TestMine(SearcherContract):
+        def searcher(self, space):
+            return Mine(space)
+    ```
+    """
+
+    config: dict[str, object] = CONDITIONAL
+    """The config that it searches."""
+
+    def searcher(self, space: SearchSpace) -> Searcher:
+        """The searcher under test, for a space whose objective is a loss."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def space(self) -> SearchSpace:
+        """What it searches."""
+        return SearchSpace(self.config)
+
+    def histories(self, space: SearchSpace) -> Iterator[list[Observation]]:
+        """Histories with everything that can happen, shorter and longer ones."""
+        for seed in range(6):
+            yield list(_history(space, random.Random(seed), 4**seed % 60))  # noqa: S311
+
+    def ask(self, space: SearchSpace, history: Sequence[Observation], index: int = 60) -> Point:
+        """The point that a new searcher proposes."""
+        choose = self.searcher(space).ask(history, index, random.Random(index))  # noqa: S311
+        return space.resolve(index, "stream", choose=choose).point
+
+    def test_the_same_history_gives_the_same_answer(self, space: SearchSpace) -> None:
+        """Nothing else goes into an answer."""
+        for history in self.histories(space):
+            assert self.ask(space, history) == self.ask(space, history)
+
+    def test_one_that_was_asked_before_answers_as_a_new_one(self, space: SearchSpace) -> None:
+        """A searcher keeps nothing."""
+        used = self.searcher(space)
+        for history in self.histories(space):
+            choose = used.ask(history, 60, random.Random(60))  # noqa: S311
+            assert space.resolve(60, "stream", choose=choose).point == self.ask(space, history)
+
+    def test_another_trial_gets_another_answer(self, space: SearchSpace) -> None:
+        """Trials that start together try different things."""
+        *_, history = self.histories(space)
+        points = [self.ask(space, history, index) for index in (60, 61, 62)]
+        assert any(points[0] != point for point in points)
+
+    def test_every_coordinate_is_on_its_scale(self, space: SearchSpace) -> None:
+        """A domain's value is always within its bounds."""
+        scales = {each.name: each.scale for each in space.parameters}
+        for history in self.histories(space):
+            for name, coordinate in self.ask(space, history).items():
+                assert scales[name].nearest(coordinate) == coordinate
+
+    def test_what_it_is_told_stays_as_it_is(self, space: SearchSpace) -> None:
+        """Others are told the same."""
+        for history in self.histories(space):
+            before = [(each, dict(each.point)) for each in history]
+            self.ask(space, history)
+            assert [(each, dict(each.point)) for each in history] == before
+
+
+def _history(space: SearchSpace, rng: random.Random, count: int) -> Iterator[Observation]:
+    for index in range(count):
+        point = space.resolve(index, str(index)).point
+        fate = rng.choice([*Fate, Fate.FINISHED, Fate.FINISHED])
+        value = None if rng.random() < 0.2 else rng.choice([rng.random(), 0.5, -1e300, 1e300])
+        is_stopped = fate is Fate.STOPPED
+        step = rng.choice([1.0, 3.0, 9.0]) if is_stopped and value is not None else None
+        yield Observation(index, point, fate, value, step)
