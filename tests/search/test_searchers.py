@@ -33,6 +33,7 @@ class TestCmaes(SearcherContract):
 @pytest.mark.skipif(not has_torch(), reason="a Gaussian process needs torch")
 class TestGp(SearcherContract):
     config = NUMERIC
+    lengths = (0, 8)  # a question takes some tenths of a second
 
     def searcher(self, space):
         return searcher_of(Search("gp"), space, LOSS)

@@ -17,7 +17,8 @@ from __future__ import annotations
 import random
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
 
 from tune_tasks.search.observation import Fate, Observation, lessons
 from tune_tasks.search.searcher import Searcher
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 _MOST = 3_000
 """Questions about more trials take too long: the model then sees the best and the last."""
 _BEST = 1_000
+_FAR = 5.0
+"""How far beyond the best three quarters a value may be, in widths of those."""
+_HUGE = 1e100
+"""Its square is a finite number."""
+_AT = datetime(2017, 1, 1)
 
 
 class OptunaSearcher(Searcher):
@@ -61,12 +67,14 @@ class OptunaSearcher(Searcher):
         """Propose what a trial tries; see `Searcher.ask`."""
         import optuna
 
+        from tune_tasks.search.optuna_storage import ToldStorage
+
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(
+            storage=ToldStorage(list(self._told(history))),
             sampler=self._sampler(rng.getrandbits(32)),
             direction="maximize" if self._is_greater_better else "minimize",
         )
-        study.add_trials(list(self._told(history)))
         trial = study.ask()
 
         def choose(name: str, scale: Scale) -> Coordinate:
@@ -88,22 +96,22 @@ class OptunaSearcher(Searcher):
             return optuna.samplers.TPESampler(seed=seed, n_startup_trials=1)
 
     def _told(self, history: Sequence[Observation]) -> Iterator[FrozenTrial]:
-        from optuna.trial import TrialState, create_trial
-
         seen = self._shortened(history)
-        values = lessons(
+        taught = lessons(
             seen,
             is_greater_better=self._is_greater_better,
             ignores_failures=self._ignores_failures,
         )
-        known = {each.index: value for each, value in values}
-        for each in seen:
-            named = {name: self._distribution(name) for name in each.point}
-            given: dict[str, Any] = {"params": dict(each.point), "distributions": named}
+        known = {each.index: value for each, value in taught}
+        if self._model == "gp":
+            known = _tamed(known, is_greater_better=self._is_greater_better)
+        distributions = {name: _distribution(scale) for name, scale in self._scales.items()}
+        for number, each in enumerate(seen, start=1):
+            named = {name: distributions[name] for name in each.point}
             if each.fate is Fate.RUNNING:
-                yield create_trial(state=TrialState.RUNNING, **given)
+                yield _told(number, each, named, None)
             elif each.index in known:
-                yield _ended(each, known[each.index], given)
+                yield _told(number, each, named, known[each.index])
 
     def _shortened(self, history: Sequence[Observation]) -> Sequence[Observation]:
         if len(history) <= _MOST:
@@ -114,26 +122,63 @@ class OptunaSearcher(Searcher):
         best = sorted(earlier, key=lambda each: (sign * (each.value or 0.0), each.index))[:_BEST]
         return [*sorted(best, key=lambda each: each.index), *last]
 
-    def _distribution(self, name: str) -> BaseDistribution:
-        from optuna.distributions import (
-            CategoricalDistribution,
-            FloatDistribution,
-            IntDistribution,
-        )
 
-        scale = self._scales[name]
-        if isinstance(scale, Categories):
-            return CategoricalDistribution(range(scale.count))
-        if isinstance(scale, Steps):
-            return IntDistribution(scale.low, scale.high, log=scale.log)
-        return FloatDistribution(0.0, 1.0)
+def _tamed(values: Mapping[int, float], *, is_greater_better: bool) -> dict[int, float]:
+    """The values, those apart that are far worse than most: they are told as less bad.
+
+    A Gaussian process takes values for what they are, and one loss of 1e30 would make all the
+    others look the same.
+    """
+    sign = -1.0 if is_greater_better else 1.0
+    bad = {index: min(max(sign * value, -_HUGE), _HUGE) for index, value in values.items()}
+    ordered = sorted(bad.values())
+    if not ordered:
+        return {}
+    quarter = ordered[3 * len(ordered) // 4]
+    worst = quarter + _FAR * (quarter - ordered[0])
+    return {index: sign * min(value, worst) for index, value in bad.items()}
 
 
-def _ended(each: Observation, value: float, given: Mapping[str, Any]) -> FrozenTrial:
-    from optuna.trial import TrialState, create_trial
+def _told(
+    number: int,
+    each: Observation,
+    distributions: dict[str, BaseDistribution],
+    value: float | None,
+) -> FrozenTrial:
+    """A trial in Optuna's form; one without a value runs."""
+    from optuna.trial import FrozenTrial, TrialState
 
-    if each.fate is Fate.STOPPED and each.step is not None:
+    state = TrialState.RUNNING if value is None else TrialState.COMPLETE
+    steps: dict[int, float] = {}
+    if each.fate is Fate.STOPPED and each.step is not None and value is not None:
         # TPE ranks them behind those that have finished, the further they came the better
-        steps = {int(each.step): value}
-        return create_trial(state=TrialState.PRUNED, intermediate_values=steps, **given)
-    return create_trial(state=TrialState.COMPLETE, value=value, **given)
+        state = TrialState.PRUNED
+        steps[int(each.step)] = value
+        value = None
+    return FrozenTrial(
+        number=number,
+        trial_id=number,
+        state=state,
+        value=value,
+        datetime_start=_AT,
+        datetime_complete=None if state is TrialState.RUNNING else _AT,
+        params=dict(each.point),
+        distributions=distributions,
+        user_attrs={},
+        system_attrs={},
+        intermediate_values=steps,
+    )
+
+
+def _distribution(scale: Scale) -> BaseDistribution:
+    from optuna.distributions import (
+        CategoricalDistribution,
+        FloatDistribution,
+        IntDistribution,
+    )
+
+    if isinstance(scale, Categories):
+        return CategoricalDistribution(range(scale.count))
+    if isinstance(scale, Steps):
+        return IntDistribution(scale.low, scale.high, log=scale.log)
+    return FloatDistribution(0.0, 1.0)
