@@ -42,6 +42,7 @@ ONLY_IN_A_FILE = {
     "isolate",
     "max_concurrent_trials",
     "search",
+    "try_first",
     "max_failures",
     "metric",
     "mode",

@@ -47,6 +47,8 @@ class Experiment:
         stop: Metric to bound, a number or a comparison.
         search: How the values of domains are chosen: "random", "qmc", "tpe", "gp", "cmaes" or
             "auto"; or `{"tpe": {"startup_trials": 16, "lag": 8}}`.
+        try_first: What the first trials try: values of domains by dotted path; what is not named is
+            drawn.
         config: What `train()` receives; values may be `{"grid_search": [...]}`, `{"eval":
             "..."}` or a domain such as `{"uniform": [0, 1]}`.
         seed: Seed of all randomness, in [0, 2**63); None: drawn.
@@ -75,6 +77,7 @@ class Experiment:
     resources: Mapping[str, Any] = field(default_factory=dict)
     stop: Mapping[str, float | str] = field(default_factory=dict)
     search: str | Mapping[str, Any] = "random"
+    try_first: Sequence[Mapping[str, Any]] = field(default_factory=list)
     config: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
     metric: str | None = None

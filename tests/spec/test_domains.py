@@ -141,3 +141,51 @@ def test_a_coordinate_that_is_outside_becomes_the_nearest():
 )
 def test_what_is_wrong(name, given, problem):
     assert DOMAINS[name].problem(given).startswith(problem)
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        ("uniform", -3, 5),
+        ("uniform", 2, 2),
+        ("loguniform", 1e-5, 10),
+        ("quniform", 0.1, 0.7, 0.05),
+        ("qloguniform", 1, 1000, 3),
+        ("int", -4, 9),
+        ("logint", 1, 900),
+        ("normal", 3, 2),
+        ("lognormal", -1, 0.5),
+        ("choice", "a", None, [1, 2], True, 1),
+    ],
+    ids=str,
+)
+@given(position=st.floats(0.001, 0.999))
+def test_the_coordinate_of_a_value_leads_back_to_it(domain, position):
+    name, *arguments = domain
+    value = at(name, position, *arguments)
+    coordinate = DOMAINS[name].coordinate(value, *arguments)
+    again = DOMAINS[name].value(coordinate, *arguments)
+    assert again == (pytest.approx(value) if isinstance(value, float) else value)
+
+
+@pytest.mark.parametrize(
+    ("domain", "value"),
+    [
+        (("uniform", 0, 1), 1.5),
+        (("uniform", 0, 1), "a"),
+        (("uniform", 0, 1), True),
+        (("uniform", 0, 1), math.nan),
+        (("loguniform", 1, 10), 0),
+        (("quniform", 0, 1, 0.25), 0.3),
+        (("qloguniform", 1, 9, 2), 4),
+        (("int", 0, 5), 2.5),
+        (("int", 0, 5), 6),
+        (("normal", 0, 1), None),
+        (("lognormal", 0, 1), -1),
+        (("choice", 1, 2), True),
+        (("choice", "a"), "b"),
+    ],
+)
+def test_what_is_no_value_of_a_domain(domain, value):
+    name, *arguments = domain
+    assert DOMAINS[name].coordinate(value, *arguments) is None

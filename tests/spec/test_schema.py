@@ -37,6 +37,7 @@ ALL_KEYS = {
     "resources": {"cpu": 0.5, "gpu": 2, "memory": "2GiB"},
     "stop": {"mean_loss": 0.1, "my_metric": "> 5"},
     "search": {"tpe": {"startup_trials": 8, "lag": 4, "failures": "ignore"}},
+    "try_first": [{"lr": 0.5}],
     "config": {
         "script_file_path": "a.py",
         "script_min_iter_time_s": 1,

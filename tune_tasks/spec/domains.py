@@ -130,6 +130,15 @@ class Domain(ABC):
     def value(self, coordinate: Coordinate, *given: Any) -> Any:
         """The value at a coordinate of the scale."""
 
+    @abstractmethod
+    def coordinate(self, value: Any, *given: Any) -> Coordinate | None:
+        """The coordinate of a value: the inverse of `value`; None if the domain has no such value.
+
+        Args:
+            value: Anything.
+            given: What the domain is given.
+        """
+
 
 class _Between(Domain):
     """A domain between two bounds."""
@@ -150,6 +159,13 @@ class Uniform(_Between):
         number = low * (1 - coordinate) + high * coordinate
         return min(max(number, low), high)
 
+    def coordinate(self, value: Any, *given: Any) -> Coordinate | None:
+        """Where a number is between the bounds."""
+        low, high = map(float, given)
+        if not _is_within(value, low, high):
+            return None
+        return 0.5 if low == high else (value / 2 - low / 2) / (high / 2 - low / 2)
+
 
 class LogUniform(_Between):
     """Each factor as likely as another: from 0.001 to 0.01 as likely as from 0.01 to 0.1."""
@@ -163,6 +179,10 @@ class LogUniform(_Between):
         """The number at a coordinate."""
         low, high = given
         return _between_logs(coordinate, low, high)
+
+    def coordinate(self, value: Any, *given: Any) -> Coordinate | None:
+        """Where a number is between the bounds, on a logarithmic scale."""
+        return _log_position(value, *given)
 
 
 class QUniform(_Between):
@@ -184,6 +204,11 @@ class QUniform(_Between):
         low, _, q = given
         return _exact(low, q, int(coordinate))
 
+    def coordinate(self, value: Any, *given: Any) -> Coordinate | None:
+        """The step of a number."""
+        low, high, q = given
+        return _step(value, low, high, q)
+
 
 class QLogUniform(_Between):
     """As `loguniform`, and then the nearest of low, low + q, low + 2 q, and so on."""
@@ -202,6 +227,11 @@ class QLogUniform(_Between):
         most = math.floor((high - low) / q + _NEARLY)
         return _exact(low, q, min(round((number - low) / q), most))
 
+    def coordinate(self, value: Any, *given: Any) -> Coordinate | None:
+        """Where a number is between the bounds, on a logarithmic scale."""
+        low, high, q = given
+        return None if _step(value, low, high, q) is None else _log_position(value, low, high)
+
 
 class Int(_Between):
     """Each whole number as likely as another; both ends are included."""
@@ -219,6 +249,12 @@ class Int(_Between):
     def value(self, coordinate: Coordinate, *_given: Any) -> int:
         """The number."""
         return int(coordinate)
+
+    def coordinate(self, value: Any, *given: Any) -> Coordinate | None:
+        """The number."""
+        low, high = given
+        is_whole = _is_within(value, low, high) and value == int(value)
+        return int(value) if is_whole else None
 
 
 class LogInt(Int):
@@ -251,6 +287,11 @@ class Normal(Domain):
         inside = min(max(coordinate, _TAIL), 1 - _TAIL)
         return NormalDist(mean, deviation).inv_cdf(inside)
 
+    def coordinate(self, value: Any, *given: Any) -> Coordinate | None:
+        """How many of the numbers are smaller."""
+        mean, deviation = given
+        return NormalDist(mean, deviation).cdf(value) if _is_number(value) else None
+
 
 class LogNormal(Normal):
     """A distribution whose logarithm is normal."""
@@ -267,6 +308,11 @@ class LogNormal(Normal):
     def value(self, coordinate: Coordinate, *given: Any) -> float:
         """The quantile at a coordinate."""
         return math.exp(super().value(coordinate, *given))
+
+    def coordinate(self, value: Any, *given: Any) -> Coordinate | None:
+        """How many of the numbers are smaller."""
+        is_positive = _is_number(value) and value > 0
+        return super().coordinate(math.log(value), *given) if is_positive else None
 
     def _is_finite(self, *given: Any) -> bool:
         try:
@@ -302,6 +348,11 @@ class Choice(Domain):
         """The option."""
         return given[int(coordinate)]
 
+    def coordinate(self, value: Any, *given: Any) -> Coordinate | None:
+        """The number of the option."""
+        alike = (i for i, each in enumerate(given) if is_same(each, value))
+        return next(alike, None)
+
 
 _ALL: list[Domain] = [
     Choice(),
@@ -316,6 +367,32 @@ _ALL: list[Domain] = [
 ]
 DOMAINS: Mapping[str, Domain] = {domain.name: domain for domain in _ALL}
 """By name."""
+
+
+def is_same(one: object, other: object) -> bool:
+    """Whether two values of a spec are the same; 1 is not true, and 1.0 is 1."""
+    are_numbers = _is_number(one) and _is_number(other)
+    return one == other and (are_numbers or type(one) is type(other))
+
+
+def _is_within(value: Any, low: float, high: float) -> bool:
+    return _is_number(value) and low <= value <= high
+
+
+def _step(value: Any, low: float, high: float, q: float) -> int | None:
+    """The number of a step; None if a value is no step."""
+    if not _is_within(value, low, high + abs(q) * _NEARLY):
+        return None
+    steps = (value - low) / q
+    return round(steps) if abs(steps - round(steps)) < _NEARLY * max(1.0, steps) else None
+
+
+def _log_position(value: Any, low: float, high: float) -> float | None:
+    if not _is_within(value, low, high):
+        return None
+    if low == high:
+        return 0.5
+    return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
 
 
 def _is_number(value: object) -> bool:

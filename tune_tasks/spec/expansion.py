@@ -15,7 +15,7 @@ from tune_tasks.model.text import escaped
 from tune_tasks.model.trial import Trial
 from tune_tasks.spec.arrangement import Arrangement
 from tune_tasks.spec.expressions.plan_budget import PlanBudget
-from tune_tasks.spec.resolution import Choose, Point, chosen
+from tune_tasks.spec.resolution import Choose, Point, chosen, drawn
 from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.spec.search_space import Resolved, SearchSpace
 from tune_tasks.spec.start_up import StartUp
@@ -66,6 +66,7 @@ class Expansion(Sequence[Trial]):
         self._arrangement = arrangement or in_order
         self.indices = self._arrangement.indices
         self._search = spec.searching()
+        self._try_first = spec.try_first
         self._start_up = StartUp(self._search, space, derive_seed(seed, f"{name}/start-up"))
         self._resources = spec.resources.resources()
         self._stop = spec.criteria()
@@ -106,7 +107,8 @@ class Expansion(Sequence[Trial]):
 
     def is_known(self, index: int) -> bool:
         """Whether it is known what a trial tries: else a model will propose it."""
-        is_proposed = self._search.learns and self.round_of(index) >= self._search.startup_trials
+        first = len(self._try_first) + self._search.startup_trials
+        is_proposed = self._search.learns and self.round_of(index) >= first
         return not is_proposed or index in self.proposed
 
     def cell_of(self, index: int) -> int:
@@ -175,12 +177,19 @@ class Expansion(Sequence[Trial]):
             combination = self._arrangement.combination(index)
         if choose is None:
             choose = self._choose(index)
-        return self.space.resolve(index, self._stream(index), budget, combination, choose)
+        wanted = self._wanted(index)
+        return self.space.resolve(index, self._stream(index), budget, combination, choose, wanted)
+
+    def _wanted(self, index: int) -> Mapping[str, Any] | None:
+        """What somebody has said that a trial is to try."""
+        round_ = self.round_of(index)
+        return self._try_first[round_] if round_ < len(self._try_first) else None
 
     def _choose(self, index: int) -> Choose:
         if index in self.proposed:
             return chosen(self.proposed[index])
-        return self._start_up.chooser(self.round_of(index))
+        round_ = self.round_of(index) - len(self._try_first)
+        return self._start_up.chooser(round_) if round_ >= 0 else drawn
 
     def _name_of(self, index: int, searched: Mapping[str, Any]) -> str:
         kept = self._arrangement.kept.get(index)

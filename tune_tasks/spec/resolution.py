@@ -12,6 +12,7 @@ from tune_tasks.model.paths import NodePath, dotted
 from tune_tasks.spec.domains import Coordinate, Scale
 from tune_tasks.spec.expressions.plan_budget import PlanBudget
 from tune_tasks.spec.search_nodes import Condition, Eval, Grid, Parameter
+from tune_tasks.spec.wanted import NOTHING, Wanted
 
 Choose = Callable[[str, Scale], Coordinate | None]
 """A searcher's word: the coordinate of a parameter; None to have it drawn."""
@@ -47,6 +48,7 @@ class Resolution:
         stream: Names the stream of random numbers; each part has one of its own below it.
         choose: Says what a parameter is.
         budget: From which the evaluations are paid; None if they were paid before.
+        wanted: Values that somebody has said, which `choose` is not asked for.
 
     Attributes:
         copied: The values that were copied so far.
@@ -61,7 +63,9 @@ class Resolution:
         stream: str,
         choose: Choose = drawn,
         budget: PlanBudget | None = None,
+        wanted: Wanted = NOTHING,
     ) -> None:
+        self._wanted = wanted
         self.copied = 0
         self.point: dict[str, Coordinate] = {}
         self._tree = tree
@@ -160,12 +164,12 @@ class Resolution:
         if not all(map(self._holds, node.when)):
             return _ABSENT
         if not node.is_dependent:
-            return self._value_of(node, node.given)
+            return self._value_of(node, path, node.given)
         given = [self._bound(node, path, place) for place in range(len(node.given))]
         problem = node.domain.problem(given)
         if problem:
             raise ExpressionError(f"{node.domain.name}: {problem}")
-        return self._value_of(node, given)
+        return self._value_of(node, path, given)
 
     def _holds(self, condition: Condition) -> bool:
         try:
@@ -176,8 +180,13 @@ class Resolution:
     def _bound(self, node: Parameter, path: NodePath, place: int) -> Any:
         return self.value(node.given[place], (*path, node.domain.name, place))
 
-    def _value_of(self, node: Parameter, given: Sequence[Any]) -> Any:
+    def _value_of(self, node: Parameter, path: NodePath, given: Sequence[Any]) -> Any:
         scale = node.scale
+        wanted = self._wanted.coordinate(node, path, given)
+        if wanted is not None:
+            position = node.domain.scale(*given).position(wanted)
+            self.point[node.name] = scale.nearest(position if node.is_dependent else wanted)
+            return self._wanted.value(path, node.domain.value(wanted, *given))
         chosen = self._choose(node.name, scale)
         if chosen is None:
             chosen = scale.at(position_of(f"{self._stream}/{node.name}"))

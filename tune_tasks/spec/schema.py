@@ -68,6 +68,13 @@ class ExperimentSpec(BaseModel):
             " {tpe: {startup_trials: 16, lag: 8}}."
         ),
     )
+    try_first: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description=(
+            "What the first trials try: values of domains by dotted path, such as"
+            " {optimizer.lr: 0.001}; what is not named is drawn."
+        ),
+    )
     config: dict[str, Any] = Field(default_factory=dict)
     seed: int | None = Field(
         None,

@@ -9,7 +9,7 @@ from typing import Any
 from tune_tasks.errors import Location
 from tune_tasks.model.paths import NodePath
 from tune_tasks.model.stopping import Criterion
-from tune_tasks.spec.domains import Choice, Domain, Scale, Unit
+from tune_tasks.spec.domains import Choice, Domain, Scale, Unit, is_same
 from tune_tasks.spec.expressions.language import Expression
 
 
@@ -44,7 +44,7 @@ class Condition:
     def holds(self, value: object) -> bool:
         """Whether the other setting is as it has to be."""
         if self.comparison is None:
-            return any(value == each and type(value) is type(each) for each in self.values)
+            return any(is_same(value, each) for each in self.values)
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         return is_number and self.comparison.met_by(value)  # type: ignore[arg-type]
 

@@ -18,6 +18,7 @@ from tune_tasks.spec.expressions.plan_budget import PlanBudget
 from tune_tasks.spec.resolution import Choose, Resolution, drawn
 from tune_tasks.spec.search_nodes import Eval, Parameter
 from tune_tasks.spec.search_parsing import Locate, SearchParser
+from tune_tasks.spec.wanted import Wanted
 
 DRAWN = object()
 """In place of an option that is not known before its trial is."""
@@ -91,6 +92,7 @@ class SearchSpace:
         budget: PlanBudget | None = None,
         combination: int | None = None,
         choose: Choose = drawn,
+        wanted: Mapping[str, Any] | None = None,
     ) -> Resolved:
         """What trial `index` tries.
 
@@ -101,15 +103,19 @@ class SearchSpace:
             combination: Of the grid, modulo its size, the first path varying fastest; None: the
                 index.
             choose: Says what the parameters are; by default all of them are drawn.
+            wanted: Values by dotted path, which take the place of what `choose` says.
 
         Raises:
-            ExpressionError: If an `eval` or a bound fails for this trial, or the budget is used up.
+            ExpressionError: If an `eval` or a bound fails for this trial, if it cannot have what is
+                wanted, or the budget is used up.
         """
         if combination is None:
             combination = index
         grid = self._chosen(combination)
-        resolution = Resolution(self._tree, grid, index, stream, choose, budget)
+        said = Wanted(wanted or {})
+        resolution = Resolution(self._tree, grid, index, stream, choose, budget, said)
         config = resolution.value(self._tree, ())
+        said.expect_used(map(dotted, self._searched))
         if budget:
             budget.spend(resolution.copied, resolution.copied)
         return Resolved(config, dict(self._searched_of(config)), resolution.point)

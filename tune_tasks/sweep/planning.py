@@ -31,7 +31,7 @@ from tune_tasks.sweep.locate import locate
 from tune_tasks.sweep.part import Part
 from tune_tasks.sweep.plan import Need, Plan, PlannedExperiment
 from tune_tasks.sweep.plan_warnings import shown_count, warnings_of
-from tune_tasks.sweep.search_checks import expect_searchable
+from tune_tasks.sweep.search_checks import expect_first_ones, expect_searchable
 from tune_tasks.trial.trainable import CallableTrainable, Trainable, TrainFunction
 
 _ONLY_RLLIB = ("checkpoint_freq", "checkpoint_at_end", "restore")
@@ -206,6 +206,7 @@ class _Planner:
         trials = Expansion(part.name, experiment, space, seed, proposed=proposed)
         if self._earlier is not None:
             trials = self._after_earlier_ones(part, trials, experiment, space, seed)
+        expect_first_ones(part, trials)
         trials.check(self._budget)
         return trials
 

@@ -1,0 +1,106 @@
+"""What somebody says that the first trials are to try."""
+
+import pytest
+
+from tune_tasks.errors import SpecError
+from tune_tasks.spec.loading import load_spec, spec_from_data
+from tune_tasks.sweep.planning import make_plan
+
+CONFIG = {
+    "optimizer": {
+        "choice": [
+            {"name": "sgd", "lr": {"loguniform": [1e-3, 1]}, "momentum": {"uniform": [0, 0.99]}},
+            {"name": "adam", "lr": {"loguniform": [1e-5, 1e-2]}},
+        ]
+    },
+    "layers": {"int": [1, 6]},
+    "width": {"int": [1, {"eval": "100 * spec.config.layers"}]},
+    "second": {"int": [1, 5], "when": {"layers": ">= 2"}},
+    "steps": 1000,
+}
+
+
+def train(config, status_reporter): ...
+
+
+def plan(try_first, config=CONFIG, **keys):
+    experiment = {"try_first": try_first, "num_trials": 6, "config": config, **keys}
+    return make_plan(spec_from_data({"e": experiment}), callables={"e": train}, drawn_seed=1)
+
+
+def configs(*args, **keys):
+    return [trial.config for trial in plan(*args, **keys).trials()]
+
+
+def test_what_is_named_is_tried_and_the_rest_is_drawn():
+    first = [
+        {"optimizer.name": "adam", "optimizer.lr": 0.001, "layers": 3, "width": 123, "second": 5},
+        {"optimizer.momentum": 0.9},
+        {"layers": 2},
+    ]
+    adam, sgd, two, *others = configs(first)
+    assert adam == {
+        "optimizer": {"name": "adam", "lr": 0.001},
+        "layers": 3,
+        "width": 123,
+        "second": 5,
+        "steps": 1000,
+    }
+    assert (sgd["optimizer"]["name"], sgd["optimizer"]["momentum"]) == ("sgd", 0.9)
+    assert two["layers"] == 2
+    assert others == configs([])[3:]  # as without
+
+
+def test_the_model_knows_where_they_were():
+    learns = {"search": {"tpe": {"startup_trials": 2}}, "metric": "mean_loss"}
+    made = plan([{"optimizer.name": "adam", "layers": 3, "width": 150}], **learns)
+    (experiment,) = made.experiments
+    point = experiment.expansion.point(0)
+    assert (point["optimizer"], point["layers"]) == (1, 3)
+    assert point["width"] == pytest.approx(0.5, abs=0.01)  # half of the way to 300
+    assert [made.is_known(trial) for trial in made.trials()] == [True] * 3 + [False] * 3
+
+
+def test_each_combination_of_a_grid_tries_them():
+    config = {"x": {"uniform": [0, 1]}, "g": {"grid_search": [1, 2]}}
+    tried = configs([{"x": 0.5}], config=config)
+    assert tried[:2] == [{"x": 0.5, "g": 1}, {"x": 0.5, "g": 2}]
+    assert tried[2]["x"] != 0.5
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"layer": 3}, "layer: it has no domain; did you mean 'layers'?"),
+        ({"steps": 3}, "steps: it has no domain"),
+        ({"layers": 9}, "config.layers: 9 is not a value of int: [1, 6]"),
+        ({"layers": 1, "width": 101}, "config.width: 101 is not a value of int: [1, 100]"),
+        ({"layers": 1, "second": 2}, "second: a trial with the other values does not have it"),
+        ({"optimizer.name": "adan"}, "config.optimizer: no option has optimizer.name: 'adan'"),
+        (
+            {"optimizer.name": "adam", "optimizer.momentum": 0.5},
+            "config.optimizer: no option has optimizer.name: 'adam', optimizer.momentum: 0.5",
+        ),
+        (
+            {"optimizer": "adam"},
+            "config.optimizer: 'adam' is not a value of choice: one of the options",
+        ),
+    ],
+)
+def test_what_cannot_be_tried(entry, message, tmp_path):
+    with pytest.raises(SpecError) as raised:
+        plan([{}, entry])
+    assert raised.value.message.startswith("e.try_first.1: ")
+    assert message in raised.value.message
+
+
+def test_a_mistake_has_its_place(tmp_path):
+    (tmp_path / "s.py").write_text("def train(config, reporter): ...")
+    (tmp_path / "spec.yaml").write_text(
+        "e:\n  try_first:\n    - {x: 5}\n  config: {script_file_path: s.py, x: {uniform: [0, 1]}}\n"
+    )
+    with pytest.raises(SpecError) as raised:
+        make_plan(load_spec(tmp_path / "spec.yaml"))
+    assert "spec.yaml:3:7: e.try_first.0: config.x: 5 is not a value of uniform: [0, 1]" in str(
+        raised.value
+    )
