@@ -301,6 +301,20 @@ def test_a_superseded_run_is_ended_also_if_its_files_have_gone(server, tmp_path)
     assert roles(server)["experiment/0/2"] == ("superseded", "KILLED")
 
 
+def test_a_batch_of_which_only_the_metrics_have_arrived_is_made_good(server, tmp_path):
+    """The recorder died between the two: the metrics told the end, the tags how it was before."""
+    Sweep(tmp_path, server).run()
+    parent = server.runs["experiment/parent"]
+    told = {key: parent.tags[f"tune_tasks.{key}"] for key in ("best_trial", "best_run_id")}
+    points = list(parent.points)
+    parent.tags |= {"tune_tasks.best_trial": "another", "tune_tasks.best_run_id": "another's"}
+    second = Sweep(tmp_path, server)
+    second.start(again=True)
+    second.run()
+    assert {key: parent.tags[f"tune_tasks.{key}"] for key in told} == told
+    assert parent.points == points
+
+
 # ── An edit of the spec ─────
 
 

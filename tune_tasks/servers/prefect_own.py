@@ -40,6 +40,8 @@ SIGN_IN_PATH = "/tune-tasks/sign-in"
 _START_TIMEOUT_S = 120.0
 _LOOK_S = 0.05
 _MOST_RESTARTS = 5
+_LAST_MOMENT_S = 1.0
+"""From when a server lets go of its lock to the end of its process."""
 
 
 @dataclass(frozen=True)
@@ -234,8 +236,16 @@ _started: list[subprocess.Popen[bytes]] = []
 """Kept while they run: Python warns of a process that nobody holds."""
 
 
+def _reap(patience_s: float = 0.0) -> None:
+    """Let go of those that have ended, or end within so many seconds each."""
+    for process in list(_started):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience_s)
+            _started.remove(process)
+
+
 def _start_process(files: ServerFiles) -> subprocess.Popen[bytes]:
-    _started[:] = [process for process in _started if process.poll() is None]
+    _reap()
     env = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
     command = [sys.executable, "-m", "tune_tasks.servers.prefect_main", str(files.folder)]
     with files.log.open("a") as log:
@@ -259,6 +269,7 @@ def _wait_for_end(files: ServerFiles) -> None:
         if files.state.exists() and not _can_lock(files.lease):
             return
         time.sleep(_LOOK_S)
+    _reap(_LAST_MOMENT_S)
 
 
 def _can_lock(path: Path) -> bool:

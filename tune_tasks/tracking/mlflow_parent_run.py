@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.objective import Objective
@@ -29,10 +30,14 @@ from tune_tasks.tracking.mlflow_tags import objective_in, objective_tags, sweep_
 from tune_tasks.tracking.running_best import RunningBest
 from tune_tasks.tracking.steps import Step, Steps
 
+if TYPE_CHECKING:
+    from mlflow.entities import Metric
+
 logger = logging.getLogger(__name__)
 
 _TELL_S = 5.0
 _BY = "by "
+_BEST_TAGS = ("tune_tasks.best_trial", "tune_tasks.best_run_id")
 
 
 def parent_key(experiment: str) -> str:
@@ -104,6 +109,7 @@ class ParentRun:
         self._told_objective: Objective | None = None
         self._told_done = 0
         self._told_best: float | None = None
+        self._told_tags: dict[str, str] = {}
         self._told_at = time.monotonic()
         # What was sent last, and when: if the answer is lost, the same is sent, which MLflow knows.
         self._sent = _Standing()
@@ -179,6 +185,8 @@ class ParentRun:
         self._told_objective = objective_in(data.tags)
         if self._told_objective:
             self._told_best = data.metrics.get(best_key(self._told_objective))
+        # A recorder that dies in the middle of a batch has told the metrics, and not the tags.
+        self._told_tags = {key: data.tags[key] for key in _BEST_TAGS if key in data.tags}
 
     def _tell(self) -> None:
         with self._changing:
@@ -225,6 +233,8 @@ class ParentRun:
         standing = self._standing_at_end(experiment)
         if (standing.done, standing.value) != (self._told_done, self._told_best):
             self._log(standing, objective)
+        elif self._tags_of(standing, objective) != self._told_tags:
+            self._log_standing([], self._tags_of(standing, objective))
 
     def _standing_at_end(self, experiment: ExperimentSummary) -> _Standing:
         best = experiment.best()
@@ -240,7 +250,7 @@ class ParentRun:
         self._runs.log_tags(self.run_id, {"mlflow.note.content": note})
 
     def _log(self, standing: _Standing, objective: Objective | None) -> None:
-        from mlflow.entities import Metric, RunTag
+        from mlflow.entities import Metric
 
         if standing != self._sent:
             self._sent = standing
@@ -248,21 +258,32 @@ class ParentRun:
         stamp = milliseconds(self._sent_at)
         step = max(standing.done, 1)  # MLflow draws a line from step 1 on
         metrics = [Metric("trials_done", standing.done, stamp, step)]
-        tags: dict[str, str] = {}
         if objective and standing.value is not None:
             metrics.append(Metric(best_key(objective), standing.value, stamp, step))
-            tags["tune_tasks.best_trial"] = standing.trial
-            tags["tune_tasks.best_run_id"] = standing.run_id
-        elif self._told_best is not None:
-            # The best trial that MLflow knows has failed. MLflow cannot take a metric back, so
-            # the tags say that there is no best trial.
-            tags["tune_tasks.best_trial"] = ""
-            tags["tune_tasks.best_run_id"] = ""
-        entities = [RunTag(key, showable(text)[:TAG_LENGTH]) for key, text in tags.items()]
-        self._runs.client.log_batch(self.run_id, metrics=metrics, tags=entities)
+        self._log_standing(metrics, self._tags_of(standing, objective))
         self._told_done = standing.done
         self._told_best = standing.value
         self._told_at = time.monotonic()
+
+    def _log_standing(self, metrics: list[Metric], tags: dict[str, str]) -> None:
+        from mlflow.entities import RunTag
+
+        entities = [RunTag(key, text) for key, text in tags.items()]
+        self._runs.client.log_batch(self.run_id, metrics=metrics, tags=entities)
+        self._told_tags = tags
+
+    def _tags_of(self, standing: _Standing, objective: Objective | None) -> dict[str, str]:
+        """The tags that name the best trial."""
+        if objective and standing.value is not None:
+            values = (standing.trial, standing.run_id)
+        elif self._told_best is not None or self._told_tags:
+            # The best trial that MLflow knows has failed. MLflow cannot take a metric back, so
+            # the tags say that there is no best trial.
+            values = ("", "")
+        else:
+            return {}
+        shown = (showable(text)[:TAG_LENGTH] for text in values)
+        return dict(zip(_BEST_TAGS, shown, strict=True))
 
     def _going_by(self, objective: Objective, *, incomplete: bool = False) -> Iterator[Step]:
         """Yield the steps that have MLflow go by a metric."""
