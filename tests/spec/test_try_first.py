@@ -104,3 +104,10 @@ def test_a_mistake_has_its_place(tmp_path):
     assert "spec.yaml:3:7: e.try_first.0: config.x: 5 is not a value of uniform: [0, 1]" in str(
         raised.value
     )
+
+
+def test_a_name_has_the_first_digits_of_what_was_chosen():
+    config = {"x": {"uniform": [0, 1]}, "y": {"eval": "1 / 3"}}
+    (trial,) = plan([{"x": 0.123456789}], config=config, num_trials=1).trials()
+    assert trial.name == f"script_0_x=0.123457_y={1 / 3}"
+    assert trial.config["x"] == 0.123456789

@@ -66,6 +66,8 @@ class Expansion(Sequence[Trial]):
         self._arrangement = arrangement or in_order
         self.indices = self._arrangement.indices
         self._search = spec.searching()
+        # By dotted path, which is a parameter's name before the number of its branch.
+        self._chosen = {parameter.name.partition("#")[0] for parameter in space.parameters}
         self._try_first = spec.try_first
         self._start_up = StartUp(self._search, space, derive_seed(seed, f"{name}/start-up"))
         self._resources = spec.resources.resources()
@@ -193,7 +195,18 @@ class Expansion(Sequence[Trial]):
 
     def _name_of(self, index: int, searched: Mapping[str, Any]) -> str:
         kept = self._arrangement.kept.get(index)
-        return kept.name if kept else _trial_name(self._spec, index, searched)
+        return kept.name if kept else self._new_name(index, searched)
+
+    def _new_name(self, index: int, searched: Mapping[str, Any]) -> str:
+        values = masked_by_path(searched)
+        settings = [f"{key}={self._shown(key, value)}" for key, value in values.items()]
+        parts = [self._spec.alg, self._spec.env, str(index), *settings]
+        return escaped("_".join(part for part in parts if part))
+
+    def _shown(self, key: str, value: object) -> str:
+        """A value as names have it; the digits of one that was chosen at random say nothing."""
+        is_chosen = isinstance(value, float) and key in self._chosen
+        return f"{value:.6g}" if is_chosen else str(value)
 
 
 def num_trials(spec: ExperimentSpec, space: SearchSpace) -> int:
@@ -212,9 +225,3 @@ def _with_fewer_frames(frames: int, call: Callable[[], T]) -> T:
     if frames == 0:
         return call()
     return _with_fewer_frames(frames - 1, call)
-
-
-def _trial_name(spec: ExperimentSpec, index: int, searched: Mapping[str, Any]) -> str:
-    settings = [f"{key}={value}" for key, value in masked_by_path(searched).items()]
-    parts = [spec.alg, spec.env, str(index), *settings]
-    return escaped("_".join(part for part in parts if part))
