@@ -9,7 +9,7 @@ from tune_tasks.model.objective import Objective
 from tune_tasks.search.algorithms import has_torch, searcher_of
 from tune_tasks.search.observation import Fate, Observation, lessons
 from tune_tasks.search.searcher import Searcher
-from tune_tasks.search.study import Study
+from tune_tasks.search.study import Study, text_of
 from tune_tasks.spec.search import Search
 from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.spec.start_up import Sobol
@@ -65,12 +65,12 @@ def best_of(searcher, seed, space, loss, count=40, startup=8):
     for index in range(count):
 
         def resolve(choose, index=index):
-            return space.resolve(index, f"{seed}/{index}", choose=choose).point
+            return space.resolve(index, f"{seed}/{index}", choose=choose)
 
         if index < startup:
-            point = resolve(start.chooser(index))
+            point = resolve(start.chooser(index)).point
         else:
-            point = study.propose(history, index, resolve)
+            point = study.propose(history, index, resolve, ())
         config = space.resolve(index, "", choose=at(point)).config
         history.append(Observation(index, point, Fate.FINISHED, loss(config)))
     return min(each.value for each in history)
@@ -94,10 +94,14 @@ def test_a_space_is_tried_whole_before_anything_is_tried_twice():
     space = SearchSpace({"a": {"int": [1, 4]}, "b": {"choice": ["x", "y", "z"]}})
     study = Study(searcher_of(Search("tpe"), space, LOSS), "7")
     history = []
+    tried = set()
     for index in range(14):
-        point = study.propose(
-            history, index, lambda choose, i=index: space.resolve(i, f"{i}", choose=choose).point
-        )
+
+        def resolve(choose, index=index):
+            return space.resolve(index, f"{index}", choose=choose)
+
+        point = study.propose(history, index, resolve, tried)
+        tried.add(text_of(resolve(at(point))))
         fate = Fate.RUNNING if index % 3 == 0 else Fate.FINISHED
         history.append(Observation(index, point, fate, float(index)))
     points = [tuple(sorted(each.point.items())) for each in history]
@@ -135,7 +139,7 @@ def test_a_failing_region_is_left():
     def proposed(**options):
         study = Study(searcher_of(Search("tpe", **options), space, LOSS), "1")
         points = (
-            study.propose(history, 20 + i, lambda c, i=i: space.resolve(i, "", choose=c).point)
+            study.propose(history, 20 + i, lambda c, i=i: space.resolve(i, "", choose=c), ())
             for i in range(20)
         )
         return sum(point["x"] > 0.45 for point in points)

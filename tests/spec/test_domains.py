@@ -134,8 +134,9 @@ def test_a_coordinate_that_is_outside_becomes_the_nearest():
         (
             "lognormal",
             [1000, 1],
-            "mean and standard deviation are those of the logarithm; [1000, 1] is too large",
+            "mean of the logarithm and standard deviation of the logarithm are too large: [1000, 1]",
         ),
+        ("normal", [0, 1e308], "mean and standard deviation are too large: [0, 1e+308]"),
         ("choice", [], "expected a list of at least one value, got []"),
     ],
 )

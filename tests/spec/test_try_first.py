@@ -55,7 +55,7 @@ def test_the_model_knows_where_they_were():
     learns = {"search": {"tpe": {"startup_trials": 2}}, "metric": "mean_loss"}
     made = plan([{"optimizer.name": "adam", "layers": 3, "width": 150}], **learns)
     (experiment,) = made.experiments
-    point = experiment.expansion.point(0)
+    point = experiment.expansion.resolved(0).point
     assert (point["optimizer"], point["layers"]) == (1, 3)
     assert point["width"] == pytest.approx(0.5, abs=0.01)  # half of the way to 300
     assert [made.is_known(trial) for trial in made.trials()] == [True] * 3 + [False] * 3

@@ -56,7 +56,7 @@ class Sweep:
         spec = spec_from_data({"e": experiment})
         self.plan = make_plan(spec, callables={"e": train}, drawn_seed=seed)
         self.core = Core(core_experiments(self.plan))
-        self.ask = proposers(self.plan)["e"]
+        self.ask = proposers(self.plan)["e"].propose
         self.entries = []
         self.is_over = False
 
@@ -71,9 +71,8 @@ class Sweep:
         return self.tell(SweepBegan(0, room))
 
     def end(self, key, loss=None, outcome=WELL, attempt=1):
-        if loss is not None:
-            self.tell(Reported(1, key, attempt, 1, {"mean_loss": loss}))
-        return self.tell(AttemptEnded(1, key, attempt, outcome))
+        result = None if loss is None else {"mean_loss": loss}
+        return self.tell(AttemptEnded(1, key, attempt, outcome, result))
 
     def propose(self, wish):
         index = int(wish.trial.rpartition("/")[2])
@@ -253,3 +252,74 @@ def test_a_sweep_that_goes_on_proposes_what_it_would_have_proposed(data):
     left = {w.trial for w in asked_last} - answered
     if left and not any(isinstance(w, StartAttempt) for w in wishes):
         assert Propose(left.pop()) in wishes
+
+
+def test_a_point_that_the_spec_does_not_allow_is_not_taken():
+    """Bounds that depend on another setting may be the wrong way round somewhere."""
+    config = {"a": {"uniform": [0, 1]}, "b": {"uniform": [{"eval": "spec.config.a"}, 0.97]}}
+    sweep = Sweep(startup=4, num_trials=16, config=config)
+    wishes = sweep.begin(room=1)
+    ended = 0
+    while not sweep.is_over:
+        asked = [wish for wish in wishes if isinstance(wish, Propose)]
+        if asked:
+            wishes = sweep.propose(asked[0])
+            continue
+        trial = sweep.core.trial(f"e/{ended}")
+        assert trial.config["a"] <= trial.config["b"]
+        wishes = sweep.end(
+            trial.key, -trial.config["a"]
+        )  # the model is drawn to where it is not allowed
+        ended += 1
+    assert ended == 16
+
+
+def test_an_experiment_that_learns_has_its_turn_beside_one_that_does_not():
+    learns = {
+        "search": {"tpe": {"startup_trials": 1}},
+        "metric": "mean_loss",
+        "num_trials": 4,
+        "config": SPACE,
+    }
+    draws = {"num_trials": 8, "config": SPACE}
+    spec = spec_from_data({"a": draws, "b": learns})
+    made = make_plan(spec, callables={"a": train, "b": train}, drawn_seed=1)
+    core = Core(core_experiments(made))
+    wishes = core.handle(SweepBegan(0, 2))
+    running, order = [], []
+    while True:
+        starts = [wish.trial for wish in wishes if isinstance(wish, StartAttempt)]
+        running += starts
+        order += starts
+        asked = [wish.trial for wish in wishes if isinstance(wish, Propose)]
+        if asked:
+            wishes = core.handle(Proposed(1, asked[0], {"x": 0.5}))
+        elif running:
+            wishes = core.handle(AttemptEnded(1, running.pop(0), 1, WELL, {"mean_loss": 0.5}))
+        else:
+            break
+    assert len(order) == 12
+    assert max(order.index(f"b/{i}") - order.index(f"a/{i}") for i in range(4)) <= 2
+
+
+def test_a_question_has_the_values_that_trials_ended_with():
+    sweep = Sweep(startup=2)
+    sweep.begin(room=2)
+    sweep.tell(Reported(1, "e/0", 1, 1, {"mean_loss": 9}))
+    sweep.end("e/0", 0.5)
+    assert [each.value for each in sweep.core.history_for("e/2")] == [0.5, None]
+
+
+@pytest.mark.parametrize(
+    ("n", "space"),
+    [
+        (30, {"x": {"int": [1, 30]}}),
+        (24, {"x": {"qloguniform": [1, 24, 1]}}),
+        (20, {"n": {"int": [20, 20]}, "x": {"int": [1, {"eval": "spec.config.n"}]}}),
+    ],
+)
+@pytest.mark.parametrize("lag", [None, 8])
+def test_nothing_is_tried_twice_in_a_finite_space(n, space, lag):
+    keys = {} if lag is None else {"lag": lag}
+    tried = [each["x"] for each in simulated(1, 4, startup=1, num_trials=n, config=space, **keys)]
+    assert sorted(tried) == list(range(1, n + 1))

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tune_tasks.model.paths import NodePath, leaves
+from tune_tasks.model.paths import NodePath, dotted, leaves
 
 MASK = "***"
 
@@ -84,6 +84,12 @@ def masked(config: Any) -> Any:
 def masked_by_path(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of values by their dotted paths in a config, their secrets replaced."""
     return {path: _masked(value, _hidden(path.split("."))) for path, value in values.items()}
+
+
+def without_secrets(problem: str, paths: Iterable[NodePath]) -> str:
+    """A message without the values that it shows, if one of these settings is a secret."""
+    names = {dotted(path): "?" for path in paths}
+    return problem if masked_by_path(names) == names else problem.partition(", got ")[0]
 
 
 def masked_spec(experiments: Mapping[str, Any]) -> dict[str, Any]:

@@ -86,6 +86,7 @@ class Trial:
         config: What `train()` receives, without any `grid_search` or `eval`.
         searched: The searched part of the config: dotted path to value, sorted by path.
         seed: In [0, 2**32), derived from the spec's seed, the experiment's name and the index.
+        point: Its coordinates, as searchers have them, by the names of its parameters.
         bundles: How `resources` are shared by the trial's processes, its own first; empty if it has
             no other process.
     """
@@ -104,6 +105,7 @@ class Trial:
     stop_grace_s: float = STOP_GRACE_S
     isolate: bool = False
     checkpoint: CheckpointRules = field(default_factory=CheckpointRules)
+    point: Mapping[str, float | int] = field(default_factory=dict)
 
     def is_tried_again_after(self, attempt: int) -> bool:
         """Return whether another attempt follows if attempt 1, 2, … has failed."""

@@ -77,10 +77,13 @@ class CmaesSearcher(Searcher):
             is_greater_better=self._is_greater_better,
             ignores_failures=self._ignores_failures,
         )
-        return [(self._place(each), sign * value) for each, value in taught]
+        names = self._scales.keys()
+        # Those of an earlier form of the spec may lack a parameter.
+        return [(self._place(e), sign * v) for e, v in taught if names <= e.point.keys()]
 
     def _place(self, each: Observation) -> Vector:
         import numpy as np
 
         scales = self._scales.items()
-        return np.array([scale.position(each.point[name]) for name, scale in scales])
+        places = (scale.position(each.point[name]) for name, scale in scales)
+        return np.array(list(places))

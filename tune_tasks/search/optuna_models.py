@@ -18,7 +18,7 @@ import random
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeGuard
 
 from tune_tasks.search.observation import Fate, Observation, lessons
 from tune_tasks.search.searcher import Searcher
@@ -35,6 +35,7 @@ _MOST = 3_000
 _BEST = 1_000
 _FAR = 5.0
 """How far beyond the best three quarters a value may be, in widths of those."""
+_MANY_STEPS = 1_000
 _HUGE = 1e100
 """Its square is a finite number."""
 _AT = datetime(2017, 1, 1)
@@ -80,9 +81,9 @@ class OptunaSearcher(Searcher):
         def choose(name: str, scale: Scale) -> Coordinate:
             if isinstance(scale, Categories):
                 return int(trial.suggest_categorical(name, range(scale.count)))
-            if isinstance(scale, Steps):
+            if _has_few(scale):
                 return trial.suggest_int(name, scale.low, scale.high, log=scale.log)
-            return trial.suggest_float(name, 0.0, 1.0)
+            return scale.at(trial.suggest_float(name, 0.0, 1.0))
 
         return choose
 
@@ -107,11 +108,14 @@ class OptunaSearcher(Searcher):
             known = _tamed(known, is_greater_better=self._is_greater_better)
         distributions = {name: _distribution(scale) for name, scale in self._scales.items()}
         for number, each in enumerate(seen, start=1):
-            named = {name: distributions[name] for name in each.point}
+            # Those of an earlier form of the spec are not there any more.
+            point = {name: at for name, at in each.point.items() if name in distributions}
+            named = {name: distributions[name] for name in point}
+            told = {name: _as_told(self._scales[name], at) for name, at in point.items()}
             if each.fate is Fate.RUNNING:
-                yield _told(number, each, named, None)
+                yield _told(number, each, told, named, None)
             elif each.index in known:
-                yield _told(number, each, named, known[each.index])
+                yield _told(number, each, told, named, known[each.index])
 
     def _shortened(self, history: Sequence[Observation]) -> Sequence[Observation]:
         if len(history) <= _MOST:
@@ -142,6 +146,7 @@ def _tamed(values: Mapping[int, float], *, is_greater_better: bool) -> dict[int,
 def _told(
     number: int,
     each: Observation,
+    params: dict[str, Coordinate],
     distributions: dict[str, BaseDistribution],
     value: float | None,
 ) -> FrozenTrial:
@@ -162,7 +167,7 @@ def _told(
         value=value,
         datetime_start=_AT,
         datetime_complete=None if state is TrialState.RUNNING else _AT,
-        params=dict(each.point),
+        params=params,
         distributions=distributions,
         user_attrs={},
         system_attrs={},
@@ -179,6 +184,16 @@ def _distribution(scale: Scale) -> BaseDistribution:
 
     if isinstance(scale, Categories):
         return CategoricalDistribution(range(scale.count))
-    if isinstance(scale, Steps):
+    if _has_few(scale):
         return IntDistribution(scale.low, scale.high, log=scale.log)
     return FloatDistribution(0.0, 1.0)
+
+
+def _has_few(scale: Scale) -> TypeGuard[Steps]:
+    """Whether a model may see each step: a Gaussian process has all of them in memory."""
+    return isinstance(scale, Steps) and scale.high - scale.low < _MANY_STEPS
+
+
+def _as_told(scale: Scale, coordinate: Coordinate) -> Coordinate:
+    is_plain = isinstance(scale, Categories) or _has_few(scale)
+    return coordinate if is_plain else scale.position(coordinate)

@@ -201,8 +201,8 @@ class QUniform(_Between):
 
     def value(self, coordinate: Coordinate, *given: Any) -> Any:
         """The number at a step."""
-        low, _, q = given
-        return _exact(low, q, int(coordinate))
+        low, high, q = given
+        return min(max(_exact(low, q, int(coordinate)), low), high)
 
     def coordinate(self, value: Any, *given: Any) -> Coordinate | None:
         """The step of a number."""
@@ -225,7 +225,7 @@ class QLogUniform(_Between):
         low, high, q = given
         number = _between_logs(coordinate, low, high)
         most = math.floor((high - low) / q + _NEARLY)
-        return _exact(low, q, min(round((number - low) / q), most))
+        return min(max(_exact(low, q, min(round((number - low) / q), most)), low), high)
 
     def coordinate(self, value: Any, *given: Any) -> Coordinate | None:
         """Where a number is between the bounds, on a logarithmic scale."""
@@ -279,7 +279,17 @@ class Normal(Domain):
 
     def _problem(self, *given: Any) -> str:
         deviation = given[1]
-        return "" if deviation > 0 else f"expected a positive standard deviation, got {deviation!r}"
+        if deviation <= 0:
+            return f"expected a positive standard deviation, got {deviation!r}"
+        if self._is_finite(*given):
+            return ""
+        return f"{' and '.join(self.arguments)} are too large: {list(given)}"
+
+    def _is_finite(self, *given: Any) -> bool:
+        try:
+            return all(math.isfinite(self.value(end, *given)) for end in (0, 1))
+        except OverflowError:
+            return False
 
     def value(self, coordinate: Coordinate, *given: Any) -> float:
         """The quantile at a coordinate."""
@@ -299,12 +309,6 @@ class LogNormal(Normal):
     name = "lognormal"
     arguments = ("mean of the logarithm", "standard deviation of the logarithm")
 
-    def _problem(self, *given: Any) -> str:
-        problem = super()._problem(*given)
-        if problem or self._is_finite(*given):
-            return problem
-        return f"mean and standard deviation are those of the logarithm; {list(given)} is too large"
-
     def value(self, coordinate: Coordinate, *given: Any) -> float:
         """The quantile at a coordinate."""
         return math.exp(super().value(coordinate, *given))
@@ -313,13 +317,6 @@ class LogNormal(Normal):
         """How many of the numbers are smaller."""
         is_positive = _is_number(value) and value > 0
         return super().coordinate(math.log(value), *given) if is_positive else None
-
-    def _is_finite(self, *given: Any) -> bool:
-        try:
-            self.value(1, *given)
-        except OverflowError:
-            return False
-        return True
 
 
 class Choice(Domain):

@@ -7,7 +7,7 @@ index, and can be forgotten and made again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
 from tune_tasks.model.masking import masked_by_path
@@ -39,12 +39,12 @@ class Expansion(Sequence[Trial]):
         space: The search space of `spec.config`.
         seed: The sweep's seed, or the spec's own if it gives one.
         arrangement: What each trial tries; None: all of the grid, in order.
-        proposed: The points of trials that a model has proposed, by index. Whoever has a proposal
-            puts it in; before, nobody knows what that trial tries.
+        points: The points of trials that have begun, or that a model has proposed, by index.
+            Whoever has a proposal puts it in; before, nobody knows what that trial tries.
 
     Attributes:
         indices: The indices of the trials, in order.
-        proposed: See above.
+        points: See above.
         space: See above.
     """
 
@@ -55,9 +55,9 @@ class Expansion(Sequence[Trial]):
         space: SearchSpace,
         seed: int,
         arrangement: Arrangement | None = None,
-        proposed: Mapping[int, Point] | None = None,
+        points: Mapping[int, Point] | None = None,
     ) -> None:
-        self.proposed = dict(proposed or {})
+        self.points = dict(points or {})
         self.space = space
         self._name = name
         self._spec = spec
@@ -102,32 +102,35 @@ class Expansion(Sequence[Trial]):
         # Python's limit in the middle of a sweep.
         _with_fewer_frames(_SPARE_FRAMES, lambda: self._walk(budget))
 
-    def searched(self) -> Iterator[Mapping[str, Any]]:
-        """What is searched of each trial's config; what no model has proposed yet is drawn."""
-        for index in self.indices:
-            yield self._resolve(index).searched
+    def searched(self, indices: Iterable[int]) -> Iterator[Mapping[str, Any]]:
+        """What is searched of the configs of some trials, those apart that are not known yet."""
+        for index in indices:
+            if self.is_known(index):
+                yield self._resolve(index).searched
 
     def is_known(self, index: int) -> bool:
         """Whether it is known what a trial tries: else a model will propose it."""
+        return index in self.points or not self._is_proposed(self.round_of(index))
+
+    def _is_proposed(self, round_: int) -> bool:
         first = len(self._try_first) + self._search.startup_trials
-        is_proposed = self._search.learns and self.round_of(index) >= first
-        return not is_proposed or index in self.proposed
+        return self._search.learns and round_ >= first
 
     def cell_of(self, index: int) -> int:
         """The combination of the grid that a trial has; each has a search of its own."""
         return self._arrangement.combination(index) % self.space.grid_size
 
     def round_of(self, index: int) -> int:
-        """How often the grid was tried before a trial."""
-        return index // self.space.grid_size
+        """How often the trial's combination of the grid is tried before it."""
+        return self._arrangement.combination(index) // self.space.grid_size
 
-    def point(self, index: int, choose: Choose | None = None) -> Point:
-        """The point of a trial: as it is, or as it would be if its parameters were chosen so.
+    def resolved(self, index: int, choose: Choose | None = None) -> Resolved:
+        """What a trial tries: as it is, or as it would be if its parameters were chosen so.
 
         Raises:
             ExpressionError: If a bound that depends on other settings fails then.
         """
-        return self._resolve(index, choose=choose).point
+        return self._resolve(index, choose=choose)
 
     def _walk(self, budget: PlanBudget) -> None:
         for index in self.indices:
@@ -144,6 +147,7 @@ class Expansion(Sequence[Trial]):
             alg=self._spec.alg,
             config=resolved.config,
             searched=resolved.searched,
+            point=resolved.point,
             seed=self.seed_of(index),
             resources=self._resources,
             stop=self._stop,
@@ -179,8 +183,14 @@ class Expansion(Sequence[Trial]):
             combination = self._arrangement.combination(index)
         if choose is None:
             choose = self._choose(index)
+        stream = self._stream(index)
+        known = self.points.get(index)
         wanted = self._wanted(index)
-        return self.space.resolve(index, self._stream(index), budget, combination, choose, wanted)
+        if wanted is not None:
+            resolved = self.space.resolve(index, stream, budget, combination, choose, wanted)
+            if known is None or resolved.point == known:
+                return resolved
+        return self.space.resolve(index, stream, budget, combination, choose)
 
     def _wanted(self, index: int) -> Mapping[str, Any] | None:
         """What somebody has said that a trial is to try."""
@@ -188,10 +198,12 @@ class Expansion(Sequence[Trial]):
         return self._try_first[round_] if round_ < len(self._try_first) else None
 
     def _choose(self, index: int) -> Choose:
-        if index in self.proposed:
-            return chosen(self.proposed[index])
-        round_ = self.round_of(index) - len(self._try_first)
-        return self._start_up.chooser(round_) if round_ >= 0 else drawn
+        if index in self.points:
+            return chosen(self.points[index])
+        round_ = self.round_of(index)
+        if round_ < len(self._try_first) or self._is_proposed(round_):
+            return drawn
+        return self._start_up.chooser(round_ - len(self._try_first))
 
     def _name_of(self, index: int, searched: Mapping[str, Any]) -> str:
         kept = self._arrangement.kept.get(index)

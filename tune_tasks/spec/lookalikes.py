@@ -96,7 +96,8 @@ def _about_mapping(value: Mapping[str, Any]) -> str | None:
 def _about_a_domain_with_more(value: Mapping[str, Any]) -> str | None:
     domain = next((key for key, item in value.items() if is_domain({key: item})), None)
     others = value.keys() - {domain, "when"}
-    if domain is None or not others <= _BESIDE_A_DOMAIN:
+    is_meant = others <= _BESIDE_A_DOMAIN or all(nearest(other, ["when"]) for other in others)
+    if domain is None or not is_meant:
         return None
     beside = ", ".join(map(repr, sorted(others)))
     return f"nothing is searched here: {domain!r} stands alone, or beside 'when'; not with {beside}"
@@ -131,6 +132,15 @@ def _example_of_wandb(value: Mapping[str, Any]) -> Example | None:
 
 def _about_pair(key: str, item: Any) -> str | None:
     """Return what to say of a mapping with one key."""
+    if key in DOMAINS:
+        is_list_meant = isinstance(item, Mapping) or (
+            isinstance(item, str) and _SEVERAL.search(item)
+        )
+        form = ", ".join(DOMAINS[key].arguments)
+        return f"nothing is searched here: write {{{key}: [{form}]}}" if is_list_meant else None
+    meant = _meant_domain(key)
+    if meant and isinstance(item, list):
+        return f"nothing is searched here: did you mean {meant!r} in place of {key!r}?"
     if key in _RAY_YAML:
         if isinstance(item, list):
             return _not_searched(repr(key), "another tool's", Example.of_values(key, item))
@@ -140,6 +150,15 @@ def _about_pair(key: str, item: Any) -> str | None:
     if marker and isinstance(item, _MARKERS[marker]):
         return f"nothing is searched here: did you mean {marker!r} in place of {key!r}?"
     return None
+
+
+def _meant_domain(key: str) -> str | None:
+    """The domain that another way to write its name stands for; None for other tools' domains."""
+    letters = re.sub(r"[^a-z]", "", key.lower())
+    if key in _RAY_YAML:
+        return None
+    long = {"integer": "int", "loginteger": "logint"}
+    return letters if letters in DOMAINS else long.get(letters)
 
 
 def _misspelt(key: str) -> str | None:

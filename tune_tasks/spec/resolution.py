@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from tune_tasks.errors import ExpressionError, Location
+from tune_tasks.model.masking import without_secrets
 from tune_tasks.model.paths import NodePath, dotted
 from tune_tasks.spec.domains import Coordinate, Scale
 from tune_tasks.spec.expressions.plan_budget import PlanBudget
@@ -129,6 +130,8 @@ class Resolution:
         """Name the part that an error is about, unless it comes from what that part refers to."""
         try:
             yield
+        except RecursionError:
+            raise ExpressionError("too many settings refer to one another") from None
         except ExpressionError as exc:
             if self._blamed:
                 raise
@@ -168,6 +171,7 @@ class Resolution:
         given = [self._bound(node, path, place) for place in range(len(node.given))]
         problem = node.domain.problem(given)
         if problem:
+            problem = without_secrets(problem, [path, *node.references])
             raise ExpressionError(f"{node.domain.name}: {problem}")
         return self._value_of(node, path, given)
 

@@ -146,9 +146,9 @@ class ExperimentSpec(BaseModel):
                 _check_criterion(name, bound)
         return stop
 
-    @field_validator("search")
+    @field_validator("search", mode="before")
     @classmethod
-    def _search(cls, search: str | dict[str, Any]) -> str | dict[str, Any]:
+    def _search(cls, search: object) -> object:
         try:
             parsed_search(search)
         except ValueError as exc:

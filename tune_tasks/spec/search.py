@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -72,20 +72,21 @@ class Search:
         return self.algorithm in MODELS
 
 
-def parsed_search(given: str | Mapping[str, Any]) -> Search:
+def parsed_search(given: object) -> Search:
     """What `search` says: an algorithm's name, or `{name: options}`.
 
     Raises:
         ValueError: If it says anything else; says what is wrong.
     """
-    names = [given] if isinstance(given, str) else list(given)
-    if len(names) != 1:
-        raise ValueError(f"expected one algorithm, as in {{tpe: {{lag: 8}}}}, got {given!r}")
-    name = names[0]
+    form = {given: {}} if isinstance(given, str) else given
+    if not isinstance(form, Mapping) or len(form) != 1:
+        names = ", ".join(ALGORITHMS)
+        raise ValueError(f"expected one of {names}, or {{tpe: {{lag: 8}}}}, got {given!r}")
+    (name,) = form
     algorithm = next((each for each in ALGORITHMS if each == name), None)
     if algorithm is None:
         raise ValueError(f"unknown algorithm {name!r}{_hint(name, ALGORITHMS)}")
-    options = _options(name, {} if isinstance(given, str) else given[name])
+    options = _options(name, form[name])
     ignores = options.failures == "ignore"
     return Search(algorithm, options.startup_trials, options.lag, ignores)
 

@@ -77,6 +77,12 @@ class Parameter:
         return not is_choice and any(isinstance(each, Eval) for each in self.given)
 
     @property
+    def references(self) -> list[NodePath]:
+        """The settings that its bounds refer to."""
+        bounds = (each.expression.references for each in self.given if isinstance(each, Eval))
+        return [path for paths in bounds for path in paths]
+
+    @property
     def is_conditional(self) -> bool:
         """Whether some trials do not have it."""
         return self.in_option or bool(self.when)

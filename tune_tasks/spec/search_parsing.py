@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tune_tasks.errors import ExpressionError, Location, SpecError, did_you_mean
-from tune_tasks.model.masking import masked_by_path
+from tune_tasks.model.masking import masked_by_path, without_secrets
 from tune_tasks.model.paths import NodePath, dotted
 from tune_tasks.model.stopping import parse_criterion
 from tune_tasks.spec.domains import DOMAINS, Domain
@@ -155,11 +155,12 @@ class SearchParser:
     ) -> None:
         problem = domain.problem(list(given))
         if problem:
+            problem = without_secrets(problem, [path])
             raise SpecError(f"config.{dotted(path)}.{domain.name}: {problem}", place)
 
     def _parse_bounds(self, bounds: list[Any], path: NodePath, site: NodePath) -> Iterator[Any]:
         for i, bound in enumerate(bounds):
-            if isinstance(bound, Mapping) and "eval" in bound:
+            if isinstance(bound, Mapping) and list(bound) == ["eval"]:
                 yield self._parse_eval(bound["eval"], (*path, i), (*site, i, "eval"))
             else:
                 yield bound
@@ -193,7 +194,10 @@ class SearchParser:
         if definition not in definitions:
             definitions.append(definition)
         number = definitions.index(definition) + 1
-        return name if number == 1 else f"{name}#{number}"
+        separator = "#"
+        while any(known.startswith(f"{name}{separator}") for known in self._known):
+            separator += "#"  # a key of the user's has it, too
+        return name if number == 1 else f"{name}{separator}{number}"
 
     # ── Conditions ─────
 
@@ -222,7 +226,8 @@ class SearchParser:
             try:
                 return Condition(path, parse_criterion(of, wanted))
             except ValueError as exc:
-                raise SpecError(f"{name}.{of}: {exc}", place) from None
+                problem = without_secrets(str(exc), [path])
+                raise SpecError(f"{name}.{of}: {problem}", place) from None
         return Condition(path, None, wanted if isinstance(wanted, list) else [wanted])
 
     def _expect_no_randint(self, node: Mapping[str, Any], path: NodePath, site: NodePath) -> None:

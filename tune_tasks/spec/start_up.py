@@ -14,6 +14,8 @@ from tune_tasks.spec.search_space import SearchSpace
 
 _MOST_DIMENSIONS = 1_000
 """Of parameters; what is beyond is drawn."""
+_BLOCK = 256
+"""Points that are made at once."""
 _BITS = 30
 """Of a coordinate, and of the number of points."""
 
@@ -49,6 +51,7 @@ class Sobol:
         kept = sorted(set(names))[:_MOST_DIMENSIONS]
         self._dimensions = {name: i for i, name in enumerate(kept)}
         self._seed = seed
+        self._blocks: dict[int, list[list[float]]] = {}
 
     def chooser(self, number: int) -> Choose:
         """What point 0, 1, 2, … says of each parameter."""
@@ -61,10 +64,17 @@ class Sobol:
         return choose
 
     def _point(self, number: int) -> list[float]:
+        block, place = divmod(number, _BLOCK)
+        if block not in self._blocks:
+            # One is kept: trials are asked for in order.
+            self._blocks = {block: self._block(block * _BLOCK)}
+        return self._blocks[block][place]
+
+    def _block(self, first: int) -> list[list[float]]:
         from scipy.stats import qmc  # takes half a second
 
         sequence = qmc.Sobol(len(self._dimensions), rng=self._seed, bits=_BITS)
-        if number:
-            sequence.fast_forward(number)
-        point: list[float] = sequence.random(1)[0].tolist()
-        return point
+        if first:
+            sequence.fast_forward(first)
+        points: list[list[float]] = sequence.random(_BLOCK).tolist()
+        return points

@@ -1,66 +1,108 @@
-"""Asks models what trials are to try, in a thread: an answer may take seconds."""
+"""Asks models what trials are to try, in threads: an answer may take seconds."""
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from queue import Empty, SimpleQueue
 
 from tune_tasks.model.objective import Objective
 from tune_tasks.search.algorithms import searcher_of
 from tune_tasks.search.observation import Observation
-from tune_tasks.search.study import Study
+from tune_tasks.search.searcher import Searcher
+from tune_tasks.search.study import Study, text_of
 from tune_tasks.spec.expansion import Expansion
 from tune_tasks.spec.resolution import Choose, Point
+from tune_tasks.spec.search_space import Resolved
 from tune_tasks.sweep.plan import Plan, PlannedExperiment
 
 logger = logging.getLogger(__name__)
 
-Propose = Callable[[Sequence[Observation], int], Point]
-"""What is to be tried, from what may be known, by the trial with an index."""
+Warn = Callable[[str], None]
 
 
-def proposers(plan: Plan) -> dict[str, Propose]:
-    """By experiment, what proposes its trials; none for those that do not learn."""
-    return {e.name: _proposer(e) for e in plan.experiments if e.learns}
+class Proposer:
+    """Proposes the trials of one experiment that learns.
+
+    Args:
+        experiment: The experiment.
+    """
+
+    def __init__(self, experiment: PlannedExperiment) -> None:
+        self._stream = f"{experiment.seed}/{experiment.name}"
+        self._trials: Expansion = experiment.expansion
+        self._searcher = _searcher(experiment)
+        self._texts: dict[int, str] = {}
+
+    def propose(self, history: Sequence[Observation], index: int) -> Point:
+        """The point that a trial is to try.
+
+        Args:
+            history: What may be known.
+            index: The trial's.
+
+        Raises:
+            Exception: Whatever the model's library raises.
+        """
+        cell = self._trials.cell_of(index)
+        study = Study(self._searcher, f"{self._stream}/{cell}")
+
+        def resolve(choose: Choose) -> Resolved:
+            return self._trials.resolved(index, choose)
+
+        point = study.propose(history, index, resolve, set(self._tried_before(index, cell)))
+        return self.drawn(index) if point is None else point
+
+    def drawn(self, index: int) -> Point:
+        """The point that a trial has if no model proposes any; the plan has checked it."""
+        return self._trials.resolved(index).point
+
+    def _tried_before(self, index: int, cell: int) -> Iterator[str]:
+        for other in self._trials.indices:
+            if other >= index:
+                return
+            if self._trials.cell_of(other) == cell and self._trials.is_known(other):
+                yield self._text(other)
+
+    def _text(self, index: int) -> str:
+        if index not in self._texts:
+            self._texts[index] = text_of(self._trials.resolved(index))
+        return self._texts[index]
 
 
-def _proposer(experiment: PlannedExperiment) -> Propose:
-    trials: Expansion = experiment.expansion
+def _searcher(experiment: PlannedExperiment) -> Searcher:
     spec = experiment.spec
     objective = Objective.of_spec(spec.metric, spec.mode)
     assert objective is not None  # the plan has seen to it
-    searcher = searcher_of(spec.searching(), trials.space, objective)
+    return searcher_of(spec.searching(), experiment.expansion.space, objective)
 
-    def propose(history: Sequence[Observation], index: int) -> Point:
-        stream = f"{experiment.seed}/{experiment.name}/{trials.cell_of(index)}"
 
-        def resolve(choose: Choose) -> Point:
-            return trials.point(index, choose)
-
-        return Study(searcher, stream).propose(history, index, resolve)
-
-    return propose
+def proposers(plan: Plan) -> dict[str, Proposer]:
+    """By experiment, what proposes its trials; none for those that do not learn."""
+    return {e.name: Proposer(e) for e in plan.experiments if e.learns}
 
 
 class Asker:
-    """Asks in a thread, one question at a time. Used in the driver's main thread.
+    """Asks, each question in a thread of its own. Used in the driver's main thread.
+
+    The threads do not hold up the end of the process.
 
     Args:
         proposers: By experiment.
         warn: Told if a model has failed: the trial's values are drawn then.
     """
 
-    def __init__(self, proposers: Mapping[str, Propose], warn: Callable[[str], None]) -> None:
+    def __init__(self, proposers: Mapping[str, Proposer], warn: Warn) -> None:
         self._proposers = proposers
         self._warn = warn
-        self._thread = ThreadPoolExecutor(1, "models")
-        self._open: dict[str, Future[Point]] = {}
+        self._answers: SimpleQueue[tuple[str, Point | Exception]] = SimpleQueue()
+        self._open = 0
 
     @property
     def is_open(self) -> bool:
         """Whether a question has no answer yet."""
-        return bool(self._open)
+        return self._open > 0
 
     def ask(self, key: str, history: Sequence[Observation]) -> None:
         """Ask what a trial is to try.
@@ -69,24 +111,33 @@ class Asker:
             key: The trial's.
             history: What may be known.
         """
+        self._open += 1
+        threading.Thread(
+            target=self._answer, args=(key, history), name=f"model {key}", daemon=True
+        ).start()
+
+    def _answer(self, key: str, history: Sequence[Observation]) -> None:
         experiment, _, index = key.rpartition("/")
-        propose = self._proposers[experiment]
-        self._open[key] = self._thread.submit(propose, history, int(index))
+        try:
+            self._answers.put((key, self._proposers[experiment].propose(history, int(index))))
+        except Exception as exc:  # noqa: BLE001 - whatever a library raises, the sweep goes on
+            self._answers.put((key, exc))
 
     def answers(self) -> Iterator[tuple[str, Point]]:
         """The trials that were proposed since the last call, with their points."""
-        for key in [key for key, future in self._open.items() if future.done()]:
-            yield key, self._point(key, self._open.pop(key))
+        while True:
+            try:
+                key, answer = self._answers.get_nowait()
+            except Empty:
+                return
+            self._open -= 1
+            yield key, self._point(key, answer)
 
-    def _point(self, key: str, answer: Future[Point]) -> Point:
-        try:
-            return answer.result()
-        except Exception as exc:  # whatever a library raises, the sweep goes on
-            logger.debug("a model has failed", exc_info=exc)
-            said = f"{type(exc).__name__}: {exc}"
-            self._warn(f"{key}: its values are drawn, because the model has failed: {said}")
-            return {}
-
-    def close(self) -> None:
-        """Ask nothing more; does not wait for an answer."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+    def _point(self, key: str, answer: Point | Exception) -> Point:
+        if not isinstance(answer, Exception):
+            return answer
+        logger.debug("a model has failed", exc_info=answer)
+        said = f"{type(answer).__name__}: {answer}"
+        self._warn(f"{key}: its values are drawn, because the model has failed: {said}")
+        experiment, _, index = key.rpartition("/")
+        return self._proposers[experiment].drawn(int(index))

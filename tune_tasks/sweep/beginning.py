@@ -155,16 +155,16 @@ def earlier_of(history: History) -> dict[str, Earlier]:
         begun.setdefault(trial.experiment, {})[trial.index] = trial
     specs = history.sweep.spec
     dropped = set(history.sweep.dropped)
-    proposed: dict[str, dict[int, Point]] = {name: {} for name in begun}
-    for key, point in history.proposed().items():
+    points: dict[str, dict[int, Point]] = {name: {} for name in begun}
+    for key, point in history.points().items():
         name, _, index = key.rpartition("/")
-        proposed.setdefault(name, {})[int(index)] = point
+        points.setdefault(name, {})[int(index)] = point
     return {
         name: Earlier(
             specs.get(name) or {},
             trials,
             {i for i in trials if f"{name}/{i}" in dropped},
-            proposed[name],
+            points[name],
         )
         for name, trials in begun.items()
     }

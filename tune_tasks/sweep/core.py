@@ -400,7 +400,20 @@ class Core:
         candidates = self._pending.without([*full, *self._learned.unknown()])
         if not candidates:
             return None
-        return self._ask(lambda: self._chosen_from(candidates), None)
+        chosen = self._ask(lambda: self._chosen_from(candidates), None)
+        return None if chosen and self._makes_way(chosen) else chosen
+
+    def _makes_way(self, trial: Trial) -> bool:
+        """Whether a trial must wait for those that are before it, and that a model is to propose.
+
+        They start only if there is room for them, so no other one may take the last of it.
+        """
+        ahead = [
+            key
+            for name, key in self._learned.unknown().items()
+            if not self._is_full(name) and self._pending.is_ahead(name, trial)
+        ]
+        return bool(ahead) and len(self._active) + len(ahead) >= self._room
 
     def _chosen_from(self, candidates: Sequence[Trial]) -> Trial | None:
         chosen = self._scheduler.choose(candidates)
@@ -414,6 +427,8 @@ class Core:
 
     def _questions(self) -> Iterator[Instruction]:
         """What models are asked now. None of their trials waits in Ray: it would be out of date."""
+        if not self._has_begun:
+            return
         if self._as_then is not None:
             asked = [wish.trial for wish in self._as_then if isinstance(wish, Propose)]
         else:
@@ -461,7 +476,6 @@ class Core:
         if event.reports <= active.reports:
             return []
         self._first_failures.has_reported()
-        self._learned.heard(event.trial, event.result)
         active.reports = event.reports
         stop = self._verdict(active, event)
         if stop is None:
@@ -487,6 +501,7 @@ class Core:
             return self._forget(active, until=event.at + _LOST_S if is_lost else None)
         self._let_go(active)
         key = active.trial.key
+        self._learned.ended(key, event.result)
         self._attempts[key] = active.attempt
         self._ask(lambda: self._scheduler.on_end(active.trial, event.outcome), None)
         kept = self._kept_then() or self._retries.judged(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -322,17 +323,22 @@ class Sweep:
         if may_have_begun or self._attempts.has_storage(record.trial):
             self._listener.hear_the_last()
         outcome = outcome_of(record, attempt)
+        result = None
         if outcome.ended_by is EndedBy.NO_SPACE:
             # First of all: the core would start it again at once.
             self._watches.space.found_full(outcome.stop_reason)
             self._look_at_disk()
         else:
             self._watches.space.found_room(time.monotonic() - attempt.submitted_at)
-            self._tell_the_last_report(record, attempt)
+            result = self._tell_the_last_report(record, attempt)
             self._tell_of_checkpoint(record, attempt)
-        self._tell(AttemptEnded(self._now(), record.trial.key, attempt.number, outcome))
+        key = record.trial.key
+        self._tell(AttemptEnded(self._now(), key, attempt.number, outcome, result))
 
-    def _tell_the_last_report(self, record: TrialRecord, attempt: Attempt) -> None:
+    def _tell_the_last_report(
+        self, record: TrialRecord, attempt: Attempt
+    ) -> Mapping[str, Any] | None:
+        """Tell of an attempt's last report; returns it."""
         progress = read_progress(attempt.paths.results)
         record.foreign_lines = progress.foreign_lines
         if record.progress.reports > progress.reports:  # something has removed the file
@@ -341,6 +347,7 @@ class Sweep:
             key = record.trial.key
             number = attempt.number
             self._tell(Reported(self._now(), key, number, progress.reports, progress.last))
+        return progress.last
 
     def _tell_of_checkpoint(self, record: TrialRecord, attempt: Attempt) -> None:
         """Tell of the attempt's latest checkpoint: its process may have died before it could."""
@@ -421,7 +428,6 @@ class Sweep:
         return summary_of(self._info, experiments, some, interrupted=self._is_interrupted)
 
     def _close(self) -> Summary:
-        self._asker.close()
         for record in self._records.begun():
             record.will_retry = False
         closing = Closing(

@@ -75,13 +75,13 @@ class Earlier:
         spec: As it ran last, its secrets masked; empty if an earlier edit has removed it.
         begun: Its trials that have begun, by index.
         dropped: The indices of those that an earlier edit has dropped.
-        proposed: What a model has proposed, by the trial's index.
+        points: What is known of what its trials try, by index: see `Expansion`.
     """
 
     spec: Mapping[str, Any]
     begun: Mapping[int, Begun]
     dropped: Collection[int] = ()
-    proposed: Mapping[int, Point] = field(default_factory=dict)
+    points: Mapping[int, Point] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -134,12 +134,17 @@ class EndDecided:
 
 @dataclass(frozen=True)
 class AttemptEnded:
-    """The process of an attempt has let go of it."""
+    """The process of an attempt has let go of it.
+
+    Attributes:
+        result: Its last report, without `config`, for whoever learns from it.
+    """
 
     at: float
     trial: str
     attempt: int
     outcome: Outcome
+    result: Mapping[str, Any] | None = None
     kind: Literal["attempt ended"] = "attempt ended"
 
 

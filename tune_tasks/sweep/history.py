@@ -56,10 +56,11 @@ class History:
         trials = (entry for entry in self.entries if isinstance(entry, TrialEntry))
         return {entry.trial: entry for entry in trials}
 
-    def proposed(self) -> dict[str, Point]:
-        """What models have proposed, by the trial's key."""
+    def points(self) -> dict[str, Point]:
+        """What is known of what trials try, by key: of those that have begun, and of proposals."""
         events = (entry.event for entry in self.handled())
-        return {event.trial: event.point for event in events if isinstance(event, Proposed)}
+        proposed = {event.trial: event.point for event in events if isinstance(event, Proposed)}
+        return proposed | {key: entry.point for key, entry in self.trials().items()}
 
     def ended(self, *, retry_failed: bool = False) -> set[str]:
         """The keys of the trials that need not run again, as far as a driver has heard.

@@ -123,6 +123,7 @@ class TrialEntry:
         trial: Its key, `experiment/index`.
         config: What `train()` receives, as `params.json` has it: secrets masked, plain JSON.
         searched: The searched part of it by dotted path, likewise.
+        point: The coordinates of its parameters, by name, as searchers have them.
     """
 
     trial: str
@@ -133,6 +134,7 @@ class TrialEntry:
     seed: int
     resources: Resources
     bundles: tuple[Resources, ...] = ()
+    point: Mapping[str, int | float] = field(default_factory=dict)
     kind: Literal["trial"] = "trial"
 
     @classmethod
@@ -147,6 +149,7 @@ class TrialEntry:
             trial.seed,
             trial.resources,
             trial.bundles,
+            dict(trial.point),
         )
 
 

@@ -17,13 +17,14 @@ from tune_tasks.model.trial import EndedBy, Outcome, TrialState
 from tune_tasks.search.observation import Fate, Observation
 from tune_tasks.spec.arrangement import place_of
 from tune_tasks.spec.resolution import Point
+from tune_tasks.spec.search_space import Resolved
 from tune_tasks.sweep.pending import Pending
 
 
 class Proposable(Protocol):
     """Trials that a model proposes, as `spec.expansion.Expansion` has them."""
 
-    proposed: dict[int, Point]
+    points: dict[int, Point]
     indices: Sequence[int]
 
     def is_known(self, index: int) -> bool:
@@ -32,8 +33,8 @@ class Proposable(Protocol):
     def cell_of(self, index: int) -> int:
         """Which search of the experiment a trial belongs to."""
 
-    def point(self, index: int) -> Point:
-        """The point of a trial that is known."""
+    def resolved(self, index: int) -> Resolved:
+        """What a trial tries, if that is known."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Learned:
         self._outcome = outcome
         self._open: dict[str, str] = {}
         self._values: dict[str, float | None] = {}
+        self._points: dict[str, Point] = {}
         # By experiment, how many of its first trials had all ended when somebody last looked.
         self._first_ended: dict[str, int] = {}
 
@@ -104,11 +106,11 @@ class Learned:
         learning = self._experiments.get(name)
         if learning is None:
             return
-        learning.trials.proposed[_index(key)] = point
+        learning.trials.points[_index(key)] = point
         if self._open.get(name) == key:
             del self._open[name]
 
-    def heard(self, key: str, result: Mapping[str, Any]) -> None:
+    def ended(self, key: str, result: Mapping[str, Any] | None) -> None:
         """Note what a trial has reported last."""
         learning = self._experiments.get(_experiment(key))
         if learning:
@@ -130,7 +132,7 @@ class Learned:
         learning = self._experiments[name]
         cell = learning.trials.cell_of(_index(key))
         indices = {_index(each) for each in begun if _experiment(each) == name}
-        for index in sorted(indices | learning.trials.proposed.keys()):
+        for index in sorted(indices | learning.trials.points.keys()):
             is_late = learning.lag is not None and index >= _index(key) - learning.lag
             is_there = place_of(index, learning.trials.indices) is not None
             if is_there and not is_late and learning.trials.cell_of(index) == cell:
@@ -141,7 +143,13 @@ class Learned:
         if fate is None:
             return
         value = None if fate is Fate.RUNNING else self._values.get(key)
-        yield Observation(_index(key), learning.trials.point(_index(key)), fate, value)
+        yield Observation(_index(key), self._point(key, learning), fate, value)
+
+    def _point(self, key: str, learning: Learning) -> Point:
+        index = _index(key)
+        if key not in self._points:
+            self._points[key] = learning.trials.resolved(index).point
+        return self._points[key]
 
     def _has_heard_enough(self, name: str, key: str) -> bool:
         """Whether all trials have ended that the answer has to take into account."""

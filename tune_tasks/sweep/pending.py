@@ -100,6 +100,15 @@ class Pending:
             return None
         return unstarted.all.indices[unstarted.first]
 
+    def is_ahead(self, experiment: str, trial: Trial) -> bool:
+        """Whether an experiment's next trial is before a pending one, in plan order."""
+        if trial.key in self._put_back:
+            return False
+        order = list(self._unstarted)
+        place = self._unstarted[trial.experiment].all.place(trial.index)
+        theirs = self._unstarted[experiment].first, order.index(experiment)
+        return theirs < (place, order.index(trial.experiment))
+
     def take(self, trial: Trial) -> None:
         """Have a trial pending no longer.
 

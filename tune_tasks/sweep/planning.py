@@ -202,8 +202,8 @@ class _Planner:
     ) -> Expansion:
         """Return the trials, each of which can be resolved; all experiments share one budget."""
         earlier = (self._earlier or {}).get(part.name)
-        proposed = earlier.proposed if earlier else None
-        trials = Expansion(part.name, experiment, space, seed, proposed=proposed)
+        points = earlier.points if earlier else None
+        trials = Expansion(part.name, experiment, space, seed, points=points)
         if self._earlier is not None:
             trials = self._after_earlier_ones(part, trials, experiment, space, seed)
         expect_first_ones(part, trials)
@@ -226,7 +226,7 @@ class _Planner:
         source = masked_spec({part.name: self._source[part.name]})[part.name]
         arrangement, edit = arrange(trials, experiment, space, source, earlier)
         self._edits[part.name] = edit
-        return Expansion(part.name, experiment, space, seed, arrangement, earlier.proposed)
+        return Expansion(part.name, experiment, space, seed, arrangement, earlier.points)
 
     @contextlib.contextmanager
     def _noting_problems(self, part: Part) -> Iterator[None]:

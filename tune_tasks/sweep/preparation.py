@@ -195,7 +195,8 @@ def sweep_info(plan: Plan, code: Mapping[str, KeptCode], request: Request, sweep
 
 def _experiment_info(experiment: PlannedExperiment, code: KeptCode, folder: Path) -> ExperimentInfo:
     script = code.trainable.kept_script()
-    first = experiment.trials[0]
+    searched = experiment.expansion.searched(experiment.indices)
+    first = experiment.expansion.resolved(experiment.indices[0])
     return ExperimentInfo(
         name=experiment.name,
         folder=folder,
@@ -205,7 +206,7 @@ def _experiment_info(experiment: PlannedExperiment, code: KeptCode, folder: Path
         script=script.snapshot.folder / script.name if script else None,
         script_source=script.snapshot.sources[script.name] if script else b"",
         code=version_of(code.snapshot) if code.snapshot else None,
-        params=searched_params(map(masked_by_path, experiment.expansion.searched())),
+        params=searched_params(map(masked_by_path, searched)),
         objective=Objective.of_spec(experiment.spec.metric, experiment.spec.mode),
         storage=masked(_storage(experiment, folder.name) or ""),
     )

@@ -95,10 +95,9 @@ def take(
         OSError: If its journal cannot be written.
     """
     listens = type(scheduler).on_result is not Scheduler.on_result
-    keeps_reports = listens or any(experiment.learns for experiment in plan.experiments)
     if beginning.earlier is None:
         file: BinaryIO = create_locked(beginning.path)
-        journal = Journal(beginning.path, file, 0, warn, keeps_reports=keeps_reports)
+        journal = Journal(beginning.path, file, 0, warn, keeps_reports=listens)
         journal.began(_sweep_entry(beginning, plan, info))
         journal.began(_driver_entry(info, 0.0))
         return Taken(journal)
@@ -115,7 +114,7 @@ def take(
             f"the last {cut:,} bytes of the sweep's journal cannot be read, and are cut: its last"
             " driver has died before they had reached the disk"
         )
-    journal = Journal(beginning.path, file, size, warn, keeps_reports=keeps_reports)
+    journal = Journal(beginning.path, file, size, warn, keeps_reports=listens)
     # The last driver may have died before it could do as it was asked.
     takeover = Takeover(history.last_at(), beginning.retry_failed or history.owes_retries)
     if plan.is_edited:
@@ -215,11 +214,11 @@ def end_of_orphan(trial: Trial, attempt: Attempt, at: float) -> AttemptEnded | S
     """
     if not attempt.paths.folder.is_dir():
         return StartFailed(at, trial.key, attempt.number)
-    reports = read_progress(attempt.paths.results).reports
+    progress = read_progress(attempt.paths.results)
     outcome = attempt.paths.read_outcome()
-    if outcome is None or outcome.reports > reports:
-        outcome = lost(reports)
-    return AttemptEnded(at, trial.key, attempt.number, outcome)
+    if outcome is None or outcome.reports > progress.reports:
+        outcome = lost(progress.reports)
+    return AttemptEnded(at, trial.key, attempt.number, outcome, progress.last)
 
 
 def lost(reports: int) -> Outcome:

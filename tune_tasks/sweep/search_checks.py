@@ -59,7 +59,7 @@ def expect_first_ones(part: Part, trials: Expansion) -> None:
     """
     for number in range(len(part.experiment.try_first)):
         try:
-            trials.point(number * trials.space.grid_size)
+            trials.resolved(number * trials.space.grid_size)
         except ExpressionError as exc:
             where = f"try_first.{number}"
             message = exc.message.partition(" (trial ")[0]
