@@ -228,3 +228,33 @@ def test_what_is_wrong_with_a_trial(config, message):
     with pytest.raises(ExpressionError) as raised:
         resolved(config)
     assert raised.value.message.startswith(message)
+
+
+def test_settings_that_refer_to_one_another_without_end_are_an_error():
+    config = {f"a{i}": {"uniform": [0, 1], "when": {f"a{i + 1}": ">= 0"}} for i in range(300)} | {
+        "a300": 1
+    }
+    with pytest.raises(ExpressionError, match="too many settings refer to one another"):
+        resolved(config)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"db_password": {"int": [12345, "hunter2"]}},
+        {"auth": {"token": {"uniform": ["hunter2", 1]}}},
+        {"x": {"int": [{"eval": "spec.config.api_token"}, 3]}, "api_token": "hunter2"},
+        {"x": {"int": [1, 2], "when": {"api_token": "> hunter2"}}, "api_token": "a"},
+    ],
+    ids=str,
+)
+def test_a_message_shows_no_secret(config):
+    with pytest.raises(SpecError) as raised:
+        resolved(config)
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_key_that_looks_like_the_name_of_a_branch():
+    config = {"o": CONFIG["optimizer"], "o.lr#2": {"uniform": [0, 1]}}
+    point = resolved(config, o=1).point
+    assert len(point) == 3

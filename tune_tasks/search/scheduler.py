@@ -19,7 +19,10 @@ class Scheduler:
     """
 
     def setup(self, trials: Sequence[Trial]) -> None:
-        """The sweep begins; `trials` are all of them, in order, each resolved when asked for."""
+        """The sweep begins; `trials` are all of them, in order, each resolved when asked for.
+
+        The config of a trial that a model will propose is empty until then.
+        """
 
     def choose(self, pending: Sequence[Trial]) -> Trial | None:
         """The trial to start next, now that there is room for one. By default it is the first.
