@@ -45,6 +45,8 @@ POINTS = {
     "tune_tasks.tracking.steps:Steps._note": 40,
     # Called for each metric of a batch.
     "mlflow.store.tracking.sqlalchemy_store:SqlAlchemyStore.sanitize_metric_value": 300,
+    # Between the metrics of a batch and its tags.
+    "mlflow.store.tracking.sqlalchemy_store:SqlAlchemyStore._set_tags": 30,
     "tune_tasks.tracking.mlflow:MlflowTracker.close_attempt": 7,
     "tune_tasks.tracking.mlflow:MlflowTracker.close_sweep": 1,
 }
