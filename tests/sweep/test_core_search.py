@@ -1,5 +1,6 @@
 """Sweeps whose trials a model proposes, without Ray: what is asked when, and that nothing is lost."""
 
+import math
 import random
 
 import pytest
@@ -71,8 +72,9 @@ class Sweep:
         return self.tell(SweepBegan(0, room))
 
     def end(self, key, loss=None, outcome=WELL, attempt=1):
-        result = None if loss is None else {"mean_loss": loss}
-        return self.tell(AttemptEnded(1, key, attempt, outcome, result))
+        is_finite = loss is not None and math.isfinite(loss)
+        metrics = {} if loss is None else {"mean_loss": loss if is_finite else None}
+        return self.tell(AttemptEnded(1, key, attempt, outcome, metrics))
 
     def propose(self, wish):
         index = int(wish.trial.rpartition("/")[2])
@@ -323,3 +325,11 @@ def test_nothing_is_tried_twice_in_a_finite_space(n, space, lag):
     keys = {} if lag is None else {"lag": lag}
     tried = [each["x"] for each in simulated(1, 4, startup=1, num_trials=n, config=space, **keys)]
     assert sorted(tried) == list(range(1, n + 1))
+
+
+def test_a_trial_whose_value_nobody_has_noted_teaches_nothing():
+    """An edit has made another metric count since."""
+    sweep = Sweep(startup=2)
+    sweep.begin(room=2)
+    sweep.tell(AttemptEnded(1, "e/0", 1, WELL, {"another": 0.5}))
+    assert [each.index for each in sweep.core.history_for("e/2")] == [1]

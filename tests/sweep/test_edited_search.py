@@ -30,8 +30,8 @@ class Learning(Driver):
 
     def end_with(self, index):
         self.now += 1
-        result = {"mean_loss": index / 10}
-        self.tell(AttemptEnded(self.now, f"e/{index}", 1, WELL, result))
+        metrics = {"mean_loss": index / 10}
+        self.tell(AttemptEnded(self.now, f"e/{index}", 1, WELL, metrics))
         self.settle()
 
 

@@ -501,7 +501,7 @@ class Core:
             return self._forget(active, until=event.at + _LOST_S if is_lost else None)
         self._let_go(active)
         key = active.trial.key
-        self._learned.ended(key, event.result)
+        self._learned.ended(key, event.metrics)
         self._attempts[key] = active.attempt
         self._ask(lambda: self._scheduler.on_end(active.trial, event.outcome), None)
         kept = self._kept_then() or self._retries.judged(

@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tune_tasks.cluster.nodes import Cluster
 from tune_tasks.model.checkpoint_folder import latest_of
+from tune_tasks.model.objective import Objective
 from tune_tasks.model.result_file import read_progress
 from tune_tasks.model.trial import (
     NOT_TRIED_AGAIN,
@@ -192,9 +193,12 @@ class Sweep:
         for key, _ in reversed(self._core.running):
             record = self._records.of(self._core.trial(key))
             assert record.attempt is not None
-            self._tell_the_last_report(record, record.attempt)
+            last = self._tell_the_last_report(record, record.attempt)
             self._tell_of_checkpoint(record, record.attempt)
-            self._tell(end_of_orphan(record.trial, record.attempt, self._now()))
+            end = end_of_orphan(record.trial, record.attempt, self._now())
+            if isinstance(end, AttemptEnded):
+                end = replace(end, metrics=self._metrics(record.trial, last))
+            self._tell(end)
         for record in self._records.begun():
             if self._core.outcome(record.trial.key) and not has_its_reports(record):
                 self._tell(ResultsLost(self._now(), record.trial.key))
@@ -323,17 +327,24 @@ class Sweep:
         if may_have_begun or self._attempts.has_storage(record.trial):
             self._listener.hear_the_last()
         outcome = outcome_of(record, attempt)
-        result = None
+        last = None
         if outcome.ended_by is EndedBy.NO_SPACE:
             # First of all: the core would start it again at once.
             self._watches.space.found_full(outcome.stop_reason)
             self._look_at_disk()
         else:
             self._watches.space.found_room(time.monotonic() - attempt.submitted_at)
-            result = self._tell_the_last_report(record, attempt)
+            last = self._tell_the_last_report(record, attempt)
             self._tell_of_checkpoint(record, attempt)
+        metrics = self._metrics(record.trial, last)
         key = record.trial.key
-        self._tell(AttemptEnded(self._now(), key, attempt.number, outcome, result))
+        self._tell(AttemptEnded(self._now(), key, attempt.number, outcome, metrics))
+
+    def _metrics(self, trial: Trial, last: Mapping[str, Any] | None) -> dict[str, float | None]:
+        """What the last report of a trial has of the metric that "best" goes by."""
+        spec = self._plan.experiment_of(trial).spec
+        objective = Objective.of_spec(spec.metric, spec.mode)
+        return {objective.metric: objective.value(last)} if objective and last else {}
 
     def _tell_the_last_report(
         self, record: TrialRecord, attempt: Attempt

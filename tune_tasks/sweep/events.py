@@ -137,14 +137,15 @@ class AttemptEnded:
     """The process of an attempt has let go of it.
 
     Attributes:
-        result: Its last report, without `config`, for whoever learns from it.
+        metrics: What its last report had of the metric that "best" goes by; None if that is not a
+            finite number. Empty if the spec names no metric, or there was no report.
     """
 
     at: float
     trial: str
     attempt: int
     outcome: Outcome
-    result: Mapping[str, Any] | None = None
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
     kind: Literal["attempt ended"] = "attempt ended"
 
 

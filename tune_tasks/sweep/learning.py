@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import EndedBy, Outcome, TrialState
@@ -110,11 +110,11 @@ class Learned:
         if self._open.get(name) == key:
             del self._open[name]
 
-    def ended(self, key: str, result: Mapping[str, Any] | None) -> None:
+    def ended(self, key: str, metrics: Mapping[str, float | None]) -> None:
         """Note what a trial has reported last."""
         learning = self._experiments.get(_experiment(key))
-        if learning:
-            self._values[key] = learning.objective.value(result)
+        if learning and learning.objective.metric in metrics:
+            self._values[key] = metrics[learning.objective.metric]
 
     def forget_questions(self) -> None:
         """Note that whoever was asked is gone."""
@@ -140,7 +140,9 @@ class Learned:
 
     def _observation(self, key: str, learning: Learning) -> Iterator[Observation]:
         fate = _fate(self._outcome(key))
-        if fate is None:
+        # If nobody has asked for its value then, because an edit has made another metric count.
+        is_unknown = fate is Fate.FINISHED and key not in self._values
+        if fate is None or is_unknown:
             return
         value = None if fate is Fate.RUNNING else self._values.get(key)
         yield Observation(_index(key), self._point(key, learning), fate, value)

@@ -214,11 +214,11 @@ def end_of_orphan(trial: Trial, attempt: Attempt, at: float) -> AttemptEnded | S
     """
     if not attempt.paths.folder.is_dir():
         return StartFailed(at, trial.key, attempt.number)
-    progress = read_progress(attempt.paths.results)
+    reports = read_progress(attempt.paths.results).reports
     outcome = attempt.paths.read_outcome()
-    if outcome is None or outcome.reports > progress.reports:
-        outcome = lost(progress.reports)
-    return AttemptEnded(at, trial.key, attempt.number, outcome, progress.last)
+    if outcome is None or outcome.reports > reports:
+        outcome = lost(reports)
+    return AttemptEnded(at, trial.key, attempt.number, outcome)
 
 
 def lost(reports: int) -> Outcome:
