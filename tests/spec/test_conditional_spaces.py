@@ -8,13 +8,14 @@ from tune_tasks.errors import ExpressionError, SpecError
 from tune_tasks.spec.domains import Categories, Steps, Unit
 from tune_tasks.spec.search_space import SearchSpace
 
+OPTIMIZER = {
+    "choice": [
+        {"name": "sgd", "lr": {"loguniform": [1e-3, 1]}, "momentum": {"uniform": [0, 0.99]}},
+        {"name": "adam", "lr": {"loguniform": [1e-5, 1e-2]}},
+    ]
+}
 CONFIG = {
-    "optimizer": {
-        "choice": [
-            {"name": "sgd", "lr": {"loguniform": [1e-3, 1]}, "momentum": {"uniform": [0, 0.99]}},
-            {"name": "adam", "lr": {"loguniform": [1e-5, 1e-2]}},
-        ]
-    },
+    "optimizer": OPTIMIZER,
     "layers": {"int": [1, 6]},
     "width": {"logint": [16, 1024]},
     "steps": 1000,

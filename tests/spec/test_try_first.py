@@ -2,17 +2,13 @@
 
 import pytest
 
+from tests.spec.test_conditional_spaces import OPTIMIZER
 from tune_tasks.errors import SpecError
 from tune_tasks.spec.loading import load_spec, spec_from_data
 from tune_tasks.sweep.planning import make_plan
 
 CONFIG = {
-    "optimizer": {
-        "choice": [
-            {"name": "sgd", "lr": {"loguniform": [1e-3, 1]}, "momentum": {"uniform": [0, 0.99]}},
-            {"name": "adam", "lr": {"loguniform": [1e-5, 1e-2]}},
-        ]
-    },
+    "optimizer": OPTIMIZER,
     "layers": {"int": [1, 6]},
     "width": {"int": [1, {"eval": "100 * spec.config.layers"}]},
     "second": {"int": [1, 5], "when": {"layers": ">= 2"}},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import random
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from tune_tasks.model.objective import Objective
 from tune_tasks.search.cmaes_model import CmaesSearcher
@@ -50,26 +51,18 @@ class _Makes:
     def searcher(self) -> Searcher:
         match self._search.algorithm:
             case "gp":
-                return self._gp()
+                return self._optuna("gp")
             case "cmaes":
                 return self._cmaes(self._search.startup_trials)
             case "auto" if self._is_numeric:
-                few = self._gp() if has_torch() else self._tpe()
+                few = self._optuna("gp" if has_torch() else "tpe")
                 return _InTurn(few, self._cmaes(_MANY))
             case _:
-                return self._tpe()
+                return self._optuna("tpe")
 
-    def _tpe(self) -> Searcher:
+    def _optuna(self, model: Literal["tpe", "gp"]) -> Searcher:
         return OptunaSearcher(
-            "tpe",
-            self._scales,
-            is_greater_better=self._is_greater_better,
-            ignores_failures=self._search.ignores_failures,
-        )
-
-    def _gp(self) -> Searcher:
-        return OptunaSearcher(
-            "gp",
+            model,
             self._scales,
             is_greater_better=self._is_greater_better,
             ignores_failures=self._search.ignores_failures,

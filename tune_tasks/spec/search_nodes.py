@@ -45,8 +45,9 @@ class Condition:
         """Whether the other setting is as it has to be."""
         if self.comparison is None:
             return any(is_same(value, each) for each in self.values)
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return is_number and self.comparison.met_by(value)  # type: ignore[arg-type]
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return False
+        return self.comparison.met_by(value)
 
 
 @dataclass(frozen=True, eq=False)

@@ -80,8 +80,9 @@ class Wanted:
             ExpressionError: If something is wanted that the trial does not have, or that is not
                 searched.
         """
-        names = list(known)
-        for name in sorted(self._values.keys() - self._used):
+        unused = sorted(self._values.keys() - self._used)
+        names = list(known) if unused else []
+        for name in unused:
             if name in names:
                 raise ExpressionError(f"{name}: a trial with the other values does not have it")
             raise ExpressionError(f"{name}: it has no domain{did_you_mean(name, names)}")
