@@ -13,7 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.test_command import QUICK, SLEEPS, processes_of, write_spec
+from tests.services.test_command import (
+    QUICK,
+    SLEEPS,
+    expect_no_process_of,
+    processes_of,
+    write_spec,
+)
 from tests.services.waiting import until
 from tune_tasks.sweep.journal import read_history
 
@@ -112,7 +118,7 @@ def expect_a_cancelled_sweep(client, flow_run_id, folder, mlflow_runs):
         "run_trial": {"Cancelled"},
         "monitor": {"Completed"},
     }
-    assert processes_of(flow_run_id, "PREFECT__FLOW_RUN_ID") == []
+    expect_no_process_of(flow_run_id, "PREFECT__FLOW_RUN_ID")
 
 
 def task_run_states(client, flow_run_id):
@@ -168,7 +174,7 @@ def test_served_runs_complete_or_say_what_is_wrong(command, folder, client, name
     # No traceback of ours; Prefect has its own for a Failed run.
     our_code = f"{Path(execution.__file__).parents[1]}/"
     assert our_code not in out + err
-    assert processes_of(folder) == []
+    expect_no_process_of(folder)
     assert client.read_deployment_by_name(f"tune/{name}").paused
 
 
@@ -201,7 +207,7 @@ def test_a_schedule_fires_never_beside_itself_and_ends_by_cancel_or_ctrl_c(
     served.send_signal(signal.SIGINT)
     _, err = served.communicate(timeout=60)
     assert served.returncode == 0, err
-    assert processes_of(folder) == []
+    expect_no_process_of(folder)
     assert {run.state.name for run in runs_of(client, name)} <= {"Cancelled", "Scheduled"}
 
 
