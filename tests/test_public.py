@@ -43,6 +43,7 @@ ONLY_IN_A_FILE = {
     "max_concurrent_trials",
     "search",
     "try_first",
+    "warm_start",
     "max_failures",
     "metric",
     "mode",

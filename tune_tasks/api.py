@@ -49,6 +49,8 @@ class Experiment:
             "auto"; or `{"tpe": {"startup_trials": 16, "lag": 8}}`.
         try_first: What the first trials try: values of domains by dotted path; what is not named is
             drawn.
+        warm_start: What earlier sweeps teach this one, `{"from": "last", "use": "both", "top": 5}`;
+            None: nothing.
         config: What `train()` receives; values may be `{"grid_search": [...]}`, `{"eval":
             "..."}` or a domain such as `{"uniform": [0, 1]}`.
         seed: Seed of all randomness, in [0, 2**63); None: drawn.
@@ -78,6 +80,7 @@ class Experiment:
     stop: Mapping[str, float | str] = field(default_factory=dict)
     search: str | Mapping[str, Any] = "random"
     try_first: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    warm_start: Mapping[str, Any] | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
     metric: str | None = None
@@ -185,7 +188,7 @@ def run_experiments(
 
 def _is_left_out(key: dataclasses.Field[Any], value: object) -> bool:
     if isinstance(value, (Mapping, list, tuple)):
-        return not value
+        return not value and key.default is dataclasses.MISSING
     return value is None or value is key.default
 
 

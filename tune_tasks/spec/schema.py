@@ -19,6 +19,7 @@ from tune_tasks.spec.resources import ResourcesSpec
 from tune_tasks.spec.retry import RetryRule, RetrySpec
 from tune_tasks.spec.search import Search, parsed_search
 from tune_tasks.spec.storage import problem_of_storage
+from tune_tasks.spec.warm_start import WarmStartSpec
 
 MAX_TRIALS = 1_000_000
 """Trials of one experiment."""
@@ -73,6 +74,13 @@ class ExperimentSpec(BaseModel):
         description=(
             "What the first trials try: values of domains by dotted path, such as"
             " {optimizer.lr: 0.001}; what is not named is drawn."
+        ),
+    )
+    warm_start: WarmStartSpec | None = Field(
+        None,
+        description=(
+            "What earlier sweeps teach this one: their best configs are tried first, and a model is"
+            " told of their results."
         ),
     )
     config: dict[str, Any] = Field(default_factory=dict)
