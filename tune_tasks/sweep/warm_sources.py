@@ -60,6 +60,13 @@ class Shelf:
                     yield path, sweep
 
 
+def places_of(source: str, folder: Path | None) -> list[Path]:
+    """Where a file is looked for: in the working directory, then in the spec's folder."""
+    written = os.path.expanduser(source)  # noqa: PTH111 - Path's raises without such a user
+    folders = [Path.cwd(), *filter(None, [folder])]
+    return list(dict.fromkeys(Path(os.path.normpath(each / written)) for each in folders))
+
+
 def expect_source(part: Part, space: SearchSpace) -> None:
     """Check that an experiment has what its `warm_start` needs, as far as its spec says.
 
@@ -173,12 +180,11 @@ class _Look:
     # ── What is there ─────
 
     def _in_file(self, source: str) -> Found:
-        folders = [Path.cwd(), *filter(None, [self._part.spec.folder])]
-        written = os.path.expanduser(source)  # noqa: PTH111 - Path's raises without such a user
-        places = dict.fromkeys(os.path.normpath(folder / written) for folder in folders)
-        path = next((Path(each) for each in places if os.path.isfile(each)), None)  # noqa: PTH113
+        places = places_of(source, self._part.spec.folder)
+        path = next(filter(Path.is_file, places), None)
         if path is None:
-            raise self._wrong(f"no file {source!r}; looked at {' and '.join(places)}")
+            looked = " and ".join(map(str, places))
+            raise self._wrong(f"no file {source!r}; looked at {looked}")
         try:
             return read_trials(path, self._part.name, self._objective.metric, self._space)
         except ValueError as exc:
