@@ -184,3 +184,8 @@ def test_an_algorithm_needs_no_trainable():
     experiment = tune_tasks.Experiment("e", print, alg="PPO")
     with pytest.raises(tune_tasks.BadInputError, match=r"^experiment 'e' has a trainable and alg="):
         tune_tasks.run_experiments(experiment, display="none")
+
+
+def test_a_warm_start_with_all_its_defaults_is_not_left_out():
+    experiment = tune_tasks.Experiment("e", "train.py", warm_start={})
+    assert experiment.as_spec()["warm_start"] == {}

@@ -139,6 +139,16 @@ def test_results_that_are_told_stand_for_the_trials_that_cover_the_space():
     assert known(expansion([{}], told={0: 40}, **learns)) == [True] + [False] * 5
 
 
+def test_they_go_on_where_the_earlier_sweep_has_ended():
+    learns = {"search": {"tpe": {"startup_trials": 3}}, "metric": "mean_loss", "seed": 1}
+    config = {"x": {"uniform": [0, 1]}}
+    first, again = (
+        expansion(config=config, **learns),
+        expansion(told={0: 2}, config=config, **learns),
+    )
+    assert again[0].config == first[2].config
+
+
 def test_each_cell_of_a_grid_has_been_told_its_own():
     learns = {"search": {"tpe": {"startup_trials": 2}}, "metric": "mean_loss"}
     config = {"x": {"uniform": [0, 1]}, "g": {"grid_search": [1, 2]}}

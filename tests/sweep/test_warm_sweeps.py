@@ -174,3 +174,13 @@ def test_the_sweep_that_is_planned_is_not_its_own_beginning(tmp_path, drive):
     again = drive(tmp_path, {"use": "both"}, resume=first.sweep)
     assert beginning_of(request(tmp_path, resume=first.sweep)).sweep == first.sweep
     assert again.plan.experiments[0].warm.started.source == ""
+
+
+def test_a_sweep_of_which_a_model_proposes_every_trial(tmp_path, drive):
+    night(tmp_path, FIRST, 0.3, 0.1, 0.2, 0.5)
+    driver = drive(tmp_path, {"use": "results"})
+    assert driver.plan.experiments[0].unknown() == 12
+    driver.settle()
+    for index in range(12):
+        end(driver, index, 0.5)
+    assert driver.is_over

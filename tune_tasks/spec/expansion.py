@@ -122,9 +122,12 @@ class Expansion(Sequence[Trial]):
     def _is_proposed(self, index: int) -> bool:
         if not self._search.learns:
             return False
-        told = self._head_start.told.get(self.cell_of(index), 0)
-        startup = max(self._search.startup_trials - told, 0)
+        startup = max(self._search.startup_trials - self._told(index), 0)
         return self.round_of(index) >= self._first_rounds + startup
+
+    def _told(self, index: int) -> int:
+        """How many results of earlier sweeps a model has that proposes this trial."""
+        return self._head_start.told.get(self.cell_of(index), 0)
 
     def head_start_of(self, index: int) -> int | None:
         """Which config of the head start a trial tries; None if none."""
@@ -224,7 +227,8 @@ class Expansion(Sequence[Trial]):
         round_ = self.round_of(index)
         if round_ < self._first_rounds or self._is_proposed(index):
             return drawn
-        return self._start_up.chooser(round_ - self._first_rounds)
+        # What earlier sweeps have told covers the space, too: maybe with the first of these points.
+        return self._start_up.chooser(round_ - self._first_rounds + self._told(index))
 
     def _name_of(self, index: int, searched: Mapping[str, Any]) -> str:
         kept = self._arrangement.kept.get(index)

@@ -200,6 +200,8 @@ def _experiment_info(experiment: PlannedExperiment, code: KeptCode, folder: Path
     script = code.trainable.kept_script()
     searched = experiment.expansion.searched(experiment.indices)
     first = experiment.expansion.resolved(experiment.indices[0])
+    if experiment.unknown() == len(experiment.indices):  # a model proposes the first one, too
+        searched = iter([first.searched])
     return ExperimentInfo(
         name=experiment.name,
         folder=folder,
