@@ -117,6 +117,8 @@ def test_not_itself(ran, found):
     ran(FIRST, 0.1)
     ran(SECOND, 0.2)
     assert values(found(but=SECOND)) == [0.1]
+    with pytest.raises(SpecError, match="a sweep does not start from itself"):
+        found(SECOND, but=SECOND)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +153,8 @@ def test_a_metric_that_is_not_there(ran, found, source):
     ran(FIRST, 0.1)
     with pytest.raises(SpecError) as raised:
         found(source, metric="mean_lss")
-    assert "has a value of 'mean_lss'" in raised.value.message
+    where = f"the sweep {FIRST}" if source == FIRST else "any sweep of 'exp'"
+    assert f"no trial of {where} has a value of 'mean_lss'" in raised.value.message
     if source == FIRST:
         assert "did you mean 'mean_loss'?" in raised.value.message
     assert not found(metric="mean_lss").warm.started.results  # no error for `last`

@@ -163,7 +163,10 @@ class _Look:
         hint = did_you_mean(source, [LAST, ALL, *names])
         try:
             path = journal_named(self._shelf.results, source)
-            return self._trials_of(path, self._experiment_in(read_sweep(path)))
+            sweep = read_sweep(path)
+            if sweep.sweep == self._shelf.but:
+                raise self._wrong("a sweep does not start from itself")
+            return self._trials_of(path, self._experiment_in(sweep))
         except (UsageError, OSError) as exc:
             raise self._wrong(f"no experiment and no file {source!r}, and {exc}{hint}") from exc
 
@@ -263,7 +266,8 @@ def _joined(found: Sequence[Found], name: str) -> Found:
     if len(found) == 1:
         return found[0]
     trials = [trial for each in reversed(found) for trial in each.trials]
-    return Found(f"{len(found)} sweeps of {one_line(name)!r}", trials)
+    count = f"{len(found)} sweeps" if found else "any sweep"
+    return Found(f"{count} of {one_line(name)!r}", trials)
 
 
 def _told(history: History, metric: str) -> dict[str, float | None]:
