@@ -131,6 +131,12 @@ def test_the_document_of_run_json(ran, tmp_path):
     assert taken(read(tmp_path / "run.json", None, SPACE, metric="info.f1"))[0][2] == 0.75
 
 
+def test_a_setting_that_is_called_as_a_state(tmp_path):
+    space = {"state": {"choice": ["FAILED", "b"]}}
+    found = read(tmp_path / "t.csv", "state,mean_loss\nFAILED,1\n", space)
+    assert taken(found) == [({"state": "FAILED"}, Fate.FINISHED, 1)]
+
+
 def test_nested_configs(tmp_path):
     rows = [{"config": {"optimizer": {"name": "sgd", "lr": 0.5}, "fixed": 9}, "mean_loss": 1}]
     assert taken(read(tmp_path / "rows.json", json.dumps(rows))) == [

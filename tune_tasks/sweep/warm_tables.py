@@ -187,7 +187,8 @@ class _Reader:
             values |= dict(self._space.searched_of(config))
         index = row.get("index", "")
         name = f"{row['experiment']}/{index}" if "experiment" in row and index != "" else ""
-        state = next((str(row[key]) for key in _STATES if row.get(key)), "")
+        states = (key for key in _STATES if key not in self._names)
+        state = next((str(row[key]) for key in states if row.get(key)), "")
         self._columns_seen |= dict.fromkeys(row)
         self.metrics |= dict.fromkeys(map(_plain_name, row))
         return _Row(name, masked_by_path(values), state, self._value(row))
