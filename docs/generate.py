@@ -36,6 +36,7 @@ from tune_tasks.spec.loading import load_spec
 from tune_tasks.spec.resources import ResourcesSpec
 from tune_tasks.spec.retry import RetryResourcesSpec, RetrySpec
 from tune_tasks.spec.schema import ExperimentSpec
+from tune_tasks.spec.warm_start import WarmStartSpec
 from tune_tasks.sweep.planning import make_plan
 
 DOCS = Path(__file__).parent
@@ -94,6 +95,11 @@ def retry_resources() -> str:
 def checkpoint() -> str:
     """The keys of `checkpoint`."""
     return _key_table(CheckpointSpec)
+
+
+def warm_start() -> str:
+    """The keys of `warm_start`."""
+    return _key_table(WarmStartSpec)
 
 
 def config() -> str:
@@ -230,6 +236,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
             checkpoint,
             retry,
             retry_resources,
+            warm_start,
             config,
             functions,
             limits,
@@ -299,7 +306,7 @@ def _by_reason(reasons: typing.Mapping[str, str], why: str = "{}") -> Iterator[t
 
 def _key_table(model: type[BaseModel]) -> str:
     rows = [
-        (f"`{name}`", _kind(field), _default(field), _meaning(name, field))
+        (f"`{field.alias or name}`", _kind(field), _default(field), _meaning(name, field))
         for name, field in model.model_fields.items()
     ]
     return _table(("key", "type", "default", "meaning"), rows)

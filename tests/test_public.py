@@ -47,6 +47,7 @@ ONLY_IN_A_FILE = {
     "search",
     "try_first",
     "scheduler",
+    "warm_start",
     "max_failures",
     "metric",
     "mode",
@@ -187,3 +188,8 @@ def test_an_algorithm_needs_no_trainable():
     experiment = tune_tasks.Experiment("e", print, alg="PPO")
     with pytest.raises(tune_tasks.BadInputError, match=r"^experiment 'e' has a trainable and alg="):
         tune_tasks.run_experiments(experiment, display="none")
+
+
+def test_a_warm_start_with_all_its_defaults_is_not_left_out():
+    experiment = tune_tasks.Experiment("e", "train.py", warm_start={})
+    assert experiment.as_spec()["warm_start"] == {}

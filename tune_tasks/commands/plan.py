@@ -20,6 +20,7 @@ from tune_tasks.model.trial import Trial, shown_name
 from tune_tasks.sweep.beginning import beginning_of
 from tune_tasks.sweep.outlook import outlook
 from tune_tasks.sweep.plan import Plan, PlannedExperiment
+from tune_tasks.sweep.warm_words import warm_lines
 
 HELP = "show what would run, in order, without running it"
 
@@ -52,7 +53,9 @@ def _print_for_people(plan: Plan) -> None:
     for name, edit in plan.edits.items():
         print("\n".join(edit.lines(name)))
     for trial in filter(plan.is_known, plan.trials()):
-        print(f" - {shown_name(trial.name, trial.index)}{_change(plan, trial)}")
+        again = plan.experiment_of(trial).tries_again(trial.index)
+        source = f" (as {again.source})" if again else ""
+        print(f" - {shown_name(trial.name, trial.index)}{source}{_change(plan, trial)}")
     for experiment in plan.experiments:
         unknown = experiment.unknown()
         if unknown:
@@ -82,5 +85,5 @@ def _print_experiment(experiment: PlannedExperiment, *, is_resumed: bool) -> Non
     print(f"{one_line(experiment.name)}: {size}, {seed}")
     stop = ", ".join(map(str, first.stop)) or "when train() returns"
     print(f"  stop: {stop}")
-    for line in outlook(experiment):
+    for line in (*outlook(experiment), *warm_lines(experiment)):
         print(f"  {line}")

@@ -21,6 +21,7 @@ from tune_tasks.spec.retry import RetryRule, RetrySpec
 from tune_tasks.spec.scheduling import PlateauOptions, SchedulerOptions, parsed_schedulers
 from tune_tasks.spec.search import Search, parsed_search
 from tune_tasks.spec.storage import problem_of_storage
+from tune_tasks.spec.warm_start import WarmStartSpec
 
 MAX_TRIALS = 1_000_000
 """Trials of one experiment."""
@@ -83,6 +84,13 @@ class ExperimentSpec(BaseModel):
             "What ends trials early: asha, hyperband, median or plateau;"
             " {asha: {grace_period: 3}}; or a list of these, of which the first that wants to end"
             " a trial ends it. None by default."
+        ),
+    )
+    warm_start: WarmStartSpec | None = Field(
+        None,
+        description=(
+            "What earlier sweeps teach this one: their best configs are tried first, and a model is"
+            " told of their results."
         ),
     )
     config: dict[str, Any] = Field(default_factory=dict)

@@ -31,19 +31,24 @@ from tune_tasks.sweep.history import History
 from tune_tasks.sweep.journal_entries import ClosedEntry
 from tune_tasks.sweep.outline import summary_of
 from tune_tasks.sweep.past_trials import PastTrials
-from tune_tasks.sweep.records import Attempt, Excerpt, TrialRecord
-from tune_tasks.sweep.resume import lost
+from tune_tasks.sweep.records import Attempt, Excerpt, TrialRecord, lost
 from tune_tasks.sweep.sweep_state import SweepState, state_of
 from tune_tasks.sweep.unseen import unseen_metrics
 from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
 
 
-def past_sweep(path: Path, *, is_held: bool | None = None) -> PastSweep:
+def past_sweep(
+    path: Path,
+    *,
+    is_held: bool | None = None,
+    read: Callable[[Path], Progress] = read_progress,
+) -> PastSweep:
     """Read the sweep of a journal.
 
     Args:
         path: The journal.
         is_held: Whether a driver has it in hand; None: find out.
+        read: Reads the reports of an attempt.
 
     Raises:
         NotBegunError: If the journal says nothing yet.
@@ -56,7 +61,7 @@ def past_sweep(path: Path, *, is_held: bool | None = None) -> PastSweep:
         raise UsageError(f"the sweep's journal cannot be read: {exc}") from exc
     if not history.drivers():
         raise journal.NotBegunError(f"{path}: no driver has begun the sweep")
-    return PastSweep(history, path.parents[2], is_held=held)
+    return PastSweep(history, path.parents[2], is_held=held, read=read)
 
 
 class PastSweep:
