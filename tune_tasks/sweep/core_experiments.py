@@ -21,6 +21,7 @@ def _of(planned: PlannedExperiment) -> CoreExperiment:
         spec.rules(),
         planned.indices,
         _learning(planned),
+        spec.budgeted(),
     )
 
 
