@@ -377,6 +377,16 @@ def test_failed_trials_that_are_given_another_attempt_are_no_failures():
     assert started(sweep.end(0, attempt=2)) == ["e/1"]
 
 
+def test_a_goal_that_an_edit_sets_may_be_reached_already():
+    sweep = Sweep(None, num_trials=9, room=1)
+    sweep.begin()
+    sweep.run(0, 0.5)
+    sweep.run(1, 0.25)
+    assert ended(sweep.resumed(budget(goal=0.2), at=5)) == []
+    (end,) = ended(sweep.resumed(budget(goal=0.3), at=5))
+    assert end.reason == "budget: the goal is reached, with mean_loss 0.25"
+
+
 def test_results_that_are_lost_are_to_come_again():
     sweep = Sweep(budget(patience=2), num_trials=9, room=1)
     sweep.begin()

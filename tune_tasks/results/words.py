@@ -196,8 +196,15 @@ def how_to_go_on(summary: Summary) -> Iterator[str]:
         yield f"`{resume}` goes on with it{more}."
     elif failed:
         yield f"`{resume}{failed}` gives the trials that failed another attempt."
-    if any(experiment.used_up for experiment in summary.experiments):
+    if any(map(_has_left, summary.experiments)):
         yield f"With a larger budget in the spec `{resume} --accept-changes` goes on."
+
+
+def _has_left(experiment: ExperimentSummary) -> bool:
+    """Whether a budget has kept trials from starting, or has ended some."""
+    reason = experiment.used_up
+    is_cut = any(trial.stop_reason == reason for trial in experiment.listed)
+    return reason is not None and (is_cut or experiment.counts()[TrialState.PENDING] > 0)
 
 
 def where_to_look(summary: Summary) -> Iterator[str]:

@@ -13,7 +13,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import CUT_SHORT, Outcome, Resources, Trial, count
 from tune_tasks.results.budget_use import BudgetUse
 from tune_tasks.spec.budget import MIN_ENDED, Budget, Hours
@@ -70,9 +72,19 @@ class _Usage:
         for hours in self.budget.hours:
             self.spent[hours.unit] += hours.weight(given) * (at - since) / _HOUR_S
 
-    def has_reported(self, value: float | None) -> None:
+    def has_reported(self, result: Mapping[str, Any]) -> None:
         objective = self.budget.objective
-        if objective and objective.better(value, self.reported):
+        if objective:
+            self._note(objective, objective.value(result))
+
+    def has_ended_with(self, metrics: Mapping[str, float | None]) -> None:
+        """For a goal that an edit has set since: the journal has no other reports."""
+        objective = self.budget.objective
+        if objective:
+            self._note(objective, metrics.get(objective.metric))
+
+    def _note(self, objective: Objective, value: float | None) -> None:
+        if objective.better(value, self.reported):
             self.reported = value
 
     def has_ended(self, key: str, outcome: Outcome, metrics: Mapping[str, float | None]) -> None:
@@ -109,18 +121,19 @@ class _Usage:
                 return f"budget: {_are(str(hours))} used"
         return None
 
-    def holds_trials(self, without: Collection[str] = ()) -> str | None:
+    def holds_trials(self, *, retry_failed: bool = False) -> str | None:
         """What has used it up so that no further trial is started; None if nothing has.
 
         Args:
-            without: Trials that are run again.
+            retry_failed: Whether the failed trials are run again, so that they count no more.
         """
         budget = self.budget
-        failed = len(self.failed.difference(without))
-        ended = len(self.ended.difference(without))
+        again = len(self.failed) if retry_failed else 0
+        failed, ended = len(self.failed) - again, len(self.ended) - again
+        worse = len(self.worse - self.failed) if retry_failed else len(self.worse)
         if budget.goal is not None and self._is_good_enough(budget.goal):
             return f"budget: the goal is reached, with {self._words(self.reported)}"
-        if budget.patience is not None and len(self.worse.difference(without)) >= budget.patience:
+        if budget.patience is not None and worse >= budget.patience:
             return f"budget: {count(budget.patience, 'trial')} in a row without a better one"
         if budget.failures is not None and failed >= budget.failures:
             return f"budget: {count(failed, 'trial')} failed"
@@ -202,10 +215,13 @@ class Budgets:
             match event:
                 case Announced():
                     usage.runs(trial, event.at)
-                case StartFailed() | AttemptEnded():
+                case StartFailed():
                     usage.lets_go(trial.key, event.at)
-                case Reported() if usage.budget.objective:
-                    usage.has_reported(usage.budget.objective.value(event.result))
+                case AttemptEnded():
+                    usage.lets_go(trial.key, event.at)
+                    usage.has_ended_with(event.metrics)
+                case Reported():
+                    usage.has_reported(event.result)
 
     def ended(self, event: AttemptEnded) -> None:
         """Note that a trial has ended, and is not tried again."""
@@ -231,8 +247,7 @@ class Budgets:
         return {
             name
             for name, usage in self._usages.items()
-            if usage.ends_trials(event.at)
-            or usage.holds_trials(usage.failed if event.retry_failed else ())
+            if usage.ends_trials(event.at) or usage.holds_trials(retry_failed=event.retry_failed)
         }
 
     def news(self, at: float) -> Iterator[EndExperiment]:
