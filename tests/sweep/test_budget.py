@@ -64,11 +64,15 @@ class Sweep:
         self.journal = []
         self.at = 0.0
         self.last = []
+        self.is_over = False
 
     def tell(self, event):
         self.at = event.at
         self.last = self.core.handle(event)
-        if self.last or not isinstance(event, (Ticked, Reported)):
+        was_over = self.is_over and not isinstance(event, TakenOver)
+        self.is_over = was_over or CloseSweep() in self.last
+        is_kept = isinstance(event, Ticked) and event.at % 7 == 0  # one a minute, in a driver
+        if self.last or is_kept or not isinstance(event, (Ticked, Reported)):
             self.journal.append((event, self.last))
         return self.last
 
@@ -377,6 +381,16 @@ def test_failed_trials_that_are_given_another_attempt_are_no_failures():
     assert started(sweep.end(0, attempt=2)) == ["e/1"]
 
 
+def test_what_an_earlier_budget_has_ended_as_its_driver_died_goes_on_with_a_larger_one():
+    sweep = Sweep(budget(time_s=60), num_trials=1, room=1)
+    sweep.begin()
+    sweep.announce(0)
+    sweep.tell(Ticked(60))
+    sweep.resumed(budget(time_s=99), at=60)
+    assert sweep.end(0, outcome=BY_BUDGET)[0].will_retry
+    assert sweep.begin() == [StartAttempt("e/0", 2)]
+
+
 def test_a_goal_that_an_edit_sets_may_be_reached_already():
     sweep = Sweep(None, num_trials=9, room=1)
     sweep.begin()
@@ -462,61 +476,91 @@ def test_how_far_it_is_used():
 # ── Whatever happens ─────
 
 
-class AnyBudget:
-    """Something happens at random, and the journal is replayed at any point."""
+BUDGETS = [
+    budget(time_s=8),
+    budget(time_s=20),
+    budget(hours=(Hours("CPU hour", 0.005),)),
+    budget(patience=2),
+    budget(goal=0.1),
+    budget(failures=2),
+    budget(time_s=30, patience=4, failures=4),
+    None,
+]
+LOST = replace(CANCELLED, stop_reason="the sweep's driver died")
+
+
+class AnySweep:
+    """Something happens at random. Drivers die, and others go on, with other budgets."""
 
     def __init__(self, draw):
         self.draw = draw
-        self.made = draw(
-            st.sampled_from(
-                [
-                    budget(time_s=8),
-                    budget(hours=(Hours("CPU hour", 0.005),)),
-                    budget(patience=2),
-                    budget(goal=0.1),
-                    budget(failures=2),
-                    budget(time_s=30, patience=4, failures=4),
-                ]
-            )
-        )
-        self.sweep = Sweep(self.made, num_trials=6, others=2, max_failures=1)
+        self.budget = draw(st.sampled_from(BUDGETS))
+        self.sweep = Sweep(self.budget, num_trials=6, others=2, max_failures=1)
         self.used_up = False
         self.sweep.begin()
 
     def act(self):
-        draw, sweep = self.draw, self.sweep
-        at = sweep.at + 1
-        events = [Ticked(at)]
-        for key, attempt in sweep.core.running:
+        if self.draw(st.integers(0, 9)) == 0:
+            self.die()
+        else:
+            self.check(self.sweep.tell(self.draw(st.sampled_from(list(self.events())))))
+
+    def events(self):
+        draw, at = self.draw, self.sweep.at + 1
+        yield Ticked(at)
+        yield RecorderRestarted(at)
+        for key, attempt in self.sweep.core.running:
             value = draw(st.sampled_from([0.05, 0.3, 0.5, None]))
             kept = replace(draw(st.sampled_from([WELL, FAILED, BY_BUDGET])), reports=1)
-            events += [
-                Announced(at, key, attempt),
-                Reported(at, key, attempt, draw(st.integers(1, 3)), {"mean_loss": value}),
-                AttemptEnded(at, key, attempt, kept, {"mean_loss": value}),
-            ]
-        self.check(sweep.tell(draw(st.sampled_from(events))))
+            yield Announced(at, key, attempt)
+            yield Reported(at, key, attempt, draw(st.integers(1, 3)), {"mean_loss": value})
+            yield AttemptEnded(at, key, attempt, kept, {"mean_loss": value})
+
+    def die(self):
+        sweep, draw = self.sweep, self.draw
+        self.used_up = False
+        self.budget = draw(st.sampled_from(BUDGETS))
+        self.check(sweep.resumed(self.budget, sweep.at, retry_failed=draw(st.booleans())))
+        for key, attempt in sweep.core.running:
+            self.check(sweep.tell(AttemptEnded(sweep.at, key, attempt, LOST)))
+        self.check(sweep.begin())
 
     def check(self, instructions):
         for wish in instructions:
             self.used_up |= isinstance(wish, EndExperiment)
             if isinstance(wish, StartAttempt) and wish.trial.startswith("e/"):
                 assert not self.used_up
-        assert self.used_up == ("e" in self.sweep.core._budgets.used_up)
+        uses = self.sweep.core.budgets(self.sweep.at).values()
+        assert any(use.used_up for use in uses) == self.used_up
+
+    def finish(self):
+        """Time goes on, and what runs ends."""
+        sweep = self.sweep
+        while not sweep.is_over:
+            assert sweep.core.running or sweep.core.pending
+            self.check(sweep.tell(Ticked(sweep.at + 1)))
+            for key, attempt in sweep.core.running[:1]:
+                self.check(sweep.tell(AttemptEnded(sweep.at, key, attempt, WELL)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_once_it_is_used_up_nothing_is_started_and_the_journal_says_the_same(data):
-    walk = AnyBudget(data.draw)
-    for _ in range(data.draw(st.integers(1, 25))):
+    walk = AnySweep(data.draw)
+    for _ in range(data.draw(st.integers(1, 30))):
         walk.act()
     sweep = walk.sweep
-    again = sweep.make(walk.made)
+    again = sweep.make(walk.budget)
     for event, then in sweep.journal:
         assert again.replay(event, then) == then
     assert again.running == sweep.core.running
     assert again.unfinished() == sweep.core.unfinished()
     # Both decide alike from here on, whoever has heard of the ticks and the reports in between.
     for at in (sweep.at + 1, sweep.at + 50):
-        assert again.handle(Ticked(at)) == sweep.core.handle(Ticked(at))
+        expected = again.handle(Ticked(at))
+        assert sweep.tell(Ticked(at)) == expected
+        walk.check(expected)
+    walk.finish()
+    ends = {i: sweep.core.outcome(f"e/{i}") for i in range(6)}
+    assert walk.used_up or all(ends.values())
+    assert sweep.core.unfinished() == 0
