@@ -289,6 +289,22 @@ def test_a_goal_is_reached_by_a_report(mode, values):
     assert sweep.end(1)[1:] == [CloseSweep()]
 
 
+def test_what_runs_on_after_a_goal_is_ended_when_the_time_is_over():
+    sweep = Sweep(budget(goal=0.5, time_s=60), room=2)
+    sweep.begin()
+    sweep.announce(0, 1)
+    reached = sweep.tell(Reported(1, "e/0", 1, 1, {"mean_loss": 0.4}))
+    assert [end.ends_trials for end in reached] == [False]
+    sweep.end(0, at=2)
+    end, *wishes = sweep.tell(Ticked(60))
+    assert end == EndExperiment("e", OVER, ends_trials=True)
+    assert wishes == [EndAttempt("e/1", 1, Stop(EndedBy.BUDGET, OVER))]
+    assert sweep.tell(Ticked(61)) == []
+    sweep.end(1, outcome=BY_BUDGET)
+    reason = "budget: the goal is reached, with mean_loss 0.4"
+    assert sweep.core.budgets(61)["e"].used_up == reason
+
+
 def test_a_number_of_failures():
     sweep = Sweep(budget(failures=2))
     sweep.begin()

@@ -158,7 +158,7 @@ class AttemptHistory:
             case KeepEnd():
                 self._keep(wish, at)
             case EndExperiment():
-                self.used_up[wish.experiment] = wish.reason
+                self.used_up.setdefault(wish.experiment, wish.reason)
 
     def _start(self, wish: StartAttempt, at: float) -> None:
         cause = self._causes.get(wish.trial, FIRST_START)

@@ -1,7 +1,7 @@
 """What experiments have used of their budgets, and what has used one up. A part of the core; pure.
 
-A time and hours end what runs. Patience, a goal and failures let it come to its own end. With all
-of them nothing more of the experiment is started.
+A time and hours end what runs. Patience, a goal and failures let it come to its own end, or to that
+of the time. With all of them nothing more of the experiment is started.
 
 The time is that of the events' clock, from the start of the experiment's first trial on. So the
 time in which no driver has the sweep in hand does not count. The hours of an attempt begin when its
@@ -197,12 +197,14 @@ class Budgets:
         budgets: By experiment, of those that have one.
 
     Attributes:
-        used_up: By experiment, what has ended it.
+        used_up: By experiment, what has ended it: what was the first.
     """
 
     def __init__(self, budgets: Mapping[str, Budget]) -> None:
         self._usages = {name: _Usage(budget) for name, budget in budgets.items()}
         self.used_up: dict[str, str] = {}
+        # The experiments whose running trials are ended, too.
+        self._cut_short: set[str] = set()
 
     def started(self, trial: Trial, at: float) -> None:
         """Note that an attempt of a trial is started."""
@@ -244,6 +246,7 @@ class Budgets:
             The experiments that have used up their budgets all the same.
         """
         self.used_up.clear()
+        self._cut_short.clear()
         return {
             name
             for name, usage in self._usages.items()
@@ -253,12 +256,19 @@ class Budgets:
     def news(self, at: float) -> Iterator[EndExperiment]:
         """What is to end now, because its budget is used up."""
         for name, usage in self._usages.items():
-            if name in self.used_up:
+            is_used_up = name in self.used_up
+            if name in self._cut_short or (is_used_up and not usage.running):
                 continue
             end = usage.ends_trials(at)
-            reason = end or usage.holds_trials()
+            reason = end if is_used_up else end or usage.holds_trials()
             if reason:
                 yield EndExperiment(name, reason, ends_trials=end is not None)
+
+    def follow(self, end: EndExperiment) -> None:
+        """Note that an experiment is ended."""
+        self.used_up.setdefault(end.experiment, end.reason)
+        if end.ends_trials:
+            self._cut_short.add(end.experiment)
 
     def use(self, at: float) -> dict[str, BudgetUse]:
         """How far each budget is used."""

@@ -512,6 +512,7 @@ class Core:
         if self._as_then is not None:
             ends = (wish for wish in self._as_then if isinstance(wish, EndAttempt))
             stops = (wish.stop for wish in ends if wish.trial == event.trial)
+            # A budget may have ended it at the same moment, and that is no verdict about it.
             return next((stop for stop in stops if stop.ended_by is not EndedBy.BUDGET), None)
         return Stop(EndedBy.SCHEDULER, reason) if reason else None
 
@@ -598,7 +599,7 @@ class Core:
         else:
             ends = [] if self._is_ending else list(self._budgets.news(at))
         for end in ends:
-            self._budgets.used_up[end.experiment] = end.reason
+            self._budgets.follow(end)
             yield end
             # What ran under an earlier driver has ended with it.
             if end.ends_trials and self._has_begun:
