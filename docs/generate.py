@@ -28,6 +28,7 @@ from tune_tasks.model.python_source import MAX_SCRIPT_BYTES
 from tune_tasks.result import STOP_METRICS, TrainingResult
 from tune_tasks.rllib.config import keys_2017, keys_gone
 from tune_tasks.spec import names
+from tune_tasks.spec.budget import BudgetSpec
 from tune_tasks.spec.checkpoint import CheckpointSpec
 from tune_tasks.spec.expressions import functions as eval_language
 from tune_tasks.spec.expressions import plan_budget, run, syntax, values
@@ -100,6 +101,11 @@ def checkpoint() -> str:
 def warm_start() -> str:
     """The keys of `warm_start`."""
     return _key_table(WarmStartSpec)
+
+
+def budget() -> str:
+    """The keys of `budget`."""
+    return _key_table(BudgetSpec)
 
 
 def config() -> str:
@@ -233,6 +239,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
         *(
             keys,
             resources,
+            budget,
             checkpoint,
             retry,
             retry_resources,

@@ -40,6 +40,7 @@ EXPORTED = [
     "run_experiments",
 ]
 ONLY_IN_A_FILE = {
+    "budget",
     "checkpoint",
     "checkpoint_at_end",
     "isolate",
@@ -121,7 +122,7 @@ def test_an_experiment_has_the_keys_of_a_spec_with_their_defaults():
         for field in dataclasses.fields(tune_tasks.Experiment)
         if field.name not in ("name", "trainable")
     }
-    spec = ExperimentSpec().model_dump() | {"resources": {}, "checkpoint": {}}
+    spec = ExperimentSpec().model_dump() | {"resources": {}, "checkpoint": {}, "budget": {}}
     assert keys == spec
 
 

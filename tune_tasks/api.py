@@ -53,6 +53,8 @@ class Experiment:
             {"grace_period": 3}}`; or a list of these.
         warm_start: What earlier sweeps teach this one, `{"from": "last", "use": "both", "top": 5}`;
             None: nothing.
+        budget: What ends the sweep before all trials have ended, e.g. `{"time": "6h", "patience":
+            40, "goal": 0.05}`: the first that is met.
         config: What `train()` receives; values may be `{"grid_search": [...]}`, `{"eval":
             "..."}` or a domain such as `{"uniform": [0, 1]}`.
         seed: Seed of all randomness, in [0, 2**63); None: drawn.
@@ -84,6 +86,7 @@ class Experiment:
     try_first: Sequence[Mapping[str, Any]] = field(default_factory=list)
     scheduler: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] | None = None
     warm_start: Mapping[str, Any] | None = None
+    budget: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
     metric: str | None = None

@@ -111,6 +111,21 @@ def test_a_spec_that_was_not_edited_goes_on(call_cli, begun):
     ]
 
 
+def test_a_budget_and_how_far_it_is_used(call_cli, spec_folder, begun):
+    edit(spec_folder, "mnist:\n", "mnist:\n    budget: {time: 6h, failures: 3}\n")
+    _, out, _ = call_cli("plan", "-f", "spec.yaml")
+    assert out.splitlines()[2] == "  budget: 6 h, 3 failed trials"
+    _, out, _ = call_cli("plan", "-f", "spec.yaml", "--resume", begun)
+    so_far = "  budget: 6 h, 3 failed trials; so far 0 of 6 h, 0 of 3 failed trials"
+    assert out.splitlines()[2] == so_far
+    edit(spec_folder, "time: 6h", "time: 0.5")
+    _, out, _ = call_cli("plan", "-f", "spec.yaml", "--resume", begun)
+    assert out.splitlines()[2].endswith(
+        "so far 0.5 of 0.5 s, 0 of 3 failed trials; budget: 0.5 s are over, no further trial is"
+        " started"
+    )
+
+
 def test_running_an_edited_spec_asks_for_consent(refusal, spec_folder, begun):
     edit(spec_folder, "[relu, elu]", "[elu]")
     said = refusal("run", "-f", "spec.yaml", "--resume", begun)

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from tune_tasks.errors import Location, SpecError, did_you_mean
 from tune_tasks.model.paths import NodePath, dotted
 from tune_tasks.model.text import not_replaced
+from tune_tasks.spec.budget import BudgetSpec
 from tune_tasks.spec.checkpoint import CheckpointSpec
 from tune_tasks.spec.resources import ResourcesSpec
 from tune_tasks.spec.retry import RetryResourcesSpec, RetrySpec
@@ -29,6 +30,7 @@ _WORDS = {
     " or instance of RetryResourcesSpec": "",
     " or instance of CheckpointSpec": "",
     " or instance of WarmStartSpec": "",
+    " or instance of BudgetSpec": "",
 }
 """pydantic's words, and ours; replaced in this order."""
 
@@ -101,6 +103,8 @@ def _model_at(path: NodePath) -> type[BaseModel]:
         return CheckpointSpec
     if path[1] == "warm_start":
         return WarmStartSpec
+    if path[1] == "budget":
+        return BudgetSpec
     if path[1] == "retry":
         return RetrySpec if len(path) == 4 else RetryResourcesSpec
     return ResourcesSpec

@@ -23,6 +23,7 @@ def _of(planned: PlannedExperiment) -> CoreExperiment:
         planned.indices,
         _learning(planned),
         judges_of(spec),
+        spec.budgeted(),
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tune_tasks.model.objective import Objective
-from tune_tasks.model.trial import EndedBy, Outcome, TrialState
+from tune_tasks.model.trial import CUT_SHORT, EndedBy, Outcome, TrialState
 from tune_tasks.search.observation import Fate, Observation
 from tune_tasks.spec.arrangement import place_of
 from tune_tasks.spec.resolution import Point
@@ -181,11 +181,11 @@ def _index(key: str) -> int:
 
 
 def fate_of(outcome: Outcome | None) -> Fate | None:
-    """What has become of a trial; None if it was cancelled, which teaches nothing."""
+    """What has become of a trial; None if it was cut short, which teaches nothing."""
     if outcome is None:
         return Fate.RUNNING
     if outcome.state is TrialState.ERROR:
         return Fate.FAILED
-    if outcome.ended_by is EndedBy.CANCELLED:
+    if outcome.ended_by in CUT_SHORT:
         return None
     return Fate.STOPPED if outcome.ended_by is EndedBy.SCHEDULER else Fate.FINISHED

@@ -21,6 +21,7 @@ from tune_tasks.model.trial import Outcome, Trial, TrialState, safe_name
 from tune_tasks.recording.delivery import EndedAttempt
 from tune_tasks.recording.protocol import AttemptStatus
 from tune_tasks.results.attempts import AttemptSummary, document_with_attempts
+from tune_tasks.results.budget_use import BudgetUse
 from tune_tasks.results.standing import ExperimentStanding
 from tune_tasks.results.summary import ExperimentSummary, Summary
 from tune_tasks.results.trials import TrialSummary
@@ -135,12 +136,18 @@ class PastSweep:
             interrupted=closed.interrupted if closed else was_stopped,
             at_end=not self._is_held,
             ended_early=closed.ended_early if closed else None,
+            budgets=self._budgets(),
         )
         if self.is_dead and _is_incomplete(summary):
             summary = replace(summary, ended_early="its driver has died")
         places = self._places()
         placed = [_placed(e, places.get(e.name)) for e in summary.experiments]
         return replace(summary, experiments=placed)
+
+    def _budgets(self) -> dict[str, BudgetUse]:
+        """By experiment, what has used up its budget; how far others are used it does not know."""
+        used_up = self._attempts.used_up
+        return {name: BudgetUse(used_up=reason) for name, reason in used_up.items()}
 
     def document(self) -> dict[str, Any]:
         """What `show --json` prints: that of `run --json`, with more; its lists are iterators."""

@@ -27,6 +27,7 @@ from tune_tasks.spec.schema import MAX_TRIALS, ExperimentSpec
 from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.spec.storage import problem_of_storage
 from tune_tasks.spec.warm_start import NO_HEAD_START, HeadStart
+from tune_tasks.sweep.budget_checks import expect_metric_of_budget
 from tune_tasks.sweep.edits import Earlier, Edit, arrange
 from tune_tasks.sweep.locate import locate
 from tune_tasks.sweep.part import Part
@@ -176,6 +177,7 @@ class _Planner:
         _check_size(part, space)
         expect_searchable(part, space)
         expect_schedulable(part)
+        expect_metric_of_budget(part)
         seed = part.experiment.seed
         if seed is None:
             seed = self._drawn_seed
