@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tune_tasks.convert.draft import Setting
+from tune_tasks.convert.draft import MOST_OF_A_GRID, Setting
 from tune_tasks.convert.exact import between, exact, raised, shown
 from tune_tasks.convert.given import Given
 from tune_tasks.errors import did_you_mean
@@ -47,8 +47,9 @@ def setting_of(given: Given, *, is_grid: bool) -> Setting:
     Raises:
         SpecError: If it is not one.
     """
-    name = given.text(_TYPE, _TYPES) or ""
+    name = given.needed_text(_TYPE, _TYPES)
     made = _TYPES[name](given)
+    made.expect_valid(given)
     if is_grid:
         count = given.whole("count", least=1)
         made = _in_grid(given, made, count) if name in _POINTS else _listed(made)
@@ -138,8 +139,10 @@ def _listed(made: Setting) -> Setting:
 def _in_grid(given: Given, made: Setting, count: int | None) -> Setting:
     """So many points of a domain, evenly spaced on its scale; of one, the one in the middle."""
     given.expect("count")
+    if count is None or count > MOST_OF_A_GRID:
+        raise given.error(f"at most {MOST_OF_A_GRID:,} points of a grid are written", "count")
     ((name, (low, high)),) = made.value.items()
-    points = _POINTS[given.take(_TYPE)](given, low, high, count or 1)
+    points = _POINTS[given.take(_TYPE)](given, low, high, count)
     note = f"{count} points of {{{name}: {shown([low, high])}}}"
     return Setting({"grid_search": points}, (*made.notes, note))
 

@@ -10,8 +10,9 @@ import math
 from typing import Any
 
 from tune_tasks.convert.draft import Draft
-from tune_tasks.convert.exact import about_rungs
+from tune_tasks.convert.exact import MOST_RUNGS, about_rungs, divided
 from tune_tasks.convert.given import Given
+from tune_tasks.spec.schema import MAX_TRIALS
 
 _UNITS = ("batches", "records", "epochs")
 _REPORTS = "training_iteration"
@@ -48,12 +49,10 @@ def put_searcher(given: Given, draft: Draft, *, slots: int, most_slots: int | No
     Raises:
         SpecError: If it is not a searcher.
     """
-    given.expect("name")
-    name = given.text("name", _NAMES) or ""
-    given.expect("metric")
-    draft.put("metric", given.text("metric"))
+    name = given.needed_text("name", _NAMES)
+    draft.put("metric", given.needed_text("metric"))
     draft.put("mode", "min" if given.flag("smaller_is_better", default=True) else "max")
-    trials = given.whole("max_trials", least=1)
+    trials = given.whole("max_trials", least=1, most=MAX_TRIALS)
     if trials is not None:
         draft.put("num_trials", trials)
     elif name in ("custom", *_BY_BUDGET):
@@ -128,7 +127,7 @@ def _put_rungs(given: Given, draft: Draft, name: str, unit: str, length: int | N
     if most == 1:
         draft.note(("num_trials",), "with a single rung no trial was stopped early")
         return
-    lengths = [max(1, int(length / divisor**i)) for i in range(most - 1, 0, -1)]
+    lengths = [int(rung) for rung in reversed(divided(length, divisor, most - 1))] or [1]
     rungs: dict[str, Any] = {
         "time_attr": unit,
         "grace_period": lengths[0],
@@ -164,7 +163,7 @@ def _brackets(given: Given, name: str, trials: int, length: int, divisor: float)
     if counts:
         return _whole_rungs(given, counts)
     for count in (length, trials):
-        most = min(most, int(math.log(count) / math.log(divisor)) + 1)
+        most = min(most, MOST_RUNGS, int(math.log(count) / math.log(divisor)) + 1)
     fewest = {"aggressive": most, "standard": (most - 1) // 2 + 1, "conservative": 1}[mode]
     return list(range(fewest, most + 1))
 

@@ -10,11 +10,16 @@ from typing import Any
 from tune_tasks.convert.given import Given
 from tune_tasks.model.paths import NodePath
 from tune_tasks.model.text import one_line
+from tune_tasks.spec.domains import DOMAINS
 from tune_tasks.spec.schema import TEMPLATES
 from tune_tasks.spec.search_parsing import is_domain
 
 _NAMELESS = "sweep"
 _MARKERS = frozenset({"eval", "grid_search"})
+
+
+MOST_OF_A_GRID = 10_000
+"""Points of a range that are written out as a grid."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,21 @@ class Setting:
 
     value: Any
     notes: tuple[str, ...] = ()
+
+    def expect_valid(self, given: Given) -> None:
+        """Check that a domain is one.
+
+        Args:
+            given: What it was made of.
+
+        Raises:
+            SpecError: If it is not.
+        """
+        if isinstance(self.value, dict) and is_domain(self.value):
+            ((name, bounds),) = self.value.items()
+            problem = DOMAINS[name].problem(bounds)
+            if problem:
+                raise given.error(f"{name}: {problem}")
 
     def with_notes(self, notes: Iterable[str]) -> Setting:
         """The same with more to be said."""

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+MOST_RUNGS = 100
+"""More are not looked at: where steps are so small, a file hardly means what it says."""
 _DIGITS = 12
 
 
@@ -36,6 +38,16 @@ def between(low: float, high: float, count: int) -> list[float]:
     return [low + i * (high - low) / (count - 1) for i in range(count)]
 
 
+def divided(number: float, factor: float, most: int) -> list[float]:
+    """`number / factor`, that divided by `factor`, and so on: those from 1 on, `most` at most."""
+    found: list[float] = []
+    number /= factor
+    while number >= 1 and len(found) < min(most, MOST_RUNGS):
+        found.append(number)
+        number /= factor
+    return found
+
+
 def about_rungs(theirs: list[int], factor: float, last: int) -> list[str]:
     """What to say if the rungs of a file are not those of `asha`.
 
@@ -44,9 +56,9 @@ def about_rungs(theirs: list[int], factor: float, last: int) -> list[str]:
         factor: From one rung to the next.
         last: Where nobody is judged any more.
     """
-    ours = []
+    ours: list[float] = []
     rung = float(theirs[0])
-    while rung < last:
+    while rung < last and len(ours) < MOST_RUNGS:
         ours.append(exact(rung))
         rung *= factor
     if ours == theirs:

@@ -5,8 +5,8 @@ It notes which keys were asked for, so that nothing is left out in silence.
 
 from __future__ import annotations
 
-import math
 import reprlib
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -14,6 +14,9 @@ from tune_tasks.errors import SpecError, did_you_mean
 from tune_tasks.model.masking import masked_by_path
 from tune_tasks.model.paths import NodePath, dotted
 from tune_tasks.spec.source import Source
+
+_MOST = 2**53
+"""Whole numbers up to here are exact as floats, too."""
 
 
 class Given:
@@ -70,15 +73,6 @@ class Given:
         self._asked.add(key)
         return self._values.get(key)
 
-    def required(self, key: str) -> Any:
-        """The value of a key.
-
-        Raises:
-            SpecError: If there is none.
-        """
-        self.expect(key)
-        return self.take(key)
-
     def expect(self, key: str) -> None:
         """Check that a key is there.
 
@@ -111,25 +105,35 @@ class Given:
         self.expect(key)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise self._unexpected("a number", key)
-        if not math.isfinite(value):
+        if not abs(value) <= sys.float_info.max:  # which NaN is not either
             raise self._unexpected("a finite number", key)
         return value
 
-    def whole(self, key: str, *, least: int = 0) -> int | None:
+    def whole(self, key: str, *, least: int = 0, most: int = _MOST) -> int | None:
         """The whole number at a key; None if it is absent.
 
         Raises:
-            SpecError: If it is anything else, or below `least`.
+            SpecError: If it is anything else, or not between `least` and `most`.
         """
         value = self.take(key)
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise self._unexpected(f"a whole number from {least} on", key)
+        if value > most:
+            raise self._unexpected(f"a whole number up to {most:,}", key)
         return value
 
+    def needed_text(self, key: str, known: Iterable[str] = ()) -> str:
+        """The text at a key, which has to be there; otherwise as `text`."""
+        self.expect(key)
+        text = self.text(key, known)
+        if text is None:
+            raise self._unexpected("a text", key)
+        return text
+
     def text(self, key: str, known: Iterable[str] = ()) -> str | None:
-        """The text at a key; None if it is absent.
+        """The text at a key; None if it is absent or empty.
 
         Args:
             key: The key.
@@ -140,7 +144,7 @@ class Given:
         """
         value = self.take(key)
         known = list(known)
-        if value is None:
+        if value is None or value == "":
             return None
         if not isinstance(value, str):
             raise self._unexpected("a text", key)
@@ -169,7 +173,8 @@ class Given:
         Raises:
             SpecError: If it is anything else.
         """
-        value = self.required(key)
+        self.expect(key)
+        value = self.take(key)
         if not isinstance(value, list) or not value:
             raise self._unexpected("a list of at least one value", key)
         return value

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from tune_tasks.convert.draft import Draft, Setting, expect_free, expect_plain, experiment_name
-from tune_tasks.convert.exact import about_rungs
+from tune_tasks.convert.exact import about_rungs, divided
 from tune_tasks.convert.given import Given
 from tune_tasks.convert.wandb_parameters import setting_of
 from tune_tasks.errors import did_you_mean
 from tune_tasks.model.paths import NodePath
+from tune_tasks.spec.schema import MAX_TRIALS
 
 _METHODS = ("grid", "random", "bayes", "custom")
 _GOALS = {"minimize": "min", "maximize": "max"}
@@ -33,6 +34,7 @@ _BAYES = (
     " numbers and torch is there, else TPE; see docs/search.md"
 )
 _ENDLESS_RUNGS = 1_000
+_LAST_RUNG = 2**53
 _ETA = 3
 _WITHOUT_COUNTERPART = {
     "apiVersion": "there are no versions of a spec",
@@ -56,9 +58,8 @@ def draft_of_sweep(given: Given, file: str) -> Draft:
     Raises:
         SpecError: If it is not a W&B sweep.
     """
-    given.expect("method")
+    method = given.needed_text("method", _METHODS)
     draft = Draft(experiment_name(given.text("name"), file))
-    method = given.text("method", _METHODS) or ""
     description = given.text("description")
     if description:
         draft.head.append(description)
@@ -148,8 +149,7 @@ def _put_metric(given: Given, draft: Draft) -> None:
         _put_metrics(given, draft, several)
     if metric is None:
         return
-    name = metric.required("name")
-    draft.put("metric", metric.text("name") and name)
+    draft.put("metric", metric.needed_text("name"))
     draft.put("mode", _GOALS[metric.text("goal", _GOALS) or "minimize"])
     imputed = metric.text("impute", _IMPUTES) or "worst"
     if imputed != "worst":
@@ -175,7 +175,7 @@ def _put_metrics(given: Given, draft: Draft, several: Any) -> None:
 
 
 def _put_number_of_trials(given: Given, draft: Draft, method: str, config: dict[str, Any]) -> None:
-    cap = given.whole("run_cap", least=1)
+    cap = given.whole("run_cap", least=1, most=MAX_TRIALS)
     size = _grid_size(config)
     if method == "grid":
         if cap is not None and cap < size:
@@ -212,7 +212,7 @@ def _put_early_end(given: Given, draft: Draft) -> None:
     rule = given.below("early_terminate")
     if rule is None:
         return
-    kind = rule.required("type")
+    kind = rule.needed_text("type")
     if kind != "hyperband":
         draft.left_out(given, "early_terminate", f"no rule of ours is {kind!r}; see `scheduler`")
         return
@@ -251,7 +251,7 @@ def _rungs(rule: Given, factor: float) -> tuple[int, int, list[str]]:
     if last is not None:
         if count is None:
             raise rule.error("max_iter needs s, the number of rungs", "max_iter", of_key=True)
-        rungs = [int(last / factor**i) for i in range(1, count + 1) if last / factor**i >= 1]
+        rungs = [int(rung) for rung in divided(last, factor, count)]
         if not rungs:
             raise rule.error(f"no rung: {last} / {factor} is below 1", "max_iter")
         extra = ["min_iter is left out, as W&B does beside max_iter"] if first is not None else []
@@ -260,5 +260,5 @@ def _rungs(rule: Given, factor: float) -> tuple[int, int, list[str]]:
         raise rule.error("lacks min_iter, or max_iter with s")
     end = first
     while end < _ENDLESS_RUNGS:
-        end = math.ceil(end * factor)
+        end = math.ceil(min(end * factor, _LAST_RUNG))
     return first, end, ["W&B's rungs have no end; from max_t on no trial is judged any more"]

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tune_tasks.convert.draft import Setting
+from tune_tasks.convert.draft import MOST_OF_A_GRID, Setting
 from tune_tasks.convert.exact import exact, raised, shown
 from tune_tasks.convert.given import Given
 from tune_tasks.errors import did_you_mean
@@ -19,7 +19,6 @@ from tune_tasks.spec.search_parsing import holds_marker
 from tune_tasks.spec.yaml_1_2 import one_line_of_yaml
 
 _EVAL = "eval"
-_MOST_OF_A_GRID = 10_000
 _DRAWN = "it is drawn as W&B does it, and no model can search it"
 _KEYS = (
     *("distribution", "value", "values", "probabilities", "parameters"),
@@ -39,14 +38,21 @@ def setting_of(given: Given, *, is_grid: bool) -> Setting:
         SpecError: If it is not a parameter.
     """
     name = _distribution(given)
-    make = _OF_A_GRID.get(name) if is_grid else None
-    if make:
-        made = make(given)
-    else:
-        made = _DISTRIBUTIONS[name](given)
-        if is_grid and name != "constant":
-            made = made.with_notes([f"W&B has no grid over {name}: values of it are drawn here"])
+    try:
+        made = _made(given, name, is_grid=is_grid)
+    except OverflowError:
+        raise given.error("its numbers are too large") from None
+    made.expect_valid(given)
     return made.with_notes(_useless(given, key, name) for key in given.rest())
+
+
+def _made(given: Given, name: str, *, is_grid: bool) -> Setting:
+    if is_grid and name in _OF_A_GRID:
+        return _OF_A_GRID[name](given)
+    made = _DISTRIBUTIONS[name](given)
+    if is_grid and name != "constant":
+        return made.with_notes([f"W&B has no grid over {name}: values of it are drawn here"])
+    return made
 
 
 def _distribution(given: Given) -> str:
@@ -159,8 +165,8 @@ def _grid_of_whole_numbers(given: Given) -> Setting:
 
 
 def _expect_small(given: Given, count: int) -> None:
-    if count > _MOST_OF_A_GRID:
-        raise given.error(f"a grid of {count:,} values; at most {_MOST_OF_A_GRID:,} are written")
+    if count > MOST_OF_A_GRID:
+        raise given.error(f"a grid of {count:,} values; at most {MOST_OF_A_GRID:,} are written")
 
 
 def _uniform(given: Given) -> Setting:
