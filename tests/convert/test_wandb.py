@@ -314,6 +314,10 @@ def test_what_python_chooses():
             "method: random\nparameters: {eval: {value: 1}, b: {value: 2}}",
             "2:13: parameters: a mapping with 'eval', 'b' would be searched here; rename it",
         ),
+        (
+            f"{SMALL}metric: {{name: a}}\nmetrics: [{{name: b}}]",
+            "5:1: metrics: metric and metrics: give one of them",
+        ),
         (f"{SMALL}metrics: loss", "4:10: metrics: expected a list of metrics"),
         (f"{SMALL}metrics: [{{}}]", "4:11: metrics.0: expected a mapping with a name"),
         (

@@ -145,6 +145,8 @@ def _is_usual(word: str) -> bool:
 def _put_metric(given: Given, draft: Draft) -> None:
     several = given.take("metrics")
     metric = given.below("metric")
+    if several is not None and metric is not None:
+        raise given.error("metric and metrics: give one of them", "metrics", of_key=True)
     if several is not None:
         _put_metrics(given, draft, several)
     if metric is None:
