@@ -7,7 +7,7 @@ from tune_tasks.spec.loading import spec_from_data
 from tune_tasks.spec.reading import parse_source
 from tune_tasks.spec.search_space import SearchSpace
 
-NOT_YET = ("scheduler", "budget", "objectives")
+NOT_YET = ("objectives",)
 """Keys that are looked at as text alone: the loader of specs need not know them."""
 
 
