@@ -8,6 +8,8 @@ from tune_tasks.spec.scheduling import AshaOptions, SchedulerOptions, max_t_of
 from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.sweep.part import Part
 
+_MOST_RUNGS = 100
+
 
 def expect_schedulable(part: Part) -> None:
     """Check that an experiment has what its `scheduler` needs.
@@ -30,6 +32,8 @@ def _problem(name: str, options: SchedulerOptions, spec: ExperimentSpec) -> str:
     if max_t is None:
         attr = options.time_attr
         return f"{name} must know where a trial ends: give max_t, or stop: {{{attr}: 81}}"
+    if max_t / options.grace_period > options.reduction_factor**_MOST_RUNGS:
+        return f"{name} would have more than {_MOST_RUNGS} rungs; raise reduction_factor"
     if len(rungs_of(options, spec)) == 1:
         return (
             f"{name} judges nobody: its grace_period, {options.grace_period:g}, is not below the"
