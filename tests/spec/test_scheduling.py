@@ -72,6 +72,7 @@ def test_what_is_wrong_with_it(scheduler, message):
         ({"metric": None}, "asha goes by the metric; name it: metric: mean_loss"),
         ({"stop": {}}, "give max_t, or stop: {training_iteration: 81}"),
         ({"scheduler": {"asha": {"reduction_factor": 1.01}}}, "would have more than 100 rungs"),
+        ({"stop": {"training_iteration": 0}}, "judges nobody: its grace_period, 1, is not below"),
         ({"stop": {"training_iteration": 1}}, "judges nobody: its grace_period, 1, is not below"),
     ],
 )
