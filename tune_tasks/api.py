@@ -51,6 +51,8 @@ class Experiment:
             drawn.
         warm_start: What earlier sweeps teach this one, `{"from": "last", "use": "both", "top": 5}`;
             None: nothing.
+        scheduler: What ends trials early: "asha", "hyperband", "median" or "plateau"; `{"asha":
+            {"grace_period": 3}}`; or a list of these.
         config: What `train()` receives; values may be `{"grid_search": [...]}`, `{"eval":
             "..."}` or a domain such as `{"uniform": [0, 1]}`.
         seed: Seed of all randomness, in [0, 2**63); None: drawn.
@@ -81,6 +83,7 @@ class Experiment:
     search: str | Mapping[str, Any] = "random"
     try_first: Sequence[Mapping[str, Any]] = field(default_factory=list)
     warm_start: Mapping[str, Any] | None = None
+    scheduler: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
     metric: str | None = None

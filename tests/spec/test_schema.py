@@ -39,6 +39,7 @@ ALL_KEYS = {
     "search": {"tpe": {"startup_trials": 8, "lag": 4, "failures": "ignore"}},
     "try_first": [{"lr": 0.5}],
     "warm_start": {"from": "results.csv", "use": "results", "top": 3},
+    "scheduler": [{"asha": {"max_t": 9, "time_attr": "timesteps_total"}}, "plateau"],
     "config": {
         "script_file_path": "a.py",
         "script_min_iter_time_s": 1,

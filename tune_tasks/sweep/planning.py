@@ -32,6 +32,7 @@ from tune_tasks.sweep.locate import locate
 from tune_tasks.sweep.part import Part
 from tune_tasks.sweep.plan import Need, Plan, PlannedExperiment
 from tune_tasks.sweep.plan_warnings import shown_count, warnings_of
+from tune_tasks.sweep.scheduler_checks import expect_schedulable
 from tune_tasks.sweep.search_checks import expect_first_ones, expect_searchable
 from tune_tasks.sweep.warm import Warm, asked_of
 from tune_tasks.sweep.warm_sources import Shelf, expect_source, warm_started
@@ -174,6 +175,7 @@ class _Planner:
         space = SearchSpace(part.experiment.config, part.in_config)
         _check_size(part, space)
         expect_searchable(part, space)
+        expect_schedulable(part)
         seed = part.experiment.seed
         if seed is None:
             seed = self._drawn_seed
