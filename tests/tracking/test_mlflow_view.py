@@ -73,6 +73,15 @@ def test_parallel_coordinates_show_every_trial(searched):
     assert scattered == chart["selectedParams"]
 
 
+def test_what_some_trials_may_lack_is_not_even_though_all_examples_have_it():
+    """A model may propose what no example has."""
+    examples = [{"lr": 0.1, "opt": {"momentum": 0.9}}, {"lr": 0.2, "opt": {"momentum": 0.8}}]
+    for always, expected in (({"lr"}, (True, False)), (None, (True, True))):
+        lr, momentum = searched_params(examples, always)
+        assert (lr.is_even, momentum.is_even) == expected
+        assert (lr.is_numeric, momentum.is_numeric) == expected
+
+
 def decoded(value):
     envelope = json.loads(value)
     kind, _, data = envelope["state"].partition(";")

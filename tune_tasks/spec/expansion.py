@@ -12,7 +12,7 @@ from typing import Any, TypeVar, overload
 
 from tune_tasks.model.masking import masked_by_path
 from tune_tasks.model.text import escaped
-from tune_tasks.model.trial import Trial
+from tune_tasks.model.trial import START_UP, TRY_FIRST, Trial
 from tune_tasks.spec.arrangement import Arrangement
 from tune_tasks.spec.expressions.plan_budget import PlanBudget
 from tune_tasks.spec.resolution import Choose, Point, chosen, drawn
@@ -103,10 +103,13 @@ class Expansion(Sequence[Trial]):
         _with_fewer_frames(_SPARE_FRAMES, lambda: self._walk(budget))
 
     def searched(self, indices: Iterable[int]) -> Iterator[Mapping[str, Any]]:
-        """What is searched of the configs of some trials, those apart that are not known yet."""
+        """What is searched of the configs of some trials.
+
+        Those that a model will propose are as they would be if they were drawn: they have the same
+        settings, with other values.
+        """
         for index in indices:
-            if self.is_known(index):
-                yield self._resolve(index).searched
+            yield self._resolve(index).searched
 
     def is_known(self, index: int) -> bool:
         """Whether it is known what a trial tries: else a model will propose it."""
@@ -148,6 +151,7 @@ class Expansion(Sequence[Trial]):
             config=resolved.config,
             searched=resolved.searched,
             point=resolved.point,
+            proposed_by=self._proposer_of(index),
             seed=self.seed_of(index),
             resources=self._resources,
             stop=self._stop,
@@ -156,6 +160,16 @@ class Expansion(Sequence[Trial]):
             isolate=self._spec.isolate,
             checkpoint=self._checkpoint,
         )
+
+    def _proposer_of(self, index: int) -> str:
+        """See `Trial.proposed_by`."""
+        round_ = self.round_of(index)
+        if round_ < len(self._try_first):
+            return TRY_FIRST
+        if not self.space.parameters:
+            return ""
+        is_early = self._search.learns and not self._is_proposed(round_)
+        return START_UP if is_early else self._search.algorithm
 
     def seed_of(self, index: int) -> int:
         """The seed of a trial."""
