@@ -14,6 +14,7 @@ from tune_tasks.tracking.mlflow_params import (
     searched_params,
 )
 from tune_tasks.tracking.mlflow_view import (
+    FATE,
     encode_view,
     runs_view,
     sweep_view,
@@ -117,6 +118,16 @@ def test_the_view_of_a_sweep():
     assert {chart["metricSectionId"] for chart in charts} <= {
         section["uuid"] for section in view["compareRunSections"]
     }
+
+
+def test_trials_that_were_stopped_early_are_listed_apart():
+    params = searched_params([{"lr": 0.1}])
+    plain = sweep_view("s", params, Objective.of("mean_loss"))
+    assert "groupBy" not in plain
+    grouped = sweep_view("s", params, Objective.of("mean_loss"), grouped=True)
+    assert grouped["groupBy"]["groupByKeys"] == [{"mode": "tag", "groupByData": FATE}]
+    assert grouped["useGroupedValuesInCharts"] is False
+    assert grouped.items() >= plain.items()
 
 
 def test_a_view_fits_in_its_tag():
