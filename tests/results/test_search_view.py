@@ -12,6 +12,7 @@ from tune_tasks.model.trial import EndedBy, TrialState
 from tune_tasks.results.report import report_text
 from tune_tasks.results.search_view import search_view
 from tune_tasks.results.summary import ExperimentSummary
+from tune_tasks.results.words import report_lines
 
 
 def text_of(experiment):
@@ -103,6 +104,11 @@ def test_the_report(whole):
     assert "## What to try next\n\n- `lr`: 5 of the best 5" in text
     assert text.index("## Best trial") < text.index("## The search") < text.index("## Trials")
     assert "Stopped early" not in text
+
+
+def test_the_command_says_what_to_try_next(whole):
+    lines = list(report_lines(summary(whole)))
+    assert lines[3].startswith("To try next: `lr`: 5 of the best 5 lie at the upper bound 0.1")
 
 
 def test_too_few_trials_are_said_in_words(whole):
