@@ -38,8 +38,8 @@ def test_the_line():
         return BestSoFar.of(trials(*values), LOSS).words(LOSS, 40)
 
     assert words() == words(None) == ""
-    assert words(3.0, 0.5) == "best so far: mean_loss 0.5 (trial 1 of 40)"
-    assert words(0.5, 0.5) == "best so far: mean_loss 0.5 (trial 0 of 40), 1 has ended since"
+    assert words(3.0, 0.5) == "best ended trial: mean_loss 0.5 (trial 1 of 40)"
+    assert words(0.5, 0.5) == "best ended trial: mean_loss 0.5 (trial 0 of 40), 1 has ended since"
     assert words(1, 2, None, 3).endswith("(trial 0 of 40), 3 have ended since")
 
 

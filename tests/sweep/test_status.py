@@ -36,7 +36,7 @@ def test_the_best_that_has_ended_has_a_line():
     records = [record(i, row, ENDED) for i, row in enumerate(rows)]
     records += [record(3, {"mean_loss": 0.5}), record(4)]
     block = list(status_lines(view(*records)))
-    assert block[3] == "Best so far: mean_loss 1 (trial 1 of 5), 1 has ended since"
+    assert block[3] == "Best ended trial: mean_loss 1 (trial 1 of 5), 1 has ended since"
     assert view(record(0, {"mean_loss": 0.5}), record(1)).best_so_far("exp") == ""
     assert view(record(0)).best_so_far("exp") == ""
 

@@ -70,14 +70,14 @@ class BestSoFar:
         return len(self.ended) - self.improvements[-1].ended if self.improvements else 0
 
     def words(self, objective: Objective, size: int) -> str:
-        """A line such as `best so far: mean_loss 0.07 (trial 12 of 40), 8 have ended since`.
+        """A line such as `best ended trial: mean_loss 0.07 (trial 12 of 40), 8 have ended since`.
 
         It is empty if there is no best. An experiment has `size` trials.
         """
         if not self.improvements:
             return ""
         best = self.improvements[-1]
-        line = f"best so far: {objective.words(best.value)} (trial {best.index} of {size})"
+        line = f"best ended trial: {objective.words(best.value)} (trial {best.index} of {size})"
         return f"{line}, {since_text(self.since)}" if self.since else line
 
 

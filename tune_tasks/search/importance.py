@@ -27,7 +27,7 @@ ENOUGH = 16
 """Fewer trials say nothing: with 10, the greatest of six parameters was found in half of all."""
 _BEST = 8
 """So many best trials are compared with all, but not more than half, and at least a quarter."""
-_MOST = 5_000
+_MOST = 2_000
 _AT = datetime(2017, 1, 1)
 
 Lesson = tuple[Mapping[str, Coordinate], float]
