@@ -9,6 +9,7 @@ import pytest
 from tests.results.searches import drawn_trials, search, searched_trial
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import TrialState
+from tune_tasks.results.budget_use import BudgetUse
 from tune_tasks.results.leaderboard import headline, leaderboard
 from tune_tasks.results.summary import ExperimentSummary
 from tune_tasks.results.trials import TrialSummary
@@ -107,6 +108,14 @@ def test_the_line_says_how_long_ago_the_best_trial_ended():
 def test_a_search_has_a_column_of_who_has_proposed_what():
     rows = leaderboard(search(*drawn_trials(20, lambda point: point["lr"]))).rows
     assert Counter(row["proposed by"] for row in rows) == {"try_first": 1, "start-up": 16, "tpe": 3}
+
+
+def test_the_line_has_how_far_a_budget_is_used():
+    use = BudgetUse("1.2 of 6 h", 17_000.0)
+    waits = dataclasses.replace(experiment(trial(0, PENDING)), budget=use)
+    assert headline(waits) == "0/1 done, budget: 1.2 of 6 h"
+    over = dataclasses.replace(use, used_up="budget: 6 h are over")
+    assert headline(dataclasses.replace(waits, budget=over)) == "0/1 done, budget: 6 h are over"
 
 
 def test_a_long_list_keeps_the_best_what_runs_and_what_failed():

@@ -69,6 +69,8 @@ def headline(experiment: ExperimentSummary) -> str:
         parts.append(f"best {experiment.objective.words(value)}{since}")
     counts = experiment.counts()
     parts += [f"{counts[state]} {word}" for state, word in _WORDS.items() if counts[state]]
+    if experiment.budget:
+        parts.append(experiment.used_up or f"budget: {experiment.budget.words}")
     return ", ".join(parts)
 
 

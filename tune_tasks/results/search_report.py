@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.text import one_line
-from tune_tasks.model.trial import START_UP, TRY_FIRST, count
+from tune_tasks.model.trial import START_UP, TRY_FIRST, WARM_START, count
 from tune_tasks.results.best_so_far import BestSoFar, since_text
 from tune_tasks.results.markdown import table
 from tune_tasks.results.search_view import SearchView
@@ -48,13 +48,15 @@ def _who(view: SearchView) -> str:
 
 
 def _in_order(proposed_by: Mapping[str, int]) -> Iterable[tuple[str, int]]:
-    order = {TRY_FIRST: 0, START_UP: 1}
-    return sorted(proposed_by.items(), key=lambda item: order.get(item[0], 2))
+    order = {TRY_FIRST: 0, WARM_START: 1, START_UP: 2}
+    return sorted(proposed_by.items(), key=lambda item: order.get(item[0], len(order)))
 
 
 def _proposed(name: str, count: int) -> str:
     if name == TRY_FIRST:
         return f"{count} that the spec names (`{TRY_FIRST}`)"
+    if name == WARM_START:
+        return f"{count} of earlier sweeps (`{WARM_START}`)"
     if name == START_UP:
         return f"{count} spread over the space to begin with"
     return f"{count} by `{name}`"
