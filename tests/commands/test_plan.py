@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.sweep.drivers import WELL, Driver
+from tests.sweep.told import Told, returned, row
 from tune_tasks.sweep.events import AttemptEnded
 from tune_tasks.sweep.request import Request
 
@@ -152,6 +153,31 @@ def test_a_sweep_is_resumed_where_it_began(call_cli, spec_folder, monkeypatch):
         )
         assert "mnist: 2 trials kept, 2 to begin, 0 dropped" in out
         assert Path.cwd() == spec_folder / "elsewhere"
+
+
+def test_what_a_plan_may_cost(call_cli, spec_folder, refusal):
+    told = Told(spec_folder / "tune_results")
+    told.begin("exp/0", row(1, mean_loss=0.5), row(2, mean_loss=0.4))
+    told.end("exp/0", returned(2))
+    told.close()
+    stop = ("--stop", '{"training_iteration": 10}')
+    code, out, _ = call_cli("plan", "-f", "spec.yaml", "--costs", "last", *stop)
+    assert code == 0
+    assert out.splitlines()[2] == (
+        "  cost: at most 20 s of trials, 20 s with 1 at once (4 trials of 10 iterations of 0.5 s as in"
+        f" {told.sweep})"
+    )
+    _, out, _ = call_cli("plan", "-f", "spec.yaml", "--costs", told.sweep, *stop, "--json")
+    assert [trial["at_most_s"] for trial in json.loads(out)] == [5.0] * 4
+    _, out, _ = call_cli("plan", "-f", "spec.yaml", "--costs", "last")
+    assert out.splitlines()[2] == "  cost: unknown: `stop` does not bound training_iteration"
+    assert "no sweep 'nope'" in refusal("plan", "-f", "spec.yaml", "--costs", "nope")
+
+
+def test_a_sweep_that_goes_on_costs_what_is_left(call_cli, begun):
+    stop = ("--stop", '{"time_total_s": 60}')
+    _, out, _ = call_cli("plan", "-f", "spec.yaml", "--resume", begun, "--costs", begun, *stop)
+    assert "cost: at most 3 min 00 s of trials (3 trials of at most 1 min 00 s)" in out
 
 
 WARM = """

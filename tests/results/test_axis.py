@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tune_tasks.results.axis import Axis
+from tune_tasks.results.axis import ABSENT, Axis
 
 
 def test_an_axis():
@@ -18,6 +18,20 @@ def test_an_axis():
         ["None", "True", "relu", "tanh"],
     )
     assert Axis.of("same", [3, 3]).fractions() == [0.5, 0.5]
+
+
+def test_a_domain_says_whether_the_axis_is_logarithmic():
+    assert Axis.of("lr", [1.0, 2.0], is_log=True).is_log
+    assert not Axis.of("lr", [1.0, 2000.0], is_log=False).is_log
+    assert not Axis.of("lr", [0.0, 2000.0], is_log=True).is_log
+
+
+def test_a_trial_that_lacks_the_parameter_has_no_position():
+    axis = Axis.of("act", ["relu", ABSENT, None, "elu"])
+    assert (list(axis.positions[:1]), list(axis.positions[2:])) == ([2.0], [0.0, 1.0])
+    assert math.isnan(axis.positions[1])
+    assert list(axis.labels.values()) == ["None", "elu", "relu"]
+    assert math.isnan(Axis.of("lr", [0.5, ABSENT]).fractions()[1])
 
 
 def test_a_number_that_one_trial_lacks_stays_a_number():

@@ -34,6 +34,8 @@ def test_the_json_document():
         "missing": [],
         "cause": "exception",
         "resources": {"cpu": 1, "gpu": 0, "memory": 0},
+        "proposed_by": None,
+        "ended_by": None,
     }
     assert shown["failures"] == [{"cause": "exception", "error": "ValueError: bad", "trials": [1]}]
 

@@ -1,10 +1,12 @@
 """The leaderboard: order, columns, one line, and what it folds."""
 
 import dataclasses
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from tests.results.searches import drawn_trials, search, searched_trial
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import TrialState
 from tune_tasks.results.budget_use import BudgetUse
@@ -91,6 +93,21 @@ def test_one_line_and_progress():
     assert headline(MIXED) == "3/6 done, best mean_accuracy 0.75, 2 running, 1 failed"
     assert leaderboard(MIXED).progress == 50
     assert headline(experiment(trial(0, PENDING))) == "0/1 done"
+
+
+def test_the_line_says_how_long_ago_the_best_trial_ended():
+    trials = [searched_trial(i, {}, loss) for i, loss in enumerate([0.5, 0.1, 0.2, 0.3])]
+    waits = dataclasses.replace(trials[0], index=4, state=PENDING, last_result=None)
+    line = headline(search(*trials, waits))
+    assert line == "4/5 done, best mean_loss 0.1 (trial 1, 2 have ended since)"
+    assert headline(search(*trials)) == "4/4 done, best mean_loss 0.1"
+    runs = dataclasses.replace(trials[1], state=RUNNING)
+    assert headline(search(trials[0], runs)) == "1/2 done, best mean_loss 0.1, 1 running"
+
+
+def test_a_search_has_a_column_of_who_has_proposed_what():
+    rows = leaderboard(search(*drawn_trials(20, lambda point: point["lr"]))).rows
+    assert Counter(row["proposed by"] for row in rows) == {"try_first": 1, "start-up": 16, "tpe": 3}
 
 
 def test_the_line_has_how_far_a_budget_is_used():

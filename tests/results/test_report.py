@@ -9,9 +9,11 @@ import pytest
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import TrialState
 from tune_tasks.results import plots
+from tune_tasks.results.figure import limit_to_most, new_figure
 from tune_tasks.results.report import ReportPaths, report_text, with_pictures_inside, write_report
 from tune_tasks.results.summary import ExperimentSummary, Summary
 from tune_tasks.results.trials import TrialSummary
+from tune_tasks.search.dimension import Dimension
 
 TERMINATED, ERROR = TrialState.TERMINATED, TrialState.ERROR
 TITLES = [
@@ -97,6 +99,56 @@ def test_written_with_its_pictures(experiment):
     embedded = with_pictures_inside(paths)
     assert embedded.count("](data:image/png;base64,iVBOR") == 3
     assert ".png)" not in embedded
+
+
+def test_the_pictures_of_a_search(tmp_path):
+    """A picture of what matters is there once it can be said; what matters most is drawn first."""
+    trials = [
+        trial(tmp_path, index, lr, lr=lr, dropout=0.1)
+        for index, lr in enumerate([0.1 + i / 100 for i in range(20)])
+    ]
+    dimensions = [
+        Dimension("dropout", "dropout", "uniform", (0, 1)),
+        Dimension("lr", "lr", "loguniform", (0.01, 1)),
+    ]
+    ended = [
+        replace(each, proposed_by="qmc", attempts=1, point={"lr": i / 20, "dropout": 0.1})
+        for i, each in enumerate(trials)
+    ]
+    whole = ExperimentSummary(
+        "exp", ended, tmp_path, Objective("mean_accuracy", "max"), dimensions=dimensions
+    )
+    assert list(plots.draw(whole)) == [
+        TITLES[0],
+        "How the best became better",
+        "What matters",
+        *TITLES[1:],
+    ]
+    axes = plots._axes(ended, dimensions, {"lr": 0.9, "dropout": 0.1})
+    assert [(axis.name, axis.is_log) for axis in axes] == [("lr", True), ("dropout", False)]
+    few = replace(whole, trials=ended[:9])
+    assert "What matters" not in plots.draw(few)
+
+
+@pytest.mark.parametrize(
+    ("mode", "values", "limit"),
+    [
+        ("min", [*range(20), 1e9], 27),
+        ("max", [*range(20), -1e9], -8),
+        ("min", [*range(20), 30], None),
+        ("min", [1.0] * 20, None),
+    ],
+)
+def test_what_is_far_worse_than_the_others_is_left_out(mode, values, limit):
+    _, plot = new_figure(4, 4)
+    plot.scatter(range(len(values)), values)
+    before = plot.get_ylim()
+    limit_to_most(plot, values, Objective("m", mode))
+    low, high = plot.get_ylim()
+    if limit is None:
+        assert (low, high) == before
+    else:
+        assert (high if mode == "min" else low) == limit
 
 
 def test_curves_are_the_reports_and_thinned_out(experiment, monkeypatch):

@@ -1,5 +1,8 @@
 """Domains in a config: conditional ones, bounds that depend, and what a searcher is asked."""
 
+import functools
+import operator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,6 +49,17 @@ def test_a_branch_has_its_own_settings_and_bounds_that_depend_hold(index):
     assert ("width2" in config) == has_second
     if has_second:
         assert 8 <= config["width2"] <= config["width"]
+
+
+def test_what_every_trial_has():
+    space = SearchSpace({**CONFIG, "act": {"grid_search": [{"a": 1, "b": 2}, {"a": 3}]}})
+    assert {".".join(path) for path in space.always} == {
+        *("optimizer.name", "optimizer.lr", "layers", "width", "steps", "warmup", "act.a")
+    }
+    for index in range(20):
+        config = space.resolve(index, f"7/{index}").config
+        for path in space.always:
+            assert functools.reduce(operator.getitem, path, config) is not None
 
 
 def test_what_is_searched_is_named_by_its_path_without_the_branch():

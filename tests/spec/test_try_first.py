@@ -57,6 +57,27 @@ def test_the_model_knows_where_they_were():
     assert [made.is_known(trial) for trial in made.trials()] == [True] * 3 + [False] * 3
 
 
+WHO = {
+    "a model": (
+        {"search": {"tpe": {"startup_trials": 2}}, "metric": "m"},
+        "try_first start-up tpe",
+    ),
+    "chance": ({}, "try_first random"),
+    "points that cover the space": ({"search": "qmc"}, "try_first qmc"),
+}
+
+
+@pytest.mark.parametrize(("keys", "expected"), WHO.values(), ids=WHO)
+def test_it_is_known_who_has_proposed_a_trial(keys, expected):
+    made = [trial.proposed_by for trial in plan([{"layers": 2}], **keys).trials()]
+    assert list(dict.fromkeys(made)) == expected.split()
+
+
+def test_nobody_proposes_a_grid():
+    grid = {"lr": {"grid_search": [1, 2]}}
+    assert {trial.proposed_by for trial in plan([], grid).trials()} == {""}
+
+
 def test_each_combination_of_a_grid_tries_them():
     config = {"x": {"uniform": [0, 1]}, "g": {"grid_search": [1, 2]}}
     tried = configs([{"x": 0.5}], config=config)

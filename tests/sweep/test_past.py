@@ -12,7 +12,7 @@ from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.checkpoint_folder import note_restored_from
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.objective import Objective
-from tune_tasks.model.trial import EndedBy
+from tune_tasks.model.trial import EndedBy, Outcome, TrialState
 from tune_tasks.results.attempts import attempt_lines
 from tune_tasks.results.words import report_lines
 from tune_tasks.sweep.events import ResultsLost, Ticked
@@ -67,6 +67,33 @@ def test_the_document_is_the_one_that_the_driver_has_printed(told):
     assert past.summary().one_line() == summary.one_line()
     assert list(report_lines(past.summary()))[:3] == list(report_lines(summary))[:3]
     assert ours["interrupted"]
+
+
+def test_a_search_is_shown_from_the_journal(tmp_path):
+    """The points, who has proposed them, and what was searched."""
+    config = {"lr": {"loguniform": [1e-5, 1e-1]}, "act": {"choice": ["relu", "tanh"]}}
+    spec = {"exp": {"num_trials": 3, "try_first": [{"lr": 0.01}], "config": config}}
+    told = Told(tmp_path, spec=spec, room=1)
+    told.begin("exp/0", row(1, mean_loss=0.5))
+    told.end("exp/0", returned(1))
+    told.begin("exp/1", row(1, mean_loss=0.3), row(2, mean_loss=0.2))
+    told.end("exp/1", Outcome(TrialState.TERMINATED, EndedBy.SCHEDULER, "rank 2 of 2", reports=2))
+    told.stop()
+    summary = told.close()
+    past = past_sweep(told.path).summary()
+    (ours,), (theirs,) = past.experiments, summary.experiments
+    assert ours.dimensions == theirs.dimensions != ()
+    points = [trial.point for trial in theirs.listed if trial.attempts]
+    assert [trial.point for trial in ours.listed] == points
+    document = as_json(past.as_json())["experiments"]["exp"]
+    assert document["search"] == as_json(summary.as_json())["experiments"]["exp"]["search"]
+    assert document["search"]["algorithm"] == "random"
+    assert document["search"]["proposed_by"] == {"try_first": 1, "random": 1}
+    assert document["search"]["stopped_early"] == [
+        {"first": 2, "last": 2, "reached": 1, "stopped": 1}
+    ]
+    assert [trial["proposed_by"] for trial in document["trials"]] == ["try_first", "random", None]
+    assert document["trials"][1]["ended_by"] == "scheduler"
 
 
 def attempts(document, index):

@@ -35,6 +35,16 @@ def test_the_block_of_2017():
     ]
 
 
+def test_the_best_that_has_ended_has_a_line():
+    rows = [{"mean_loss": loss, "timestamp": float(i)} for i, loss in enumerate([3.0, 1.0, 2.0])]
+    records = [record(i, row, ENDED) for i, row in enumerate(rows)]
+    records += [record(3, {"mean_loss": 0.5}), record(4)]
+    block = list(status_lines(view(*records)))
+    assert block[3] == "Best ended trial: mean_loss 1 (trial 1 of 5), 1 has ended since"
+    assert view(record(0, {"mean_loss": 0.5}), record(1)).best_so_far("exp") == ""
+    assert view(record(0)).best_so_far("exp") == ""
+
+
 def test_a_long_list_is_folded_with_counts():
     records = [record(i, {}, ENDED) for i in range(30)] + [
         record(30 + i, {"mean_loss": 1.0}) for i in range(3)

@@ -8,6 +8,7 @@ from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import read_progress
 from tune_tasks.model.trial import EndedBy, Outcome, TrialState, safe_name
 from tune_tasks.recording.protocol import AttemptStatus
+from tune_tasks.search.dimension import dimensions_of
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.spec.loading import spec_from_data
 from tune_tasks.sweep.beginning import Beginning
@@ -106,7 +107,13 @@ class Told:
             folder = self.results / safe_name(e.name) / self.sweep
             first = e.trials[0]
             experiments[e.name] = ExperimentInfo(
-                e.name, folder, e.seed, len(e.trials), {k: first.config[k] for k in ["hf_token"]}
+                e.name,
+                folder,
+                e.seed,
+                len(e.trials),
+                {"hf_token": first.config.get("hf_token")},
+                dimensions=dimensions_of(e.expansion.space),
+                search=e.spec.searching().algorithm,
             )
         return SweepInfo(self.sweep, experiments, self.tracking_uri, "", Path("/cwd"), "run-1", "")
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.tracking.fake_mlflow import FakeMlflow, modules
+from tests.tracking.test_mlflow_view import decoded
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.result_file import Progress
 from tune_tasks.model.trial import EndedBy, Outcome, TrialState
@@ -136,6 +137,14 @@ def test_a_sweep_that_nothing_disturbs(undisturbed):
         "experiment/0/3": ("FINISHED", "trial"),
         "experiment/1/1": ("FINISHED", "trial"),
     }
+    fates = {key: run[1].get("tune_tasks.fate") for key, run in runs.items()}
+    assert fates == {
+        "experiment/parent": None,
+        "experiment/0/1": "failed",
+        "experiment/0/2": "cancelled",
+        "experiment/0/3": "finished",
+        "experiment/1/1": "finished",
+    }
     parents = {key: run[1].get("mlflow.parentRunId") for key, run in runs.items()}
     assert parents == {
         "experiment/parent": None,
@@ -152,6 +161,18 @@ def test_a_sweep_that_nothing_disturbs(undisturbed):
     assert runs["experiment/parent"][4].keys() == files
     assert len([name for name in views if "sharedViewState" in name]) == 3
     assert len(requests) < 80
+
+
+def test_the_view_lists_trials_apart_that_were_stopped_early(server, tmp_path):
+    sweep = Sweep(tmp_path, server)
+    (experiment,) = sweep.summary.experiments
+    trials = [replace(trial, ended_by=EndedBy.SCHEDULER) for trial in experiment.trials]
+    sweep.summary = replace(sweep.summary, experiments=[replace(experiment, trials=trials)])
+    sweep.run()
+    tags = server.experiment_tags
+    (view,) = [value for name, value in tags.items() if name.endswith(sweep.sweep.sweep)]
+    _, _, state = decoded(view)
+    assert state["groupBy"]["groupByKeys"] == [{"mode": "tag", "groupByData": "tune_tasks.fate"}]
 
 
 @pytest.mark.parametrize("how", ["before", "after"])

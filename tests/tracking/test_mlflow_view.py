@@ -14,6 +14,7 @@ from tune_tasks.tracking.mlflow_params import (
     searched_params,
 )
 from tune_tasks.tracking.mlflow_view import (
+    FATE,
     encode_view,
     runs_view,
     sweep_view,
@@ -73,6 +74,15 @@ def test_parallel_coordinates_show_every_trial(searched):
     assert scattered == chart["selectedParams"]
 
 
+def test_what_some_trials_may_lack_is_not_even_though_all_examples_have_it():
+    """A model may propose what no example has."""
+    examples = [{"lr": 0.1, "opt": {"momentum": 0.9}}, {"lr": 0.2, "opt": {"momentum": 0.8}}]
+    for always, expected in (({"lr"}, (True, False)), (None, (True, True))):
+        lr, momentum = searched_params(examples, always)
+        assert (lr.is_even, momentum.is_even) == expected
+        assert (lr.is_numeric, momentum.is_numeric) == expected
+
+
 def decoded(value):
     envelope = json.loads(value)
     kind, _, data = envelope["state"].partition(";")
@@ -108,6 +118,16 @@ def test_the_view_of_a_sweep():
     assert {chart["metricSectionId"] for chart in charts} <= {
         section["uuid"] for section in view["compareRunSections"]
     }
+
+
+def test_trials_that_were_stopped_early_are_listed_apart():
+    params = searched_params([{"lr": 0.1}])
+    plain = sweep_view("s", params, Objective.of("mean_loss"))
+    assert "groupBy" not in plain
+    grouped = sweep_view("s", params, Objective.of("mean_loss"), grouped=True)
+    assert grouped["groupBy"]["groupByKeys"] == [{"mode": "tag", "groupByData": FATE}]
+    assert grouped["useGroupedValuesInCharts"] is False
+    assert grouped.items() >= plain.items()
 
 
 def test_a_view_fits_in_its_tag():

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 from tune_tasks.commands.command import EXIT_OK
 from tune_tasks.commands.output import print_json_list, print_warnings
@@ -15,13 +16,16 @@ from tune_tasks.commands.spec_arguments import (
     in_the_sweeps_folder,
     request_of,
 )
-from tune_tasks.commands.sweep_arguments import add_local_dir
+from tune_tasks.commands.sweep_arguments import add_local_dir, results_of
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import Trial, shown_name
 from tune_tasks.sweep.beginning import beginning_of
 from tune_tasks.sweep.budget_so_far import budgets_so_far
+from tune_tasks.sweep.costs import Cost, PastCosts, cost_of
 from tune_tasks.sweep.history import History
+from tune_tasks.sweep.lookup import journal_named
 from tune_tasks.sweep.outlook import outlook
+from tune_tasks.sweep.past import past_sweep
 from tune_tasks.sweep.plan import Plan, PlannedExperiment
 from tune_tasks.sweep.warm_words import warm_lines
 
@@ -34,20 +38,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what an edited spec keeps, and drops, of a sweep")
     add_resume_argument(group)
     add_local_dir(group)
+    parser.add_argument(
+        "--costs",
+        metavar="SWEEP",
+        help="say how many hours it may take, with iterations as long as in that sweep (an id, the"
+        " beginning of one, or `last`)",
+    )
     parser.add_argument("--json", action="store_true", help="as a JSON list")
 
 
 def run(args: argparse.Namespace) -> int:
     """See `Command`."""
     request = dataclasses.replace(request_of(args), local_dir=args.local_dir, resume=args.resume)
+    past = _past_costs(args)
     with in_the_sweeps_folder(request) as request:
         beginning = beginning_of(request)
         plan = beginning.shown_plan({})
         print_warnings(plan.warnings)
+        costs = {e.name: cost_of(plan, e, past) for e in plan.experiments} if past else {}
         if args.json:
-            print_json_list(plan.as_json(), sys.stdout)
+            print_json_list((_with_cost(trial, costs) for trial in plan.as_json()), sys.stdout)
         else:
-            _print_for_people(plan, _budgets(plan, beginning.earlier))
+            _print_for_people(plan, _budgets(plan, beginning.earlier), costs)
     return EXIT_OK
 
 
@@ -62,11 +74,26 @@ def _budgets(plan: Plan, earlier: History | None) -> dict[str, str]:
     return words
 
 
-def _print_for_people(plan: Plan, budgets: Mapping[str, str]) -> None:
+def _past_costs(args: argparse.Namespace) -> PastCosts | None:
+    if args.costs is None:
+        return None
+    return PastCosts(past_sweep(journal_named(results_of(args), args.costs)))
+
+
+def _with_cost(trial: dict[str, Any], costs: Mapping[str, Cost]) -> dict[str, Any]:
+    """Return a trial as it is printed, with the seconds that it may take if that was asked for."""
+    if trial["experiment"] not in costs or trial.get("change") == "dropped":
+        return trial
+    return {**trial, "at_most_s": costs[trial["experiment"]].trial_s}
+
+
+def _print_for_people(plan: Plan, budgets: Mapping[str, str], costs: Mapping[str, Cost]) -> None:
     for experiment in plan.experiments:
         _print_experiment(experiment, is_resumed=bool(plan.edits))
         if experiment.name in budgets:
             print(f"  budget: {budgets[experiment.name]}")
+        if experiment.name in costs:
+            print(f"  {costs[experiment.name].words()}")
     for name, edit in plan.edits.items():
         print("\n".join(edit.lines(name)))
     for trial in filter(plan.is_known, plan.trials()):

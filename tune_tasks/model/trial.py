@@ -18,6 +18,12 @@ from tune_tasks.model.timeouts import STOP_GRACE_S
 
 NOT_TRIED_AGAIN = "not tried again"
 """In the stop reason of a trial that could have been tried again, before the reason why not."""
+TRY_FIRST = "try_first"
+"""Who proposes a trial that the spec names."""
+WARM_START = "warm_start"
+"""Who proposes a trial whose config an earlier sweep has tried."""
+START_UP = "start-up"
+"""Who proposes a trial before a model has results to learn from."""
 _FOLDER_NAME_LENGTH = 100
 _TRACEBACK = "Traceback (most recent call last):\n"
 _FRAME = '\n  File "'
@@ -96,6 +102,8 @@ class Trial:
         plateau: When it is to end because it gets no better; None if it is not.
         bundles: How `resources` are shared by the trial's processes, its own first; empty if it has
             no other process.
+        proposed_by: Who says what its domains are: `TRY_FIRST`, `WARM_START`, `START_UP`, or the
+            algorithm's name; empty if it has none.
     """
 
     experiment: str
@@ -114,6 +122,7 @@ class Trial:
     checkpoint: CheckpointRules = field(default_factory=CheckpointRules)
     point: Mapping[str, float | int] = field(default_factory=dict)
     plateau: Plateau | None = None
+    proposed_by: str = ""
 
     def is_tried_again_after(self, attempt: int) -> bool:
         """Return whether another attempt follows if attempt 1, 2, … has failed."""

@@ -9,9 +9,11 @@ from typing import Any
 
 from tune_tasks.model.text import one_line
 
+ABSENT = object()
+"""In place of the value of a trial that lacks the parameter."""
 _LABEL_LENGTH = 12
 _LOG_FROM = 100
-"""An axis is logarithmic if its greatest value is more than this many times its least."""
+"""If nobody says, an axis is logarithmic if its greatest value is more than so often its least."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +22,9 @@ class Axis:
 
     Attributes:
         name: The parameter or the metric.
-        positions: One a trial; NaN if the trial has no number.
+        positions: One a trial; NaN if the trial has no value, or no number among numbers.
         labels: The text at each position, if not all values are numbers; else empty.
-        is_log: Whether the numbers span more than two orders of magnitude.
+        is_log: Whether it is logarithmic.
     """
 
     name: str
@@ -31,26 +33,39 @@ class Axis:
     is_log: bool = False
 
     @classmethod
-    def of(cls, name: str, values: Sequence[Any]) -> Axis:
-        """Return the axis of some values, of which None is a trial that has none."""
-        given = [value for value in values if value is not None]
+    def of(cls, name: str, values: Sequence[Any], *, is_log: bool | None = None) -> Axis:
+        """Return the axis of some values.
+
+        `ABSENT` is a trial that lacks the parameter; so is None among numbers.
+
+        Args:
+            name: The parameter or the metric.
+            values: One a trial.
+            is_log: Whether positive numbers are on a logarithmic scale; None: if they span more
+                than two orders of magnitude.
+        """
+        numeric = [None if value is ABSENT else value for value in values]
+        given = [value for value in numeric if value is not None]
         if all(map(_is_number, given)):
-            numbers = [math.nan if value is None else _finite(value) for value in values]
+            numbers = [math.nan if value is None else _finite(value) for value in numeric]
             if any(map(math.isfinite, numbers)):
-                return cls._of_numbers(name, numbers)
-        return cls._of_texts(name, [str(value) for value in values])
+                return cls._of_numbers(name, numbers, is_log=is_log)
+        return cls._of_texts(name, [None if v is ABSENT else str(v) for v in values])
 
     @classmethod
-    def _of_numbers(cls, name: str, numbers: Sequence[float]) -> Axis:
+    def _of_numbers(cls, name: str, numbers: Sequence[float], *, is_log: bool | None) -> Axis:
         known = _known(numbers)
-        is_log = min(known) > 0 and max(known) > _LOG_FROM * min(known)
-        return cls(name, numbers, {}, is_log)
+        if is_log is None:
+            is_log = max(known) > _LOG_FROM * min(known)
+        return cls(name, numbers, {}, is_log and min(known) > 0)
 
     @classmethod
-    def _of_texts(cls, name: str, texts: Sequence[str]) -> Axis:
-        order = {text: float(place) for place, text in enumerate(sorted(set(texts)))}
+    def _of_texts(cls, name: str, texts: Sequence[str | None]) -> Axis:
+        known = sorted({text for text in texts if text is not None})
+        order = {text: float(place) for place, text in enumerate(known)}
         labels = {position: short_label(text, _LABEL_LENGTH) for text, position in order.items()}
-        return cls(name, [order[text] for text in texts], labels)
+        positions = [math.nan if text is None else order[text] for text in texts]
+        return cls(name, positions, labels)
 
     def fractions(self) -> list[float]:
         """Return the positions between 0 and 1; all in the middle if they are the same."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tune_tasks.results.failures import groups_of_failures
+from tune_tasks.results.search_view import search_view
 from tune_tasks.results.trials import TrialSummary
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def streamed(summary: Summary, trial_json: TrialJson) -> dict[str, Any]:
 
 def _experiment(experiment: ExperimentSummary, trial_json: TrialJson) -> dict[str, Any]:
     best = experiment.best()
+    search = search_view(experiment)
     return {
         "metric": experiment.metric,
         "mode": experiment.mode,
@@ -54,6 +56,7 @@ def _experiment(experiment: ExperimentSummary, trial_json: TrialJson) -> dict[st
         "mlflow_url": experiment.page,
         "code": experiment.code.as_json() if experiment.code else None,
         "ended_by_budget": experiment.used_up,
+        "search": search.as_json() if search else None,
         "failures": [group.as_json() for group in groups_of_failures(experiment.failed)],
         "trials": map(trial_json, experiment.trials),
         "best": trial_json(best) if best else None,

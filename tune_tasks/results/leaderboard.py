@@ -10,9 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tune_tasks.model.objective import Objective
 from tune_tasks.model.text import one_line
-from tune_tasks.model.trial import TrialState
+from tune_tasks.model.trial import ENDED, TrialState
 from tune_tasks.result import tracked_metrics
+from tune_tasks.results.best_so_far import since_text
+from tune_tasks.results.search_view import best_so_far
 from tune_tasks.results.summary import ExperimentSummary
 from tune_tasks.results.trials import TrialSummary
 
@@ -23,7 +26,7 @@ _BEST = 50
 _OTHERS = 25
 """Rows of a longer list for those that run, and for those that failed."""
 _METRICS = 3
-_COLUMNS = ("trial", "state", "timesteps", "elapsed", "why it ended", "MLflow")
+_COLUMNS = ("trial", "state", "timesteps", "elapsed", "proposed by", "why it ended", "MLflow")
 _WORDS = {TrialState.RUNNING: "running", TrialState.ERROR: "failed"}
 
 
@@ -46,7 +49,8 @@ def leaderboard(experiment: ExperimentSummary) -> Leaderboard:
     if experiment.size > LISTED:
         listed = _chosen(listed)
     metrics = _metrics(experiment.metric, listed)
-    rows = [_row(trial, metrics) for trial in listed]
+    searches = bool(experiment.dimensions)
+    rows = [_row(trial, metrics, searches=searches) for trial in listed]
     rest = experiment.counts() - Counter(trial.state for trial in listed)
     if rest:
         rows.append(_rest(rest, rows[0]))
@@ -54,16 +58,29 @@ def leaderboard(experiment: ExperimentSummary) -> Leaderboard:
 
 
 def headline(experiment: ExperimentSummary) -> str:
-    """Return one line on an experiment, such as `3/6 done, best mean_accuracy 0.75, 2 running`."""
+    """Return one line on an experiment, such as `3/6 done, best mean_accuracy 0.75, 2 running`.
+
+    While it goes on the line says how many trials have ended since the best one did.
+    """
     parts = [f"{experiment.done}/{experiment.size} done"]
     value = experiment.best_value()
     if experiment.objective and value is not None:
-        parts.append(f"best {experiment.objective.words(value)}")
+        since = _since(experiment, experiment.objective)
+        parts.append(f"best {experiment.objective.words(value)}{since}")
     counts = experiment.counts()
     parts += [f"{counts[state]} {word}" for state, word in _WORDS.items() if counts[state]]
     if experiment.budget:
         parts.append(experiment.used_up or f"budget: {experiment.budget.words}")
     return ", ".join(parts)
+
+
+def _since(experiment: ExperimentSummary, objective: Objective) -> str:
+    """Return a text such as ` (trial 3, 8 have ended since)`; empty if nothing is to be said."""
+    best = experiment.best()
+    if experiment.done == experiment.size or best is None or best.state not in ENDED:
+        return ""
+    since = best_so_far(experiment, objective).since
+    return f" (trial {best.index}, {since_text(since)})" if since else ""
 
 
 def _chosen(ranking: Sequence[TrialSummary]) -> list[TrialSummary]:
@@ -83,7 +100,7 @@ def _metrics(primary: str | None, trials: Sequence[TrialSummary]) -> list[str]:
     return list(dict.fromkeys(names))[:_METRICS]
 
 
-def _row(trial: TrialSummary, metrics: Sequence[str]) -> dict[str, Any]:
+def _row(trial: TrialSummary, metrics: Sequence[str], *, searches: bool) -> dict[str, Any]:
     why = trial.stop_reason
     if trial.state is TrialState.ERROR:
         why = trial.error_summary
@@ -93,6 +110,7 @@ def _row(trial: TrialSummary, metrics: Sequence[str]) -> dict[str, Any]:
         **{_column(name): _shown(trial.metric(name)) for name in metrics},
         "timesteps": (trial.last_result or {}).get("timesteps_total", ""),
         "elapsed": duration(trial.elapsed_s),
+        **({"proposed by": trial.proposed_by} if searches else {}),
         "why it ended": why or "",
         "MLflow": _mlflow_link(trial),
     }

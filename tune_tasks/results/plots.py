@@ -1,6 +1,7 @@
 """Pictures of an experiment, as PNG, for its report.
 
-They are the learning curves, the metric against what was searched, and parallel coordinates.
+They are the learning curves, how the best became better, what matters, the metric against what was
+searched, and parallel coordinates.
 """
 
 from __future__ import annotations
@@ -10,17 +11,25 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tune_tasks.model.files import AttemptPaths
+from tune_tasks.model.objective import Objective
 from tune_tasks.model.result_file import parse_report
+from tune_tasks.model.trial import EndedBy
 from tune_tasks.result import metric as metric_of
-from tune_tasks.results.axis import Axis, short_label
+from tune_tasks.results.axis import ABSENT, Axis, short_label
+from tune_tasks.results.figure import limit_to_most, new_figure
+from tune_tasks.results.search_plots import search_pictures
+from tune_tasks.results.search_view import search_view
 from tune_tasks.results.summary import ExperimentSummary
 from tune_tasks.results.trials import TrialSummary
+from tune_tasks.search.dimension import Dimension
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure
 
 logger = logging.getLogger(__name__)
@@ -35,6 +44,12 @@ _AXIS_LENGTH = 40
 _TICK_LENGTH = 20
 _DPI = 100
 _COLOURS = "viridis"
+_DECADES = 30
+"""An axis whose ends are nearer to one another has other labels beside the powers of ten."""
+_TICKS = 6
+_ABSENT_AT = -0.12
+"""Where parallel coordinates have the trials that lack a parameter: below its axis."""
+_SLANT = 20
 
 
 def draw(experiment: ExperimentSummary) -> dict[str, bytes]:
@@ -44,32 +59,53 @@ def draw(experiment: ExperimentSummary) -> dict[str, bytes]:
     `result.json`.
     """
     trials = experiment.scored()
-    metric = experiment.metric
-    if not trials or metric is None:
+    objective = experiment.objective
+    if not trials or objective is None:
         return {}
+    metric = objective.metric
     scores = [_score(trial, metric) for trial in trials]
+    search = search_view(experiment)
     pictures: dict[str, Callable[[], Figure]] = {
-        "Learning curves of the best trials": lambda: _learning_curves(trials[:_CURVES], metric)
+        "Learning curves of the best trials": lambda: _learning_curves(trials[:_CURVES], metric),
+        **(search_pictures(search, objective) if search else {}),
     }
-    axes = _axes(trials)
+    axes = _axes(trials, experiment.dimensions, search.importance if search else {})
     if axes and len(trials) > 1:
         all_axes = [*axes, Axis.of(metric, scores)]
-        pictures["The metric against what was searched"] = lambda: _against(axes, scores, metric)
+        pictures["The metric against what was searched"] = lambda: _against(axes, trials, objective)
         pictures["Parallel coordinates"] = lambda: _parallel(all_axes, scores, metric)
     drawn = {title: _png(make) for title, make in pictures.items()}
     return {title: png for title, png in drawn.items() if png}
 
 
-def _axes(trials: Sequence[TrialSummary]) -> list[Axis]:
-    """Return an axis for each searched parameter that has not too many values to be labelled."""
+def _axes(
+    trials: Sequence[TrialSummary],
+    dimensions: Sequence[Dimension] = (),
+    importance: Mapping[str, float] = MappingProxyType({}),
+) -> list[Axis]:
+    """Return an axis for each searched parameter that has not too many values to be labelled.
+
+    What matters most comes first.
+    """
     paths = dict.fromkeys(path for trial in trials for path in trial.searched)
+    ordered = sorted(paths, key=lambda path: -_share(path, importance))
+    logs = {dimension.path: dimension.is_log for dimension in dimensions}
     searched = [trial.shown_searched for trial in trials]
-    axes = [Axis.of(path, [values.get(path) for values in searched]) for path in paths]
+    axes = [
+        Axis.of(path, [values.get(path, ABSENT) for values in searched], is_log=logs.get(path))
+        for path in ordered
+    ]
     return [axis for axis in axes if len(axis.labels) <= _LABELS][:_PARAMETERS]
 
 
+def _share(path: str, importance: Mapping[str, float]) -> float:
+    """Return how much a parameter matters; what stands in an option has that of the choice."""
+    choice = path.rpartition(".")[0]
+    return importance.get(path, importance.get(choice, 0.0))
+
+
 def _learning_curves(trials: Sequence[TrialSummary], metric: str) -> Figure:
-    figure, plot = _figure(9, 4)
+    figure, plot = new_figure(9, 4)
     for trial in reversed(trials):  # the best is drawn last, on top of the others
         steps, values = zip(*_curve(trial, metric), strict=True)
         marker = "o" if len(steps) == 1 else ""
@@ -106,21 +142,65 @@ def _points(path: Path, metric: str) -> Iterator[tuple[int, float]]:
             yield row["timesteps_total"], value
 
 
-def _against(axes: Sequence[Axis], scores: Sequence[float], metric: str) -> Figure:
+def _against(axes: Sequence[Axis], trials: Sequence[TrialSummary], objective: Objective) -> Figure:
+    """Draw the metric over each parameter: later trials are lighter, stopped ones are crosses."""
     from matplotlib.figure import Figure
 
+    metric = objective.metric
+    scores = [_score(trial, metric) for trial in trials]
     columns = min(_COLUMNS, len(axes))
     rows = math.ceil(len(axes) / columns)
     figure = Figure(figsize=(3.2 * columns, 2.8 * rows), layout="constrained")
     for number, axis in enumerate(axes, 1):
         plot = figure.add_subplot(rows, columns, number)
-        plot.scatter(axis.positions, scores, c=scores, cmap=_COLOURS, s=18)
+        points = _draw_trials(plot, axis.positions, trials, scores)
+        limit_to_most(plot, scores, objective)
         plot.set_xlabel(short_label(axis.name, _AXIS_LENGTH))
         plot.set_ylabel(short_label(metric, _AXIS_LENGTH))
-        plot.set_xscale("log" if axis.is_log else "linear")
+        if axis.is_log:
+            _log_scale(plot, axis)
         if axis.labels:
             plot.set_xticks(list(axis.labels), list(axis.labels.values()))
+    stopped = " (a cross: stopped early)" if any(map(_is_stopped, trials)) else ""
+    figure.colorbar(points, ax=figure.axes, label=f"trial{stopped}", aspect=40)
     return figure
+
+
+def _draw_trials(
+    plot: Axes, positions: Sequence[float], trials: Sequence[TrialSummary], scores: Sequence[float]
+) -> PathCollection:
+    """Draw a point for each trial, and return what a colour bar is made of."""
+    indices = [trial.index for trial in trials]
+    first, last = min(indices), max(indices)
+    for is_stopped, marker in ((True, "x"), (False, "o")):
+        those = [i for i, trial in enumerate(trials) if _is_stopped(trial) == is_stopped]
+        points = plot.scatter(
+            [positions[i] for i in those],
+            [scores[i] for i in those],
+            c=[indices[i] for i in those],
+            marker=marker,
+            cmap=_COLOURS,
+            vmin=first,
+            vmax=last,
+            s=18,
+        )
+    return points
+
+
+def _log_scale(plot: Axes, axis: Axis) -> None:
+    """Have a logarithmic axis whose labels do not overlap."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    plot.set_xscale("log")
+    plot.xaxis.set_minor_formatter(NullFormatter())
+    known = [position for position in axis.positions if math.isfinite(position)]
+    if max(known) < _DECADES * min(known):
+        plot.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=_TICKS))
+        plot.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+
+
+def _is_stopped(trial: TrialSummary) -> bool:
+    return trial.ended_by is EndedBy.SCHEDULER
 
 
 def _parallel(axes: Sequence[Axis], scores: Sequence[float], metric: str) -> Figure:
@@ -128,18 +208,21 @@ def _parallel(axes: Sequence[Axis], scores: Sequence[float], metric: str) -> Fig
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    figure, plot = _figure(9, 4)
+    figure, plot = new_figure(9, 4)
     norm = Normalize(min(scores), max(scores))
     colours = colormaps[_COLOURS]
-    lines = list(zip(*(axis.fractions() for axis in axes), strict=True))
+    lines = list(zip(*map(_heights, axes), strict=True))
     # The best is drawn last, on top of the others.
     for line, score in zip(reversed(lines), reversed(scores), strict=True):
         plot.plot(range(len(axes)), line, color=colours(norm(score)), linewidth=1.2, alpha=0.8)
     for position, axis in enumerate(axes):
         _draw_axis(plot, position, axis.ticks())
-    plot.set_xticks(range(len(axes)), [short_label(axis.name, _TICK_LENGTH) for axis in axes])
+        if any(map(math.isnan, axis.positions)):
+            _annotate(plot, position, _ABSENT_AT, "absent")
+    labels = [short_label(axis.name, _TICK_LENGTH) for axis in axes]
+    plot.set_xticks(range(len(axes)), labels, rotation=_SLANT, ha="right")
     plot.set_yticks([])
-    plot.set_ylim(-0.12, 1.12)
+    plot.set_ylim(_ABSENT_AT - 0.06, 1.06)
     plot.spines[["top", "left", "right", "bottom"]].set_visible(False)
     label = short_label(metric, _NAME_LENGTH)
     figure.colorbar(ScalarMappable(norm, colours), ax=plot, label=label)
@@ -147,19 +230,20 @@ def _parallel(axes: Sequence[Axis], scores: Sequence[float], metric: str) -> Fig
 
 
 def _draw_axis(plot: Axes, position: int, ticks: Mapping[float, str]) -> None:
-    plot.axvline(position, 0.1, 0.9, color="grey", linewidth=0.8)
+    plot.plot([position, position], [0, 1], color="grey", linewidth=0.8)
     for fraction, text in ticks.items():
-        plot.annotate(
-            text, (position, fraction), (3, 0), textcoords="offset points", va="center", fontsize=7
-        )
+        _annotate(plot, position, fraction, text)
 
 
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    # Not by pyplot, which belongs to one thread and keeps every figure until it is closed.
-    from matplotlib.figure import Figure
+def _annotate(plot: Axes, position: int, height: float, text: str) -> None:
+    plot.annotate(
+        text, (position, height), (3, 0), textcoords="offset points", va="center", fontsize=7
+    )
 
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.add_subplot()
+
+def _heights(axis: Axis) -> list[float]:
+    """Return where the trials' lines cross an axis."""
+    return [_ABSENT_AT if math.isnan(at) else at for at in axis.fractions()]
 
 
 def _png(make: Callable[[], Figure]) -> bytes | None:

@@ -9,17 +9,19 @@ from __future__ import annotations
 import base64
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from tune_tasks.model.failure import FailureCause
 from tune_tasks.model.files import write_aside
 from tune_tasks.model.text import one_line
-from tune_tasks.model.trial import TrialState
+from tune_tasks.model.trial import EndedBy, TrialState
 from tune_tasks.results.failures import FailureGroup, groups_of_failures
 from tune_tasks.results.leaderboard import headline, leaderboard
+from tune_tasks.results.markdown import table
 from tune_tasks.results.plots import draw
+from tune_tasks.results.search_report import search_lines
+from tune_tasks.results.search_view import search_view
 from tune_tasks.results.summary import ExperimentSummary, Summary
 from tune_tasks.results.trials import TrialSummary
 from tune_tasks.results.words import first_few, indices_text, trials_text, why_no_best
@@ -103,6 +105,9 @@ def report_text(summary: Summary, experiment: ExperimentSummary) -> Iterator[str
         yield f"**Ended early**: {summary.ended_early}."
         yield ""
     yield from _best(experiment)
+    search = search_view(experiment)
+    if search:
+        yield from search_lines(search, experiment.objective)
     yield from _trials(experiment)
     yield from _stopped(experiment)
     yield from _failures(experiment)
@@ -130,22 +135,12 @@ def _best(experiment: ExperimentSummary) -> Iterator[str]:
 
 def _trials(experiment: ExperimentSummary) -> Iterator[str]:
     rows = leaderboard(experiment).rows
-    columns = rows[0]
     yield "## Trials"
     yield ""
-    yield _table_line(columns)
-    yield _table_line(["---"] * len(columns))
-    for row in rows[:_LISTED]:
-        yield _table_line(row.values())
+    yield from table(rows[0], (row.values() for row in rows[:_LISTED]))
     if experiment.size > _LISTED:
-        yield ""
         yield f"The first {_LISTED} of {experiment.size}; the leaderboard has more."
-    yield ""
-
-
-def _table_line(cells: Iterable[Any]) -> str:
-    texts = [str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells]
-    return f"| {' | '.join(texts)} |"
+        yield ""
 
 
 def _stopped(experiment: ExperimentSummary) -> Iterator[str]:
@@ -153,15 +148,18 @@ def _stopped(experiment: ExperimentSummary) -> Iterator[str]:
     if ended:
         yield "## What stopped them"
         yield ""
-        yield from _grouped([(_criterion(trial.stop_reason or ""), trial) for trial in ended])
+        yield from _grouped([(_what_stopped(trial), trial) for trial in ended])
     for metric in experiment.unmet:
         name = one_line(metric)
         yield f"- `stop.{name}` never triggered: no trial reported `{name}`"
     yield ""
 
 
-def _criterion(reason: str) -> str:
+def _what_stopped(trial: TrialSummary) -> str:
     """Return the reason without the values of the one trial: `mean_accuracy >= 0.99`."""
+    if trial.ended_by is EndedBy.SCHEDULER:
+        return "the scheduler"
+    reason = trial.stop_reason or ""
     match = _OBSERVED.match(reason)
     if match is None:
         return reason

@@ -19,6 +19,7 @@ from tune_tasks.results.document import document, table
 from tune_tasks.results.ranking import ranked
 from tune_tasks.results.trials import Trials, TrialSummary
 from tune_tasks.results.words import sum_up
+from tune_tasks.search.dimension import Dimension
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +46,8 @@ class ExperimentSummary:
         budget: How far its budget is used; None if it has none.
         unlisted: Trials that were not started and are not among `trials`, in a summary that was
             sent to another process; else 0.
+        dimensions: What was searched, of the settings that have domains.
+        search: The algorithm that chose their values; empty if there are none.
     """
 
     name: str
@@ -57,6 +60,8 @@ class ExperimentSummary:
     view_url: str | None = None
     code: CodeVersion | None = None
     unlisted: int = 0
+    dimensions: Sequence[Dimension] = ()
+    search: str = ""
     budget: BudgetUse | None = None
 
     @property

@@ -11,7 +11,14 @@ from tune_tasks.model.failure import Failure, FailureCause
 from tune_tasks.model.files import RESULTS
 from tune_tasks.model.masking import masked, masked_by_path
 from tune_tasks.model.objective import finite_metric
-from tune_tasks.model.trial import NOT_TRIED_AGAIN, Resources, TrialState, last_line, shown_name
+from tune_tasks.model.trial import (
+    NOT_TRIED_AGAIN,
+    EndedBy,
+    Resources,
+    TrialState,
+    last_line,
+    shown_name,
+)
 
 _IN_THE_DOCUMENT = (
     "name",
@@ -31,6 +38,8 @@ _IN_THE_DOCUMENT = (
     "missing",
     "cause",
     "resources",
+    "proposed_by",
+    "ended_by",
 )
 """The attributes of a trial that `--json` prints, in order."""
 
@@ -59,6 +68,9 @@ class TrialSummary:
             sweep's end.
         failure: Why it failed, as rules take it, if the state is ERROR.
         resources: What its last attempt was given.
+        point: The coordinates of its parameters, by name, as searchers have them.
+        proposed_by: Who says what its domains are; see `Trial`.
+        ended_by: What ended its last attempt; None if that has not ended.
     """
 
     experiment: str
@@ -82,6 +94,9 @@ class TrialSummary:
     missing: tuple[str, ...] = ()
     failure: Failure | None = field(default=None, repr=False)
     resources: Resources = field(default_factory=Resources)
+    point: Mapping[str, float | int] = field(default_factory=dict, repr=False)
+    proposed_by: str = ""
+    ended_by: EndedBy | None = None
 
     @property
     def cause(self) -> str | None:
@@ -133,6 +148,8 @@ class TrialSummary:
             "config": self.shown_config,
             "state": str(self.state),
             "resources": asdict(self.resources),
+            "proposed_by": self.proposed_by or None,
+            "ended_by": str(self.ended_by) if self.ended_by else None,
         }
 
 

@@ -11,6 +11,7 @@ from tune_tasks.model.text import left_out, one_line
 from tune_tasks.model.trial import TrialState
 from tune_tasks.result import metric as metric_of
 from tune_tasks.results.failures import groups_of_failures
+from tune_tasks.results.search_view import search_view
 from tune_tasks.results.trials import TrialSummary
 
 if TYPE_CHECKING:
@@ -72,11 +73,13 @@ def indices_text(indices: Sequence[int]) -> str:
 def report_lines(summary: Summary) -> Iterator[str]:
     """Yield the end of a sweep for people.
 
-    For each experiment: the best trial with its config, why the trials stopped, what failed.
+    For each experiment: the best trial with its config, what to try next, why the trials stopped,
+    what failed.
     """
     for experiment in summary.experiments:
         yield f"== {one_line(experiment.name)} =="
         yield from _best_lines(experiment)
+        yield from _next_lines(experiment)
         yield from _stopped_lines(experiment)
         yield from _failed_lines(experiment)
         yield from _file_lines(experiment)
@@ -94,6 +97,12 @@ def _best_lines(experiment: ExperimentSummary) -> Iterator[str]:
     yield f"Best trial: {best.shown_name} with {experiment.objective.words(value)}"
     config = best.shown_searched or best.shown_config
     yield f"  config: {one_line(str(config), _CONFIG_LENGTH)}"
+
+
+def _next_lines(experiment: ExperimentSummary) -> Iterator[str]:
+    search = search_view(experiment)
+    for step in search.next if search else ():
+        yield f"To try next: {step}"
 
 
 def why_no_best(experiment: ExperimentSummary) -> str:

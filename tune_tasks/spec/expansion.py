@@ -13,7 +13,7 @@ from typing import Any, TypeVar, overload
 from tune_tasks.errors import ExpressionError
 from tune_tasks.model.masking import masked_by_path
 from tune_tasks.model.text import escaped
-from tune_tasks.model.trial import Trial
+from tune_tasks.model.trial import START_UP, TRY_FIRST, WARM_START, Trial
 from tune_tasks.spec.arrangement import Arrangement
 from tune_tasks.spec.expressions.plan_budget import PlanBudget
 from tune_tasks.spec.resolution import Choose, Point, chosen, drawn
@@ -111,10 +111,13 @@ class Expansion(Sequence[Trial]):
         _with_fewer_frames(_SPARE_FRAMES, lambda: self._walk(budget))
 
     def searched(self, indices: Iterable[int]) -> Iterator[Mapping[str, Any]]:
-        """What is searched of the configs of some trials, those apart that are not known yet."""
+        """What is searched of the configs of some trials.
+
+        Those that a model will propose are as they would be if they were drawn: they have the same
+        settings, with other values.
+        """
         for index in indices:
-            if self.is_known(index):
-                yield self._resolve(index).searched
+            yield self._resolve(index).searched
 
     def is_known(self, index: int) -> bool:
         """Whether it is known what a trial tries: else a model will propose it."""
@@ -167,6 +170,7 @@ class Expansion(Sequence[Trial]):
             config=resolved.config,
             searched=resolved.searched,
             point=resolved.point,
+            proposed_by=self._proposer_of(index),
             seed=self.seed_of(index),
             resources=self._resources,
             stop=self._stop,
@@ -176,6 +180,17 @@ class Expansion(Sequence[Trial]):
             isolate=self._spec.isolate,
             checkpoint=self._checkpoint,
         )
+
+    def _proposer_of(self, index: int) -> str:
+        """See `Trial.proposed_by`."""
+        if self.round_of(index) < len(self._try_first):
+            return TRY_FIRST
+        if self.head_start_of(index) is not None:
+            return WARM_START
+        if not self.space.parameters:
+            return ""
+        is_early = self._search.learns and not self._is_proposed(index)
+        return START_UP if is_early else self._search.algorithm
 
     def seed_of(self, index: int) -> int:
         """The seed of a trial."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,3 +92,23 @@ class Parameter:
     def scale(self) -> Scale:
         """What a searcher may choose from: a relative position, if the bounds depend."""
         return Unit() if self.is_dependent else self.domain.scale(*self.given)
+
+
+def always_there(node: Any) -> set[NodePath]:
+    """The paths, below a part of a parsed config, of the settings that every trial has.
+
+    What a list holds is one setting.
+    """
+    if isinstance(node, Parameter) and node.when:
+        return set()
+    if isinstance(node, Parameter) and isinstance(node.domain, Choice):
+        return _in_all(node.given)
+    if isinstance(node, Grid):
+        return _in_all(node.options)
+    if isinstance(node, Mapping):
+        return {(key, *path) for key, child in node.items() for path in always_there(child)}
+    return {()}
+
+
+def _in_all(options: Iterable[Any]) -> set[NodePath]:
+    return set.intersection(*map(always_there, options))

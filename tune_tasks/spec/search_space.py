@@ -16,7 +16,7 @@ from tune_tasks.model.paths import NodePath, dotted, nodes
 from tune_tasks.spec.domains import Choice, Coordinate, is_same
 from tune_tasks.spec.expressions.plan_budget import PlanBudget
 from tune_tasks.spec.resolution import Choose, Resolution, drawn
-from tune_tasks.spec.search_nodes import Eval, Parameter
+from tune_tasks.spec.search_nodes import Eval, Parameter, always_there
 from tune_tasks.spec.search_parsing import Locate, SearchParser
 from tune_tasks.spec.wanted import Wanted
 
@@ -84,6 +84,11 @@ class SearchSpace:
     def searched(self) -> Sequence[NodePath]:
         """The paths of what is searched, sorted. A trial may lack some, and has no others."""
         return self._searched
+
+    @property
+    def always(self) -> set[NodePath]:
+        """The paths of the settings that every trial has; a list is one setting."""
+        return always_there(self._tree)
 
     @property
     def evals(self) -> Sequence[str]:

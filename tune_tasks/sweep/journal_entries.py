@@ -127,6 +127,7 @@ class TrialEntry:
         config: What `train()` receives, as `params.json` has it: secrets masked, plain JSON.
         searched: The searched part of it by dotted path, likewise.
         point: The coordinates of its parameters, by name, as searchers have them.
+        proposed_by: See `Trial`.
     """
 
     trial: str
@@ -138,6 +139,7 @@ class TrialEntry:
     resources: Resources
     bundles: tuple[Resources, ...] = ()
     point: Mapping[str, int | float] = field(default_factory=dict)
+    proposed_by: str = ""
     kind: Literal["trial"] = "trial"
 
     @classmethod
@@ -153,6 +155,7 @@ class TrialEntry:
             trial.resources,
             trial.bundles,
             dict(trial.point),
+            trial.proposed_by,
         )
 
 

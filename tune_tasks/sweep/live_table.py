@@ -54,11 +54,12 @@ def _experiment_table(view: StatusView, name: str) -> Any:
     listed, rest = view.best_first(name)
     metrics = _shown_metrics(view, name, listed)
     # Not a str, because rich would read markup in it.
+    lines = [line for line in (rest, view.best_so_far(name)) if line]
     title = Text(f"{one_line(name)}: {counts_text(view.counts(name))}", style="table.title")
     table = Table(
         title=title,
         title_justify="left",
-        caption=rest or None,
+        caption=Text("\n".join(lines), style="table.caption") if lines else None,
         caption_justify="left",
         expand=False,
     )

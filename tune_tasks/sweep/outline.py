@@ -96,6 +96,8 @@ def _experiment_summary(
         objective=objective_of(info.objective, listed),
         unmet=_never_reported(experiment.criteria(), ordered),
         code=info.code,
+        dimensions=info.dimensions,
+        search=info.search,
     )
 
 
@@ -151,6 +153,9 @@ def _trial_summary(record: TrialRecord, *, at_end: bool = False) -> TrialSummary
         missing=record.missing() if at_end else (),
         failure=outcome.failure if outcome else None,
         resources=record.resources or trial.resources,
+        point=trial.point,
+        proposed_by=trial.proposed_by if record.attempt else "",
+        ended_by=outcome.ended_by if outcome else None,
     )
 
 

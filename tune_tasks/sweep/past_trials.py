@@ -74,6 +74,8 @@ class PastTrials:
             self._stop(experiment),
             spec.get("max_failures", 0),
             checkpoint=_checkpoint_rules(spec),
+            point=dict(entry.point),
+            proposed_by=entry.proposed_by,
         )
 
     def experiment(self, name: str) -> PastExperiment:

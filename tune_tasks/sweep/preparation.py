@@ -20,9 +20,11 @@ from tune_tasks.errors import UsageError
 from tune_tasks.model.code_version import version_of
 from tune_tasks.model.masking import masked, masked_by_path, masked_spec
 from tune_tasks.model.objective import Objective
+from tune_tasks.model.paths import dotted
 from tune_tasks.model.snapshot import Snapshot
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import safe_name
+from tune_tasks.search.dimension import dimensions_of
 from tune_tasks.servers.mlflow_client import default_tracking_uri, is_local_store
 from tune_tasks.servers.prefect_address import is_loopback
 from tune_tasks.spec.storage import address_of_trials
@@ -200,8 +202,10 @@ def _experiment_info(experiment: PlannedExperiment, code: KeptCode, folder: Path
     script = code.trainable.kept_script()
     searched = experiment.expansion.searched(experiment.indices)
     first = experiment.expansion.resolved(experiment.indices[0])
-    if experiment.unknown() == len(experiment.indices):  # a model proposes the first one, too
-        searched = iter([first.searched])
+    space = experiment.expansion.space
+    dimensions = dimensions_of(space)
+    # If a trial is not known yet, what all have is not known from the others either.
+    always = {dotted(path) for path in space.always} if experiment.unknown() else None
     return ExperimentInfo(
         name=experiment.name,
         folder=folder,
@@ -211,9 +215,11 @@ def _experiment_info(experiment: PlannedExperiment, code: KeptCode, folder: Path
         script=script.snapshot.folder / script.name if script else None,
         script_source=script.snapshot.sources[script.name] if script else b"",
         code=version_of(code.snapshot) if code.snapshot else None,
-        params=searched_params(map(masked_by_path, searched)),
+        params=searched_params(map(masked_by_path, searched), always),
         objective=Objective.of_spec(experiment.spec.metric, experiment.spec.mode),
         storage=masked(_storage(experiment, folder.name) or ""),
+        dimensions=dimensions,
+        search=experiment.spec.searching().algorithm if dimensions else "",
     )
 
 

@@ -14,6 +14,7 @@ from tune_tasks.model.objective import Objective
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import ENDED, TrialState, shown_name
 from tune_tasks.result import metric, tracked_metrics
+from tune_tasks.results.best_so_far import BestSoFar, ended_trial
 from tune_tasks.results.budget_use import BudgetUse
 from tune_tasks.results.ranking import objective_of, ranked
 from tune_tasks.sweep.records import TrialRecord
@@ -103,6 +104,16 @@ class StatusView:
         """Return what an experiment's trials compare by so far."""
         return objective_of(self.experiments[experiment].objective, self._of(experiment))
 
+    def best_so_far(self, experiment: str) -> str:
+        """Return a line on the best trial that has ended; empty if there is none."""
+        objective = self.objective(experiment)
+        if objective is None:
+            return ""
+        records = self._of(experiment)
+        trials = (ended_trial(r.index, r.state, r.progress.last, objective) for r in records)
+        best = BestSoFar.of((trial for trial in trials if trial), objective)
+        return best.words(objective, self.counts(experiment).total())
+
     def best_first(self, experiment: str) -> tuple[list[TrialRecord], str]:
         """Return the trials of an experiment to show, best first, and the rest as a line of counts.
 
@@ -178,6 +189,9 @@ def status_lines(view: StatusView) -> Iterator[str]:
     yield from view.budget_lines()
     for name, experiment in view.experiments.items():
         yield f"Tensorboard logdir: {experiment.folder}"
+        best = view.best_so_far(name)
+        if best:
+            yield f"{best[0].upper()}{best[1:]}"
         listed, rest = view.running_first(name)
         named = experiment.objective.metric if experiment.objective else None
         for record in listed:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tune_tasks.model.code_version import CodeVersion
 from tune_tasks.model.objective import Objective
+from tune_tasks.search.dimension import Dimension
 from tune_tasks.tracking.mlflow_params import SearchedParam
 
 
@@ -26,6 +27,8 @@ class ExperimentInfo:
         objective: The spec's objective; None if the spec does not say what 'best' goes by.
         storage: The address that stands for `folder` in the storage of the trials' files, its
             password masked; empty if there is no storage.
+        dimensions: What is searched, of the settings that have domains.
+        search: The algorithm that chooses their values; empty if there are none.
     """
 
     name: str
@@ -39,6 +42,8 @@ class ExperimentInfo:
     params: tuple[SearchedParam, ...] = ()
     objective: Objective | None = None
     storage: str = ""
+    dimensions: tuple[Dimension, ...] = ()
+    search: str = ""
 
     def address_of(self, folder: Path) -> str:
         """Return the address in the storage of a folder below `folder`; empty without a storage."""

@@ -39,7 +39,7 @@ from tune_tasks.tracking.mlflow_metrics import points_of
 from tune_tasks.tracking.mlflow_params import chart_params, flat_params
 from tune_tasks.tracking.mlflow_parent_run import ParentRun, parent_key
 from tune_tasks.tracking.mlflow_runs import NAME_LENGTH, TAG_LENGTH, MlflowRuns, milliseconds
-from tune_tasks.tracking.mlflow_tags import attempt_tags, sweep_tags
+from tune_tasks.tracking.mlflow_tags import attempt_tags, fate_tags, sweep_tags
 from tune_tasks.tracking.mlflow_view import ALL_RUNS, list_path, view_path
 from tune_tasks.tracking.steps import Step, Steps
 
@@ -220,6 +220,7 @@ class MlflowTracker(Tracker):
             "mlflow.runName": attempt_name(info.trial, info.attempt)[:NAME_LENGTH],
             "tune_tasks.state": str(outcome.state),
             "tune_tasks.stop_reason": outcome.stop_reason,
+            **fate_tags(outcome),
             "tune_tasks.diverged": self._diverged.get(info.key, ""),
             "tune_tasks.error": (outcome.error or "")[-TAG_LENGTH:],  # its end says what failed
         }

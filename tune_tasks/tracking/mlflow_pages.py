@@ -47,17 +47,20 @@ class ExperimentPages:
         self._params = info.params
         self._experiment_id = experiment_id
 
-    def steps(self, objective: Objective, *, incomplete: bool) -> Iterator[Step]:
+    def steps(self, objective: Objective, *, incomplete: bool, grouped: bool) -> Iterator[Step]:
         """Yield the steps that have the pages go by a metric.
 
         Args:
             objective: What 'best' goes by.
             incomplete: Whether a trial has no value of the metric.
+            grouped: Whether the trials that were stopped early are listed apart.
         """
         greater = str(objective.is_greater_better).lower()
         yield "metric", partial(self._tag, f"{_PRIMARY_METRIC}.name", metric_key(objective))
         yield "mode", partial(self._tag, f"{_PRIMARY_METRIC}.greaterIsBetter", greater)
-        own = sweep_view(self._sweep, self._params, objective, incomplete=incomplete)
+        own = sweep_view(
+            self._sweep, self._params, objective, incomplete=incomplete, grouped=grouped
+        )
         runs = runs_view(self._params, objective)
         yield "view", partial(self._save, self._sweep, f"Sweep {self._sweep}", own)
         yield "sweeps", partial(self._save, ALL_SWEEPS, "All sweeps", sweeps_view(objective))

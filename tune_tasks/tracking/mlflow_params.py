@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,15 +58,24 @@ class SearchedParam:
         return self.is_numeric or self.texts <= _AXIS_TEXTS
 
 
-def searched_params(searched: Iterable[Mapping[str, Any]]) -> tuple[SearchedParam, ...]:
-    """Return the params of a search, from the searched part of every trial's config."""
+def searched_params(
+    searched: Iterable[Mapping[str, Any]], always: Collection[str] | None = None
+) -> tuple[SearchedParam, ...]:
+    """Return the params of a search.
+
+    Args:
+        searched: The searched part of every trial's config. Of a trial that a model will propose
+            it is an example: the same settings with other values.
+        always: If there are such examples, the dotted paths of the settings that no trial lacks.
+    """
     trials = 0
     tallies: dict[str, _Tally] = {}
     for config in searched:
         trials += 1
         for name, value in flat_params(config).items():
             tallies.setdefault(name, _Tally()).add(value)
-    return tuple(tally.param(name, trials) for name, tally in tallies.items())
+    sure = tallies.keys() if always is None else set(map(safe_key, always))
+    return tuple(tally.param(name, trials, is_sure=name in sure) for name, tally in tallies.items())
 
 
 @dataclass
@@ -89,15 +98,15 @@ class _Tally:
         if len(self.texts) <= _AXIS_TEXTS:
             self.texts.add(value)
 
-    def param(self, name: str, all_trials: int) -> SearchedParam:
-        is_in_all = self.trials == all_trials
+    def param(self, name: str, all_trials: int, *, is_sure: bool) -> SearchedParam:
+        is_in_all = is_sure and self.trials == all_trials
         texts = len(self.texts)
         if not is_in_all:
             texts += 1  # that of the trials without the param
         return SearchedParam(
             name,
             is_even=is_in_all and self.numbers in (0, self.trials),
-            is_numeric=self.numbers == all_trials,
+            is_numeric=is_in_all and self.numbers == all_trials,
             texts=texts,
         )
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.text import showable
-from tune_tasks.model.trial import Outcome, TrialState
+from tune_tasks.model.trial import EndedBy, Outcome, TrialState
 from tune_tasks.results.summary import ExperimentSummary
 from tune_tasks.servers.mlflow_client import without_password
 from tune_tasks.tracking.info import SweepInfo
@@ -105,7 +105,7 @@ class ParentRun:
         self._running = RunningBest(self._info.objective)
         self._changing = threading.Lock()
         self._params_before: Set[str] = frozenset()
-        self._goes_by: tuple[Objective, bool] | None = None
+        self._goes_by: tuple[Objective, bool, bool] | None = None
         self._told_objective: Objective | None = None
         self._told_done = 0
         self._told_best: float | None = None
@@ -218,8 +218,11 @@ class ParentRun:
         yield "note", partial(self._log_note, experiment)
         objective = experiment.objective
         if objective:
-            is_incomplete = _lacks_values(experiment, objective)
-            yield from self._going_by(objective, incomplete=is_incomplete)
+            yield from self._going_by(
+                objective,
+                incomplete=_lacks_values(experiment, objective),
+                grouped=any(t.ended_by is EndedBy.SCHEDULER for t in experiment.listed),
+            )
         yield "ghosts", partial(self._runs.drop_ghosts, self.experiment_id, self._key)
         yield from files_at_begin(self._runs, self.run_id, self._sweep, self._info)
         yield from files_at_end(self._runs, self.run_id, experiment)
@@ -285,14 +288,16 @@ class ParentRun:
         shown = (showable(text)[:TAG_LENGTH] for text in values)
         return dict(zip(_BEST_TAGS, shown, strict=True))
 
-    def _going_by(self, objective: Objective, *, incomplete: bool = False) -> Iterator[Step]:
+    def _going_by(
+        self, objective: Objective, *, incomplete: bool = False, grouped: bool = False
+    ) -> Iterator[Step]:
         """Yield the steps that have MLflow go by a metric."""
-        if self._goes_by != (objective, incomplete):
+        if self._goes_by != (objective, incomplete, grouped):
             self._steps.forget(_BY)
-            self._goes_by = (objective, incomplete)
+            self._goes_by = (objective, incomplete, grouped)
         tags = objective_tags(objective)
         yield f"{_BY}tags", partial(self._runs.log_tags, self.run_id, tags)
-        for name, step in self._pages.steps(objective, incomplete=incomplete):
+        for name, step in self._pages.steps(objective, incomplete=incomplete, grouped=grouped):
             yield f"{_BY}{name}", step
         yield f"{_BY}known", partial(self._know_objective, objective)
 

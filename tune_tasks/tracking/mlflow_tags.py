@@ -8,16 +8,23 @@ from collections.abc import Mapping
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.code_version import CodeVersion
 from tune_tasks.model.objective import Objective
+from tune_tasks.model.trial import EndedBy, Outcome
 from tune_tasks.results.report import ReportPaths, without_pictures
 from tune_tasks.results.summary import ExperimentSummary
 from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
 from tune_tasks.tracking.mlflow_renaming import renamed, renaming_note
 from tune_tasks.tracking.mlflow_runs import TAG_LENGTH
-from tune_tasks.tracking.mlflow_view import ALL_RUNS, ALL_SWEEPS, list_path, view_path
+from tune_tasks.tracking.mlflow_view import ALL_RUNS, ALL_SWEEPS, FATE, list_path, view_path
 
 REPORT = "report"
 """The folder of the report among a parent run's artifacts."""
 
+_FATES = {
+    EndedBy.CANCELLED: "cancelled",
+    EndedBy.SCHEDULER: "stopped early",
+    EndedBy.ERROR: "failed",
+    EndedBy.NO_SPACE: "failed",
+}
 _METRIC_TAG = "tune_tasks.metric"
 _MODE_TAG = "tune_tasks.mode"
 _FENCE = "\n```"
@@ -50,6 +57,8 @@ def attempt_tags(
         "mlflow.note.content": _links(links),
         **_source_tags(sweep.experiments[info.trial.experiment]),
         "tune_tasks.role": "trial",
+        FATE: "running",
+        **({"tune_tasks.proposed_by": info.trial.proposed_by} if info.trial.proposed_by else {}),
         "tune_tasks.trial": info.trial.name,
         "tune_tasks.index": str(info.trial.index),
         "tune_tasks.attempt": str(info.attempt),
@@ -60,6 +69,11 @@ def attempt_tags(
         "prefect.task_run_id": info.task_run_id,
         "prefect.url": info.task_run_url,
     }
+
+
+def fate_tags(outcome: Outcome) -> dict[str, str]:
+    """Return the tag of an attempt that has ended, by which the view tells trials apart."""
+    return {FATE: _FATES.get(outcome.ended_by, "finished")}
 
 
 def superseded_tags(run_id: str) -> dict[str, str]:

@@ -23,10 +23,19 @@ ALL_SWEEPS = "sweeps"
 """Id of the view that compares an experiment's sweeps; a sweep's own view has the sweep's id."""
 ALL_RUNS = "runs"
 """Id of the view that lists an experiment's sweeps with the trials of each beneath it."""
+FATE = "tune_tasks.fate"
+"""The tag that says what has become of a trial, by which a view tells trials apart."""
 
 View = dict[str, Any]
 Chart = dict[str, Any]
 
+_GROUPS: View = {
+    "groupBy": {
+        "aggregateFunction": "average",
+        "groupByKeys": [{"mode": "tag", "groupByData": FATE}],
+    },
+    "useGroupedValuesInCharts": False,  # the charts show the trials, not the groups' means
+}
 _COLUMNS = 12
 _SCATTERS = 4
 _OUR_SECTION = "best"
@@ -34,7 +43,12 @@ _OTHER_SECTION = "others"
 
 
 def sweep_view(
-    sweep: str, params: Sequence[SearchedParam], objective: Objective, *, incomplete: bool = False
+    sweep: str,
+    params: Sequence[SearchedParam],
+    objective: Objective,
+    *,
+    incomplete: bool = False,
+    grouped: bool = False,
 ) -> View:
     """Return the view of one sweep's trials: best first; curves, parallel coordinates, scatter.
 
@@ -44,6 +58,7 @@ def sweep_view(
         objective: What 'best' goes by.
         incomplete: Whether a trial has no value of the metric. Parallel coordinates with the metric
             drop such a trial, so there are second ones without the metric.
+        grouped: Whether the trials are listed in groups by what has become of them.
     """
     metric = metric_key(objective)
     axes = [param.chart_name for param in params if param.fits_axis][:_COLUMNS]
@@ -56,7 +71,7 @@ def sweep_view(
         others = [] if len(axes) > 1 else ["training_iteration"]
         charts.append(_parallel("parallel-all", title, axes, others))
     charts += [_scatter(axis, metric) for axis in axes[:_SCATTERS]]
-    return _view(
+    view = _view(
         runs=f"tags.`tune_tasks.sweep` = '{sweep}' AND tags.`tune_tasks.role` = 'trial'",
         order_by=f"metrics.`{metric}`",
         ascending=not objective.is_greater_better,
@@ -64,6 +79,7 @@ def sweep_view(
         section="Trials",
         charts=charts,
     )
+    return {**view, **_GROUPS} if grouped else view
 
 
 def sweeps_view(objective: Objective) -> View:
