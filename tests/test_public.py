@@ -39,6 +39,7 @@ EXPORTED = [
 ONLY_IN_A_FILE = {
     "checkpoint",
     "checkpoint_at_end",
+    "constraints",
     "isolate",
     "max_concurrent_trials",
     "search",

@@ -54,6 +54,8 @@ class Experiment:
         seed: Seed of all randomness, in [0, 2**63); None: drawn.
         metric: The metric that "best" goes by.
         mode: "max" or "min".
+        constraints: What the last report of a trial has to meet for the trial to be the best, as in
+            `stop`: `{"model_size": "<= 5e6"}`.
         max_concurrent_trials: The most trials that run at once; None: as many as the cluster holds.
         max_failures: Further attempts of a trial that failed.
         retry: Rules for failures, each as a spec file has it, e.g. `{"on": "ConnectionError",
@@ -82,6 +84,7 @@ class Experiment:
     seed: int | None = None
     metric: str | None = None
     mode: Literal["max", "min"] | None = None
+    constraints: Mapping[str, float | str] = field(default_factory=dict)
     max_concurrent_trials: int | None = None
     max_failures: int = 0
     retry: Sequence[Mapping[str, Any]] = field(default_factory=list)

@@ -34,6 +34,7 @@ def test_the_json_document():
         "missing": [],
         "cause": "exception",
         "resources": {"cpu": 1, "gpu": 0, "memory": 0},
+        "infeasible": None,
     }
     assert shown["failures"] == [{"cause": "exception", "error": "ValueError: bad", "trials": [1]}]
 

@@ -1,6 +1,7 @@
 """Which trial is the best, and by which metric."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -63,3 +64,11 @@ def test_best(trials, keys, best):
         summary(made).best() == summary(experiment(name="other"), made).best("exp") == made.best()
     )
     assert summary(made).best("no such") is None
+
+
+def test_an_infeasible_trial_is_never_the_best():
+    made = experiment(trial(0, mean_loss=1), replace(trial(1, mean_loss=0), infeasible="size 9"))
+    assert made.best().index == 0
+    assert [each.index for each in made.infeasible] == [1]
+    assert [each.index for each in made.ranking()] == [0, 1]
+    assert experiment(*made.trials[1:]).best() is None

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tune_tasks.model.objective import Objective
+from tune_tasks.model.stopping import parse_criterion
 from tune_tasks.model.trial import TrialState
 from tune_tasks.results import plots
 from tune_tasks.results.report import ReportPaths, report_text, with_pictures_inside, write_report
@@ -181,3 +182,19 @@ def test_many_causes_are_folded(tmp_path):
     text = text_of(ExperimentSummary("exp", trials, tmp_path, Objective("mean_accuracy", "max")))
     assert text.count("- 1 trial: `ValueError: ") == 20
     assert "- 10 × something else\n" in text
+
+
+def test_what_is_not_allowed_is_listed_and_is_not_the_best(experiment):
+    first, second, *others = experiment.trials
+    not_allowed = replace(second, infeasible="size 9 is not < 5")
+    made = replace(
+        experiment,
+        trials=[first, not_allowed, *others],
+        constraints=(parse_criterion("size", "< 5"),),
+    )
+    text = "\n".join(report_text(Summary("s", [made]), made))
+    assert "`script_3` with mean_accuracy **0.7**" in text
+    assert "1 trial of 4 that ended did not keep to `size < 5`:" in text
+    assert "- `script_1`: size 9 is not < 5" in text
+    assert "; infeasible: size 9 is not < 5 |" in text
+    assert ", 1 infeasible, 1 failed." in text

@@ -5,9 +5,9 @@ from statistics import median
 
 import pytest
 
-from tune_tasks.model.objective import Objective
+from tune_tasks.model.objective import Objective, Objectives
 from tune_tasks.search.algorithms import has_torch, searcher_of
-from tune_tasks.search.observation import Fate, Observation, lessons
+from tune_tasks.search.observation import Fate, Observation, lessons, violations
 from tune_tasks.search.searcher import Searcher
 from tune_tasks.search.study import Study, text_of
 from tune_tasks.spec.search import Search
@@ -15,7 +15,8 @@ from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.spec.start_up import Sobol
 from tune_tasks.testing.searcher_contract import NUMERIC, SearcherContract
 
-LOSS = Objective("mean_loss", "min")
+LOSS = Objectives((Objective("mean_loss", "min"),))
+NEEDS_TORCH = pytest.mark.skipif(not has_torch(), reason="a Gaussian process needs torch")
 
 
 class TestTpe(SearcherContract):
@@ -30,7 +31,7 @@ class TestCmaes(SearcherContract):
         return searcher_of(Search("cmaes", startup_trials=4), space, LOSS)
 
 
-@pytest.mark.skipif(not has_torch(), reason="a Gaussian process needs torch")
+@NEEDS_TORCH
 class TestGp(SearcherContract):
     config = NUMERIC
     lengths = (0, 8)  # a question takes some tenths of a second
@@ -42,6 +43,24 @@ class TestGp(SearcherContract):
 class TestAutoOfAConditionalSpace(SearcherContract):
     def searcher(self, space):
         return searcher_of(Search("auto"), space, LOSS)
+
+
+class TestTpeWithConstraints(TestTpe):
+    constraints = 2
+
+
+class TestCmaesWithConstraints(TestCmaes):
+    constraints = 2
+
+
+@NEEDS_TORCH
+class TestGpWithConstraints(SearcherContract):
+    config = NUMERIC
+    lengths = (0, 8)
+    constraints = 2
+
+    def searcher(self, space):
+        return searcher_of(Search("gp"), space, LOSS)
 
 
 class Drawing(Searcher):
@@ -118,14 +137,13 @@ def test_failed_trials_and_values_that_are_not_finite_are_as_bad_as_the_worst():
         Observation(4, {}, Fate.STOPPED, 2.0, 3.0),
     ]
 
-    def taught(**options):
-        return {each.index: value for each, value in lessons(history, **options)}
+    def taught(mode, ignores_failures):
+        told = lessons(history, [mode], ignores_failures=ignores_failures)
+        return {each.index: value for each, (value,) in told}
 
-    loss = taught(is_greater_better=False, ignores_failures=False)
-    assert loss == {0: 0.5, 1: 2.0, 2: 2.0, 4: 2.0}
-    reward = taught(is_greater_better=True, ignores_failures=False)
-    assert reward == {0: 0.5, 1: 0.5, 2: 0.5, 4: 2.0}
-    assert taught(is_greater_better=True, ignores_failures=True) == {0: 0.5, 4: 2.0}
+    assert taught("min", ignores_failures=False) == {0: 0.5, 1: 2.0, 2: 2.0, 4: 2.0}
+    assert taught("max", ignores_failures=False) == {0: 0.5, 1: 0.5, 2: 0.5, 4: 2.0}
+    assert taught("max", ignores_failures=True) == {0: 0.5, 4: 2.0}
 
 
 def test_a_failing_region_is_left():
@@ -145,6 +163,43 @@ def test_a_failing_region_is_left():
         return sum(point["x"] > 0.45 for point in points)
 
     assert proposed() < proposed(ignores_failures=True)
+
+
+def test_what_is_not_known_of_a_constraint_is_as_far_beyond_as_the_worst():
+    history = [
+        Observation(0, {}, Fate.FINISHED, 0.5, excesses=(-0.5, 0.0)),
+        Observation(1, {}, Fate.FINISHED, None, excesses=(0.25, None)),
+        Observation(2, {}, Fate.FAILED, 0.1, excesses=(-9.0, -9.0)),
+        Observation(3, {}, Fate.RUNNING),
+    ]
+    assert violations(history) == {0: (-0.5, 0.0), 1: (0.25, 1.0), 2: (0.25, 1.0)}
+    assert violations(history[3:]) == {}
+    assert violations([Observation(0, {}, Fate.FINISHED, 0.5)]) == {}
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "cmaes", pytest.param("gp", marks=NEEDS_TORCH)])
+def test_a_model_leaves_what_is_not_allowed(algorithm):
+    """The best values are where they are not allowed: x is to be small, but not below 0.6."""
+    space = SearchSpace({"x": {"uniform": [0, 1]}, "y": {"uniform": [0, 1]}})
+
+    def learnt(constrained):
+        rng = random.Random(3)
+        searcher = searcher_of(Search(algorithm, startup_trials=8), space, LOSS)
+        study = Study(searcher, "1")
+        history = []
+        for index in range(24):
+
+            def resolve(choose, index=index):
+                return space.resolve(index, f"{index}", choose=choose)
+
+            point = {"x": rng.random(), "y": rng.random()}
+            if index >= 12:
+                point = study.propose(history, index, resolve, ())
+            excesses = (0.6 - point["x"],) if constrained else ()
+            history.append(Observation(index, point, Fate.FINISHED, point["x"], excesses=excesses))
+        return sum(each.point["x"] > 0.45 for each in history[12:])
+
+    assert learnt(constrained=True) > learnt(constrained=False) + 4
 
 
 def test_points_cover_a_space_evenly_and_follow_from_the_index():

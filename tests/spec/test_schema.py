@@ -46,6 +46,7 @@ ALL_KEYS = {
     "seed": 7,
     "metric": "my_metric",
     "mode": "min",
+    "constraints": {"model_size": "<= 5e6"},
     "max_concurrent_trials": 2,
     "max_failures": 3,
     "retry": [
@@ -158,6 +159,7 @@ def test_every_key_in_either_form(tmp_path, name):
         ("e: {stop: [1]}", "1:11: e.stop: expected a valid mapping, got [1]"),
         ("e: {stop: {a: true}}", "1:15: e.stop.a: expected a number or a comparison such as '<= 0.1', got True"),
         ("e: {stop: {b: 1, a: '!= 3'}}", "1:21: e.stop.a: expected a number or a comparison such as '<= 0.1', got '!= 3'"),
+        ("e: {constraints: {a: 'at most 3'}}", "1:22: e.constraints.a: expected a number or a comparison such as '<= 0.1', got 'at most 3'"),
         ("e: {stop: {a: .nan}}", "1:15: e.stop.a: expected a finite number, got nan"),
         ("e: {config: 5}", "1:13: e.config: expected a valid mapping, got 5"),
         ("e: {seed: -1}", "1:11: e.seed: expected a number greater than or equal to 0, got -1"),

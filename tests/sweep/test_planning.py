@@ -181,6 +181,23 @@ def test_arguments_out_of_range(keys, message):
     assert str(caught.value) == message
 
 
+def test_a_plain_number_for_a_constraint_is_a_warning_that_says_which_side_it_means(tmp_path):
+    (tmp_path / "s.py").write_text("def train(config, status_reporter): ...")
+    text = "e:\n  constraints: {latency: 20, size: '<= 5', mean_los: '< 1'}\n  config: {"
+    made = plan_file(tmp_path, text + "script_file_path: s.py}")
+    file = tmp_path / "f.yaml"
+    assert made.warnings == [
+        (
+            f"{file}:2:44: e.constraints.mean_los: no metric of TrainingResult; did you mean"
+            " 'mean_loss'?"
+        ),
+        (
+            f"{file}:2:26: e.constraints.latency: it means latency >= 20; write '<= 20' or '>= 20'"
+            " to say so"
+        ),
+    ]
+
+
 def test_warnings(tmp_path):
     (tmp_path / "s.py").write_text("def train(config, status_reporter): ...")
     text = (

@@ -37,13 +37,15 @@ def waiting(index):
     return made
 
 
-def view(*records, metric=None, mode=None):
+def view(*records, metric=None, mode=None, constraints=()):
     return StatusView(
         4,
         0,
         {
             "exp": SimpleNamespace(
-                folder=Path("/tmp/ray/exp"), objective=Objective.of_spec(metric, mode)
+                folder=Path("/tmp/ray/exp"),
+                objective=Objective.of_spec(metric, mode),
+                constraints=constraints,
             )
         },
         records,

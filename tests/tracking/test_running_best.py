@@ -7,6 +7,7 @@ import pytest
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.objective import Objective
+from tune_tasks.model.stopping import parse_criterion
 from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
 from tune_tasks.tracking.running_best import RunningBest
 
@@ -123,3 +124,23 @@ def test_an_attempt_after_lost_ones_takes_back_that_the_trial_had_failed_for_goo
     assert running.done == 1
     running.begin(attempt(0, 3, max_failures=1))
     assert running.done == 0
+
+
+def test_an_infeasible_trial_is_not_the_best_while_its_latest_report_is_not_allowed():
+    running = RunningBest(Objective.of("mean_loss"), [parse_criterion("size", "<= 5")])
+    running.report(attempt(0), {"mean_loss": 0.1, "info": {"size": 6}})
+    running.report(attempt(1), {"mean_loss": 0.2, "info": {"size": 5}})
+    running.report(attempt(2), {"mean_loss": 0.05})
+    assert best_of(running) == ("trial_1", 0.2)
+    running.end(attempt(0), ENDED)
+    running.end(attempt(1), ENDED)
+    assert (best_of(running), running.done) == (("trial_1", 0.2), 2)
+    running.report(attempt(2), {"mean_loss": 0.05, "info": {"size": 1}})
+    assert best_of(running) == ("trial_2", 0.05)
+
+
+def test_the_metric_is_chosen_among_those_of_infeasible_trials_too():
+    """As at the sweep's end: else 'best' would go by one metric first, and then by another."""
+    running = RunningBest(None, [parse_criterion("size", "<= 5")])
+    running.report(attempt(0), {"mean_accuracy": 0.1, "info": {"size": 6}})
+    assert (running.objective, running.best()) == (Objective("mean_accuracy", "max"), None)

@@ -81,3 +81,6 @@ def _print_experiment(experiment: PlannedExperiment, *, is_resumed: bool) -> Non
     print(f"{one_line(experiment.name)}: {size}, {seed}")
     stop = ", ".join(map(str, first.stop)) or "when train() returns"
     print(f"  stop: {stop}")
+    constraints = experiment.spec.compared_by().constraints
+    if constraints:
+        print(f"  constraints: {', '.join(map(str, constraints))}")

@@ -49,6 +49,7 @@ def _experiment(experiment: ExperimentSummary, trial_json: TrialJson) -> dict[st
     return {
         "metric": experiment.metric,
         "mode": experiment.mode,
+        "constraints": [str(each) for each in experiment.constraints],
         "logdir": str(experiment.logdir),
         "mlflow_run_id": experiment.mlflow_run_id,
         "mlflow_url": experiment.page,

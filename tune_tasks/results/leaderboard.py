@@ -60,6 +60,8 @@ def headline(experiment: ExperimentSummary) -> str:
     if experiment.objective and value is not None:
         parts.append(f"best {experiment.objective.words(value)}")
     counts = experiment.counts()
+    if experiment.infeasible:
+        parts.append(f"{len(experiment.infeasible)} infeasible")
     parts += [f"{counts[state]} {word}" for state, word in _WORDS.items() if counts[state]]
     return ", ".join(parts)
 
@@ -82,16 +84,18 @@ def _metrics(primary: str | None, trials: Sequence[TrialSummary]) -> list[str]:
 
 
 def _row(trial: TrialSummary, metrics: Sequence[str]) -> dict[str, Any]:
-    why = trial.stop_reason
+    why = trial.stop_reason or ""
     if trial.state is TrialState.ERROR:
         why = trial.error_summary
+    elif trial.infeasible:
+        why = "; ".join(filter(None, [why, f"infeasible: {trial.infeasible}"]))
     return {
         "trial": trial.shown_name,
         "state": str(trial.state),
         **{_column(name): _shown(trial.metric(name)) for name in metrics},
         "timesteps": (trial.last_result or {}).get("timesteps_total", ""),
         "elapsed": duration(trial.elapsed_s),
-        "why it ended": why or "",
+        "why it ended": why,
         "MLflow": _mlflow_link(trial),
     }
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from tune_tasks.model.failure import FailureCause
 from tune_tasks.model.files import write_aside
-from tune_tasks.model.text import one_line
+from tune_tasks.model.text import left_out, one_line
 from tune_tasks.model.trial import TrialState
 from tune_tasks.results.failures import FailureGroup, groups_of_failures
 from tune_tasks.results.leaderboard import headline, leaderboard
@@ -104,6 +104,7 @@ def report_text(summary: Summary, experiment: ExperimentSummary) -> Iterator[str
         yield ""
     yield from _best(experiment)
     yield from _trials(experiment)
+    yield from _infeasible(experiment)
     yield from _stopped(experiment)
     yield from _failures(experiment)
 
@@ -146,6 +147,21 @@ def _trials(experiment: ExperimentSummary) -> Iterator[str]:
 def _table_line(cells: Iterable[Any]) -> str:
     texts = [str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells]
     return f"| {' | '.join(texts)} |"
+
+
+def _infeasible(experiment: ExperimentSummary) -> Iterator[str]:
+    infeasible = experiment.infeasible
+    if not infeasible:
+        return
+    allowed = ", ".join(f"`{one_line(str(each))}`" for each in experiment.constraints)
+    yield "## Not allowed"
+    yield ""
+    yield f"{trials_text(infeasible)} of {experiment.done} that ended did not keep to {allowed}:"
+    yield ""
+    for trial in infeasible[:_LISTED]:
+        yield f"- `{trial.shown_name}`: {trial.infeasible}"
+    yield from left_out(len(infeasible), _LISTED, "- … {} more")
+    yield ""
 
 
 def _stopped(experiment: ExperimentSummary) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tune_tasks.model.code_version import CodeVersion
 from tune_tasks.model.objective import Mode, Objective
+from tune_tasks.model.stopping import Criterion
 from tune_tasks.model.trial import ENDED, TrialState
 from tune_tasks.results.document import document, table
 from tune_tasks.results.ranking import ranked
@@ -43,6 +44,7 @@ class ExperimentSummary:
             reported.
         unlisted: Trials that were not started and are not among `trials`, in a summary that was
             sent to another process; else 0.
+        constraints: What the last report of a trial has to meet for the trial to be the best.
     """
 
     name: str
@@ -55,6 +57,7 @@ class ExperimentSummary:
     view_url: str | None = None
     code: CodeVersion | None = None
     unlisted: int = 0
+    constraints: tuple[Criterion, ...] = ()
 
     @property
     def listed(self) -> Sequence[TrialSummary]:
@@ -89,7 +92,7 @@ class ExperimentSummary:
     @property
     def failed(self) -> list[TrialSummary]:
         """The trials that ended in ERROR."""
-        return [trial for trial in self.listed if trial.state is TrialState.ERROR]
+        return [trial for trial in self.listed if _has_failed(trial)]
 
     @property
     def lost(self) -> list[TrialSummary]:
@@ -120,11 +123,15 @@ class ExperimentSummary:
         return best.metric(self.objective.metric)
 
     def scored(self) -> list[TrialSummary]:
-        """The trials that have a value of the metric and did not fail, best first."""
+        """The trials that have a value of the metric, did not fail and are feasible, best first."""
         if self.objective is None:
             return []
-        alive = [trial for trial in self.listed if trial.state is not TrialState.ERROR]
-        return ranked(alive, self.objective)
+        return ranked(filter(_may_be_best, self.listed), self.objective)
+
+    @property
+    def infeasible(self) -> list[TrialSummary]:
+        """The trials that did not fail, and whose last report is not allowed."""
+        return [trial for trial in self.listed if trial.infeasible and not _has_failed(trial)]
 
     def ranking(self) -> list[TrialSummary]:
         """The listed trials, best first.
@@ -139,6 +146,14 @@ class ExperimentSummary:
     def dataframe(self) -> pd.DataFrame:
         """One row a trial; see `Summary.dataframe`."""
         return table(self.trials)
+
+
+def _may_be_best(trial: TrialSummary) -> bool:
+    return not trial.infeasible and not _has_failed(trial)
+
+
+def _has_failed(trial: TrialSummary) -> bool:
+    return trial.state is TrialState.ERROR
 
 
 @dataclass(frozen=True)

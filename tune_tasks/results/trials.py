@@ -31,6 +31,7 @@ _IN_THE_DOCUMENT = (
     "missing",
     "cause",
     "resources",
+    "infeasible",
 )
 """The attributes of a trial that `--json` prints, in order."""
 
@@ -59,6 +60,8 @@ class TrialSummary:
             sweep's end.
         failure: Why it failed, as rules take it, if the state is ERROR.
         resources: What its last attempt was given.
+        infeasible: By what its last report is not allowed, in words; None if it is, or there is no
+            report. It is never the best then.
     """
 
     experiment: str
@@ -82,6 +85,7 @@ class TrialSummary:
     missing: tuple[str, ...] = ()
     failure: Failure | None = field(default=None, repr=False)
     resources: Resources = field(default_factory=Resources)
+    infeasible: str | None = None
 
     @property
     def cause(self) -> str | None:

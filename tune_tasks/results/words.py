@@ -116,6 +116,9 @@ def _why_none_is_best_by(name: str, trials: Iterable[TrialSummary]) -> str | Non
         return f"{one_line(name)} was not finite in the last report of any trial"
     if all(trial.state is TrialState.ERROR for trial in reporting):
         return f"every trial that reported {one_line(name)} failed"
+    infeasible = [trial.infeasible for trial in reporting if trial.infeasible]
+    if infeasible:
+        return f"no trial is feasible: {infeasible[0]}, for example"
     return None
 
 
@@ -130,6 +133,8 @@ def _stopped_text(trial: TrialSummary) -> str:
     text = f"{trial.state}, {trial.stop_reason or 'not started'}"
     if trial.non_finite:
         text += f" ({trial.non_finite} values not finite)"
+    if trial.infeasible:
+        text += f"; infeasible: {trial.infeasible}"
     return text
 
 

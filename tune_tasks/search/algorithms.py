@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from tune_tasks.model.objective import Objective
+from tune_tasks.model.objective import Objectives
 from tune_tasks.search.cmaes_model import CmaesSearcher
 from tune_tasks.search.observation import Observation
 from tune_tasks.search.optuna_models import OptunaSearcher
@@ -21,9 +21,9 @@ _MANY = 250
 """From so many trials on CMA-ES is better than a Gaussian process, and asks faster."""
 
 
-def searcher_of(search: Search, space: SearchSpace, objective: Objective) -> Searcher:
+def searcher_of(search: Search, space: SearchSpace, objectives: Objectives) -> Searcher:
     """The searcher of an experiment whose `search` learns."""
-    return _Makes(search, space, objective).searcher()
+    return _Makes(search, space, objectives).searcher()
 
 
 def has_torch() -> bool:
@@ -42,11 +42,12 @@ def is_numeric(space: SearchSpace) -> bool:
 class _Makes:
     """Makes searchers of one space."""
 
-    def __init__(self, search: Search, space: SearchSpace, objective: Objective) -> None:
+    def __init__(self, search: Search, space: SearchSpace, objectives: Objectives) -> None:
         self._search = search
         self._scales: Mapping[str, Scale] = {each.name: each.scale for each in space.parameters}
         self._is_numeric = is_numeric(space)
-        self._is_greater_better = objective.is_greater_better
+        self._modes = [each.mode for each in objectives.each]
+        self._has_constraints = bool(objectives.constraints)
 
     def searcher(self) -> Searcher:
         match self._search.algorithm:
@@ -56,7 +57,8 @@ class _Makes:
                 return self._cmaes(self._search.startup_trials)
             case "auto" if self._is_numeric:
                 few = self._optuna("gp" if has_torch() else "tpe")
-                return _InTurn(few, self._cmaes(_MANY))
+                many = self._optuna("tpe") if self._has_constraints else self._cmaes(_MANY)
+                return _InTurn(few, many)
             case _:
                 return self._optuna("tpe")
 
@@ -64,7 +66,7 @@ class _Makes:
         return OptunaSearcher(
             model,
             self._scales,
-            is_greater_better=self._is_greater_better,
+            self._modes,
             ignores_failures=self._search.ignores_failures,
         )
 
@@ -72,7 +74,7 @@ class _Makes:
         return CmaesSearcher(
             self._scales,
             first,
-            is_greater_better=self._is_greater_better,
+            mode=self._modes[0],
             ignores_failures=self._search.ignores_failures,
         )
 

@@ -5,13 +5,14 @@ The documents and the JSON Schema follow from it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from tune_tasks.model.checkpoint import CheckpointRules
-from tune_tasks.model.objective import Objective
+from tune_tasks.model.objective import Objective, Objectives
 from tune_tasks.model.stopping import Criterion, parse_criterion
 from tune_tasks.model.timeouts import STOP_GRACE_S
 from tune_tasks.spec.checkpoint import CheckpointSpec
@@ -86,6 +87,13 @@ class ExperimentSpec(BaseModel):
     mode: Literal["max", "min"] | None = Field(
         None, description="Whether the metric's best value is its max or min."
     )
+    constraints: dict[str, float | str] = Field(
+        default_factory=dict,
+        description=(
+            "What the last report of a trial has to meet for the trial to be the best: a metric,"
+            " and a comparison such as '<= 5e6', in the form of stop."
+        ),
+    )
     max_concurrent_trials: int | None = Field(
         None, ge=1, description="The most trials that run at once; default: what fits."
     )
@@ -138,13 +146,13 @@ class ExperimentSpec(BaseModel):
         False, description="A fresh process for each trial; default: warm processes are used again."
     )
 
-    @field_validator("stop", mode="before")
+    @field_validator("stop", "constraints", mode="before")
     @classmethod
-    def _criteria(cls, stop: object) -> object:
-        if isinstance(stop, dict):
-            for name, bound in stop.items():
+    def _criteria(cls, given: object) -> object:
+        if isinstance(given, dict):
+            for name, bound in given.items():
                 _check_criterion(name, bound)
-        return stop
+        return given
 
     @field_validator("search", mode="before")
     @classmethod
@@ -177,12 +185,18 @@ class ExperimentSpec(BaseModel):
         keep = given.keep
         if keep is None and not self.checkpoint_freq and not self.checkpoint_at_end:
             keep = _KEPT_CHECKPOINTS
-        objective = Objective.of_spec(self.metric, self.mode)
+        objective = self.compared_by().first
         return CheckpointRules(given.every_s, keep, given.keep_best, given.log, objective)
+
+    def compared_by(self) -> Objectives:
+        """What the trials are compared by."""
+        objective = Objective.of_spec(self.metric, self.mode)
+        each = (objective,) if objective else ()
+        return Objectives(each, _parsed(self.constraints))
 
     def criteria(self) -> tuple[Criterion, ...]:
         """The stop criteria in the file's order."""
-        return tuple(parse_criterion(name, bound) for name, bound in self.stop.items())
+        return _parsed(self.stop)
 
     def searching(self) -> Search:
         """How the values of domains are chosen."""
@@ -191,6 +205,10 @@ class ExperimentSpec(BaseModel):
     def rules(self) -> tuple[RetryRule, ...]:
         """What follows from which failure, in the file's order."""
         return tuple(rule.rule() for rule in self.retry)
+
+
+def _parsed(criteria: Mapping[str, float | str]) -> tuple[Criterion, ...]:
+    return tuple(parse_criterion(name, bound) for name, bound in criteria.items())
 
 
 def _check_criterion(name: str, bound: object) -> None:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Protocol
 
+from tune_tasks.model.objective import Objectives
 from tune_tasks.model.stopping import Criterion, never_reported
 from tune_tasks.model.trial import Trial
 from tune_tasks.results.ranking import objective_of
@@ -83,25 +84,28 @@ def _experiment_summary(
     at_end: bool,
 ) -> ExperimentSummary:
     ordered = sorted(records, key=lambda record: record.trial.index)
-    listed = [_trial_summary(record, at_end=at_end) for record in ordered]
+    listed = [_trial_summary(record, info.compared_by, at_end=at_end) for record in ordered]
     return ExperimentSummary(
         name=info.name,
-        trials=_all_trials(experiment, listed),
+        trials=_all_trials(experiment, listed, info.compared_by),
         logdir=info.folder,
         objective=objective_of(info.objective, listed),
         unmet=_never_reported(experiment.criteria(), ordered),
         code=info.code,
+        constraints=info.constraints,
     )
 
 
-def _all_trials(experiment: Outlined, listed: Sequence[TrialSummary]) -> Sequence[TrialSummary]:
+def _all_trials(
+    experiment: Outlined, listed: Sequence[TrialSummary], compared_by: Objectives
+) -> Sequence[TrialSummary]:
     """Return every trial of an experiment; those that are not listed were never started."""
     trials = experiment.trials
     if len(listed) == len(trials):
         return listed
 
     def make(place: int) -> TrialSummary:
-        return _trial_summary(TrialRecord(trials[place]))
+        return _trial_summary(TrialRecord(trials[place]), compared_by)
 
     return Trials(listed, experiment.indices, make)
 
@@ -118,7 +122,9 @@ def _never_reported(criteria: Sequence[Criterion], records: Sequence[TrialRecord
     return never_reported(criteria, seen)
 
 
-def _trial_summary(record: TrialRecord, *, at_end: bool = False) -> TrialSummary:
+def _trial_summary(
+    record: TrialRecord, compared_by: Objectives, *, at_end: bool = False
+) -> TrialSummary:
     """Return a trial as it stands."""
     trial = record.trial
     status = record.status
@@ -146,6 +152,7 @@ def _trial_summary(record: TrialRecord, *, at_end: bool = False) -> TrialSummary
         missing=record.missing() if at_end else (),
         failure=outcome.failure if outcome else None,
         resources=record.resources or trial.resources,
+        infeasible=compared_by.infeasibility(progress.last) if progress.last else None,
     )
 
 

@@ -19,7 +19,6 @@ from tune_tasks.cluster.stored_trainable import StoredTrainable
 from tune_tasks.errors import UsageError
 from tune_tasks.model.code_version import version_of
 from tune_tasks.model.masking import masked, masked_by_path, masked_spec
-from tune_tasks.model.objective import Objective
 from tune_tasks.model.snapshot import Snapshot
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import safe_name
@@ -197,6 +196,7 @@ def _experiment_info(experiment: PlannedExperiment, code: KeptCode, folder: Path
     script = code.trainable.kept_script()
     searched = experiment.expansion.searched(experiment.indices)
     first = experiment.expansion.resolved(experiment.indices[0])
+    compared_by = experiment.spec.compared_by()
     return ExperimentInfo(
         name=experiment.name,
         folder=folder,
@@ -207,7 +207,8 @@ def _experiment_info(experiment: PlannedExperiment, code: KeptCode, folder: Path
         script_source=script.snapshot.sources[script.name] if script else b"",
         code=version_of(code.snapshot) if code.snapshot else None,
         params=searched_params(map(masked_by_path, searched)),
-        objective=Objective.of_spec(experiment.spec.metric, experiment.spec.mode),
+        objective=compared_by.first,
+        constraints=compared_by.constraints,
         storage=masked(_storage(experiment, folder.name) or ""),
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tune_tasks.model.constraints import infeasibility
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import ENDED, TrialState, shown_name
@@ -75,15 +76,25 @@ class StatusView:
     def best_first(self, experiment: str) -> tuple[list[TrialRecord], str]:
         """Return the trials of an experiment to show, best first, and the rest as a line of counts.
 
-        Trials that have no value of the metric, or have failed, come after the others.
+        Trials that have no value of the metric, are infeasible, or have failed come after the
+        others.
         """
         records = sorted(self._of(experiment), key=_by_state)
         objective = self.objective(experiment)
-        well = [record for record in records if record.state is not TrialState.ERROR]
+        well = [record for record in records if self._may_be_best(record)]
         best = ranked(well, objective) if objective else []
         placed = set(best)
         rest = [record for record in records if record not in placed]
         return self._folded(experiment, [*best, *rest])
+
+    def infeasibility(self, record: TrialRecord) -> str | None:
+        """Return by what a trial's latest report is not allowed, in words; None if it is."""
+        if record.progress.last is None:
+            return None
+        return infeasibility(self.experiments[record.trial.experiment].constraints, record.metric)
+
+    def _may_be_best(self, record: TrialRecord) -> bool:
+        return record.state is not TrialState.ERROR and not self.infeasibility(record)
 
     def running_first(self, experiment: str) -> tuple[list[TrialRecord], str]:
         """Return the trials of an experiment to show, and the rest as a line of counts.

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tune_tasks.model.code_version import CodeVersion
-from tune_tasks.model.objective import Objective
+from tune_tasks.model.objective import Objective, Objectives
+from tune_tasks.model.stopping import Criterion
 from tune_tasks.tracking.mlflow_params import SearchedParam
 
 
@@ -26,6 +27,7 @@ class ExperimentInfo:
         objective: The spec's objective; None if the spec does not say what 'best' goes by.
         storage: The address that stands for `folder` in the storage of the trials' files, its
             password masked; empty if there is no storage.
+        constraints: What the last report of a trial has to meet for the trial to be the best.
     """
 
     name: str
@@ -39,6 +41,12 @@ class ExperimentInfo:
     params: tuple[SearchedParam, ...] = ()
     objective: Objective | None = None
     storage: str = ""
+    constraints: tuple[Criterion, ...] = ()
+
+    @property
+    def compared_by(self) -> Objectives:
+        """What the trials are compared by."""
+        return Objectives((self.objective,) if self.objective else (), self.constraints)
 
     def address_of(self, folder: Path) -> str:
         """Return the address in the storage of a folder below `folder`; empty without a storage."""

@@ -102,7 +102,7 @@ class ParentRun:
         self._sweep = sweep
         self._again = again
         self._steps = Steps(on_done)
-        self._running = RunningBest(self._info.objective)
+        self._running = RunningBest(self._info.objective, self._info.constraints)
         self._changing = threading.Lock()
         self._params_before: Set[str] = frozenset()
         self._goes_by: tuple[Objective, bool] | None = None

@@ -14,7 +14,7 @@ from tune_tasks.model.files import PARAMS
 from tune_tasks.model.objective import Objective
 from tune_tasks.servers.mlflow_client import connect, expect_usable, without_password
 from tune_tasks.tracking.mlflow_names import best_key, experiment_name, metric_key
-from tune_tasks.tracking.mlflow_tags import objective_in
+from tune_tasks.tracking.mlflow_tags import INFEASIBLE_TAG, objective_in
 from tune_tasks.tracking.mlflow_view import view_path
 
 if TYPE_CHECKING:
@@ -164,23 +164,33 @@ class MlflowStore:
     def _best_by(
         self, experiment: str, experiment_id: str, sweeps: Sequence[Run], objective: Objective
     ) -> Run:
-        """Return the run of the best of all trials that did not fail."""
+        """Return the run of the best of all trials that did not fail and are feasible."""
         key = metric_key(objective)
         query = "tags.`tune_tasks.role` = 'trial' AND attributes.status != 'FAILED'"
         if len(sweeps) == 1:
             query += f" AND tags.`tune_tasks.sweep` = '{_sweep_of(sweeps[0])}'"
         order = "DESC" if objective.is_greater_better else "ASC"
-        runs = self._client.search_runs(
-            [experiment_id], query, max_results=100, order_by=[f"metrics.`{key}` {order}"]
-        )
+        runs = self._feasible([experiment_id], query, f"metrics.`{key}` {order}")
         if not runs or key not in runs[0].data.metrics:
             names = sorted({name for run in runs for name in run.data.metrics})
-            has = f"it has: {', '.join(names)}" if names else "no trial ended well"
+            has = f"it has: {', '.join(names)}" if names else "no trial ended well, and feasible"
             raise UsageError(
                 f"no trial of {experiment!r} has the metric {objective.metric!r}"
                 f"{did_you_mean(objective.metric, names)} ({has})"
             )
         return runs[0]
+
+    def _feasible(self, experiment_ids: list[str], query: str, order: str) -> list[Run]:
+        """Return the first page of runs that has feasible ones, without the others."""
+        token = None
+        while True:
+            page = self._client.search_runs(
+                experiment_ids, query, max_results=100, order_by=[order], page_token=token
+            )
+            feasible = [run for run in page if not run.data.tags.get(INFEASIBLE_TAG)]
+            token = page.token
+            if feasible or not token:
+                return feasible
 
     def _stored(self, experiment: str, objective: Objective, run: Run) -> StoredTrial:
         run_id = run.info.run_id

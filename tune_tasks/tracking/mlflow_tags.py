@@ -18,6 +18,8 @@ from tune_tasks.tracking.mlflow_view import ALL_RUNS, ALL_SWEEPS, list_path, vie
 REPORT = "report"
 """The folder of the report among a parent run's artifacts."""
 
+INFEASIBLE_TAG = "tune_tasks.infeasible"
+"""Of a trial's run: by what it is infeasible; empty if it is not."""
 _METRIC_TAG = "tune_tasks.metric"
 _MODE_TAG = "tune_tasks.mode"
 _FENCE = "\n```"

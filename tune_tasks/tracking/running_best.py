@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tune_tasks.model.attempt import AttemptInfo
-from tune_tasks.model.objective import DEFAULT_OBJECTIVES, Objective, choose_objective
+from tune_tasks.model.constraints import infeasibility
+from tune_tasks.model.objective import (
+    DEFAULT_OBJECTIVES,
+    Objective,
+    choose_objective,
+    finite_metric,
+)
+from tune_tasks.model.stopping import Criterion
 from tune_tasks.model.trial import EndedBy, Outcome, TrialState
 from tune_tasks.results.ranking import best_of
 
@@ -40,10 +47,12 @@ class RunningBest:
     Args:
         wanted: The spec's objective. Without one, 'best' goes by the first default metric that a
             trial has reported.
+        constraints: A trial whose latest report does not meet them is not the best.
     """
 
-    def __init__(self, wanted: Objective | None) -> None:
+    def __init__(self, wanted: Objective | None, constraints: Sequence[Criterion] = ()) -> None:
         self._wanted = wanted
+        self._constraints = constraints
         self._possible = (wanted,) if wanted else DEFAULT_OBJECTIVES
         self._reported: set[str] = set()
         # By the trial's index: the latest attempt of each trial that was tried again.
@@ -95,6 +104,8 @@ class RunningBest:
             if value is not None:
                 values[objective.metric] = value
         self._reported |= values.keys()
+        if infeasibility(self._constraints, lambda name: finite_metric(row, name)):
+            values = {}
         index = info.trial.index
         self._open[index] = Candidate(index, info.trial.name, info.key, values)
 
