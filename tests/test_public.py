@@ -47,6 +47,7 @@ ONLY_IN_A_FILE = {
     "max_failures",
     "metric",
     "mode",
+    "objectives",
     "retry",
     "stop_grace_s",
 }

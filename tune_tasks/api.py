@@ -45,8 +45,8 @@ class Experiment:
         num_trials: Number of trials; None: the whole grid once.
         resources: `{"cpu": 1, "gpu": 0, "memory": "2GiB"}` of a trial.
         stop: Metric to bound, a number or a comparison.
-        search: How the values of domains are chosen: "random", "qmc", "tpe", "gp", "cmaes" or
-            "auto"; or `{"tpe": {"startup_trials": 16, "lag": 8}}`.
+        search: How the values of domains are chosen: "random", "qmc", "tpe", "gp", "cmaes",
+            "nsga2" or "auto"; or `{"tpe": {"startup_trials": 16, "lag": 8}}`.
         try_first: What the first trials try: values of domains by dotted path; what is not named is
             drawn.
         config: What `train()` receives; values may be `{"grid_search": [...]}`, `{"eval":
@@ -54,6 +54,7 @@ class Experiment:
         seed: Seed of all randomness, in [0, 2**63); None: drawn.
         metric: The metric that "best" goes by.
         mode: "max" or "min".
+        objectives: Several metrics, each with "max" or "min", in place of `metric` and `mode`.
         constraints: What the last report of a trial has to meet for the trial to be the best, as in
             `stop`: `{"model_size": "<= 5e6"}`.
         max_concurrent_trials: The most trials that run at once; None: as many as the cluster holds.
@@ -84,6 +85,7 @@ class Experiment:
     seed: int | None = None
     metric: str | None = None
     mode: Literal["max", "min"] | None = None
+    objectives: Mapping[str, Literal["max", "min"]] = field(default_factory=dict)
     constraints: Mapping[str, float | str] = field(default_factory=dict)
     max_concurrent_trials: int | None = None
     max_failures: int = 0

@@ -198,3 +198,13 @@ def test_what_is_not_allowed_is_listed_and_is_not_the_best(experiment):
     assert "- `script_1`: size 9 is not < 5" in text
     assert "; infeasible: size 9 is not < 5 |" in text
     assert ", 1 infeasible, 1 failed." in text
+
+
+def test_the_front_of_two_objectives_has_a_table_and_a_picture(experiment):
+    two = replace(experiment, others=(Objective("timesteps_total", "min"),))
+    text = "\n".join(report_text(Summary("s", [two]), two))
+    assert "with mean_accuracy **0.9**, timesteps_total **20**" in text
+    assert "| script_1 | 0.9 | 20 | {'lr': 1e-05, 'act': 'tanh'} |" in text
+    assert list(plots.draw(two)) == ["The front", *TITLES]
+    three = replace(two, others=(*two.others, Objective("time_total_s", "min")))
+    assert list(plots.draw(three)) == TITLES

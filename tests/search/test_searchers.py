@@ -1,6 +1,7 @@
 """Every searcher by its contract, and each finds what random search does not."""
 
 import random
+from dataclasses import replace
 from statistics import median
 
 import pytest
@@ -16,6 +17,8 @@ from tune_tasks.spec.start_up import Sobol
 from tune_tasks.testing.searcher_contract import NUMERIC, SearcherContract
 
 LOSS = Objectives((Objective("mean_loss", "min"),))
+TWO = Objectives((Objective("mean_loss", "min"), Objective("mean_accuracy", "max")))
+WITH_CATEGORIES = {**NUMERIC, "act": {"choice": ["relu", "elu", "tanh"]}}
 NEEDS_TORCH = pytest.mark.skipif(not has_torch(), reason="a Gaussian process needs torch")
 
 
@@ -51,6 +54,47 @@ class TestTpeWithConstraints(TestTpe):
 
 class TestCmaesWithConstraints(TestCmaes):
     constraints = 2
+
+
+class TestNsga2(SearcherContract):
+    config = NUMERIC
+
+    def searcher(self, space):
+        return searcher_of(Search("nsga2", startup_trials=8), space, LOSS)
+
+
+class TestNsga2OfTwo(SearcherContract):
+    config = WITH_CATEGORIES
+    objectives = 2
+    constraints = 1
+
+    def searcher(self, space):
+        return searcher_of(Search("nsga2", startup_trials=4), space, TWO)
+
+
+class TestTpeOfTwo(SearcherContract):
+    objectives = 2
+    constraints = 1
+
+    def searcher(self, space):
+        return searcher_of(Search("tpe"), space, TWO)
+
+
+class TestAutoOfTwo(TestTpeOfTwo):
+    config = NUMERIC
+
+    def searcher(self, space):
+        return searcher_of(Search("auto"), space, TWO)
+
+
+@NEEDS_TORCH
+class TestGpOfTwo(SearcherContract):
+    config = NUMERIC
+    lengths = (0, 8)
+    objectives = 2
+
+    def searcher(self, space):
+        return searcher_of(Search("gp"), space, TWO)
 
 
 @NEEDS_TORCH
@@ -217,3 +261,65 @@ def test_points_cover_a_space_evenly_and_follow_from_the_index():
     scale = SearchSpace({"x": {"uniform": [0, 1]}}).parameters[0].scale
     assert {i: again.chooser(i)("a", scale) for i in order} == {i: points[i][0] for i in order}
     assert Sobol(names, 4).chooser(0)("a", scale) != points[0][0]
+
+
+def front_found(searcher, seed, count=64, startup=16):
+    """How much of the square a front covers that was searched for: the more, the better.
+
+    ZDT1 (Zitzler, Deb and Thiele 2000) with four numbers; the second objective is to be maximal.
+    """
+    space = SearchSpace({name: {"uniform": [0, 1]} for name in "abcd"})
+    study = Study(searcher(space), str(seed))
+    start = Sobol([each.name for each in space.parameters], seed)
+    history = []
+    for index in range(count):
+
+        def resolve(choose, index=index):
+            return space.resolve(index, f"{seed}/{index}", choose=choose)
+
+        if index < startup:
+            point = resolve(start.chooser(index)).point
+        else:
+            point = study.propose(history, index, resolve, ())
+        g = 1 + 3 * (point["b"] + point["c"] + point["d"])
+        gain = 10 - g * (1 - (point["a"] / g) ** 0.5)
+        history.append(Observation(index, point, Fate.FINISHED, point["a"], others=(gain,)))
+    covered, least = 0.0, 0.0
+    for loss, gain in sorted((each.value, each.others[0]) for each in history):
+        covered += (1 - loss) * max(gain - least, 0)
+        least = max(least, gain)
+    return covered
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "nsga2"])
+def test_of_two_objectives_a_model_finds_a_better_front_than_chance(algorithm):
+    def learned(space):
+        return searcher_of(Search(algorithm, startup_trials=16), space, TWO)
+
+    found = [median(front_found(s, seed) for seed in range(5)) for s in (learned, drawing)]
+    assert found[0] > found[1]
+
+
+def drawing(_space):
+    return Drawing()
+
+
+def test_a_generation_follows_from_the_order_of_the_indices():
+    """What has ended after the last complete generation changes nothing yet."""
+    space = SearchSpace(NUMERIC)
+    searcher = searcher_of(Search("nsga2", startup_trials=4), space, TWO)
+    history = [
+        Observation(i, space.resolve(i, str(i)).point, Fate.FINISHED, 10.0 - i, others=(0.0,))
+        for i in range(11)
+    ]
+
+    def proposed(known):
+        return Study(searcher, "1").propose(
+            known, 20, lambda c: space.resolve(20, "", choose=c), ()
+        )
+
+    assert proposed(history[:8]) == proposed(history)
+    assert proposed(history[:8]) != proposed(history[:7])
+    late = [each if each.index != 2 else replace(each, fate=Fate.RUNNING) for each in history]
+    without = [each for each in history if each.index != 2]
+    assert proposed(late) == proposed(without)

@@ -2,16 +2,19 @@
 
 import copy
 import itertools
+from types import SimpleNamespace
 
 import pytest
 
 from tune_tasks.cluster.nodes import Cluster, Node
 from tune_tasks.errors import SpecError, UsageError
+from tune_tasks.model.objective import Objective, Objectives
 from tune_tasks.model.trial import Resources
 from tune_tasks.spec import expansion
 from tune_tasks.spec.expressions.plan_budget import PlanBudget
 from tune_tasks.spec.loading import load_spec, spec_from_data
 from tune_tasks.sweep.planning import make_plan
+from tune_tasks.sweep.search_checks import expect_early_stopping_by_one_metric
 
 
 def train(config, status_reporter):
@@ -179,6 +182,46 @@ def test_arguments_out_of_range(keys, message):
     with pytest.raises(UsageError) as caught:
         plan({"e": {}}, **keys)
     assert str(caught.value) == message
+
+
+OBJECTIVES = "objectives: {acc: max, ms: min}"
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("search: cmaes", "search: cmaes learns from one metric; of several objectives learn"),
+        ("search: nsga2", "search: nsga2 goes on as long as it is asked; say how many trials"),
+    ],
+)
+def test_what_does_not_go_together_with_several_objectives_is_refused(tmp_path, keys, message):
+    (tmp_path / "s.py").write_text("def train(config, status_reporter): ...")
+    text = f"e:\n  {keys}\n  {OBJECTIVES}\n  config: {{script_file_path: s.py, a: {{int: [1, 9]}}}}"
+    with pytest.raises(SpecError, match=f"f.yaml:2:3: e.{message}"):
+        plan_file(tmp_path, text)
+
+
+def test_nsga2_is_refused_where_settings_are_conditional(tmp_path):
+    (tmp_path / "s.py").write_text("def train(config, status_reporter): ...")
+    config = "{script_file_path: s.py, a: {int: [1, 9]}, b: {int: [1, 2], when: {a: 3}}}"
+    text = f"e:\n  search: nsga2\n  num_trials: 9\n  metric: m\n  config: {config}"
+    with pytest.raises(SpecError, match="nsga2 crosses configs that have the same settings"):
+        plan_file(tmp_path, text)
+
+
+def test_early_stopping_with_several_objectives_is_refused():
+    """Whichever key it is that ends trials early: it is there, and is not empty."""
+    part = SimpleNamespace(
+        experiment=SimpleNamespace(
+            compared_by=lambda: Objectives((Objective("a", "max"), Objective("b", "min"))),
+            scheduler="asha",
+        ),
+        at=lambda path, key=False: None,
+    )
+    with pytest.raises(SpecError, match="scheduler: it compares trials by one metric while they"):
+        expect_early_stopping_by_one_metric(part)
+    part.experiment.compared_by = lambda: Objectives((Objective("a", "max"),))
+    expect_early_stopping_by_one_metric(part)
 
 
 def test_a_plain_number_for_a_constraint_is_a_warning_that_says_which_side_it_means(tmp_path):

@@ -77,7 +77,11 @@ def test_trials_that_are_not_listed_are_counted():
     many = StatusView(
         4,
         0,
-        {"exp": SimpleNamespace(folder=Path("/tmp/ray/exp"), objective=None, constraints=())},
+        {
+            "exp": SimpleNamespace(
+                folder=Path("/tmp/ray/exp"), objective=None, constraints=(), others=()
+            )
+        },
         [record(0, running=True), *(record(1 + i) for i in range(20))],
         {"exp": 999_979},
     )

@@ -37,7 +37,7 @@ def waiting(index):
     return made
 
 
-def view(*records, metric=None, mode=None, constraints=()):
+def view(*records, metric=None, mode=None, constraints=(), others=()):
     return StatusView(
         4,
         0,
@@ -46,6 +46,7 @@ def view(*records, metric=None, mode=None, constraints=()):
                 folder=Path("/tmp/ray/exp"),
                 objective=Objective.of_spec(metric, mode),
                 constraints=constraints,
+                others=others,
             )
         },
         records,

@@ -144,3 +144,22 @@ def test_the_metric_is_chosen_among_those_of_infeasible_trials_too():
     running = RunningBest(None, [parse_criterion("size", "<= 5")])
     running.report(attempt(0), {"mean_accuracy": 0.1, "info": {"size": 6}})
     assert (running.objective, running.best()) == (Objective("mean_accuracy", "max"), None)
+
+
+def test_of_several_objectives_the_knee_of_the_front_is_the_best():
+    running = RunningBest(Objective("acc", "max"), others=[Objective("ms", "min")])
+    for index, (acc, ms) in enumerate([(0.5, 1), (0.8, 3), (0.95, 9), (0.99, None)]):
+        running.report(attempt(index), {"info": {"acc": acc, "ms": ms}})
+        running.end(attempt(index), ENDED)
+    assert [each.index for each in running.front()] == [2, 1, 0]
+    assert running.best().index == 1
+    running.report(attempt(4), {"info": {"acc": 0.9, "ms": 2}})
+    assert ([each.index for each in running.front()], running.best().index) == ([2, 4, 0], 4)
+    running.end(attempt(4), FAILED)
+    assert ([each.index for each in running.front()], running.best().index) == ([2, 1, 0], 1)
+
+
+def test_one_objective_has_no_front():
+    running = RunningBest(Objective("acc", "max"))
+    running.report(attempt(0), {"info": {"acc": 1}})
+    assert running.front() == []

@@ -81,6 +81,9 @@ def _print_experiment(experiment: PlannedExperiment, *, is_resumed: bool) -> Non
     print(f"{one_line(experiment.name)}: {size}, {seed}")
     stop = ", ".join(map(str, first.stop)) or "when train() returns"
     print(f"  stop: {stop}")
-    constraints = experiment.spec.compared_by().constraints
-    if constraints:
-        print(f"  constraints: {', '.join(map(str, constraints))}")
+    compared_by = experiment.spec.compared_by()
+    if compared_by.others:
+        each = (f"{one_line(one.metric)} {one.mode}" for one in compared_by.each)
+        print(f"  objectives: {', '.join(each)}")
+    if compared_by.constraints:
+        print(f"  constraints: {', '.join(map(str, compared_by.constraints))}")

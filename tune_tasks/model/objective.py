@@ -83,7 +83,7 @@ class Objectives:
     """What the trials of an experiment are compared by, as a spec says it.
 
     Attributes:
-        each: The objectives: none if the spec names no metric.
+        each: The objectives: none if the spec names no metric, and several if it names those.
         constraints: What the last report of a trial has to meet for the trial to be the best.
     """
 
@@ -94,6 +94,11 @@ class Objectives:
     def first(self) -> Objective | None:
         """The first objective, which is mostly the only one; None if there is none."""
         return self.each[0] if self.each else None
+
+    @property
+    def others(self) -> tuple[Objective, ...]:
+        """Those after the first."""
+        return self.each[1:]
 
     def metrics(self) -> list[str]:
         """Return the metrics that are looked at, each once."""

@@ -6,7 +6,7 @@ Of a long list it has the trials that matter most.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ _BEST = 50
 _OTHERS = 25
 """Rows of a longer list for those that run, and for those that failed."""
 _METRICS = 3
-_COLUMNS = ("trial", "state", "timesteps", "elapsed", "why it ended", "MLflow")
+_COLUMNS = ("trial", "front", "state", "timesteps", "elapsed", "why it ended", "MLflow")
 _WORDS = {TrialState.RUNNING: "running", TrialState.ERROR: "failed"}
 
 
@@ -45,8 +45,10 @@ def leaderboard(experiment: ExperimentSummary) -> Leaderboard:
     listed = experiment.ranking()
     if experiment.size > LISTED:
         listed = _chosen(listed)
-    metrics = _metrics(experiment.metric, listed)
+    metrics = _metrics(experiment, listed)
     rows = [_row(trial, metrics) for trial in listed]
+    if experiment.others:
+        rows = list(_with_front(rows, listed, experiment))
     rest = experiment.counts() - Counter(trial.state for trial in listed)
     if rest:
         rows.append(_rest(rest, rows[0]))
@@ -56,9 +58,11 @@ def leaderboard(experiment: ExperimentSummary) -> Leaderboard:
 def headline(experiment: ExperimentSummary) -> str:
     """Return one line on an experiment, such as `3/6 done, best mean_accuracy 0.75, 2 running`."""
     parts = [f"{experiment.done}/{experiment.size} done"]
-    value = experiment.best_value()
-    if experiment.objective and value is not None:
-        parts.append(f"best {experiment.objective.words(value)}")
+    best = experiment.best_words()
+    if best:
+        parts.append(f"best {best}")
+    if experiment.others:
+        parts.append(f"{len(experiment.front())} on the front")
     counts = experiment.counts()
     if experiment.infeasible:
         parts.append(f"{len(experiment.infeasible)} infeasible")
@@ -75,12 +79,25 @@ def _chosen(ranking: Sequence[TrialSummary]) -> list[TrialSummary]:
     return [trial for trial in ranking if trial.index in indices]
 
 
-def _metrics(primary: str | None, trials: Sequence[TrialSummary]) -> list[str]:
+def _with_front(
+    rows: Sequence[dict[str, Any]], trials: Sequence[TrialSummary], experiment: ExperimentSummary
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows with what each trial is to the front: a part of it, its knee, or nothing."""
+    places = {trial.index: "front" for trial in experiment.front()}
+    best = experiment.best()
+    if best:
+        places[best.index] = "knee"
+    for row, trial in zip(rows, trials, strict=True):
+        yield {"trial": row["trial"], "front": places.get(trial.index, ""), **row}
+
+
+def _metrics(experiment: ExperimentSummary, trials: Sequence[TrialSummary]) -> list[str]:
     """Return the metrics that get a column: what 'best' goes by, and the first others reported."""
-    names = [primary] if primary else []
+    names = [each.metric for each in experiment.objectives]
+    most = max(_METRICS, len(names))
     for trial in trials:
         names += [name for name, _ in tracked_metrics(trial.last_result or {})]
-    return list(dict.fromkeys(names))[:_METRICS]
+    return list(dict.fromkeys(names))[:most]
 
 
 def _row(trial: TrialSummary, metrics: Sequence[str]) -> dict[str, Any]:

@@ -103,6 +103,7 @@ def report_text(summary: Summary, experiment: ExperimentSummary) -> Iterator[str
         yield f"**Ended early**: {summary.ended_early}."
         yield ""
     yield from _best(experiment)
+    yield from _front(experiment)
     yield from _trials(experiment)
     yield from _infeasible(experiment)
     yield from _stopped(experiment)
@@ -111,8 +112,7 @@ def report_text(summary: Summary, experiment: ExperimentSummary) -> Iterator[str
 
 def _best(experiment: ExperimentSummary) -> Iterator[str]:
     best = experiment.best()
-    value = experiment.best_value()
-    if best is None or experiment.metric is None or value is None:
+    if best is None:
         yield f"No best trial: {why_no_best(experiment)}."
         yield ""
         return
@@ -121,11 +121,33 @@ def _best(experiment: ExperimentSummary) -> Iterator[str]:
         link = f" ([MLflow run]({best.mlflow_url}))"
     yield "## Best trial"
     yield ""
-    yield f"`{best.shown_name}` with {one_line(experiment.metric)} **{value:.6g}**{link}"
+    pairs = ((each, best.metric(each.metric)) for each in experiment.objectives)
+    values = ", ".join(f"{one_line(each.metric)} **{value:.6g}**" for each, value in pairs)
+    yield f"`{best.shown_name}` with {values}{link}"
     yield ""
+    if experiment.others:
+        yield "It is the knee of the front: of the trials that no other one dominates, the one that"
+        yield "is nearest to the best of each objective."
+        yield ""
     yield "```yaml"
     yield dump_yaml(best.shown_config).rstrip()
     yield "```"
+    yield ""
+
+
+def _front(experiment: ExperimentSummary) -> Iterator[str]:
+    front = experiment.front()
+    if not front:
+        return
+    yield "## The trials of the front"
+    yield ""
+    yield _table_line(["trial", *(one_line(e.metric) for e in experiment.objectives), "config"])
+    yield _table_line(["---"] * (len(experiment.objectives) + 2))
+    for trial in front[:_LISTED]:
+        values = (trial.metric(each.metric) for each in experiment.objectives)
+        config = one_line(str(trial.shown_searched))
+        yield _table_line([trial.shown_name, *(f"{value:.6g}" for value in values), config])
+    yield from left_out(len(front), _LISTED, "\n… {} more")
     yield ""
 
 

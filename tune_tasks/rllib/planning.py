@@ -48,7 +48,7 @@ METRICS = (
 """The metrics that a trial reports beside those of `_GROUPS`."""
 
 _GROUPS = ("learner/", "evaluation/", "custom")
-_OF_METRICS = ("stop", "constraints")
+_OF_METRICS = ("stop", "objectives", "constraints")
 """The keys of an experiment that map metrics."""
 _MOST_PROBLEMS = 20
 Locator = Callable[..., Location | None]

@@ -5,12 +5,11 @@ from __future__ import annotations
 import importlib.util
 import random
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 from tune_tasks.model.objective import Objectives
 from tune_tasks.search.cmaes_model import CmaesSearcher
 from tune_tasks.search.observation import Observation
-from tune_tasks.search.optuna_models import OptunaSearcher
+from tune_tasks.search.optuna_models import Model, OptunaSearcher
 from tune_tasks.search.searcher import Searcher
 from tune_tasks.spec.domains import Categories, Scale
 from tune_tasks.spec.resolution import Choose
@@ -51,22 +50,23 @@ class _Makes:
 
     def searcher(self) -> Searcher:
         match self._search.algorithm:
-            case "gp":
-                return self._optuna("gp")
+            case "gp" | "nsga2" as model:
+                return self._optuna(model)
             case "cmaes":
                 return self._cmaes(self._search.startup_trials)
-            case "auto" if self._is_numeric:
+            case "auto" if self._is_numeric and len(self._modes) == 1:
                 few = self._optuna("gp" if has_torch() else "tpe")
                 many = self._optuna("tpe") if self._has_constraints else self._cmaes(_MANY)
                 return _InTurn(few, many)
             case _:
                 return self._optuna("tpe")
 
-    def _optuna(self, model: Literal["tpe", "gp"]) -> Searcher:
+    def _optuna(self, model: Model) -> Searcher:
         return OptunaSearcher(
             model,
             self._scales,
             self._modes,
+            size=self._search.startup_trials,
             ignores_failures=self._search.ignores_failures,
         )
 

@@ -9,7 +9,9 @@ a crash proposes what it would have proposed.
 - TPE: Bergstra et al. 2011, with the multivariate kernel and the bandwidths of Watanabe 2023.
   Running trials repel.
 - GP: a Gaussian process with a Matérn kernel and the logarithm of the expected improvement (Ament
-  et al. 2023). Needs torch.
+  et al. 2023); of several objectives, with that of the hypervolume (Daulton et al. 2020). Needs
+  torch.
+- NSGA-II: see `search.nsga2`.
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ from __future__ import annotations
 import random
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, TypeGuard
 
+from tune_tasks.model.front import best_first
 from tune_tasks.model.objective import Mode
 from tune_tasks.search.observation import Fate, Observation, lessons, violations
 from tune_tasks.search.searcher import Searcher
@@ -42,6 +46,9 @@ _HUGE = 1e100
 _AT = datetime(2017, 1, 1)
 
 
+Model = Literal["tpe", "gp", "nsga2"]
+
+
 class OptunaSearcher(Searcher):
     """Asks one of Optuna's samplers.
 
@@ -49,18 +56,21 @@ class OptunaSearcher(Searcher):
         model: Which.
         scales: Every parameter's.
         modes: Of the objectives.
+        size: Of NSGA-II's generations.
         ignores_failures: Whether failed trials teach nothing; else they are as bad as the worst.
     """
 
     def __init__(
         self,
-        model: Literal["tpe", "gp"],
+        model: Model,
         scales: Mapping[str, Scale],
         modes: Sequence[Mode],
         *,
+        size: int = 0,
         ignores_failures: bool = False,
     ) -> None:
         self._model = model
+        self._size = size
         self._scales = scales
         self._modes = modes
         self._ignores_failures = ignores_failures
@@ -72,9 +82,10 @@ class OptunaSearcher(Searcher):
         from tune_tasks.search.optuna_storage import ToldStorage
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
+        told = list(self._told(history))
         study = optuna.create_study(
-            storage=ToldStorage(list(self._told(history))),
-            sampler=self._sampler(rng.getrandbits(32)),
+            storage=ToldStorage(told),
+            sampler=self._sampler(rng.getrandbits(32), told),
             directions=["maximize" if mode == "max" else "minimize" for mode in self._modes],
         )
         trial = study.ask()
@@ -88,9 +99,15 @@ class OptunaSearcher(Searcher):
 
         return choose
 
-    def _sampler(self, seed: int) -> BaseSampler:
+    def _sampler(self, seed: int, told: Sequence[FrozenTrial]) -> BaseSampler:
         import optuna
 
+        if self._model == "nsga2":
+            from tune_tasks.search.nsga2 import ReplayedNsga2
+
+            return ReplayedNsga2(
+                seed, self._size, [each for each in told if each.state.is_finished()]
+            )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             if self._model == "gp":
@@ -99,6 +116,11 @@ class OptunaSearcher(Searcher):
 
     def _told(self, history: Sequence[Observation]) -> Iterator[FrozenTrial]:
         seen = self._shortened(history)
+        if self._model == "nsga2":
+            # Parents have every parameter; those of an earlier form of the spec may lack one. And
+            # it knows of no trials that were stopped.
+            whole = (each for each in seen if self._scales.keys() <= each.point.keys())
+            seen = [replace(each, step=None) for each in whole]
         taught = lessons(seen, self._modes, ignores_failures=self._ignores_failures)
         known = {each.index: values for each, values in taught}
         if self._model == "gp":
@@ -123,9 +145,13 @@ class OptunaSearcher(Searcher):
             return history
         last = history[_BEST - _MOST :]
         earlier = [each for each in history[: _BEST - _MOST] if each.value is not None]
-        sign = -1 if self._modes[0] == "max" else 1
-        best = sorted(earlier, key=lambda each: (sign * (each.value or 0.0), each.index))[:_BEST]
-        return [*sorted(best, key=lambda each: each.index), *last]
+        points = [tuple(self._signed(each.values)) for each in earlier]
+        best = sorted(best_first(points)[:_BEST])
+        return [*(earlier[place] for place in best), *last]
+
+    def _signed(self, values: Sequence[float]) -> Iterator[float]:
+        for mode, value in zip(self._modes, values, strict=True):
+            yield -value if mode == "max" else value
 
 
 def _all_tamed(

@@ -65,7 +65,7 @@ class ExperimentSpec(BaseModel):
     search: str | dict[str, Any] = Field(
         "random",
         description=(
-            "How the values of domains are chosen: random, qmc, tpe, gp, cmaes or auto; or"
+            "How the values of domains are chosen: random, qmc, tpe, gp, cmaes, nsga2 or auto; or"
             " {tpe: {startup_trials: 16, lag: 8}}."
         ),
     )
@@ -86,6 +86,13 @@ class ExperimentSpec(BaseModel):
     metric: str | None = Field(None, description="The metric that 'best' goes by.")
     mode: Literal["max", "min"] | None = Field(
         None, description="Whether the metric's best value is its max or min."
+    )
+    objectives: dict[str, Literal["max", "min"]] = Field(
+        default_factory=dict,
+        description=(
+            "Several metrics in place of `metric` and `mode`, such as {val_accuracy: max,"
+            " latency_ms: min}: the result is the front, and the best trial its knee."
+        ),
     )
     constraints: dict[str, float | str] = Field(
         default_factory=dict,
@@ -173,6 +180,10 @@ class ExperimentSpec(BaseModel):
 
     @model_validator(mode="after")
     def _mode_has_metric(self) -> ExperimentSpec:
+        for key in ("metric", "mode"):
+            if self.objectives and getattr(self, key):
+                message = "objectives stand in place of metric and mode: give one or the other"
+                raise PydanticCustomError("mode", message, {"at": key})
         if self.mode and not self.metric:
             raise PydanticCustomError(
                 "mode", "mode without metric: name the metric that 'best' goes by", {"at": "mode"}
@@ -190,9 +201,10 @@ class ExperimentSpec(BaseModel):
 
     def compared_by(self) -> Objectives:
         """What the trials are compared by."""
-        objective = Objective.of_spec(self.metric, self.mode)
-        each = (objective,) if objective else ()
-        return Objectives(each, _parsed(self.constraints))
+        each = [Objective(metric, mode) for metric, mode in self.objectives.items()]
+        if self.metric:
+            each = [Objective.of(self.metric, self.mode)]
+        return Objectives(tuple(each), _parsed(self.constraints))
 
     def criteria(self) -> tuple[Criterion, ...]:
         """The stop criteria in the file's order."""

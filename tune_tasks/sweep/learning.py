@@ -149,9 +149,17 @@ class Learned:
         if fate is Fate.RUNNING:
             yield Observation(_index(key), point, fate)
             return
-        value = metrics.get(learning.objectives.each[0].metric)
+        values = [metrics.get(each.metric) for each in learning.objectives.each]
+        first, *others = values if None not in values else [None]
         excesses = (excess(c, metrics.get(c.metric)) for c in learning.objectives.constraints)
-        yield Observation(_index(key), point, fate, value, excesses=tuple(excesses))
+        yield Observation(
+            _index(key),
+            point,
+            fate,
+            first,
+            excesses=tuple(excesses),
+            others=tuple(value for value in others if value is not None),
+        )
 
     def _point(self, key: str, learning: Learning) -> Point:
         index = _index(key)

@@ -79,6 +79,7 @@ def _shown_metrics(view: StatusView, experiment: str, listed: Sequence[TrialReco
     objective = view.objective(experiment)
     if objective:
         metrics[objective.metric] = None
+        metrics |= dict.fromkeys(each.metric for each in view.experiments[experiment].others)
     rows = [record.progress.last or {} for record in listed]
     for name in USUAL_METRICS:
         if any(row.get(name) is not None for row in rows):

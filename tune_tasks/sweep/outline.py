@@ -93,6 +93,7 @@ def _experiment_summary(
         unmet=_never_reported(experiment.criteria(), ordered),
         code=info.code,
         constraints=info.constraints,
+        others=info.others,
     )
 
 

@@ -209,6 +209,7 @@ def _experiment_info(experiment: PlannedExperiment, code: KeptCode, folder: Path
         params=searched_params(map(masked_by_path, searched)),
         objective=compared_by.first,
         constraints=compared_by.constraints,
+        others=compared_by.others,
         storage=masked(_storage(experiment, folder.name) or ""),
     )
 

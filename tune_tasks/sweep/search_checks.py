@@ -14,6 +14,9 @@ from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.sweep.part import Part
 from tune_tasks.sweep.plan import Plan
 
+_ENDS_EARLY = ("scheduler",)
+"""The keys of an experiment that end trials which are worse than others."""
+
 
 def expect_searchable(part: Part, space: SearchSpace) -> None:
     """Check that an experiment has what its `search` needs.
@@ -21,9 +24,27 @@ def expect_searchable(part: Part, space: SearchSpace) -> None:
     Raises:
         SpecError: If it has not, or if something does not go together.
     """
+    expect_early_stopping_by_one_metric(part)
     problem = _problem(part, space)
     if problem:
         raise SpecError(f"search: {problem}", part.at(("search",), key=True))
+
+
+def expect_early_stopping_by_one_metric(part: Part) -> None:
+    """Check that nothing ends trials early by a comparison, if they have several objectives.
+
+    Raises:
+        SpecError: If something does.
+    """
+    if not part.experiment.compared_by().others:
+        return
+    for key in _ENDS_EARLY:
+        if getattr(part.experiment, key, None):
+            message = (
+                f"{key}: it compares trials by one metric while they run, and `objectives` names"
+                " several; give one metric, or end trials by `stop` alone"
+            )
+            raise SpecError(message, part.at((key,), key=True))
 
 
 def _problem(part: Part, space: SearchSpace) -> str:
@@ -34,8 +55,11 @@ def _problem(part: Part, space: SearchSpace) -> str:
         return ""
     if not part.is_script:
         return f"{name} does not tune RLlib's algorithms yet; use random or qmc"
-    if spec.metric is None:
+    objectives = spec.compared_by()
+    if not objectives.each:
         return f"{name} learns from the metric; name it: metric: mean_loss"
+    if objectives.others and name == "cmaes":
+        return "cmaes learns from one metric; of several objectives learn nsga2, tpe and gp"
     if spec.num_trials is None:
         return f"{name} goes on as long as it is asked; say how many trials: num_trials: 50"
     return _problem_of_space(name, space)
@@ -46,6 +70,8 @@ def _problem_of_space(name: str, space: SearchSpace) -> str:
         return f"{name} chooses the values of domains, such as {{uniform: [0, 1]}}; config has none"
     if name == "cmaes" and not is_numeric(space):
         return "cmaes sees numbers alone, no categories and nothing conditional; use tpe"
+    if name == "nsga2" and any(parameter.is_conditional for parameter in space.parameters):
+        return "nsga2 crosses configs that have the same settings, nothing conditional; use tpe"
     if name == "gp" and not has_torch():
         return "gp needs torch: pip install torch"
     return ""

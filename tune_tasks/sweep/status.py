@@ -82,7 +82,8 @@ class StatusView:
         records = sorted(self._of(experiment), key=_by_state)
         objective = self.objective(experiment)
         well = [record for record in records if self._may_be_best(record)]
-        best = ranked(well, objective) if objective else []
+        others = self.experiments[experiment].others
+        best = ranked(well, objective, others) if objective else []
         placed = set(best)
         rest = [record for record in records if record not in placed]
         return self._folded(experiment, [*best, *rest])

@@ -24,10 +24,12 @@ class ExperimentInfo:
         script_source: The script's content when the sweep began.
         code: The version of the code that runs; None if the code is not in files.
         params: The part of the config that varies, as MLflow's charts have to take it.
-        objective: The spec's objective; None if the spec does not say what 'best' goes by.
+        objective: The spec's objective, of several the first; None if the spec does not say what
+            'best' goes by.
         storage: The address that stands for `folder` in the storage of the trials' files, its
             password masked; empty if there is no storage.
         constraints: What the last report of a trial has to meet for the trial to be the best.
+        others: The spec's objectives after the first.
     """
 
     name: str
@@ -42,11 +44,13 @@ class ExperimentInfo:
     objective: Objective | None = None
     storage: str = ""
     constraints: tuple[Criterion, ...] = ()
+    others: tuple[Objective, ...] = ()
 
     @property
     def compared_by(self) -> Objectives:
         """What the trials are compared by."""
-        return Objectives((self.objective,) if self.objective else (), self.constraints)
+        first = (self.objective,) if self.objective else ()
+        return Objectives((*first, *self.others), self.constraints)
 
     def address_of(self, folder: Path) -> str:
         """Return the address in the storage of a folder below `folder`; empty without a storage."""
