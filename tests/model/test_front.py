@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from tune_tasks.model.front import best_first, front_of
 
-POINTS = st.lists(
-    st.tuples(*[st.one_of(st.integers(0, 4).map(float), st.floats(-1e308, 1e308))] * 3), max_size=12
+COORDINATES = st.one_of(st.integers(0, 4).map(float), st.floats(-1e308, 1e308))
+POINTS = st.integers(1, 3).flatmap(
+    lambda count: st.lists(st.tuples(*[COORDINATES] * count), max_size=12)
 )
 
 

@@ -22,7 +22,8 @@ Point = tuple[float, ...]
 def front_of(points: Sequence[Point]) -> list[int]:
     """Return the places of the points that are not dominated, in order.
 
-    Takes a time that grows with the number of points times that of the front's.
+    Of more than two objectives that takes a time that grows with the number of points times that of
+    the front's.
 
     Args:
         points: Their coordinates, all finite.
@@ -30,7 +31,10 @@ def front_of(points: Sequence[Point]) -> list[int]:
     found: list[int] = []
     # What dominates a point is before it in this order.
     for place in sorted(range(len(points)), key=points.__getitem__):
-        if not any(_dominates(points[other], points[place]) for other in found):
+        point = points[place]
+        # Of two coordinates, the last one found has the least second one.
+        rivals = found[-1:] if len(point) == 2 else found
+        if not any(_dominates(points[other], point) for other in rivals):
             found.append(place)
     return sorted(found)
 
