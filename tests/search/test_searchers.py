@@ -7,6 +7,7 @@ from statistics import median
 import pytest
 
 from tune_tasks.model.objective import Objective, Objectives
+from tune_tasks.search import optuna_models
 from tune_tasks.search.algorithms import has_torch, searcher_of
 from tune_tasks.search.observation import Fate, Observation, lessons, violations
 from tune_tasks.search.searcher import Searcher
@@ -323,3 +324,31 @@ def test_a_generation_follows_from_the_order_of_the_indices():
     late = [each if each.index != 2 else replace(each, fate=Fate.RUNNING) for each in history]
     without = [each for each in history if each.index != 2]
     assert proposed(late) == proposed(without)
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "nsga2"])
+def test_of_a_very_long_history_the_best_and_the_last_are_told(algorithm, monkeypatch):
+    """Questions about all of it would take too long; the answer is a function of it all the same."""
+    monkeypatch.setattr(optuna_models, "_MOST", 30)
+    monkeypatch.setattr(optuna_models, "_BEST", 10)
+    space = SearchSpace(NUMERIC)
+    rng = random.Random(1)
+    history = [
+        Observation(
+            i,
+            space.resolve(i, str(i)).point,
+            Fate.FINISHED,
+            rng.random(),
+            excesses=(rng.choice([-1.0, 1.0]),),
+            others=(rng.random(),),
+        )
+        for i in range(100)
+    ]
+    searcher = searcher_of(Search(algorithm, startup_trials=1), space, TWO)
+    told = searcher._shortened(history)
+    assert len(told) == 30
+    assert told[10:] == history[80:]
+    assert [each.index for each in told] == sorted(each.index for each in told)
+    assert all(each.is_feasible for each in told[:10])
+    choose = searcher.ask(history, 100, random.Random(5))
+    assert space.resolve(100, "", choose=choose).point.keys() == NUMERIC.keys()

@@ -32,8 +32,8 @@ def front_of(points: Sequence[Point]) -> list[int]:
     # What dominates a point is before it in this order.
     for place in sorted(range(len(points)), key=points.__getitem__):
         point = points[place]
-        # Of two coordinates, the last one found has the least second one.
-        rivals = found[-1:] if len(point) == 2 else found
+        # Of one or two coordinates, the last one found has the least last one.
+        rivals = found[-1:] if len(point) <= 2 else found
         if not any(_dominates(points[other], point) for other in rivals):
             found.append(place)
     return sorted(found)

@@ -66,7 +66,7 @@ class _Makes:
             model,
             self._scales,
             self._modes,
-            size=self._search.startup_trials,
+            size=max(2, self._search.startup_trials),
             ignores_failures=self._search.ignores_failures,
         )
 

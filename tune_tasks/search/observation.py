@@ -49,6 +49,11 @@ class Observation:
         """Of all objectives; empty if one of them has none."""
         return () if self.value is None else (self.value, *self.others)
 
+    @property
+    def is_feasible(self) -> bool:
+        """Whether it is known to keep to all constraints."""
+        return all(excess is not None and excess <= 0 for excess in self.excesses)
+
 
 def lessons(
     history: Iterable[Observation], modes: Sequence[Mode], *, ignores_failures: bool

@@ -144,7 +144,7 @@ class OptunaSearcher(Searcher):
         if len(history) <= _MOST:
             return history
         last = history[_BEST - _MOST :]
-        earlier = [each for each in history[: _BEST - _MOST] if each.value is not None]
+        earlier = [each for each in history[: _BEST - _MOST] if each.values and each.is_feasible]
         points = [tuple(self._signed(each.values)) for each in earlier]
         best = sorted(best_first(points)[:_BEST])
         return [*(earlier[place] for place in best), *last]

@@ -28,7 +28,7 @@ class SearchOptions(BaseModel):
         le=1_000_000,
         description=(
             "How many trials of each cell of the grid are spread over the space before a model"
-            " proposes any; the size of a generation of nsga2."
+            " proposes any; of nsga2 also how many a generation has, at least 2."
         ),
     )
     lag: int | None = Field(
