@@ -25,7 +25,7 @@ def judges_of(spec: ExperimentSpec) -> tuple[Judge, ...]:
 
 
 def _judges(spec: ExperimentSpec) -> Iterator[Judge]:
-    objective = Objective.of_spec(spec.metric, spec.mode)
+    objective = spec.compared_by().first
     for _, options in spec.schedulers():
         judge = _judge(options, objective, spec) if objective else None
         if judge:
