@@ -49,6 +49,8 @@ class Experiment:
             "auto"; or `{"tpe": {"startup_trials": 16, "lag": 8}}`.
         try_first: What the first trials try: values of domains by dotted path; what is not named is
             drawn.
+        scheduler: What ends trials early: "asha", "hyperband", "median" or "plateau"; `{"asha":
+            {"grace_period": 3}}`; or a list of these.
         config: What `train()` receives; values may be `{"grid_search": [...]}`, `{"eval":
             "..."}` or a domain such as `{"uniform": [0, 1]}`.
         seed: Seed of all randomness, in [0, 2**63); None: drawn.
@@ -78,6 +80,7 @@ class Experiment:
     stop: Mapping[str, float | str] = field(default_factory=dict)
     search: str | Mapping[str, Any] = "random"
     try_first: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    scheduler: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
     metric: str | None = None

@@ -38,6 +38,7 @@ ALL_KEYS = {
     "stop": {"mean_loss": 0.1, "my_metric": "> 5"},
     "search": {"tpe": {"startup_trials": 8, "lag": 4, "failures": "ignore"}},
     "try_first": [{"lr": 0.5}],
+    "scheduler": [{"asha": {"max_t": 9, "time_attr": "timesteps_total"}}, "plateau"],
     "config": {
         "script_file_path": "a.py",
         "script_min_iter_time_s": 1,

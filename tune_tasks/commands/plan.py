@@ -18,6 +18,7 @@ from tune_tasks.commands.sweep_arguments import add_local_dir
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import Trial, shown_name
 from tune_tasks.sweep.beginning import beginning_of
+from tune_tasks.sweep.outlook import outlook
 from tune_tasks.sweep.plan import Plan, PlannedExperiment
 
 HELP = "show what would run, in order, without running it"
@@ -81,3 +82,5 @@ def _print_experiment(experiment: PlannedExperiment, *, is_resumed: bool) -> Non
     print(f"{one_line(experiment.name)}: {size}, {seed}")
     stop = ", ".join(map(str, first.stop)) or "when train() returns"
     print(f"  stop: {stop}")
+    for line in outlook(experiment):
+        print(f"  {line}")

@@ -62,6 +62,7 @@ class Expansion(Sequence[Trial]):
         self._name = name
         self._spec = spec
         self._seed = seed
+        self._plateau = spec.plateau()
         in_order = Arrangement(num_trials(spec, space), space.grid_size)
         self._arrangement = arrangement or in_order
         self.indices = self._arrangement.indices
@@ -153,6 +154,7 @@ class Expansion(Sequence[Trial]):
             stop=self._stop,
             max_failures=self._spec.max_failures,
             stop_grace_s=self._spec.stop_grace_s,
+            plateau=self._plateau,
             isolate=self._spec.isolate,
             checkpoint=self._checkpoint,
         )

@@ -20,9 +20,11 @@ from typing import TypeVar
 
 from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.failure import FailureCause
+from tune_tasks.model.milestones import Milestones
 from tune_tasks.model.stopping import time_is_up, time_limit
 from tune_tasks.model.timeouts import SILENCE_S
 from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, shown_name
+from tune_tasks.search.judge import Judge
 from tune_tasks.search.observation import Observation
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.spec.retry import RetryRule
@@ -34,6 +36,7 @@ from tune_tasks.sweep.events import (
     DiskChanged,
     EndDecided,
     Event,
+    MilestonesReached,
     Pause,
     PauseChanged,
     Proposed,
@@ -53,12 +56,14 @@ from tune_tasks.sweep.instructions import (
     EndAll,
     EndAttempt,
     ForgetAttempt,
+    GoOn,
     Instruction,
     KeepEnd,
     KillAttempt,
     Propose,
     StartAttempt,
 )
+from tune_tasks.sweep.judging import Judging
 from tune_tasks.sweep.learning import Learned, Learning
 from tune_tasks.sweep.pending import Numbered, Pending
 from tune_tasks.sweep.retries import Fits, Retries, has_failed
@@ -71,7 +76,14 @@ _LOST_S = 5.0
 _PAUSED = Stop(EndedBy.CANCELLED, "the run was paused before it began")
 
 AttemptEvent = (
-    Announced | TrainingBegan | Reported | CheckpointKept | EndDecided | AttemptEnded | StartFailed
+    Announced
+    | TrainingBegan
+    | Reported
+    | MilestonesReached
+    | CheckpointKept
+    | EndDecided
+    | AttemptEnded
+    | StartFailed
 )
 T = TypeVar("T")
 
@@ -86,6 +98,7 @@ class CoreExperiment:
         retry: What follows from which failure.
         indices: Of the trials, in order; None: 0, 1, 2, …
         learning: How a model proposes trials; None if none does.
+        judges: Who judges its trials at their milestones.
     """
 
     trials: Sequence[Trial]
@@ -93,6 +106,7 @@ class CoreExperiment:
     retry: Sequence[RetryRule] = ()
     indices: Sequence[int] | None = None
     learning: Learning | None = None
+    judges: Sequence[Judge] = ()
 
     def numbered(self) -> Numbered:
         """The trials with their indices."""
@@ -150,6 +164,8 @@ class Core:
     ) -> None:
         self._limits = {name: e.max_concurrent_trials for name, e in experiments.items()}
         self._scheduler = scheduler or Scheduler()
+        judges = {name: e.judges for name, e in experiments.items()}
+        self._judging = Judging(judges, self._scheduler)
         self._trials = {name: e.numbered() for name, e in experiments.items()}
         self._pending = Pending(self._trials)
         self._retries = Retries({name: e.retry for name, e in experiments.items()}, fits)
@@ -216,6 +232,10 @@ class Core:
         """Whether trials are left for a later execution of the sweep."""
         is_suspended = self._pause is Pause.SUSPENDED and self.stop_reason is None
         return is_suspended and self.pending > 0
+
+    def milestones(self, trial: Trial) -> tuple[Milestones, ...]:
+        """When a trial is judged, by each of those that judge it."""
+        return self._ask(lambda: self._judging.milestones(trial), ())
 
     def trial(self, key: str) -> Trial:
         """The trial with this key."""
@@ -313,6 +333,8 @@ class Core:
                 active.end = (event.stop, event.at)
             case Reported():
                 return self._report(active, event)
+            case MilestonesReached():
+                return self._judge(active, event)
             case AttemptEnded():
                 return self._end(active, event)
             case StartFailed():
@@ -483,6 +505,15 @@ class Core:
         self._verdicts.setdefault(event.trial, (event.reports, stop))
         return [self._ask_to_end(active, stop, event.at)]
 
+    def _judge(self, active: _Active, event: MilestonesReached) -> list[Instruction]:
+        self._first_failures.has_reported()
+        reason = self._ask(lambda: self._judging.verdict(active.trial, event.reached), None)
+        stop = self._as_decided(event, reason)
+        if stop is None:
+            return [GoOn(event.trial, event.attempt, event.number)]
+        self._verdicts.setdefault(event.trial, (event.number, stop))
+        return [self._ask_to_end(active, stop, event.at)]
+
     def _ask_to_end(self, active: _Active, stop: Stop, at: float) -> EndAttempt:
         active.is_asked_to_end = True
         active.end = active.end or (stop, at)
@@ -490,6 +521,10 @@ class Core:
 
     def _verdict(self, active: _Active, event: Reported) -> Stop | None:
         reason = self._ask(lambda: self._scheduler.on_result(active.trial, event.result), None)
+        return self._as_decided(event, reason)
+
+    def _as_decided(self, event: Reported | MilestonesReached, reason: str | None) -> Stop | None:
+        """The end of a trial that a scheduler wants now, or has wanted then."""
         if self._as_then is not None:
             ends = (wish for wish in self._as_then if isinstance(wish, EndAttempt))
             return next((wish.stop for wish in ends if wish.trial == event.trial), None)
@@ -502,6 +537,7 @@ class Core:
         self._let_go(active)
         key = active.trial.key
         self._learned.ended(key, event.metrics)
+        self._judging.ended(active.trial, event.outcome, event.metrics)
         self._attempts[key] = active.attempt
         self._ask(lambda: self._scheduler.on_end(active.trial, event.outcome), None)
         kept = self._kept_then() or self._retries.judged(

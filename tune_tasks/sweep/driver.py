@@ -53,6 +53,7 @@ from tune_tasks.sweep.instructions import (
     EndAll,
     EndAttempt,
     ForgetAttempt,
+    GoOn,
     Instruction,
     KeepEnd,
     KillAttempt,
@@ -258,6 +259,8 @@ class Sweep:
                 self._asker.ask(wish.trial, self._core.history_for(wish.trial))
             case EndAttempt():
                 self._recorder.request_stop(wish.stop, [f"{wish.trial}/{wish.attempt}"])
+            case GoOn():
+                self._recorder.answer(f"{wish.trial}/{wish.attempt}", wish.number)
             case EndAll():
                 if self._core.ended_early:
                     self._views.display.warn(f"the sweep stops: {self._core.ended_early}")
@@ -310,7 +313,8 @@ class Sweep:
         if self._core.stop_reason is not None:  # since the core has wanted it
             self._tell(StartFailed(self._now(), wish.trial, wish.attempt))
             return
-        attempt = self._attempts.start(trial, wish.attempt, wish.checkpoint)
+        milestones = self._core.milestones(trial)
+        attempt = self._attempts.start(trial, wish.attempt, wish.checkpoint, milestones)
         self._records.of(trial).begin(attempt, wish.resources)
 
     def _attempt_of(self, key: str) -> Attempt:

@@ -47,6 +47,16 @@ class EndAttempt:
 
 
 @dataclass(frozen=True)
+class GoOn:
+    """Let an attempt go on that waits at a milestone of its report with this number."""
+
+    trial: str
+    attempt: int
+    number: int
+    kind: Literal["go on"] = "go on"
+
+
+@dataclass(frozen=True)
 class EndAll:
     """Ask the process of every attempt to end it, those to come included."""
 
@@ -124,6 +134,7 @@ Instruction = (
     StartAttempt
     | Propose
     | EndAttempt
+    | GoOn
     | EndAll
     | KillAttempt
     | KeepEnd

@@ -31,6 +31,7 @@ from tune_tasks.sweep.locate import locate
 from tune_tasks.sweep.part import Part
 from tune_tasks.sweep.plan import Need, Plan, PlannedExperiment
 from tune_tasks.sweep.plan_warnings import shown_count, warnings_of
+from tune_tasks.sweep.scheduler_checks import expect_schedulable
 from tune_tasks.sweep.search_checks import expect_first_ones, expect_searchable
 from tune_tasks.trial.trainable import CallableTrainable, Trainable, TrainFunction
 
@@ -165,6 +166,7 @@ class _Planner:
         space = SearchSpace(part.experiment.config, part.in_config)
         _check_size(part, space)
         expect_searchable(part, space)
+        expect_schedulable(part)
         seed = part.experiment.seed
         if seed is None:
             seed = self._drawn_seed
