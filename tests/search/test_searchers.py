@@ -162,3 +162,17 @@ def test_points_cover_a_space_evenly_and_follow_from_the_index():
     scale = SearchSpace({"x": {"uniform": [0, 1]}}).parameters[0].scale
     assert {i: again.chooser(i)("a", scale) for i in order} == {i: points[i][0] for i in order}
     assert Sobol(names, 4).chooser(0)("a", scale) != points[0][0]
+
+
+def test_cmaes_begins_at_the_best_of_what_earlier_sweeps_have_found():
+    space = SearchSpace({"x": {"uniform": [0, 1]}})
+    then = [
+        Observation(index, {"x": (index + 20) / 20}, Fate.FINISHED, abs(index / 20 + 0.1))
+        for index in range(-20, 0)
+    ]
+    searcher = searcher_of(Search("cmaes", startup_trials=4), space, LOSS)
+    proposed = [
+        searcher.ask(then, index, random.Random(index))("x", space.parameters[0].scale)
+        for index in range(40)
+    ]
+    assert median(proposed) == pytest.approx(0.9, abs=0.1)

@@ -45,9 +45,14 @@ class EndedBy(StrEnum):
     RETURNED = "returned"
     CANCELLED = "cancelled"
     SCHEDULER = "scheduler"
+    BUDGET = "budget"
     ERROR = "error"
     NO_SPACE = "no space"
     """Its folder could not be made: the disk takes nothing. It had not begun, and is run again."""
+
+
+CUT_SHORT = (EndedBy.CANCELLED, EndedBy.BUDGET)
+"""The sweep has ended it, and not what it has reported: it may go on later."""
 
 
 @dataclass(frozen=True)

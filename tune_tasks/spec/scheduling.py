@@ -42,7 +42,8 @@ class AshaOptions(_Timed):
         description="From one rung to the next; one of so many trials goes on.",
     )
     max_t: _Steps | None = Field(
-        None, description="Where a trial ends; default: what `stop` says of time_attr."
+        None,
+        description="From where on nobody is judged; default: where `stop` ends a trial.",
     )
 
 

@@ -15,12 +15,14 @@ from tune_tasks.model.objective import Objective
 from tune_tasks.model.plateau import Plateau
 from tune_tasks.model.stopping import Criterion, parse_criterion
 from tune_tasks.model.timeouts import STOP_GRACE_S
+from tune_tasks.spec.budget import Budget, BudgetSpec
 from tune_tasks.spec.checkpoint import CheckpointSpec
 from tune_tasks.spec.resources import ResourcesSpec
 from tune_tasks.spec.retry import RetryRule, RetrySpec
 from tune_tasks.spec.scheduling import PlateauOptions, SchedulerOptions, parsed_schedulers
 from tune_tasks.spec.search import Search, parsed_search
 from tune_tasks.spec.storage import problem_of_storage
+from tune_tasks.spec.warm_start import WarmStartSpec
 
 MAX_TRIALS = 1_000_000
 """Trials of one experiment."""
@@ -83,6 +85,20 @@ class ExperimentSpec(BaseModel):
             "What ends trials early: asha, hyperband, median or plateau;"
             " {asha: {grace_period: 3}}; or a list of these, of which the first that wants to end"
             " a trial ends it. None by default."
+        ),
+    )
+    warm_start: WarmStartSpec | None = Field(
+        None,
+        description=(
+            "What earlier sweeps teach this one: their best configs are tried first, and a model is"
+            " told of their results."
+        ),
+    )
+    budget: BudgetSpec = Field(
+        default_factory=BudgetSpec,
+        description=(
+            "What ends the sweep of the experiment: a time, hours, trials without a better best, a"
+            " goal, failures; the first that is met."
         ),
     )
     config: dict[str, Any] = Field(default_factory=dict)
@@ -202,6 +218,10 @@ class ExperimentSpec(BaseModel):
     def criteria(self) -> tuple[Criterion, ...]:
         """The stop criteria in the file's order."""
         return tuple(parse_criterion(name, bound) for name, bound in self.stop.items())
+
+    def budgeted(self) -> Budget | None:
+        """What ends the sweep; None if that is the end of its trials alone."""
+        return self.budget.budget(Objective.of_spec(self.metric, self.mode))
 
     def searching(self) -> Search:
         """How the values of domains are chosen."""

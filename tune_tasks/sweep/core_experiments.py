@@ -23,6 +23,7 @@ def _of(planned: PlannedExperiment) -> CoreExperiment:
         planned.indices,
         _learning(planned),
         judges_of(spec),
+        spec.budgeted(),
     )
 
 
@@ -31,4 +32,5 @@ def _learning(planned: PlannedExperiment) -> Learning | None:
     objective = Objective.of_spec(spec.metric, spec.mode)
     if not planned.learns or objective is None:
         return None
-    return Learning(objective, planned.expansion, spec.searching().lag)
+    told = planned.warm.told if planned.warm else {}
+    return Learning(objective, planned.expansion, spec.searching().lag, told)

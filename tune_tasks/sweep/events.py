@@ -235,6 +235,8 @@ class RecorderRestarted:
 class Ticked:
     """The clock says `at`. A tick that is followed by no instruction changes nothing.
 
+    One of them a minute is in the journal all the same, for its `at`.
+
     Attributes:
         silent: The running trials that were not heard from for some seconds, although the recorder
             answers.

@@ -65,6 +65,21 @@ class EndAll:
 
 
 @dataclass(frozen=True)
+class EndExperiment:
+    """Start nothing more of an experiment: its budget is used up.
+
+    Attributes:
+        reason: What has used it up, for people.
+        ends_trials: Whether its running trials are ended, too; an `EndAttempt` follows for each.
+    """
+
+    experiment: str
+    reason: str
+    ends_trials: bool
+    kind: Literal["end experiment"] = "end experiment"
+
+
+@dataclass(frozen=True)
 class KillAttempt:
     """Have Ray end an attempt's process: it cannot, or need not, end by itself."""
 
@@ -136,6 +151,7 @@ Instruction = (
     | EndAttempt
     | GoOn
     | EndAll
+    | EndExperiment
     | KillAttempt
     | KeepEnd
     | ForgetAttempt

@@ -19,7 +19,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from tune_tasks.errors import TrialStopped
-from tune_tasks.model.trial import EndedBy, Stop
+from tune_tasks.model.trial import CUT_SHORT, Stop
 
 
 class StopDecision:
@@ -94,7 +94,7 @@ class StopDecision:
     def postpones(self, stop: Stop) -> bool:
         """Have an end wait for a checkpoint; returns whether the trial is about to write one."""
         with self.lock:
-            is_wanted = self._asks and stop.ended_by is EndedBy.CANCELLED
+            is_wanted = self._asks and stop.ended_by in CUT_SHORT
             if self._postponed is None and (is_wanted or self.is_saving):
                 self._postponed = stop
             is_awaited = self._postponed is not None and self.stop is None
