@@ -54,7 +54,7 @@ def test_what_is_left_out():
         ({"asha": {"grace_period": 0}}, "asha.grace_period: expected greater than 0, got 0"),
         (
             {"asha": {"reduction_factor": 1}},
-            "asha.reduction_factor: expected greater than or equal",
+            "asha.reduction_factor: expected greater than 1, got 1",
         ),
         ({"plateau": {"patience": 2.5}}, "plateau.patience: expected a valid integer, got 2.5"),
         ({"asha": 3}, "asha: expected a mapping of options, got 3"),
@@ -71,13 +71,15 @@ def test_what_is_wrong_with_it(scheduler, message):
     [
         ({"metric": None}, "asha goes by the metric; name it: metric: mean_loss"),
         ({"stop": {}}, "give max_t, or stop: {training_iteration: 81}"),
+        ({"scheduler": {"asha": {"reduction_factor": 1.01}}}, "would have more than 100 rungs"),
+        ({"stop": {"training_iteration": 0}}, "judges nobody: its grace_period, 1, is not below"),
         ({"stop": {"training_iteration": 1}}, "judges nobody: its grace_period, 1, is not below"),
     ],
 )
 def test_what_it_needs(keys, message):
     experiment = {
         "metric": "mean_loss",
-        "stop": {"training_iteration": 9},
+        "stop": {"training_iteration": 99},
         "scheduler": "asha",
         "config": {},
     }

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.sweep.test_core import CANCELLED, FAILED, WELL, trial
+from tests.sweep.test_core import CANCELLED, FAILED, WELL, Chooses, trial
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import EndedBy, Outcome, Resources, Stop, TrialState
 from tune_tasks.spec.budget import MIN_ENDED, Budget, Hours
@@ -213,6 +213,16 @@ def test_a_trial_that_is_silent_is_ended_from_outside():
     sweep.tell(Ticked(60))
     (kill,) = sweep.tell(Ticked(120, ("e/0",)))
     assert kill.stop.ended_by is EndedBy.BUDGET
+
+
+def test_a_trial_that_is_to_end_already_is_not_asked_again():
+    core = Core(
+        {"e": CoreExperiment([trial(0)], budget=budget(time_s=60))}, Chooses(0, reason="worse")
+    )
+    core.handle(SweepBegan(0, 1))
+    (stop,) = core.handle(Reported(1, "e/0", 1, 1, {}))
+    assert stop.stop.ended_by is EndedBy.SCHEDULER
+    assert core.handle(Ticked(60)) == [EndExperiment("e", OVER, ends_trials=True)]
 
 
 def test_what_fails_as_its_time_is_over_is_not_tried_again_until_there_is_more():

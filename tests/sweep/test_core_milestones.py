@@ -24,6 +24,7 @@ from tune_tasks.sweep.events import (
 )
 from tune_tasks.sweep.instructions import (
     EndAttempt,
+    EndExperiment,
     GoOn,
     StartAttempt,
     instruction_from_json,
@@ -205,3 +206,21 @@ def test_a_new_driver_knows_what_was_judged():
     assert core.handle(MilestonesReached(3, "e/5", 2, 1, reached)) == ended(
         5, "rank 6 of 6 at 1 iterations, the best 2 go on", attempt=2
     )
+
+
+def test_a_budget_that_ends_a_trial_at_a_milestone_is_no_verdict_about_it():
+    sweep = Sweep(1, budget={"time": 60})
+    reached = (Reached(0, 1, 1, 0.5, 0.5, 0.5),)
+    _, end, stop = told = sweep.tell(MilestonesReached(60, "e/0", 1, 1, reached))
+    assert [type(wish) for wish in told] == [GoOn, EndExperiment, EndAttempt]
+    sweep.tell(CheckpointKept(61, "e/0", 1, 1, 1))
+    by_budget = Outcome(TrialState.TERMINATED, EndedBy.BUDGET, end.reason, reports=1)
+    sweep.tell(AttemptEnded(61, "e/0", 1, by_budget))
+    assert stop.stop == Stop(EndedBy.BUDGET, end.reason)
+    # With more time its next attempt goes on from there.
+    more = Sweep(1, budget={"time": 99}).new()
+    for event, then in sweep.entries:
+        assert more.replay(event, then) == then
+    more.handle(TakenOver(61))
+    start = StartAttempt("e/0", 2, checkpoint=CheckpointRef(1, 1, 1))
+    assert more.handle(SweepBegan(61, 1)) == [start]

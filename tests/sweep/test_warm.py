@@ -85,11 +85,8 @@ def test_what_was_tried_then_counts_as_tried():
 
 
 def test_how_it_ended_is_told():
-    stopped = WarmTrial("e/0 of then", {"x": 0.5}, Fate.STOPPED, 0.5, 3)
+    stopped = WarmTrial("e/0 of then", {"x": 0.5}, Fate.STOPPED, 0.5)
     failed = WarmTrial("e/1 of then", {"x": 0.5}, Fate.FAILED)
     started = WarmStarted({}, "then", (), [stopped, failed])
     told = Warm.of(started, SearchSpace(X), PlanBudget()).told[0]
-    assert [(each.fate, each.value, each.step) for each in told] == [
-        (Fate.STOPPED, 0.5, 3),
-        (Fate.FAILED, None, None),
-    ]
+    assert [(each.fate, each.value) for each in told] == [(Fate.STOPPED, 0.5), (Fate.FAILED, None)]

@@ -217,10 +217,10 @@ def test_failed_stopped_cancelled_and_running_trials(tmp_path, found):
     told.begin("exp/4", row(1, mean_loss=0))
     planned = found()  # a sweep that still runs
     told.die()
-    assert [(each.fate, each.value, each.step) for each in planned.warm.started.results] == [
-        (Fate.FINISHED, 0.0, None),
-        (Fate.FAILED, 0.1, None),
-        (Fate.STOPPED, 0.2, 1),
+    assert [(each.fate, each.value) for each in planned.warm.started.results] == [
+        (Fate.FINISHED, 0.0),
+        (Fate.FAILED, 0.1),
+        (Fate.STOPPED, 0.2),
     ]
     assert tried(planned) == ["exp/0", "exp/2"]
 

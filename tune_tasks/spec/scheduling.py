@@ -37,7 +37,7 @@ class AshaOptions(_Timed):
     grace_period: _Steps = Field(1, description="The first rung.")
     reduction_factor: float = Field(
         3,
-        ge=2,
+        gt=1,
         allow_inf_nan=False,
         description="From one rung to the next; one of so many trials goes on.",
     )

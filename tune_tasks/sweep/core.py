@@ -644,7 +644,8 @@ class Core:
     def _end_trials(self, end: EndExperiment, at: float) -> Iterator[Instruction]:
         stop = Stop(EndedBy.BUDGET, end.reason)
         for active in self._active.values():
-            if active.trial.experiment == end.experiment:
+            is_its_own = active.trial.experiment == end.experiment
+            if is_its_own and not active.is_asked_to_end:
                 yield self._ask_to_end(active, stop, at)
 
     def _stop(self, event: StopAsked) -> list[Instruction]:

@@ -30,14 +30,12 @@ class WarmTrial:
         values: What it had of what is searched, by dotted path; secrets are masked.
         fate: What has become of it; it has ended.
         value: The last value of the metric; None if it has none that is finite.
-        step: Where it was stopped, if it was; see `Observation`.
     """
 
     source: str
     values: Mapping[str, Any]
     fate: Fate = Fate.FINISHED
     value: float | None = None
-    step: float | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ class Warm:
                 misfits[fitted] += 1
                 continue
             cell, resolved = fitted
-            observation = Observation(index, resolved.point, trial.fate, trial.value, trial.step)
+            observation = Observation(index, resolved.point, trial.fate, trial.value)
             told.setdefault(cell, []).append(observation)
             tried.setdefault(cell, set()).add(text_of(resolved))
         return cls(

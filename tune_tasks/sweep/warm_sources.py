@@ -32,7 +32,6 @@ from tune_tasks.sweep.warm_tables import Found, read_trials
 
 _MOST = 1_000
 """Results that a model is told of, the latest ones; it would not get better with more."""
-_STEP = "training_iteration"
 _NOTE_LENGTH = 300
 
 
@@ -215,9 +214,8 @@ class _Look:
             return
         metric = self._objective.metric
         value = told[trial.key] if trial.key in told else finite_metric(last, metric)
-        step = finite_metric(last, _STEP) if fate is Fate.STOPPED else None
         values = masked_by_path(dict(self._space.searched_of(trial.config)))
-        yield WarmTrial(f"{one_line(trial.key)} of {sweep}", values, fate, value, step)
+        yield WarmTrial(f"{one_line(trial.key)} of {sweep}", values, fate, value)
 
     # ── What is taken of it ─────
 
