@@ -108,10 +108,14 @@ def _is_finite(value: float | None) -> bool:
 SIDES: Mapping[str, tuple[Told | None, _judges.MakeJudge]] = {
     "random": (None, lambda _: Judge()),
     "random + asha": (None, _judges.asha),
+    "random + asha, grace 3": (None, _judges.asha_3),
     "tpe": ("finished", lambda _: Judge()),
     "tpe + asha, told as stopped": ("stopped", _judges.asha),
     "tpe + asha, told as finished": ("finished", _judges.asha),
     "tpe + asha, left out": ("left out", _judges.asha),
+    "tpe + asha, grace 3, told as stopped": ("stopped", _judges.asha_3),
+    "tpe + asha, grace 3, told as finished": ("finished", _judges.asha_3),
+    "tpe + asha, grace 3, left out": ("left out", _judges.asha_3),
 }
 
 
@@ -153,13 +157,13 @@ def show(rows: Sequence[Row]) -> None:
     for workers in dict.fromkeys(row["workers"] for row in rows):
         results = Results(rows, workers)
         print(f"\n{workers} workers; {len(results.tasks)} tasks, {len(results.seeds)} seeds")
-        print(f"{'':<32}{'regret after the epochs of':>32}")
-        print(f"{'':<32}{'3 trials':>8}{'5':>8}{'10':>16}")
+        print(f"{'':<40}{'regret after the epochs of':>32}")
+        print(f"{'':<40}{'3 trials':>8}{'5':>8}{'10':>16}")
         for who in results.who:
             curve = results.regrets(who).mean(axis=(0, 1))
             three, five = (curve[EPOCHS * trials // MARK - 1] for trials in (3, 5))
             error = results.error(who, -1)
-            print(f"{who:<32}{three:>8.4f}{five:>8.4f}{curve[-1]:>8.4f} ±{error:.4f}")
+            print(f"{who:<40}{three:>8.4f}{five:>8.4f}{curve[-1]:>8.4f} ±{error:.4f}")
 
 
 if __name__ == "__main__":
