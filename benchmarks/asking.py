@@ -44,7 +44,7 @@ CONFIG = {
 def loss_of(config: Mapping[str, Any]) -> float:
     """Something to learn."""
     is_sgd = config["optimizer"]["name"] == "sgd"
-    return (math.log10(config["lr"]) + 3) ** 2 + abs(config["layers"] - 3) + float(is_sgd)
+    return float((math.log10(config["lr"]) + 3) ** 2 + abs(config["layers"] - 3) + is_sgd)
 
 
 class _Timed(CoreSweep):

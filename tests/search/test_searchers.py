@@ -109,6 +109,33 @@ def test_a_space_is_tried_whole_before_anything_is_tried_twice():
     assert set(points[12:]) <= set(points[:12])
 
 
+class Stuck(Searcher):
+    """Proposes one point for ever."""
+
+    def ask(self, history, index, rng):
+        return lambda _name, _scale: 4
+
+
+def test_in_place_of_what_was_tried_something_near_it_is_tried():
+    names = ["a", "b", "c", "d", "e"]
+    space = SearchSpace({name: {"int": [0, 9]} for name in names})
+    study = Study(Stuck(), "1")
+
+    def resolve(choose):
+        return space.resolve(0, "", choose=choose)
+
+    stuck = study.propose([], 0, resolve, ())
+    assert stuck == dict.fromkeys(names, 4)
+    tried = {text_of(resolve(at(stuck)))}
+    moved = [0] * 50
+    for index in range(50):
+        point = study.propose([], index, resolve, tried)
+        tried.add(text_of(resolve(at(point))))
+        moved[index] = sum(point[name] != 4 for name in names)
+    assert 0 not in moved
+    assert median(moved) <= 2
+
+
 def test_failed_trials_and_values_that_are_not_finite_are_as_bad_as_the_worst():
     history = [
         Observation(0, {}, Fate.FINISHED, 0.5),
