@@ -110,7 +110,7 @@ def test_what_is_to_be_expected():
     assert expected_at(STEPS, 2, 3) == [2, 2, 2, 2, 2]
     at_each = expected_at(STEPS, 243, 3)
     assert at_each[0] == 243
-    assert 243 / 3 < at_each[1] < 1.1 * 243 / 3
+    assert at_each[1] == pytest.approx(243 / 3, rel=0.05)
 
 
 def test_brackets_have_the_papers_shares():
