@@ -28,6 +28,7 @@ from tune_tasks.model.python_source import MAX_SCRIPT_BYTES
 from tune_tasks.result import STOP_METRICS, TrainingResult
 from tune_tasks.rllib.config import keys_2017, keys_gone
 from tune_tasks.spec import names
+from tune_tasks.spec.budget import BudgetSpec
 from tune_tasks.spec.checkpoint import CheckpointSpec
 from tune_tasks.spec.expressions import functions as eval_language
 from tune_tasks.spec.expressions import plan_budget, run, syntax, values
@@ -36,6 +37,7 @@ from tune_tasks.spec.loading import load_spec
 from tune_tasks.spec.resources import ResourcesSpec
 from tune_tasks.spec.retry import RetryResourcesSpec, RetrySpec
 from tune_tasks.spec.schema import ExperimentSpec
+from tune_tasks.spec.warm_start import WarmStartSpec
 from tune_tasks.sweep.planning import make_plan
 
 DOCS = Path(__file__).parent
@@ -94,6 +96,16 @@ def retry_resources() -> str:
 def checkpoint() -> str:
     """The keys of `checkpoint`."""
     return _key_table(CheckpointSpec)
+
+
+def warm_start() -> str:
+    """The keys of `warm_start`."""
+    return _key_table(WarmStartSpec)
+
+
+def budget() -> str:
+    """The keys of `budget`."""
+    return _key_table(BudgetSpec)
 
 
 def config() -> str:
@@ -227,9 +239,11 @@ SECTIONS: dict[str, Callable[[], str]] = {
         *(
             keys,
             resources,
+            budget,
             checkpoint,
             retry,
             retry_resources,
+            warm_start,
             config,
             functions,
             limits,
@@ -299,7 +313,7 @@ def _by_reason(reasons: typing.Mapping[str, str], why: str = "{}") -> Iterator[t
 
 def _key_table(model: type[BaseModel]) -> str:
     rows = [
-        (f"`{name}`", _kind(field), _default(field), _meaning(name, field))
+        (f"`{field.alias or name}`", _kind(field), _default(field), _meaning(name, field))
         for name, field in model.model_fields.items()
     ]
     return _table(("key", "type", "default", "meaning"), rows)

@@ -18,6 +18,7 @@ from pathlib import Path
 FLOORS = {
     "model": 95,
     "spec": 95,
+    "convert": 95,
     "search": 95,
     "results": 95,
     "sweep/core": 95,

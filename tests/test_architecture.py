@@ -40,7 +40,7 @@ IMPORTED_BY = {
     "torch": {"rllib"},
     "tree": {"rllib"},
     "uvicorn": {"servers"},
-    "yaml": {"spec"},
+    "yaml": {"convert", "spec"},
 }
 HEAVY = {"ray", "prefect", "mlflow", "numpy", "torch", "pandas", "rich"}
 

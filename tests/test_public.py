@@ -21,7 +21,10 @@ EXPORTED = [
     "BadInputError",
     "Experiment",
     "ExperimentSummary",
+    "Milestones",
+    "Objective",
     "Outcome",
+    "Reached",
     "ReportError",
     "Scheduler",
     "ServiceError",
@@ -37,12 +40,15 @@ EXPORTED = [
     "run_experiments",
 ]
 ONLY_IN_A_FILE = {
+    "budget",
     "checkpoint",
     "checkpoint_at_end",
     "isolate",
     "max_concurrent_trials",
     "search",
     "try_first",
+    "scheduler",
+    "warm_start",
     "max_failures",
     "metric",
     "mode",
@@ -116,7 +122,7 @@ def test_an_experiment_has_the_keys_of_a_spec_with_their_defaults():
         for field in dataclasses.fields(tune_tasks.Experiment)
         if field.name not in ("name", "trainable")
     }
-    spec = ExperimentSpec().model_dump() | {"resources": {}, "checkpoint": {}}
+    spec = ExperimentSpec().model_dump() | {"resources": {}, "checkpoint": {}, "budget": {}}
     assert keys == spec
 
 
@@ -183,3 +189,8 @@ def test_an_algorithm_needs_no_trainable():
     experiment = tune_tasks.Experiment("e", print, alg="PPO")
     with pytest.raises(tune_tasks.BadInputError, match=r"^experiment 'e' has a trainable and alg="):
         tune_tasks.run_experiments(experiment, display="none")
+
+
+def test_a_warm_start_with_all_its_defaults_is_not_left_out():
+    experiment = tune_tasks.Experiment("e", "train.py", warm_start={})
+    assert experiment.as_spec()["warm_start"] == {}

@@ -17,6 +17,8 @@ from tune_tasks.errors import (
     TrialStopped,
     TuneError,
 )
+from tune_tasks.model.milestones import Milestones, Reached
+from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import Outcome, Trial, TrialState
 from tune_tasks.result import TrainingResult
 from tune_tasks.trial.reporter import StatusReporter
@@ -36,7 +38,10 @@ __all__ = [
     "BadInputError",
     "Experiment",
     "ExperimentSummary",
+    "Milestones",
+    "Objective",
     "Outcome",
+    "Reached",
     "ReportError",
     "Scheduler",
     "ServiceError",

@@ -49,6 +49,12 @@ class Experiment:
             "auto"; or `{"tpe": {"startup_trials": 16, "lag": 8}}`.
         try_first: What the first trials try: values of domains by dotted path; what is not named is
             drawn.
+        scheduler: What ends trials early: "asha", "hyperband", "median" or "plateau"; `{"asha":
+            {"grace_period": 3}}`; or a list of these.
+        warm_start: What earlier sweeps teach this one, `{"from": "last", "use": "both", "top": 5}`;
+            None: nothing.
+        budget: What ends the sweep before all trials have ended, e.g. `{"time": "6h", "patience":
+            40, "goal": 0.05}`: the first that is met.
         config: What `train()` receives; values may be `{"grid_search": [...]}`, `{"eval":
             "..."}` or a domain such as `{"uniform": [0, 1]}`.
         seed: Seed of all randomness, in [0, 2**63); None: drawn.
@@ -78,6 +84,9 @@ class Experiment:
     stop: Mapping[str, float | str] = field(default_factory=dict)
     search: str | Mapping[str, Any] = "random"
     try_first: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    scheduler: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] | None = None
+    warm_start: Mapping[str, Any] | None = None
+    budget: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
     metric: str | None = None
@@ -185,7 +194,7 @@ def run_experiments(
 
 def _is_left_out(key: dataclasses.Field[Any], value: object) -> bool:
     if isinstance(value, (Mapping, list, tuple)):
-        return not value
+        return not value and key.default is dataclasses.MISSING
     return value is None or value is key.default
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from tune_tasks import __version__
 from tune_tasks.commands import (
     best,
+    convert,
     deploy,
     doctor,
     evaluate,
@@ -45,6 +46,7 @@ COMMANDS: dict[str, Command] = {
     "best": best,
     "evaluate": evaluate,
     "schema": schema,
+    "convert": convert,
     "deploy": deploy,
     "serve": serve,
     "ui": ui,

@@ -18,6 +18,9 @@ SPEC = """
 exp:
   env: digits
   num_trials: 8
+  search: qmc
+  try_first: [{lr: 0.5}]
+  warm_start: {use: configs}
   stop: {mean_loss: "<= 0.1"}
   config: {script_file_path: train.py, lr: {eval: "random.random()"}}
 other: {config: {}}

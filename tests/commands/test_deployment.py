@@ -180,3 +180,18 @@ def test_a_secret_in_a_deployment_is_warned_of(folder):
             " on its pages; let the script read them from the environment or from a file"
         ),
     )
+
+
+def test_a_table_beside_the_spec_is_found_by_the_worker(folder):
+    spec = """
+e:
+    metric: mean_loss
+    warm_start: {from: SOURCE}
+    config: {script_file_path: specs/train.py, x: {uniform: [0, 1]}}
+"""
+    path = folder / "specs" / "nightly.yaml"
+    (folder / "specs" / "good.csv").write_text("x,mean_loss\n0.5,1\n")
+    found = {"good.csv": f"{folder}/specs/good.csv", "last": "last", "of_there.csv": "of_there.csv"}
+    for source, travels in found.items():
+        path.write_text(spec.replace("SOURCE", source))
+        assert drafted().parameters["spec"]["e"]["warm_start"] == {"from": travels}

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.sweep.drivers import Driver
+from tests.sweep.drivers import WELL, Driver
+from tune_tasks.sweep.events import AttemptEnded
 from tune_tasks.sweep.request import Request
 
 
@@ -110,6 +111,21 @@ def test_a_spec_that_was_not_edited_goes_on(call_cli, begun):
     ]
 
 
+def test_a_budget_and_how_far_it_is_used(call_cli, spec_folder, begun):
+    edit(spec_folder, "mnist:\n", "mnist:\n    budget: {time: 6h, failures: 3}\n")
+    _, out, _ = call_cli("plan", "-f", "spec.yaml")
+    assert out.splitlines()[2] == "  budget: 6 h, 3 failed trials"
+    _, out, _ = call_cli("plan", "-f", "spec.yaml", "--resume", begun)
+    so_far = "  budget: 6 h, 3 failed trials; so far 0 of 6 h, 0 of 3 failed trials"
+    assert out.splitlines()[2] == so_far
+    edit(spec_folder, "time: 6h", "time: 0.5")
+    _, out, _ = call_cli("plan", "-f", "spec.yaml", "--resume", begun)
+    assert out.splitlines()[2].endswith(
+        "so far 0.5 of 0.5 s, 0 of 3 failed trials; budget: 0.5 s are over, no further trial is"
+        " started"
+    )
+
+
 def test_running_an_edited_spec_asks_for_consent(refusal, spec_folder, begun):
     edit(spec_folder, "[relu, elu]", "[elu]")
     said = refusal("run", "-f", "spec.yaml", "--resume", begun)
@@ -136,3 +152,44 @@ def test_a_sweep_is_resumed_where_it_began(call_cli, spec_folder, monkeypatch):
         )
         assert "mnist: 2 trials kept, 2 to begin, 0 dropped" in out
         assert Path.cwd() == spec_folder / "elsewhere"
+
+
+WARM = """
+mnist:
+    seed: 3
+    num_trials: 4
+    metric: mean_loss
+    search: {tpe: {startup_trials: 3}}
+    warm_start: {top: 1}
+    config: {script_file_path: train.py, lr: {uniform: [0, 1]}}
+"""
+
+
+def test_what_a_sweep_starts_from(call_cli, spec_folder):
+    (spec_folder / "spec.yaml").write_text(WARM)
+    folder = spec_folder / "tune_results"
+    nothing = f"nothing to start from: no earlier sweep of 'mnist' in {folder} has reported"
+    assert f"  warm start: {nothing} 'mean_loss'\n" in call_cli("plan", "-f", "spec.yaml")[1]
+    driver = Driver(Request(spec_file="spec.yaml"), room=4)
+    lr = driver.core.trial("mnist/1").config["lr"]
+    for index, loss in enumerate([0.5, 0.25]):
+        driver.tell(AttemptEnded(1, f"mnist/{index}", 1, WELL, {"mean_loss": loss}))
+    driver.die()
+    code, out, _ = call_cli("plan", "-f", "spec.yaml")
+    assert code == 0
+    assert out.splitlines()[2:] == [
+        f"  warm start from the sweep {driver.sweep}: 1 configs are tried first; tpe is told 2 results",
+        f" - script_0_lr={lr:.6g} (as mnist/1 of {driver.sweep})",
+        out.splitlines()[4],
+        " - mnist: 2 more, proposed by tpe from results",
+    ]
+    first, second, *_ = json.loads(call_cli("plan", "-f", "spec.yaml", "--json")[1])
+    assert first["config_of"] == f"mnist/1 of {driver.sweep}"
+    assert "config_of" not in second
+
+
+def test_a_sweep_that_is_not_there(refusal, spec_folder):
+    (spec_folder / "spec.yaml").write_text(WARM.replace("{top: 1}", "{from: nightly}"))
+    for command in ("plan", "validate", "run"):
+        said = refusal(command, "-f", "spec.yaml")
+        assert "spec.yaml:7:24: mnist.warm_start.from: no experiment and no file 'nightly'" in said

@@ -1,6 +1,7 @@
 """The relations between the time limits: each test says what would go wrong."""
 
 from tune_tasks.model.timeouts import (
+    ANSWER_S,
     ASK_S,
     CLOSE_MARGIN_S,
     CONFIGURED_SERVER_S,
@@ -15,6 +16,7 @@ from tune_tasks.model.timeouts import (
     LEAST_PATIENCE_S,
     LOG_FLUSH_S,
     LONGEST_BACKOFF_S,
+    MILESTONE_S,
     MLFLOW_REQUEST_S,
     OPEN_CALL_S,
     OPEN_LOCAL_S,
@@ -33,6 +35,11 @@ from tune_tasks.model.timeouts import (
     TRIAL_CALL_S,
     WORKERS_CLOSE_S,
 )
+
+
+def test_a_report_is_judged_before_its_trial_goes_on_without():
+    assert 2 * (ANSWER_S + ASK_S + HEARTBEAT_S) <= MILESTONE_S
+    assert ANSWER_S < TRIAL_CALL_S
 
 
 def test_a_trial_that_is_well_is_not_taken_for_silent():

@@ -11,7 +11,7 @@ class LocalRecorder(RecorderClient):
     def __init__(self, *trackers, **arguments):
         self.stores = [tracker.store for tracker in trackers]
         self.arguments = arguments
-        self.question = None
+        self.asked = None
         self.recorder = Recorder(trackers[0], trackers[1:], **arguments)
 
     def kill(self):
@@ -35,16 +35,20 @@ class LocalRecorder(RecorderClient):
         if self.recorder:
             self.recorder.restore(info, progress, outcome)
 
-    def ask_news(self, since):
-        self.question = since
+    def answer(self, key, number):
+        if self.recorder:
+            self.recorder.answer(key, number)
+
+    def ask_news(self, since, wait_s=0.0):
+        self.asked = (since, wait_s)
 
     def news(self, timeout_s=0.0):
-        question, self.question = self.question, None
-        if question is None:
+        asked, self.asked = self.asked, None
+        if asked is None:
             return None
         if self.recorder is None:
             raise RecorderAwayError("dead")
-        return self.recorder.news(question)
+        return self.recorder.news(*asked)
 
     def drain(self, patience_s, *, timeout_s):
         if self.recorder is None:

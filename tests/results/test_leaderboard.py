@@ -7,6 +7,7 @@ import pytest
 
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import TrialState
+from tune_tasks.results.budget_use import BudgetUse
 from tune_tasks.results.leaderboard import headline, leaderboard
 from tune_tasks.results.summary import ExperimentSummary
 from tune_tasks.results.trials import TrialSummary
@@ -90,6 +91,14 @@ def test_one_line_and_progress():
     assert headline(MIXED) == "3/6 done, best mean_accuracy 0.75, 2 running, 1 failed"
     assert leaderboard(MIXED).progress == 50
     assert headline(experiment(trial(0, PENDING))) == "0/1 done"
+
+
+def test_the_line_has_how_far_a_budget_is_used():
+    use = BudgetUse("1.2 of 6 h", 17_000.0)
+    waits = dataclasses.replace(experiment(trial(0, PENDING)), budget=use)
+    assert headline(waits) == "0/1 done, budget: 1.2 of 6 h"
+    over = dataclasses.replace(use, used_up="budget: 6 h are over")
+    assert headline(dataclasses.replace(waits, budget=over)) == "0/1 done, budget: 6 h are over"
 
 
 def test_a_long_list_keeps_the_best_what_runs_and_what_failed():

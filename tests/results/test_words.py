@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.results.samples import ERROR, PENDING, experiment, summary, trial
+from tune_tasks.results.budget_use import BudgetUse
 from tune_tasks.results.summary import ExperimentSummary, Summary
 from tune_tasks.results.words import how_to_go_on, report_lines, where_to_look
 
@@ -28,6 +29,25 @@ def test_the_end_of_a_sweep_in_words():
     ]
     assert made.one_line() == "3 trials: 1 PENDING, 1 TERMINATED, 1 ERROR; failed: script_1_lr=1"
     assert [t.index for t in made.failed] == [1]
+
+
+def test_what_has_used_up_a_budget():
+    use = BudgetUse("6 of 6 h", 0.0, "budget: 6 h are over")
+    ended = experiment(trial(0, mean_loss=0.5), trial(1, PENDING), budget=use)
+    made = summary(ended)
+    assert " - script_1_lr=1:\tPENDING, not started: budget: 6 h are over" in list(
+        report_lines(made)
+    )
+    assert made.one_line() == "2 trials: 1 PENDING, 1 TERMINATED; budget: 6 h are over"
+    assert made.ended_well
+    assert list(how_to_go_on(made)) == [
+        "With a larger budget in the spec `tune-tasks run --resume a-sweep --accept-changes` goes"
+        " on."
+    ]
+    assert made.as_json()["experiments"]["exp"]["ended_by_budget"] == "budget: 6 h are over"
+    two = summary(ended, experiment(trial(0), name="other"))
+    assert two.one_line().endswith("; exp: budget: 6 h are over")
+    assert two.as_json()["experiments"]["other"]["ended_by_budget"] is None
 
 
 def test_long_lists_are_folded():

@@ -214,3 +214,22 @@ def test_more_workers_than_any_machine_has_cpus_are_refused():
         match="e: a trial asks for 13 CPUs, 0 GPUs, but no machine of the cluster has that: 4 CPUs",
     ):
         made.expect_to_fit(Cluster([Node("a", 4)]))
+
+
+def test_a_model_proposes_trials_that_have_the_shares_of_the_first_ones():
+    search = {
+        "search": {"tpe": {"startup_trials": 2}},
+        "metric": "episode_reward_mean",
+        "num_trials": 4,
+    }
+    config = {"num_env_runners": 1, "lr": {"loguniform": [1e-5, 1e-2]}}
+    plan = planned(config=config, **search)
+    (experiment,) = plan.experiments
+    assert [experiment.expansion.is_known(index) for index in range(4)] == [True] * 2 + [False] * 2
+    assert [trial.resources.cpu for trial in experiment.trials] == [2] * 4
+    experiment.expansion.points[3] = {"lr": 0.25}
+    assert experiment.trials[3].config["lr"] == pytest.approx(10**-4.25)
+    assert experiment.trials[3].bundles == experiment.trials[0].bundles != ()
+    config["num_env_runners"] = {"int": [0, 8]}
+    with pytest.raises(SpecError, match="proposes trials that all occupy the same, but"):
+        planned(config=config, **search)

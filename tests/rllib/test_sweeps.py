@@ -356,3 +356,21 @@ def test_what_is_wrong_with_an_environment_is_a_sentence(cluster, folder, monkey
     assert any(
         line.startswith("No best trial: no episode has ended") for line in report_lines(summary)
     )
+
+
+def test_a_model_proposes_trials_and_the_worse_ones_end_early(train):
+    summary = train(
+        config={**SMALL, "lr": {"loguniform": [1e-5, 1e-2]}},
+        metric="episode_reward_mean",
+        num_trials=6,
+        stop={"training_iteration": 2},
+        search={"tpe": {"startup_trials": 3}},
+        scheduler={"asha": {"reduction_factor": 2}},
+    )
+    trials = summary.trials
+    assert {trial.state for trial in trials} == {TrialState.TERMINATED}
+    assert all(1e-5 <= trial.config["lr"] <= 1e-2 for trial in trials)
+    stopped = [trial for trial in trials if trial.reports == 1]
+    assert stopped
+    for trial in stopped:
+        assert re.fullmatch(r"rank \d of \d at 1 iterations, the best .* on", trial.stop_reason)

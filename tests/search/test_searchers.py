@@ -209,3 +209,17 @@ def test_there_may_be_many_first_trials():
     far = made.chooser(999_999)("a", Unit())
     assert 0 <= far <= 1
     assert far != made.chooser(0)("a", Unit())
+
+
+def test_cmaes_begins_at_the_best_of_what_earlier_sweeps_have_found():
+    space = SearchSpace({"x": {"uniform": [0, 1]}})
+    then = [
+        Observation(index, {"x": (index + 20) / 20}, Fate.FINISHED, abs(index / 20 + 0.1))
+        for index in range(-20, 0)
+    ]
+    searcher = searcher_of(Search("cmaes", startup_trials=4), space, LOSS)
+    proposed = [
+        searcher.ask(then, index, random.Random(index))("x", space.parameters[0].scale)
+        for index in range(40)
+    ]
+    assert median(proposed) == pytest.approx(0.9, abs=0.1)

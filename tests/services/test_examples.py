@@ -40,7 +40,13 @@ def own_store(folder):
 
 
 @pytest.mark.parametrize(
-    "spec", ["digits_softmax.yaml", "digits_classifiers.json", "digits_conditional.yaml"]
+    "spec",
+    [
+        "digits_softmax.yaml",
+        "digits_classifiers.json",
+        "digits_conditional.yaml",
+        "digits_asha.yaml",
+    ],
 )
 def test_specs(command, folder, spec):
     process = command("-f", EXAMPLES / spec, "--json", cwd=EXAMPLES.parent, env=own_store(folder))

@@ -38,6 +38,17 @@ ALL_KEYS = {
     "stop": {"mean_loss": 0.1, "my_metric": "> 5"},
     "search": {"tpe": {"startup_trials": 8, "lag": 4, "failures": "ignore"}},
     "try_first": [{"lr": 0.5}],
+    "scheduler": [{"asha": {"max_t": 9, "time_attr": "timesteps_total"}}, "plateau"],
+    "warm_start": {"from": "results.csv", "use": "results", "top": 3},
+    "budget": {
+        "time": "6h",
+        "trial_hours": 40,
+        "cpu_hours": 80.5,
+        "gpu_hours": 20,
+        "patience": 40,
+        "goal": 0.05,
+        "failures": 0.5,
+    },
     "config": {
         "script_file_path": "a.py",
         "script_min_iter_time_s": 1,

@@ -83,7 +83,6 @@ def test_a_mistake_has_its_place(tmp_path):
         ({"num_trials": None}, "tpe goes on as long as it is asked; say how many trials"),
         ({"config": {"x": 1}}, "tpe chooses the values of domains, such as {uniform: [0, 1]}"),
         ({"search": "cmaes", "config": {"x": {"choice": ["a"]}}}, "cmaes sees numbers alone"),
-        ({"alg": "PPO", "env": "CartPole-v1"}, "tpe does not tune RLlib's algorithms yet"),
     ],
 )
 def test_what_it_needs(keys, message):

@@ -9,7 +9,8 @@ from tune_tasks.sweep.core import LOOKAHEAD, Core
 from tune_tasks.sweep.core_experiments import core_experiments
 from tune_tasks.sweep.events import AttemptEnded, SweepBegan, TakenOver
 from tune_tasks.sweep.instructions import CloseSweep, KeepEnd, StartAttempt, first_starts
-from tune_tasks.sweep.resume import lost, take
+from tune_tasks.sweep.records import lost
+from tune_tasks.sweep.resume import take
 from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
 
 WELL = Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned")

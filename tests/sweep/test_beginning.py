@@ -10,6 +10,7 @@ from tune_tasks.model.code_version import version_of
 from tune_tasks.model.snapshot import Snapshot
 from tune_tasks.results.summary import Summary
 from tune_tasks.sweep.beginning import beginning_of
+from tune_tasks.sweep.budget_so_far import budgets_so_far
 from tune_tasks.sweep.journal import read_history
 from tune_tasks.sweep.lookup import LAST
 from tune_tasks.sweep.past_trials import PastTrials
@@ -141,6 +142,26 @@ def test_other_resources_are_those_of_the_trials_that_go_on(dead, drive):
     # Trial 0 has ended as it was, and trial 3 has begun since; trial 1 had failed.
     assert [trials[f"e/{index}"].resources.cpu for index in range(4)] == [1, 2, 2, 2]
     assert len(trials) == 4
+
+
+def test_a_larger_budget_keeps_what_was_done_and_goes_on(request_, drive):
+    def with_budget(seconds):
+        return {"e": {**SPEC["e"], "budget": {"time": seconds}}}
+
+    first = drive(dataclasses.replace(request_, spec=with_budget(1)))
+    first.end()
+    first.end()
+    first.die()
+    assert (first.is_over, first.kept) == (True, {"e/0": WELL, "e/1": WELL})
+    (use,) = budgets_so_far(first.plan, read_history(first.beginning.path)).values()
+    assert (use.words, use.used_up) == ("1 of 1 s", "budget: 1 s is over")
+    second = drive(resumed(first, spec=with_budget(1)))
+    assert (second.is_over, second.started) == (True, [])
+    second.die()
+    third = drive(resumed(first, spec=with_budget(100), accept_changes=True))
+    assert third.plan.edits["e"].changes == ["budget.time: 1 → 100"]
+    assert third.run() == dict.fromkeys(["e/0", "e/1", "e/2", "e/3"], WELL)
+    assert third.started == ["e/2", "e/3"]
 
 
 def test_an_edit_can_be_undone(dead, drive):

@@ -373,6 +373,17 @@ def test_reports_are_kept_if_the_scheduler_listens(begin, path, listens):
     assert len(list(read_history(path).handled())) == listens
 
 
+def test_a_tick_a_minute_is_kept_for_the_clock_of_a_later_driver(begin, path):
+    journal = begin()
+    journal.handled(*BEGAN)
+    first = BEGAN[0].at
+    for at in (first + 59, first + 60, first + 119, first + 121):
+        journal.handled(Ticked(at), [])
+    journal.closed(0, NOTHING)
+    times = [entry.event.at for entry in read_history(path).handled()]
+    assert times == [first, first + 60, first + 121]
+
+
 def test_a_disk_that_is_full_ends_nothing_and_is_made_up_for(begin, path, monkeypatch):
     journal = begin()
     pwrite = os.pwrite

@@ -1,5 +1,7 @@
 """What the driver hears from the recorder, and what it tells one that was started anew."""
 
+import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from uuid import UUID
@@ -9,14 +11,16 @@ import pytest
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.checkpoint import KeptCheckpoint
 from tune_tasks.model.files import AttemptPaths
+from tune_tasks.model.milestones import Reached
 from tune_tasks.model.result_file import Progress
 from tune_tasks.model.timeouts import ASK_S, SILENCE_S
 from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, TrialState
-from tune_tasks.recording.protocol import Heartbeat
+from tune_tasks.recording.protocol import Heartbeat, Question
 from tune_tasks.sweep.events import (
     Announced,
     CheckpointKept,
     EndDecided,
+    MilestonesReached,
     RecorderRestarted,
     Reported,
     TrainingBegan,
@@ -77,6 +81,13 @@ class Scene:
         return self.listener.silent([self.record])
 
 
+def until(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 @pytest.fixture
 def scene(tmp_path):
     return Scene(tmp_path)
@@ -101,11 +112,29 @@ def test_each_thing_that_an_attempt_does_is_one_event(scene):
     assert scene.record.status.heard_at == 1003.5
 
 
-def test_the_recorder_is_not_asked_all_the_time(scene):
+def test_a_recorder_that_is_away_is_not_asked_all_the_time(scene):
+    scene.recorder.is_away = True
     scene.hear()
+    scene.recorder.is_away = False
     scene.recorder.open(scene.info)
     assert scene.hear(after_s=ASK_S / 2) == []
     assert len(scene.hear(after_s=ASK_S / 2)) == 2
+
+
+def test_what_an_attempt_asks_at_a_milestone_is_told_once(scene):
+    scene.recorder.open(scene.info)
+    scene.hear()
+    first = Question(1, (Reached(0, 1, 1, 0.5, 0.5, 0.5),), waits=True)
+    threading.Thread(target=scene.beat, kwargs={"reports": 1, "question": first}).start()
+    until(lambda: scene.recorder.attempts[scene.info.key].question)
+    told = MilestonesReached(101, "exp/0", 1, 1, first.reached)
+    assert scene.hear() == [Reported(101, "exp/0", 1, 1, {"mean_loss": 0.1}), told]
+    scene.recorder.answer(scene.info.key, 1)
+    scene.beat(reports=1, question=first)
+    assert scene.hear() == []
+    both = Question(3, (*first.reached, Reached(0, 3, 3)))
+    scene.beat(reports=1, question=both)
+    assert scene.hear() == [MilestonesReached(102, "exp/0", 1, 3, both.reached)]
 
 
 def test_an_attempt_that_is_not_the_trials_latest_is_not_listened_to(scene):

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.checkpoint_folder import note_restored_from
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.objective import Objective
+from tune_tasks.model.trial import EndedBy
 from tune_tasks.results.attempts import attempt_lines
 from tune_tasks.results.words import report_lines
 from tune_tasks.sweep.events import ResultsLost, Ticked
@@ -166,6 +168,33 @@ def test_a_sweep_whose_driver_died_at_its_very_end_lacks_nothing(tmp_path):
     past = past_sweep(told.path)
     assert past.state is SweepState.DEAD
     assert past.summary().ended_well
+
+
+def test_what_a_budget_has_ended(tmp_path):
+    spec = {"exp": {**SPEC["exp"], "max_failures": 0, "budget": {"failures": 1, "time": "6h"}}}
+    told = Told(tmp_path, spec=spec)
+    told.begin("exp/0", row(1, mean_loss=0.3))
+    told.begin("exp/1", row(1, mean_loss=0.3))
+    told.end("exp/0", failed(1))
+    told.end("exp/1", replace(returned(1), ended_by=EndedBy.BUDGET))
+    summary = told.close()
+    past = past_sweep(told.path)
+    reason = "budget: 1 trial failed"
+    assert summary.experiments[0].used_up == past.summary().experiments[0].used_up == reason
+    assert shown(told)["experiments"]["exp"]["ended_by_budget"] == reason
+    assert past.state is SweepState.FINISHED
+    # Another driver goes on, and finds the same: what was ended stays ended.
+    told.take()
+    assert past_sweep(told.path).summary().experiments[0].used_up == reason
+    assert [attempt[1] for attempt in attempts(shown(told), 1)] == ["TERMINATED"]
+    told.die()
+    # With more of it what was ended is to go on.
+    spec["exp"]["budget"]["failures"] = 2
+    again = Told(tmp_path, spec=spec)
+    assert past_sweep(told.path).summary().experiments[0].used_up is None
+    state, cause = attempts(shown(again), 1)[1][1:3]
+    assert (state, cause.partition(" on ")[0]) == ("PENDING", f"resumed by process {os.getpid()}")
+    again.die()
 
 
 def test_while_it_runs(told):

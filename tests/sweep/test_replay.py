@@ -69,6 +69,8 @@ EDITED = [
     spec_of([1, 2, 3], max_failures=3),
     spec_of([1, 2, 3], retry=[{"on": "ValueError", "counts": False, "wait_s": 3}]),
     spec_of([1, 2, 3], retry=[{"on": "ValueError", "do": "stop_sweep"}]),
+    spec_of([1, 2, 3], budget={"time": 6}),
+    spec_of([1, 2, 3], budget={"trial_hours": 0.001, "failures": 2}),
     {"f": SPEC["f"]},
     {"g": SPEC["e"]},
 ]
@@ -204,4 +206,6 @@ def test_from_any_part_of_a_journal_each_trial_comes_to_one_end(data):
         assert {driver.core.outcome(key) for key in done & keys} <= {WELL}
         assert not done & {wish.trial for wish in driver.started}
     driver.finish()
-    assert all(driver.core.outcome(key) for key in keys)
+    used_up = {name for name, use in driver.core.budgets(driver.now).items() if use.used_up}
+    ended = {key for key in keys if driver.core.outcome(key)}
+    assert {key.partition("/")[0] for key in keys - ended} <= used_up

@@ -1,10 +1,14 @@
 """The status block of 2017, and the order of the trials in it."""
 
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
+
 from tests.sweep.views import ENDED, FAILED, record, view, waiting
 from tune_tasks.model.trial import Resources
+from tune_tasks.results.budget_use import BudgetUse
 from tune_tasks.sweep.status import StatusView, status_lines
 
 
@@ -82,3 +86,40 @@ def test_a_trial_that_is_to_be_tried_again_is_pending_and_its_attempt_says_what_
         " - script_mnist_1:\tRUNNING [pid=27708], attempt 2 with 2 CPUs, 0 GPUs, 1 GiB of memory",
         " - script_mnist_0:\tPENDING, ValueError: bad",
     ]
+
+
+NOON = 1_750_000_000.0
+
+
+@pytest.fixture(autouse=True)
+def in_one_zone(monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("use", "line"),
+    [
+        (BudgetUse("1.2 of 6 h", 3_600.0), "Budget: 1.2 of 6 h; ends at about 16:06"),
+        (BudgetUse("1 of 9 days", 86_400.0), "Budget: 1 of 9 days; ends at about 2025-06-16 15:06"),
+        (BudgetUse("3 of 40 trials without a better one"), "Budget: 3 of 40 trials without a"),
+        (BudgetUse("6 of 6 h", 0.0, "budget: 6 h are over"), "Budget: 6 of 6 h; budget: 6 h are"),
+    ],
+)
+def test_a_budget_is_in_the_block_with_the_time_at_which_the_sweep_ends(use, line):
+    shown = view(record(0, running=True), record(1), budgets={"exp": use}, shown_at=NOON)
+    (found,) = [each for each in status_lines(shown) if each.startswith("Budget")]
+    assert found.startswith(line)
+
+
+def test_a_sweep_ends_with_its_trials_if_that_is_before_its_budget_is_used():
+    records = [record(0, {"time_total_s": 60.0}, ENDED), record(1, {"time_total_s": 30.0})]
+
+    def shown(left_s, used_up=None):
+        use = BudgetUse("1.2 of 6 h", left_s, used_up)
+        return view(*records, record(2), budgets={"exp": use}, shown_at=NOON)
+
+    assert next(shown(3_600.0).budget_lines()).endswith("ends at about 15:08")
+    assert [shown(left).time_left_s() for left in (3_600.0, 10.0, None)] == [90, 10, 90]
+    # What waits is not started any more.
+    assert shown(None, "budget: 3 trials failed").time_left_s() == 30

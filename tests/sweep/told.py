@@ -11,7 +11,8 @@ from tune_tasks.recording.protocol import AttemptStatus
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.spec.loading import spec_from_data
 from tune_tasks.sweep.beginning import Beginning
-from tune_tasks.sweep.core import Core, CoreExperiment
+from tune_tasks.sweep.core import Core
+from tune_tasks.sweep.core_experiments import core_experiments
 from tune_tasks.sweep.events import (
     Announced,
     AttemptEnded,
@@ -116,10 +117,7 @@ class Told:
         beginning = Beginning(request, self.sweep, 7, self.path, earlier, retry_failed)
         taken = take(beginning, self.plan, self.info, Scheduler(), print, lambda: False)
         self.journal = taken.journal
-        self.core = Core(
-            {e.name: CoreExperiment(e.trials, retry=e.spec.rules()) for e in self.plan.experiments},
-            Scheduler(),
-        )
+        self.core = Core(core_experiments(self.plan), Scheduler())
         taken.replay(self.core)
         self.records = Records(self.plan, records_of(self.core, self.info))
         if taken.takeover:
@@ -192,6 +190,7 @@ class Told:
             self.records.some(1_000),
             interrupted=self.core.stop_reason is not None,
             at_end=True,
+            budgets=self.core.budgets(self.at),
         )
 
     def close(self):

@@ -37,7 +37,7 @@ def waiting(index):
     return made
 
 
-def view(*records, metric=None, mode=None):
+def view(*records, metric=None, mode=None, **more):
     return StatusView(
         4,
         0,
@@ -47,4 +47,5 @@ def view(*records, metric=None, mode=None):
             )
         },
         records,
+        **more,
     )

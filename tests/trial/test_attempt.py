@@ -22,7 +22,7 @@ from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.checkpoint_folder import checkpoints_in
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.stopping import parse_criterion
-from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, TrialState
+from tune_tasks.model.trial import CUT_SHORT, EndedBy, Outcome, Stop, Trial, TrialState
 from tune_tasks.trial import attempt, monitor
 from tune_tasks.trial.attempt import Assignment, run_train
 from tune_tasks.trial.interrupter import Interrupter
@@ -342,10 +342,11 @@ SAVES = """
     """
 
 
+@pytest.mark.parametrize("ended_by", CUT_SHORT)
 @pytest.mark.parametrize("asks", [True, False])
-def test_a_script_that_asks_has_a_checkpoint_of_its_last_report(run, tmp_path, asks):
-    outcome = run(SAVES, wanted=Stop(EndedBy.CANCELLED, "Ctrl-C"), config={"asks": asks})
-    assert (outcome.ended_by, outcome.stop_reason) == (EndedBy.CANCELLED, "Ctrl-C")
+def test_a_script_that_asks_has_a_checkpoint_of_its_last_report(run, tmp_path, asks, ended_by):
+    outcome = run(SAVES, wanted=Stop(ended_by, "Ctrl-C"), config={"asks": asks})
+    assert (outcome.ended_by, outcome.stop_reason) == (ended_by, "Ctrl-C")
     stored = checkpoints_in(tmp_path / "trial" / "checkpoints")
     assert [each.number for each in stored] == ([outcome.reports] if asks else [])
 

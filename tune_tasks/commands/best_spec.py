@@ -20,6 +20,9 @@ from tune_tasks.tracking.mlflow_store import MlflowStore, StoredTrial
 from tune_tasks.trial.depot import DepotAwayError
 from tune_tasks.trial.storage_depot import StorageDepot
 
+_OF_A_SEARCH = ("num_trials", "search", "try_first", "warm_start", "config")
+"""Keys that say nothing of a single config."""
+
 
 def best_spec(
     experiments: Iterable[str],
@@ -111,8 +114,8 @@ def experiment_of(trial: StoredTrial, cwd: Path) -> dict[str, Any]:
     """Return the trial's experiment with the trial's config in place of the search space."""
     experiments = parse_source(trial.spec_text, "spec.yaml").data
     experiment: dict[str, Any] = dict(experiments[trial.experiment])
-    experiment.pop("num_trials", None)
-    experiment.pop("config", None)
+    for key in _OF_A_SEARCH:
+        experiment.pop(key, None)
     return {**experiment, "config": _with_script(trial, cwd)}
 
 

@@ -20,8 +20,11 @@ from tune_tasks.errors import UsageError, did_you_mean
 from tune_tasks.model.masking import secrets_in
 from tune_tasks.model.paths import dotted, nodes
 from tune_tasks.model.text import one_line
+from tune_tasks.spec.schema import ExperimentSpec
+from tune_tasks.spec.warm_start import FILES
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.request import Request
+from tune_tasks.sweep.warm_sources import places_of
 from tune_tasks.trial.script import ScriptTrainable
 
 _CRON_FIELDS = 5
@@ -128,7 +131,7 @@ def draft(
     return Draft(
         name=name,
         description=_description(plan, request),
-        parameters={"spec": spec_content(plan), **_given(request)},
+        parameters={"spec": spec_content(plan, _folder(request)), **_given(request)},
         timing=timing,
         tags=tuple(tags),
         paused=paused,
@@ -153,10 +156,18 @@ def _warnings(plan: Plan) -> Iterator[str]:
             )
 
 
-def spec_content(plan: Plan) -> dict[str, Any]:
-    """Return the spec as it was given, but with absolute paths of its scripts.
+def _folder(request: Request) -> Path | None:
+    return Path(request.spec_file).parent.resolve() if request.spec_file else None
+
+
+def spec_content(plan: Plan, folder: Path | None = None) -> dict[str, Any]:
+    """Return the spec as it was given, but with absolute paths of its scripts and tables.
 
     A worker runs in another folder, and would not find them otherwise.
+
+    Args:
+        plan: Of the spec.
+        folder: The spec's.
 
     Raises:
         UsageError: If the spec holds what JSON cannot, such as NaN, or what Prefect's server would
@@ -167,6 +178,9 @@ def spec_content(plan: Plan) -> dict[str, Any]:
         if isinstance(experiment.trainable, ScriptTrainable):
             script = os.fspath(experiment.trainable.path)
             content[experiment.name]["config"]["script_file_path"] = script
+        table = _table(experiment.spec, folder)
+        if table:
+            content[experiment.name]["warm_start"]["from"] = os.fspath(table)
     try:
         json.dumps(content, allow_nan=False)
     except ValueError as exc:
@@ -175,6 +189,14 @@ def spec_content(plan: Plan) -> dict[str, Any]:
         ) from None
     _expect_nothing_of_prefects(content)
     return content
+
+
+def _table(experiment: ExperimentSpec, folder: Path | None) -> Path | None:
+    """Return the file that an experiment starts from, if it is one that this machine has."""
+    wish = experiment.warm_start
+    if wish is None or not wish.source.endswith(FILES):
+        return None
+    return next(filter(Path.is_file, places_of(wish.source, folder)), None)
 
 
 def _expect_nothing_of_prefects(content: Mapping[str, Any]) -> None:

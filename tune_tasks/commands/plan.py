@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+from collections.abc import Mapping
 
 from tune_tasks.commands.command import EXIT_OK
 from tune_tasks.commands.output import print_json_list, print_warnings
@@ -18,7 +19,11 @@ from tune_tasks.commands.sweep_arguments import add_local_dir
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import Trial, shown_name
 from tune_tasks.sweep.beginning import beginning_of
+from tune_tasks.sweep.budget_so_far import budgets_so_far
+from tune_tasks.sweep.history import History
+from tune_tasks.sweep.outlook import outlook
 from tune_tasks.sweep.plan import Plan, PlannedExperiment
+from tune_tasks.sweep.warm_words import warm_lines
 
 HELP = "show what would run, in order, without running it"
 
@@ -36,22 +41,38 @@ def run(args: argparse.Namespace) -> int:
     """See `Command`."""
     request = dataclasses.replace(request_of(args), local_dir=args.local_dir, resume=args.resume)
     with in_the_sweeps_folder(request) as request:
-        plan = beginning_of(request).shown_plan({})
+        beginning = beginning_of(request)
+        plan = beginning.shown_plan({})
         print_warnings(plan.warnings)
         if args.json:
             print_json_list(plan.as_json(), sys.stdout)
         else:
-            _print_for_people(plan)
+            _print_for_people(plan, _budgets(plan, beginning.earlier))
     return EXIT_OK
 
 
-def _print_for_people(plan: Plan) -> None:
+def _budgets(plan: Plan, earlier: History | None) -> dict[str, str]:
+    """By experiment, its budget in words, and how far it is used if the sweep goes on."""
+    budgets = {e.name: e.spec.budgeted() for e in plan.experiments}
+    words = {name: ", ".join(budget.words()) for name, budget in budgets.items() if budget}
+    for name, use in budgets_so_far(plan, earlier).items() if words and earlier else ():
+        words[name] += f"; so far {use.words}"
+        if use.used_up:
+            words[name] += f"; {use.used_up}, no further trial is started"
+    return words
+
+
+def _print_for_people(plan: Plan, budgets: Mapping[str, str]) -> None:
     for experiment in plan.experiments:
         _print_experiment(experiment, is_resumed=bool(plan.edits))
+        if experiment.name in budgets:
+            print(f"  budget: {budgets[experiment.name]}")
     for name, edit in plan.edits.items():
         print("\n".join(edit.lines(name)))
     for trial in filter(plan.is_known, plan.trials()):
-        print(f" - {shown_name(trial.name, trial.index)}{_change(plan, trial)}")
+        again = plan.experiment_of(trial).tries_again(trial.index)
+        source = f" (as {again.source})" if again else ""
+        print(f" - {shown_name(trial.name, trial.index)}{source}{_change(plan, trial)}")
     for experiment in plan.experiments:
         unknown = experiment.unknown()
         if unknown:
@@ -81,3 +102,5 @@ def _print_experiment(experiment: PlannedExperiment, *, is_resumed: bool) -> Non
     print(f"{one_line(experiment.name)}: {size}, {seed}")
     stop = ", ".join(map(str, first.stop)) or "when train() returns"
     print(f"  stop: {stop}")
+    for line in (*outlook(experiment), *warm_lines(experiment)):
+        print(f"  {line}")

@@ -22,7 +22,7 @@ from tune_tasks.commands.supervisor import Began, DeadDriver, supervise
 from tune_tasks.commands.sweep_arguments import add_sweep_alone, journal_of
 from tune_tasks.errors import UsageError
 from tune_tasks.flows import as_tune
-from tune_tasks.model.trial import EndedBy
+from tune_tasks.model.trial import CUT_SHORT
 from tune_tasks.results.comparison import first_difference
 from tune_tasks.results.summary import Summary
 from tune_tasks.sweep.beginning import Beginning, beginning_again
@@ -114,7 +114,7 @@ def _difference(results: Path, summary: Summary, repeat: Repeat) -> str | None:
     original = past_sweep(journal_path(results, repeat.history.sweep.sweep))
     again = past_sweep(journal_path(results, summary.sweep))
     before = original.outcome(key)
-    was_interrupted = before is None or before.ended_by is EndedBy.CANCELLED
+    was_interrupted = before is None or before.ended_by in CUT_SHORT
     reports = list(original.reports(key))
     most = len(reports) if was_interrupted else None
     difference = first_difference(reports, islice(again.reports(key), most))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 
 from tune_tasks.commands.command import EXIT_OK
 from tune_tasks.commands.output import print_warnings
 from tune_tasks.commands.spec_arguments import add_spec_arguments, request_of
+from tune_tasks.commands.sweep_arguments import add_local_dir
 from tune_tasks.model.text import one_line
+from tune_tasks.sweep.warm_sources import Shelf
 
 HELP = "check a spec without running it"
 
@@ -15,11 +18,13 @@ HELP = "check a spec without running it"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """See `Command`."""
     add_spec_arguments(parser)
+    add_local_dir(parser.add_argument_group("where `warm_start` looks"))
 
 
 def run(args: argparse.Namespace) -> int:
     """See `Command`."""
-    plan = request_of(args).plan({})
+    request = dataclasses.replace(request_of(args), local_dir=args.local_dir)
+    plan = request.plan({}, shelf=Shelf(request.results))
     print_warnings(plan.warnings)
     for experiment in plan.experiments:
         print(f"{one_line(experiment.name)}: valid, {len(experiment.trials)} trials")

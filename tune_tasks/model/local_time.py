@@ -13,6 +13,13 @@ def local_time(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
+def clock(seconds: float, now: float) -> str:
+    """Return a moment such as `03:40`; with its date if that is not the date of `now`."""
+    moment, today = time.localtime(seconds), time.localtime(now)
+    form = "%H:%M" if moment[:3] == today[:3] else "%Y-%m-%d %H:%M"
+    return time.strftime(form, moment)
+
+
 def iso_time(seconds: float | None) -> str | None:
     """Return a moment in ISO 8601, with its zone; None for None."""
     if seconds is None:

@@ -29,6 +29,12 @@ OPEN_CALL_S = 110.0
 TRIAL_CALL_S = 15.0
 """A monitor waits this long for the recorder's answer to anything else."""
 
+MILESTONE_S = 5.0
+"""A report that reaches a milestone waits this long to be judged, then the trial goes on."""
+
+ANSWER_S = 1.0
+"""The recorder keeps such a report's heartbeat this long for the driver's answer."""
+
 LAST_BYTES_S = 15.0
 """A trial that has ended tries this long to send the recorder its last reports."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from tune_tasks.model.checkpoint import CheckpointRules
 from tune_tasks.model.failure import Failure
+from tune_tasks.model.plateau import Plateau
 from tune_tasks.model.stopping import Criterion
 from tune_tasks.model.text import ONE_LINE, one_line, showable
 from tune_tasks.model.timeouts import STOP_GRACE_S
@@ -44,9 +45,14 @@ class EndedBy(StrEnum):
     RETURNED = "returned"
     CANCELLED = "cancelled"
     SCHEDULER = "scheduler"
+    BUDGET = "budget"
     ERROR = "error"
     NO_SPACE = "no space"
     """Its folder could not be made: the disk takes nothing. It had not begun, and is run again."""
+
+
+CUT_SHORT = (EndedBy.CANCELLED, EndedBy.BUDGET)
+"""The sweep has ended it, and not what it has reported: it may go on later."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,7 @@ class Trial:
         searched: The searched part of the config: dotted path to value, sorted by path.
         seed: In [0, 2**32), derived from the spec's seed, the experiment's name and the index.
         point: Its coordinates, as searchers have them, by the names of its parameters.
+        plateau: When it is to end because it gets no better; None if it is not.
         bundles: How `resources` are shared by the trial's processes, its own first; empty if it has
             no other process.
     """
@@ -106,6 +113,7 @@ class Trial:
     isolate: bool = False
     checkpoint: CheckpointRules = field(default_factory=CheckpointRules)
     point: Mapping[str, float | int] = field(default_factory=dict)
+    plateau: Plateau | None = None
 
     def is_tried_again_after(self, attempt: int) -> bool:
         """Return whether another attempt follows if attempt 1, 2, … has failed."""

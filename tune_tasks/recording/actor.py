@@ -68,9 +68,14 @@ class RecorderActor:
         self._recorder.restore(info, progress, outcome)
 
     @ray.method
-    def news(self, since: int) -> Changes:
+    def answer(self, key: str, number: int) -> None:
         """See `Recorder`."""
-        return self._recorder.news(since)
+        self._recorder.answer(key, number)
+
+    @ray.method
+    def news(self, since: int, wait_s: float) -> Changes:
+        """See `Recorder`."""
+        return self._recorder.news(since, wait_s)
 
     @ray.method
     def drain(self, patience_s: float) -> Mapping[str, str] | None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.result_file import Progress
@@ -74,11 +74,30 @@ class RecorderClient(ABC):
         """
 
     @abstractmethod
-    def ask_news(self, since: int) -> None:
+    def answer(self, key: str, number: int) -> None:
+        """Let an attempt go on that waits at a milestone. Does not wait.
+
+        Args:
+            key: The attempt's.
+            number: Of the last report that was judged.
+        """
+
+    @abstractmethod
+    def ask_news(self, since: int, wait_s: float = 0.0) -> None:
         """Ask what has changed after a version; `news` gets the answer. Does not wait.
 
         An earlier question that is still open is forgotten.
+
+        Args:
+            since: The version.
+            wait_s: The recorder keeps the question for so many seconds, unless an attempt asks
+                something at a milestone.
         """
+
+    @property
+    def question(self) -> Any:
+        """What `ray.wait` takes in order to wait for the answer of `news`; None if it cannot."""
+        return None
 
     @abstractmethod
     def news(self, timeout_s: float = 0.0) -> Changes | None:

@@ -12,8 +12,9 @@ from dataclasses import replace
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.result_file import Progress
+from tune_tasks.model.timeouts import ANSWER_S
 from tune_tasks.model.trial import Outcome, Stop
-from tune_tasks.recording.protocol import AttemptStatus, Heartbeat, UpdateReply
+from tune_tasks.recording.protocol import AttemptStatus, Heartbeat, Question, UpdateReply
 
 
 class Mailbox:
@@ -30,7 +31,11 @@ class Mailbox:
         self._version = 0
         self._stop_of_all: Stop | None = None
         self._stops: dict[str, Stop] = {}
+        self._answered: dict[str, int] = {}
+        self._asked_at_version = 0
         self._lock = threading.RLock()
+        self._news = threading.Condition(self._lock)
+        self._answers = threading.Condition(self._lock)
 
     @property
     def attempts(self) -> Mapping[str, AttemptStatus]:
@@ -62,7 +67,24 @@ class Mailbox:
             if status is None:
                 return UpdateReply(known=False, stop=self._stop_of(key))
             self._set(self._after(status, heartbeat, received))
-            return UpdateReply(known=True, received=received, stop=self._stop_of(key))
+            question = heartbeat.question
+            if question and question != status.question:
+                self._asked_at_version = self._version
+                self._news.notify_all()
+            if question and question.waits:
+                self._answers.wait_for(lambda: self._is_answered(key, question), ANSWER_S)
+            answered = self._answered.get(key, 0)
+            return UpdateReply(True, received, stop=self._stop_of(key), answered=answered)
+
+    def _is_answered(self, key: str, question: Question) -> bool:
+        is_judged = self._answered.get(key, 0) >= question.number
+        return is_judged or self._stop_of(key) is not None
+
+    def answer(self, key: str, number: int) -> None:
+        """Let an attempt go on that waits at a milestone of its report with this number."""
+        with self._lock:
+            self._answered[key] = number
+            self._answers.notify_all()
 
     def close(self, key: str, outcome: Outcome) -> bool:
         """Note how an attempt ended; returns False if the attempt is not known."""
@@ -86,9 +108,15 @@ class Mailbox:
                 progress = replace(progress, non_finite=non_finite)
                 self._set(self._ended(replace(known, progress=progress), outcome))
 
-    def changed_after(self, version: int) -> tuple[int, list[AttemptStatus]]:
-        """Return the present version, and the attempts that changed after an earlier one."""
+    def changed_after(self, version: int, wait_s: float = 0.0) -> tuple[int, list[AttemptStatus]]:
+        """Return the present version, and the attempts that changed after an earlier one.
+
+        Args:
+            version: The earlier one.
+            wait_s: Seconds to wait, unless an attempt asks something that the version has not.
+        """
         with self._lock:
+            self._news.wait_for(lambda: self._asked_at_version > version, wait_s)
             keys = [key for key, at in self._changed.items() if at > version]
             return self._version, [self._attempts[key] for key in keys]
 
@@ -99,6 +127,7 @@ class Mailbox:
                 self._stop_of_all = stop
             else:
                 self._stops |= dict.fromkeys(keys, stop)
+            self._answers.notify_all()
 
     def _stop_of(self, key: str) -> Stop | None:
         return self._stop_of_all or self._stops.get(key)
@@ -120,6 +149,7 @@ class Mailbox:
             stop=heartbeat.stop,
             stop_since=stop_since,
             checkpoint=heartbeat.checkpoint,
+            question=heartbeat.question,
         )
 
     def _ended(self, status: AttemptStatus, outcome: Outcome) -> AttemptStatus:

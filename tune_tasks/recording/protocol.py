@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.checkpoint import KeptCheckpoint
+from tune_tasks.model.milestones import Reached
 from tune_tasks.model.result_file import Progress
 from tune_tasks.model.trial import Outcome, Stop, TrialState
 
@@ -30,6 +31,7 @@ class AttemptStatus:
         run_url: The run's page; None if the tracking URI is not a web address.
         unseen_metrics: The stop criteria's metrics that no report has had so far.
         checkpoint: The attempt's latest checkpoint; None before the first.
+        question: What the attempt asks at a milestone; None if nothing is open.
     """
 
     info: AttemptInfo
@@ -45,6 +47,22 @@ class AttemptStatus:
     run_url: str | None = None
     unseen_metrics: tuple[str, ...] = ()
     checkpoint: KeptCheckpoint | None = None
+    question: Question | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a trial asks at a milestone: whether it goes on.
+
+    Attributes:
+        number: Of the report that has reached the last of them, counted from 1.
+        reached: The milestones that are not judged yet.
+        waits: Whether the report waits for the answer.
+    """
+
+    number: int
+    reached: tuple[Reached, ...]
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +75,7 @@ class Heartbeat:
         began_s: Seconds since `train()` began; None before.
         stop: The decision to end the attempt; None before it is taken.
         checkpoint: The attempt's latest checkpoint; None before the first.
+        question: What it asks at a milestone; None if nothing is open.
     """
 
     progress: Progress
@@ -64,6 +83,7 @@ class Heartbeat:
     began_s: float | None = None
     stop: Stop | None = None
     checkpoint: KeptCheckpoint | None = None
+    question: Question | None = None
 
 
 @dataclass(frozen=True)
@@ -126,12 +146,14 @@ class UpdateReply:
         received: Bytes of the attempt's reports that the recorder has.
         log_received: Bytes of its log that the recorder has.
         stop: Why the sweep wants the attempt to end; None if it does not.
+        answered: The number of the last report whose milestones were judged.
     """
 
     known: bool
     received: int = 0
     log_received: int = 0
     stop: Stop | None = None
+    answered: int = 0
 
 
 @dataclass(frozen=True)

@@ -65,9 +65,18 @@ class RayRecorder(RecorderClient):
         # could find that nothing is missing.
         self._answer(DRIVER_CALL_S, lambda: self._actor.restore.remote(info, progress, outcome))
 
-    def ask_news(self, since: int) -> None:
+    def answer(self, key: str, number: int) -> None:
         """See `RecorderClient`."""
-        self._question = self._actor.news.remote(since)
+        self._actor.answer.remote(key, number)
+
+    def ask_news(self, since: int, wait_s: float = 0.0) -> None:
+        """See `RecorderClient`."""
+        self._question = self._actor.news.remote(since, wait_s)
+
+    @property
+    def question(self) -> ray.ObjectRef[Changes] | None:
+        """See `RecorderClient`."""
+        return self._question
 
     def news(self, timeout_s: float = 0.0) -> Changes | None:
         """See `RecorderClient`."""

@@ -163,9 +163,13 @@ class Recorder:
         """See `RecorderClient`."""
         self._mailbox.request_stop(stop, keys)
 
-    def news(self, since: int) -> Changes:
-        """Tell what changed after version `since`."""
-        version, statuses = self._mailbox.changed_after(since)
+    def answer(self, key: str, number: int) -> None:
+        """See `RecorderClient`."""
+        self._mailbox.answer(key, number)
+
+    def news(self, since: int, wait_s: float = 0.0) -> Changes:
+        """Tell what changed after version `since`; see `Mailbox.changed_after`."""
+        version, statuses = self._mailbox.changed_after(since, wait_s)
         return Changes(version, [self._with_run(s) for s in statuses], self._begun.is_set())
 
     def drain(self, patience_s: float) -> dict[str, str] | None:

@@ -53,6 +53,7 @@ def _experiment(experiment: ExperimentSummary, trial_json: TrialJson) -> dict[st
         "mlflow_run_id": experiment.mlflow_run_id,
         "mlflow_url": experiment.page,
         "code": experiment.code.as_json() if experiment.code else None,
+        "ended_by_budget": experiment.used_up,
         "failures": [group.as_json() for group in groups_of_failures(experiment.failed)],
         "trials": map(trial_json, experiment.trials),
         "best": trial_json(best) if best else None,

@@ -61,6 +61,8 @@ def headline(experiment: ExperimentSummary) -> str:
         parts.append(f"best {experiment.objective.words(value)}")
     counts = experiment.counts()
     parts += [f"{counts[state]} {word}" for state, word in _WORDS.items() if counts[state]]
+    if experiment.budget:
+        parts.append(experiment.used_up or f"budget: {experiment.budget.words}")
     return ", ".join(parts)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tune_tasks.model.code_version import CodeVersion
 from tune_tasks.model.objective import Mode, Objective
 from tune_tasks.model.trial import ENDED, TrialState
+from tune_tasks.results.budget_use import BudgetUse
 from tune_tasks.results.document import document, table
 from tune_tasks.results.ranking import ranked
 from tune_tasks.results.trials import Trials, TrialSummary
@@ -41,6 +42,7 @@ class ExperimentSummary:
         code: Which version of the code ran, if it was in files.
         view_url: The page that compares the sweep's trials, ready made; also None if no metric was
             reported.
+        budget: How far its budget is used; None if it has none.
         unlisted: Trials that were not started and are not among `trials`, in a summary that was
             sent to another process; else 0.
     """
@@ -55,6 +57,12 @@ class ExperimentSummary:
     view_url: str | None = None
     code: CodeVersion | None = None
     unlisted: int = 0
+    budget: BudgetUse | None = None
+
+    @property
+    def used_up(self) -> str | None:
+        """What has used up its budget and so has ended it; None if nothing has."""
+        return self.budget.used_up if self.budget else None
 
     @property
     def listed(self) -> Sequence[TrialSummary]:

@@ -33,7 +33,16 @@ def sum_up(summary: Summary) -> str:
         parts.append(f"without their reports: {_names(lost)}")
     if summary.ended_early:
         parts.append(f"ended early: {summary.ended_early}")
+    parts += _used_up(summary)
     return "; ".join(parts)
+
+
+def _used_up(summary: Summary) -> Iterator[str]:
+    """Yield what has used up the budgets, with the experiment's name if there are several."""
+    for experiment in summary.experiments:
+        if experiment.used_up:
+            name = f"{one_line(experiment.name)}: " if len(summary.experiments) > 1 else ""
+            yield f"{name}{experiment.used_up}"
 
 
 def _names(trials: Sequence[TrialSummary]) -> str:
@@ -122,12 +131,13 @@ def _why_none_is_best_by(name: str, trials: Iterable[TrialSummary]) -> str | Non
 def _stopped_lines(experiment: ExperimentSummary) -> Iterator[str]:
     for trial in experiment.listed[:_LISTED]:
         if trial.state is not TrialState.ERROR:
-            yield f" - {trial.shown_name}:\t{_stopped_text(trial)}"
+            yield f" - {trial.shown_name}:\t{_stopped_text(trial, experiment.used_up)}"
     yield from _more(experiment.size, "")
 
 
-def _stopped_text(trial: TrialSummary) -> str:
-    text = f"{trial.state}, {trial.stop_reason or 'not started'}"
+def _stopped_text(trial: TrialSummary, used_up: str | None) -> str:
+    not_started = f"not started: {used_up}" if used_up else "not started"
+    text = f"{trial.state}, {trial.stop_reason or not_started}"
     if trial.non_finite:
         text += f" ({trial.non_finite} values not finite)"
     return text
@@ -186,6 +196,15 @@ def how_to_go_on(summary: Summary) -> Iterator[str]:
         yield f"`{resume}` goes on with it{more}."
     elif failed:
         yield f"`{resume}{failed}` gives the trials that failed another attempt."
+    if any(map(_has_left, summary.experiments)):
+        yield f"With a larger budget in the spec `{resume} --accept-changes` goes on."
+
+
+def _has_left(experiment: ExperimentSummary) -> bool:
+    """Whether a budget has kept trials from starting, or has ended some."""
+    reason = experiment.used_up
+    is_cut = any(trial.stop_reason == reason for trial in experiment.listed)
+    return reason is not None and (is_cut or experiment.counts()[TrialState.PENDING] > 0)
 
 
 def where_to_look(summary: Summary) -> Iterator[str]:

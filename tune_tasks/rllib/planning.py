@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import overload
 
 from tune_tasks.errors import (
     BadInputError,
@@ -29,6 +31,7 @@ from tune_tasks.rllib.config.keys_2017 import METRICS as OUR_NAMES
 from tune_tasks.rllib.placing import place
 from tune_tasks.rllib.quiet import quiet
 from tune_tasks.rllib.trainable import RLlibTrainable
+from tune_tasks.spec.expansion import Expansion
 from tune_tasks.spec.schema import ExperimentSpec
 
 METRICS = (
@@ -71,10 +74,38 @@ def in_our_names(experiment: ExperimentSpec, at: Locator) -> ExperimentSpec:
     return experiment.model_copy(update={"stop": stop, "metric": metric})
 
 
+class PlacedTrials(Sequence[Trial]):
+    """Trials that all have the same shares, and that a model proposes one by one.
+
+    Args:
+        trials: Each is resolved when it is asked for.
+        share: Gives a trial its shares.
+    """
+
+    def __init__(self, trials: Sequence[Trial], share: Callable[[Trial], Trial]) -> None:
+        self._trials = trials
+        self._share = share
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+    @overload
+    def __getitem__(self, place: int) -> Trial: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Trial]: ...
+    def __getitem__(self, place: int | slice) -> Trial | Sequence[Trial]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(len(self))[place]]
+        return self._share(self._trials[place])
+
+
 def rllib_plan(
-    experiment: ExperimentSpec, trials: Sequence[Trial], folder: Path | None, at: Locator
-) -> tuple[RLlibTrainable, list[Trial]]:
+    experiment: ExperimentSpec, trials: Expansion, folder: Path | None, at: Locator
+) -> tuple[RLlibTrainable, Sequence[Trial]]:
     """The trainable of an experiment, and its trials with the shares of their processes.
+
+    Of the trials that a model will propose nothing can be checked but that those before them all
+    have the same shares, which they are given, too.
 
     Args:
         experiment: With an `alg` that is not `script`.
@@ -103,10 +134,28 @@ def rllib_plan(
     with _noting(problems, at(("restore",))):
         restore = _restored(experiment, folder)
     trainable = _trainable(experiment, restore, folder)
-    placed = list(_placed(trials, trainable, env, problems, at))
+    known = [trial for trial in trials if trials.is_known(trial.index)]
+    placed = list(_placed(known, trainable, env, problems, at))
     if problems:
         raise SpecError.of(problems)
-    return trainable, placed
+    if not experiment.searching().learns:
+        return trainable, placed
+    shares = {(trial.resources, trial.bundles) for trial in placed}
+    if len(shares) > 1:
+        raise SpecError(_different(shares, experiment), at(("search",), key=True))
+    ((resources, bundles),) = shares
+    share = partial(dataclasses.replace, resources=resources, bundles=bundles)
+    return trainable, PlacedTrials(trials, share)
+
+
+def _different(
+    shares: Iterable[tuple[Resources, tuple[Resources, ...]]], experiment: ExperimentSpec
+) -> str:
+    occupied = "; ".join(sorted({str(resources) for resources, _ in shares}))
+    return (
+        f"search: {experiment.searching().algorithm} proposes trials that all occupy the same, but"
+        f" with these domains they differ: {occupied}"
+    )
 
 
 @contextlib.contextmanager

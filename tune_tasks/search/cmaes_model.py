@@ -54,12 +54,14 @@ class CmaesSearcher(Searcher):
         import numpy as np
 
         solutions = self._solutions(history)
-        first = solutions[: self._first]
+        # Those of earlier sweeps come before all others, and it has proposed none of them.
+        count = max(self._first, sum(each.index < 0 for each in history))
+        first = solutions[:count]
         mean = min(first, key=lambda each: each[1])[0] if first else np.full(len(self._scales), 0.5)
         bounds = np.array([[0.0, 1.0]] * len(self._scales))
         optimizer = cmaes.CMA(mean, _SIGMA, bounds, seed=rng.getrandbits(32))
         size = optimizer.population_size
-        later = solutions[self._first :]
+        later = solutions[count:]
         for start in range(0, len(later) - size + 1, size):
             optimizer.tell(later[start : start + size])
         position = dict(zip(self._scales, optimizer.ask().tolist(), strict=True))

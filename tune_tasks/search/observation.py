@@ -24,7 +24,7 @@ class Observation:
     """A trial as a searcher sees it.
 
     Attributes:
-        index: The trial's.
+        index: The trial's; negative if it is one of an earlier sweep.
         point: The coordinates of its parameters, by name; those that it lacks are not there.
         fate: What has become of it.
         value: The objective's last value; None if it has none that is finite.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tune_tasks.model.milestones import Milestones, Reached
 from tune_tasks.model.trial import Outcome, Trial
 
 
@@ -49,6 +50,25 @@ class Scheduler:
             result: Its latest report as it stands in `result.json`, without `config`. About one
                 report a second of each trial is seen, and always the last one, before `on_end`. If
                 a trial reports faster, the others are in its file and in the trackers only.
+        """
+        return None
+
+    def milestones(self, trial: Trial) -> Milestones | None:
+        """When a trial is to wait in `report()` until `on_milestone` has judged it.
+
+        Asked at each start of a trial, and always to be answered alike. By default there are none.
+        """
+        return None
+
+    def on_milestone(self, trial: Trial, reached: Reached) -> str | None:
+        """A trial has come to a milestone; returns why it is to end, or None to let it go on.
+
+        It is ended in the very report that has reached the milestone. Each milestone is judged
+        once, also if the trial comes there again in another attempt. The trial waits: be quick.
+
+        Args:
+            trial: The trial.
+            reached: The milestone, and the values that the trial has reported up to it.
         """
         return None
 

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
+from tune_tasks.errors import ExpressionError
 from tune_tasks.model.masking import masked_by_path
 from tune_tasks.model.text import escaped
 from tune_tasks.model.trial import Trial
@@ -19,6 +20,8 @@ from tune_tasks.spec.resolution import Choose, Point, chosen, drawn
 from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.spec.search_space import Resolved, SearchSpace
 from tune_tasks.spec.start_up import StartUp
+from tune_tasks.spec.wanted import Wanted
+from tune_tasks.spec.warm_start import NO_HEAD_START, HeadStart
 
 _OF_A_TRIAL = 8
 """Steps and values of a trial whose config is empty."""
@@ -41,6 +44,7 @@ class Expansion(Sequence[Trial]):
         arrangement: What each trial tries; None: all of the grid, in order.
         points: The points of trials that have begun, or that a model has proposed, by index.
             Whoever has a proposal puts it in; before, nobody knows what that trial tries.
+        head_start: What is known from earlier sweeps.
 
     Attributes:
         indices: The indices of the trials, in order.
@@ -56,12 +60,14 @@ class Expansion(Sequence[Trial]):
         seed: int,
         arrangement: Arrangement | None = None,
         points: Mapping[int, Point] | None = None,
+        head_start: HeadStart = NO_HEAD_START,
     ) -> None:
         self.points = dict(points or {})
         self.space = space
         self._name = name
         self._spec = spec
         self._seed = seed
+        self._plateau = spec.plateau()
         in_order = Arrangement(num_trials(spec, space), space.grid_size)
         self._arrangement = arrangement or in_order
         self.indices = self._arrangement.indices
@@ -69,6 +75,8 @@ class Expansion(Sequence[Trial]):
         # By dotted path, which is a parameter's name before the number of its branch.
         self._chosen = {parameter.name.partition("#")[0] for parameter in space.parameters}
         self._try_first = spec.try_first
+        self._head_start = head_start
+        self._first_rounds = len(spec.try_first) + len(head_start.configs)
         self._start_up = StartUp(self._search, space, derive_seed(seed, f"{name}/start-up"))
         self._resources = spec.resources.resources()
         self._stop = spec.criteria()
@@ -110,11 +118,22 @@ class Expansion(Sequence[Trial]):
 
     def is_known(self, index: int) -> bool:
         """Whether it is known what a trial tries: else a model will propose it."""
-        return index in self.points or not self._is_proposed(self.round_of(index))
+        return index in self.points or not self._is_proposed(index)
 
-    def _is_proposed(self, round_: int) -> bool:
-        first = len(self._try_first) + self._search.startup_trials
-        return self._search.learns and round_ >= first
+    def _is_proposed(self, index: int) -> bool:
+        if not self._search.learns:
+            return False
+        startup = max(self._search.startup_trials - self._told(index), 0)
+        return self.round_of(index) >= self._first_rounds + startup
+
+    def _told(self, index: int) -> int:
+        """How many results of earlier sweeps a model has that proposes this trial."""
+        return self._head_start.told.get(self.cell_of(index), 0)
+
+    def head_start_of(self, index: int) -> int | None:
+        """Which config of the head start a trial tries; None if none."""
+        number = self.round_of(index) - len(self._try_first)
+        return number if 0 <= number < len(self._head_start.configs) else None
 
     def cell_of(self, index: int) -> int:
         """The combination of the grid that a trial has; each has a search of its own."""
@@ -153,6 +172,7 @@ class Expansion(Sequence[Trial]):
             stop=self._stop,
             max_failures=self._spec.max_failures,
             stop_grace_s=self._spec.stop_grace_s,
+            plateau=self._plateau,
             isolate=self._spec.isolate,
             checkpoint=self._checkpoint,
         )
@@ -184,26 +204,33 @@ class Expansion(Sequence[Trial]):
         if choose is None:
             choose = self._choose(index)
         stream = self._stream(index)
-        known = self.points.get(index)
-        wanted = self._wanted(index)
-        if wanted is not None:
-            resolved = self.space.resolve(index, stream, budget, combination, choose, wanted)
-            if known is None or resolved.point == known:
-                return resolved
-        return self.space.resolve(index, stream, budget, combination, choose)
 
-    def _wanted(self, index: int) -> Mapping[str, Any] | None:
-        """What somebody has said that a trial is to try."""
+        def resolve(wanted: Wanted | None = None) -> Resolved:
+            return self.space.resolve(index, stream, budget, combination, choose, wanted)
+
+        wanted = self._wanted(index)
+        resolved = _granted(wanted, resolve) if wanted else None
+        is_as_known = resolved and self.points.get(index, resolved.point) == resolved.point
+        return resolved if resolved and is_as_known else resolve()
+
+    def _wanted(self, index: int) -> Wanted | None:
+        """What somebody has said that a trial is to try, or earlier sweeps have found."""
         round_ = self.round_of(index)
-        return self._try_first[round_] if round_ < len(self._try_first) else None
+        if round_ < len(self._try_first):
+            return Wanted(self._try_first[round_])
+        number = self.head_start_of(index)
+        if number is None:
+            return None
+        return Wanted(self._head_start.configs[number], is_wish=True)
 
     def _choose(self, index: int) -> Choose:
         if index in self.points:
             return chosen(self.points[index])
         round_ = self.round_of(index)
-        if round_ < len(self._try_first) or self._is_proposed(round_):
+        if round_ < self._first_rounds or self._is_proposed(index):
             return drawn
-        return self._start_up.chooser(round_ - len(self._try_first))
+        # What earlier sweeps have told covers the space, too: maybe with the first of these points.
+        return self._start_up.chooser(round_ - self._first_rounds + self._told(index))
 
     def _name_of(self, index: int, searched: Mapping[str, Any]) -> str:
         kept = self._arrangement.kept.get(index)
@@ -219,6 +246,19 @@ class Expansion(Sequence[Trial]):
         """A value as names have it; the digits of one that was chosen at random say nothing."""
         is_chosen = isinstance(value, float) and key in self._chosen
         return f"{value:.6g}" if is_chosen else str(value)
+
+
+def _granted(wanted: Wanted, resolve: Callable[[Wanted], Resolved]) -> Resolved | None:
+    """What a trial tries if it has what is wanted; None if that is a wish that cannot be had.
+
+    Together, values of an earlier sweep may turn round bounds that depend on them.
+    """
+    try:
+        return resolve(wanted)
+    except ExpressionError:
+        if wanted.is_wish:
+            return None
+        raise
 
 
 def num_trials(spec: ExperimentSpec, space: SearchSpace) -> int:

@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 from tune_tasks.spec.domains import DOMAINS, Domain
+from tune_tasks.spec.scheduling import SCHEDULERS
 from tune_tasks.spec.schema import TEMPLATES, SpecFile
 from tune_tasks.spec.search import ALGORITHMS, SearchOptions
 
@@ -72,6 +73,7 @@ def json_schema() -> dict[str, Any]:
     keys = schema["$defs"]["ExperimentSpec"]["properties"]
     keys["config"] = _CONFIG_SCHEMA
     keys["search"] = {**keys["search"], "anyOf": _search_forms()}
+    keys["scheduler"] = {**keys["scheduler"], "anyOf": _scheduler_forms()}
     schema["patternProperties"] = {
         _template_pattern(): {"description": "A template for anchors, not an experiment."}
     }
@@ -94,6 +96,20 @@ def _search_forms() -> list[dict[str, Any]]:
         "properties": dict.fromkeys(ALGORITHMS, options),
     }
     return [{"enum": list(ALGORITHMS)}, with_options]
+
+
+def _scheduler_forms() -> list[dict[str, Any]]:
+    """A scheduler's name, its name with options, or a list of these; or nothing."""
+    options = {name: model.model_json_schema() for name, model in SCHEDULERS.items()}
+    with_options = {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+        "properties": options,
+    }
+    one: list[dict[str, Any]] = [{"enum": list(SCHEDULERS)}, with_options]
+    return [*one, {"type": "array", "minItems": 1, "items": {"anyOf": one}}, {"type": "null"}]
 
 
 def _template_pattern() -> str:

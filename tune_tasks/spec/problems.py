@@ -12,11 +12,13 @@ from pydantic_core import ErrorDetails
 from tune_tasks.errors import Location, SpecError, did_you_mean
 from tune_tasks.model.paths import NodePath, dotted
 from tune_tasks.model.text import not_replaced
+from tune_tasks.spec.budget import BudgetSpec
 from tune_tasks.spec.checkpoint import CheckpointSpec
 from tune_tasks.spec.resources import ResourcesSpec
 from tune_tasks.spec.retry import RetryResourcesSpec, RetrySpec
 from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.spec.source import Source
+from tune_tasks.spec.warm_start import WarmStartSpec
 
 _WORDS = {
     "Input should be ": "expected ",
@@ -27,6 +29,8 @@ _WORDS = {
     " or instance of RetrySpec": "",
     " or instance of RetryResourcesSpec": "",
     " or instance of CheckpointSpec": "",
+    " or instance of WarmStartSpec": "",
+    " or instance of BudgetSpec": "",
 }
 """pydantic's words, and ours; replaced in this order."""
 
@@ -86,7 +90,8 @@ def _message(error: ErrorDetails, path: NodePath) -> str:
 
 
 def _unknown_key(path: NodePath) -> str:
-    known = _model_at(path).model_fields
+    keys = _model_at(path).model_fields
+    known = [key.alias or name for name, key in keys.items()]
     return f"unknown key{did_you_mean(str(path[-1]), known)} (known: {', '.join(known)})"
 
 
@@ -96,6 +101,10 @@ def _model_at(path: NodePath) -> type[BaseModel]:
         return ExperimentSpec
     if path[1] == "checkpoint":
         return CheckpointSpec
+    if path[1] == "warm_start":
+        return WarmStartSpec
+    if path[1] == "budget":
+        return BudgetSpec
     if path[1] == "retry":
         return RetrySpec if len(path) == 4 else RetryResourcesSpec
     return ResourcesSpec

@@ -60,15 +60,24 @@ def parse_source(text: str, name: str, *, is_json: bool = False) -> Source:
     Raises:
         SpecError: If it is not valid; names file, line and column.
     """
-    if is_json:
-        _check_json(text, name)
-        text = _json_as_yaml(text)
-    node = _composed(text, name)
+    node = _composed(as_yaml(text, name, is_json=is_json), name)
     if node is None:
         return Source(name, None, {(): Location(name, 1, 1)})
     construction = Construction(name)
     data = construction.value(node)
     return Source(name, data, construction.places, construction.warnings)
+
+
+def as_yaml(text: str, name: str, *, is_json: bool) -> str:
+    """YAML text as it is; JSON text as YAML.
+
+    Raises:
+        SpecError: If it is to be JSON and is not; names file, line and column.
+    """
+    if not is_json:
+        return text
+    _check_json(text, name)
+    return _json_as_yaml(text)
 
 
 def _composed(text: str, name: str) -> yaml.Node | None:

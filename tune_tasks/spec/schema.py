@@ -12,13 +12,17 @@ from pydantic_core import PydanticCustomError
 
 from tune_tasks.model.checkpoint import CheckpointRules
 from tune_tasks.model.objective import Objective
+from tune_tasks.model.plateau import Plateau
 from tune_tasks.model.stopping import Criterion, parse_criterion
 from tune_tasks.model.timeouts import STOP_GRACE_S
+from tune_tasks.spec.budget import Budget, BudgetSpec
 from tune_tasks.spec.checkpoint import CheckpointSpec
 from tune_tasks.spec.resources import ResourcesSpec
 from tune_tasks.spec.retry import RetryRule, RetrySpec
+from tune_tasks.spec.scheduling import PlateauOptions, SchedulerOptions, parsed_schedulers
 from tune_tasks.spec.search import Search, parsed_search
 from tune_tasks.spec.storage import problem_of_storage
+from tune_tasks.spec.warm_start import WarmStartSpec
 
 MAX_TRIALS = 1_000_000
 """Trials of one experiment."""
@@ -73,6 +77,28 @@ class ExperimentSpec(BaseModel):
         description=(
             "What the first trials try: values of domains by dotted path, such as"
             " {optimizer.lr: 0.001}; what is not named is drawn."
+        ),
+    )
+    scheduler: str | dict[str, Any] | list[str | dict[str, Any]] | None = Field(
+        None,
+        description=(
+            "What ends trials early: asha, hyperband, median or plateau;"
+            " {asha: {grace_period: 3}}; or a list of these, of which the first that wants to end"
+            " a trial ends it. None by default."
+        ),
+    )
+    warm_start: WarmStartSpec | None = Field(
+        None,
+        description=(
+            "What earlier sweeps teach this one: their best configs are tried first, and a model is"
+            " told of their results."
+        ),
+    )
+    budget: BudgetSpec = Field(
+        default_factory=BudgetSpec,
+        description=(
+            "What ends the sweep of the experiment: a time, hours, trials without a better best, a"
+            " goal, failures; the first that is met."
         ),
     )
     config: dict[str, Any] = Field(default_factory=dict)
@@ -155,6 +181,15 @@ class ExperimentSpec(BaseModel):
             raise PydanticCustomError("wrong", "{reason}", {"reason": str(exc)}) from None
         return search
 
+    @field_validator("scheduler", mode="before")
+    @classmethod
+    def _scheduler(cls, scheduler: object) -> object:
+        try:
+            parsed_schedulers(scheduler)
+        except ValueError as exc:
+            raise PydanticCustomError("wrong", "{reason}", {"reason": str(exc)}) from None
+        return scheduler
+
     @field_validator("storage")
     @classmethod
     def _storage(cls, storage: str | None) -> str | None:
@@ -184,9 +219,25 @@ class ExperimentSpec(BaseModel):
         """The stop criteria in the file's order."""
         return tuple(parse_criterion(name, bound) for name, bound in self.stop.items())
 
+    def budgeted(self) -> Budget | None:
+        """What ends the sweep; None if that is the end of its trials alone."""
+        return self.budget.budget(Objective.of_spec(self.metric, self.mode))
+
     def searching(self) -> Search:
         """How the values of domains are chosen."""
         return parsed_search(self.search)
+
+    def schedulers(self) -> tuple[tuple[str, SchedulerOptions], ...]:
+        """What ends trials early: names with options, in the file's order."""
+        return parsed_schedulers(self.scheduler)
+
+    def plateau(self) -> Plateau | None:
+        """When a trial ends that gets no better; None if that ends none, or there is no metric."""
+        objective = Objective.of_spec(self.metric, self.mode)
+        for _, options in self.schedulers():
+            if isinstance(options, PlateauOptions) and objective:
+                return Plateau(objective, options.patience, options.min_delta)
+        return None
 
     def rules(self) -> tuple[RetryRule, ...]:
         """What follows from which failure, in the file's order."""

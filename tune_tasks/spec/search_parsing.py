@@ -182,7 +182,7 @@ class SearchParser:
         for key, value in option.items():
             below = (*path, key)
             if not isinstance(value, Mapping):
-                if not _holds_marker(value):
+                if not holds_marker(value):
                     self.searched.append(below)
             elif not _marker_of(value):
                 self._note_group(value, below)
@@ -266,12 +266,12 @@ def is_domain(node: Mapping[str, Any]) -> bool:
     return len(keys) == 1 and all(key in DOMAINS and isinstance(node[key], list) for key in keys)
 
 
-def _holds_marker(value: Any) -> bool:
-    """Whether a list has something in it that is searched."""
+def holds_marker(value: Any) -> bool:
+    """Whether a value is searched, or has something in it that is."""
     if isinstance(value, list):
-        return any(map(_holds_marker, value))
+        return any(map(holds_marker, value))
     if isinstance(value, Mapping):
-        return bool(_marker_of(value)) or any(map(_holds_marker, value.values()))
+        return bool(_marker_of(value)) or any(map(holds_marker, value.values()))
     return False
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from tune_tasks.errors import SpecError
 from tune_tasks.model.paths import NodePath, dotted, nodes
-from tune_tasks.spec.domains import Coordinate
+from tune_tasks.spec.domains import Choice, Coordinate, is_same
 from tune_tasks.spec.expressions.plan_budget import PlanBudget
 from tune_tasks.spec.resolution import Choose, Resolution, drawn
 from tune_tasks.spec.search_nodes import Eval, Parameter
@@ -85,6 +85,27 @@ class SearchSpace:
         """The paths of what is searched, sorted. A trial may lack some, and has no others."""
         return self._searched
 
+    @property
+    def evals(self) -> Sequence[str]:
+        """The dotted paths of the `eval`s, those in options apart."""
+        return [dotted(path) for path, node in nodes(self._tree) if isinstance(node, Eval)]
+
+    @property
+    def grids(self) -> Sequence[str]:
+        """The dotted paths of the grids."""
+        return [dotted(path) for path, _ in self._dimensions]
+
+    def options_by_name(self) -> dict[str, Sequence[Any]]:
+        """The options of grids and choices, by dotted path; those of all branches."""
+        options: dict[str, list[Any]] = {
+            dotted(path): list(each) for path, each in self._dimensions
+        }
+        for parameter in self._parameters:
+            if isinstance(parameter.domain, Choice):
+                name = parameter.name.partition("#")[0]
+                options.setdefault(name, []).extend(parameter.given)
+        return dict(options)
+
     def resolve(
         self,
         index: int,
@@ -92,7 +113,7 @@ class SearchSpace:
         budget: PlanBudget | None = None,
         combination: int | None = None,
         choose: Choose = drawn,
-        wanted: Mapping[str, Any] | None = None,
+        wanted: Wanted | None = None,
     ) -> Resolved:
         """What trial `index` tries.
 
@@ -103,7 +124,7 @@ class SearchSpace:
             combination: Of the grid, modulo its size, the first path varying fastest; None: the
                 index.
             choose: Says what the parameters are; by default all of them are drawn.
-            wanted: Values by dotted path, which take the place of what `choose` says.
+            wanted: Values that take the place of what `choose` says.
 
         Raises:
             ExpressionError: If an `eval` or a bound fails for this trial, if it cannot have what is
@@ -112,15 +133,16 @@ class SearchSpace:
         if combination is None:
             combination = index
         grid = self._chosen(combination)
-        said = Wanted(wanted or {})
+        said = wanted or Wanted({})
         resolution = Resolution(self._tree, grid, index, stream, choose, budget, said)
         config = resolution.value(self._tree, ())
         said.expect_used(map(dotted, self._searched))
         if budget:
             budget.spend(resolution.copied, resolution.copied)
-        return Resolved(config, dict(self._searched_of(config)), resolution.point)
+        return Resolved(config, dict(self.searched_of(config)), resolution.point)
 
-    def _searched_of(self, config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    def searched_of(self, config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        """What a config, maybe of another space, has at the paths of what is searched here."""
         for path in self._searched:
             value = _at(config, path)
             is_group = path in self._groups and isinstance(value, Mapping)
@@ -136,6 +158,17 @@ class SearchSpace:
         """The combinations of the options at some positions of each grid, the first ones."""
         every = product(*(positions[path] for path, _ in self._dimensions))
         return map(self._combination, islice(every, _MOST_COMBINATIONS))
+
+    def cells_with(self, values: Mapping[str, Any]) -> Iterator[int]:
+        """The combinations that may have some values, by dotted path; the first ones.
+
+        One whose option is drawn may have any value.
+        """
+        positions = {
+            path: [i for i, each in enumerate(options) if _may_be(each, values.get(dotted(path)))]
+            for path, options in self.options()
+        }
+        return self.combinations(positions)
 
     def _combination(self, positions: Sequence[int]) -> int:
         combination = 0
@@ -157,6 +190,10 @@ class SearchSpace:
             if name == dotted(other):
                 message = f"config.{name}: two searched keys have this name"
                 raise SpecError(message, locate(other))
+
+
+def _may_be(option: Any, value: Any) -> bool:
+    return option is DRAWN or is_same(option, value)
 
 
 def _draws(option: Any) -> bool:

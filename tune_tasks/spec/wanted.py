@@ -18,10 +18,16 @@ class Wanted:
 
     Args:
         values: By dotted path below `config`.
+        is_wish: Whether what the trial cannot have is left to the others that choose, and is no
+            error.
+
+    Attributes:
+        is_wish: See above.
     """
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
+    def __init__(self, values: Mapping[str, Any], *, is_wish: bool = False) -> None:
         self._values = values
+        self.is_wish = is_wish
         self._used: set[str] = set()
 
     def coordinate(
@@ -40,6 +46,16 @@ class Wanted:
         Raises:
             ExpressionError: If the domain has no such value.
         """
+        try:
+            return self._wanted(parameter, path, given)
+        except ExpressionError:
+            if self.is_wish:
+                return None
+            raise
+
+    def _wanted(
+        self, parameter: Parameter, path: NodePath, given: Sequence[Any]
+    ) -> Coordinate | None:
         name = dotted(path)
         if name in self._values:
             self._used.add(name)
@@ -50,7 +66,15 @@ class Wanted:
         return None
 
     def value(self, path: NodePath, otherwise: Any) -> Any:
-        """The wanted value at a path, to the last digit; another one if none is said."""
+        """The wanted number at a path, to the last digit; another value if none is said.
+
+        Args:
+            path: The path.
+            otherwise: The value of the wanted one's coordinate. If that is no float, it is what is
+                wanted: tables have 3.0 in place of 3.
+        """
+        if not isinstance(otherwise, float):
+            return otherwise
         return self._values.get(dotted(path), otherwise)
 
     def _coordinate_of(self, value: Any, parameter: Parameter, given: Sequence[Any]) -> Coordinate:
@@ -61,17 +85,33 @@ class Wanted:
             raise ExpressionError(f"{value!r} is not a value of {domain}: {what}")
         return coordinate
 
-    def _branch(self, below: Mapping[str, Any], name: str, given: Sequence[Any]) -> Coordinate:
+    def _branch(
+        self, below: Mapping[str, Any], name: str, given: Sequence[Any]
+    ) -> Coordinate | None:
         for number, option in enumerate(given):
-            plain = {key: _at(option, key.removeprefix(f"{name}.")) for key in below}
+            plain = _plain(option, below, name)
             if all(_fits(plain[key], value) for key, value in below.items()):
                 self._used |= {key for key, node in plain.items() if not _is_searched(node)}
                 return number
+        if self.is_wish:
+            return self._nearest_branch(below, name, given)
         shown = ", ".join(f"{key}: {value!r}" for key, value in below.items())
         raise ExpressionError(f"no option has {shown}")
 
+    def _nearest_branch(
+        self, below: Mapping[str, Any], name: str, given: Sequence[Any]
+    ) -> Coordinate | None:
+        """The branch that has most of the wanted values, and no other one in place of any."""
+        best, most = None, 0
+        for number, option in enumerate(given):
+            nodes = _plain(option, below, name)
+            there = {key: node for key, node in nodes.items() if node is not _MISSING}
+            if len(there) > most and all(_fits(there[key], below[key]) for key in there):
+                best, most = number, len(there)
+        return best
+
     def expect_used(self, known: Iterable[str]) -> None:
-        """Check that the trial has all of it.
+        """Check that the trial has all of it, if it is no wish.
 
         Args:
             known: The paths of what is searched.
@@ -80,6 +120,8 @@ class Wanted:
             ExpressionError: If something is wanted that the trial does not have, or that is not
                 searched.
         """
+        if self.is_wish:
+            return
         unused = sorted(self._values.keys() - self._used)
         names = list(known) if unused else []
         for name in unused:
@@ -100,6 +142,11 @@ def _at(option: Any, path: str) -> Any:
             return _MISSING
         option = option[part]
     return option
+
+
+def _plain(option: Any, below: Iterable[str], name: str) -> dict[str, Any]:
+    """What an option of the choice `name` has at each of the paths below it."""
+    return {key: _at(option, key.removeprefix(f"{name}.")) for key in below}
 
 
 def _is_searched(node: Any) -> bool:

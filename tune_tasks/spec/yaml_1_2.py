@@ -6,6 +6,7 @@ In 1.2, `1e-4` is a number, and `on`, `12:30` and `1_000` are texts.
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
@@ -52,6 +53,35 @@ def dump_yaml(data: Any) -> str:
     """Plain data as YAML, which reads back as the same; anything else in it as its `repr`."""
     plain = json.loads(json.dumps(data, default=repr))
     return str(yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
+
+
+class _LineDumper(_Dumper):
+    """Writes everything into one line."""
+
+    def ignore_aliases(self, _data: Any) -> bool:
+        """See PyYAML: what is there twice is written twice."""
+        return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    style = None if text.isprintable() else '"'
+    return dumper.represent_scalar(f"{TAG}str", text, style=style)
+
+
+_LineDumper.add_representer(str, _represent_text)
+
+
+def one_line_of_yaml(data: Any) -> str:
+    """Plain data as YAML in one line, which reads back as the same."""
+    text = yaml.dump(
+        data,
+        Dumper=_LineDumper,
+        default_flow_style=True,
+        sort_keys=False,
+        allow_unicode=True,
+        width=math.inf,
+    )
+    return str(text).removesuffix("\n").removesuffix("\n...")
 
 
 def location(name: str, mark: Any) -> Location:

@@ -33,6 +33,7 @@ class Proposer:
         self._stream = f"{experiment.seed}/{experiment.name}"
         self._trials: Expansion = experiment.expansion
         self._searcher = _searcher(experiment)
+        self._told = experiment.warm.tried if experiment.warm else {}
         self._texts: dict[int, str] = {}
 
     def propose(self, history: Sequence[Observation], index: int) -> Point:
@@ -51,7 +52,8 @@ class Proposer:
         def resolve(choose: Choose) -> Resolved:
             return self._trials.resolved(index, choose)
 
-        point = study.propose(history, index, resolve, set(self._tried_before(index, cell)))
+        tried = {*self._told.get(cell, ()), *self._tried_before(index, cell)}
+        point = study.propose(history, index, resolve, tried)
         return self.drawn(index) if point is None else point
 
     def drawn(self, index: int) -> Point:

@@ -6,17 +6,22 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tune_tasks.model.trial import EndedBy, Outcome, Resources
+from tune_tasks.model.trial import CUT_SHORT, Outcome, Resources
 from tune_tasks.sweep.events import (
     Announced,
-    Event,
     ResultsLost,
     StopAsked,
     SweepBegan,
     TakenOver,
 )
 from tune_tasks.sweep.history import History
-from tune_tasks.sweep.instructions import ForgetAttempt, Instruction, KeepEnd, StartAttempt
+from tune_tasks.sweep.instructions import (
+    EndExperiment,
+    ForgetAttempt,
+    Instruction,
+    KeepEnd,
+    StartAttempt,
+)
 from tune_tasks.sweep.journal_entries import AttemptEntry, DriverEntry, HandledEntry
 from tune_tasks.sweep.past_trials import PastTrials
 from tune_tasks.sweep.retries import Retries, has_failed
@@ -64,10 +69,12 @@ class AttemptHistory:
 
     Attributes:
         stop_reason: Why the sweep was stopped, since the last driver has it in hand.
+        used_up: By experiment, what has used up its budget since then.
     """
 
     def __init__(self, history: History) -> None:
         self.stop_reason: str | None = None
+        self.used_up: dict[str, str] = {}
         self._trials = PastTrials(history)
         self._retries = Retries({}, fits=lambda _trial: True)
         self._attempts: defaultdict[str, list[PastAttempt]] = defaultdict(list)
@@ -79,7 +86,7 @@ class AttemptHistory:
                 case DriverEntry():
                     self._driver = entry
                 case HandledEntry():
-                    self._take_in(entry.event)
+                    self._take_in(entry)
                     for wish in entry.then:
                         self._follow(wish, entry.event.at)
                 case AttemptEntry():
@@ -97,11 +104,13 @@ class AttemptHistory:
         """Whether a later driver is to run a trial again, and has not begun to."""
         return trial in self._reopened
 
-    def _take_in(self, event: Event) -> None:
+    def _take_in(self, entry: HandledEntry) -> None:
+        event = entry.event
         match event:
             case TakenOver():
                 self._is_taking_over = True
                 self.stop_reason = None
+                self.used_up = _used_up(entry)
                 self._reopen(retry_failed=event.retry_failed)
             case SweepBegan():
                 self._is_taking_over = False
@@ -116,8 +125,10 @@ class AttemptHistory:
                     attempt.started_at = self._time(event.at)
 
     def _reopen(self, *, retry_failed: bool) -> None:
-        """Have pending again what a stop of the sweep has kept from its own end."""
+        """Have pending again what the sweep has kept from its own end."""
         for key in self.begun():
+            if key.rpartition("/")[0] in self.used_up:
+                continue
             outcome = self.of(key)[-1].outcome
             if outcome and self._is_unfinished(key, outcome, retry_failed=retry_failed):
                 self._reopened.add(key)
@@ -126,7 +137,7 @@ class AttemptHistory:
                 self._causes[key] = self._resumed()
 
     def _is_unfinished(self, key: str, outcome: Outcome, *, retry_failed: bool) -> bool:
-        if outcome.ended_by is EndedBy.CANCELLED:
+        if outcome.ended_by in CUT_SHORT:
             return True
         is_left = retry_failed or self._retries.is_tried_again(self._trials.of(key))
         return has_failed(outcome) and is_left
@@ -146,6 +157,8 @@ class AttemptHistory:
                 self._attempts[wish.trial] = list(self.of(wish.trial))[: wish.attempt - 1]
             case KeepEnd():
                 self._keep(wish, at)
+            case EndExperiment():
+                self.used_up.setdefault(wish.experiment, wish.reason)
 
     def _start(self, wish: StartAttempt, at: float) -> None:
         cause = self._causes.get(wish.trial, FIRST_START)
@@ -182,3 +195,9 @@ class AttemptHistory:
     def _named(self, trial: str, number: int) -> list[PastAttempt]:
         """The attempt with this number, if it was not taken back."""
         return [attempt for attempt in self.of(trial) if attempt.number == number]
+
+
+def _used_up(entry: HandledEntry) -> dict[str, str]:
+    """The experiments whose budgets were used up as a driver has taken over, and why."""
+    ends = (wish for wish in entry.then if isinstance(wish, EndExperiment))
+    return {end.experiment: end.reason for end in ends}

@@ -14,6 +14,7 @@ from tune_tasks.cluster.placement import placed_options, release, reserve
 from tune_tasks.cluster.placement import remote_options as options_of
 from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.files import AttemptPaths
+from tune_tasks.model.milestones import Milestones
 from tune_tasks.model.trial import Stop, Trial, attempt_name
 from tune_tasks.recording.client import RecorderClient
 from tune_tasks.sweep.kernel_kills import EarlierKills, kernel_kills
@@ -60,13 +61,20 @@ class Attempts:
         self._by_reference: dict[Any, tuple[Trial, Attempt]] = {}
         self._earlier_kills = EarlierKills()
 
-    def start(self, trial: Trial, number: int, checkpoint: CheckpointRef | None) -> Attempt:
+    def start(
+        self,
+        trial: Trial,
+        number: int,
+        checkpoint: CheckpointRef | None,
+        milestones: tuple[Milestones, ...] = (),
+    ) -> Attempt:
         """Submit an attempt of a trial; Ray starts it when it has room.
 
         Args:
             trial: The trial.
             number: The attempt's.
             checkpoint: What it goes on from; None to begin anew.
+            milestones: When it is judged.
         """
         paths = AttemptPaths.of(self._info.experiments[trial.experiment].folder, trial, number)
         launch = self._launches[trial.experiment]
@@ -78,6 +86,7 @@ class Attempts:
             self._info.cwd,
             checkpoint,
             launch.storage_of(trial),
+            milestones,
         )
         placement = reserve(trial.bundles) if trial.bundles else None
         options = options_of(trial.resources, isolate=trial.isolate)
@@ -101,16 +110,19 @@ class Attempts:
         return attempt
 
     def wait(self, timeout_s: float) -> list[Trial]:
-        """The trials whose attempts have ended; waits for one if none has."""
+        """The trials whose attempts have ended; waits for one, or for the recorder, if none has."""
         self._earlier_kills.look()
-        references = list(self._by_reference)
-        if not references:
+        question = self._recorder.question
+        awaited = [*self._by_reference, *([] if question is None else [question])]
+        if not awaited:
             time.sleep(timeout_s)
             return []
-        ended, _ = ray.wait(references, num_returns=1, timeout=timeout_s)
-        if ended:
-            # Those that ended meanwhile, too: one question for each would take too long.
-            ended, _ = ray.wait(references, num_returns=len(references), timeout=0)
+        ray.wait(awaited, num_returns=1, timeout=timeout_s)
+        references = list(self._by_reference)
+        if not references:
+            return []
+        # Those that ended meanwhile, too: one question for each would take too long.
+        ended, _ = ray.wait(references, num_returns=len(references), timeout=0)
         return [self._let_go(reference) for reference in ended]
 
     def _let_go(self, reference: Any) -> Trial:

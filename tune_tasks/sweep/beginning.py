@@ -26,6 +26,7 @@ from tune_tasks.sweep.lookup import LAST, journal_named, those_there
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.repeat import Repeat
 from tune_tasks.sweep.request import Request
+from tune_tasks.sweep.warm_sources import Shelf
 from tune_tasks.trial.trainable import TrainFunction
 
 _BESIDE = ("num_trials", "seed", "stop", "storage")
@@ -81,7 +82,8 @@ class Beginning:
         """
         known = self.repeat.history if self.repeat else self.earlier
         earlier = earlier_of(known) if known else None
-        plan = self.request.plan(callables, self.drawn_seed, earlier, spec_text)
+        shelf = Shelf(self.request.results, but=self.sweep)
+        plan = self.request.plan(callables, self.drawn_seed, earlier, spec_text, shelf)
         return self.repeat.narrowed(plan) if self.repeat else plan
 
     def _refusal(self, plan: Plan) -> Iterator[str]:
@@ -165,6 +167,7 @@ def earlier_of(history: History) -> dict[str, Earlier]:
             trials,
             {i for i in trials if f"{name}/{i}" in dropped},
             points[name],
+            history.sweep.warm.get(name),
         )
         for name, trials in begun.items()
     }

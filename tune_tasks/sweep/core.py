@@ -20,12 +20,17 @@ from typing import TypeVar
 
 from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.failure import FailureCause
+from tune_tasks.model.milestones import Milestones
 from tune_tasks.model.stopping import time_is_up, time_limit
 from tune_tasks.model.timeouts import SILENCE_S
-from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, shown_name
+from tune_tasks.model.trial import CUT_SHORT, EndedBy, Outcome, Stop, Trial, shown_name
+from tune_tasks.results.budget_use import BudgetUse
+from tune_tasks.search.judge import Judge
 from tune_tasks.search.observation import Observation
 from tune_tasks.search.scheduler import Scheduler
+from tune_tasks.spec.budget import Budget
 from tune_tasks.spec.retry import RetryRule
+from tune_tasks.sweep.budget import Budgets
 from tune_tasks.sweep.events import (
     Announced,
     AttemptEnded,
@@ -34,6 +39,7 @@ from tune_tasks.sweep.events import (
     DiskChanged,
     EndDecided,
     Event,
+    MilestonesReached,
     Pause,
     PauseChanged,
     Proposed,
@@ -52,13 +58,16 @@ from tune_tasks.sweep.instructions import (
     CloseSweep,
     EndAll,
     EndAttempt,
+    EndExperiment,
     ForgetAttempt,
+    GoOn,
     Instruction,
     KeepEnd,
     KillAttempt,
     Propose,
     StartAttempt,
 )
+from tune_tasks.sweep.judging import Judging
 from tune_tasks.sweep.learning import Learned, Learning
 from tune_tasks.sweep.pending import Numbered, Pending
 from tune_tasks.sweep.retries import Fits, Retries, has_failed
@@ -71,7 +80,14 @@ _LOST_S = 5.0
 _PAUSED = Stop(EndedBy.CANCELLED, "the run was paused before it began")
 
 AttemptEvent = (
-    Announced | TrainingBegan | Reported | CheckpointKept | EndDecided | AttemptEnded | StartFailed
+    Announced
+    | TrainingBegan
+    | Reported
+    | MilestonesReached
+    | CheckpointKept
+    | EndDecided
+    | AttemptEnded
+    | StartFailed
 )
 T = TypeVar("T")
 
@@ -86,6 +102,8 @@ class CoreExperiment:
         retry: What follows from which failure.
         indices: Of the trials, in order; None: 0, 1, 2, …
         learning: How a model proposes trials; None if none does.
+        judges: Who judges its trials at their milestones.
+        budget: What ends it before its trials have ended; None if nothing does.
     """
 
     trials: Sequence[Trial]
@@ -93,6 +111,8 @@ class CoreExperiment:
     retry: Sequence[RetryRule] = ()
     indices: Sequence[int] | None = None
     learning: Learning | None = None
+    judges: Sequence[Judge] = ()
+    budget: Budget | None = None
 
     def numbered(self) -> Numbered:
         """The trials with their indices."""
@@ -150,6 +170,8 @@ class Core:
     ) -> None:
         self._limits = {name: e.max_concurrent_trials for name, e in experiments.items()}
         self._scheduler = scheduler or Scheduler()
+        judges = {name: e.judges for name, e in experiments.items()}
+        self._judging = Judging(judges, self._scheduler)
         self._trials = {name: e.numbered() for name, e in experiments.items()}
         self._pending = Pending(self._trials)
         self._retries = Retries({name: e.retry for name, e in experiments.items()}, fits)
@@ -164,6 +186,7 @@ class Core:
         self._ended: dict[str, Outcome] = {}
         learning = {name: e.learning for name, e in experiments.items() if e.learning}
         self._learned = Learned(learning, self._pending, self._ended.get)
+        self._budgets = Budgets({name: e.budget for name, e in experiments.items() if e.budget})
         self._room = 0
         self._pause = Pause.OFF
         self._disk = Disk.ROOMY
@@ -179,7 +202,7 @@ class Core:
     @property
     def pending(self) -> int:
         """How many trials are to be started, those to be tried again included."""
-        return len(self._pending)
+        return self._pending.left(without=self._budgets.used_up)
 
     @property
     def running(self) -> list[tuple[str, int]]:
@@ -204,7 +227,12 @@ class Core:
 
     def unfinished(self) -> int:
         """How many trials a later driver would have to run."""
-        return self.pending + sum(self._is_unfinished(key) for key in self._ended)
+        left = (key for key in self._ended if not self._budgets.is_used_up(key))
+        return self.pending + sum(map(self._is_unfinished, left))
+
+    def budgets(self, at: float) -> dict[str, BudgetUse]:
+        """How far the budgets of experiments are used, by name."""
+        return self._budgets.use(at)
 
     @property
     def has_room(self) -> bool:
@@ -216,6 +244,10 @@ class Core:
         """Whether trials are left for a later execution of the sweep."""
         is_suspended = self._pause is Pause.SUSPENDED and self.stop_reason is None
         return is_suspended and self.pending > 0
+
+    def milestones(self, trial: Trial) -> tuple[Milestones, ...]:
+        """When a trial is judged, by each of those that judge it."""
+        return self._ask(lambda: self._judging.milestones(trial), ())
 
     def trial(self, key: str) -> Trial:
         """The trial with this key."""
@@ -236,7 +268,8 @@ class Core:
         if self._is_over and not isinstance(event, TakenOver):
             return []
         self._pending.end_waits(event.at)
-        instructions = [*self._take_in(event), *self._starts(event.at), *self._questions()]
+        instructions = [*self._take_in(event), *self._ends_by_budget(event.at)]
+        instructions += [*self._starts(event.at), *self._questions()]
         if self.failure and self.stop_reason is None:
             reason = f"the sweep failed: {type(self.failure).__name__}: {self.failure}"
             instructions += self._stop(StopAsked(event.at, reason))
@@ -302,6 +335,7 @@ class Core:
         return list(wishes)
 
     def _of_attempt(self, active: _Active, event: AttemptEvent) -> list[Instruction]:
+        self._budgets.heard(active.trial, event)
         match event:
             case Announced():
                 active.announced = True
@@ -313,6 +347,8 @@ class Core:
                 active.end = (event.stop, event.at)
             case Reported():
                 return self._report(active, event)
+            case MilestonesReached():
+                return self._judge(active, event)
             case AttemptEnded():
                 return self._end(active, event)
             case StartFailed():
@@ -337,7 +373,9 @@ class Core:
         self._disk = Disk.ROOMY
         self._has_begun = False
         self._is_over = False
-        left = [key for key in self._ended if self._is_left(key, event)]
+        used_up = self._budgets.taken_over(event)
+        open_ones = [key for key in self._ended if _experiment(key) not in used_up]
+        left = [key for key in open_ones if self._is_left(key, event)]
         for key in left:
             self._retries.give_another_attempt(self.trial(key))
         self._run_again(left)
@@ -347,9 +385,9 @@ class Core:
         return has_another or self._is_unfinished(key)
 
     def _is_unfinished(self, key: str) -> bool:
-        """Whether a trial has ended only because the sweep was stopped."""
+        """Whether a trial has ended only because the sweep was stopped, or had no budget left."""
         outcome = self._ended[key]
-        return outcome.ended_by is EndedBy.CANCELLED or self._has_another(key, outcome)
+        return outcome.ended_by in CUT_SHORT or self._has_another(key, outcome)
 
     def _has_another(self, key: str, outcome: Outcome) -> bool:
         return has_failed(outcome) and self._retries.is_tried_again(self.trial(key))
@@ -358,6 +396,7 @@ class Core:
         """Have trials that have ended pending again, in the order in which they ended."""
         for key in reversed(keys):
             del self._ended[key]
+            self._budgets.run_again(key)
             self._pending.put_back(self.trial(key))
 
     # ── Starting ─────
@@ -423,7 +462,8 @@ class Core:
 
     def _is_full(self, experiment: str) -> bool:
         limit = self._limits[experiment]
-        return limit is not None and self._running[experiment] >= limit
+        is_at_limit = limit is not None and self._running[experiment] >= limit
+        return is_at_limit or experiment in self._budgets.used_up
 
     def _questions(self) -> Iterator[Instruction]:
         """What models are asked now. None of their trials waits in Ray: it would be out of date."""
@@ -454,6 +494,7 @@ class Core:
         active = _Active(self._retries.as_given(trial), attempt, reports=reports)
         self._active[key] = active
         self._running[trial.experiment] += 1
+        self._budgets.started(trial, at)
         yield StartAttempt(key, attempt, self._retries.resources(key), checkpoint)
         said_after, stop = self._verdicts.get(key, (0, None))
         if stop and said_after <= reports:
@@ -483,6 +524,15 @@ class Core:
         self._verdicts.setdefault(event.trial, (event.reports, stop))
         return [self._ask_to_end(active, stop, event.at)]
 
+    def _judge(self, active: _Active, event: MilestonesReached) -> list[Instruction]:
+        self._first_failures.has_reported()
+        reason = self._ask(lambda: self._judging.verdict(active.trial, event.reached), None)
+        stop = self._as_decided(event, reason)
+        if stop is None:
+            return [GoOn(event.trial, event.attempt, event.number)]
+        self._verdicts.setdefault(event.trial, (event.number, stop))
+        return [self._ask_to_end(active, stop, event.at)]
+
     def _ask_to_end(self, active: _Active, stop: Stop, at: float) -> EndAttempt:
         active.is_asked_to_end = True
         active.end = active.end or (stop, at)
@@ -490,9 +540,15 @@ class Core:
 
     def _verdict(self, active: _Active, event: Reported) -> Stop | None:
         reason = self._ask(lambda: self._scheduler.on_result(active.trial, event.result), None)
+        return self._as_decided(event, reason)
+
+    def _as_decided(self, event: Reported | MilestonesReached, reason: str | None) -> Stop | None:
+        """The end of a trial that a scheduler wants now, or has wanted then."""
         if self._as_then is not None:
             ends = (wish for wish in self._as_then if isinstance(wish, EndAttempt))
-            return next((wish.stop for wish in ends if wish.trial == event.trial), None)
+            stops = (wish.stop for wish in ends if wish.trial == event.trial)
+            # A budget may have ended it at the same moment, and that is no verdict about it.
+            return next((stop for stop in stops if stop.ended_by is not EndedBy.BUDGET), None)
         return Stop(EndedBy.SCHEDULER, reason) if reason else None
 
     def _end(self, active: _Active, event: AttemptEnded) -> list[Instruction]:
@@ -502,10 +558,12 @@ class Core:
         self._let_go(active)
         key = active.trial.key
         self._learned.ended(key, event.metrics)
+        self._judging.ended(active.trial, event.outcome, event.metrics)
         self._attempts[key] = active.attempt
         self._ask(lambda: self._scheduler.on_end(active.trial, event.outcome), None)
+        is_ending = self._is_ending or self._budgets.is_used_up(key)
         kept = self._kept_then() or self._retries.judged(
-            active.trial, active.attempt, event.outcome, is_ending=self._is_ending
+            active.trial, active.attempt, event.outcome, is_ending=is_ending
         )
         self._retries.note(kept)
         if kept.will_retry:
@@ -514,6 +572,7 @@ class Core:
             self._pending.end_waits(event.at)
             return [kept]
         self._ended[key] = kept.outcome
+        self._budgets.ended(event)
         return [kept, *self._end_early(active.trial, kept, event)]
 
     def _kept_then(self) -> KeepEnd | None:
@@ -569,6 +628,26 @@ class Core:
 
     # ── Ending ─────
 
+    def _ends_by_budget(self, at: float) -> Iterator[Instruction]:
+        """End the experiments that have used up their budgets."""
+        if self._as_then is not None:
+            ends = [wish for wish in self._as_then if isinstance(wish, EndExperiment)]
+        else:
+            ends = [] if self._is_ending else list(self._budgets.news(at))
+        for end in ends:
+            self._budgets.follow(end)
+            yield end
+            # What ran under an earlier driver has ended with it.
+            if end.ends_trials and self._has_begun:
+                yield from self._end_trials(end, at)
+
+    def _end_trials(self, end: EndExperiment, at: float) -> Iterator[Instruction]:
+        stop = Stop(EndedBy.BUDGET, end.reason)
+        for active in self._active.values():
+            is_its_own = active.trial.experiment == end.experiment
+            if is_its_own and not active.is_asked_to_end:
+                yield self._ask_to_end(active, stop, at)
+
     def _stop(self, event: StopAsked) -> list[Instruction]:
         if self.stop_reason is not None:
             self._kill_at = event.at
@@ -599,6 +678,9 @@ class Core:
         if self.stop_reason is not None and (not active.announced or now > self._kill_at):
             return Stop(EndedBy.CANCELLED, self.stop_reason)
         if not active.announced:
+            used_up = self._budgets.used_up.get(active.trial.experiment)
+            if used_up:
+                return Stop(EndedBy.BUDGET, used_up)
             is_first = active.attempt == 1
             return _PAUSED if is_first and self._pause is not Pause.OFF else None
         if not is_silent:
@@ -623,7 +705,7 @@ class Core:
         if self._learned.open:
             return True
         is_held = self._pause is Pause.ON or self._disk is Disk.FULL
-        is_waiting = self._pending.waits and self._disk is Disk.ROOMY
+        is_waiting = self._pending.waits(self._budgets.used_up) and self._disk is Disk.ROOMY
         return is_held or is_waiting
 
     def _ask(self, question: Callable[[], T], otherwise: T) -> T:
@@ -635,6 +717,10 @@ class Core:
         except Exception as exc:  # noqa: BLE001 - whatever it is, the running trials are ended first
             self.failure = exc
             return otherwise
+
+
+def _experiment(key: str) -> str:
+    return key.rpartition("/")[0]
 
 
 def _is_lost(outcome: Outcome) -> bool:

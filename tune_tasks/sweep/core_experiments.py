@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tune_tasks.model.objective import Objective
+from tune_tasks.search.judges import judges_of
 from tune_tasks.sweep.core import CoreExperiment
 from tune_tasks.sweep.learning import Learning
 from tune_tasks.sweep.plan import Plan, PlannedExperiment
@@ -21,6 +22,8 @@ def _of(planned: PlannedExperiment) -> CoreExperiment:
         spec.rules(),
         planned.indices,
         _learning(planned),
+        judges_of(spec),
+        spec.budgeted(),
     )
 
 
@@ -29,4 +32,5 @@ def _learning(planned: PlannedExperiment) -> Learning | None:
     objective = Objective.of_spec(spec.metric, spec.mode)
     if not planned.learns or objective is None:
         return None
-    return Learning(objective, planned.expansion, spec.searching().lag)
+    told = planned.warm.told if planned.warm else {}
+    return Learning(objective, planned.expansion, spec.searching().lag, told)

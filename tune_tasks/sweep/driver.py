@@ -16,6 +16,7 @@ from tune_tasks.cluster.nodes import Cluster
 from tune_tasks.model.checkpoint_folder import latest_of
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.result_file import read_progress
+from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import (
     NOT_TRIED_AGAIN,
     EndedBy,
@@ -52,7 +53,9 @@ from tune_tasks.sweep.instructions import (
     CloseSweep,
     EndAll,
     EndAttempt,
+    EndExperiment,
     ForgetAttempt,
+    GoOn,
     Instruction,
     KeepEnd,
     KillAttempt,
@@ -258,10 +261,15 @@ class Sweep:
                 self._asker.ask(wish.trial, self._core.history_for(wish.trial))
             case EndAttempt():
                 self._recorder.request_stop(wish.stop, [f"{wish.trial}/{wish.attempt}"])
+            case GoOn():
+                self._recorder.answer(f"{wish.trial}/{wish.attempt}", wish.number)
             case EndAll():
                 if self._core.ended_early:
                     self._views.display.warn(f"the sweep stops: {self._core.ended_early}")
                 self._recorder.request_stop(wish.stop)
+            case EndExperiment():
+                said = f"{one_line(wish.experiment)}: {wish.reason}; no further trial is started"
+                self._views.display.note(said)
             case KillAttempt():
                 self._attempts.kill(self._attempt_of(wish.trial), wish.stop)
             case KeepEnd():
@@ -310,7 +318,8 @@ class Sweep:
         if self._core.stop_reason is not None:  # since the core has wanted it
             self._tell(StartFailed(self._now(), wish.trial, wish.attempt))
             return
-        attempt = self._attempts.start(trial, wish.attempt, wish.checkpoint)
+        milestones = self._core.milestones(trial)
+        attempt = self._attempts.start(trial, wish.attempt, wish.checkpoint, milestones)
         self._records.of(trial).begin(attempt, wish.resources)
 
     def _attempt_of(self, key: str) -> Attempt:
@@ -429,6 +438,7 @@ class Sweep:
             self._info.experiments,
             some.records,
             some.unlisted,
+            self._core.budgets(self._now()),
         )
         self._views.show(view, self._summary_of_some)
 
@@ -436,7 +446,13 @@ class Sweep:
         """The sweep as a leaderboard shows it: a million pending trials need not exist for that."""
         some = self._records.some(BOARD_LISTED)
         experiments = self._plan.experiments
-        return summary_of(self._info, experiments, some, interrupted=self._is_interrupted)
+        return summary_of(
+            self._info,
+            experiments,
+            some,
+            interrupted=self._is_interrupted,
+            budgets=self._core.budgets(self._now()),
+        )
 
     def _close(self) -> Summary:
         for record in self._records.begun():
@@ -466,6 +482,7 @@ class Sweep:
             interrupted=self._is_interrupted or self.is_suspended,
             at_end=True,
             ended_early=self._core.ended_early or given_up,
+            budgets=self._core.budgets(self._now()),
         )
 
     @property

@@ -35,6 +35,7 @@ from tune_tasks.spec.expansion import Expansion, num_trials
 from tune_tasks.spec.resolution import Point
 from tune_tasks.spec.schema import SCRIPT, ExperimentSpec
 from tune_tasks.spec.search_space import DRAWN, SearchSpace
+from tune_tasks.sweep.warm import WarmStarted
 
 _IDENTITY: Mapping[str, object] = {"alg": SCRIPT, "env": None, "restore": None}
 """What makes another trial of one with the same config, with the defaults."""
@@ -76,12 +77,14 @@ class Earlier:
         begun: Its trials that have begun, by index.
         dropped: The indices of those that an earlier edit has dropped.
         points: What is known of what its trials try, by index: see `Expansion`.
+        warm: What it started from; None if its spec said nothing of that.
     """
 
     spec: Mapping[str, Any]
     begun: Mapping[int, Begun]
     dropped: Collection[int] = ()
     points: Mapping[int, Point] = field(default_factory=dict)
+    warm: WarmStarted | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
+from tune_tasks.model.milestones import Reached
 from tune_tasks.model.trial import Outcome, Stop
 
 
@@ -102,6 +103,23 @@ class Reported:
     reports: int
     result: Mapping[str, Any]
     kind: Literal["reported"] = "reported"
+
+
+@dataclass(frozen=True)
+class MilestonesReached:
+    """An attempt's report has reached milestones, and may wait for what the core says to it.
+
+    Attributes:
+        number: Of the report that has reached the last of them.
+        reached: Those that nobody has answered for yet, in the order in which they were reached.
+    """
+
+    at: float
+    trial: str
+    attempt: int
+    number: int
+    reached: tuple[Reached, ...]
+    kind: Literal["milestones reached"] = "milestones reached"
 
 
 @dataclass(frozen=True)
@@ -217,6 +235,8 @@ class RecorderRestarted:
 class Ticked:
     """The clock says `at`. A tick that is followed by no instruction changes nothing.
 
+    One of them a minute is in the journal all the same, for its `at`.
+
     Attributes:
         silent: The running trials that were not heard from for some seconds, although the recorder
             answers.
@@ -234,6 +254,7 @@ Event = (
     | Announced
     | TrainingBegan
     | Reported
+    | MilestonesReached
     | CheckpointKept
     | EndDecided
     | AttemptEnded

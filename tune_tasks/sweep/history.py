@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tune_tasks.model.trial import EndedBy
+from tune_tasks.model.trial import CUT_SHORT
 from tune_tasks.spec.resolution import Point
 from tune_tasks.sweep.events import Proposed, TakenOver
 from tune_tasks.sweep.instructions import KeepEnd, StartAttempt
@@ -104,7 +104,7 @@ class History:
 
 
 def _is_final(wish: KeepEnd, *, retry_failed: bool) -> bool:
-    """Whether a trial needs not run again; what a stop of the sweep has ended does."""
+    """Whether a trial needs not run again; what the sweep has cut short does."""
     if retry_failed and has_failed(wish.outcome):
         return False
-    return not wish.will_retry and wish.outcome.ended_by is not EndedBy.CANCELLED
+    return not wish.will_retry and wish.outcome.ended_by not in CUT_SHORT

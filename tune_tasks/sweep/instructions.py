@@ -47,11 +47,36 @@ class EndAttempt:
 
 
 @dataclass(frozen=True)
+class GoOn:
+    """Let an attempt go on that waits at a milestone of its report with this number."""
+
+    trial: str
+    attempt: int
+    number: int
+    kind: Literal["go on"] = "go on"
+
+
+@dataclass(frozen=True)
 class EndAll:
     """Ask the process of every attempt to end it, those to come included."""
 
     stop: Stop
     kind: Literal["end all"] = "end all"
+
+
+@dataclass(frozen=True)
+class EndExperiment:
+    """Start nothing more of an experiment: its budget is used up.
+
+    Attributes:
+        reason: What has used it up, for people.
+        ends_trials: Whether its running trials are ended, too; an `EndAttempt` follows for each.
+    """
+
+    experiment: str
+    reason: str
+    ends_trials: bool
+    kind: Literal["end experiment"] = "end experiment"
 
 
 @dataclass(frozen=True)
@@ -124,7 +149,9 @@ Instruction = (
     StartAttempt
     | Propose
     | EndAttempt
+    | GoOn
     | EndAll
+    | EndExperiment
     | KillAttempt
     | KeepEnd
     | ForgetAttempt

@@ -46,6 +46,8 @@ FOLDER = ".sweeps"
 FILE = "journal.jsonl"
 _SWEEPS_END = b'"kind":"sweep"}}\n'
 _MOST_UNSYNCED = 2**20
+_CLOCK_S = 60.0
+"""So much of the clock of the events may be lost with a driver: budgets count it."""
 _LOOK_S = 0.5
 _LOOKS = 5
 _GLANCE_S = 0.02
@@ -86,6 +88,7 @@ class Journal:
         self._warn = warn
         self._keeps_reports = keeps_reports
         self._is_failing = False
+        self._last_at = 0.0
 
     def began(self, entry: SweepEntry | DriverEntry) -> None:
         """Add what begins, on the disk when it returns.
@@ -100,6 +103,7 @@ class Journal:
         """Add what the core was told; on the disk when it returns, if something follows from it."""
         if then or self._matters(event):
             self._file.append(entry_to_json(HandledEntry(event, tuple(then))))
+            self._last_at = event.at
         if then or self._file.unsynced > _MOST_UNSYNCED:
             self._save(self._file.sync)
         elif isinstance(event, Ticked):  # now and then, for those who look at the sweep
@@ -128,11 +132,12 @@ class Journal:
     def _matters(self, event: Event) -> bool:
         """Whether the core must be told again of an event from which nothing followed.
 
-        A tick changes nothing. A report is for the scheduler; there are millions of them.
+        A tick changes nothing, but the clock of a later driver goes on from the last event. A
+        report is for the scheduler; there are millions of them.
         """
         if isinstance(event, Reported):
             return self._keeps_reports
-        return not isinstance(event, Ticked)
+        return not isinstance(event, Ticked) or event.at >= self._last_at + _CLOCK_S
 
     def _save(self, save: Callable[[], None], *, is_last: bool = False) -> None:
         try:

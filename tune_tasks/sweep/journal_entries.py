@@ -24,6 +24,7 @@ from tune_tasks.results.standing import ExperimentStanding
 from tune_tasks.results.summary import Summary
 from tune_tasks.sweep.events import Event
 from tune_tasks.sweep.instructions import Instruction
+from tune_tasks.sweep.warm import WarmStarted
 from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
 
 VERSION = 1
@@ -54,6 +55,7 @@ class SweepEntry:
             are masked.
         repeats: What the sweep repeats, if it is a single trial of another one.
         dropped: The keys of trials that have begun, and that the edited spec no longer stands for.
+        warm: What the experiments start from, by name; those whose spec says so.
         version: Of the journal's form.
     """
 
@@ -67,6 +69,7 @@ class SweepEntry:
     experiments: Mapping[str, ExperimentInfo] = field(default_factory=dict)
     repeats: Repeated | None = None
     dropped: tuple[str, ...] = ()
+    warm: Mapping[str, WarmStarted] = field(default_factory=dict)
     version: int = VERSION
     kind: Literal["sweep"] = "sweep"
 

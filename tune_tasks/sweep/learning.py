@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from tune_tasks.model.objective import Objective
-from tune_tasks.model.trial import EndedBy, Outcome, TrialState
+from tune_tasks.model.trial import CUT_SHORT, EndedBy, Outcome, TrialState
 from tune_tasks.search.observation import Fate, Observation
 from tune_tasks.spec.arrangement import place_of
 from tune_tasks.spec.resolution import Point
@@ -45,11 +45,13 @@ class Learning:
         objective: What is to be learnt.
         trials: Its trials.
         lag: See `spec.search.SearchOptions`.
+        told: What earlier sweeps teach, by cell of the grid; the trials have negative indices.
     """
 
     objective: Objective
     trials: Proposable
     lag: int | None = None
+    told: Mapping[int, Sequence[Observation]] = field(default_factory=dict)
 
 
 class Learned:
@@ -124,6 +126,8 @@ class Learned:
     def history(self, key: str, begun: Mapping[str, int]) -> Iterator[Observation]:
         """What a model may know when it proposes a trial, in the order of the trials' indices.
 
+        What earlier sweeps teach comes first: everybody may know it, whatever the lag.
+
         Args:
             key: The trial's.
             begun: The trials that were started.
@@ -131,6 +135,7 @@ class Learned:
         name = _experiment(key)
         learning = self._experiments[name]
         cell = learning.trials.cell_of(_index(key))
+        yield from learning.told.get(cell, ())
         indices = {_index(each) for each in begun if _experiment(each) == name}
         for index in sorted(indices | learning.trials.points.keys()):
             is_late = learning.lag is not None and index >= _index(key) - learning.lag
@@ -139,7 +144,7 @@ class Learned:
                 yield from self._observation(f"{name}/{index}", learning)
 
     def _observation(self, key: str, learning: Learning) -> Iterator[Observation]:
-        fate = _fate(self._outcome(key))
+        fate = fate_of(self._outcome(key))
         # If nobody has asked for its value then, because an edit has made another metric count.
         is_unknown = fate is Fate.FINISHED and key not in self._values
         if fate is None or is_unknown:
@@ -175,12 +180,12 @@ def _index(key: str) -> int:
     return int(key.rpartition("/")[2])
 
 
-def _fate(outcome: Outcome | None) -> Fate | None:
-    """What has become of a trial; None if it was cancelled, which teaches nothing."""
+def fate_of(outcome: Outcome | None) -> Fate | None:
+    """What has become of a trial; None if it was cut short, which teaches nothing."""
     if outcome is None:
         return Fate.RUNNING
     if outcome.state is TrialState.ERROR:
         return Fate.FAILED
-    if outcome.ended_by is EndedBy.CANCELLED:
+    if outcome.ended_by in CUT_SHORT:
         return None
     return Fate.STOPPED if outcome.ended_by is EndedBy.SCHEDULER else Fate.FINISHED

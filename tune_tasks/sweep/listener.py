@@ -15,8 +15,7 @@ from tune_tasks.recording.protocol import AttemptStatus
 from tune_tasks.sweep.events import Event, RecorderRestarted
 from tune_tasks.sweep.interruption import Patience
 from tune_tasks.sweep.recorder_poller import RecorderPoller, events_of
-from tune_tasks.sweep.records import Attempt, Records, TrialRecord
-from tune_tasks.sweep.resume import lost
+from tune_tasks.sweep.records import Attempt, Records, TrialRecord, lost
 from tune_tasks.tracking.info import SweepInfo
 
 _POLL_S = 0.25

@@ -27,12 +27,13 @@ _STYLES = {
 
 
 def live_table(view: StatusView) -> Any:
-    """Return what `rich` draws of a sweep: a line on the whole, and a table for each experiment."""
+    """Return what `rich` draws of a sweep: lines on the whole, and a table for each experiment."""
     from rich.console import Group
     from rich.text import Text
 
     tables = [_experiment_table(view, name) for name in view.experiments]
-    return Group(Text(_head(view), style="dim"), *tables)
+    head = "\n".join([_head(view), *view.budget_lines()])
+    return Group(Text(head, style="dim"), *tables)
 
 
 def _head(view: StatusView) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Protocol
 
 from tune_tasks.model.stopping import Criterion, never_reported
 from tune_tasks.model.trial import Trial
+from tune_tasks.results.budget_use import BudgetUse
 from tune_tasks.results.ranking import objective_of
 from tune_tasks.results.summary import ExperimentSummary, Summary
 from tune_tasks.results.trials import Trials, TrialSummary
@@ -47,6 +50,7 @@ def summary_of(
     interrupted: bool,
     at_end: bool = False,
     ended_early: str | None = None,
+    budgets: Mapping[str, BudgetUse] = MappingProxyType({}),
 ) -> Summary:
     """Return the sweep as it stands.
 
@@ -57,6 +61,7 @@ def summary_of(
         interrupted: Whether somebody has stopped it.
         at_end: Whether to look which files of ended trials are gone.
         ended_early: Why trials were left that nobody has stopped.
+        budgets: How far they are used, by experiment.
     """
     records: dict[str, list[TrialRecord]] = defaultdict(list)
     for record in excerpt.records:
@@ -67,7 +72,7 @@ def summary_of(
     ]
     return Summary(
         info.sweep,
-        experiments,
+        [replace(e, budget=budgets.get(e.name)) for e in experiments],
         interrupted=interrupted,
         prefect_url=info.flow_run_url,
         tracking_uri=without_password(info.tracking_uri),

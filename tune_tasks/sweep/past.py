@@ -21,6 +21,7 @@ from tune_tasks.model.trial import Outcome, Trial, TrialState, safe_name
 from tune_tasks.recording.delivery import EndedAttempt
 from tune_tasks.recording.protocol import AttemptStatus
 from tune_tasks.results.attempts import AttemptSummary, document_with_attempts
+from tune_tasks.results.budget_use import BudgetUse
 from tune_tasks.results.standing import ExperimentStanding
 from tune_tasks.results.summary import ExperimentSummary, Summary
 from tune_tasks.results.trials import TrialSummary
@@ -31,19 +32,24 @@ from tune_tasks.sweep.history import History
 from tune_tasks.sweep.journal_entries import ClosedEntry
 from tune_tasks.sweep.outline import summary_of
 from tune_tasks.sweep.past_trials import PastTrials
-from tune_tasks.sweep.records import Attempt, Excerpt, TrialRecord
-from tune_tasks.sweep.resume import lost
+from tune_tasks.sweep.records import Attempt, Excerpt, TrialRecord, lost
 from tune_tasks.sweep.sweep_state import SweepState, state_of
 from tune_tasks.sweep.unseen import unseen_metrics
 from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
 
 
-def past_sweep(path: Path, *, is_held: bool | None = None) -> PastSweep:
+def past_sweep(
+    path: Path,
+    *,
+    is_held: bool | None = None,
+    read: Callable[[Path], Progress] = read_progress,
+) -> PastSweep:
     """Read the sweep of a journal.
 
     Args:
         path: The journal.
         is_held: Whether a driver has it in hand; None: find out.
+        read: Reads the reports of an attempt.
 
     Raises:
         NotBegunError: If the journal says nothing yet.
@@ -56,7 +62,7 @@ def past_sweep(path: Path, *, is_held: bool | None = None) -> PastSweep:
         raise UsageError(f"the sweep's journal cannot be read: {exc}") from exc
     if not history.drivers():
         raise journal.NotBegunError(f"{path}: no driver has begun the sweep")
-    return PastSweep(history, path.parents[2], is_held=held)
+    return PastSweep(history, path.parents[2], is_held=held, read=read)
 
 
 class PastSweep:
@@ -130,12 +136,18 @@ class PastSweep:
             interrupted=closed.interrupted if closed else was_stopped,
             at_end=not self._is_held,
             ended_early=closed.ended_early if closed else None,
+            budgets=self._budgets(),
         )
         if self.is_dead and _is_incomplete(summary):
             summary = replace(summary, ended_early="its driver has died")
         places = self._places()
         placed = [_placed(e, places.get(e.name)) for e in summary.experiments]
         return replace(summary, experiments=placed)
+
+    def _budgets(self) -> dict[str, BudgetUse]:
+        """By experiment, what has used up its budget; how far others are used it does not know."""
+        used_up = self._attempts.used_up
+        return {name: BudgetUse(used_up=reason) for name, reason in used_up.items()}
 
     def document(self) -> dict[str, Any]:
         """What `show --json` prints: that of `run --json`, with more; its lists are iterators."""

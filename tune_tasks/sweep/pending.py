@@ -86,7 +86,7 @@ class Pending:
         self._waiting: dict[str, tuple[float, Trial]] = {}
 
     def __len__(self) -> int:
-        return self.count(without=()) + len(self._waiting)
+        return self.left(without=())
 
     def __contains__(self, trial: Trial) -> bool:
         unstarted = self._unstarted.get(trial.experiment)
@@ -128,10 +128,16 @@ class Pending:
         self._put_back.move_to_end(trial.key, last=False)
         self._put_back_of[trial.experiment] += 1
 
-    @property
-    def waits(self) -> bool:
-        """Whether a trial waits."""
-        return bool(self._waiting)
+    def waits(self, without: Collection[str] = ()) -> bool:
+        """Whether a trial waits, apart from those of some experiments."""
+        return self._waiting_of_others(without) > 0
+
+    def left(self, without: Collection[str]) -> int:
+        """How many trials are pending, apart from those of some experiments."""
+        return self.count(without) + self._waiting_of_others(without)
+
+    def _waiting_of_others(self, without: Collection[str]) -> int:
+        return sum(trial.experiment not in without for _, trial in self._waiting.values())
 
     def wait(self, trial: Trial, until: float) -> None:
         """Have a trial that was taken pending, but put it back only at that time."""

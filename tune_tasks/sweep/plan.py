@@ -18,6 +18,7 @@ from tune_tasks.spec.arrangement import place_of
 from tune_tasks.spec.expansion import Expansion
 from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.sweep.edits import Begun, Edit, is_same_trial
+from tune_tasks.sweep.warm import Warm, WarmTrial
 from tune_tasks.trial.depot import DepotAwayError
 from tune_tasks.trial.storage_depot import expect_writable
 from tune_tasks.trial.trainable import Trainable
@@ -47,6 +48,7 @@ class PlannedExperiment:
         needs: What its trials occupy, each need once.
         indices: Of the trials, in order; they have gaps if the spec was edited.
         expansion: What the trials try. Of those that a model proposes it has the proposals.
+        warm: What it starts from; None if its spec says nothing of that.
     """
 
     name: str
@@ -57,11 +59,17 @@ class PlannedExperiment:
     needs: Sequence[Need]
     indices: Sequence[int]
     expansion: Expansion
+    warm: Warm | None = None
 
     @property
     def learns(self) -> bool:
         """Whether a model proposes trials, from the results of others."""
         return self.spec.searching().learns
+
+    def tries_again(self, index: int) -> WarmTrial | None:
+        """The trial of an earlier sweep whose config a trial tries; None if there is none."""
+        number = self.expansion.head_start_of(index)
+        return self.warm.started.configs[number] if self.warm and number is not None else None
 
     def unknown(self) -> int:
         """How many of its trials a model has not proposed yet."""
@@ -140,6 +148,9 @@ class Plan:
             if not self.is_known(trial):
                 document["config"] = None
                 document["proposed_by"] = self.experiment_of(trial).spec.searching().algorithm
+            tried_again = self.experiment_of(trial).tries_again(trial.index)
+            if tried_again:
+                document["config_of"] = tried_again.source
             if self.edits:
                 document["change"] = "kept" if self.begun(trial) else "new"
             yield document

@@ -11,6 +11,7 @@ from tune_tasks.rllib.planning import ignored
 from tune_tasks.spec.expansion import num_trials
 from tune_tasks.spec.lookalikes import unsearched, variables
 from tune_tasks.spec.search_space import SearchSpace
+from tune_tasks.sweep.budget_checks import doubts_of_budget
 from tune_tasks.sweep.part import Part
 from tune_tasks.sweep.rule_doubts import doubts_of_rules
 from tune_tasks.sweep.search_checks import drawn_values
@@ -47,6 +48,8 @@ def _all_doubts(part: Part, space: SearchSpace) -> Iterator[_Doubt]:
     for key, reason in ignored(part.experiment):
         yield part.at(("config", key), key=True), f".config.{key}", reason
     yield from _about_criteria(part)
+    for key, reason in doubts_of_budget(part.experiment):
+        yield part.at(("budget", key), key=True), f".budget.{key}", reason
     for number, reason in doubts_of_rules(part.experiment):
         yield part.at(("retry", number)), f".retry.{number}", reason
 

@@ -26,12 +26,17 @@ from tune_tasks.spec.loading import Spec
 from tune_tasks.spec.schema import MAX_TRIALS, ExperimentSpec
 from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.spec.storage import problem_of_storage
+from tune_tasks.spec.warm_start import NO_HEAD_START, HeadStart
+from tune_tasks.sweep.budget_checks import expect_metric_of_budget
 from tune_tasks.sweep.edits import Earlier, Edit, arrange
 from tune_tasks.sweep.locate import locate
 from tune_tasks.sweep.part import Part
 from tune_tasks.sweep.plan import Need, Plan, PlannedExperiment
 from tune_tasks.sweep.plan_warnings import shown_count, warnings_of
+from tune_tasks.sweep.scheduler_checks import expect_schedulable
 from tune_tasks.sweep.search_checks import expect_first_ones, expect_searchable
+from tune_tasks.sweep.warm import Warm, asked_of
+from tune_tasks.sweep.warm_sources import Shelf, expect_source, warm_started
 from tune_tasks.trial.trainable import CallableTrainable, Trainable, TrainFunction
 
 _ONLY_RLLIB = ("checkpoint_freq", "checkpoint_at_end", "restore")
@@ -48,6 +53,7 @@ def make_plan(
     drawn_seed: int | None = None,
     earlier: Mapping[str, Earlier] | None = None,
     storage: str | None = None,
+    shelf: Shelf | None = None,
 ) -> Plan:
     """Check every trial of a spec, and make each of them when it is asked for.
 
@@ -60,6 +66,8 @@ def make_plan(
         drawn_seed: The seed of the experiments that have none; drawn here if it is None.
         earlier: By experiment, what earlier drivers of the sweep have run; None if it is a new one.
         storage: Takes the place of the experiments' own `storage`.
+        shelf: Where `warm_start` looks for what earlier drivers have not found; None if it does not
+            look, because another machine may have the sweeps.
 
     Raises:
         SpecError: If a search space, an expression or a script is wrong.
@@ -70,7 +78,7 @@ def make_plan(
     beside.check()
     if drawn_seed is None:
         drawn_seed = secrets.randbelow(2**31)
-    return _Planner(spec, beside, callables or {}, drawn_seed, earlier).plan()
+    return _Planner(spec, beside, callables or {}, drawn_seed, earlier, shelf).plan()
 
 
 @dataclass(frozen=True)
@@ -123,6 +131,7 @@ class _Planner:
         callables: Python functions by experiment name.
         drawn_seed: The seed of the experiments that have none.
         earlier: By experiment, what earlier drivers have run; None if the sweep is a new one.
+        shelf: Where `warm_start` looks; None if it does not look.
     """
 
     def __init__(
@@ -132,7 +141,9 @@ class _Planner:
         callables: Mapping[str, TrainFunction],
         drawn_seed: int,
         earlier: Mapping[str, Earlier] | None,
+        shelf: Shelf | None,
     ) -> None:
+        self._shelf = shelf
         self._spec = spec
         self._beside = beside
         self._callables = callables
@@ -165,6 +176,8 @@ class _Planner:
         space = SearchSpace(part.experiment.config, part.in_config)
         _check_size(part, space)
         expect_searchable(part, space)
+        expect_schedulable(part)
+        expect_metric_of_budget(part)
         seed = part.experiment.seed
         if seed is None:
             seed = self._drawn_seed
@@ -178,34 +191,53 @@ class _Planner:
     def _of_script(self, part: Part, space: SearchSpace, seed: int) -> PlannedExperiment:
         experiment = part.experiment
         trainable = _script(part, self._callables)
-        trials = self._expanded(part, experiment, space, seed)
+        warm = self._warm(part, space)
+        trials = self._expanded(part, experiment, space, seed, warm)
         needs = [Need(experiment.resources.resources())]
         name = part.name
         return PlannedExperiment(
-            name, experiment, seed, trainable, trials, needs, trials.indices, trials
+            name, experiment, seed, trainable, trials, needs, trials.indices, trials, warm
         )
 
     def _of_rllib(self, part: Part, space: SearchSpace, seed: int) -> PlannedExperiment:
         _expect_memory_alone(part)
         experiment = in_our_names(part.experiment, part.at)
-        trials = self._expanded(part, experiment, space, seed)
+        warm = self._warm(part, space)
+        trials = self._expanded(part, experiment, space, seed, warm)
         trainable, placed = rllib_plan(experiment, trials, self._spec.folder, part.at)
         needs = list(dict.fromkeys(Need(trial.resources, trial.bundles) for trial in placed))
         experiment = _with_the_most(experiment, needs)
         name = part.name
         return PlannedExperiment(
-            name, experiment, seed, trainable, placed, needs, trials.indices, trials
+            name, experiment, seed, trainable, placed, needs, trials.indices, trials, warm
         )
 
+    def _warm(self, part: Part, space: SearchSpace) -> Warm | None:
+        """Return what the experiment starts from: as an earlier driver has found it, or anew."""
+        if part.experiment.warm_start is None:
+            return None
+        expect_source(part, space)
+        earlier = (self._earlier or {}).get(part.name)
+        found = earlier.warm if earlier else None
+        if found is None or found.asked != asked_of(part.experiment):
+            found = warm_started(part, space, self._shelf) if self._shelf else None
+        return Warm.of(found, space, self._budget) if found else None
+
     def _expanded(
-        self, part: Part, experiment: ExperimentSpec, space: SearchSpace, seed: int
+        self,
+        part: Part,
+        experiment: ExperimentSpec,
+        space: SearchSpace,
+        seed: int,
+        warm: Warm | None,
     ) -> Expansion:
         """Return the trials, each of which can be resolved; all experiments share one budget."""
         earlier = (self._earlier or {}).get(part.name)
         points = earlier.points if earlier else None
-        trials = Expansion(part.name, experiment, space, seed, points=points)
+        first = warm.head_start if warm else NO_HEAD_START
+        trials = Expansion(part.name, experiment, space, seed, points=points, head_start=first)
         if self._earlier is not None:
-            trials = self._after_earlier_ones(part, trials, experiment, space, seed)
+            trials = self._after_earlier_ones(part, trials, experiment, space, seed, first)
         expect_first_ones(part, trials)
         trials.check(self._budget)
         return trials
@@ -217,6 +249,7 @@ class _Planner:
         experiment: ExperimentSpec,
         space: SearchSpace,
         seed: int,
+        first: HeadStart,
     ) -> Expansion:
         """Return the trials of a sweep that goes on; of those that have begun, what is kept."""
         earlier = (self._earlier or {}).get(part.name)
@@ -226,7 +259,7 @@ class _Planner:
         source = masked_spec({part.name: self._source[part.name]})[part.name]
         arrangement, edit = arrange(trials, experiment, space, source, earlier)
         self._edits[part.name] = edit
-        return Expansion(part.name, experiment, space, seed, arrangement, earlier.points)
+        return Expansion(part.name, experiment, space, seed, arrangement, earlier.points, first)
 
     @contextlib.contextmanager
     def _noting_problems(self, part: Part) -> Iterator[None]:

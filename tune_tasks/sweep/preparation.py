@@ -33,6 +33,7 @@ from tune_tasks.sweep.history import History
 from tune_tasks.sweep.plan import Plan, PlannedExperiment
 from tune_tasks.sweep.request import Request
 from tune_tasks.sweep.resume import edits_of_code
+from tune_tasks.sweep.warm_words import warm_lines
 from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
 from tune_tasks.tracking.mlflow_params import searched_params
 from tune_tasks.trial.task import run_trial
@@ -83,6 +84,8 @@ def announce(
             hint = " (give it as `seed` to repeat the sweep)"
         count = len(experiment.trials)
         display.note(f"{one_line(experiment.name)}: {count} trials, seed {experiment.seed}{hint}")
+        for line in warm_lines(experiment):
+            display.note(f"{one_line(experiment.name)}: {line}")
     for name, edit in plan.edits.items():
         if edit.is_change:
             display.note("\n".join(["the spec was edited:", *edit.lines(name)]))
@@ -197,6 +200,8 @@ def _experiment_info(experiment: PlannedExperiment, code: KeptCode, folder: Path
     script = code.trainable.kept_script()
     searched = experiment.expansion.searched(experiment.indices)
     first = experiment.expansion.resolved(experiment.indices[0])
+    if experiment.unknown() == len(experiment.indices):  # a model proposes the first one, too
+        searched = iter([first.searched])
     return ExperimentInfo(
         name=experiment.name,
         folder=folder,

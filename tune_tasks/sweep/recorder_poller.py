@@ -13,6 +13,7 @@ from tune_tasks.sweep.events import (
     Announced,
     CheckpointKept,
     EndDecided,
+    MilestonesReached,
     Reported,
     TrainingBegan,
 )
@@ -40,7 +41,7 @@ class RecorderPoller:
         self._clock = clock
         self._version = 0
         self._is_asked = False
-        self._asked_at = float("-inf")
+        self._asks_from = float("-inf")
         self._answered_at = clock()
         self._contact_since = clock()
         self._heard: dict[str, tuple[float, float]] = {}
@@ -48,10 +49,14 @@ class RecorderPoller:
         self.has_answer = False
 
     def poll(self) -> list[AttemptStatus]:
-        """The attempts that have changed, if an answer is there; asks again every half second."""
-        if not self._is_asked and self._clock() - self._asked_at >= ASK_S:
-            self._ask()
-        return self._take_answer(0.0)
+        """The attempts that have changed, if an answer is there; asks again if it is.
+
+        The answer comes after half a second, or once an attempt asks something at a milestone.
+        """
+        self._ask_if_due()
+        changed = self._take_answer(0.0)
+        self._ask_if_due()
+        return changed
 
     def refresh(self) -> list[AttemptStatus]:
         """The attempts that have changed up to now; waits for the answer. See `has_answer`."""
@@ -78,10 +83,13 @@ class RecorderPoller:
             if now - max(seen_at, self._contact_since) >= SILENCE_S:
                 yield key
 
-    def _ask(self) -> None:
-        self._recorder.ask_news(self._version)
+    def _ask_if_due(self) -> None:
+        if not self._is_asked and self._clock() >= self._asks_from:
+            self._ask(ASK_S)
+
+    def _ask(self, wait_s: float = 0.0) -> None:
+        self._recorder.ask_news(self._version, wait_s)
         self._is_asked = True
-        self._asked_at = self._clock()
 
     def _take_answer(self, timeout_s: float) -> list[AttemptStatus]:
         try:
@@ -91,6 +99,7 @@ class RecorderPoller:
             logger.warning("the recorder does not answer: %s", exc)
             self._version = 0
             self._is_asked = False
+            self._asks_from = self._clock() + ASK_S
             return []
         if changes is None:
             return []
@@ -113,7 +122,9 @@ class RecorderPoller:
         return changes.statuses
 
 
-AttemptEvent = Announced | TrainingBegan | EndDecided | Reported | CheckpointKept
+AttemptEvent = (
+    Announced | TrainingBegan | EndDecided | Reported | CheckpointKept | MilestonesReached
+)
 
 
 def events_of(
@@ -143,6 +154,10 @@ def events_of(
     kept = status.checkpoint
     if kept and (before is None or before.checkpoint != kept):
         yield CheckpointKept(now, trial, attempt, kept.number, kept.reports)
+    question = status.question
+    known = before.question if before else None
+    if question and (known is None or question.reached != known.reached):
+        yield MilestonesReached(now, trial, attempt, question.number, question.reached)
 
 
 def _knew_less(before: AttemptStatus, status: AttemptStatus) -> bool:

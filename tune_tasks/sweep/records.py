@@ -163,6 +163,12 @@ class TrialRecord:
         return tuple(path.name for path, bytes_ in least.items() if _size(path) < bytes_)
 
 
+def lost(reports: int) -> Outcome:
+    """The end of an attempt whose driver has died."""
+    reason = "the sweep's driver died, and the attempt with it"
+    return Outcome(TrialState.TERMINATED, EndedBy.CANCELLED, reason, reports=reports)
+
+
 def _size(path: Path) -> int:
     """A file's bytes; -1 if it is gone."""
     try:

@@ -25,6 +25,7 @@ from tune_tasks.sweep.display import Display, NoDisplay
 from tune_tasks.sweep.edits import Earlier
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.planning import make_plan
+from tune_tasks.sweep.warm_sources import Shelf
 from tune_tasks.trial.trainable import TrainFunction
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class Request:
         drawn_seed: int | None = None,
         earlier: Mapping[str, Earlier] | None = None,
         spec_text: str | None = None,
+        shelf: Shelf | None = None,
     ) -> Plan:
         """Load and check the spec and resolve its trials; executes nothing of it.
 
@@ -100,6 +102,7 @@ class Request:
             drawn_seed: For the experiments that have no seed of their own; drawn if it is None.
             earlier: What earlier drivers of the sweep have run; None if it is a new one.
             spec_text: What the spec's file says, if it was read before.
+            shelf: Where `warm_start` looks; None if it does not look.
 
         Raises:
             BadInputError: If anything in it is wrong.
@@ -117,6 +120,7 @@ class Request:
             drawn_seed=drawn_seed,
             earlier=earlier,
             storage=self.storage,
+            shelf=shelf,
         )
 
 

@@ -18,7 +18,7 @@ from tune_tasks.model.masking import masked_spec
 from tune_tasks.model.result_file import read_progress
 from tune_tasks.model.snapshot import Snapshot
 from tune_tasks.model.text import one_line
-from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
+from tune_tasks.model.trial import Trial
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.servers.mlflow_client import without_password
 from tune_tasks.sweep.beginning import Beginning, begun_of
@@ -34,7 +34,7 @@ from tune_tasks.sweep.journal_entries import (
     plain,
 )
 from tune_tasks.sweep.plan import Plan
-from tune_tasks.sweep.records import Attempt, TrialRecord
+from tune_tasks.sweep.records import Attempt, TrialRecord, lost
 from tune_tasks.tracking.info import SweepInfo
 
 
@@ -149,6 +149,7 @@ def _sweep_entry(beginning: Beginning, plan: Plan, info: SweepInfo) -> SweepEntr
         beginning.drawn_seed,
         experiments_of(info),
         beginning.repeat.repeated if beginning.repeat else None,
+        warm={e.name: e.warm.started for e in plan.experiments if e.warm},
     )
 
 
@@ -219,12 +220,6 @@ def end_of_orphan(trial: Trial, attempt: Attempt, at: float) -> AttemptEnded | S
     if outcome is None or outcome.reports > reports:
         outcome = lost(reports)
     return AttemptEnded(at, trial.key, attempt.number, outcome)
-
-
-def lost(reports: int) -> Outcome:
-    """The end of an attempt whose driver has died."""
-    reason = "the sweep's driver died, and the attempt with it"
-    return Outcome(TrialState.TERMINATED, EndedBy.CANCELLED, reason, reports=reports)
 
 
 def has_its_reports(record: TrialRecord) -> bool:

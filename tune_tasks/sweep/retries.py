@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from tune_tasks.model.failure import Failure, FailureCause
 from tune_tasks.model.trial import (
+    CUT_SHORT,
     NOT_TRIED_AGAIN,
-    EndedBy,
     Outcome,
     Resources,
     Trial,
@@ -49,12 +49,13 @@ class Retries:
             trial: As the attempt was given it.
             attempt: Its number.
             outcome: How it has ended.
-            is_ending: Whether the sweep is being stopped, so that nothing is tried again.
+            is_ending: Whether nothing is tried again: the sweep is being stopped, or its budget is
+                used up.
         """
         if not has_failed(outcome):
             # If nobody has stopped the sweep, a pause has ended the attempt just as it began, or
-            # its driver has died.
-            was_interrupted = outcome.ended_by is EndedBy.CANCELLED
+            # its driver has died; if it has a budget left, the spec of its last driver had less.
+            was_interrupted = outcome.ended_by in CUT_SHORT
             return KeepEnd(trial.key, attempt, outcome, was_interrupted and not is_ending)
         verdict = self._verdict(trial, outcome)
         if verdict is None:

@@ -32,8 +32,6 @@ def _problem(part: Part, space: SearchSpace) -> str:
     name = search.algorithm
     if not search.learns:
         return ""
-    if not part.is_script:
-        return f"{name} does not tune RLlib's algorithms yet; use random or qmc"
     if spec.metric is None:
         return f"{name} learns from the metric; name it: metric: mean_loss"
     if spec.num_trials is None:

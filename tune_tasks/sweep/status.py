@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tune_tasks.model.local_time import clock
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import ENDED, TrialState, shown_name
 from tune_tasks.result import metric, tracked_metrics
+from tune_tasks.results.budget_use import BudgetUse
 from tune_tasks.results.ranking import objective_of, ranked
 from tune_tasks.sweep.records import TrialRecord
 from tune_tasks.sweep.time_left import Workload, time_left_s
@@ -36,6 +39,8 @@ class StatusView:
         experiments: By name.
         records: Every trial that was started, and of each experiment some that were not.
         unlisted: By experiment, how many more trials there are that were not started.
+        budgets: By experiment, how far its budget is used, of those that have one.
+        shown_at: In seconds since the epoch.
     """
 
     cpu: float
@@ -43,6 +48,8 @@ class StatusView:
     experiments: Mapping[str, ExperimentInfo]
     records: Sequence[TrialRecord]
     unlisted: Mapping[str, int] = field(default_factory=dict)
+    budgets: Mapping[str, BudgetUse] = field(default_factory=dict)
+    shown_at: float = field(default_factory=time.time)
 
     def used(self) -> tuple[float, float]:
         """CPUs and GPUs of the running trials."""
@@ -66,7 +73,31 @@ class StatusView:
 
     def time_left_s(self) -> float | None:
         """Estimate the seconds until the sweep ends; None while there is no basis for that."""
-        return time_left_s(self._workload(name) for name in self.experiments)
+        by_trials = time_left_s(self._workload(name) for name in self.experiments)
+        open_ones = [name for name in self.experiments if self._workload(name).is_open]
+        by_budgets = [self._budget_left_s(name) for name in open_ones]
+        if not by_budgets or None in by_budgets:
+            return by_trials
+        longest = max(left for left in by_budgets if left is not None)
+        return longest if by_trials is None else min(by_trials, longest)
+
+    def budget_lines(self) -> Iterator[str]:
+        """Yield how far budgets are used, and when these experiments end at this pace."""
+        for name, use in self.budgets.items():
+            of = f" of {one_line(name)}" if len(self.experiments) > 1 else ""
+            yield f"Budget{of}: {use.words}{self._end_text(name, use)}"
+
+    def _end_text(self, name: str, use: BudgetUse) -> str:
+        if use.used_up:
+            return f"; {use.used_up}"
+        estimates = [use.left_s, time_left_s([self._workload(name)])]
+        left = min((each for each in estimates if each is not None), default=None)
+        if left is None:
+            return ""
+        return f"; ends at about {clock(self.shown_at + left, self.shown_at)}"
+
+    def _budget_left_s(self, name: str) -> float | None:
+        return self.budgets[name].left_s if name in self.budgets else None
 
     def objective(self, experiment: str) -> Objective | None:
         """Return what an experiment's trials compare by so far."""
@@ -110,11 +141,16 @@ class StatusView:
     def _workload(self, experiment: str) -> Workload:
         """Return an experiment's trials by how long they took; a failed trial is no measure."""
         records = self._of(experiment)
+        pending = self.counts(experiment)[TrialState.PENDING]
         return Workload(
             ended=[_elapsed_s(r) for r in records if r.state is TrialState.TERMINATED],
             running=[_elapsed_s(r) for r in records if r.state is TrialState.RUNNING],
-            pending=self.counts(experiment)[TrialState.PENDING],
+            pending=0 if self._is_used_up(experiment) else pending,
         )
+
+    def _is_used_up(self, experiment: str) -> bool:
+        use = self.budgets.get(experiment)
+        return use is not None and use.used_up is not None
 
     def _of(self, experiment: str) -> list[TrialRecord]:
         return [record for record in self.records if record.trial.experiment == experiment]
@@ -139,6 +175,7 @@ def status_lines(view: StatusView) -> Iterator[str]:
     cpus, gpus = view.used()
     yield "== Status =="
     yield f"Resources used: {cpus:g}/{view.cpu:g} CPUs, {gpus:g}/{view.gpu:g} GPUs"
+    yield from view.budget_lines()
     for name, experiment in view.experiments.items():
         yield f"Tensorboard logdir: {experiment.folder}"
         listed, rest = view.running_first(name)

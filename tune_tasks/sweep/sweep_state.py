@@ -13,7 +13,7 @@ class SweepState(StrEnum):
     RUNNING = "running"
     """A driver has it in hand."""
     FINISHED = "finished"
-    """Every trial has ended by itself, though some may have failed."""
+    """Every trial has ended by itself, though some may have failed; or the budget is used up."""
     STOPPED = "stopped"
     """It has ended with trials left, and can be resumed."""
     DEAD = "dead"

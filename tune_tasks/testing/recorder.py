@@ -100,7 +100,12 @@ class FakeRecorder(RecorderClient):
         if not self.is_away:
             self._mailbox.restore(info, progress, outcome)
 
-    def ask_news(self, since: int) -> None:
+    def answer(self, key: str, number: int) -> None:
+        """See `RecorderClient`."""
+        if not self.is_away:
+            self._mailbox.answer(key, number)
+
+    def ask_news(self, since: int, wait_s: float = 0.0) -> None:
         """See `RecorderClient`."""
         self._question = since
 

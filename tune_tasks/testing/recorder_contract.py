@@ -13,6 +13,7 @@ import pytest
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.checkpoint import KeptCheckpoint
 from tune_tasks.model.files import AttemptPaths
+from tune_tasks.model.milestones import Reached
 from tune_tasks.model.result_file import Progress
 from tune_tasks.model.trial import EndedBy, Stop, TrialState
 from tune_tasks.recording.client import RecorderAwayError, RecorderClient
@@ -22,6 +23,7 @@ from tune_tasks.recording.protocol import (
     FilePiece,
     Heartbeat,
     LogPiece,
+    Question,
 )
 from tune_tasks.result import TrainingResult
 from tune_tasks.testing.recorder_files_contract import RecorderFilesContract
@@ -162,6 +164,35 @@ class RecorderContract(RecorderFilesContract, ABC):
         recorder.ask_news(0)
         assert self.changes(recorder, version).statuses == []
         assert recorder.news(_PATIENCE_S) is None
+
+    def test_an_attempt_that_waits_at_a_milestone_hears_what_was_said(
+        self, recorder: RecorderClient, info: AttemptInfo
+    ) -> None:
+        """The driver hears of it at once, and the attempt is told the last report that counts."""
+        recorder.open(info)
+        version = self.changes(recorder).version
+        question = Question(2, (Reached(0, 1, 2, 0.5, 0.5, 0.5),))
+        recorder.update(info.key, replace(_heartbeat(info), question=question))
+        recorder.ask_news(version, wait_s=10 * _PATIENCE_S)
+        changes = recorder.news(_PATIENCE_S)
+        assert changes is not None
+        assert [status.question for status in changes.statuses] == [question]
+        recorder.answer(info.key, 2)
+        waiting = replace(question, waits=True)
+        heartbeat = replace(_heartbeat(info), question=waiting)
+        answers = (recorder.update(info.key, heartbeat) for _ in range(10))
+        assert any(reply is not None and reply.answered == 2 for reply in answers)
+
+    def test_an_attempt_that_waits_hears_that_it_is_to_end(
+        self, recorder: RecorderClient, info: AttemptInfo
+    ) -> None:
+        """That is an answer, too."""
+        recorder.open(info)
+        recorder.request_stop(_WORSE, [info.key])
+        question = Question(2, (Reached(0, 1, 2),), waits=True)
+        heartbeat = replace(_heartbeat(info), question=question)
+        answers = (recorder.update(info.key, heartbeat) for _ in range(10))
+        assert any(reply is not None and reply.stop == _WORSE for reply in answers)
 
     def test_an_attempt_that_is_not_known_is_to_be_announced(
         self, recorder: RecorderClient, info: AttemptInfo

@@ -92,8 +92,9 @@ class SearcherContract:
 
 
 def _history(space: SearchSpace, rng: random.Random, count: int) -> Iterator[Observation]:
-    for index in range(count):
-        point = space.resolve(index, str(index)).point
+    for number in range(count):
+        index = number - count // 4  # those of earlier sweeps have negative ones
+        point = space.resolve(number, str(number)).point
         fate = rng.choice([*Fate, Fate.FINISHED, Fate.FINISHED])
         value = None if rng.random() < 0.2 else rng.choice([rng.random(), 0.5, -1e300, 1e300])
         is_stopped = fate is Fate.STOPPED

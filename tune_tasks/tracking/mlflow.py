@@ -22,7 +22,7 @@ from tune_tasks.model.checkpoint_folder import checkpoint_to_log
 from tune_tasks.model.files import AttemptPaths, params_text
 from tune_tasks.model.masking import masked_by_path
 from tune_tasks.model.timeouts import OPEN_LOCAL_S
-from tune_tasks.model.trial import EndedBy, Outcome, TrialState, attempt_name
+from tune_tasks.model.trial import CUT_SHORT, EndedBy, Outcome, TrialState, attempt_name
 from tune_tasks.result import non_finite_metrics
 from tune_tasks.results.summary import ExperimentSummary, Summary
 from tune_tasks.servers.mlflow_client import (
@@ -208,7 +208,7 @@ class MlflowTracker(Tracker):
         yield "last tags", partial(self._runs.log_tags, run_id, tags)
         yield "status", partial(self._client.set_terminated, run_id, status, ended_at)
         yield "ghosts", partial(self._runs.drop_ghosts, parent.experiment_id, info.key)
-        if outcome.state is TrialState.ERROR or outcome.ended_by is EndedBy.CANCELLED:
+        if outcome.state is TrialState.ERROR or outcome.ended_by in CUT_SHORT:
             # Its process may have died, and have left runs of its own.
             end_children = self._runs.end_children
             yield "children", partial(end_children, parent.experiment_id, run_id, status)

@@ -22,6 +22,7 @@ from types import FrameType
 from tune_tasks.errors import TrainableError, TrialStopped, TuneError
 from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.failure import Failure, FailureCause
+from tune_tasks.model.milestones import Milestones
 from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, TrialState
 from tune_tasks.trial.forking import children_as_outside, children_end_here
 from tune_tasks.trial.interrupter import Interrupter
@@ -59,6 +60,7 @@ class Assignment:
         checkpoint: The latest checkpoint of the trial, to go on from; None if it has none.
         storage: The address that stands for the trial's folder in the sweep's storage; None if the
             sweep has no storage.
+        milestones: When each of the trial's judges judges it, in their order.
     """
 
     trial: Trial
@@ -68,6 +70,7 @@ class Assignment:
     cwd: Path
     checkpoint: CheckpointRef | None = None
     storage: str | None = field(default=None, repr=False)
+    milestones: tuple[Milestones, ...] = ()
 
 
 @dataclass(frozen=True)

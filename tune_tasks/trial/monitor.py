@@ -196,9 +196,11 @@ class Monitor:
             self._interrupt_user_code()
 
     def _interrupt_user_code(self) -> None:
-        # If report() has raised in the main thread, user code is cleaning up there already: a
-        # signal would break into that.
-        if self._outcome is None and not self._reports.decision.raised_in_main:
+        # If report() has raised in the main thread, or is about to, user code is cleaning up there:
+        # a signal would break into that.
+        decision = self._reports.decision
+        raises_there = decision.raised_in_main or decision.waits_in_main
+        if self._outcome is None and not raises_there:
             self._interrupt()
 
     def _end_process(self, stop: Stop) -> None:

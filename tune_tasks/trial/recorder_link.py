@@ -16,8 +16,9 @@ from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.timeouts import LAST_BYTES_S, LAST_FILES_CANCELLED_S, LAST_FILES_S
 from tune_tasks.model.trial import EndedBy, Outcome, Stop
 from tune_tasks.recording.client import RecorderClient
-from tune_tasks.recording.protocol import PIECE_BYTES, Heartbeat, LogPiece
+from tune_tasks.recording.protocol import PIECE_BYTES, Heartbeat, LogPiece, Question
 from tune_tasks.trial.depot import Depot
+from tune_tasks.trial.questions import Questions
 from tune_tasks.trial.recorder_depot import RecorderDepot
 from tune_tasks.trial.reports import TrialReports
 from tune_tasks.trial.sending import Sending
@@ -104,6 +105,7 @@ class RecorderLink:
             return None
         self._told = heartbeat.checkpoint
         self._was_unknown = not reply.known
+        reports.questions.answered(reply.answered)
         if self._was_unknown:
             self._received = 0
             self._log_received = 0
@@ -166,6 +168,7 @@ class RecorderLink:
             began_s=reports.train_time_s(),
             stop=reports.stop,
             checkpoint=self._checkpoint(reports),
+            question=_question(reports.questions),
         )
 
     def _checkpoint(self, reports: TrialReports) -> KeptCheckpoint | None:
@@ -235,6 +238,11 @@ class RecorderLink:
         log_size = min(log_size, _size(self._paths.log))
         has_log = self._is_shared or self._log_received >= log_size
         return self._received >= size and has_log
+
+
+def _question(questions: Questions) -> Question | None:
+    reached = questions.open
+    return Question(questions.last, reached, questions.is_waiting) if reached else None
 
 
 def _read(path: Path, offset: int, most: int) -> bytes:

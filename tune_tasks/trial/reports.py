@@ -9,18 +9,21 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tune_tasks.errors import ReportError, TrialStopped
 from tune_tasks.model.checkpoint_manifest import Manifest
 from tune_tasks.model.files import AttemptPaths
-from tune_tasks.model.result_file import Progress, ResultFile
+from tune_tasks.model.milestones import Milestones
+from tune_tasks.model.plateau import PlateauWatch
+from tune_tasks.model.result_file import Progress, ResultFile, all_rows
 from tune_tasks.model.stopping import first_met
 from tune_tasks.model.trial import EndedBy, Stop, Trial
 from tune_tasks.result import TrainingResult, metric, non_finite_metrics
 from tune_tasks.trial.checkpoints import TrialCheckpoints
+from tune_tasks.trial.questions import Questions
 from tune_tasks.trial.report_rows import Earlier, ReportRows
 from tune_tasks.trial.restoring import Restored
 from tune_tasks.trial.stop_decision import StopDecision
@@ -44,6 +47,7 @@ class TrialReports:
         results: Its `result.json`.
         experiment_id: Identifies the attempt in every report.
         restored: The checkpoint that the attempt goes on from, whose reports the file begins with.
+        milestones: When each of the trial's judges judges it, in their order.
         clock: Seconds on a clock that never jumps.
         wall_clock: Seconds since the epoch.
 
@@ -53,6 +57,7 @@ class TrialReports:
         progress: What has been reported so far.
         decision: Whether the trial is to end.
         checkpoints: The attempt's.
+        questions: What is asked at milestones.
         unseen_metrics: The metrics of stop criteria that no report has had so far.
     """
 
@@ -62,6 +67,7 @@ class TrialReports:
         results: Path,
         experiment_id: str,
         restored: Restored | None = None,
+        milestones: Sequence[Milestones] = (),
         *,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
@@ -72,6 +78,7 @@ class TrialReports:
         self.decision = StopDecision()
         self.unseen_metrics = {criterion.metric for criterion in trial.stop}
         self._criteria = trial.stop
+        self._plateau = PlateauWatch(trial.plateau) if trial.plateau else None
         self._clock = clock
         self._wall_clock = wall_clock
         self._file = ResultFile(results, self.progress.size)
@@ -82,8 +89,11 @@ class TrialReports:
         self._rows = ReportRows(trial.config, experiment_id, self._earlier, clock, wall_clock)
         folder = AttemptPaths(self.logdir).checkpoints
         self.checkpoints = TrialCheckpoints(self, folder, trial.checkpoint, restored, clock=clock)
+        self.questions = Questions(milestones, self.decision)
         self._note_metrics(self.progress.last or {})
-        if self.progress.last:
+        if milestones or self._plateau:
+            self._note_earlier(all_rows(results, self.progress.size))
+        if self.progress.last and self.decision.stop is None:
             # The last process may have died after the report that ended the trial.
             self.decision.stop = self._decided(self.progress.last)
 
@@ -98,16 +108,20 @@ class TrialReports:
         if not isinstance(result, TrainingResult):
             raise ReportError(f"report() expects a TrainingResult, got {type(result).__name__}")
         decision = self.decision
+        is_judged = False
         with decision.lock:
             decision.before_report()
             if decision.stop is None:
-                self._keep(result)
-            is_first = self.progress.reports == self._earlier_reports + 1
+                is_judged = self._keep(result)
+            number = self.progress.reports
             is_to_end = decision.stop is not None
-        if is_first or is_to_end:
+        if is_judged and not is_to_end:
+            self.questions.wait(number, decision.on_change)
+        elif is_to_end or number == self._earlier_reports + 1:
             decision.on_change()
-        if is_to_end:
-            raise decision.raised()
+        with decision.lock:
+            if decision.stop is not None:
+                raise decision.raised()
 
     def request_stop(self, stop: Stop) -> None:
         """End the trial for a reason that no report can tell.
@@ -202,13 +216,26 @@ class TrialReports:
         if os.getpid() != self._pid:
             raise ReportError(outside(f"{what} in process {os.getpid()}, a child of"))
 
-    def _keep(self, result: TrainingResult) -> None:
+    def _keep(self, result: TrainingResult) -> bool:
+        """Keep a report; returns whether it has reached a milestone."""
         row = self._rows.completed(result)
         self._file.append(self._rows.line(row))
         self._note(row)
-        stop = self._decided(row)
+        stop = self._flat(row)
+        stop = self._decided(row) or stop
         if stop:  # the trial has come to its own end, whoever else wanted one
             self.decision.stop = stop
+        return self.questions.note(row, self.progress.reports)
+
+    def _note_earlier(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Take in what the trial has reported before, up to the checkpoint that it goes on from."""
+        for number, row in enumerate(rows, 1):
+            self.questions.note(row, number)
+            self.decision.stop = self._flat(row)
+
+    def _flat(self, row: Mapping[str, Any]) -> Stop | None:
+        reason = self._plateau.note(row) if self._plateau else None
+        return Stop(EndedBy.SCHEDULER, reason) if reason else None
 
     def _decided(self, row: Mapping[str, Any]) -> Stop | None:
         reason = first_met(self._criteria, row)

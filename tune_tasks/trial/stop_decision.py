@@ -19,7 +19,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from tune_tasks.errors import TrialStopped
-from tune_tasks.model.trial import EndedBy, Stop
+from tune_tasks.model.trial import CUT_SHORT, Stop
 
 
 class StopDecision:
@@ -30,17 +30,21 @@ class StopDecision:
 
     Attributes:
         lock: Guards the decision, and the reports that it depends on.
+        changed: Told, with the lock held, once there is a decision.
         stop: The decision that is in effect. It is never taken back.
         raised_in_main: True once TrialStopped was raised in the main thread, by a report or a
             checkpoint.
+        waits_in_main: Whether the main thread waits in a report, and so will raise TrialStopped.
         is_saving: Whether a checkpoint is just being written.
         on_change: Called when the monitor is to look at once.
     """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
+        self.changed = threading.Condition(self.lock)
         self.stop: Stop | None = None
         self.raised_in_main = False
+        self.waits_in_main = False
         self.is_saving = False
         self.on_change: Callable[[], None] = lambda: None
         self._asks = False
@@ -57,6 +61,7 @@ class StopDecision:
     def take_effect(self, stop: Stop) -> None:
         """End the trial from now on. The first reason stays. The caller holds the lock."""
         self.stop = self.stop or self._postponed or stop
+        self.changed.notify_all()
 
     def interruption(self) -> str | None:
         """The reason to interrupt user code in the main thread, or None.
@@ -89,7 +94,7 @@ class StopDecision:
     def postpones(self, stop: Stop) -> bool:
         """Have an end wait for a checkpoint; returns whether the trial is about to write one."""
         with self.lock:
-            is_wanted = self._asks and stop.ended_by is EndedBy.CANCELLED
+            is_wanted = self._asks and stop.ended_by in CUT_SHORT
             if self._postponed is None and (is_wanted or self.is_saving):
                 self._postponed = stop
             is_awaited = self._postponed is not None and self.stop is None

@@ -69,7 +69,13 @@ def run_trial(name: str, assignment: Assignment, recorder: RecorderClient) -> St
             paths.create(assignment.trial.config)
             log = stack.enter_context(LogCapture(paths.log, logger))
             restored = _restored(assignment, paths, recorder)
-            reports = TrialReports(assignment.trial, paths.results, uuid.uuid4().hex, restored)
+            reports = TrialReports(
+                assignment.trial,
+                paths.results,
+                uuid.uuid4().hex,
+                restored,
+                assignment.milestones,
+            )
         except OSError as exc:
             return unbegun_state(paths, exc)
         info = _announcement(assignment, restored)

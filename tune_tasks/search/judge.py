@@ -1,0 +1,40 @@
+"""`Judge`: decides at a trial's milestones whether it goes on. Pure.
+
+Each scheduler of a spec that ends trials is one, in a file of its own: `asha`, `hyperband`,
+`median`. A judge hears of everything in the order of the sweep's journal and has no clock and no
+random numbers, so that a sweep that is resumed judges as it would have judged.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from tune_tasks.model.milestones import Milestones, Reached
+
+
+class Judge(ABC):
+    """One experiment's. A trial is told by its index; each milestone of it is judged once."""
+
+    @abstractmethod
+    def milestones(self, index: int) -> Milestones:
+        """When a trial is judged."""
+
+    @abstractmethod
+    def judge(self, index: int, reached: Reached) -> str | None:
+        """Decide at a milestone.
+
+        Args:
+            index: The trial's.
+            reached: The milestone. Those of a trial come in rising order.
+
+        Returns:
+            Why the trial is to end, in words; None if it goes on.
+        """
+
+    def ended(self, index: int, value: float | None) -> None:
+        """Note that a trial has come to its own end: nobody has ended it, and it has not failed.
+
+        Args:
+            index: The trial's.
+            value: The last that it has reported of the metric; None if it is not a finite number.
+        """

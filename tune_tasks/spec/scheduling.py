@@ -1,0 +1,149 @@
+"""The key `scheduler` of an experiment: what ends trials early. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tune_tasks.errors import did_you_mean
+from tune_tasks.model.stopping import Criterion
+
+_POSITIVE = Field(gt=0, allow_inf_nan=False)
+_Steps = Annotated[float, _POSITIVE]
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _Timed(_Options):
+    """What judges trials at milestones."""
+
+    time_attr: str = Field(
+        "training_iteration",
+        min_length=1,
+        description=(
+            "What says how far a trial is: a field of its reports that rises, such as"
+            " training_iteration, timesteps_total, time_total_s, or an entry of info."
+        ),
+    )
+
+
+class AshaOptions(_Timed):
+    """Successive halving: at each rung the best go on."""
+
+    grace_period: _Steps = Field(1, description="The first rung.")
+    reduction_factor: float = Field(
+        3,
+        gt=1,
+        allow_inf_nan=False,
+        description="From one rung to the next; one of so many trials goes on.",
+    )
+    max_t: _Steps | None = Field(
+        None,
+        description="From where on nobody is judged; default: where `stop` ends a trial.",
+    )
+
+
+class HyperbandOptions(AshaOptions):
+    """Successive halving with several grace periods side by side."""
+
+    brackets: int | None = Field(
+        None, ge=1, description="How many grace periods; default: one for each rung."
+    )
+
+
+class MedianOptions(_Timed):
+    """Ends a trial whose best value is worse than the median of the others' means."""
+
+    grace_period: _Steps = Field(5, description="Where a trial is judged for the first time.")
+    interval: _Steps | None = Field(
+        None, description="From one judgement to the next; default: grace_period."
+    )
+    min_trials: int = Field(5, ge=1, description="How many others it is compared with, at least.")
+
+
+class PlateauOptions(_Options):
+    """Ends a trial that does not get better any more."""
+
+    patience: int = Field(10, ge=1, description="Reports without an improvement.")
+    min_delta: float = Field(
+        0.001, ge=0, allow_inf_nan=False, description="What counts as an improvement, at least."
+    )
+
+
+SchedulerOptions = AshaOptions | HyperbandOptions | MedianOptions | PlateauOptions
+SCHEDULERS: Mapping[str, type[SchedulerOptions]] = {
+    "asha": AshaOptions,
+    "hyperband": HyperbandOptions,
+    "median": MedianOptions,
+    "plateau": PlateauOptions,
+}
+
+
+def parsed_schedulers(given: object) -> tuple[tuple[str, SchedulerOptions], ...]:
+    """What `scheduler` says: the names of schedulers, each with its options, in order.
+
+    Args:
+        given: A name, `{name: options}`, or a list of these; None for no scheduler.
+
+    Raises:
+        ValueError: If it says anything else; says what is wrong.
+    """
+    if given is None:
+        return ()
+    if isinstance(given, list):
+        if not given:
+            raise ValueError("expected at least one scheduler in the list")
+        return tuple(_one(each) for each in given)
+    return (_one(given),)
+
+
+def max_t_of(options: AshaOptions, criteria: Iterable[Criterion]) -> float | None:
+    """Where a trial ends: what the options say, or the least bound that criteria have; or None."""
+    if options.max_t is not None:
+        return options.max_t
+    bounds = [
+        criterion.bound
+        for criterion in criteria
+        if criterion.metric == options.time_attr and criterion.op in (">=", ">", "==")
+    ]
+    return min(bounds, default=None)
+
+
+def _one(given: object) -> tuple[str, SchedulerOptions]:
+    form = {given: {}} if isinstance(given, str) else given
+    if not isinstance(form, Mapping) or len(form) != 1:
+        names = ", ".join(SCHEDULERS)
+        raise ValueError(
+            f"expected one of {names}, {{asha: {{grace_period: 3}}}}, or a list of these,"
+            f" got {given!r}"
+        )
+    (name,) = form
+    if name not in SCHEDULERS:
+        raise ValueError(f"unknown scheduler {name!r}{_hint(name, SCHEDULERS)}")
+    return name, _options(name, form[name])
+
+
+def _options(name: str, given: object) -> SchedulerOptions:
+    if not isinstance(given, Mapping):
+        raise ValueError(  # noqa: TRY004 - of a value of the spec, as all others
+            f"{name}: expected a mapping of options, got {given!r}"
+        )
+    model = SCHEDULERS[name]
+    for key in given:
+        if key not in model.model_fields:
+            raise ValueError(f"{name}.{key}: unknown option{_hint(key, model.model_fields)}")
+    try:
+        return model.model_validate(given)
+    except ValidationError as exc:
+        error = exc.errors()[0]
+        wanted = error["msg"].replace("Input should be", "expected")
+        raise ValueError(f"{name}.{error['loc'][0]}: {wanted}, got {error['input']!r}") from None
+
+
+def _hint(name: object, known: Iterable[str]) -> str:
+    names = list(known)
+    return f"{did_you_mean(str(name), names)} (known: {', '.join(names)})"

@@ -1,0 +1,66 @@
+"""Who judges a trial at its milestones, and what was said. A part of the core; pure.
+
+The judges of an experiment are those that its `scheduler` names, in that order, and then the user's
+own `Scheduler`, if it has milestones. Each milestone of a trial is judged once: if another attempt
+comes there again, it hears what was said then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tune_tasks.model.milestones import Milestones, Reached
+from tune_tasks.model.trial import EndedBy, Outcome, Trial
+from tune_tasks.search.judge import Judge
+from tune_tasks.search.scheduler import Scheduler
+
+_OWN_ENDS = frozenset({EndedBy.CRITERION, EndedBy.DONE, EndedBy.RETURNED})
+
+
+class Judging:
+    """See the module's docstring.
+
+    Args:
+        judges: By experiment.
+        scheduler: The user's own.
+    """
+
+    def __init__(self, judges: Mapping[str, Sequence[Judge]], scheduler: Scheduler) -> None:
+        self._judges = judges
+        self._scheduler = scheduler
+        # By trial and judge, the last milestone that was judged, and what was said.
+        self._said: dict[tuple[str, int], tuple[float, str | None]] = {}
+
+    def milestones(self, trial: Trial) -> tuple[Milestones, ...]:
+        """When each of the trial's judges judges it, in their order."""
+        judges = self._judges.get(trial.experiment, ())
+        own = self._scheduler.milestones(trial)
+        of_judges = (judge.milestones(trial.index) for judge in judges)
+        return (*of_judges, *([own] if own else []))
+
+    def verdict(self, trial: Trial, reached: Sequence[Reached]) -> str | None:
+        """Judge what a trial has reached; returns the first reason to end it, or None."""
+        said = [self._said_of(trial, each) for each in reached]
+        return next((reason for reason in said if reason), None)
+
+    def ended(self, trial: Trial, outcome: Outcome, metrics: Mapping[str, float | None]) -> None:
+        """Note how a trial has ended, and what it has reported last."""
+        if outcome.ended_by not in _OWN_ENDS:
+            return
+        for judge in self._judges.get(trial.experiment, ()):
+            metric = judge.milestones(trial.index).objective.metric
+            judge.ended(trial.index, metrics.get(metric))
+
+    def _said_of(self, trial: Trial, reached: Reached) -> str | None:
+        last, said = self._said.get((trial.key, reached.judge), (float("-inf"), None))
+        if reached.milestone <= last:
+            return said if reached.milestone == last else None
+        reason = self._judge(trial, reached)
+        self._said[trial.key, reached.judge] = (reached.milestone, reason)
+        return reason
+
+    def _judge(self, trial: Trial, reached: Reached) -> str | None:
+        judges = self._judges.get(trial.experiment, ())
+        if reached.judge < len(judges):
+            return judges[reached.judge].judge(trial.index, reached)
+        return self._scheduler.on_milestone(trial, reached)

@@ -1,0 +1,51 @@
+"""What a plan can say beforehand of what its schedulers will end. Pure.
+
+How many trials come to a rung depends on their values. The figures are what is to be expected if
+the order of the values were chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tune_tasks.search.asha import expected_at
+from tune_tasks.search.hyperband import dealt, shares
+from tune_tasks.search.judges import rungs_of
+from tune_tasks.spec.scheduling import AshaOptions, HyperbandOptions, MedianOptions, PlateauOptions
+from tune_tasks.sweep.plan import PlannedExperiment
+
+
+def outlook(experiment: PlannedExperiment) -> Iterator[str]:
+    """Yield what is to be expected, a line for each bracket of each scheduler."""
+    for name, options in experiment.spec.schedulers():
+        if isinstance(options, MedianOptions):
+            yield f"{name}: judged from {options.grace_period:g} {options.time_attr} on"
+        elif isinstance(options, PlateauOptions):
+            yield f"{name}: ended after {options.patience} reports without an improvement"
+        else:
+            yield from _of_rungs(name, options, experiment)
+
+
+def _of_rungs(name: str, options: AshaOptions, experiment: PlannedExperiment) -> Iterator[str]:
+    steps = rungs_of(options, experiment.spec)
+    trials = len(experiment.trials)
+    if not isinstance(options, HyperbandOptions):
+        yield _line(name, options, steps, trials)
+        return
+    brackets = min(len(steps), options.brackets or len(steps))
+    parts = shares(len(steps), brackets, options.reduction_factor)
+    for first, count in enumerate(dealt(trials, parts)):
+        yield _line(f"{name} bracket {first + 1}", options, steps[first:], count)
+
+
+def _line(name: str, options: AshaOptions, steps: tuple[float, ...], trials: int) -> str:
+    expected = expected_at(steps, trials, options.reduction_factor)
+    rungs = ", ".join(f"{step:g}" for step in steps)
+    come = ", ".join(f"{count:.0f}" for count in expected)
+    lengths = (after - before for before, after in zip((0.0, *steps), steps, strict=False))
+    total = sum(count * length for count, length in zip(expected, lengths, strict=True))
+    of_all = trials * steps[-1]
+    return (
+        f"{name}: rungs {rungs}; about {come} trials come to them;"
+        f" {options.time_attr} in all about {total:.0f} of {of_all:.0f}"
+    )

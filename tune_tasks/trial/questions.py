@@ -1,0 +1,99 @@
+"""The questions of a trial: its milestones, and the wait for what the sweep says of them.
+
+A report that reaches a milestone waits in `report()` until the sweep's core has judged it. The
+monitor carries question and answer, because Ray lends out a task's CPUs while the task's main
+thread waits for Ray itself. If nobody answers the trial goes on, and waits no more until somebody
+does: a driver that is away delays no trial for long.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from tune_tasks.model.milestones import Course, Milestones, Reached
+from tune_tasks.model.timeouts import MILESTONE_S
+from tune_tasks.trial.stop_decision import StopDecision
+
+
+class Questions:
+    """See the module's docstring.
+
+    Thread safety: any thread of the process may call any method but `note`, for which the caller
+    holds the decision's lock.
+
+    Args:
+        milestones: Of each judge of the trial, in their order.
+        decision: Whether the trial is to end.
+    """
+
+    def __init__(self, milestones: Sequence[Milestones], decision: StopDecision) -> None:
+        self._courses = [Course(judge, each) for judge, each in enumerate(milestones)]
+        self._decision = decision
+        self._open: list[tuple[int, Reached]] = []
+        self._is_answered = True
+        self._waiting = 0
+
+    @property
+    def open(self) -> tuple[Reached, ...]:
+        """The milestones that nobody has judged yet."""
+        return tuple(reached for _, reached in list(self._open))
+
+    @property
+    def last(self) -> int:
+        """The number of the report that the last open question is about; 0 if there is none."""
+        return max((number for number, _ in list(self._open)), default=0)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a report waits for an answer."""
+        return self._waiting > 0
+
+    def note(self, row: Mapping[str, Any], number: int) -> bool:
+        """Take report 1, 2, … in; returns whether it has reached a milestone.
+
+        Those of an earlier attempt that this one goes on from are asked about again: nobody may
+        have heard of them.
+        """
+        found = [reached for course in self._courses for reached in course.reached(row)]
+        self._open += [(number, reached) for reached in found]
+        return bool(found)
+
+    def wait(self, number: int, ask: Callable[[], None]) -> None:
+        """Wait until report `number` is judged, the trial is to end, or nobody answers.
+
+        Args:
+            number: The report's.
+            ask: Has the monitor look at once.
+        """
+        decision = self._decision
+        with decision.changed:
+            if not self._is_answered:
+                return
+            self._waiting += 1
+            decision.waits_in_main = _in_main_thread()
+            try:
+                ask()
+                self._is_answered = decision.changed.wait_for(
+                    lambda: self._is_judged(number), MILESTONE_S
+                )
+            finally:
+                self._waiting -= 1
+                decision.waits_in_main = False
+
+    def answered(self, number: int) -> None:
+        """Note that the sweep has judged every report up to this one."""
+        with self._decision.changed:
+            if any(asked <= number for asked, _ in self._open):
+                self._is_answered = True
+            self._open = [(asked, reached) for asked, reached in self._open if asked > number]
+            self._decision.changed.notify_all()
+
+    def _is_judged(self, number: int) -> bool:
+        is_to_end = self._decision.stop is not None
+        return is_to_end or all(asked > number for asked, _ in self._open)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
