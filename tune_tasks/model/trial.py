@@ -46,8 +46,14 @@ class EndedBy(StrEnum):
     CANCELLED = "cancelled"
     SCHEDULER = "scheduler"
     ERROR = "error"
+    EXPLOITED = "exploited"
+    """It goes on from the checkpoint of a better member of its population."""
     NO_SPACE = "no space"
     """Its folder could not be made: the disk takes nothing. It had not begun, and is run again."""
+
+
+GOES_ON_AFTER = (EndedBy.CANCELLED, EndedBy.EXPLOITED)
+"""A trial whose attempt has ended so has neither failed nor come to its own end."""
 
 
 @dataclass(frozen=True)

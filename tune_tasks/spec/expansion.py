@@ -59,6 +59,8 @@ class Expansion(Sequence[Trial]):
     ) -> None:
         self.points = dict(points or {})
         self.space = space
+        self._moved: dict[int, Point] = {}
+        self._names: dict[int, str] = {}
         self._name = name
         self._spec = spec
         self._seed = seed
@@ -159,6 +161,16 @@ class Expansion(Sequence[Trial]):
             checkpoint=self._checkpoint,
         )
 
+    def move(self, index: int, point: Point) -> None:
+        """Have a trial that has begun go on with another config, under its old name."""
+        self._names.setdefault(index, self._trial(index).name)
+        self._moved[index] = point
+
+    @property
+    def stream(self) -> str:
+        """Names the stream of all random numbers of the experiment."""
+        return f"{self._seed}/{self._name}"
+
     def seed_of(self, index: int) -> int:
         """The seed of a trial."""
         return derive_seed(self._seed, f"{self._name}/{index}/trial")
@@ -172,7 +184,7 @@ class Expansion(Sequence[Trial]):
         return self._resolve(index, combination=combination).config
 
     def _stream(self, index: int) -> str:
-        return f"{self._seed}/{self._name}/{index}"
+        return f"{self.stream}/{index}"
 
     def _resolve(
         self,
@@ -183,11 +195,10 @@ class Expansion(Sequence[Trial]):
     ) -> Resolved:
         if combination is None:
             combination = self._arrangement.combination(index)
-        if choose is None:
-            choose = self._choose(index)
+        wanted = None if choose or index in self._moved else self._wanted(index)
+        choose = choose or self._choose(index)
         stream = self._stream(index)
         known = self.points.get(index)
-        wanted = self._wanted(index)
         if wanted is not None:
             resolved = self.space.resolve(index, stream, budget, combination, choose, wanted)
             if known is None or resolved.point == known:
@@ -200,6 +211,8 @@ class Expansion(Sequence[Trial]):
         return self._try_first[round_] if round_ < len(self._try_first) else None
 
     def _choose(self, index: int) -> Choose:
+        if index in self._moved:
+            return chosen(self._moved[index])
         if index in self.points:
             return chosen(self.points[index])
         round_ = self.round_of(index)
@@ -208,6 +221,8 @@ class Expansion(Sequence[Trial]):
         return self._start_up.chooser(round_ - len(self._try_first))
 
     def _name_of(self, index: int, searched: Mapping[str, Any]) -> str:
+        if index in self._names:
+            return self._names[index]
         kept = self._arrangement.kept.get(index)
         return kept.name if kept else self._new_name(index, searched)
 

@@ -24,14 +24,16 @@ from tune_tasks.model.milestones import Milestones
 from tune_tasks.model.stopping import time_is_up, time_limit
 from tune_tasks.model.timeouts import SILENCE_S
 from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, shown_name
-from tune_tasks.search.judge import Judge
+from tune_tasks.search.judge import Exploit, Judge
 from tune_tasks.search.observation import Observation
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.spec.retry import RetryRule
 from tune_tasks.sweep.events import (
     Announced,
     AttemptEnded,
+    CheckpointCopied,
     CheckpointKept,
+    CopyFailed,
     Disk,
     DiskChanged,
     EndDecided,
@@ -50,6 +52,7 @@ from tune_tasks.sweep.events import (
     Ticked,
     TrainingBegan,
 )
+from tune_tasks.sweep.exploits import Exploits, Movable
 from tune_tasks.sweep.first_failures import FirstFailures
 from tune_tasks.sweep.instructions import (
     CloseSweep,
@@ -81,6 +84,8 @@ AttemptEvent = (
     | Reported
     | MilestonesReached
     | CheckpointKept
+    | CheckpointCopied
+    | CopyFailed
     | EndDecided
     | AttemptEnded
     | StartFailed
@@ -99,6 +104,7 @@ class CoreExperiment:
         indices: Of the trials, in order; None: 0, 1, 2, …
         learning: How a model proposes trials; None if none does.
         judges: Who judges its trials at their milestones.
+        members: Its trials, if they are a population, whose configs change; else None.
     """
 
     trials: Sequence[Trial]
@@ -107,6 +113,7 @@ class CoreExperiment:
     indices: Sequence[int] | None = None
     learning: Learning | None = None
     judges: Sequence[Judge] = ()
+    members: Movable | None = None
 
     def numbered(self) -> Numbered:
         """The trials with their indices."""
@@ -175,6 +182,8 @@ class Core:
         self._running: Counter[str] = Counter()
         self._attempts: dict[str, int] = {}
         self._checkpoints: dict[str, CheckpointRef] = {}
+        members = {name: e.members for name, e in experiments.items() if e.members}
+        self._exploits = Exploits(members, self._checkpoints)
         # After how many reports of a trial the scheduler has wanted its end, and why.
         self._verdicts: dict[str, tuple[int, Stop]] = {}
         self._ended: dict[str, Outcome] = {}
@@ -243,6 +252,10 @@ class Core:
             return self._active[key].trial
         trials, index = self._place(key)
         return self._retries.as_given(trials.trial(index))
+
+    def has_moved(self, key: str) -> bool:
+        """Whether a trial goes on with another config than the one that it has begun with."""
+        return self._exploits.has_moved(key)
 
     def _place(self, key: str) -> tuple[Numbered, int]:
         experiment, _, index = key.rpartition("/")
@@ -329,6 +342,8 @@ class Core:
                 active.began_at = event.at
             case CheckpointKept():
                 self._keep_in_mind(event)
+            case CheckpointCopied() | CopyFailed():
+                return self._exploit(active, event)
             case EndDecided():
                 active.end = (event.stop, event.at)
             case Reported():
@@ -489,7 +504,11 @@ class Core:
     def _keep_in_mind(self, event: CheckpointKept) -> None:
         """Have the trial's next attempt go on from a checkpoint, unless a later one is known."""
         known = self._checkpoints.get(event.trial)
-        is_older = known and known.attempt == event.attempt and known.number > event.number
+        # Once another trial's was copied the attempt ends, and what it writes counts no more.
+        if known and known.attempt == event.attempt:
+            is_older = known.again > 1 or known.number > event.number
+        else:
+            is_older = False
         if not is_older:
             kept = CheckpointRef(event.attempt, event.number, event.reports)
             self._checkpoints[event.trial] = kept
@@ -507,11 +526,25 @@ class Core:
 
     def _judge(self, active: _Active, event: MilestonesReached) -> list[Instruction]:
         self._first_failures.has_reported()
-        reason = self._ask(lambda: self._judging.verdict(active.trial, event.reached), None)
-        stop = self._as_decided(event, reason)
+        verdict = self._ask(lambda: self._judging.verdict(active.trial, event.reached), None)
+        exploit = verdict if isinstance(verdict, Exploit) else None
+        copy = self._exploits.wish(active.trial, event, exploit, self._as_then)
+        if copy:
+            return [copy]
+        stop = self._as_decided(event, verdict if isinstance(verdict, str) else None)
         if stop is None:
             return [GoOn(event.trial, event.attempt, event.number)]
         self._verdicts.setdefault(event.trial, (event.number, stop))
+        return [self._ask_to_end(active, stop, event.at)]
+
+    def _exploit(self, active: _Active, event: CheckpointCopied | CopyFailed) -> list[Instruction]:
+        if isinstance(event, CopyFailed):
+            self._exploits.failed(event.trial)
+            return [GoOn(event.trial, event.attempt, event.number)]
+        stop = self._exploits.copied(active.trial)
+        if stop is None:
+            return []
+        self._checkpoints[event.trial] = event.checkpoint
         return [self._ask_to_end(active, stop, event.at)]
 
     def _ask_to_end(self, active: _Active, stop: Stop, at: float) -> EndAttempt:
@@ -550,6 +583,8 @@ class Core:
             self._pending.end_waits(event.at)
             return [kept]
         self._ended[key] = kept.outcome
+        if has_failed(kept.outcome):
+            self._judging.failed(active.trial)
         return [kept, *self._end_early(active.trial, kept, event)]
 
     def _kept_then(self) -> KeepEnd | None:

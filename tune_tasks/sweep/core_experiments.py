@@ -22,7 +22,8 @@ def _of(planned: PlannedExperiment) -> CoreExperiment:
         spec.rules(),
         planned.indices,
         _learning(planned),
-        judges_of(spec),
+        judges_of(spec, planned.expansion),
+        planned.expansion if spec.pbt() else None,
     )
 
 

@@ -166,7 +166,7 @@ class _Planner:
         space = SearchSpace(part.experiment.config, part.in_config)
         _check_size(part, space)
         expect_searchable(part, space)
-        expect_schedulable(part)
+        expect_schedulable(part, space)
         seed = part.experiment.seed
         if seed is None:
             seed = self._drawn_seed

@@ -20,6 +20,7 @@ from tune_tasks.errors import UsageError
 from tune_tasks.model.code_version import version_of
 from tune_tasks.model.masking import masked, masked_by_path, masked_spec
 from tune_tasks.model.objective import Objective
+from tune_tasks.model.paths import dotted
 from tune_tasks.model.snapshot import Snapshot
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import safe_name
@@ -209,7 +210,14 @@ def _experiment_info(experiment: PlannedExperiment, code: KeptCode, folder: Path
         params=searched_params(map(masked_by_path, searched)),
         objective=Objective.of_spec(experiment.spec.metric, experiment.spec.mode),
         storage=masked(_storage(experiment, folder.name) or ""),
+        changing=_changing(experiment),
     )
+
+
+def _changing(experiment: PlannedExperiment) -> tuple[str, ...]:
+    """What changes in the configs of trials that are a population."""
+    space = experiment.expansion.space
+    return tuple(map(dotted, space.searched)) if experiment.spec.pbt() else ()
 
 
 def _without(config: Mapping[str, Any], searched: set[str], prefix: str = "") -> dict[str, Any]:

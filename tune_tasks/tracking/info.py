@@ -26,6 +26,7 @@ class ExperimentInfo:
         objective: The spec's objective; None if the spec does not say what 'best' goes by.
         storage: The address that stands for `folder` in the storage of the trials' files, its
             password masked; empty if there is no storage.
+        changing: The dotted paths of the settings that change while a trial runs.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ExperimentInfo:
     params: tuple[SearchedParam, ...] = ()
     objective: Objective | None = None
     storage: str = ""
+    changing: tuple[str, ...] = ()
 
     def address_of(self, folder: Path) -> str:
         """Return the address in the storage of a folder below `folder`; empty without a storage."""
