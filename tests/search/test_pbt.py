@@ -119,6 +119,16 @@ def test_each_cell_of_a_grid_is_a_population():
         assert exploit is None or exploit.donor % 2 == index % 2
 
 
+def test_a_member_is_no_mere_copy():
+    config = {"lr": {"uniform": [0, 1]}, "act": {"choice": ["relu", "tanh", "gelu"]}}
+    for seed in range(20):
+        judge, trials = population(num_trials=2, config=config, mutate=["act"], interval=seed + 1)
+        judge.judge(0, at(seed + 1, 0.1))
+        exploit = judge.judge(1, at(seed + 1, 0.2))
+        assert exploit.point["act"] != trials.resolved(0).point["act"]
+        assert exploit.point["lr"] == trials.resolved(0).point["lr"]
+
+
 def test_the_same_seed_explores_alike():
     def said():
         judge, _ = population()

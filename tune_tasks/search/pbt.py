@@ -38,7 +38,7 @@ from tune_tasks.search.judge import Exploit, Judge
 from tune_tasks.spec.resolution import Choose, Point, chosen, position_of
 from tune_tasks.spec.search_space import Resolved
 
-_TRIES = 10
+_TRIES = 100
 _SHOWN = 3
 _WORST = float("inf")
 
@@ -148,7 +148,8 @@ class Population(Judge):
         taken = self._members.resolved(donor).point
         for number in range(_TRIES):
             point = self._explorer.explored(taken, _drawing(f"{stream}/{number}"))
-            reason = self._reason(index, donor, point, where)
+            # Two members that are the same would have nothing to learn from one another.
+            reason = self._reason(index, donor, point, where) if point != taken else ""
             if reason:
                 return Exploit(donor, point, reason)
         reason = self._reason(index, donor, taken, where)
