@@ -62,10 +62,10 @@ def test_members_go_on_from_the_best_and_a_killed_driver_loses_nothing(
         assert [row["training_iteration"] for row in rows] == list(range(1, 41))
         assert rows[0]["config"]["rate"] == first[f"exp/{trial['index']}"]
         assert rows[-1]["config"]["rate"] == trial["config"]["rate"]
-    # Nobody is left far behind: what the worst have taken has grown with the best.
-    values = [trial["last_result"]["info"]["value"] for trial in trials]
-    assert max(values) > 0.9 * 40 * max(first.values())
-    assert min(values) > 0.5 * max(values)
+    # What was replaced has come further than its first rate alone could have brought it.
+    for trial in moved:
+        alone = 40 * first[f"exp/{trial['index']}"]
+        assert trial["last_result"]["info"]["value"] > alone
     runs, _ = mlflow_runs("exp")
     rates = {run.data.params["rate"] for run in runs.values()}
     assert rates == {str(trial["config"]["rate"]) for trial in trials}
