@@ -67,5 +67,8 @@ def test_members_go_on_from_the_best_and_a_killed_driver_loses_nothing(
         alone = 40 * first[f"exp/{trial['index']}"]
         assert trial["last_result"]["info"]["value"] > alone
     runs, _ = mlflow_runs("exp")
-    rates = {run.data.params["rate"] for run in runs.values()}
-    assert rates == {str(trial["config"]["rate"]) for trial in trials}
+    by_id = {run.info.run_id: run.data for run in runs.values()}
+    for trial in trials:
+        data = by_id[trial["mlflow_run_id"]]
+        assert float(data.params["rate"]) == trial["config"]["rate"]
+        assert data.metrics["config/rate"] == trial["config"]["rate"]
