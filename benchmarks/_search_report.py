@@ -47,7 +47,7 @@ def report(lines: Sequence[Line], images: Path | None) -> None:
     for workers, methods in measured.items():
         _print_table(workers, methods)
     if images:
-        _draw(measured, images / "search-regret.svg")
+        _draw(measured, images / "search-regret.png")
 
 
 def _workers(lines: Sequence[Line]) -> list[int]:
@@ -130,8 +130,7 @@ def _draw(measured: Mapping[int, Mapping[str, Seeds]], path: Path) -> None:
     import matplotlib as mpl
     from matplotlib import pyplot as plt
 
-    # Texts stay texts, and the same figures give the same file.
-    mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "search", "font.size": 9}
+    mpl.rcParams["font.size"] = 9
     figure, axes = plt.subplots(
         2, len(measured), figsize=(4 * len(measured), 6.4), sharey=True, squeeze=False
     )
@@ -148,5 +147,5 @@ def _draw(measured: Mapping[int, Mapping[str, Seeds]], path: Path) -> None:
         axis.set_ylabel("normalised regret")
     axes[0, -1].legend(frameon=False, fontsize=8)
     figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None})
+    figure.savefig(path, dpi=100)
     print(f"\ndrawn: {path}")

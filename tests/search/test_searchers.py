@@ -112,6 +112,26 @@ def test_a_space_is_tried_whole_before_anything_is_tried_twice():
     assert set(points[12:]) <= set(points[:12])
 
 
+def test_a_model_of_few_ended_trials_is_not_asked():
+    space = SearchSpace({"x": {"uniform": [0, 1]}})
+
+    def learns_from(ended, **options):
+        """Whether it matters which trials were good."""
+        searcher = searcher_of(Search("tpe", **options), space, LOSS)
+        proposed = []
+        for best in (0, ended - 1):
+            history = [
+                Observation(i, {"x": i / 20}, Fate.FINISHED, abs(i - best)) for i in range(ended)
+            ]
+            choose = searcher.ask(history, 20, random.Random(1))
+            proposed.append(choose("x", Unit()))
+        return proposed[0] != proposed[1]
+
+    assert not learns_from(9)
+    assert learns_from(10)
+    assert learns_from(4, startup_trials=4)
+
+
 class Stuck(Searcher):
     """Proposes one point for ever."""
 

@@ -17,6 +17,8 @@ from tune_tasks.spec.resolution import Choose
 from tune_tasks.spec.search import Search
 from tune_tasks.spec.search_space import SearchSpace
 
+_FEWEST = 10
+"""Of trials that have ended, for a model; as Optuna has it."""
 _MANY = 250
 """From so many trials on CMA-ES is better than a Gaussian process, and asks faster."""
 
@@ -64,6 +66,7 @@ class _Makes:
         return OptunaSearcher(
             model,
             self._scales,
+            fewest=min(_FEWEST, self._search.startup_trials),
             is_greater_better=self._is_greater_better,
             ignores_failures=self._search.ignores_failures,
         )

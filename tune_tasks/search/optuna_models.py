@@ -48,6 +48,8 @@ class OptunaSearcher(Searcher):
     Args:
         model: Which.
         scales: Every parameter's.
+        fewest: While fewer trials have ended, values are drawn: those that end first are the short
+            ones, and a model of so few is worse than chance.
         is_greater_better: Whether the greatest value of the objective is the best.
         ignores_failures: Whether failed trials teach nothing; else they are as bad as the worst.
     """
@@ -57,12 +59,14 @@ class OptunaSearcher(Searcher):
         model: Literal["tpe", "gp"],
         scales: Mapping[str, Scale],
         *,
+        fewest: int,
         is_greater_better: bool,
         ignores_failures: bool = False,
     ) -> None:
         self._model = model
         self._scales = scales
         self._as_they_are = {name for name, scale in scales.items() if _is_told_as_it_is(scale)}
+        self._fewest = fewest
         self._is_greater_better = is_greater_better
         self._ignores_failures = ignores_failures
 
@@ -97,8 +101,8 @@ class OptunaSearcher(Searcher):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             if self._model == "gp":
-                return optuna.samplers.GPSampler(seed=seed, n_startup_trials=1)
-            return ToldTpe(seed=seed, n_startup_trials=1)
+                return optuna.samplers.GPSampler(seed=seed, n_startup_trials=self._fewest)
+            return ToldTpe(seed=seed, n_startup_trials=self._fewest)
 
     def _told(self, history: Sequence[Observation]) -> Iterator[FrozenTrial]:
         seen = self._shortened(history)
