@@ -43,6 +43,7 @@ ONLY_IN_A_FILE = {
     "budget",
     "checkpoint",
     "checkpoint_at_end",
+    "constraints",
     "isolate",
     "max_concurrent_trials",
     "search",
@@ -52,6 +53,7 @@ ONLY_IN_A_FILE = {
     "max_failures",
     "metric",
     "mode",
+    "objectives",
     "retry",
     "stop_grace_s",
 }

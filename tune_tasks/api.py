@@ -45,8 +45,8 @@ class Experiment:
         num_trials: Number of trials; None: the whole grid once.
         resources: `{"cpu": 1, "gpu": 0, "memory": "2GiB"}` of a trial.
         stop: Metric to bound, a number or a comparison.
-        search: How the values of domains are chosen: "random", "qmc", "tpe", "gp", "cmaes" or
-            "auto"; or `{"tpe": {"startup_trials": 16, "lag": 8}}`.
+        search: How the values of domains are chosen: "random", "qmc", "tpe", "gp", "cmaes",
+            "nsga2" or "auto"; or `{"tpe": {"startup_trials": 16, "lag": 8}}`.
         try_first: What the first trials try: values of domains by dotted path; what is not named is
             drawn.
         scheduler: What ends trials early: "asha", "hyperband", "median" or "plateau"; `{"asha":
@@ -60,6 +60,9 @@ class Experiment:
         seed: Seed of all randomness, in [0, 2**63); None: drawn.
         metric: The metric that "best" goes by.
         mode: "max" or "min".
+        objectives: Several metrics, each with "max" or "min", in place of `metric` and `mode`.
+        constraints: What the last report of a trial has to meet for the trial to be the best, as in
+            `stop`: `{"model_size": "<= 5e6"}`.
         max_concurrent_trials: The most trials that run at once; None: as many as the cluster holds.
         max_failures: Further attempts of a trial that failed.
         retry: Rules for failures, each as a spec file has it, e.g. `{"on": "ConnectionError",
@@ -91,6 +94,8 @@ class Experiment:
     seed: int | None = None
     metric: str | None = None
     mode: Literal["max", "min"] | None = None
+    objectives: Mapping[str, Literal["max", "min"]] = field(default_factory=dict)
+    constraints: Mapping[str, float | str] = field(default_factory=dict)
     max_concurrent_trials: int | None = None
     max_failures: int = 0
     retry: Sequence[Mapping[str, Any]] = field(default_factory=list)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tune_tasks.commands.best_spec import best_checkpoint, experiment_of, spec_of
+from tune_tasks.commands.best_spec import best_checkpoint, best_json, experiment_of, spec_of
 from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.checkpoint_folder import new_aside, note_restored_from, put_in_place
 from tune_tasks.model.checkpoint_manifest import MANIFEST, Manifest, seal
@@ -12,7 +12,7 @@ from tune_tasks.model.files import AttemptPaths, attempt_folder
 from tune_tasks.model.objective import Objective
 from tune_tasks.spec.reading import parse_source
 from tune_tasks.spec.yaml_1_2 import dump_yaml
-from tune_tasks.tracking.mlflow_store import StoredTrial
+from tune_tasks.tracking.mlflow_store import FrontTrial, StoredTrial
 
 SPEC = """
 exp:
@@ -169,3 +169,42 @@ def test_a_member_of_a_population_is_alone_in_its_spec(tmp_path):
     trial = replace(stored("/train.py"), spec_text=POPULATION, tags=tags)
     assert "scheduler" not in experiment_of(trial, tmp_path)
     assert "How that changed is not in this spec" in spec_of(trial, tmp_path)
+
+
+def of_two(tmp_path):
+    tags = {
+        "tune_tasks.trial": "script_4",
+        "tune_tasks.sweep": "s",
+        "tune_tasks.index": "4",
+        "tune_tasks.seed": "1",
+        "mlflow.source.name": "/train.py",
+    }
+    front = [
+        FrontTrial("s", 4, "script_4", "run", {"mean_loss": 0.1, "ms": 3.0}),
+        FrontTrial("s", 7, "script_7", "other", {"mean_loss": 0.2, "ms": 1.0}),
+    ]
+    return replace(stored(), tags=tags, others=(Objective("ms", "min"),), front=front)
+
+
+def test_the_knee_of_several_objectives_comes_with_the_front(tmp_path):
+    text = spec_of(of_two(tmp_path), tmp_path)
+    first, *comments = [line for line in text.splitlines() if line.startswith("#")]
+    assert first == "# script_4: mean_loss 0.1 (min), ms 3 (min), the knee of the front"
+    assert comments[2:5] == [
+        "# The front, 2 trials:",
+        "# script_4: mean_loss 0.1, ms 3 (trial 4 of s)",
+        "# script_7: mean_loss 0.2, ms 1 (trial 7 of s)",
+    ]
+    shown = best_json(of_two(tmp_path), tmp_path)
+    assert (shown["index"], shown["objectives"]) == (4, {"mean_loss": "min", "ms": "min"})
+    assert [each["index"] for each in shown["front"]] == [4, 7]
+    assert shown["spec"]["config"]["lr"] == 0.25
+
+
+def test_one_trial_has_no_use_for_a_search(tmp_path):
+    spec = SPEC.replace("num_trials: 8", "search: {tpe: {lag: 3}}\n  try_first: [{lr: 1}]")
+    assert experiment_of(replace(stored(), spec_text=spec), tmp_path).keys() == {
+        "env",
+        "stop",
+        "config",
+    }

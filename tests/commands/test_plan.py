@@ -37,6 +37,7 @@ def test_plan_as_json(call_cli):
             "config": {"script_file_path": "train.py", "activation": "relu"},
             "resources": {"cpu": 0.5, "gpu": 0, "memory": 0},
             "stop": {"mean_accuracy": 0.99, "mean_loss": "< 0.1"},
+            "constraints": {},
         }
     ]
 

@@ -7,9 +7,6 @@ from tune_tasks.spec.loading import spec_from_data
 from tune_tasks.spec.reading import parse_source
 from tune_tasks.spec.search_space import SearchSpace
 
-NOT_YET = ("objectives",)
-"""Keys that are looked at as text alone: the loader of specs need not know them."""
-
 
 def convert(text, name="sweep.yaml"):
     """The text that a file is converted to."""
@@ -25,7 +22,7 @@ def experiment(text, name="sweep.yaml"):
 def config(text, name="sweep.yaml"):
     """Its config, without the script; our loader has to take the whole."""
     made = experiment(text, name)
-    spec = spec_from_data({"e": {key: made[key] for key in made if key not in NOT_YET}})
+    spec = spec_from_data({"e": made})
     SearchSpace(spec.experiments["e"].config)
     return {key: value for key, value in made["config"].items() if key != "script_file_path"}
 

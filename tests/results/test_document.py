@@ -36,6 +36,7 @@ def test_the_json_document():
         "resources": {"cpu": 1, "gpu": 0, "memory": 0},
         "proposed_by": None,
         "ended_by": None,
+        "infeasible": None,
     }
     assert shown["failures"] == [{"cause": "exception", "error": "ValueError: bad", "trials": [1]}]
 

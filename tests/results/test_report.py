@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tune_tasks.model.objective import Objective
+from tune_tasks.model.stopping import parse_criterion
 from tune_tasks.model.trial import TrialState
 from tune_tasks.results import plots
 from tune_tasks.results.figure import limit_to_most, new_figure
@@ -233,3 +234,29 @@ def test_many_causes_are_folded(tmp_path):
     text = text_of(ExperimentSummary("exp", trials, tmp_path, Objective("mean_accuracy", "max")))
     assert text.count("- 1 trial: `ValueError: ") == 20
     assert "- 10 × something else\n" in text
+
+
+def test_what_is_not_allowed_is_listed_and_is_not_the_best(experiment):
+    first, second, *others = experiment.trials
+    not_allowed = replace(second, infeasible="size 9 is not < 5")
+    made = replace(
+        experiment,
+        trials=[first, not_allowed, *others],
+        constraints=(parse_criterion("size", "< 5"),),
+    )
+    text = "\n".join(report_text(Summary("s", [made]), made))
+    assert "`script_3` with mean_accuracy **0.7**" in text
+    assert "1 trial of 4 that ended did not keep to `size < 5`:" in text
+    assert "- `script_1`: size 9 is not < 5" in text
+    assert "; infeasible: size 9 is not < 5 |" in text
+    assert ", 1 infeasible, 1 failed." in text
+
+
+def test_the_front_of_two_objectives_has_a_table_and_a_picture(experiment):
+    two = replace(experiment, others=(Objective("timesteps_total", "min"),))
+    text = "\n".join(report_text(Summary("s", [two]), two))
+    assert "with mean_accuracy **0.9**, timesteps_total **20**" in text
+    assert "| script_1 | 0.9 | 20 | {'lr': 1e-05, 'act': 'tanh'} |" in text
+    assert list(plots.draw(two)) == ["The front", *TITLES]
+    three = replace(two, others=(*two.others, Objective("time_total_s", "min")))
+    assert list(plots.draw(three)) == TITLES

@@ -106,10 +106,21 @@ def test_files_that_are_gone_and_lines_that_are_not_reports_are_said():
         ),
         ([trial(0, ERROR, mean_loss=1.0)], None, "every trial that reported mean_loss failed"),
         ([trial(0, mean_loss=1.0)], "f1", "no trial reported a number as 'f1'"),
+        (
+            [trial(0, ERROR, mean_loss=1.0), replace(trial(1, mean_loss=2.0), infeasible="a 9")],
+            None,
+            "no trial is feasible: a 9, for example",
+        ),
     ],
 )
 def test_why_there_is_no_best(trials, metric, why):
     assert f"No best trial: {why}" in report_lines(summary(experiment(*trials, metric=metric)))
+
+
+def test_it_is_said_by_what_a_trial_is_infeasible():
+    made = experiment(replace(trial(0, mean_loss=1.0), infeasible="size 9 is not < 5"))
+    lines = list(report_lines(summary(made)))
+    assert " - script_0_lr=0:\tTERMINATED, train() returned; infeasible: size 9 is not < 5" in lines
 
 
 def test_what_has_ended_early_says_how_to_go_on():

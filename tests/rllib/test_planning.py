@@ -74,6 +74,13 @@ def test_what_rllib_calls_a_metric_is_taken_as_ours():
         planned(stop={"episode_reward_mean": 1, "env_runners/episode_return_mean": 2})
 
 
+def test_constraints_have_our_names_and_name_what_trials_report():
+    plan = planned(constraints={"env_runners/episode_return_mean": ">= 2"})
+    assert plan.experiments[0].spec.constraints == {"episode_reward_mean": ">= 2"}
+    with pytest.raises(SpecError, match=r"constraints\.size: no trial of PPO reports it"):
+        planned(constraints={"size": "<= 2"})
+
+
 def test_a_trial_that_never_ends_is_a_warning():
     assert planned(stop={}).warnings == [
         "e: no `stop`: a trial of PPO never ends by itself; e.g. stop: {time_total_s: 3600}"

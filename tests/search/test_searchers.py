@@ -2,14 +2,16 @@
 
 import itertools
 import random
+from dataclasses import replace
 from functools import partial
 from statistics import median
 
 import pytest
 
-from tune_tasks.model.objective import Objective
+from tune_tasks.model.objective import Objective, Objectives
+from tune_tasks.search import optuna_models
 from tune_tasks.search.algorithms import has_torch, searcher_of
-from tune_tasks.search.observation import Fate, Observation, lessons
+from tune_tasks.search.observation import Fate, Observation, lessons, violations
 from tune_tasks.search.searcher import Searcher
 from tune_tasks.search.study import Study, text_of
 from tune_tasks.spec.domains import Unit
@@ -18,7 +20,10 @@ from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.spec.start_up import LatinHypercube, Sobol
 from tune_tasks.testing.searcher_contract import NUMERIC, SearcherContract
 
-LOSS = Objective("mean_loss", "min")
+LOSS = Objectives((Objective("mean_loss", "min"),))
+TWO = Objectives((Objective("mean_loss", "min"), Objective("mean_accuracy", "max")))
+WITH_CATEGORIES = {**NUMERIC, "act": {"choice": ["relu", "elu", "tanh"]}}
+NEEDS_TORCH = pytest.mark.skipif(not has_torch(), reason="a Gaussian process needs torch")
 
 
 class TestTpe(SearcherContract):
@@ -33,7 +38,7 @@ class TestCmaes(SearcherContract):
         return searcher_of(Search("cmaes", startup_trials=4), space, LOSS)
 
 
-@pytest.mark.skipif(not has_torch(), reason="a Gaussian process needs torch")
+@NEEDS_TORCH
 class TestGp(SearcherContract):
     config = NUMERIC
     lengths = (0, 8)  # a question takes some tenths of a second
@@ -45,6 +50,65 @@ class TestGp(SearcherContract):
 class TestAutoOfAConditionalSpace(SearcherContract):
     def searcher(self, space):
         return searcher_of(Search("auto"), space, LOSS)
+
+
+class TestTpeWithConstraints(TestTpe):
+    constraints = 2
+
+
+class TestCmaesWithConstraints(TestCmaes):
+    constraints = 2
+
+
+class TestNsga2(SearcherContract):
+    config = NUMERIC
+
+    def searcher(self, space):
+        return searcher_of(Search("nsga2", startup_trials=8), space, LOSS)
+
+
+class TestNsga2OfTwo(SearcherContract):
+    config = WITH_CATEGORIES
+    objectives = 2
+    constraints = 1
+
+    def searcher(self, space):
+        return searcher_of(Search("nsga2", startup_trials=4), space, TWO)
+
+
+class TestTpeOfTwo(SearcherContract):
+    objectives = 2
+    constraints = 1
+
+    def searcher(self, space):
+        return searcher_of(Search("tpe"), space, TWO)
+
+
+class TestAutoOfTwo(TestTpeOfTwo):
+    config = NUMERIC
+
+    def searcher(self, space):
+        return searcher_of(Search("auto"), space, TWO)
+
+
+@NEEDS_TORCH
+class TestGpOfTwo(SearcherContract):
+    config = NUMERIC
+    lengths = (0, 8)
+    objectives = 2
+
+    def searcher(self, space):
+        return searcher_of(Search("gp"), space, TWO)
+
+
+@NEEDS_TORCH
+class TestGpWithConstraints(SearcherContract):
+    config = NUMERIC
+    lengths = (0, 8)
+    constraints = 2
+
+    def searcher(self, space):
+        return searcher_of(Search("gp"), space, LOSS)
 
 
 class Drawing(Searcher):
@@ -168,14 +232,13 @@ def test_failed_trials_and_values_that_are_not_finite_are_as_bad_as_the_worst():
         Observation(4, {}, Fate.STOPPED, 2.0, 3.0),
     ]
 
-    def taught(**options):
-        return {each.index: value for each, value in lessons(history, **options)}
+    def taught(mode, ignores_failures):
+        told = lessons(history, [mode], ignores_failures=ignores_failures)
+        return {each.index: value for each, (value,) in told}
 
-    loss = taught(is_greater_better=False, ignores_failures=False)
-    assert loss == {0: 0.5, 1: 2.0, 2: 2.0, 4: 2.0}
-    reward = taught(is_greater_better=True, ignores_failures=False)
-    assert reward == {0: 0.5, 1: 0.5, 2: 0.5, 4: 2.0}
-    assert taught(is_greater_better=True, ignores_failures=True) == {0: 0.5, 4: 2.0}
+    assert taught("min", ignores_failures=False) == {0: 0.5, 1: 2.0, 2: 2.0, 4: 2.0}
+    assert taught("max", ignores_failures=False) == {0: 0.5, 1: 0.5, 2: 0.5, 4: 2.0}
+    assert taught("max", ignores_failures=True) == {0: 0.5, 4: 2.0}
 
 
 def test_a_failing_region_is_left():
@@ -195,6 +258,43 @@ def test_a_failing_region_is_left():
         return sum(point["x"] > 0.45 for point in points)
 
     assert proposed() < proposed(ignores_failures=True)
+
+
+def test_what_is_not_known_of_a_constraint_is_as_far_beyond_as_the_worst():
+    history = [
+        Observation(0, {}, Fate.FINISHED, 0.5, excesses=(-0.5, 0.0)),
+        Observation(1, {}, Fate.FINISHED, None, excesses=(0.25, None)),
+        Observation(2, {}, Fate.FAILED, 0.1, excesses=(-9.0, -9.0)),
+        Observation(3, {}, Fate.RUNNING),
+    ]
+    assert violations(history) == {0: (-0.5, 0.0), 1: (0.25, 1.0), 2: (0.25, 1.0)}
+    assert violations(history[3:]) == {}
+    assert violations([Observation(0, {}, Fate.FINISHED, 0.5)]) == {}
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "cmaes", pytest.param("gp", marks=NEEDS_TORCH)])
+def test_a_model_leaves_what_is_not_allowed(algorithm):
+    """The best values are where they are not allowed: x is to be small, but not below 0.6."""
+    space = SearchSpace({"x": {"uniform": [0, 1]}, "y": {"uniform": [0, 1]}})
+
+    def learnt(constrained):
+        rng = random.Random(3)
+        searcher = searcher_of(Search(algorithm, startup_trials=8), space, LOSS)
+        study = Study(searcher, "1")
+        history = []
+        for index in range(24):
+
+            def resolve(choose, index=index):
+                return space.resolve(index, f"{index}", choose=choose)
+
+            point = {"x": rng.random(), "y": rng.random()}
+            if index >= 12:
+                point = study.propose(history, index, resolve, ())
+            excesses = (0.6 - point["x"],) if constrained else ()
+            history.append(Observation(index, point, Fate.FINISHED, point["x"], excesses=excesses))
+        return sum(each.point["x"] > 0.45 for each in history[12:])
+
+    assert learnt(constrained=True) > learnt(constrained=False) + 4
 
 
 @pytest.mark.parametrize("points_of", [Sobol, partial(LatinHypercube, count=16)])
@@ -243,3 +343,93 @@ def test_cmaes_begins_at_the_best_of_what_earlier_sweeps_have_found():
         for index in range(40)
     ]
     assert median(proposed) == pytest.approx(0.9, abs=0.1)
+
+
+def front_found(searcher, seed, count=64, startup=16):
+    """How much of the square a front covers that was searched for: the more, the better.
+
+    ZDT1 (Zitzler, Deb and Thiele 2000) with four numbers; the second objective is to be maximal.
+    """
+    space = SearchSpace({name: {"uniform": [0, 1]} for name in "abcd"})
+    study = Study(searcher(space), str(seed))
+    start = Sobol([each.name for each in space.parameters], seed)
+    history = []
+    for index in range(count):
+
+        def resolve(choose, index=index):
+            return space.resolve(index, f"{seed}/{index}", choose=choose)
+
+        if index < startup:
+            point = resolve(start.chooser(index)).point
+        else:
+            point = study.propose(history, index, resolve, ())
+        g = 1 + 3 * (point["b"] + point["c"] + point["d"])
+        gain = 10 - g * (1 - (point["a"] / g) ** 0.5)
+        history.append(Observation(index, point, Fate.FINISHED, point["a"], others=(gain,)))
+    covered, least = 0.0, 0.0
+    for loss, gain in sorted((each.value, each.others[0]) for each in history):
+        covered += (1 - loss) * max(gain - least, 0)
+        least = max(least, gain)
+    return covered
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "nsga2"])
+def test_of_two_objectives_a_model_finds_a_better_front_than_chance(algorithm):
+    def learned(space):
+        return searcher_of(Search(algorithm, startup_trials=16), space, TWO)
+
+    found = [median(front_found(s, seed) for seed in range(5)) for s in (learned, drawing)]
+    assert found[0] > found[1]
+
+
+def drawing(_space):
+    return Drawing()
+
+
+def test_a_generation_follows_from_the_order_of_the_indices():
+    """What has ended after the last complete generation changes nothing yet."""
+    space = SearchSpace(NUMERIC)
+    searcher = searcher_of(Search("nsga2", startup_trials=4), space, TWO)
+    history = [
+        Observation(i, space.resolve(i, str(i)).point, Fate.FINISHED, 10.0 - i, others=(0.0,))
+        for i in range(11)
+    ]
+
+    def proposed(known):
+        return Study(searcher, "1").propose(
+            known, 20, lambda c: space.resolve(20, "", choose=c), ()
+        )
+
+    assert proposed(history[:8]) == proposed(history)
+    assert proposed(history[:8]) != proposed(history[:7])
+    late = [each if each.index != 2 else replace(each, fate=Fate.RUNNING) for each in history]
+    without = [each for each in history if each.index != 2]
+    assert proposed(late) == proposed(without)
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "nsga2"])
+def test_of_a_very_long_history_the_best_and_the_last_are_told(algorithm, monkeypatch):
+    """Questions about all of it would take too long; the answer is a function of it all the same."""
+    monkeypatch.setattr(optuna_models, "_MOST", 30)
+    monkeypatch.setattr(optuna_models, "_BEST", 10)
+    space = SearchSpace(NUMERIC)
+    rng = random.Random(1)
+    history = [
+        Observation(
+            i,
+            space.resolve(i, str(i)).point,
+            Fate.FINISHED,
+            rng.random(),
+            excesses=(rng.choice([-1.0, 1.0]),),
+            others=(rng.random(),),
+        )
+        for i in range(100)
+    ]
+    searcher = searcher_of(Search(algorithm, startup_trials=1), space, TWO)
+    told = searcher._shortened(history)
+    assert len(told) == 30
+    assert told[10:] == history[80:]
+    assert [each.index for each in told] == sorted(each.index for each in told)
+    assert all(each.is_feasible for each in told[:10])
+    choose = searcher.ask(history, 100, random.Random(5))
+    assert space.resolve(100, "", choose=choose).point.keys() == NUMERIC.keys()

@@ -56,6 +56,28 @@ def test_specs(command, folder, spec):
     assert all(experiment["best"] for experiment in json.loads(out)["experiments"].values())
 
 
+def test_the_one_with_two_objectives_finds_a_front_and_best_prints_it(command, folder):
+    options = {"cwd": EXAMPLES.parent, "env": own_store(folder)}
+    spec = EXAMPLES / "digits_objectives.yaml"
+    process = command("-f", spec, "--json", **options)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    (experiment,) = json.loads(out)["experiments"].values()
+    front = experiment["front"]
+    trials = {trial["index"]: trial for trial in experiment["trials"]}
+    assert len(front) > 1
+    assert experiment["best"]["index"] in front
+    assert not any(trials[index]["infeasible"] for index in front)
+    assert any(trial["infeasible"] for trial in trials.values())
+    process = command("best", "-f", spec, "--json", **options)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    (best,) = json.loads(out).values()
+    assert best["index"] == experiment["best"]["index"]
+    assert [trial["index"] for trial in best["front"]] == front
+    assert best["spec"]["config"]["width"] == experiment["best"]["config"]["width"]
+
+
 @pytest.mark.parametrize("script", ["library.py", "early_stopping.py"])
 def test_scripts(folder, prefect, script):
     done = subprocess.run(

@@ -45,11 +45,20 @@ def test_what_it_may_say(given, search):
     [
         (
             "tpee",
-            "unknown algorithm 'tpee'; did you mean 'tpe'? (known: random, qmc, tpe, gp, cmaes, auto)",
+            "unknown algorithm 'tpee'; did you mean 'tpe'? (known: random, qmc, tpe, gp, cmaes, nsga2, auto)",
         ),
-        ({}, "expected one of random, qmc, tpe, gp, cmaes, auto, or {tpe: {lag: 8}}, got {}"),
-        (None, "expected one of random, qmc, tpe, gp, cmaes, auto, or {tpe: {lag: 8}}, got None"),
-        (["tpe"], "expected one of random, qmc, tpe, gp, cmaes, auto, or {tpe: {lag: 8}}, got ["),
+        (
+            {},
+            "expected one of random, qmc, tpe, gp, cmaes, nsga2, auto, or {tpe: {lag: 8}}, got {}",
+        ),
+        (
+            None,
+            "expected one of random, qmc, tpe, gp, cmaes, nsga2, auto, or {tpe: {lag: 8}}, got None",
+        ),
+        (
+            ["tpe"],
+            "expected one of random, qmc, tpe, gp, cmaes, nsga2, auto, or {tpe: {lag: 8}}, got [",
+        ),
         ({"tpe": 5}, "tpe: expected a mapping of options, got 5"),
         (
             {"tpe": {"lagg": 5}},

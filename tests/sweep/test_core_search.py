@@ -131,6 +131,32 @@ def test_what_a_model_may_know():
     )
 
 
+def test_a_model_knows_how_far_trials_are_beyond_the_constraints():
+    constraints = {"size": "<= 10", "gain": ">= 2"}
+    sweep = Sweep(startup=5, num_trials=9, constraints=constraints)
+    sweep.begin(room=5)
+    for key, metrics in {
+        "e/0": {"mean_loss": 0.5, "size": 15.0, "gain": 3.0},
+        "e/1": {"mean_loss": 0.5, "size": None, "gain": 1.0},
+        # An edit has added the other constraint: nobody has asked for its metric
+        "e/2": {"mean_loss": 0.5, "size": 5.0},
+    }.items():
+        sweep.tell(AttemptEnded(1, key, 1, WELL, metrics))
+    history = sweep.core.history_for("e/5")
+    told = [(each.index, each.value, each.excesses) for each in history]
+    assert told == [(0, 0.5, (0.5, -0.5)), (1, 0.5, (None, 0.5)), (3, None, ()), (4, None, ())]
+
+
+def test_a_model_knows_the_values_of_all_objectives_or_of_none():
+    objectives = {"acc": "max", "ms": "min"}
+    sweep = Sweep(startup=5, num_trials=9, metric=None, objectives=objectives)
+    sweep.begin(room=5)
+    for key, acc, ms in [("e/0", 0.5, 3.0), ("e/1", None, 3.0), ("e/2", 0.5, None)]:
+        sweep.tell(AttemptEnded(1, key, 1, WELL, {"acc": acc, "ms": ms}))
+    told = [each.values for each in sweep.core.history_for("e/5")]
+    assert told == [(0.5, 3.0), (), (), (), ()]
+
+
 def test_each_cell_of_the_grid_has_a_search_of_its_own():
     config = {**SPACE, "g": {"grid_search": [1, 2]}}
     sweep = Sweep(startup=2, num_trials=8, config=config)

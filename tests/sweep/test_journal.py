@@ -18,6 +18,7 @@ from tune_tasks.errors import UsageError
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.files import try_lock
 from tune_tasks.model.objective import Objective
+from tune_tasks.model.stopping import Criterion
 from tune_tasks.model.trial import EndedBy, Outcome, Resources, Trial, TrialState
 from tune_tasks.recording.protocol import AttemptStatus
 from tune_tasks.results.standing import Best, ExperimentStanding
@@ -223,6 +224,8 @@ def test_an_experiment_is_kept_with_its_script_whatever_bytes_that_has(tmp_path)
         script_source=b"# \xff\n",
         params=(SearchedParam("lr", is_even=True, is_numeric=True, texts=3),),
         objective=Objective("mean_loss", "min"),
+        constraints=(Criterion("size", "<=", 5.0),),
+        others=(Objective("ms", "min"),),
     )
     sweep = SweepInfo("s1", {"e": info}, "sqlite:///m.db", "", tmp_path)
     entry = SweepEntry(

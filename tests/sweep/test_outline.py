@@ -9,6 +9,7 @@ import pytest
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import Progress
+from tune_tasks.model.stopping import parse_criterion
 from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
 from tune_tasks.recording.protocol import AttemptStatus
 from tune_tasks.results.leaderboard import leaderboard
@@ -137,3 +138,21 @@ def test_the_end_of_a_sweep_makes_no_million_of_trials(tmp_path):
     assert (experiment.mlflow_run_id, len(experiment.trials)) == ("run", 1_000_000)
     assert experiment.trials[-1].state is TrialState.PENDING
     assert Path(experiment.trials[7].logdir).parent == tmp_path
+
+
+def test_a_trial_whose_last_report_is_not_allowed_is_infeasible(tmp_path):
+    plan = plan_of(3)
+    info = info_of(tmp_path)
+    constraints = (parse_criterion("mean_loss", "<= 1.5"),)
+    constrained = replace(info.experiments["exp"], constraints=constraints)
+    excerpt = records_of(plan, tmp_path, {0: RETURNED, 1: RETURNED}).some(9)
+    made = summary_of(
+        replace(info, experiments={"exp": constrained}),
+        plan.experiments,
+        excerpt,
+        interrupted=False,
+    )
+    (experiment,) = made.experiments
+    said = [trial.infeasible for trial in experiment.trials]
+    assert said == [None, "mean_loss 2 is not <= 1.5", None]
+    assert experiment.constraints == constraints

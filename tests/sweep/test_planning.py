@@ -181,6 +181,50 @@ def test_arguments_out_of_range(keys, message):
     assert str(caught.value) == message
 
 
+OBJECTIVES = "objectives: {acc: max, ms: min}"
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("search: cmaes", "search: cmaes learns from one metric; of several objectives learn"),
+        ("search: nsga2", "search: nsga2 goes on as long as it is asked; say how many trials"),
+        ("scheduler: asha", "scheduler: asha compares trials by one metric while they run, and"),
+        ("scheduler: plateau", "scheduler: plateau compares trials by one metric while they run"),
+    ],
+)
+def test_what_does_not_go_together_with_several_objectives_is_refused(tmp_path, keys, message):
+    (tmp_path / "s.py").write_text("def train(config, status_reporter): ...")
+    text = f"e:\n  {keys}\n  {OBJECTIVES}\n  config: {{script_file_path: s.py, a: {{int: [1, 9]}}}}"
+    with pytest.raises(SpecError, match=f"f.yaml:2:3: e.{message}"):
+        plan_file(tmp_path, text)
+
+
+def test_nsga2_is_refused_where_settings_are_conditional(tmp_path):
+    (tmp_path / "s.py").write_text("def train(config, status_reporter): ...")
+    config = "{script_file_path: s.py, a: {int: [1, 9]}, b: {int: [1, 2], when: {a: 3}}}"
+    text = f"e:\n  search: nsga2\n  num_trials: 9\n  metric: m\n  config: {config}"
+    with pytest.raises(SpecError, match="nsga2 crosses configs that have the same settings"):
+        plan_file(tmp_path, text)
+
+
+def test_a_plain_number_for_a_constraint_is_a_warning_that_says_which_side_it_means(tmp_path):
+    (tmp_path / "s.py").write_text("def train(config, status_reporter): ...")
+    text = "e:\n  constraints: {latency: 20, size: '<= 5', mean_los: '< 1'}\n  config: {"
+    made = plan_file(tmp_path, text + "script_file_path: s.py}")
+    file = tmp_path / "f.yaml"
+    assert made.warnings == [
+        (
+            f"{file}:2:44: e.constraints.mean_los: no metric of TrainingResult; did you mean"
+            " 'mean_loss'?"
+        ),
+        (
+            f"{file}:2:26: e.constraints.latency: it means latency >= 20; write '<= 20' or '>= 20'"
+            " to say so"
+        ),
+    ]
+
+
 def test_warnings(tmp_path):
     (tmp_path / "s.py").write_text("def train(config, status_reporter): ...")
     text = (

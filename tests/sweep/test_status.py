@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.sweep.views import ENDED, FAILED, record, view, waiting
+from tune_tasks.model.stopping import parse_criterion
 from tune_tasks.model.trial import Resources
 from tune_tasks.results.budget_use import BudgetUse
 from tune_tasks.sweep.status import StatusView, status_lines
@@ -62,6 +63,18 @@ def test_by_a_loss_the_smallest_is_first():
     assert (listed[0].trial.index, rest) == (29, "… 10 more trials: 10 TERMINATED")
 
 
+def test_infeasible_trials_come_after_the_feasible_ones():
+    sizes = [(0.1, 9), (0.5, 1), (0.3, 2), (0.2, None)]
+    records = [
+        record(i, {"mean_loss": loss, "info": {"size": size}}, ENDED)
+        for i, (loss, size) in enumerate(sizes)
+    ]
+    shown = view(*records, metric="mean_loss", constraints=(parse_criterion("size", "< 5"),))
+    assert [r.trial.index for r in shown.best_first("exp")[0]] == [2, 1, 0, 3]
+    assert shown.infeasibility(records[0]) == "size 9 is not < 5"
+    assert shown.infeasibility(record(5)) is None
+
+
 def test_the_block_has_the_metric_that_the_spec_names():
     block = list(
         status_lines(
@@ -78,7 +91,11 @@ def test_trials_that_are_not_listed_are_counted():
     many = StatusView(
         4,
         0,
-        {"exp": SimpleNamespace(folder=Path("/tmp/ray/exp"), objective=None)},
+        {
+            "exp": SimpleNamespace(
+                folder=Path("/tmp/ray/exp"), objective=None, constraints=(), others=()
+            )
+        },
         [record(0, running=True), *(record(1 + i) for i in range(20))],
         {"exp": 999_979},
     )

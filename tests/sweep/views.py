@@ -37,13 +37,16 @@ def waiting(index):
     return made
 
 
-def view(*records, metric=None, mode=None, **more):
+def view(*records, metric=None, mode=None, constraints=(), others=(), **more):
     return StatusView(
         4,
         0,
         {
             "exp": SimpleNamespace(
-                folder=Path("/tmp/ray/exp"), objective=Objective.of_spec(metric, mode)
+                folder=Path("/tmp/ray/exp"),
+                objective=Objective.of_spec(metric, mode),
+                constraints=constraints,
+                others=others,
             )
         },
         records,

@@ -177,3 +177,15 @@ def test_the_path_of_a_view():
     assert (
         view_path("3", "s_1") == "/#/experiments/3/runs?viewStateShareKey=s_1&compareRunsMode=CHART"
     )
+
+
+def test_the_view_of_several_objectives_has_their_front_first_and_a_column_for_each():
+    others = [Objective("ms", "min")]
+    view = sweep_view("s", [], Objective("acc", "max"), others=others)
+    front, *_ = view["compareRunCharts"]
+    assert (front["type"], front["xaxis"], front["yaxis"]) == (
+        "SCATTER",
+        {"key": "ms", "type": "METRIC"},
+        {"key": "acc", "type": "METRIC"},
+    )
+    assert view["selectedColumns"][:2] == ["metrics.`acc`", "metrics.`ms`"]

@@ -7,6 +7,7 @@ import pytest
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.objective import Objective
+from tune_tasks.model.stopping import parse_criterion
 from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
 from tune_tasks.tracking.running_best import RunningBest
 
@@ -134,3 +135,42 @@ def test_a_member_that_goes_on_from_another_is_not_done():
     assert running.best() is None
     running.report(attempt(0, 2), {"mean_loss": 0.7})
     assert best_of(running) == ("trial_0", 0.7)
+
+
+def test_an_infeasible_trial_is_not_the_best_while_its_latest_report_is_not_allowed():
+    running = RunningBest(Objective.of("mean_loss"), [parse_criterion("size", "<= 5")])
+    running.report(attempt(0), {"mean_loss": 0.1, "info": {"size": 6}})
+    running.report(attempt(1), {"mean_loss": 0.2, "info": {"size": 5}})
+    running.report(attempt(2), {"mean_loss": 0.05})
+    assert best_of(running) == ("trial_1", 0.2)
+    running.end(attempt(0), ENDED)
+    running.end(attempt(1), ENDED)
+    assert (best_of(running), running.done) == (("trial_1", 0.2), 2)
+    running.report(attempt(2), {"mean_loss": 0.05, "info": {"size": 1}})
+    assert best_of(running) == ("trial_2", 0.05)
+
+
+def test_the_metric_is_chosen_among_those_of_infeasible_trials_too():
+    """As at the sweep's end: else 'best' would go by one metric first, and then by another."""
+    running = RunningBest(None, [parse_criterion("size", "<= 5")])
+    running.report(attempt(0), {"mean_accuracy": 0.1, "info": {"size": 6}})
+    assert (running.objective, running.best()) == (Objective("mean_accuracy", "max"), None)
+
+
+def test_of_several_objectives_the_knee_of_the_front_is_the_best():
+    running = RunningBest(Objective("acc", "max"), others=[Objective("ms", "min")])
+    for index, (acc, ms) in enumerate([(0.5, 1), (0.8, 3), (0.95, 9), (0.99, None)]):
+        running.report(attempt(index), {"info": {"acc": acc, "ms": ms}})
+        running.end(attempt(index), ENDED)
+    assert [each.index for each in running.front()] == [2, 1, 0]
+    assert running.best().index == 1
+    running.report(attempt(4), {"info": {"acc": 0.9, "ms": 2}})
+    assert ([each.index for each in running.front()], running.best().index) == ([2, 4, 0], 4)
+    running.end(attempt(4), FAILED)
+    assert ([each.index for each in running.front()], running.best().index) == ([2, 1, 0], 1)
+
+
+def test_one_objective_has_no_front():
+    running = RunningBest(Objective("acc", "max"))
+    running.report(attempt(0), {"info": {"acc": 1}})
+    assert running.front() == []

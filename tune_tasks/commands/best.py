@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 from tune_tasks.commands.argument_types import Once
@@ -33,12 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mode", choices=("max", "min"), help="of --metric (default: min for a loss, else max)"
     )
+    parser.add_argument("--json", action="store_true", help="as one JSON document")
 
 
 def run(args: argparse.Namespace) -> int:
     """See `Command`."""
     # Here, because no other command needs what reads MLflow's store
-    from tune_tasks.commands.best_spec import best_spec
+    from tune_tasks.commands.best_spec import best_json, best_trials, spec_of
 
     if args.mode and not args.metric:
         raise UsageError("--mode without --metric: name the metric that 'best' goes by")
@@ -46,6 +48,10 @@ def run(args: argparse.Namespace) -> int:
     if args.file:
         names = list(load_spec(args.file).experiments)
     wanted = Objective.of_spec(args.metric, args.mode)
-    spec = best_spec(names, Path.cwd(), wanted=wanted, all_sweeps=args.all)
-    print(spec, end="")
+    cwd = Path.cwd()
+    found = best_trials(names, cwd, wanted=wanted, all_sweeps=args.all)
+    if args.json:
+        print(json.dumps({each.experiment: best_json(each, cwd) for each in found}, indent=2))
+    else:
+        print("\n".join(spec_of(each, cwd) for each in found), end="")
     return EXIT_OK

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from tune_tasks.model.files import AttemptPaths, trial_folder
 from tune_tasks.model.masking import MASK, secrets_in
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.paths import dotted
+from tune_tasks.model.text import left_out
+from tune_tasks.results.words import trials_text
 from tune_tasks.servers.mlflow_client import default_tracking_uri
 from tune_tasks.spec.reading import parse_source
 from tune_tasks.spec.scheduling import parsed_schedulers
@@ -21,7 +24,9 @@ from tune_tasks.tracking.mlflow_store import MlflowStore, StoredTrial
 from tune_tasks.trial.depot import DepotAwayError
 from tune_tasks.trial.storage_depot import StorageDepot
 
-_OF_A_SEARCH = ("num_trials", "search", "try_first", "warm_start", "config")
+_LISTED = 50
+"""Trials of a front that are listed one by one."""
+_OF_A_SEARCH = ("num_trials", "search", "try_first", "warm_start", "budget", "scheduler", "config")
 """Keys that say nothing of a single config."""
 
 
@@ -45,9 +50,16 @@ def best_spec(
         UsageError: If MLflow has no such trial.
         ServiceError: If MLflow does not answer.
     """
-    store = MlflowStore(default_tracking_uri(cwd))
-    found = [store.best_trial(name, wanted, all_sweeps=all_sweeps) for name in experiments]
+    found = best_trials(experiments, cwd, wanted=wanted, all_sweeps=all_sweeps)
     return "\n".join(spec_of(trial, cwd) for trial in found)
+
+
+def best_trials(
+    experiments: Iterable[str], cwd: Path, *, wanted: Objective | None, all_sweeps: bool
+) -> list[StoredTrial]:
+    """Return the best trial of each experiment; see `best_spec`."""
+    store = MlflowStore(default_tracking_uri(cwd))
+    return [store.best_trial(name, wanted, all_sweeps=all_sweeps) for name in experiments]
 
 
 def spec_of(trial: StoredTrial, cwd: Path) -> str:
@@ -60,8 +72,7 @@ def spec_of(trial: StoredTrial, cwd: Path) -> str:
 
 def _comments(trial: StoredTrial) -> Iterator[str]:
     tags = trial.tags
-    objective = trial.objective
-    yield f"{tags['tune_tasks.trial']}: {objective.metric} {trial.value:.6g} ({objective.mode})"
+    yield f"{tags['tune_tasks.trial']}: {_values(trial)}"
     yield (
         f"sweep {tags['tune_tasks.sweep']}, its trial {tags['tune_tasks.index']} with the seed"
         f" {tags['tune_tasks.seed']}"
@@ -71,6 +82,7 @@ def _comments(trial: StoredTrial) -> Iterator[str]:
     if task_run:
         flow_run = tags.get("prefect.flow_run_id", "unknown")
         yield f"Prefect task run {task_run}, flow run {flow_run}"
+    yield from _front(trial)
     checkpoint = best_checkpoint(trial)
     if checkpoint:
         yield f"checkpoint {checkpoint}"
@@ -85,6 +97,42 @@ def _comments(trial: StoredTrial) -> Iterator[str]:
     if masked_keys:
         keys = ", ".join(masked_keys)
         yield f"Secrets are not stored: write yours in place of {MASK} in {keys}"
+
+
+def _values(trial: StoredTrial) -> str:
+    """Return what the trial is the best by, with its values."""
+    objective = trial.objective
+    if not trial.front:
+        return f"{objective.metric} {trial.value:.6g} ({objective.mode})"
+    knee = next(each for each in trial.front if each.run_id == trial.run_id)
+    objectives = (objective, *trial.others)
+    values = (f"{each.metric} {knee.values[each.metric]:.6g} ({each.mode})" for each in objectives)
+    return f"{', '.join(values)}, the knee of the front"
+
+
+def _front(trial: StoredTrial) -> Iterator[str]:
+    if not trial.front:
+        return
+    yield f"The front, {trials_text(trial.front)}:"
+    for each in trial.front[:_LISTED]:
+        values = ", ".join(f"{name} {value:.6g}" for name, value in each.values.items())
+        yield f"  {each.name}: {values} (trial {each.index} of {each.sweep})"
+    yield from left_out(len(trial.front), _LISTED, "  … {} more")
+
+
+def best_json(trial: StoredTrial, cwd: Path) -> dict[str, Any]:
+    """Return the trial as `tune-tasks best --json` prints it."""
+    objectives = (trial.objective, *trial.others)
+    return {
+        "trial": trial.tags["tune_tasks.trial"],
+        "index": int(trial.tags["tune_tasks.index"]),
+        "sweep": trial.tags["tune_tasks.sweep"],
+        "mlflow_run_id": trial.run_id,
+        "objectives": {each.metric: each.mode for each in objectives},
+        "value": trial.value,
+        "spec": experiment_of(trial, cwd),
+        "front": [asdict(each) for each in trial.front],
+    }
 
 
 def best_checkpoint(trial: StoredTrial) -> Path | str | None:

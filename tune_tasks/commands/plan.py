@@ -129,5 +129,11 @@ def _print_experiment(experiment: PlannedExperiment, *, is_resumed: bool) -> Non
     print(f"{one_line(experiment.name)}: {size}, {seed}")
     stop = ", ".join(map(str, first.stop)) or "when train() returns"
     print(f"  stop: {stop}")
+    compared_by = experiment.spec.compared_by()
+    if compared_by.others:
+        each = (f"{one_line(one.metric)} {one.mode}" for one in compared_by.each)
+        print(f"  objectives: {', '.join(each)}")
+    if compared_by.constraints:
+        print(f"  constraints: {', '.join(map(str, compared_by.constraints))}")
     for line in (*outlook(experiment), *warm_lines(experiment)):
         print(f"  {line}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tune_tasks.model.stopping import is_loss
+from tune_tasks.model.constraints import infeasibility
+from tune_tasks.model.stopping import Criterion, is_loss
 from tune_tasks.model.text import one_line
 from tune_tasks.result import metric
 
@@ -75,6 +76,42 @@ class Objective:
     def words(self, value: float) -> str:
         """Return the metric with a value, for people: `mean_loss 0.25`."""
         return f"{one_line(self.metric)} {value:.6g}"
+
+
+@dataclass(frozen=True)
+class Objectives:
+    """What the trials of an experiment are compared by, as a spec says it.
+
+    Attributes:
+        each: The objectives: none if the spec names no metric, and several if it names those.
+        constraints: What the last report of a trial has to meet for the trial to be the best.
+    """
+
+    each: tuple[Objective, ...] = ()
+    constraints: tuple[Criterion, ...] = ()
+
+    @property
+    def first(self) -> Objective | None:
+        """The first objective, which is mostly the only one; None if there is none."""
+        return self.each[0] if self.each else None
+
+    @property
+    def others(self) -> tuple[Objective, ...]:
+        """Those after the first."""
+        return self.each[1:]
+
+    def metrics(self) -> list[str]:
+        """Return the metrics that are looked at, each once."""
+        named: Iterable[Objective | Criterion] = (*self.each, *self.constraints)
+        return list(dict.fromkeys(one.metric for one in named))
+
+    def values(self, row: Mapping[str, Any]) -> dict[str, float | None]:
+        """Return what a report has of each of `metrics`; None for what is not a finite number."""
+        return {name: finite_metric(row, name) for name in self.metrics()}
+
+    def infeasibility(self, row: Mapping[str, Any] | None) -> str | None:
+        """Return by what a trial with this last report is infeasible; None if it is not."""
+        return infeasibility(self.constraints, lambda name: finite_metric(row, name))
 
 
 DEFAULT_OBJECTIVES = (

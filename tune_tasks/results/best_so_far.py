@@ -17,7 +17,7 @@ class EndedTrial:
     Attributes:
         index: The trial's.
         at: When it reported last, in seconds since the epoch.
-        value: Its value of the metric; None if it has none, or has failed.
+        value: Its value of the metric; None if it has none, is infeasible, or has failed.
     """
 
     index: int
@@ -87,7 +87,11 @@ def since_text(count: int) -> str:
 
 
 def ended_trial(
-    index: int, state: TrialState, last: Mapping[str, Any] | None, objective: Objective
+    index: int,
+    state: TrialState,
+    last: Mapping[str, Any] | None,
+    objective: Objective,
+    infeasible: str | None = None,
 ) -> EndedTrial | None:
     """A trial as `BestSoFar` takes it; None if it has not ended, or has reported nothing.
 
@@ -96,8 +100,10 @@ def ended_trial(
         state: The trial's.
         last: Its last report as it stands in `result.json`.
         objective: What 'best' goes by.
+        infeasible: By what the report is not allowed; None if it is.
     """
     if state not in ENDED or last is None:
         return None
-    value = None if state is TrialState.ERROR else objective.value(last)
+    may_be_best = state is not TrialState.ERROR and not infeasible
+    value = objective.value(last) if may_be_best else None
     return EndedTrial(index, last.get("timestamp", 0.0), value)

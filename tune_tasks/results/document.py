@@ -51,6 +51,8 @@ def _experiment(experiment: ExperimentSummary, trial_json: TrialJson) -> dict[st
     return {
         "metric": experiment.metric,
         "mode": experiment.mode,
+        "objectives": {each.metric: each.mode for each in experiment.objectives},
+        "constraints": [str(each) for each in experiment.constraints],
         "logdir": str(experiment.logdir),
         "mlflow_run_id": experiment.mlflow_run_id,
         "mlflow_url": experiment.page,
@@ -60,6 +62,7 @@ def _experiment(experiment: ExperimentSummary, trial_json: TrialJson) -> dict[st
         "failures": [group.as_json() for group in groups_of_failures(experiment.failed)],
         "trials": map(trial_json, experiment.trials),
         "best": trial_json(best) if best else None,
+        "front": [trial.index for trial in experiment.front()],
     }
 
 

@@ -6,11 +6,10 @@ Of a long list it has the trials that matter most.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tune_tasks.model.objective import Objective
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import ENDED, TrialState
 from tune_tasks.result import tracked_metrics
@@ -26,7 +25,16 @@ _BEST = 50
 _OTHERS = 25
 """Rows of a longer list for those that run, and for those that failed."""
 _METRICS = 3
-_COLUMNS = ("trial", "state", "timesteps", "elapsed", "proposed by", "why it ended", "MLflow")
+_COLUMNS = (
+    "trial",
+    "front",
+    "state",
+    "timesteps",
+    "elapsed",
+    "proposed by",
+    "why it ended",
+    "MLflow",
+)
 _WORDS = {TrialState.RUNNING: "running", TrialState.ERROR: "failed"}
 
 
@@ -48,9 +56,11 @@ def leaderboard(experiment: ExperimentSummary) -> Leaderboard:
     listed = experiment.ranking()
     if experiment.size > LISTED:
         listed = _chosen(listed)
-    metrics = _metrics(experiment.metric, listed)
+    metrics = _metrics(experiment, listed)
     searches = bool(experiment.dimensions)
     rows = [_row(trial, metrics, searches=searches) for trial in listed]
+    if experiment.others:
+        rows = list(_with_front(rows, listed, experiment))
     rest = experiment.counts() - Counter(trial.state for trial in listed)
     if rest:
         rows.append(_rest(rest, rows[0]))
@@ -63,23 +73,27 @@ def headline(experiment: ExperimentSummary) -> str:
     While it goes on the line says how many trials have ended since the best one did.
     """
     parts = [f"{experiment.done}/{experiment.size} done"]
-    value = experiment.best_value()
-    if experiment.objective and value is not None:
-        since = _since(experiment, experiment.objective)
-        parts.append(f"best {experiment.objective.words(value)}{since}")
+    best = experiment.best_words()
+    if best:
+        parts.append(f"best {best}{_since(experiment)}")
+    if experiment.others:
+        parts.append(f"{len(experiment.front())} on the front")
     counts = experiment.counts()
+    if experiment.infeasible:
+        parts.append(f"{len(experiment.infeasible)} infeasible")
     parts += [f"{counts[state]} {word}" for state, word in _WORDS.items() if counts[state]]
     if experiment.budget:
         parts.append(experiment.used_up or f"budget: {experiment.budget.words}")
     return ", ".join(parts)
 
 
-def _since(experiment: ExperimentSummary, objective: Objective) -> str:
+def _since(experiment: ExperimentSummary) -> str:
     """Return a text such as ` (trial 3, 8 have ended since)`; empty if nothing is to be said."""
     best = experiment.best()
     if experiment.done == experiment.size or best is None or best.state not in ENDED:
         return ""
-    since = best_so_far(experiment, objective).since
+    so_far = best_so_far(experiment)
+    since = so_far.since if so_far else 0
     return f" (trial {best.index}, {since_text(since)})" if since else ""
 
 
@@ -92,18 +106,33 @@ def _chosen(ranking: Sequence[TrialSummary]) -> list[TrialSummary]:
     return [trial for trial in ranking if trial.index in indices]
 
 
-def _metrics(primary: str | None, trials: Sequence[TrialSummary]) -> list[str]:
+def _with_front(
+    rows: Sequence[dict[str, Any]], trials: Sequence[TrialSummary], experiment: ExperimentSummary
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows with what each trial is to the front: a part of it, its knee, or nothing."""
+    places = {trial.index: "front" for trial in experiment.front()}
+    best = experiment.best()
+    if best:
+        places[best.index] = "knee"
+    for row, trial in zip(rows, trials, strict=True):
+        yield {"trial": row["trial"], "front": places.get(trial.index, ""), **row}
+
+
+def _metrics(experiment: ExperimentSummary, trials: Sequence[TrialSummary]) -> list[str]:
     """Return the metrics that get a column: what 'best' goes by, and the first others reported."""
-    names = [primary] if primary else []
+    names = [each.metric for each in experiment.objectives]
+    most = max(_METRICS, len(names))
     for trial in trials:
         names += [name for name, _ in tracked_metrics(trial.last_result or {})]
-    return list(dict.fromkeys(names))[:_METRICS]
+    return list(dict.fromkeys(names))[:most]
 
 
 def _row(trial: TrialSummary, metrics: Sequence[str], *, searches: bool) -> dict[str, Any]:
-    why = trial.stop_reason
+    why = trial.stop_reason or ""
     if trial.state is TrialState.ERROR:
         why = trial.error_summary
+    elif trial.infeasible:
+        why = "; ".join(filter(None, [why, f"infeasible: {trial.infeasible}"]))
     return {
         "trial": trial.shown_name,
         "state": str(trial.state),
@@ -111,7 +140,7 @@ def _row(trial: TrialSummary, metrics: Sequence[str], *, searches: bool) -> dict
         "timesteps": (trial.last_result or {}).get("timesteps_total", ""),
         "elapsed": duration(trial.elapsed_s),
         **({"proposed by": trial.proposed_by} if searches else {}),
-        "why it ended": why or "",
+        "why it ended": why,
         "MLflow": _mlflow_link(trial),
     }
 

@@ -1,7 +1,7 @@
 """Pictures of an experiment, as PNG, for its report.
 
-They are the learning curves, how the best became better, what matters, the metric against what was
-searched, and parallel coordinates.
+They are the front of two objectives, the learning curves, how the best became better, what matters,
+the metric against what was searched, and parallel coordinates.
 """
 
 from __future__ import annotations
@@ -65,10 +65,12 @@ def draw(experiment: ExperimentSummary) -> dict[str, bytes]:
     metric = objective.metric
     scores = [_score(trial, metric) for trial in trials]
     search = search_view(experiment)
-    pictures: dict[str, Callable[[], Figure]] = {
-        "Learning curves of the best trials": lambda: _learning_curves(trials[:_CURVES], metric),
-        **(search_pictures(search, objective) if search else {}),
-    }
+    pictures: dict[str, Callable[[], Figure]] = {}
+    if len(experiment.objectives) == 2:
+        pictures["The front"] = lambda: _front(experiment)
+    title = "Learning curves of the best trials"
+    pictures[title] = lambda: _learning_curves(trials[:_CURVES], metric)
+    pictures |= search_pictures(search, objective) if search else {}
     axes = _axes(trials, experiment.dimensions, search.importance if search else {})
     if axes and len(trials) > 1:
         all_axes = [*axes, Axis.of(metric, scores)]
@@ -140,6 +142,35 @@ def _points(path: Path, metric: str) -> Iterator[tuple[int, float]]:
         value = metric_of(row, metric) if row else None
         if row and value is not None and math.isfinite(value):
             yield row["timesteps_total"], value
+
+
+def _front(experiment: ExperimentSummary) -> Figure:
+    """Every trial by its two objectives, the front as a line, and its knee."""
+    figure, plot = new_figure(7, 5)
+    first, second = (each.metric for each in experiment.objectives)
+    front = experiment.front()
+    knee, *others = experiment.scored()
+    places = {trial.index for trial in front}
+    dominated = [trial for trial in others if trial.index not in places]
+    infeasible = [trial for trial in experiment.infeasible if _has_all(trial, (first, second))]
+
+    def dots(label: str, trials: Sequence[TrialSummary], marker: str, size: int, line: str) -> None:
+        across = [_score(trial, second) for trial in trials]
+        up = [_score(trial, first) for trial in trials]
+        plot.plot(across, up, marker=marker, markersize=size, linestyle=line, label=label)
+
+    plot.set_prop_cycle(color=["firebrick", "silver", "tab:blue", "goldenrod"])
+    dots("infeasible", infeasible, "x", 5, "none")
+    dots("dominated", dominated, "o", 4, "none")
+    dots("front", front, "o", 6, "-")
+    dots("knee", [knee], "*", 16, "none")
+    plot.set(xlabel=short_label(second, _NAME_LENGTH), ylabel=short_label(first, _NAME_LENGTH))
+    plot.legend(fontsize=8)
+    return figure
+
+
+def _has_all(trial: TrialSummary, metrics: Sequence[str]) -> bool:
+    return all(trial.metric(name) is not None for name in metrics)
 
 
 def _against(axes: Sequence[Axis], trials: Sequence[TrialSummary], objective: Objective) -> Figure:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tune_tasks.model.failure import FailureCause
 from tune_tasks.model.files import write_aside
-from tune_tasks.model.text import one_line
+from tune_tasks.model.text import left_out, one_line
 from tune_tasks.model.trial import EndedBy, TrialState
 from tune_tasks.results.failures import FailureGroup, groups_of_failures
 from tune_tasks.results.leaderboard import headline, leaderboard
@@ -105,18 +105,19 @@ def report_text(summary: Summary, experiment: ExperimentSummary) -> Iterator[str
         yield f"**Ended early**: {summary.ended_early}."
         yield ""
     yield from _best(experiment)
+    yield from _front(experiment)
     search = search_view(experiment)
     if search:
         yield from search_lines(search, experiment.objective)
     yield from _trials(experiment)
+    yield from _infeasible(experiment)
     yield from _stopped(experiment)
     yield from _failures(experiment)
 
 
 def _best(experiment: ExperimentSummary) -> Iterator[str]:
     best = experiment.best()
-    value = experiment.best_value()
-    if best is None or experiment.metric is None or value is None:
+    if best is None:
         yield f"No best trial: {why_no_best(experiment)}."
         yield ""
         return
@@ -125,12 +126,39 @@ def _best(experiment: ExperimentSummary) -> Iterator[str]:
         link = f" ([MLflow run]({best.mlflow_url}))"
     yield "## Best trial"
     yield ""
-    yield f"`{best.shown_name}` with {one_line(experiment.metric)} **{value:.6g}**{link}"
+    pairs = ((each, best.metric(each.metric)) for each in experiment.objectives)
+    values = ", ".join(f"{one_line(each.metric)} **{value:.6g}**" for each, value in pairs)
+    yield f"`{best.shown_name}` with {values}{link}"
     yield ""
+    if experiment.others:
+        yield "It is the knee of the front: of the trials that no other one dominates, the one that"
+        yield "is nearest to the best of each objective."
+        yield ""
     yield "```yaml"
     yield dump_yaml(best.shown_config).rstrip()
     yield "```"
     yield ""
+
+
+def _front(experiment: ExperimentSummary) -> Iterator[str]:
+    front = experiment.front()
+    if not front:
+        return
+    yield "## The trials of the front"
+    yield ""
+    metrics = [each.metric for each in experiment.objectives]
+    yield from table(
+        ("trial", *map(one_line, metrics), "config"),
+        (_front_row(trial, metrics) for trial in front[:_LISTED]),
+    )
+    if len(front) > _LISTED:
+        yield from left_out(len(front), _LISTED)
+        yield ""
+
+
+def _front_row(trial: TrialSummary, metrics: Sequence[str]) -> list[str]:
+    values = (f"{trial.metric(name):.6g}" for name in metrics)
+    return [trial.shown_name, *values, one_line(str(trial.shown_searched))]
 
 
 def _trials(experiment: ExperimentSummary) -> Iterator[str]:
@@ -141,6 +169,21 @@ def _trials(experiment: ExperimentSummary) -> Iterator[str]:
     if experiment.size > _LISTED:
         yield f"The first {_LISTED} of {experiment.size}; the leaderboard has more."
         yield ""
+
+
+def _infeasible(experiment: ExperimentSummary) -> Iterator[str]:
+    infeasible = experiment.infeasible
+    if not infeasible:
+        return
+    allowed = ", ".join(f"`{one_line(str(each))}`" for each in experiment.constraints)
+    yield "## Not allowed"
+    yield ""
+    yield f"{trials_text(infeasible)} of {experiment.done} that ended did not keep to {allowed}:"
+    yield ""
+    for trial in infeasible[:_LISTED]:
+        yield f"- `{trial.shown_name}`: {trial.infeasible}"
+    yield from left_out(len(infeasible), _LISTED, "- … {} more")
+    yield ""
 
 
 def _stopped(experiment: ExperimentSummary) -> Iterator[str]:

@@ -33,8 +33,10 @@ class SearchView:
     Attributes:
         algorithm: The one that has chosen the values of the domains.
         proposed_by: How many of the trials that were started each has proposed; see `Trial`.
-        best: How the best became better; None without a metric to go by.
-        importance: How much each parameter matters: shares of 1 by path, the greatest first.
+        best: How the best became better; None without a metric to go by, and with several: what
+            becomes better then is the front.
+        importance: How much each parameter matters: shares of 1 by path, the greatest first. Empty
+            if `best` is None.
         covering: How many trials that cover the space have ended: the importance is from these.
         stops: Where trials were stopped early.
         next: What to try next, sentences.
@@ -84,9 +86,9 @@ def search_view(experiment: ExperimentSummary) -> SearchView | None:
     proposed_by = Counter(trial.proposed_by for trial in begun if trial.proposed_by)
     stops = early_stops(_ended_runs(begun))
     objective = experiment.objective
-    if objective is None:
+    best = best_so_far(experiment)
+    if objective is None or best is None:
         return SearchView(experiment.search, proposed_by, None, {}, 0, stops, ())
-    best = best_so_far(experiment, objective)
     found = _found(experiment, objective, best)
     return SearchView(
         experiment.search,
@@ -99,9 +101,15 @@ def search_view(experiment: ExperimentSummary) -> SearchView | None:
     )
 
 
-def best_so_far(experiment: ExperimentSummary, objective: Objective) -> BestSoFar:
-    """How the best of an experiment became better."""
-    ended = (ended_trial(t.index, t.state, t.last_result, objective) for t in experiment.listed)
+def best_so_far(experiment: ExperimentSummary) -> BestSoFar | None:
+    """How the best of an experiment became better; None if there is not one metric to go by."""
+    objective = experiment.objective
+    if objective is None or experiment.others:
+        return None
+    ended = (
+        ended_trial(t.index, t.state, t.last_result, objective, t.infeasible)
+        for t in experiment.listed
+    )
     return BestSoFar.of((trial for trial in ended if trial), objective)
 
 
@@ -109,8 +117,8 @@ def _found(experiment: ExperimentSummary, objective: Objective, best: BestSoFar)
     dimensions = experiment.dimensions
     greater = objective.is_greater_better
     history = list(_covering(experiment, objective))
-    taught = list(lessons(history, is_greater_better=greater, ignores_failures=False))
-    told = [(each.point, value) for each, value in taught]
+    taught = lessons(history, [objective.mode], ignores_failures=False)
+    told = [(each.point, value) for each, (value,) in taught]
     names = set.intersection(*(set(point) for point, _ in told)) if told else set()
     return Found(
         dimensions,
@@ -123,11 +131,14 @@ def _found(experiment: ExperimentSummary, objective: Objective, best: BestSoFar)
 
 
 def _covering(experiment: ExperimentSummary, objective: Objective) -> Iterator[Observation]:
-    """The trials that cover the space and have ended by themselves."""
+    """The trials that cover the space and have ended by themselves; infeasible ones have no value.
+
+    So these are as bad as the worst.
+    """
     for trial in experiment.listed:
         is_ended = trial.state in ENDED and not trial.cancelled
         if is_ended and trial.proposed_by in _COVERING:
-            value = objective.value(trial.last_result)
+            value = None if trial.infeasible else objective.value(trial.last_result)
             yield Observation(trial.index, trial.point, _fate(trial), value)
 
 

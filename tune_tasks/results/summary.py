@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from tune_tasks.model.code_version import CodeVersion
 from tune_tasks.model.objective import Mode, Objective
+from tune_tasks.model.stopping import Criterion
 from tune_tasks.model.trial import ENDED, TrialState
 from tune_tasks.results.budget_use import BudgetUse
 from tune_tasks.results.document import document, table
-from tune_tasks.results.ranking import ranked
+from tune_tasks.results.ranking import front_of, ranked
 from tune_tasks.results.trials import Trials, TrialSummary
-from tune_tasks.results.words import sum_up
+from tune_tasks.results.words import sum_up, values_text
 from tune_tasks.search.dimension import Dimension
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ class ExperimentSummary:
     Attributes:
         trials: All of them, in order. If a sweep has left more than a thousand that were never
             started, the others of these are made each time that they are asked for.
-        objective: What 'best' goes by; None if no trial reported a metric to go by.
+        objective: What 'best' goes by, of several objectives the first; None if no trial reported a
+            metric to go by.
         unmet: Criteria's metrics that no trial ever reported.
         mlflow_run_id: The sweep's parent run.
         experiment_url: MLflow's page of the experiment; None if the tracking URI is not a web
@@ -48,6 +50,8 @@ class ExperimentSummary:
             sent to another process; else 0.
         dimensions: What was searched, of the settings that have domains.
         search: The algorithm that chose their values; empty if there are none.
+        constraints: What the last report of a trial has to meet for the trial to be the best.
+        others: Of several objectives, those after the first.
     """
 
     name: str
@@ -63,11 +67,18 @@ class ExperimentSummary:
     dimensions: Sequence[Dimension] = ()
     search: str = ""
     budget: BudgetUse | None = None
+    constraints: tuple[Criterion, ...] = ()
+    others: tuple[Objective, ...] = ()
 
     @property
     def used_up(self) -> str | None:
         """What has used up its budget and so has ended it; None if nothing has."""
         return self.budget.used_up if self.budget else None
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """What 'best' goes by: mostly one objective; none if no trial reported a metric."""
+        return (self.objective, *self.others) if self.objective else ()
 
     @property
     def listed(self) -> Sequence[TrialSummary]:
@@ -102,7 +113,7 @@ class ExperimentSummary:
     @property
     def failed(self) -> list[TrialSummary]:
         """The trials that ended in ERROR."""
-        return [trial for trial in self.listed if trial.state is TrialState.ERROR]
+        return [trial for trial in self.listed if _has_failed(trial)]
 
     @property
     def lost(self) -> list[TrialSummary]:
@@ -122,22 +133,43 @@ class ExperimentSummary:
         return counts
 
     def best(self) -> TrialSummary | None:
-        """The trial whose last report has the best value of the metric; None if none has one."""
+        """The trial whose last report has the best value of the metric; None if none has one.
+
+        Of several objectives it is the knee of the front: see `model.front`.
+        """
         return next(iter(self.scored()), None)
 
     def best_value(self) -> float | None:
-        """The best trial's value of the metric; None if there is no best trial."""
+        """The best trial's value of the (first) metric; None if there is no best trial."""
         best = self.best()
         if best is None or self.objective is None:
             return None
         return best.metric(self.objective.metric)
 
+    def best_words(self) -> str:
+        """The best trial's objectives with their values, for people; empty without such a trial."""
+        best = self.best()
+        return values_text(best, self.objectives) if best else ""
+
     def scored(self) -> list[TrialSummary]:
-        """The trials that have a value of the metric and did not fail, best first."""
+        """The trials that have a value of the metric, did not fail and are feasible, best first."""
         if self.objective is None:
             return []
-        alive = [trial for trial in self.listed if trial.state is not TrialState.ERROR]
-        return ranked(alive, self.objective)
+        return ranked(filter(_may_be_best, self.listed), self.objective, self.others)
+
+    def front(self) -> list[TrialSummary]:
+        """Of several objectives: the trials that no other one dominates.
+
+        They are in the order of the first objective, the best first. Empty if there is only one.
+        """
+        if not self.others:
+            return []
+        return front_of(filter(_may_be_best, self.listed), self.objectives)
+
+    @property
+    def infeasible(self) -> list[TrialSummary]:
+        """The trials that did not fail, and whose last report is not allowed."""
+        return [trial for trial in self.listed if trial.infeasible and not _has_failed(trial)]
 
     def ranking(self) -> list[TrialSummary]:
         """The listed trials, best first.
@@ -152,6 +184,14 @@ class ExperimentSummary:
     def dataframe(self) -> pd.DataFrame:
         """One row a trial; see `Summary.dataframe`."""
         return table(self.trials)
+
+
+def _may_be_best(trial: TrialSummary) -> bool:
+    return not trial.infeasible and not _has_failed(trial)
+
+
+def _has_failed(trial: TrialSummary) -> bool:
+    return trial.state is TrialState.ERROR
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ _IN_THE_DOCUMENT = (
     "resources",
     "proposed_by",
     "ended_by",
+    "infeasible",
 )
 """The attributes of a trial that `--json` prints, in order."""
 
@@ -71,6 +72,8 @@ class TrialSummary:
         point: The coordinates of its parameters, by name, as searchers have them.
         proposed_by: Who says what its domains are; see `Trial`.
         ended_by: What ended its last attempt; None if that has not ended.
+        infeasible: By what its last report is not allowed, in words; None if it is, or there is no
+            report. It is never the best then.
     """
 
     experiment: str
@@ -97,6 +100,7 @@ class TrialSummary:
     point: Mapping[str, float | int] = field(default_factory=dict, repr=False)
     proposed_by: str = ""
     ended_by: EndedBy | None = None
+    infeasible: str | None = None
 
     @property
     def cause(self) -> str | None:

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tune_tasks.model.files import ERROR, RESULTS
-from tune_tasks.model.objective import DEFAULT_OBJECTIVES
+from tune_tasks.model.objective import DEFAULT_OBJECTIVES, Objective
 from tune_tasks.model.text import left_out, one_line
 from tune_tasks.model.trial import TrialState
 from tune_tasks.result import metric as metric_of
 from tune_tasks.results.failures import groups_of_failures
+from tune_tasks.results.ranking import Scored
 from tune_tasks.results.search_view import search_view
 from tune_tasks.results.trials import TrialSummary
 
@@ -58,7 +59,7 @@ def first_few(names: Sequence[str]) -> str:
     return text
 
 
-def trials_text(trials: Sequence[TrialSummary]) -> str:
+def trials_text(trials: Sequence[object]) -> str:
     """Return a text such as `3 trials`."""
     return "1 trial" if len(trials) == 1 else f"{len(trials)} trials"
 
@@ -68,6 +69,12 @@ def indices_text(indices: Sequence[int]) -> str:
     plural = "" if len(indices) == 1 else "s"
     more = ", …" if len(indices) > _LISTED else ""
     return f"trial{plural} {', '.join(map(str, indices[:_LISTED]))}{more}"
+
+
+def values_text(trial: Scored, objectives: Iterable[Objective]) -> str:
+    """Return a trial's values of objectives, for people: `val_loss 0.25, latency_ms 3`."""
+    values = ((each, trial.metric(each.metric)) for each in objectives)
+    return ", ".join(each.words(value) for each, value in values if value is not None)
 
 
 def report_lines(summary: Summary) -> Iterator[str]:
@@ -90,13 +97,19 @@ def report_lines(summary: Summary) -> Iterator[str]:
 
 def _best_lines(experiment: ExperimentSummary) -> Iterator[str]:
     best = experiment.best()
-    value = experiment.best_value()
-    if best is None or experiment.objective is None or value is None:
+    if best is None:
         yield f"No best trial: {why_no_best(experiment)}"
         return
-    yield f"Best trial: {best.shown_name} with {experiment.objective.words(value)}"
+    front = experiment.front()
+    knee = f", the knee of the front of {trials_text(front)}" if front else ""
+    yield f"Best trial: {best.shown_name} with {experiment.best_words()}{knee}"
     config = best.shown_searched or best.shown_config
     yield f"  config: {one_line(str(config), _CONFIG_LENGTH)}"
+    if front:
+        yield "  front:"
+    for trial in front[:_LISTED]:
+        yield f"    {trial.shown_name}:\t{values_text(trial, experiment.objectives)}"
+    yield from left_out(len(front), _LISTED, "    … {} more")
 
 
 def _next_lines(experiment: ExperimentSummary) -> Iterator[str]:
@@ -113,8 +126,7 @@ def why_no_best(experiment: ExperimentSummary) -> str:
             "no episode has ended: let the trials go on for longer, or bound their episodes"
             " (`horizon` in `config`)"
         )
-    possible = [experiment.objective] if experiment.objective else DEFAULT_OBJECTIVES
-    for objective in possible:
+    for objective in experiment.objectives or DEFAULT_OBJECTIVES:
         reason = _why_none_is_best_by(objective.metric, experiment.listed)
         if reason:
             return reason
@@ -134,6 +146,9 @@ def _why_none_is_best_by(name: str, trials: Iterable[TrialSummary]) -> str | Non
         return f"{one_line(name)} was not finite in the last report of any trial"
     if all(trial.state is TrialState.ERROR for trial in reporting):
         return f"every trial that reported {one_line(name)} failed"
+    infeasible = [trial.infeasible for trial in reporting if trial.infeasible]
+    if infeasible:
+        return f"no trial is feasible: {infeasible[0]}, for example"
     return None
 
 
@@ -149,6 +164,8 @@ def _stopped_text(trial: TrialSummary, used_up: str | None) -> str:
     text = f"{trial.state}, {trial.stop_reason or not_started}"
     if trial.non_finite:
         text += f" ({trial.non_finite} values not finite)"
+    if trial.infeasible:
+        text += f"; infeasible: {trial.infeasible}"
     return text
 
 

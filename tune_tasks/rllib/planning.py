@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 from tune_tasks.errors import (
     BadInputError,
@@ -50,28 +50,35 @@ METRICS = (
 """The metrics that a trial reports beside those of `_GROUPS`."""
 
 _GROUPS = ("learner/", "evaluation/", "custom")
+_OF_METRICS = ("stop", "objectives", "constraints")
+"""The keys of an experiment that map metrics."""
 _MOST_PROBLEMS = 20
 Locator = Callable[..., Location | None]
 """The place of a path within the experiment."""
 
 
 def in_our_names(experiment: ExperimentSpec, at: Locator) -> ExperimentSpec:
-    """The experiment with our names for RLlib's metrics, in `stop` and `metric`.
+    """The experiment with our names for RLlib's metrics, wherever it names some.
 
     Raises:
-        SpecError: If `stop` has one metric under two names.
+        SpecError: If a key has one metric under two names.
     """
-    stop: dict[str, float | str] = {}
-    for name, bound in experiment.stop.items():
-        ours = OUR_NAMES.get(name, name)
-        if ours in stop:
-            raise SpecError(
-                f"stop.{name}: sets the same as another name of {ours!r}; give one of them",
-                at(("stop", name)),
-            )
-        stop[ours] = bound
+    renamed = {key: _renamed(experiment, key, at) for key in _OF_METRICS}
     metric = OUR_NAMES.get(experiment.metric or "", experiment.metric)
-    return experiment.model_copy(update={"stop": stop, "metric": metric})
+    return experiment.model_copy(update={**renamed, "metric": metric})
+
+
+def _renamed(experiment: ExperimentSpec, key: str, at: Locator) -> dict[str, Any]:
+    renamed: dict[str, Any] = {}
+    for name, value in getattr(experiment, key).items():
+        ours = OUR_NAMES.get(name, name)
+        if ours in renamed:
+            raise SpecError(
+                f"{key}.{name}: sets the same as another name of {ours!r}; give one of them",
+                at((key, name)),
+            )
+        renamed[ours] = value
+    return renamed
 
 
 class PlacedTrials(Sequence[Trial]):
@@ -127,9 +134,10 @@ def rllib_plan(
     with _noting(problems, place_of_env):
         _check_env(experiment)
     env = None if problems else experiment.env
-    for name in experiment.stop:
-        with _noting(problems, at(("stop", name), key=True)):
-            _check_metric(experiment.alg, name)
+    for key in _OF_METRICS:
+        for name in getattr(experiment, key):
+            with _noting(problems, at((key, name), key=True)):
+                _check_metric(experiment.alg, key, name)
     restore = None
     with _noting(problems, at(("restore",))):
         restore = _restored(experiment, folder)
@@ -193,12 +201,12 @@ def _check_env(experiment: ExperimentSpec) -> None:
     check_environment(experiment.env)
 
 
-def _check_metric(alg: str, name: str) -> None:
+def _check_metric(alg: str, key: str, name: str) -> None:
     short = name.removeprefix("info/").removeprefix("info.")
     if name not in METRICS and not short.startswith(_GROUPS):
         known = f"known: {', '.join(METRICS)}, learner/…, evaluation/…"
         raise UsageError(
-            f"stop.{name}: no trial of {alg} reports it{did_you_mean(name, METRICS)} ({known})"
+            f"{key}.{name}: no trial of {alg} reports it{did_you_mean(name, METRICS)} ({known})"
         )
 
 

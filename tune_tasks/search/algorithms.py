@@ -5,12 +5,11 @@ from __future__ import annotations
 import importlib.util
 import random
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
-from tune_tasks.model.objective import Objective
+from tune_tasks.model.objective import Objectives
 from tune_tasks.search.cmaes_model import CmaesSearcher
 from tune_tasks.search.observation import Observation
-from tune_tasks.search.optuna_models import OptunaSearcher
+from tune_tasks.search.optuna_models import Model, OptunaSearcher
 from tune_tasks.search.searcher import Searcher
 from tune_tasks.spec.domains import Categories, Scale
 from tune_tasks.spec.resolution import Choose
@@ -23,9 +22,9 @@ _MANY = 250
 """From so many trials on CMA-ES is better than a Gaussian process, and asks faster."""
 
 
-def searcher_of(search: Search, space: SearchSpace, objective: Objective) -> Searcher:
+def searcher_of(search: Search, space: SearchSpace, objectives: Objectives) -> Searcher:
     """The searcher of an experiment whose `search` learns."""
-    return _Makes(search, space, objective).searcher()
+    return _Makes(search, space, objectives).searcher()
 
 
 def has_torch() -> bool:
@@ -44,30 +43,33 @@ def is_numeric(space: SearchSpace) -> bool:
 class _Makes:
     """Makes searchers of one space."""
 
-    def __init__(self, search: Search, space: SearchSpace, objective: Objective) -> None:
+    def __init__(self, search: Search, space: SearchSpace, objectives: Objectives) -> None:
         self._search = search
         self._scales: Mapping[str, Scale] = {each.name: each.scale for each in space.parameters}
         self._is_numeric = is_numeric(space)
-        self._is_greater_better = objective.is_greater_better
+        self._modes = [each.mode for each in objectives.each]
+        self._has_constraints = bool(objectives.constraints)
 
     def searcher(self) -> Searcher:
         match self._search.algorithm:
-            case "gp":
-                return self._optuna("gp")
+            case "gp" | "nsga2" as model:
+                return self._optuna(model)
             case "cmaes":
                 return self._cmaes(self._search.startup_trials)
-            case "auto" if self._is_numeric:
+            case "auto" if self._is_numeric and len(self._modes) == 1:
                 few = self._optuna("gp" if has_torch() else "tpe")
-                return _InTurn(few, self._cmaes(_MANY))
+                many = self._optuna("tpe") if self._has_constraints else self._cmaes(_MANY)
+                return _InTurn(few, many)
             case _:
                 return self._optuna("tpe")
 
-    def _optuna(self, model: Literal["tpe", "gp"]) -> Searcher:
+    def _optuna(self, model: Model) -> Searcher:
         return OptunaSearcher(
             model,
             self._scales,
+            self._modes,
             fewest=min(_FEWEST, self._search.startup_trials),
-            is_greater_better=self._is_greater_better,
+            size=max(2, self._search.startup_trials),
             ignores_failures=self._search.ignores_failures,
         )
 
@@ -75,7 +77,7 @@ class _Makes:
         return CmaesSearcher(
             self._scales,
             first,
-            is_greater_better=self._is_greater_better,
+            mode=self._modes[0],
             ignores_failures=self._search.ignores_failures,
         )
 

@@ -11,7 +11,8 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tune_tasks.search.observation import Observation, lessons
+from tune_tasks.model.objective import Mode
+from tune_tasks.search.observation import Observation, lessons, violations
 from tune_tasks.search.searcher import Searcher
 from tune_tasks.spec.domains import Coordinate, Scale
 from tune_tasks.spec.resolution import Choose
@@ -31,7 +32,7 @@ class CmaesSearcher(Searcher):
     Args:
         scales: Every parameter's; at least one.
         first: How many trials are known before it begins.
-        is_greater_better: Whether the greatest value of the objective is the best.
+        mode: Of the objective.
         ignores_failures: Whether failed trials teach nothing; else they are as bad as the worst.
     """
 
@@ -40,12 +41,12 @@ class CmaesSearcher(Searcher):
         scales: Mapping[str, Scale],
         first: int,
         *,
-        is_greater_better: bool,
+        mode: Mode,
         ignores_failures: bool = False,
     ) -> None:
         self._scales = scales
         self._first = first
-        self._is_greater_better = is_greater_better
+        self._mode = mode
         self._ignores_failures = ignores_failures
 
     def ask(self, history: Sequence[Observation], index: int, rng: random.Random) -> Choose:
@@ -73,15 +74,20 @@ class CmaesSearcher(Searcher):
 
     def _solutions(self, history: Sequence[Observation]) -> list[tuple[Vector, float]]:
         """The trials that have ended: where they were, and how bad."""
-        sign = -1.0 if self._is_greater_better else 1.0
-        taught = lessons(
-            history,
-            is_greater_better=self._is_greater_better,
-            ignores_failures=self._ignores_failures,
-        )
+        taught = [
+            (each, -values[0] if self._mode == "max" else values[0])
+            for each, values in lessons(
+                history, [self._mode], ignores_failures=self._ignores_failures
+            )
+        ]
+        ranks = _ranks(taught, violations(history))
         names = self._scales.keys()
         # Those of an earlier form of the spec may lack a parameter.
-        return [(self._place(e), sign * v) for e, v in taught if names <= e.point.keys()]
+        return [
+            (self._place(each), ranks.get(each.index, bad))
+            for each, bad in taught
+            if names <= each.point.keys()
+        ]
 
     def _place(self, each: Observation) -> Vector:
         import numpy as np
@@ -89,3 +95,23 @@ class CmaesSearcher(Searcher):
         scales = self._scales.items()
         places = (scale.position(each.point[name]) for name, scale in scales)
         return np.array(list(places))
+
+
+def _ranks(
+    taught: Sequence[tuple[Observation, float]], violated: Mapping[int, Sequence[float]]
+) -> dict[int, float]:
+    """What is told of the trials in place of their values, if there are constraints.
+
+    CMA-ES looks at the order alone. An infeasible trial is behind every feasible one, and of two
+    infeasible ones the one that is less far beyond the constraints is before the other (Deb 2000).
+    """
+    if not violated:
+        return {}
+
+    def order(each: tuple[Observation, float]) -> tuple[float, float]:
+        trial, bad = each
+        beyond = sum(excess for excess in violated[trial.index] if excess > 0)
+        return (beyond, 0.0 if beyond else bad)
+
+    rank = {at: float(number) for number, at in enumerate(sorted(set(map(order, taught))))}
+    return {each[0].index: rank[order(each)] for each in taught}

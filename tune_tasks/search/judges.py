@@ -35,7 +35,7 @@ def judges_of(spec: ExperimentSpec, trials: Expansion | None = None) -> tuple[Ju
 
 
 def _judges(spec: ExperimentSpec, trials: Expansion | None) -> Iterator[Judge]:
-    objective = Objective.of_spec(spec.metric, spec.mode)
+    objective = spec.compared_by().first
     for _, options in spec.schedulers():
         judge: Judge | None = None
         if objective and trials and isinstance(options, PbtOptions):

@@ -9,7 +9,9 @@ a crash proposes what it would have proposed.
 - TPE: Bergstra et al. 2011, with the multivariate kernel and the bandwidths of Watanabe 2023.
   Running trials repel.
 - GP: a Gaussian process with a Matérn kernel and the logarithm of the expected improvement (Ament
-  et al. 2023). Needs torch.
+  et al. 2023); of several objectives, with that of the hypervolume (Daulton et al. 2020). Needs
+  torch.
+- NSGA-II: see `search.nsga2`.
 """
 
 from __future__ import annotations
@@ -17,10 +19,13 @@ from __future__ import annotations
 import random
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, TypeGuard
 
-from tune_tasks.search.observation import Fate, Observation, lessons
+from tune_tasks.model.front import best_first
+from tune_tasks.model.objective import Mode
+from tune_tasks.search.observation import Fate, Observation, lessons, violations
 from tune_tasks.search.searcher import Searcher
 from tune_tasks.spec.domains import Categories, Coordinate, Scale, Steps
 from tune_tasks.spec.resolution import Choose
@@ -42,32 +47,38 @@ _HUGE = 1e100
 _AT = datetime(2017, 1, 1)
 
 
+Model = Literal["tpe", "gp", "nsga2"]
+
+
 class OptunaSearcher(Searcher):
     """Asks one of Optuna's samplers.
 
     Args:
         model: Which.
         scales: Every parameter's.
+        modes: Of the objectives.
         fewest: While fewer trials have ended, values are drawn: those that end first are the short
             ones, and a model of so few is worse than chance.
-        is_greater_better: Whether the greatest value of the objective is the best.
+        size: Of NSGA-II's generations.
         ignores_failures: Whether failed trials teach nothing; else they are as bad as the worst.
     """
 
     def __init__(
         self,
-        model: Literal["tpe", "gp"],
+        model: Model,
         scales: Mapping[str, Scale],
+        modes: Sequence[Mode],
         *,
         fewest: int,
-        is_greater_better: bool,
+        size: int = 0,
         ignores_failures: bool = False,
     ) -> None:
         self._model = model
+        self._size = size
         self._scales = scales
         self._as_they_are = {name for name, scale in scales.items() if _is_told_as_it_is(scale)}
         self._fewest = fewest
-        self._is_greater_better = is_greater_better
+        self._modes = modes
         self._ignores_failures = ignores_failures
 
     def ask(self, history: Sequence[Observation], index: int, rng: random.Random) -> Choose:
@@ -77,10 +88,11 @@ class OptunaSearcher(Searcher):
         from tune_tasks.search.optuna_storage import ToldStorage
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
+        told = list(self._told(history))
         study = optuna.create_study(
-            storage=ToldStorage(list(self._told(history))),
-            sampler=self._sampler(rng.getrandbits(32)),
-            direction="maximize" if self._is_greater_better else "minimize",
+            storage=ToldStorage(told),
+            sampler=self._sampler(rng.getrandbits(32), told),
+            directions=["maximize" if mode == "max" else "minimize" for mode in self._modes],
         )
         trial = study.ask()
 
@@ -93,11 +105,17 @@ class OptunaSearcher(Searcher):
 
         return choose
 
-    def _sampler(self, seed: int) -> BaseSampler:
+    def _sampler(self, seed: int, told: Sequence[FrozenTrial]) -> BaseSampler:
         import optuna
 
         from tune_tasks.search.optuna_tpe import ToldTpe
 
+        if self._model == "nsga2":
+            from tune_tasks.search.nsga2 import ReplayedNsga2
+
+            return ReplayedNsga2(
+                seed, self._size, [each for each in told if each.state.is_finished()]
+            )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             if self._model == "gp":
@@ -106,20 +124,26 @@ class OptunaSearcher(Searcher):
 
     def _told(self, history: Sequence[Observation]) -> Iterator[FrozenTrial]:
         seen = self._shortened(history)
-        taught = lessons(
-            seen,
-            is_greater_better=self._is_greater_better,
-            ignores_failures=self._ignores_failures,
-        )
-        known = {each.index: value for each, value in taught}
+        if self._model == "nsga2":
+            # Parents have every parameter; those of an earlier form of the spec may lack one. And
+            # it knows of no trials that were stopped.
+            whole = (each for each in seen if self._scales.keys() <= each.point.keys())
+            seen = [replace(each, step=None) for each in whole]
+        taught = lessons(seen, self._modes, ignores_failures=self._ignores_failures)
+        known = {each.index: values for each, values in taught}
         if self._model == "gp":
-            known = _tamed(known, is_greater_better=self._is_greater_better)
+            known = _all_tamed(known, self._modes)
+        violated = violations(seen)
         distributions = {name: _distribution(scale) for name, scale in self._scales.items()}
         for number, each in enumerate(seen, start=1):
-            if each.fate is Fate.RUNNING or each.index in known:
-                told = self._point(each)
-                named = {name: distributions[name] for name in told}
-                yield _told(number, each, told, named, known.get(each.index))
+            if each.fate is not Fate.RUNNING and each.index not in known:
+                continue
+            told = self._point(each)
+            named = {name: distributions[name] for name in told}
+            trial = _told(number, each, told, named, known.get(each.index, ()))
+            for place, excess in enumerate(violated.get(each.index, ())):
+                trial.set_constraint(str(place), _bounded(excess))
+            yield trial
 
     def _point(self, each: Observation) -> dict[str, Coordinate]:
         """The parameters of a trial, without those that only an earlier form of the spec had."""
@@ -133,20 +157,34 @@ class OptunaSearcher(Searcher):
         if len(history) <= _MOST:
             return history
         last = history[_BEST - _MOST :]
-        earlier = [each for each in history[: _BEST - _MOST] if each.value is not None]
-        sign = -1 if self._is_greater_better else 1
-        best = sorted(earlier, key=lambda each: (sign * (each.value or 0.0), each.index))[:_BEST]
-        return [*sorted(best, key=lambda each: each.index), *last]
+        earlier = [each for each in history[: _BEST - _MOST] if each.values and each.is_feasible]
+        points = [tuple(self._signed(each.values)) for each in earlier]
+        best = sorted(best_first(points)[:_BEST])
+        return [*(earlier[place] for place in best), *last]
+
+    def _signed(self, values: Sequence[float]) -> Iterator[float]:
+        for mode, value in zip(self._modes, values, strict=True):
+            yield -value if mode == "max" else value
 
 
-def _tamed(values: Mapping[int, float], *, is_greater_better: bool) -> dict[int, float]:
+def _all_tamed(
+    values: Mapping[int, tuple[float, ...]], modes: Sequence[Mode]
+) -> dict[int, tuple[float, ...]]:
+    tamed = [
+        _tamed({index: each[place] for index, each in values.items()}, mode)
+        for place, mode in enumerate(modes)
+    ]
+    return {index: tuple(column[index] for column in tamed) for index in values}
+
+
+def _tamed(values: Mapping[int, float], mode: Mode) -> dict[int, float]:
     """The values, those apart that are far worse than most: they are told as less bad.
 
     A Gaussian process takes values for what they are, and one loss of 1e30 would make all the
     others look the same.
     """
-    sign = -1.0 if is_greater_better else 1.0
-    bad = {index: min(max(sign * value, -_HUGE), _HUGE) for index, value in values.items()}
+    sign = -1.0 if mode == "max" else 1.0
+    bad = {index: _bounded(sign * value) for index, value in values.items()}
     ordered = sorted(bad.values())
     if not ordered:
         return {}
@@ -155,28 +193,33 @@ def _tamed(values: Mapping[int, float], *, is_greater_better: bool) -> dict[int,
     return {index: sign * min(value, worst) for index, value in bad.items()}
 
 
+def _bounded(value: float) -> float:
+    return min(max(value, -_HUGE), _HUGE)
+
+
 def _told(
     number: int,
     each: Observation,
     params: dict[str, Coordinate],
     distributions: dict[str, BaseDistribution],
-    value: float | None,
+    values: Sequence[float],
 ) -> FrozenTrial:
-    """A trial in Optuna's form; one without a value runs."""
+    """A trial in Optuna's form; one without values runs."""
     from optuna.trial import FrozenTrial, TrialState
 
-    state = TrialState.RUNNING if value is None else TrialState.COMPLETE
+    state = TrialState.COMPLETE if values else TrialState.RUNNING
     steps: dict[int, float] = {}
-    if each.fate is Fate.STOPPED and each.step is not None and value is not None:
+    if each.fate is Fate.STOPPED and each.step is not None and len(values) == 1:
         # TPE ranks them behind those that have finished, the further they came the better
         state = TrialState.PRUNED
-        steps[int(each.step)] = value
-        value = None
+        steps[int(each.step)] = values[0]
+        values = ()
     return FrozenTrial(
         number=number,
         trial_id=number,
         state=state,
-        value=value,
+        value=None,
+        values=list(values) or None,
         datetime_start=_AT,
         datetime_complete=None if state is TrialState.RUNNING else _AT,
         params=params,

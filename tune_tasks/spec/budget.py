@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from tune_tasks.model.objective import Objective
+from tune_tasks.model.objective import Objective, Objectives
+from tune_tasks.model.stopping import Criterion
 from tune_tasks.model.trial import Resources, count
 from tune_tasks.spec.durations import DURATION_EXPECTED, parse_duration, shown_duration
 
@@ -51,7 +52,8 @@ class Budget:
         goal: The value of the metric that is good enough.
         failures: How many trials that fail are too many.
         failure_share: Which share of the ended trials is too much, from `MIN_ENDED` trials on.
-        objective: The metric; None if the spec names none.
+        objective: The metric; None if the spec names none. Nothing goes by it if there are several.
+        constraints: What a report has to meet to be the best, or to reach the goal.
     """
 
     time_s: float | None = None
@@ -61,6 +63,7 @@ class Budget:
     failures: int | None = None
     failure_share: float | None = None
     objective: Objective | None = None
+    constraints: tuple[Criterion, ...] = ()
 
     def words(self) -> Iterator[str]:
         """What it says, for people: `6 h`, `100 CPU hours`, `40 trials without a better one`."""
@@ -133,11 +136,11 @@ class BudgetSpec(BaseModel):
             raise _expected(_FAILURES_EXPECTED)
         return failures
 
-    def budget(self, objective: Objective | None) -> Budget | None:
+    def budget(self, compared_by: Objectives) -> Budget | None:
         """The same as the sweep takes it; None if it says nothing.
 
         Args:
-            objective: The metric by which trials compare, if the spec names one.
+            compared_by: What trials are compared by.
         """
         if not self.model_dump(exclude_none=True):
             return None
@@ -153,7 +156,8 @@ class BudgetSpec(BaseModel):
             self.goal,
             self.failures if isinstance(self.failures, int) else None,
             self.failures if isinstance(self.failures, float) else None,
-            objective,
+            compared_by.first,
+            compared_by.constraints,
         )
 
 

@@ -5,13 +5,14 @@ The documents and the JSON Schema follow from it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from tune_tasks.model.checkpoint import CheckpointRules
-from tune_tasks.model.objective import Objective
+from tune_tasks.model.objective import Objective, Objectives
 from tune_tasks.model.plateau import Plateau
 from tune_tasks.model.stopping import Criterion, parse_criterion
 from tune_tasks.model.timeouts import STOP_GRACE_S
@@ -73,7 +74,7 @@ class ExperimentSpec(BaseModel):
     search: str | dict[str, Any] = Field(
         "random",
         description=(
-            "How the values of domains are chosen: random, qmc, tpe, gp, cmaes or auto; or"
+            "How the values of domains are chosen: random, qmc, tpe, gp, cmaes, nsga2 or auto; or"
             " {tpe: {startup_trials: 16, lag: 8}}."
         ),
     )
@@ -116,6 +117,20 @@ class ExperimentSpec(BaseModel):
     metric: str | None = Field(None, description="The metric that 'best' goes by.")
     mode: Literal["max", "min"] | None = Field(
         None, description="Whether the metric's best value is its max or min."
+    )
+    objectives: dict[str, Literal["max", "min"]] = Field(
+        default_factory=dict,
+        description=(
+            "Several metrics in place of `metric` and `mode`, such as {val_accuracy: max,"
+            " latency_ms: min}: the result is the front, and the best trial its knee."
+        ),
+    )
+    constraints: dict[str, float | str] = Field(
+        default_factory=dict,
+        description=(
+            "What the last report of a trial has to meet for the trial to be the best: a metric,"
+            " and a comparison such as '<= 5e6', in the form of stop."
+        ),
     )
     max_concurrent_trials: int | None = Field(
         None, ge=1, description="The most trials that run at once; default: what fits."
@@ -169,13 +184,13 @@ class ExperimentSpec(BaseModel):
         False, description="A fresh process for each trial; default: warm processes are used again."
     )
 
-    @field_validator("stop", mode="before")
+    @field_validator("stop", "constraints", mode="before")
     @classmethod
-    def _criteria(cls, stop: object) -> object:
-        if isinstance(stop, dict):
-            for name, bound in stop.items():
+    def _criteria(cls, given: object) -> object:
+        if isinstance(given, dict):
+            for name, bound in given.items():
                 _check_criterion(name, bound)
-        return stop
+        return given
 
     @field_validator("search", mode="before")
     @classmethod
@@ -205,6 +220,10 @@ class ExperimentSpec(BaseModel):
 
     @model_validator(mode="after")
     def _mode_has_metric(self) -> ExperimentSpec:
+        for key in ("metric", "mode"):
+            if self.objectives and getattr(self, key):
+                message = "objectives stand in place of metric and mode: give one or the other"
+                raise PydanticCustomError("mode", message, {"at": key})
         if self.mode and not self.metric:
             raise PydanticCustomError(
                 "mode", "mode without metric: name the metric that 'best' goes by", {"at": "mode"}
@@ -217,16 +236,23 @@ class ExperimentSpec(BaseModel):
         keep = given.keep
         if keep is None and not self.checkpoint_freq and not self.checkpoint_at_end:
             keep = _KEPT_CHECKPOINTS
-        objective = Objective.of_spec(self.metric, self.mode)
+        objective = self.compared_by().first
         return CheckpointRules(given.every_s, keep, given.keep_best, given.log, objective)
+
+    def compared_by(self) -> Objectives:
+        """What the trials are compared by."""
+        each = [Objective(metric, mode) for metric, mode in self.objectives.items()]
+        if self.metric:
+            each = [Objective.of(self.metric, self.mode)]
+        return Objectives(tuple(each), _parsed(self.constraints))
 
     def criteria(self) -> tuple[Criterion, ...]:
         """The stop criteria in the file's order."""
-        return tuple(parse_criterion(name, bound) for name, bound in self.stop.items())
+        return _parsed(self.stop)
 
     def budgeted(self) -> Budget | None:
         """What ends the sweep; None if that is the end of its trials alone."""
-        return self.budget.budget(Objective.of_spec(self.metric, self.mode))
+        return self.budget.budget(self.compared_by())
 
     def searching(self) -> Search:
         """How the values of domains are chosen."""
@@ -238,7 +264,7 @@ class ExperimentSpec(BaseModel):
 
     def plateau(self) -> Plateau | None:
         """When a trial ends that gets no better; None if that ends none, or there is no metric."""
-        objective = Objective.of_spec(self.metric, self.mode)
+        objective = self.compared_by().first
         for _, options in self.schedulers():
             if isinstance(options, PlateauOptions) and objective:
                 return Plateau(objective, options.patience, options.min_delta)
@@ -252,6 +278,10 @@ class ExperimentSpec(BaseModel):
     def rules(self) -> tuple[RetryRule, ...]:
         """What follows from which failure, in the file's order."""
         return tuple(rule.rule() for rule in self.retry)
+
+
+def _parsed(criteria: Mapping[str, float | str]) -> tuple[Criterion, ...]:
+    return tuple(parse_criterion(name, bound) for name, bound in criteria.items())
 
 
 def _check_criterion(name: str, bound: object) -> None:

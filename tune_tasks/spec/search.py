@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tune_tasks.errors import did_you_mean
 
-Algorithm = Literal["random", "qmc", "tpe", "gp", "cmaes", "auto"]
+Algorithm = Literal["random", "qmc", "tpe", "gp", "cmaes", "nsga2", "auto"]
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
-MODELS = frozenset({"tpe", "gp", "cmaes", "auto"})
+MODELS = frozenset({"tpe", "gp", "cmaes", "nsga2", "auto"})
 """Those that learn from results."""
 _STARTUP = 16
 
@@ -28,7 +28,7 @@ class SearchOptions(BaseModel):
         le=1_000_000,
         description=(
             "How many trials of each cell of the grid are spread over the space before a model"
-            " proposes any."
+            " proposes any; of nsga2 also how many a generation has, at least 2."
         ),
     )
     lag: int | None = Field(

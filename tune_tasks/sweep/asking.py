@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from queue import Empty, SimpleQueue
 
-from tune_tasks.model.objective import Objective
 from tune_tasks.search.algorithms import searcher_of
 from tune_tasks.search.observation import Observation
 from tune_tasks.search.searcher import Searcher
@@ -75,9 +74,7 @@ class Proposer:
 
 def _searcher(experiment: PlannedExperiment) -> Searcher:
     spec = experiment.spec
-    objective = Objective.of_spec(spec.metric, spec.mode)
-    assert objective is not None  # the plan has seen to it
-    return searcher_of(spec.searching(), experiment.expansion.space, objective)
+    return searcher_of(spec.searching(), experiment.expansion.space, spec.compared_by())
 
 
 def proposers(plan: Plan) -> dict[str, Proposer]:

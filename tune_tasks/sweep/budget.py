@@ -15,7 +15,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tune_tasks.model.objective import Objective
+from tune_tasks.model.constraints import ValueOf, infeasibility
+from tune_tasks.model.objective import Objective, finite_metric
 from tune_tasks.model.trial import CUT_SHORT, Outcome, Resources, Trial, count
 from tune_tasks.results.budget_use import BudgetUse
 from tune_tasks.spec.budget import MIN_ENDED, Budget, Hours
@@ -42,8 +43,8 @@ class _Usage:
         began_at: When its first trial was started.
         spent: By unit, the hours of the attempts that have ended.
         running: Since when the process of an attempt runs, and what it occupies, by trial.
-        reported: The best value that a trial has reported, as far as it is known.
-        best: The best value that a trial has ended with.
+        reported: The best value that a feasible report of a trial has, as far as it is known.
+        best: The best value that a feasible trial has ended with.
         ended: The trials that have ended by themselves; those that a scheduler has ended, too.
         failed: Those of them that have failed.
         worse: Those that have ended since the best one.
@@ -74,13 +75,13 @@ class _Usage:
 
     def has_reported(self, result: Mapping[str, Any]) -> None:
         objective = self.budget.objective
-        if objective:
+        if objective and self._is_feasible(lambda name: finite_metric(result, name)):
             self._note(objective, objective.value(result))
 
     def has_ended_with(self, metrics: Mapping[str, float | None]) -> None:
         """For a goal that an edit has set since: the journal has no other reports."""
         objective = self.budget.objective
-        if objective:
+        if objective and self._is_feasible(metrics.get):
             self._note(objective, metrics.get(objective.metric))
 
     def _note(self, objective: Objective, value: float | None) -> None:
@@ -95,15 +96,25 @@ class _Usage:
             self.failed.add(key)
         objective = self.budget.objective
         # If nobody has asked for its value then, because an edit has made another metric count.
-        is_unknown = objective and outcome.reports and objective.metric not in metrics
+        is_unknown = outcome.reports and not metrics.keys() >= self._compared
         if objective is None or is_unknown:
             return
-        value = None if has_failed(outcome) else metrics.get(objective.metric)
+        may_be_best = not has_failed(outcome) and self._is_feasible(metrics.get)
+        value = metrics.get(objective.metric) if may_be_best else None
         if objective.better(value, self.best):
             self.best = value
             self.worse.clear()
         else:
             self.worse.add(key)
+
+    @property
+    def _compared(self) -> set[str]:
+        """The metrics that trials are compared by."""
+        objective, constraints = self.budget.objective, self.budget.constraints
+        return {each.metric for each in ([objective] if objective else []) + [*constraints]}
+
+    def _is_feasible(self, value_of: ValueOf) -> bool:
+        return infeasibility(self.budget.constraints, value_of) is None
 
     def is_run_again(self, key: str) -> None:
         for trials in (self.ended, self.failed, self.worse):

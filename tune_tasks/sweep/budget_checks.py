@@ -11,17 +11,20 @@ from tune_tasks.sweep.part import Part
 
 
 def expect_metric_of_budget(part: Part) -> None:
-    """Check that what goes by the metric has one.
+    """Check that what goes by the metric has one, and only one.
 
     Raises:
-        SpecError: If the experiment names none.
+        SpecError: If the experiment names none, or several.
     """
-    if part.experiment.metric is not None:
+    objectives = part.experiment.compared_by().each
+    if len(objectives) == 1:
         return
+    problem = "it goes by the metric; name it: metric: mean_loss"
+    if objectives:
+        problem = "it goes by one metric, and `objectives` names several"
     for key in OF_THE_METRIC:
         if getattr(part.experiment.budget, key) is not None:
-            message = f"budget.{key}: it goes by the metric; name it: metric: mean_loss"
-            raise SpecError(message, part.at(("budget", key), key=True))
+            raise SpecError(f"budget.{key}: {problem}", part.at(("budget", key), key=True))
 
 
 def doubts_of_budget(experiment: ExperimentSpec) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tune_tasks.model.objective import Objective
 from tune_tasks.search.judges import judges_of
 from tune_tasks.sweep.core import CoreExperiment
 from tune_tasks.sweep.learning import Learning
@@ -30,8 +29,7 @@ def _of(planned: PlannedExperiment) -> CoreExperiment:
 
 def _learning(planned: PlannedExperiment) -> Learning | None:
     spec = planned.spec
-    objective = Objective.of_spec(spec.metric, spec.mode)
-    if not planned.learns or objective is None:
+    if not planned.learns:
         return None
     told = planned.warm.told if planned.warm else {}
-    return Learning(objective, planned.expansion, spec.searching().lag, told)
+    return Learning(spec.compared_by(), planned.expansion, spec.searching().lag, told)

@@ -15,7 +15,6 @@ from typing import Any
 from tune_tasks.cluster.nodes import Cluster
 from tune_tasks.model.checkpoint_folder import latest_of
 from tune_tasks.model.checkpoint_manifest import CheckpointUnusableError
-from tune_tasks.model.objective import Objective
 from tune_tasks.model.result_file import read_progress
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import (
@@ -386,10 +385,10 @@ class Sweep:
         self._tell(AttemptEnded(self._now(), key, attempt.number, outcome, metrics))
 
     def _metrics(self, trial: Trial, last: Mapping[str, Any] | None) -> dict[str, float | None]:
-        """What the last report of a trial has of the metric that "best" goes by."""
-        spec = self._plan.experiment_of(trial).spec
-        objective = Objective.of_spec(spec.metric, spec.mode)
-        return {objective.metric: objective.value(last)} if objective and last else {}
+        """What the last report of a trial has of the metrics that trials are compared by."""
+        if not last:
+            return {}
+        return self._plan.experiment_of(trial).spec.compared_by().values(last)
 
     def _tell_the_last_report(
         self, record: TrialRecord, attempt: Attempt

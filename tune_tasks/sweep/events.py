@@ -182,8 +182,9 @@ class AttemptEnded:
     """The process of an attempt has let go of it.
 
     Attributes:
-        metrics: What its last report had of the metric that "best" goes by; None if that is not a
-            finite number. Empty if the spec names no metric, or there was no report.
+        metrics: What its last report had of the metrics that trials are compared by: the
+            objective's, and those of constraints; None for what is not a finite number. Empty if
+            the spec names none, or there was no report.
     """
 
     at: float

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from tune_tasks.model.objective import Objective
+from tune_tasks.model.constraints import excess
+from tune_tasks.model.objective import Objectives
 from tune_tasks.model.trial import CUT_SHORT, EndedBy, Outcome, TrialState
 from tune_tasks.search.observation import Fate, Observation
 from tune_tasks.spec.arrangement import place_of
@@ -42,13 +43,13 @@ class Learning:
     """An experiment that learns.
 
     Attributes:
-        objective: What is to be learnt.
+        objectives: What is to be learnt, and what is allowed.
         trials: Its trials.
         lag: See `spec.search.SearchOptions`.
         told: What earlier sweeps teach, by cell of the grid; the trials have negative indices.
     """
 
-    objective: Objective
+    objectives: Objectives
     trials: Proposable
     lag: int | None = None
     told: Mapping[int, Sequence[Observation]] = field(default_factory=dict)
@@ -73,7 +74,7 @@ class Learned:
         self._pending = pending
         self._outcome = outcome
         self._open: dict[str, str] = {}
-        self._values: dict[str, float | None] = {}
+        self._metrics: dict[str, Mapping[str, float | None]] = {}
         self._points: dict[str, Point] = {}
         # By experiment, how many of its first trials had all ended when somebody last looked.
         self._first_ended: dict[str, int] = {}
@@ -114,9 +115,8 @@ class Learned:
 
     def ended(self, key: str, metrics: Mapping[str, float | None]) -> None:
         """Note what a trial has reported last."""
-        learning = self._experiments.get(_experiment(key))
-        if learning and learning.objective.metric in metrics:
-            self._values[key] = metrics[learning.objective.metric]
+        if metrics and _experiment(key) in self._experiments:
+            self._metrics[key] = metrics
 
     def forget_questions(self) -> None:
         """Note that whoever was asked is gone."""
@@ -145,12 +145,26 @@ class Learned:
 
     def _observation(self, key: str, learning: Learning) -> Iterator[Observation]:
         fate = fate_of(self._outcome(key))
-        # If nobody has asked for its value then, because an edit has made another metric count.
-        is_unknown = fate is Fate.FINISHED and key not in self._values
-        if fate is None or is_unknown:
+        metrics = self._metrics.get(key, {})
+        # If nobody has asked for a value then, because an edit has made another metric count.
+        is_unknown = not metrics.keys() >= set(learning.objectives.metrics())
+        if fate is None or (fate is Fate.FINISHED and is_unknown):
             return
-        value = None if fate is Fate.RUNNING else self._values.get(key)
-        yield Observation(_index(key), self._point(key, learning), fate, value)
+        point = self._point(key, learning)
+        if fate is Fate.RUNNING:
+            yield Observation(_index(key), point, fate)
+            return
+        values = [metrics.get(each.metric) for each in learning.objectives.each]
+        first, *others = values if None not in values else [None]
+        excesses = (excess(c, metrics.get(c.metric)) for c in learning.objectives.constraints)
+        yield Observation(
+            _index(key),
+            point,
+            fate,
+            first,
+            excesses=tuple(excesses),
+            others=tuple(value for value in others if value is not None),
+        )
 
     def _point(self, key: str, learning: Learning) -> Point:
         index = _index(key)

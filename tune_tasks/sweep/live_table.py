@@ -70,7 +70,7 @@ def _experiment_table(view: StatusView, name: str) -> Any:
         table.add_column(column, justify="right", overflow="fold")
     table.add_column("", overflow="fold")
     for record in listed:
-        cells = [Text(cell) for cell in _cells(record, metrics)]
+        cells = [Text(cell) for cell in _cells(record, metrics, view.infeasibility(record))]
         table.add_row(*cells, style=_STYLES[record.state])
     return table
 
@@ -81,6 +81,7 @@ def _shown_metrics(view: StatusView, experiment: str, listed: Sequence[TrialReco
     objective = view.objective(experiment)
     if objective:
         metrics[objective.metric] = None
+        metrics |= dict.fromkeys(each.metric for each in view.experiments[experiment].others)
     rows = [record.progress.last or {} for record in listed]
     for name in USUAL_METRICS:
         if any(row.get(name) is not None for row in rows):
@@ -88,7 +89,7 @@ def _shown_metrics(view: StatusView, experiment: str, listed: Sequence[TrialReco
     return list(metrics)
 
 
-def _cells(record: TrialRecord, metrics: Sequence[str]) -> list[str]:
+def _cells(record: TrialRecord, metrics: Sequence[str], infeasibility: str | None) -> list[str]:
     pid = reason = elapsed = timesteps = ""
     if record.outcome:
         reason = record.outcome.error_summary or record.outcome.stop_reason
@@ -96,6 +97,8 @@ def _cells(record: TrialRecord, metrics: Sequence[str]) -> list[str]:
         pid = str(record.info.pid)
     if record.resources:
         reason = ", ".join(text for text in (attempt_text(record), reason) if text)
+    if infeasibility:
+        reason = "; ".join(text for text in (reason, f"infeasible: {infeasibility}") if text)
     row = record.progress.last or {}
     if row:
         elapsed = f"{row['time_total_s']:.0f} s"

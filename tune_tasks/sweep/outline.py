@@ -9,6 +9,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Protocol
 
+from tune_tasks.model.objective import Objectives
 from tune_tasks.model.stopping import Criterion, never_reported
 from tune_tasks.model.trial import Trial
 from tune_tasks.results.budget_use import BudgetUse
@@ -88,27 +89,31 @@ def _experiment_summary(
     at_end: bool,
 ) -> ExperimentSummary:
     ordered = sorted(records, key=lambda record: record.trial.index)
-    listed = [_trial_summary(record, at_end=at_end) for record in ordered]
+    listed = [_trial_summary(record, info.compared_by, at_end=at_end) for record in ordered]
     return ExperimentSummary(
         name=info.name,
-        trials=_all_trials(experiment, listed),
+        trials=_all_trials(experiment, listed, info.compared_by),
         logdir=info.folder,
         objective=objective_of(info.objective, listed),
         unmet=_never_reported(experiment.criteria(), ordered),
         code=info.code,
         dimensions=info.dimensions,
         search=info.search,
+        constraints=info.constraints,
+        others=info.others,
     )
 
 
-def _all_trials(experiment: Outlined, listed: Sequence[TrialSummary]) -> Sequence[TrialSummary]:
+def _all_trials(
+    experiment: Outlined, listed: Sequence[TrialSummary], compared_by: Objectives
+) -> Sequence[TrialSummary]:
     """Return every trial of an experiment; those that are not listed were never started."""
     trials = experiment.trials
     if len(listed) == len(trials):
         return listed
 
     def make(place: int) -> TrialSummary:
-        return _trial_summary(TrialRecord(trials[place]))
+        return _trial_summary(TrialRecord(trials[place]), compared_by)
 
     return Trials(listed, experiment.indices, make)
 
@@ -125,7 +130,9 @@ def _never_reported(criteria: Sequence[Criterion], records: Sequence[TrialRecord
     return never_reported(criteria, seen)
 
 
-def _trial_summary(record: TrialRecord, *, at_end: bool = False) -> TrialSummary:
+def _trial_summary(
+    record: TrialRecord, compared_by: Objectives, *, at_end: bool = False
+) -> TrialSummary:
     """Return a trial as it stands."""
     trial = record.trial
     status = record.status
@@ -156,6 +163,7 @@ def _trial_summary(record: TrialRecord, *, at_end: bool = False) -> TrialSummary
         point=trial.point,
         proposed_by=trial.proposed_by if record.attempt else "",
         ended_by=outcome.ended_by if outcome else None,
+        infeasible=compared_by.infeasibility(progress.last) if progress.last else None,
     )
 
 

@@ -124,6 +124,8 @@ class _AllTrials(Sequence[Trial]):
 def _checkpoint_rules(spec: Mapping[str, Any]) -> CheckpointRules:
     """What trackers have to know of a trial's checkpoints."""
     objective = Objective.of_spec(spec.get("metric"), spec.get("mode"))
+    for metric, mode in list((spec.get("objectives") or {}).items())[:1]:
+        objective = Objective(metric, mode)
     is_logged = spec.get("checkpoint", {}).get("log", False)
     return CheckpointRules(log=is_logged, objective=objective)
 

@@ -144,6 +144,7 @@ class Plan:
                 "config": masked(trial.config),
                 "resources": asdict(trial.resources),
                 "stop": dict(self.experiment_of(trial).spec.stop),
+                "constraints": dict(self.experiment_of(trial).spec.constraints),
             }
             if not self.is_known(trial):
                 document["config"] = None

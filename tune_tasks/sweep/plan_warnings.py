@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tune_tasks.errors import Location, nearest
 from tune_tasks.model.paths import dotted
+from tune_tasks.model.stopping import parse_criterion
 from tune_tasks.result import STOP_METRICS
 from tune_tasks.rllib.planning import ignored
 from tune_tasks.spec.expansion import num_trials
@@ -52,6 +53,7 @@ def _all_doubts(part: Part, space: SearchSpace) -> Iterator[_Doubt]:
     yield from _about_criteria(part)
     for key, reason in doubts_of_budget(part.experiment):
         yield part.at(("budget", key), key=True), f".budget.{key}", reason
+    yield from _about_constraints(part)
     for number, reason in doubts_of_rules(part.experiment):
         yield part.at(("retry", number)), f".retry.{number}", reason
 
@@ -77,13 +79,26 @@ def _about_an_end(part: Part) -> Iterator[_Doubt]:
 
 
 def _about_criteria(part: Part) -> Iterator[_Doubt]:
-    for metric in part.experiment.stop:
+    for key, metric in [*_named(part, "stop"), *_named(part, "constraints")]:
         if metric in STOP_METRICS:
             continue
         meant = nearest(metric, STOP_METRICS)
         if meant and _is_misspelt(metric, meant):
             text = f"no metric of TrainingResult; did you mean {meant!r}?"
-            yield part.at(("stop", metric), key=True), f".stop.{metric}", text
+            yield part.at((key, metric), key=True), f".{key}.{metric}", text
+
+
+def _named(part: Part, key: str) -> Iterator[tuple[str, str]]:
+    return ((key, metric) for metric in getattr(part.experiment, key))
+
+
+def _about_constraints(part: Part) -> Iterator[_Doubt]:
+    for metric, bound in part.experiment.constraints.items():
+        if isinstance(bound, str):
+            continue
+        criterion = parse_criterion(metric, bound)
+        text = f"it means {criterion}; write '<= {bound:g}' or '>= {bound:g}' to say so"
+        yield part.at(("constraints", metric)), f".constraints.{metric}", text
 
 
 def _is_misspelt(name: str, meant: str) -> bool:

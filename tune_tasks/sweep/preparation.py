@@ -19,7 +19,6 @@ from tune_tasks.cluster.stored_trainable import StoredTrainable
 from tune_tasks.errors import UsageError
 from tune_tasks.model.code_version import version_of
 from tune_tasks.model.masking import masked, masked_by_path, masked_spec
-from tune_tasks.model.objective import Objective
 from tune_tasks.model.paths import dotted
 from tune_tasks.model.snapshot import Snapshot
 from tune_tasks.model.text import one_line
@@ -206,6 +205,7 @@ def _experiment_info(experiment: PlannedExperiment, code: KeptCode, folder: Path
     dimensions = dimensions_of(space)
     # If a trial is not known yet, what all have is not known from the others either.
     always = {dotted(path) for path in space.always} if experiment.unknown() else None
+    compared_by = experiment.spec.compared_by()
     return ExperimentInfo(
         name=experiment.name,
         folder=folder,
@@ -216,7 +216,9 @@ def _experiment_info(experiment: PlannedExperiment, code: KeptCode, folder: Path
         script_source=script.snapshot.sources[script.name] if script else b"",
         code=version_of(code.snapshot) if code.snapshot else None,
         params=searched_params(map(masked_by_path, searched), always),
-        objective=Objective.of_spec(experiment.spec.metric, experiment.spec.mode),
+        objective=compared_by.first,
+        constraints=compared_by.constraints,
+        others=compared_by.others,
         storage=masked(_storage(experiment, folder.name) or ""),
         dimensions=dimensions,
         search=experiment.spec.searching().algorithm if dimensions else "",

@@ -13,7 +13,6 @@ from tune_tasks.spec.scheduling import (
     AshaOptions,
     PbtOptions,
     PlateauOptions,
-    SchedulerOptions,
     max_t_of,
 )
 from tune_tasks.spec.schema import ExperimentSpec
@@ -30,18 +29,28 @@ def expect_schedulable(part: Part, space: SearchSpace) -> None:
         SpecError: If it has not.
     """
     for name, options in part.experiment.schedulers():
-        problem = _problem(name, options, part.experiment)
+        problem = _problem_of_metric(name, part.experiment)
+        if not problem and isinstance(options, AshaOptions):
+            problem = _problem_of_rungs(name, options, part.experiment)
         if not problem and isinstance(options, PbtOptions):
             problem = _problem_of_population(options, part.experiment, space)
         if problem:
             raise SpecError(f"scheduler: {problem}", part.at(("scheduler",), key=True))
 
 
-def _problem(name: str, options: SchedulerOptions, spec: ExperimentSpec) -> str:
-    if spec.metric is None:
+def _problem_of_metric(name: str, spec: ExperimentSpec) -> str:
+    objectives = spec.compared_by()
+    if not objectives.each:
         return f"{name} goes by the metric; name it: metric: mean_loss"
-    if not isinstance(options, AshaOptions):
-        return ""
+    if objectives.others:
+        return (
+            f"{name} compares trials by one metric while they run, and `objectives` names several;"
+            " give one metric, or end trials by `stop` alone"
+        )
+    return ""
+
+
+def _problem_of_rungs(name: str, options: AshaOptions, spec: ExperimentSpec) -> str:
     max_t = max_t_of(options, spec.criteria())
     if max_t is None:
         attr = options.time_attr

@@ -32,8 +32,11 @@ def _problem(part: Part, space: SearchSpace) -> str:
     name = search.algorithm
     if not search.learns:
         return ""
-    if spec.metric is None:
+    objectives = spec.compared_by()
+    if not objectives.each:
         return f"{name} learns from the metric; name it: metric: mean_loss"
+    if objectives.others and name == "cmaes":
+        return "cmaes learns from one metric; of several objectives learn nsga2, tpe and gp"
     if spec.num_trials is None:
         return f"{name} goes on as long as it is asked; say how many trials: num_trials: 50"
     return _problem_of_space(name, space)
@@ -44,6 +47,8 @@ def _problem_of_space(name: str, space: SearchSpace) -> str:
         return f"{name} chooses the values of domains, such as {{uniform: [0, 1]}}; config has none"
     if name == "cmaes" and not is_numeric(space):
         return "cmaes sees numbers alone, no categories and nothing conditional; use tpe"
+    if name == "nsga2" and any(parameter.is_conditional for parameter in space.parameters):
+        return "nsga2 crosses configs that have the same settings, nothing conditional; use tpe"
     if name == "gp" and not has_torch():
         return "gp needs torch: pip install torch"
     return ""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tune_tasks.model.constraints import infeasibility
 from tune_tasks.model.local_time import clock
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.text import one_line
@@ -105,27 +106,40 @@ class StatusView:
         return objective_of(self.experiments[experiment].objective, self._of(experiment))
 
     def best_so_far(self, experiment: str) -> str:
-        """Return a line on the best trial that has ended; empty if there is none."""
+        """Return a line on the best trial that has ended; empty if there is none, or a front."""
         objective = self.objective(experiment)
-        if objective is None:
+        if objective is None or self.experiments[experiment].others:
             return ""
-        records = self._of(experiment)
-        trials = (ended_trial(r.index, r.state, r.progress.last, objective) for r in records)
+        trials = (
+            ended_trial(r.index, r.state, r.progress.last, objective, self.infeasibility(r))
+            for r in self._of(experiment)
+        )
         best = BestSoFar.of((trial for trial in trials if trial), objective)
         return best.words(objective, self.counts(experiment).total())
 
     def best_first(self, experiment: str) -> tuple[list[TrialRecord], str]:
         """Return the trials of an experiment to show, best first, and the rest as a line of counts.
 
-        Trials that have no value of the metric, or have failed, come after the others.
+        Trials that have no value of the metric, are infeasible, or have failed come after the
+        others.
         """
         records = sorted(self._of(experiment), key=_by_state)
         objective = self.objective(experiment)
-        well = [record for record in records if record.state is not TrialState.ERROR]
-        best = ranked(well, objective) if objective else []
+        well = [record for record in records if self._may_be_best(record)]
+        others = self.experiments[experiment].others
+        best = ranked(well, objective, others) if objective else []
         placed = set(best)
         rest = [record for record in records if record not in placed]
         return self._folded(experiment, [*best, *rest])
+
+    def infeasibility(self, record: TrialRecord) -> str | None:
+        """Return by what a trial's latest report is not allowed, in words; None if it is."""
+        if record.progress.last is None:
+            return None
+        return infeasibility(self.experiments[record.trial.experiment].constraints, record.metric)
+
+    def _may_be_best(self, record: TrialRecord) -> bool:
+        return record.state is not TrialState.ERROR and not self.infeasibility(record)
 
     def running_first(self, experiment: str) -> tuple[list[TrialRecord], str]:
         """Return the trials of an experiment to show, and the rest as a line of counts.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -44,6 +45,10 @@ class SearcherContract:
     """The config that it searches."""
     lengths: Sequence[int] = (0, 1, 4, 16, 50)
     """Of the histories."""
+    objectives: int = 1
+    """How many the trials of the histories have."""
+    constraints: int = 0
+    """How many they have."""
 
     def searcher(self, space: SearchSpace) -> Searcher:
         """The searcher under test, for a space whose objective is a loss."""
@@ -57,7 +62,14 @@ class SearcherContract:
     def histories(self, space: SearchSpace) -> Iterator[list[Observation]]:
         """Histories with everything that can happen, shorter and longer ones."""
         for seed, length in enumerate(self.lengths):
-            yield list(_history(space, random.Random(seed), length))  # noqa: S311
+            yield list(self._history(space, random.Random(seed), length))  # noqa: S311
+
+    def _history(self, space: SearchSpace, rng: random.Random, count: int) -> Iterator[Observation]:
+        for index in range(count):
+            plain = _observation(space, rng, index)
+            excesses = (_value(rng) for _ in range(self.constraints))
+            others = tuple(rng.choice([rng.random(), 1e300]) for _ in range(self.objectives - 1))
+            yield replace(plain, excesses=tuple(excesses), others=others)
 
     def ask(self, space: SearchSpace, history: Sequence[Observation], index: int = 60) -> Point:
         """The point that a new searcher proposes."""
@@ -91,12 +103,14 @@ class SearcherContract:
             assert [(each, dict(each.point)) for each in history] == before
 
 
-def _history(space: SearchSpace, rng: random.Random, count: int) -> Iterator[Observation]:
-    for number in range(count):
-        index = number - count // 4  # those of earlier sweeps have negative ones
-        point = space.resolve(number, str(number)).point
-        fate = rng.choice([*Fate, Fate.FINISHED, Fate.FINISHED])
-        value = None if rng.random() < 0.2 else rng.choice([rng.random(), 0.5, -1e300, 1e300])
-        is_stopped = fate is Fate.STOPPED
-        step = rng.choice([1.0, 3.0, 9.0]) if is_stopped and value is not None else None
-        yield Observation(index, point, fate, value, step)
+def _observation(space: SearchSpace, rng: random.Random, index: int) -> Observation:
+    point = space.resolve(index, str(index)).point
+    fate = rng.choice([*Fate, Fate.FINISHED, Fate.FINISHED])
+    value = _value(rng)
+    is_stopped = fate is Fate.STOPPED
+    step = rng.choice([1.0, 3.0, 9.0]) if is_stopped and value is not None else None
+    return Observation(index, point, fate, value, step)
+
+
+def _value(rng: random.Random) -> float | None:
+    return None if rng.random() < 0.2 else rng.choice([rng.random(), 0.5, -1e300, 1e300])

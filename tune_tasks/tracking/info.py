@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tune_tasks.model.code_version import CodeVersion
-from tune_tasks.model.objective import Objective
+from tune_tasks.model.objective import Objective, Objectives
+from tune_tasks.model.stopping import Criterion
 from tune_tasks.search.dimension import Dimension
 from tune_tasks.tracking.mlflow_params import SearchedParam
 
@@ -24,12 +25,15 @@ class ExperimentInfo:
         script_source: The script's content when the sweep began.
         code: The version of the code that runs; None if the code is not in files.
         params: The part of the config that varies, as MLflow's charts have to take it.
-        objective: The spec's objective; None if the spec does not say what 'best' goes by.
+        objective: The spec's objective, of several the first; None if the spec does not say what
+            'best' goes by.
         storage: The address that stands for `folder` in the storage of the trials' files, its
             password masked; empty if there is no storage.
         dimensions: What is searched, of the settings that have domains.
         search: The algorithm that chooses their values; empty if there are none.
         changing: The dotted paths of the settings that change while a trial runs.
+        constraints: What the last report of a trial has to meet for the trial to be the best.
+        others: The spec's objectives after the first.
     """
 
     name: str
@@ -46,6 +50,14 @@ class ExperimentInfo:
     dimensions: tuple[Dimension, ...] = ()
     search: str = ""
     changing: tuple[str, ...] = ()
+    constraints: tuple[Criterion, ...] = ()
+    others: tuple[Objective, ...] = ()
+
+    @property
+    def compared_by(self) -> Objectives:
+        """What the trials are compared by."""
+        first = (self.objective,) if self.objective else ()
+        return Objectives((*first, *self.others), self.constraints)
 
     def address_of(self, folder: Path) -> str:
         """Return the address in the storage of a folder below `folder`; empty without a storage."""

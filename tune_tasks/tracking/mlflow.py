@@ -39,7 +39,7 @@ from tune_tasks.tracking.mlflow_metrics import points_of, settings_of
 from tune_tasks.tracking.mlflow_params import chart_params, flat_params
 from tune_tasks.tracking.mlflow_parent_run import ParentRun, parent_key
 from tune_tasks.tracking.mlflow_runs import NAME_LENGTH, TAG_LENGTH, MlflowRuns, milliseconds
-from tune_tasks.tracking.mlflow_tags import attempt_tags, fate_tags, sweep_tags
+from tune_tasks.tracking.mlflow_tags import INFEASIBLE_TAG, attempt_tags, fate_tags, sweep_tags
 from tune_tasks.tracking.mlflow_view import ALL_RUNS, list_path, view_path
 from tune_tasks.tracking.steps import Step, Steps
 
@@ -77,6 +77,8 @@ class MlflowTracker(Tracker):
         self._steps: dict[str, Steps] = {}
         # The metrics that were not finite in an attempt's last report.
         self._diverged: dict[str, str] = {}
+        # By what an attempt's last report was infeasible.
+        self._infeasible: dict[str, str] = {}
 
     @property
     def progress(self) -> int:
@@ -184,12 +186,14 @@ class MlflowTracker(Tracker):
         if not rows:
             return
         experiment = self._sweep.experiments[info.trial.experiment]
-        points = list(points_of(rows, experiment.objective))
+        compared_by = experiment.compared_by
+        points = list(points_of(rows, compared_by.metrics()))
         points += settings_of(rows, experiment.changing)
         steps = self._steps_of(info)
         steps.in_order(self._runs.metric_steps(self._runs.ids[info.key], points))
         steps.forget("metrics ")  # the next call has others
         self._diverged[info.key] = ", ".join(non_finite_metrics(rows[-1]))
+        self._infeasible[info.key] = compared_by.infeasibility(rows[-1]) or ""
         self._parent(info.trial.experiment).report(info, rows[-1])
 
     def close_attempt(self, info: AttemptInfo, outcome: Outcome) -> None:
@@ -199,6 +203,7 @@ class MlflowTracker(Tracker):
         # Only now: the steps above are tried again if one of them has failed.
         self._steps.pop(info.key, None)
         self._diverged.pop(info.key, None)
+        self._infeasible.pop(info.key, None)
         parent.end_attempt(info, outcome)
 
     def _closing(self, parent: ParentRun, info: AttemptInfo, outcome: Outcome) -> Iterator[Step]:
@@ -223,6 +228,7 @@ class MlflowTracker(Tracker):
             "tune_tasks.stop_reason": outcome.stop_reason,
             **fate_tags(outcome),
             "tune_tasks.diverged": self._diverged.get(info.key, ""),
+            INFEASIBLE_TAG: self._infeasible.get(info.key, "")[:TAG_LENGTH],
             "tune_tasks.error": (outcome.error or "")[-TAG_LENGTH:],  # its end says what failed
         }
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from tune_tasks.model.objective import Objective
 from tune_tasks.model.paths import dotted, leaves
 from tune_tasks.result import (
     PROGRESS_METRICS,
@@ -23,15 +22,19 @@ if TYPE_CHECKING:
     from mlflow.entities import Metric
 
 
-def points_of(rows: Sequence[Row], objective: Objective | None) -> Iterator[Metric]:
+def points_of(rows: Sequence[Row], compared: Sequence[str]) -> Iterator[Metric]:
     """Yield every finite metric of the reports, and how far the trial is at the last of them.
 
     A point's time, step and value are the trial's own, so that a row that is sent twice makes one
     point.
+
+    Args:
+        rows: The reports.
+        compared: The metrics that trials are compared by.
     """
     from mlflow.entities import Metric
 
-    more = _untracked(objective)
+    more = [name for name in compared if _is_untracked(name)]
     for row in rows:
         time = milliseconds(row["timestamp"])
         for name, value in _values(row, more):
@@ -65,18 +68,14 @@ def settings_of(rows: Sequence[Row], changing: Sequence[str]) -> Iterator[Metric
                 yield Metric(safe_key(f"config/{name}"), value, time, row["timesteps_total"])
 
 
-def _values(row: Row, more: str | None) -> Iterator[tuple[str, float]]:
+def _values(row: Row, more: Sequence[str]) -> Iterator[tuple[str, float]]:
     yield from tracked_metrics(row)
-    if more:
-        value = metric(row, more)
+    for name in more:
+        value = metric(row, name)
         if value is not None:
-            yield more, value
+            yield name, value
 
 
-def _untracked(objective: Objective | None) -> str | None:
-    """Return the objective's metric if it is a field of the reports that is not tracked anyhow."""
-    if objective is None or objective.metric not in STOP_METRICS:
-        return None
-    if objective.metric in (*REPORTED_METRICS, *PROGRESS_METRICS):
-        return None
-    return objective.metric
+def _is_untracked(name: str) -> bool:
+    """Return whether a metric is a field of the reports that is not tracked anyhow."""
+    return name in STOP_METRICS and name not in (*REPORTED_METRICS, *PROGRESS_METRICS)

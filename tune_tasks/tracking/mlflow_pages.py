@@ -45,6 +45,7 @@ class ExperimentPages:
         self._runs = runs
         self._sweep = sweep
         self._params = info.params
+        self._others = info.others
         self._experiment_id = experiment_id
 
     def steps(self, objective: Objective, *, incomplete: bool, grouped: bool) -> Iterator[Step]:
@@ -59,7 +60,12 @@ class ExperimentPages:
         yield "metric", partial(self._tag, f"{_PRIMARY_METRIC}.name", metric_key(objective))
         yield "mode", partial(self._tag, f"{_PRIMARY_METRIC}.greaterIsBetter", greater)
         own = sweep_view(
-            self._sweep, self._params, objective, incomplete=incomplete, grouped=grouped
+            self._sweep,
+            self._params,
+            objective,
+            incomplete=incomplete,
+            grouped=grouped,
+            others=self._others,
         )
         runs = runs_view(self._params, objective)
         yield "view", partial(self._save, self._sweep, f"Sweep {self._sweep}", own)

@@ -26,7 +26,13 @@ from tune_tasks.tracking.mlflow_names import best_key
 from tune_tasks.tracking.mlflow_pages import ExperimentPages
 from tune_tasks.tracking.mlflow_params import flat_params
 from tune_tasks.tracking.mlflow_runs import TAG_LENGTH, MlflowRuns, milliseconds
-from tune_tasks.tracking.mlflow_tags import objective_in, objective_tags, sweep_note
+from tune_tasks.tracking.mlflow_tags import (
+    FRONT_TAG,
+    front_tag,
+    objective_in,
+    objective_tags,
+    sweep_note,
+)
 from tune_tasks.tracking.running_best import RunningBest
 from tune_tasks.tracking.steps import Step, Steps
 
@@ -51,15 +57,19 @@ class _Standing:
 
     Attributes:
         done: Number of trials that have ended.
-        value: The best trial's value of the metric; None if no trial is the best.
+        value: The best trial's value of the (first) metric; None if no trial is the best.
         trial: The best trial's name.
         run_id: The best trial's run.
+        others: Of several objectives, its values of those after the first.
+        front: Of several objectives, the indices of the trials on the front.
     """
 
     done: int = 0
     value: float | None = None
     trial: str = ""
     run_id: str = ""
+    others: tuple[float | None, ...] = ()
+    front: tuple[int, ...] = ()
 
 
 class ParentRun:
@@ -102,13 +112,14 @@ class ParentRun:
         self._sweep = sweep
         self._again = again
         self._steps = Steps(on_done)
-        self._running = RunningBest(self._info.objective)
+        self._running = RunningBest(self._info.objective, self._info.constraints, self._info.others)
         self._changing = threading.Lock()
         self._params_before: Set[str] = frozenset()
         self._goes_by: tuple[Objective, bool, bool] | None = None
         self._told_objective: Objective | None = None
         self._told_done = 0
         self._told_best: float | None = None
+        self._told_front: tuple[int, ...] = ()
         self._told_tags: dict[str, str] = {}
         self._told_at = time.monotonic()
         # What was sent last, and when: if the answer is lost, the same is sent, which MLflow knows.
@@ -186,7 +197,8 @@ class ParentRun:
         if self._told_objective:
             self._told_best = data.metrics.get(best_key(self._told_objective))
         # A recorder that dies in the middle of a batch has told the metrics, and not the tags.
-        self._told_tags = {key: data.tags[key] for key in _BEST_TAGS if key in data.tags}
+        known = (*_BEST_TAGS, FRONT_TAG)
+        self._told_tags = {key: data.tags[key] for key in known if key in data.tags}
 
     def _tell(self) -> None:
         with self._changing:
@@ -201,14 +213,23 @@ class ParentRun:
         best = self._running.best()
         if best is None or objective is None:
             return _Standing(self._running.done)
-        run_id = self._runs.ids.get(best.key, "")
-        return _Standing(self._running.done, best.metric(objective.metric), best.name, run_id)
+        return _Standing(
+            self._running.done,
+            best.metric(objective.metric),
+            best.name,
+            self._runs.ids.get(best.key, ""),
+            tuple(best.metric(each.metric) for each in self._info.others),
+            tuple(each.index for each in self._running.front()),
+        )
 
     def _is_news(self, standing: _Standing, objective: Objective | None) -> bool:
         if standing.done != self._told_done:
             # There are fewer if a restarted recorder has not heard of every end yet.
             return standing.done > self._told_done
         got_better = objective is not None and objective.better(standing.value, self._told_best)
+        if self._info.others:
+            # Whatever is new on the front may have moved its knee.
+            got_better = standing.front != self._told_front
         return got_better and time.monotonic() - self._told_at >= _TELL_S
 
     def _ending(self, experiment: ExperimentSummary, status: str) -> Iterator[Step]:
@@ -232,9 +253,10 @@ class ParentRun:
         objective = experiment.objective
         if objective:
             self._know_objective(objective)
-            self._runs.log_tags(self.run_id, objective_tags(objective))
+            self._runs.log_tags(self.run_id, objective_tags(objective, self._info.others))
         standing = self._standing_at_end(experiment)
-        if (standing.done, standing.value) != (self._told_done, self._told_best):
+        told = (self._told_done, self._told_best, self._told_front)
+        if (standing.done, standing.value, standing.front) != told:
             self._log(standing, objective)
         elif self._tags_of(standing, objective) != self._told_tags:
             self._log_standing([], self._tags_of(standing, objective))
@@ -246,7 +268,14 @@ class ParentRun:
         # The driver may not have heard of a run that was made late.
         key = f"{best.experiment}/{best.index}/{best.attempts}"
         run_id = self._runs.ids.get(key) or best.mlflow_run_id or ""
-        return _Standing(experiment.done, experiment.best_value(), best.name, run_id)
+        return _Standing(
+            experiment.done,
+            experiment.best_value(),
+            best.name,
+            run_id,
+            tuple(best.metric(each.metric) for each in experiment.others),
+            tuple(trial.index for trial in experiment.front()),
+        )
 
     def _log_note(self, experiment: ExperimentSummary) -> None:
         note = sweep_note(self._sweep, self.experiment_id, experiment)
@@ -263,9 +292,13 @@ class ParentRun:
         metrics = [Metric("trials_done", standing.done, stamp, step)]
         if objective and standing.value is not None:
             metrics.append(Metric(best_key(objective), standing.value, stamp, step))
+        for each, value in zip(self._info.others, standing.others, strict=False):
+            if value is not None:
+                metrics.append(Metric(best_key(each), value, stamp, step))
         self._log_standing(metrics, self._tags_of(standing, objective))
         self._told_done = standing.done
         self._told_best = standing.value
+        self._told_front = standing.front
         self._told_at = time.monotonic()
 
     def _log_standing(self, metrics: list[Metric], tags: dict[str, str]) -> None:
@@ -286,7 +319,10 @@ class ParentRun:
         else:
             return {}
         shown = (showable(text)[:TAG_LENGTH] for text in values)
-        return dict(zip(_BEST_TAGS, shown, strict=True))
+        tags = dict(zip(_BEST_TAGS, shown, strict=True))
+        if self._info.others:
+            tags[FRONT_TAG] = front_tag(standing.front)
+        return tags
 
     def _going_by(
         self, objective: Objective, *, incomplete: bool = False, grouped: bool = False
@@ -295,7 +331,7 @@ class ParentRun:
         if self._goes_by != (objective, incomplete, grouped):
             self._steps.forget(_BY)
             self._goes_by = (objective, incomplete, grouped)
-        tags = objective_tags(objective)
+        tags = objective_tags(objective, self._info.others)
         yield f"{_BY}tags", partial(self._runs.log_tags, self.run_id, tags)
         for name, step in self._pages.steps(objective, incomplete=incomplete, grouped=grouped):
             yield f"{_BY}{name}", step

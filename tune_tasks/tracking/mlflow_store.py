@@ -4,23 +4,50 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tune_tasks.errors import ServiceError, UsageError, did_you_mean
 from tune_tasks.model.files import PARAMS
 from tune_tasks.model.objective import Objective
+from tune_tasks.results.ranking import best_of, front_of
 from tune_tasks.servers.mlflow_client import connect, expect_usable, without_password
 from tune_tasks.tracking.mlflow_names import best_key, experiment_name, metric_key
-from tune_tasks.tracking.mlflow_tags import objective_in
+from tune_tasks.tracking.mlflow_tags import (
+    INFEASIBLE_TAG,
+    front_in,
+    objective_in,
+    objectives_in,
+)
 from tune_tasks.tracking.mlflow_view import view_path
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _MOST_SWEEPS = 1_000
+_PAGE = 1_000
+
+
+@dataclass(frozen=True)
+class FrontTrial:
+    """A trial of the front of several objectives, as MLflow has it.
+
+    Attributes:
+        index: The trial's, in its sweep.
+        values: Of the objectives, by metric.
+    """
+
+    sweep: str
+    index: int
+    name: str
+    run_id: str
+    values: Mapping[str, float]
+
+    def metric(self, name: str) -> float | None:
+        """The value of an objective's metric."""
+        return self.values.get(name)
 
 
 @dataclass(frozen=True)
@@ -29,12 +56,14 @@ class StoredTrial:
 
     Attributes:
         experiment: The experiment's name.
-        objective: What the trial is the best by.
+        objective: What the trial is the best by, of several objectives the first.
         value: The trial's value of the metric.
         run_id: MLflow's id of its run.
         config: Its resolved config.
         spec_text: The spec of its sweep, as YAML.
         tags: The tags of its run.
+        others: Of several objectives, those after the first: the trial is the knee of the front.
+        front: Of several objectives, the trials that no other one dominates.
     """
 
     experiment: str
@@ -44,6 +73,8 @@ class StoredTrial:
     config: Mapping[str, Any]
     spec_text: str
     tags: Mapping[str, str]
+    others: tuple[Objective, ...] = ()
+    front: Sequence[FrontTrial] = ()
 
 
 class MlflowStore:
@@ -99,6 +130,11 @@ class MlflowStore:
         if not all_sweeps:
             sweeps = sweeps[:1]
         if wanted is None:
+            told = [sweep for sweep in sweeps if _tells_a_best(sweep)]
+            objectives = objectives_in(told[0].data.tags) if told else ()
+            if len(objectives) > 1:
+                alike = [sweep for sweep in told if objectives_in(sweep.data.tags) == objectives]
+                return self._knee(experiment, experiment_id, alike, objectives)
             return self._best_as_told(experiment, sweeps)
         run = self._best_by(experiment, experiment_id, sweeps, wanted)
         return self._stored(experiment, wanted, run)
@@ -161,26 +197,76 @@ class MlflowStore:
                 best = value
         return self._stored(experiment, objective, self._client.get_run(run_id))
 
+    def _knee(
+        self,
+        experiment: str,
+        experiment_id: str,
+        sweeps: Sequence[Run],
+        objectives: Sequence[Objective],
+    ) -> StoredTrial:
+        """Return the knee of the front of all sweeps that go by the same objectives."""
+        told = (self._front_of(experiment_id, sweep, objectives) for sweep in sweeps)
+        front = front_of([trial for each in told for trial in each], objectives)
+        first, *others = objectives
+        best = best_of(front, first, others)
+        if best is None:
+            raise UsageError(f"MLflow has no run any more of the trials on {experiment!r}'s front")
+        stored = self._stored(experiment, first, self._client.get_run(best.run_id))
+        return replace(stored, others=tuple(others), front=front)
+
+    def _front_of(
+        self, experiment_id: str, sweep: Run, objectives: Sequence[Objective]
+    ) -> Iterator[FrontTrial]:
+        """Yield the trials that a sweep names as its front."""
+        indices = front_in(sweep.data.tags)
+        of_sweep = f"tags.`tune_tasks.sweep` = '{_sweep_of(sweep)}'"
+        query = f"tags.`tune_tasks.role` = 'trial' AND {of_sweep}"
+        for run in self._all_runs(experiment_id, query):
+            trial = _front_trial(run, objectives)
+            if trial and trial.index in indices:
+                yield trial
+
+    def _all_runs(self, experiment_id: str, query: str) -> Iterator[Run]:
+        token = None
+        while True:
+            page = self._client.search_runs(
+                [experiment_id], query, max_results=_PAGE, page_token=token
+            )
+            yield from page
+            token = page.token
+            if not token:
+                return
+
     def _best_by(
         self, experiment: str, experiment_id: str, sweeps: Sequence[Run], objective: Objective
     ) -> Run:
-        """Return the run of the best of all trials that did not fail."""
+        """Return the run of the best of all trials that did not fail and are feasible."""
         key = metric_key(objective)
         query = "tags.`tune_tasks.role` = 'trial' AND attributes.status != 'FAILED'"
         if len(sweeps) == 1:
             query += f" AND tags.`tune_tasks.sweep` = '{_sweep_of(sweeps[0])}'"
         order = "DESC" if objective.is_greater_better else "ASC"
-        runs = self._client.search_runs(
-            [experiment_id], query, max_results=100, order_by=[f"metrics.`{key}` {order}"]
-        )
+        runs = self._feasible([experiment_id], query, f"metrics.`{key}` {order}")
         if not runs or key not in runs[0].data.metrics:
             names = sorted({name for run in runs for name in run.data.metrics})
-            has = f"it has: {', '.join(names)}" if names else "no trial ended well"
+            has = f"it has: {', '.join(names)}" if names else "no trial ended well, and feasible"
             raise UsageError(
                 f"no trial of {experiment!r} has the metric {objective.metric!r}"
                 f"{did_you_mean(objective.metric, names)} ({has})"
             )
         return runs[0]
+
+    def _feasible(self, experiment_ids: list[str], query: str, order: str) -> list[Run]:
+        """Return the first page of runs that has feasible ones, without the others."""
+        token = None
+        while True:
+            page = self._client.search_runs(
+                experiment_ids, query, max_results=100, order_by=[order], page_token=token
+            )
+            feasible = [run for run in page if not run.data.tags.get(INFEASIBLE_TAG)]
+            token = page.token
+            if feasible or not token:
+                return feasible
 
     def _stored(self, experiment: str, objective: Objective, run: Run) -> StoredTrial:
         run_id = run.info.run_id
@@ -211,3 +297,19 @@ def _tells_a_best(sweep: Run) -> bool:
     if objective is None or best_key(objective) not in sweep.data.metrics:
         return False
     return bool(sweep.data.tags.get("tune_tasks.best_run_id"))
+
+
+def _front_trial(run: Run, objectives: Sequence[Objective]) -> FrontTrial | None:
+    """Return the trial of a run; None if it has not a value of each objective."""
+    metrics = run.data.metrics
+    keys = {each.metric: metric_key(each) for each in objectives}
+    if not metrics.keys() >= set(keys.values()):
+        return None
+    tags = run.data.tags
+    return FrontTrial(
+        _sweep_of(run),
+        int(tags["tune_tasks.index"]),
+        tags["tune_tasks.trial"],
+        run.info.run_id,
+        {name: metrics[key] for name, key in keys.items()},
+    )

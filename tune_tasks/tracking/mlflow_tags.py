@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.code_version import CodeVersion
-from tune_tasks.model.objective import Objective
+from tune_tasks.model.objective import Mode, Objective
 from tune_tasks.model.trial import EndedBy, Outcome
 from tune_tasks.results.report import ReportPaths, without_pictures
 from tune_tasks.results.summary import ExperimentSummary
@@ -25,6 +26,11 @@ _FATES = {
     EndedBy.ERROR: "failed",
     EndedBy.NO_SPACE: "failed",
 }
+INFEASIBLE_TAG = "tune_tasks.infeasible"
+"""Of a trial's run: by what it is infeasible; empty if it is not."""
+FRONT_TAG = "tune_tasks.front"
+"""Of a parent run with several objectives: the indices of the trials on the front."""
+_OBJECTIVES_TAG = "tune_tasks.objectives"
 _METRIC_TAG = "tune_tasks.metric"
 _MODE_TAG = "tune_tasks.mode"
 _FENCE = "\n```"
@@ -112,9 +118,33 @@ def _code_tags(code: CodeVersion | None) -> dict[str, str]:
     return tags
 
 
-def objective_tags(objective: Objective) -> dict[str, str]:
+def objective_tags(objective: Objective, others: Sequence[Objective] = ()) -> dict[str, str]:
     """Return the tags by which a sweep's parent run says what 'best' goes by."""
-    return {_METRIC_TAG: objective.metric, _MODE_TAG: objective.mode}
+    tags = {_METRIC_TAG: objective.metric, _MODE_TAG: objective.mode}
+    if others:
+        modes = {each.metric: each.mode for each in (objective, *others)}
+        tags[_OBJECTIVES_TAG] = json.dumps(modes)
+    return tags
+
+
+def objectives_in(tags: Mapping[str, str]) -> tuple[Objective, ...]:
+    """Return the objectives that a parent run's tags name: one, several, or none."""
+    first = objective_in(tags)
+    if _OBJECTIVES_TAG not in tags:
+        return (first,) if first else ()
+    modes: dict[str, Mode] = json.loads(tags[_OBJECTIVES_TAG])
+    return tuple(Objective(metric, mode) for metric, mode in modes.items())
+
+
+def front_tag(indices: Iterable[int]) -> str:
+    """Return the tag of a front: the indices of its trials, as many as a tag holds."""
+    text = ",".join(map(str, indices))
+    return text if len(text) <= TAG_LENGTH else text[:TAG_LENGTH].rpartition(",")[0]
+
+
+def front_in(tags: Mapping[str, str]) -> set[int]:
+    """Return the indices of the trials that a parent run's tags name as its front."""
+    return {int(index) for index in tags.get(FRONT_TAG, "").split(",") if index}
 
 
 def objective_in(tags: Mapping[str, str]) -> Objective | None:

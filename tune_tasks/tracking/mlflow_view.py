@@ -49,6 +49,7 @@ def sweep_view(
     *,
     incomplete: bool = False,
     grouped: bool = False,
+    others: Sequence[Objective] = (),
 ) -> View:
     """Return the view of one sweep's trials: best first; curves, parallel coordinates, scatter.
 
@@ -59,23 +60,32 @@ def sweep_view(
         incomplete: Whether a trial has no value of the metric. Parallel coordinates with the metric
             drop such a trial, so there are second ones without the metric.
         grouped: Whether the trials are listed in groups by what has become of them.
+        others: Of several objectives, those after the first: the front has a chart of each.
     """
     metric = metric_key(objective)
+    more = [metric_key(each) for each in others]
     axes = [param.chart_name for param in params if param.fits_axis][:_COLUMNS]
-    charts = [_curves(metric)]
+    charts = [_of_front(each, metric) for each in more]
+    charts.append(_curves(metric))
     if axes:
-        charts.append(_parallel("parallel", f"What was searched, and {metric}", axes, [metric]))
+        named = ", ".join([metric, *more])
+        title = f"What was searched, and {named}"
+        charts.append(_parallel("parallel", title, axes, [metric, *more]))
     if axes and incomplete:
         title = f"The same with the trials that have no {metric}"
         # Parallel coordinates need a second axis.
-        others = [] if len(axes) > 1 else ["training_iteration"]
-        charts.append(_parallel("parallel-all", title, axes, others))
+        second = [] if len(axes) > 1 else ["training_iteration"]
+        charts.append(_parallel("parallel-all", title, axes, second))
     charts += [_scatter(axis, metric) for axis in axes[:_SCATTERS]]
     view = _view(
         runs=f"tags.`tune_tasks.sweep` = '{sweep}' AND tags.`tune_tasks.role` = 'trial'",
         order_by=f"metrics.`{metric}`",
         ascending=not objective.is_greater_better,
-        columns=[*_searched_columns(metric, params), *_columns("attributes", ["Duration"])],
+        columns=[
+            *_columns("metrics", [metric, *more]),
+            *_searched_columns(metric, params)[1:],
+            *_columns("attributes", ["Duration"]),
+        ],
         section="Trials",
         charts=charts,
     )
@@ -173,6 +183,11 @@ def _parallel(uuid: str, title: str, params: list[str], metrics: list[str]) -> C
 def _scatter(param: str, metric: str) -> Chart:
     axes = {"xaxis": {"key": param, "type": "PARAM"}, "yaxis": {"key": metric, "type": "METRIC"}}
     return _chart("SCATTER", f"scatter-{param}", f"{metric} over {param}", axes)
+
+
+def _of_front(other: str, metric: str) -> Chart:
+    axes = {"xaxis": {"key": other, "type": "METRIC"}, "yaxis": {"key": metric, "type": "METRIC"}}
+    return _chart("SCATTER", f"front-{other}", f"{metric} over {other}", axes)
 
 
 def _chart(kind: str, uuid: str, title: str, keys: Mapping[str, Any]) -> Chart:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tune_tasks.model.attempt import AttemptInfo
-from tune_tasks.model.objective import DEFAULT_OBJECTIVES, Objective, choose_objective
+from tune_tasks.model.constraints import infeasibility
+from tune_tasks.model.objective import (
+    DEFAULT_OBJECTIVES,
+    Objective,
+    choose_objective,
+    finite_metric,
+)
+from tune_tasks.model.stopping import Criterion
 from tune_tasks.model.trial import GOES_ON_AFTER, EndedBy, Outcome, TrialState
-from tune_tasks.results.ranking import best_of
+from tune_tasks.results.ranking import best_of, front_of, ranked
 
 
 @dataclass(frozen=True)
@@ -40,18 +47,28 @@ class RunningBest:
     Args:
         wanted: The spec's objective. Without one, 'best' goes by the first default metric that a
             trial has reported.
+        constraints: A trial whose latest report does not meet them is not the best.
+        others: Of several objectives, those after the first: the best trial is the knee then.
     """
 
-    def __init__(self, wanted: Objective | None) -> None:
+    def __init__(
+        self,
+        wanted: Objective | None,
+        constraints: Sequence[Criterion] = (),
+        others: Sequence[Objective] = (),
+    ) -> None:
         self._wanted = wanted
+        self._constraints = constraints
+        self._others = others
         self._possible = (wanted,) if wanted else DEFAULT_OBJECTIVES
         self._reported: set[str] = set()
         # By the trial's index: the latest attempt of each trial that was tried again.
         self._latest: dict[int, int] = {}
         # By the trial's index: those that may still change, or be taken back.
         self._open: dict[int, Candidate] = {}
-        # By metric. Only the best of the trials that ended is kept: there may be a million.
-        self._best_ended: dict[str, Candidate] = {}
+        # By the first metric. Of the trials that have ended only the best one, or the front, is
+        # kept: there may be a million.
+        self._best_ended: dict[str, list[Candidate]] = {}
         self._done: set[int] = set()
 
     @property
@@ -69,10 +86,17 @@ class RunningBest:
         objective = self.objective
         if objective is None:
             return None
-        candidates = list(self._open.values())
-        if objective.metric in self._best_ended:
-            candidates.append(self._best_ended[objective.metric])
-        return best_of(candidates, objective)
+        return best_of(self._candidates(objective), objective, self._others)
+
+    def front(self) -> list[Candidate]:
+        """Return the front of several objectives so far; empty if there is one objective."""
+        objective = self.objective
+        if objective is None or not self._others:
+            return []
+        return front_of(self._candidates(objective), (objective, *self._others))
+
+    def _candidates(self, objective: Objective) -> list[Candidate]:
+        return [*self._open.values(), *self._best_ended.get(objective.metric, ())]
 
     def begin(self, info: AttemptInfo) -> None:
         """Take a new attempt: what the trial's earlier attempts have reported counts no more.
@@ -90,11 +114,13 @@ class RunningBest:
         if self._is_superseded(info):
             return
         values: dict[str, float] = {}
-        for objective in self._possible:
+        for objective in (*self._possible, *self._others):
             value = objective.value(row)
             if value is not None:
                 values[objective.metric] = value
         self._reported |= values.keys()
+        if infeasibility(self._constraints, lambda name: finite_metric(row, name)):
+            values = {}
         index = info.trial.index
         self._open[index] = Candidate(index, info.trial.name, info.key, values)
 
@@ -119,9 +145,9 @@ class RunningBest:
 
     def _keep_best(self, candidate: Candidate) -> None:
         for objective in self._possible:
-            rivals = [candidate]
-            if objective.metric in self._best_ended:
-                rivals.append(self._best_ended[objective.metric])
-            best = best_of(rivals, objective)
-            if best:
-                self._best_ended[objective.metric] = best
+            rivals = [candidate, *self._best_ended.get(objective.metric, ())]
+            if self._others:
+                best = front_of(rivals, (objective, *self._others))
+            else:
+                best = ranked(rivals, objective)[:1]
+            self._best_ended[objective.metric] = best
