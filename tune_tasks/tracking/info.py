@@ -29,6 +29,7 @@ class ExperimentInfo:
             password masked; empty if there is no storage.
         dimensions: What is searched, of the settings that have domains.
         search: The algorithm that chooses their values; empty if there are none.
+        changing: The dotted paths of the settings that change while a trial runs.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ExperimentInfo:
     storage: str = ""
     dimensions: tuple[Dimension, ...] = ()
     search: str = ""
+    changing: tuple[str, ...] = ()
 
     def address_of(self, folder: Path) -> str:
         """Return the address in the storage of a folder below `folder`; empty without a storage."""
