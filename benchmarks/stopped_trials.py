@@ -31,7 +31,7 @@ from tune_tasks.search.study import Study, text_of
 from tune_tasks.spec.domains import Choice, Scale, Unit
 from tune_tasks.spec.resolution import Choose
 from tune_tasks.spec.search_space import Resolved
-from tune_tasks.spec.start_up import Sobol
+from tune_tasks.spec.start_up import LatinHypercube
 
 BUDGET = 10 * EPOCHS
 SEEDS = 15
@@ -58,7 +58,7 @@ class Proposing:
         self._at = task.at
         self._fate_of_stopped = FATES[told]
         self._scales = {name: _scale(options) for name, options in task.options.items()}
-        self._sobol = Sobol(list(self._scales), seed)
+        self._start_up = LatinHypercube(list(self._scales), seed, START_UP)
         searcher = OptunaSearcher("tpe", self._scales, is_greater_better=False)
         self._study = Study(searcher, str(seed))
         self._rng = np.random.default_rng(seed)
@@ -73,7 +73,7 @@ class Proposing:
 
     def _point(self, trials: Sequence[Trial]) -> Mapping[str, Any]:
         if len(trials) < START_UP:
-            return self._resolved(self._sobol.chooser(len(trials))).point
+            return self._resolved(self._start_up.chooser(len(trials))).point
         history = list(self._history(trials))
         point = self._study.propose(history, len(trials), self._resolved, self._tried)
         assert point is not None
