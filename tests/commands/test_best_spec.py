@@ -202,7 +202,7 @@ def test_the_knee_of_several_objectives_comes_with_the_front(tmp_path):
 
 
 def test_one_trial_has_no_use_for_a_search(tmp_path):
-    spec = SPEC.replace("num_trials: 8", "search: {tpe: {lag: 3}}\n  try_first: [{lr: 1}]")
+    spec = SPEC.replace("num_trials: 8", "budget: {time: 6h}\n  scheduler: asha")
     assert experiment_of(replace(stored(), spec_text=spec), tmp_path).keys() == {
         "env",
         "stop",

@@ -5,7 +5,7 @@ import random
 import optuna
 import pytest
 
-from tune_tasks.model.objective import Objective
+from tune_tasks.model.objective import Objective, Objectives
 from tune_tasks.search import optuna_tpe
 from tune_tasks.search.algorithms import searcher_of
 from tune_tasks.search.observation import Fate, Observation
@@ -32,7 +32,7 @@ def test_it_proposes_what_optunas_own_does(monkeypatch, config, count):
     past = list(history(space, count))
 
     def proposed():
-        searcher = searcher_of(Search("tpe"), space, Objective("mean_loss", "min"))
+        searcher = searcher_of(Search("tpe"), space, Objectives((Objective("mean_loss", "min"),)))
         chooses = [searcher.ask(past, i, random.Random(i)) for i in range(4)]
         return [space.resolve(i, "stream", choose=each).point for i, each in enumerate(chooses)]
 

@@ -170,8 +170,6 @@ def experiment_of(trial: StoredTrial, cwd: Path) -> dict[str, Any]:
     experiment: dict[str, Any] = dict(experiments[trial.experiment])
     for key in _OF_A_SEARCH:
         experiment.pop(key, None)
-    if _was_in_population(experiment):
-        del experiment["scheduler"]  # there is nobody to go on from
     return {**experiment, "config": _with_script(trial, cwd)}
 
 
