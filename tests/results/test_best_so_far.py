@@ -55,3 +55,8 @@ def test_the_line():
 )
 def test_which_trials_count(state, last, expected):
     assert ended_trial(3, state, last, LOSS) == expected
+
+
+def test_an_infeasible_trial_has_ended_and_is_never_the_best():
+    last = {"mean_loss": 1.0, "timestamp": 5.0}
+    assert ended_trial(3, TERMINATED, last, LOSS, "size 6 is not <= 5") == EndedTrial(3, 5.0, None)

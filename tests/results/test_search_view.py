@@ -8,6 +8,7 @@ import pytest
 from tests.results.samples import summary
 from tests.results.samples import trial as plain_trial
 from tests.results.searches import DROPOUT, LR, drawn_trials, search, searched_trial
+from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import EndedBy, TrialState
 from tune_tasks.results.report import report_text
 from tune_tasks.results.search_view import search_view
@@ -147,3 +148,34 @@ def test_without_a_metric_to_go_by(whole):
     text = text_of(replace(whole, objective=None))
     assert "23 by `tpe`." in text
     assert "PED-ANOVA" not in text
+
+
+def test_infeasible_trials_are_never_the_best_so_far_and_as_bad_as_the_worst():
+    """The trials with the least loss are not allowed, so that what is best is at the other end."""
+
+    def trials(is_infeasible):
+        for trial in drawn_trials(17, lambda point: point["lr"]):
+            is_low = LR.position(trial.point["lr"]) < 0.5
+            words = "size 6 is not <= 5" if is_infeasible and is_low else None
+            yield replace(trial, infeasible=words)
+
+    experiment = search(*trials(is_infeasible=True))
+    view = search_view(experiment)
+    best = view.best.improvements[-1]
+    assert best.value == experiment.best_value() > min(t.point["lr"] for t in experiment.trials)
+    assert len(view.best.ended) == 17
+    assert view.covering == 16
+    assert view.importance != search_view(search(*trials(is_infeasible=False))).importance
+
+
+def test_with_several_objectives_what_goes_by_one_metric_is_left_out(whole):
+    other = Objective("timesteps_total", "min")
+    view = search_view(replace(whole, others=(other,)))
+    assert dict(view.proposed_by) == {"try_first": 1, "start-up": 16, "tpe": 23}
+    assert (view.best, view.importance, view.next) == (None, {}, ())
+    made = view.as_json()
+    assert (made["best_so_far"], made["importance"], made["next"]) == ([], None, [])
+    text = text_of(replace(whole, others=(other,)))
+    assert "## The search" in text
+    assert "How the best became better" not in text
+    assert "mportance" not in text

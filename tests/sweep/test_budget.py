@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.sweep.test_core import CANCELLED, FAILED, WELL, Chooses, trial
 from tune_tasks.model.objective import Objective
+from tune_tasks.model.stopping import parse_criterion
 from tune_tasks.model.trial import EndedBy, Outcome, Resources, Stop, TrialState
 from tune_tasks.spec.budget import MIN_ENDED, Budget, Hours
 from tune_tasks.spec.retry import RetryRule
@@ -590,3 +591,45 @@ def test_once_it_is_used_up_nothing_is_started_and_the_journal_says_the_same(dat
     ends = {i: sweep.core.outcome(f"e/{i}") for i in range(6)}
     assert walk.used_up or all(ends.values())
     assert sweep.core.unfinished() == 0
+
+
+SMALL = (parse_criterion("size", "<= 5"),)
+
+
+def test_an_infeasible_trial_is_no_better_best_and_reaches_no_goal():
+    sweep = Sweep(budget(patience=2, goal=0.1, constraints=SMALL), others=0)
+    sweep.begin()
+
+    def ends(index, loss, size):
+        sweep.announce(index)
+        sweep.tell(Reported(0, f"e/{index}", 1, 1, {"mean_loss": loss, "info": {"size": size}}))
+        metrics = {"mean_loss": loss, "size": size}
+        return sweep.tell(AttemptEnded(0, f"e/{index}", 1, replace(WELL, reports=1), metrics))
+
+    ends(0, 0.5, 4.0)
+    ends(1, 0.05, 6.0)
+    ends(2, 0.4, 5.0)  # a better one, so patience begins anew
+    ends(3, 0.3, None)
+    assert sweep.core.budgets(0)["e"].used_up is None
+    words = "budget: 2 trials in a row without a better one"
+    assert EndExperiment("e", words, ends_trials=False) in ends(4, 0.05, 9.0)
+
+
+def test_a_goal_that_a_feasible_report_reaches():
+    sweep = Sweep(budget(goal=0.1, constraints=SMALL))
+    sweep.begin()
+    sweep.announce(0)
+    sweep.tell(Reported(0, "e/0", 1, 1, {"mean_loss": 0.05, "info": {"size": 6.0}}))
+    assert sweep.tell(Ticked(0)) == []
+    sweep.tell(Reported(0, "e/0", 1, 2, {"mean_loss": 0.1, "info": {"size": 5.0}}))
+    reason = "budget: the goal is reached, with mean_loss 0.1"
+    assert EndExperiment("e", reason, ends_trials=False) in [*sweep.last, *sweep.tell(Ticked(0))]
+
+
+def test_a_constraint_that_an_edit_has_added_makes_no_ended_trial_worse():
+    """Nobody has asked for its metric then."""
+    sweep = Sweep(budget(patience=1, constraints=SMALL))
+    sweep.begin()
+    sweep.run(0, 0.5)
+    sweep.run(1, 0.9)
+    assert sweep.core.budgets(0)["e"].used_up is None

@@ -39,3 +39,14 @@ def test_what_can_never_be_used_up():
         "e.budget.patience: never used up: there are no more than 9 trials"
     ]
     assert warnings({"patience": 9}, num_trials=10) == []
+
+
+@pytest.mark.parametrize(("key", "value"), [("patience", 3), ("goal", 0.0)])
+def test_what_goes_by_the_metric_is_refused_with_several_objectives(key, value):
+    spec = {"objectives": {"a": "max", "b": "min"}, "budget": {key: value}}
+    with pytest.raises(SpecError) as caught:
+        plan({"e": spec})
+    assert str(caught.value) == (
+        f"e.budget.{key}: it goes by one metric, and `objectives` names several"
+    )
+    assert plan({"e": {**spec, "budget": {"time": "6h", "failures": 3}}}).warnings == []

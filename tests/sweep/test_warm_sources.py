@@ -279,3 +279,34 @@ def test_more_configs_than_trials(ran, found):
     ran(FIRST, 0.1, 0.2, 0.3)
     (line,) = warm_lines(found(num_trials=2))
     assert "2 configs are tried first of 3: there are no more trials" in line
+
+
+def ended(tmp_path, *reports, **keys):
+    """A sweep whose trials have ended with these reports."""
+    told = Told(tmp_path, FIRST, {"exp": experiment(**keys)}, room=len(reports))
+    for index, report in enumerate(reports):
+        told.begin(f"exp/{index}", row(1, **report))
+        told.end(f"exp/{index}", returned(1))
+    told.close()
+    return told
+
+
+def test_an_infeasible_config_is_not_tried_and_a_model_hears_how_far_it_was_beyond(tmp_path, found):
+    """Also if the sweep had no constraints then: they are those of today."""
+    sizes = [(0.3, 4.0), (0.1, 6.0), (0.2, 5.0), (0.05, None)]
+    ended(tmp_path, *({"mean_loss": loss, "info": {"size": size}} for loss, size in sizes))
+    planned = found(constraints={"size": "<= 5"})
+    assert tried(planned) == ["exp/2", "exp/0"]
+    told = [each.excesses for each in planned.warm.told[0]]
+    assert told == [(pytest.approx(-0.2),), (pytest.approx(0.2),), (0.0,), (None,)]
+
+
+def test_of_several_objectives_the_knee_is_tried_first_then_the_front(tmp_path, found):
+    points = [(0.0, 9.0), (0.2, 1.0), (0.9, 0.0), (0.9, 9.5)]
+    keys = {"metric": None, "objectives": {"mean_loss": "min", "ms": "min"}}
+    ended(tmp_path, *({"mean_loss": loss, "info": {"ms": ms}} for loss, ms in points), **keys)
+    planned = found(**keys)
+    assert tried(planned) == ["exp/1", "exp/0", "exp/2", "exp/3"]
+    assert [each.values for each in planned.warm.told[0]] == points
+    with pytest.raises(SpecError, match=r"no trial of .* has a value of 'mean_loss' and 'm'"):
+        found(FIRST, metric=None, objectives={"mean_loss": "min", "m": "min"})

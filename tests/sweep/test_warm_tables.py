@@ -8,6 +8,8 @@ from tests.spec.test_conditional_spaces import OPTIMIZER
 from tests.sweep.test_warm_sources import FIRST, experiment
 from tests.sweep.told import Told, failed, returned, row
 from tune_tasks.errors import SpecError
+from tune_tasks.model.objective import Objective, Objectives
+from tune_tasks.model.stopping import parse_criterion
 from tune_tasks.search.observation import Fate
 from tune_tasks.spec.loading import load_spec
 from tune_tasks.spec.search_space import SearchSpace
@@ -27,7 +29,8 @@ CONFIG = {
 def read(path, text=None, config=CONFIG, metric="mean_loss", name="exp"):
     if text is not None:
         path.write_text(text)
-    return read_trials(path, name, metric, SearchSpace(config))
+    by = Objectives((Objective.of(metric),))
+    return read_trials(path, name, by, SearchSpace(config))
 
 
 def taken(found):
@@ -207,3 +210,16 @@ def test_a_metric_that_a_file_lacks(tmp_path):
         raised.value
     )
     assert "spec.json:1:" in str(raised.value)
+
+
+def test_the_metrics_of_objectives_and_constraints_have_columns(tmp_path):
+    objectives = (Objective("mean_loss", "min"), Objective("ms", "min"))
+    by = Objectives(objectives, (parse_criterion("size", "<= 5"),))
+    text = "layers,metrics.mean_loss,ms,size,note\n3,0.5,7,10,x\n4,0.25,8,,x\n5,0.1,,4,x\n"
+    (tmp_path / "t.csv").write_text(text)
+    found = read_trials(tmp_path / "t.csv", "exp", by, SearchSpace(CONFIG))
+    assert [(each.value, each.others, each.excesses) for each in found.trials] == [
+        (0.5, (7.0,), (1.0,)),
+        (0.25, (8.0,), (None,)),
+    ]
+    assert found.notes[0] == "t.csv: columns that are ignored: note"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
-from tune_tasks.model.objective import Mode
+from tune_tasks.model.constraints import excess
+from tune_tasks.model.objective import Mode, Objectives
 from tune_tasks.spec.domains import Coordinate
 
 
@@ -18,6 +20,23 @@ class Fate(StrEnum):
     STOPPED = "stopped"
     """A scheduler has ended it early."""
     FAILED = "failed"
+
+
+class Measured(NamedTuple):
+    """What trials are compared by, of one trial; as `Observation` has it."""
+
+    value: float | None = None
+    excesses: tuple[float | None, ...] = ()
+    others: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, objectives: Objectives, metrics: Mapping[str, float | None]) -> Measured:
+        """Take it from the trial's last values of the metrics, the finite ones."""
+        excesses = [excess(each, metrics.get(each.metric)) for each in objectives.constraints]
+        values = [metrics.get(each.metric) for each in objectives.each]
+        first, *others = values if values and None not in values else [None]
+        known = (value for value in others if value is not None)
+        return cls(first, tuple(excesses), tuple(known))
 
 
 @dataclass(frozen=True)
@@ -52,7 +71,12 @@ class Observation:
     @property
     def is_feasible(self) -> bool:
         """Whether it is known to keep to all constraints."""
-        return all(excess is not None and excess <= 0 for excess in self.excesses)
+        return keeps_to_all(self.excesses)
+
+
+def keeps_to_all(excesses: Iterable[float | None]) -> bool:
+    """Whether a trial that is so far beyond the constraints is known to keep to all of them."""
+    return all(beyond is not None and beyond <= 0 for beyond in excesses)
 
 
 def lessons(

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from tune_tasks.model.constraints import excess
 from tune_tasks.model.objective import Objectives
 from tune_tasks.model.trial import CUT_SHORT, EndedBy, Outcome, TrialState
-from tune_tasks.search.observation import Fate, Observation
+from tune_tasks.search.observation import Fate, Measured, Observation
 from tune_tasks.spec.arrangement import place_of
 from tune_tasks.spec.resolution import Point
 from tune_tasks.spec.search_space import Resolved
@@ -154,17 +153,8 @@ class Learned:
         if fate is Fate.RUNNING:
             yield Observation(_index(key), point, fate)
             return
-        values = [metrics.get(each.metric) for each in learning.objectives.each]
-        first, *others = values if None not in values else [None]
-        excesses = (excess(c, metrics.get(c.metric)) for c in learning.objectives.constraints)
-        yield Observation(
-            _index(key),
-            point,
-            fate,
-            first,
-            excesses=tuple(excesses),
-            others=tuple(value for value in others if value is not None),
-        )
+        value, excesses, others = Measured.of(learning.objectives, metrics)
+        yield Observation(_index(key), point, fate, value, excesses=excesses, others=others)
 
     def _point(self, key: str, learning: Learning) -> Point:
         index = _index(key)

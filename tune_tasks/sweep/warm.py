@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tune_tasks.errors import ExpressionError
-from tune_tasks.search.observation import Fate, Observation
+from tune_tasks.search.observation import Fate, Observation, keeps_to_all
 from tune_tasks.search.study import text_of
 from tune_tasks.spec.domains import Scale
 from tune_tasks.spec.expressions.plan_budget import PlanBudget
@@ -29,13 +29,23 @@ class WarmTrial:
         source: Which, for people: `mnist/3 of 2026-11-28_22-00-00_ab12`.
         values: What it had of what is searched, by dotted path; secrets are masked.
         fate: What has become of it; it has ended.
-        value: The last value of the metric; None if it has none that is finite.
+        value: The last value of the metric; this and the next two are as `Observation` has them.
+        excesses: How far it is beyond each of today's constraints.
+        others: Of several objectives, the last values of those after the first.
     """
 
     source: str
     values: Mapping[str, Any]
     fate: Fate = Fate.FINISHED
     value: float | None = None
+    excesses: tuple[float | None, ...] = ()
+    others: tuple[float, ...] = ()
+
+    @property
+    def may_be_best(self) -> bool:
+        """Whether it did not fail, has a value, and keeps to the constraints."""
+        is_known = self.value is not None and self.fate is not Fate.FAILED
+        return is_known and keeps_to_all(self.excesses)
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,8 @@ def asked_of(experiment: ExperimentSpec) -> dict[str, Any]:
         "top": wish.top,
         "metric": experiment.metric,
         "mode": experiment.mode,
+        "objectives": experiment.objectives,
+        "constraints": experiment.constraints,
         "learns": experiment.searching().learns,
     }
 
@@ -105,8 +117,7 @@ class Warm:
                 misfits[fitted] += 1
                 continue
             cell, resolved = fitted
-            observation = Observation(index, resolved.point, trial.fate, trial.value)
-            told.setdefault(cell, []).append(observation)
+            told.setdefault(cell, []).append(_observation(index, resolved, trial))
             tried.setdefault(cell, set()).add(text_of(resolved))
         return cls(
             started, told, {cell: frozenset(texts) for cell, texts in tried.items()}, misfits
@@ -117,6 +128,17 @@ class Warm:
         """What the trials have to know of it."""
         configs = [trial.values for trial in self.started.configs]
         return HeadStart(configs, {cell: len(told) for cell, told in self.told.items()})
+
+
+def _observation(index: int, resolved: Resolved, trial: WarmTrial) -> Observation:
+    return Observation(
+        index,
+        resolved.point,
+        trial.fate,
+        trial.value,
+        excesses=trial.excesses,
+        others=trial.others,
+    )
 
 
 def _fitted(

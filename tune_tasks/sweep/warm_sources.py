@@ -11,12 +11,13 @@ from pathlib import Path
 
 from tune_tasks.errors import SpecError, UsageError, did_you_mean
 from tune_tasks.model.differences import text_of
+from tune_tasks.model.front import best_first
 from tune_tasks.model.masking import masked_by_path
-from tune_tasks.model.objective import Objective, finite_metric
+from tune_tasks.model.objective import Objectives
 from tune_tasks.model.result_file import read_last_report
 from tune_tasks.model.text import one_line
 from tune_tasks.recording.delivery import EndedAttempt
-from tune_tasks.search.observation import Fate
+from tune_tasks.search.observation import Measured
 from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.spec.warm_start import ALL, FILES, LAST, WarmStartSpec
 from tune_tasks.sweep.events import AttemptEnded
@@ -29,6 +30,8 @@ from tune_tasks.sweep.part import Part
 from tune_tasks.sweep.past import past_sweep
 from tune_tasks.sweep.warm import WarmStarted, WarmTrial, asked_of
 from tune_tasks.sweep.warm_tables import Found, read_trials
+
+Metrics = Mapping[str, float | None]
 
 _MOST = 1_000
 """Results that a model is told of, the latest ones; it would not get better with more."""
@@ -76,7 +79,7 @@ def expect_source(part: Part, space: SearchSpace) -> None:
     assert wish is not None
     search = part.experiment.searching()
     problem = ""
-    if part.experiment.metric is None:
+    if not part.experiment.compared_by().each:
         problem = "it goes by the metric; name it: metric: mean_loss"
     elif not space.parameters:
         problem = "it says values of domains, such as {uniform: [0, 1]}; config has none"
@@ -107,14 +110,12 @@ class _Look:
 
     def __init__(self, part: Part, space: SearchSpace, shelf: Shelf) -> None:
         spec = part.experiment
-        objective = Objective.of_spec(spec.metric, spec.mode)
         assert spec.warm_start is not None
-        assert objective is not None
         self._part = part
         self._space = space
         self._shelf = shelf
         self._wish: WarmStartSpec = spec.warm_start
-        self._objective = objective
+        self._compared_by = spec.compared_by()
 
     def started(self) -> WarmStarted:
         if self._wish.source in (LAST, ALL):
@@ -133,8 +134,8 @@ class _Look:
         found = list(islice(self._sweeps_of(name), most))
         if found:
             return _joined(found, name)
-        metric = self._objective.metric
-        which = f"no earlier sweep of {name!r} in {self._shelf.results} has reported {metric!r}"
+        metrics = _listed(self._compared_by)
+        which = f"no earlier sweep of {name!r} in {self._shelf.results} has reported {metrics}"
         return Found("", [], [one_line(f"nothing to start from: {which}", _NOTE_LENGTH)])
 
     def _named(self) -> Found:
@@ -188,14 +189,14 @@ class _Look:
             looked = " and ".join(map(str, places))
             raise self._wrong(f"no file {source!r}; looked at {looked}")
         try:
-            return read_trials(path, self._part.name, self._objective.metric, self._space)
+            return read_trials(path, self._part.name, self._compared_by, self._space)
         except ValueError as exc:
             raise self._wrong(one_line(str(exc), _NOTE_LENGTH)) from exc
 
     def _trials_of(self, path: Path, experiment: str) -> Found:
         """The trials of a sweep that have ended, in the order in which they began."""
         past = past_sweep(path, read=read_last_report)
-        told = _told(past.history, self._objective.metric)
+        told = _told(past.history, self._compared_by.metrics())
         ended = {each.info.trial.key: each for each in past.ended()}
         mine = [each for each in ended.values() if each.info.trial.experiment == experiment]
         trials = [trial for each in mine for trial in self._trial(each, told, past.info.sweep)]
@@ -203,7 +204,7 @@ class _Look:
         return Found(f"the sweep {past.info.sweep}", trials, (), list(metrics))
 
     def _trial(
-        self, ended: EndedAttempt, told: Mapping[str, float | None], sweep: str
+        self, ended: EndedAttempt, told: Mapping[str, Metrics], sweep: str
     ) -> Iterator[WarmTrial]:
         """A trial, unless it was cancelled, or nobody knows its reports any more."""
         trial = ended.info.trial
@@ -212,10 +213,10 @@ class _Look:
         is_lost = last is None and ended.outcome.reports > 0 and trial.key not in told
         if fate is None or is_lost:
             return
-        metric = self._objective.metric
-        value = told[trial.key] if trial.key in told else finite_metric(last, metric)
+        metrics = told.get(trial.key) or self._compared_by.values(last or {})
+        measured = Measured.of(self._compared_by, metrics)
         values = masked_by_path(dict(self._space.searched_of(trial.config)))
-        yield WarmTrial(f"{one_line(trial.key)} of {sweep}", values, fate, value)
+        yield WarmTrial(f"{one_line(trial.key)} of {sweep}", values, fate, *measured)
 
     # ── What is taken of it ─────
 
@@ -230,18 +231,27 @@ class _Look:
 
     def _best(self, trials: Sequence[WarmTrial]) -> list[WarmTrial]:
         """The best configs, each of them once: each cell of the grid has all of them."""
-        scored = [
-            (self._objective.sort_key(trial.value), trial)
-            for trial in trials
-            if trial.value is not None and trial.fate is not Fate.FAILED and trial.values
-        ]
-        scored.sort(key=lambda each: each[0])  # of equal ones the oldest is first
         grids = set(self._space.grids)
         distinct: dict[str, WarmTrial] = {}
-        for _, trial in scored:
+        for trial in self._ranked(trials):
             shared = {path: value for path, value in trial.values.items() if path not in grids}
             distinct.setdefault(text_of(shared), trial)
         return list(distinct.values())[: self._wish.top]
+
+    def _ranked(self, trials: Sequence[WarmTrial]) -> list[WarmTrial]:
+        """Those that may be the best, best first; of several objectives that is the knee."""
+        rivals = [trial for trial in trials if trial.may_be_best and trial.values]
+        points = [self._point(trial) for trial in rivals]
+        if self._compared_by.others:
+            order = best_first(points)
+        else:
+            order = sorted(range(len(points)), key=points.__getitem__)  # of equal ones the oldest
+        return [rivals[place] for place in order]
+
+    def _point(self, trial: WarmTrial) -> tuple[float, ...]:
+        values = [trial.value, *trial.others]
+        pairs = zip(self._compared_by.each, values, strict=True)
+        return tuple(each.sort_key(value) for each, value in pairs if value is not None)
 
     # ── What is wrong ─────
 
@@ -250,9 +260,15 @@ class _Look:
         return SpecError(f"warm_start.from: {problem}", place)
 
     def _without_metric(self, found: Found) -> SpecError:
-        metric = self._objective.metric
-        hint = did_you_mean(metric, found.metrics)
-        return self._wrong(f"no trial of {found.source} has a value of {metric!r}{hint}")
+        names = [each.metric for each in self._compared_by.each]
+        hints = (did_you_mean(name, found.metrics) for name in names if name not in found.metrics)
+        hint = next(filter(None, hints), "")
+        value = f"a value of {_listed(self._compared_by)}"
+        return self._wrong(f"no trial of {found.source} has {value}{hint}")
+
+
+def _listed(compared_by: Objectives) -> str:
+    return " and ".join(repr(each.metric) for each in compared_by.each)
 
 
 def _has_values(found: Found) -> bool:
@@ -268,10 +284,10 @@ def _joined(found: Sequence[Found], name: str) -> Found:
     return Found(f"{count} of {one_line(name)!r}", trials)
 
 
-def _told(history: History, metric: str) -> dict[str, float | None]:
-    """What trials have reported last, by key, as far as the journal has this metric."""
+def _told(history: History, metrics: Sequence[str]) -> dict[str, Metrics]:
+    """What trials have reported last, by key, as far as the journal has these metrics."""
     ends = (entry.event for entry in history.handled() if isinstance(entry.event, AttemptEnded))
-    return {end.trial: end.metrics[metric] for end in ends if metric in end.metrics}
+    return {end.trial: end.metrics for end in ends if end.metrics.keys() >= {*metrics}}
 
 
 def _metrics(ended: EndedAttempt) -> Iterator[str]:

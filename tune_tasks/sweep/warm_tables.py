@@ -10,15 +10,16 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from tune_tasks.model.masking import masked_by_path
-from tune_tasks.model.objective import finite_metric
+from tune_tasks.model.objective import Objectives
 from tune_tasks.model.paths import dotted
 from tune_tasks.model.text import left_out, one_line
 from tune_tasks.result import tracked_name
-from tune_tasks.search.observation import Fate
+from tune_tasks.search.observation import Fate, Measured
 from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.sweep.warm import WarmTrial
 
@@ -62,22 +63,22 @@ class _Row:
     name: str
     values: Mapping[str, Any]
     state: str
-    value: float | None
+    measured: Measured
 
 
-def read_trials(path: Path, experiment: str, metric: str, space: SearchSpace) -> Found:
+def read_trials(path: Path, experiment: str, compared_by: Objectives, space: SearchSpace) -> Found:
     """Read the trials of a file.
 
     Args:
         path: The file, CSV or JSON.
         experiment: Whose trials are wanted, if the file has those of several experiments.
-        metric: The metric's name.
+        compared_by: What trials are compared by.
         space: What is searched: columns of other settings are not taken.
 
     Raises:
         ValueError: If it cannot be read, or its form is another one; says what is wrong.
     """
-    reader = _Reader(experiment, metric, space)
+    reader = _Reader(experiment, compared_by, space)
     try:
         rows = list(reader.of_json(path) if path.suffix == ".json" else reader.of_csv(path))
     except (OSError, UnicodeDecodeError, csv.Error, RecursionError) as exc:
@@ -94,14 +95,14 @@ def _trials(name: str, rows: Sequence[_Row]) -> Iterator[WarmTrial]:
         fate = _fate(row)
         if fate is not None and row.values:
             source = row.name or f"row {number}"
-            yield WarmTrial(f"{source} of {name}", row.values, fate, row.value)
+            yield WarmTrial(f"{source} of {name}", row.values, fate, *row.measured)
 
 
 def _fate(row: _Row) -> Fate | None:
     """What has become of a trial; None if it has not ended."""
     if row.state:
         return _ENDS.get(row.state.upper())
-    return None if row.value is None else Fate.FINISHED
+    return None if row.measured.value is None else Fate.FINISHED
 
 
 def _ignored_rows(name: str, count: int) -> Iterator[str]:
@@ -116,20 +117,15 @@ class _Reader:
         metrics: The names of what may be metrics in what was read.
     """
 
-    def __init__(self, experiment: str, metric: str, space: SearchSpace) -> None:
+    def __init__(self, experiment: str, compared_by: Objectives, space: SearchSpace) -> None:
         self._experiment = experiment
-        self._metric = metric
+        self._compared_by = compared_by
         self._space = space
         self._names = [dotted(path) for path in space.searched]
         self._options = space.options_by_name()
         self._columns_seen: dict[str, None] = {}
         self.metrics: dict[str, None] = {}
-        plain = metric.removeprefix("info.").removeprefix("info/")
-        self._columns = [
-            f"{prefix}{name}"
-            for prefix in _OF_METRICS
-            for name in dict.fromkeys((metric, tracked_name(metric), plain))
-        ]
+        self._columns = {metric: list(_columns_of(metric)) for metric in compared_by.metrics()}
 
     def of_csv(self, path: Path) -> Iterator[_Row]:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -157,10 +153,10 @@ class _Reader:
             values = dict(self._space.searched_of(trial["config"] or {}))
             last = trial["last_result"] or {}
             self.metrics |= dict.fromkeys([*last, *(last.get("info") or {})])
-            value = finite_metric(last, self._metric)
+            measured = Measured.of(self._compared_by, self._compared_by.values(last))
             if not trial["cancelled"]:
                 row = f"{name}/{trial['index']}"
-                yield _Row(row, masked_by_path(values), trial["state"], value)
+                yield _Row(row, masked_by_path(values), trial["state"], measured)
 
     def _chosen(self, experiments: Mapping[str, Any]) -> str:
         """The experiment that is meant: that of this name, or the only one."""
@@ -191,7 +187,7 @@ class _Reader:
         state = next((str(row[key]) for key in states if row.get(key)), "")
         self._columns_seen |= dict.fromkeys(row)
         self.metrics |= dict.fromkeys(map(_plain_name, row))
-        return _Row(name, masked_by_path(values), state, self._value(row))
+        return _Row(name, masked_by_path(values), state, self._measured(row))
 
     def _values(self, row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         for name in self._names:
@@ -207,21 +203,36 @@ class _Reader:
         alike = (option for option in self._options.get(name, ()) if str(option) == value)
         return next(alike, _said(value))
 
-    def _value(self, row: Mapping[str, Any]) -> float | None:
-        value = next((row[key] for key in self._columns if row.get(key) not in _EMPTY), None)
-        try:
-            number = float(value)  # type: ignore[arg-type] # None is a TypeError
-        except (TypeError, ValueError):
-            return None
-        return number if math.isfinite(number) else None
+    def _measured(self, row: Mapping[str, Any]) -> Measured:
+        columns = self._columns.items()
+        metrics = {metric: _number_in(row, names) for metric, names in columns}
+        return Measured.of(self._compared_by, metrics)
 
     def notes(self, name: str) -> Iterator[str]:
         """Say which columns are not taken."""
         taken = {f"{prefix}{each}" for prefix in _OF_CONFIG for each in self._names}
-        ignored = self._columns_seen.keys() - taken - {*self._columns} - _OURS
+        ignored = self._columns_seen.keys() - taken - {*chain(*self._columns.values())} - _OURS
         if ignored:
             shown = ", ".join([*sorted(ignored)[:_SHOWN], *left_out(len(ignored), _SHOWN)])
             yield one_line(f"{name}: columns that are ignored: {shown}", _NOTE_LENGTH)
+
+
+def _columns_of(metric: str) -> Iterator[str]:
+    """The names that a column of a metric may have."""
+    plain = metric.removeprefix("info.").removeprefix("info/")
+    for prefix in _OF_METRICS:
+        for name in dict.fromkeys((metric, tracked_name(metric), plain)):
+            yield f"{prefix}{name}"
+
+
+def _number_in(row: Mapping[str, Any], columns: Sequence[str]) -> float | None:
+    """The finite number that the first of the columns has that is not empty, or None."""
+    value = next((row[key] for key in columns if row.get(key) not in _EMPTY), None)
+    try:
+        number = float(value)  # type: ignore[arg-type] # None is a TypeError
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _plain_name(column: str) -> str:
