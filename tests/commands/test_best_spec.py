@@ -154,6 +154,23 @@ def test_a_secret_is_to_be_written(tmp_path):
     )
 
 
+POPULATION = """
+exp:
+  num_trials: 8
+  metric: mean_loss
+  scheduler: [plateau, {pbt: {interval: 3}}]
+  config: {script_file_path: train.py, lr: {uniform: [0, 1]}}
+"""
+
+
+def test_a_member_of_a_population_is_alone_in_its_spec(tmp_path):
+    tags = dict.fromkeys(("trial", "sweep", "index", "seed"), "0")
+    tags = {f"tune_tasks.{name}": value for name, value in tags.items()}
+    trial = replace(stored("/train.py"), spec_text=POPULATION, tags=tags)
+    assert "scheduler" not in experiment_of(trial, tmp_path)
+    assert "How that changed is not in this spec" in spec_of(trial, tmp_path)
+
+
 def of_two(tmp_path):
     tags = {
         "tune_tasks.trial": "script_4",

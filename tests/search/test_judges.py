@@ -55,8 +55,9 @@ def test_rungs():
 def test_asha_says_who_goes_on():
     judge = Asha(LOSS, "training_iteration", STEPS, 3)
     verdicts = [judge.judge(index, at(9, float(index))) for index in range(12)]
-    # The best first: from the sixth on, two, then three, and four of twelve.
-    assert verdicts[:5] == [None] * 5
+    # The best first: from the third on one, then two, three, and four of twelve.
+    assert verdicts[:2] == [None] * 2
+    assert verdicts[2] == "rank 3 of 3 at 9 iterations, the best one goes on"
     assert verdicts[5] == "rank 6 of 6 at 9 iterations, the best 2 go on"
     assert verdicts[11] == "rank 12 of 12 at 9 iterations, the best 4 go on"
     assert judge.judge(12, at(9, 2.5)) is None  # rank 4 of 13
@@ -72,7 +73,12 @@ def test_the_greatest_is_the_best_if_the_mode_says_so():
 def test_ties_go_by_who_came_first():
     judge = Asha(LOSS, "time_total_s", STEPS, 2)
     said = [judge.judge(index, at(1, 0.5)) for index in range(4)]
-    assert said == [None] * 3 + ["rank 4 of 4 at 1 s, the best 2 go on"]
+    assert said == [
+        None,
+        "rank 2 of 2 at 1 s, the best one goes on",
+        "rank 3 of 3 at 1 s, the best one goes on",
+        "rank 4 of 4 at 1 s, the best 2 go on",
+    ]
 
 
 def test_no_number_ends_a_trial_as_soon_as_another_has_one():
@@ -101,10 +107,10 @@ def test_a_sparse_report_counts_at_each_rung_that_it_passes():
 
 
 def test_what_is_to_be_expected():
-    assert expected_at(STEPS, 5, 3) == [5, 5, 5, 5, 5]
+    assert expected_at(STEPS, 2, 3) == [2, 2, 2, 2, 2]
     at_each = expected_at(STEPS, 243, 3)
     assert at_each[0] == 243
-    assert 243 / 3 < at_each[1] < 1.1 * 243 / 3
+    assert at_each[1] == pytest.approx(243 / 3, rel=0.05)
 
 
 def test_brackets_have_the_papers_shares():

@@ -1,7 +1,9 @@
 """Every searcher by its contract, and each finds what random search does not."""
 
+import itertools
 import random
 from dataclasses import replace
+from functools import partial
 from statistics import median
 
 import pytest
@@ -12,9 +14,10 @@ from tune_tasks.search.algorithms import has_torch, searcher_of
 from tune_tasks.search.observation import Fate, Observation, lessons, violations
 from tune_tasks.search.searcher import Searcher
 from tune_tasks.search.study import Study, text_of
+from tune_tasks.spec.domains import Unit
 from tune_tasks.spec.search import Search
 from tune_tasks.spec.search_space import SearchSpace
-from tune_tasks.spec.start_up import Sobol
+from tune_tasks.spec.start_up import LatinHypercube, Sobol
 from tune_tasks.testing.searcher_contract import NUMERIC, SearcherContract
 
 LOSS = Objectives((Objective("mean_loss", "min"),))
@@ -173,6 +176,53 @@ def test_a_space_is_tried_whole_before_anything_is_tried_twice():
     assert set(points[12:]) <= set(points[:12])
 
 
+def test_a_model_of_few_ended_trials_is_not_asked():
+    space = SearchSpace({"x": {"uniform": [0, 1]}})
+
+    def learns_from(ended, **options):
+        """Whether it matters which trials were good."""
+        searcher = searcher_of(Search("tpe", **options), space, LOSS)
+        proposed = []
+        for best in (0, ended - 1):
+            history = [
+                Observation(i, {"x": i / 20}, Fate.FINISHED, abs(i - best)) for i in range(ended)
+            ]
+            choose = searcher.ask(history, 20, random.Random(1))
+            proposed.append(choose("x", Unit()))
+        return proposed[0] != proposed[1]
+
+    assert not learns_from(9)
+    assert learns_from(10)
+    assert learns_from(4, startup_trials=4)
+
+
+class Stuck(Searcher):
+    """Proposes one point for ever."""
+
+    def ask(self, history, index, rng):
+        return lambda _name, _scale: 4
+
+
+def test_in_place_of_what_was_tried_something_near_it_is_tried():
+    names = ["a", "b", "c", "d", "e"]
+    space = SearchSpace({name: {"int": [0, 9]} for name in names})
+    study = Study(Stuck(), "1")
+
+    def resolve(choose):
+        return space.resolve(0, "", choose=choose)
+
+    stuck = study.propose([], 0, resolve, ())
+    assert stuck == dict.fromkeys(names, 4)
+    tried = {text_of(resolve(at(stuck)))}
+    moved = [0] * 50
+    for index in range(50):
+        point = study.propose([], index, resolve, tried)
+        tried.add(text_of(resolve(at(point))))
+        moved[index] = sum(point[name] != 4 for name in names)
+    assert 0 not in moved
+    assert median(moved) <= 2
+
+
 def test_failed_trials_and_values_that_are_not_finite_are_as_bad_as_the_worst():
     history = [
         Observation(0, {}, Fate.FINISHED, 0.5),
@@ -247,21 +297,38 @@ def test_a_model_leaves_what_is_not_allowed(algorithm):
     assert learnt(constrained=True) > learnt(constrained=False) + 4
 
 
-def test_points_cover_a_space_evenly_and_follow_from_the_index():
+@pytest.mark.parametrize("points_of", [Sobol, partial(LatinHypercube, count=16)])
+def test_points_cover_a_space_evenly_and_follow_from_the_index(points_of):
     names = ["a", "b"]
-    points = [
-        [Sobol(names, 3).chooser(i)(name, scale) for name in names]
-        for i in range(16)
-        for scale in [SearchSpace({"x": {"uniform": [0, 1]}}).parameters[0].scale]
-    ]
+
+    def point(made, index):
+        return [made.chooser(index)(name, Unit()) for name in names]
+
+    points = [point(points_of(names, 3), i) for i in range(16)]
     for axis in (0, 1):
-        assert sorted(int(point[axis] * 16) for point in points) == list(range(16))
-    again = Sobol(names, 3)
+        assert sorted(int(each[axis] * 16) for each in points) == list(range(16))
+    again = points_of(names, 3)
     order = list(range(16))
     random.Random(1).shuffle(order)
-    scale = SearchSpace({"x": {"uniform": [0, 1]}}).parameters[0].scale
-    assert {i: again.chooser(i)("a", scale) for i in order} == {i: points[i][0] for i in order}
-    assert Sobol(names, 4).chooser(0)("a", scale) != points[0][0]
+    assert {i: point(again, i) for i in order} == dict(enumerate(points))
+    assert point(points_of(names, 4), 0) != points[0]
+
+
+def test_the_first_trials_of_a_model_show_every_pair_of_halves():
+    """So few Sobol points do not, and two parameters then look like one."""
+    names = "abcdefghi"
+    for seed in range(8):
+        made = LatinHypercube(names, seed, 16)
+        points = [[made.chooser(i)(name, Unit()) > 0.5 for name in names] for i in range(16)]
+        for one, other in itertools.combinations(range(9), 2):
+            assert len({(each[one], each[other]) for each in points}) == 4
+
+
+def test_there_may_be_many_first_trials():
+    made = LatinHypercube(["a"], 1, 1_000_000)
+    far = made.chooser(999_999)("a", Unit())
+    assert 0 <= far <= 1
+    assert far != made.chooser(0)("a", Unit())
 
 
 def test_cmaes_begins_at_the_best_of_what_earlier_sweeps_have_found():

@@ -46,6 +46,7 @@ def own_store(folder):
         "digits_classifiers.json",
         "digits_conditional.yaml",
         "digits_asha.yaml",
+        "digits_pbt.yaml",
     ],
 )
 def test_specs(command, folder, spec):

@@ -293,3 +293,23 @@ def test_trackers_are_told_of_it_as_the_driver_has_told_them(told):
     (ended,) = past.ended()
     assert (ended.info.pid, ended.info.hostname, ended.info.started_at) == (7, "host", 5.0)
     assert ended.progress.reports == 1
+
+
+def test_each_attempt_of_a_member_of_a_population_has_its_own_config(told):
+    told.begin("exp/0", row(1))
+    told.begin("exp/1", row(1))
+    reason = "rank 4 of 4 at 1 iterations; goes on from trial 3, lr 1 -> 9"
+    moved = replace(told.core.trial("exp/0"), config={"lr": 9}, searched={"lr": 9})
+    told.journal.moved([(moved, 2)])
+    told.end("exp/0", Outcome(TrialState.TERMINATED, EndedBy.EXPLOITED, reason, reports=1))
+    told.begin("exp/0", row(1), row(2))
+    past = past_sweep(told.path)
+    first, second = trial_of(as_json(past.document()), 0)["attempts"]
+    assert (first["searched"], second["searched"]) == ({"lr": 1}, {"lr": 9})
+    assert (first["ended_by"], second["cause"]) == ("exploited", reason)
+    assert trial_of(as_json(past.document()), 0)["config"] == {"lr": 9}
+    assert trial_of(as_json(past.document()), 1)["attempts"][0]["searched"] is None
+    lines = list(attempt_lines(past.summary(), past.attempts_of))
+    assert any("lr=9" in line and reason in line for line in lines)
+    (ended,) = past.ended()
+    assert ended.info.trial.searched == {"lr": 1}

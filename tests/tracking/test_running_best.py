@@ -126,6 +126,17 @@ def test_an_attempt_after_lost_ones_takes_back_that_the_trial_had_failed_for_goo
     assert running.done == 0
 
 
+def test_a_member_that_goes_on_from_another_is_not_done():
+    running = RunningBest(Objective.of("mean_loss"))
+    running.report(attempt(0), {"mean_loss": 0.5})
+    running.end(attempt(0), Outcome(TrialState.TERMINATED, EndedBy.EXPLOITED, "rank 8 of 8"))
+    assert running.done == 0
+    running.begin(attempt(0, 2))
+    assert running.best() is None
+    running.report(attempt(0, 2), {"mean_loss": 0.7})
+    assert best_of(running) == ("trial_0", 0.7)
+
+
 def test_an_infeasible_trial_is_not_the_best_while_its_latest_report_is_not_allowed():
     running = RunningBest(Objective.of("mean_loss"), [parse_criterion("size", "<= 5")])
     running.report(attempt(0), {"mean_loss": 0.1, "info": {"size": 6}})

@@ -162,3 +162,61 @@ def test_a_trial_that_gets_no_better_ends_in_the_report(make):
     with pytest.raises(TrialStopped, match="was not improved by more than"):
         scene.report(0.45)
     assert scene.reports.stop.ended_by is EndedBy.SCHEDULER
+
+
+EVERY = Milestones(LOSS, "training_iteration", (2,), 2, awaits_checkpoint=True)
+TAKEN = Stop(EndedBy.EXPLOITED, "rank 8 of 8 at 2 iterations; goes on from trial 3, lr 1 -> 2")
+
+
+def write_checkpoint(scene):
+    with scene.reports.checkpoints.write() as folder:
+        (folder / "weights").write_text("1")
+
+
+def test_a_member_of_a_population_is_judged_once_it_has_written_a_checkpoint(make):
+    scene = make(milestones=(EVERY,))
+    asked = []
+    scene.driver(lambda question: asked.append(question) or scene.go_on(question))
+    scene.report()
+    assert not scene.reports.checkpoints.is_wanted()
+    scene.report()
+    assert scene.reports.checkpoints.is_wanted()
+    assert not asked
+    write_checkpoint(scene)
+    assert [(each.number, each.waits) for each in asked] == [(2, True)]
+    assert scene.recorder.attempts[scene.info.key].checkpoint.reports == 2
+    assert not scene.reports.checkpoints.is_wanted()
+
+
+def test_it_ends_at_the_end_of_its_checkpoint_if_it_goes_on_from_another(make):
+    scene = make(milestones=(EVERY,))
+    scene.driver(lambda _: scene.recorder.request_stop(TAKEN, [scene.info.key]))
+    scene.report()
+    scene.report()
+    with pytest.raises(TrialStopped, match="goes on from trial 3"):
+        write_checkpoint(scene)
+    assert scene.interrupts == []
+    write_checkpoint(scene)  # as it cleans up
+
+
+def test_without_a_checkpoint_it_is_judged_before_its_next_report(make):
+    scene = make(milestones=(EVERY,))
+    asked = []
+    scene.report()
+    scene.report()
+    scene.driver(lambda question: asked.append(question) or scene.end(question))
+    with pytest.raises(TrialStopped):
+        scene.report()
+    assert [each.number for each in asked] == [2]
+    assert scene.reports.progress.reports == 2
+
+
+def test_of_what_was_reached_before_the_last_is_asked_about_again(make, tmp_path):
+    first = make(milestones=())
+    for loss in (0.5, 0.4, 0.3, 0.2, 0.1):
+        first.report(loss)
+    restored = Restored(CheckpointRef(1, 5, 5), tmp_path, first.reports.manifest())
+    trial = first.info.trial
+    again = TrialReports(trial, tmp_path / "result.json", "id", restored, (EVERY,))
+    found = [(each.milestone, each.value) for each in again.questions.open]
+    assert found == [(4, 0.2)]

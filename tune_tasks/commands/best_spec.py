@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from tune_tasks.model.text import left_out
 from tune_tasks.results.words import trials_text
 from tune_tasks.servers.mlflow_client import default_tracking_uri
 from tune_tasks.spec.reading import parse_source
+from tune_tasks.spec.scheduling import parsed_schedulers
 from tune_tasks.spec.yaml_1_2 import dump_yaml
 from tune_tasks.sweep.locate import is_script_path
 from tune_tasks.tracking.mlflow_store import MlflowStore, StoredTrial
@@ -85,6 +86,11 @@ def _comments(trial: StoredTrial) -> Iterator[str]:
     checkpoint = best_checkpoint(trial)
     if checkpoint:
         yield f"checkpoint {checkpoint}"
+    if _was_in_population(parse_source(trial.spec_text, "spec.yaml").data[trial.experiment]):
+        yield (
+            "It was a member of a population: this is its last config, and it began with another."
+            " How that changed is not in this spec, but in the metrics config/… of its MLflow run"
+        )
     if "script_file_path" not in trial.config:
         yield "It was a Python function: config.script_file_path is to be added"
     masked_keys = [f"config.{dotted(path)}" for path in secrets_in(trial.config)]
@@ -165,6 +171,10 @@ def experiment_of(trial: StoredTrial, cwd: Path) -> dict[str, Any]:
     for key in _OF_A_SEARCH:
         experiment.pop(key, None)
     return {**experiment, "config": _with_script(trial, cwd)}
+
+
+def _was_in_population(experiment: Mapping[str, Any]) -> bool:
+    return any(name == "pbt" for name, _ in parsed_schedulers(experiment.get("scheduler")))
 
 
 def _with_script(trial: StoredTrial, cwd: Path) -> dict[str, Any]:

@@ -19,11 +19,13 @@ class CheckpointRef:
         number: `training_iteration` of the report that the checkpoint belongs to; 0 if it was
             written before the first report.
         reports: How many reports the trial had then.
+        again: Which one of that report: 1, or a later one that was copied from another trial.
     """
 
     attempt: int
     number: int
     reports: int
+    again: int = 1
 
 
 @dataclass(frozen=True)

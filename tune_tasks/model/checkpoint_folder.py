@@ -33,7 +33,7 @@ from tune_tasks.model.checkpoint_manifest import (
 )
 from tune_tasks.model.files import AttemptPaths, attempt_folder, trial_folder, write_aside
 from tune_tasks.model.objective import Objective
-from tune_tasks.model.trial import EndedBy, Outcome, TrialState
+from tune_tasks.model.trial import GOES_ON_AFTER, Outcome, TrialState
 
 _NAME = re.compile(r"(\d{6,})(?:_(\d+))?")
 _ASIDE = re.compile(r"\.\d{6,}\.[0-9a-f]{8}\.(writing|removing)")
@@ -101,6 +101,22 @@ def checkpoints_of(of_trial: Path, attempt: int) -> Iterator[tuple[int, StoredCh
             yield number, stored
 
 
+def gone_on_from(of_trial: Path, ref: CheckpointRef) -> Iterator[tuple[int, StoredCheckpoint]]:
+    """Yield the checkpoints that an attempt may go on from, the best choice first.
+
+    They are those of `checkpoints_of`. If one was copied from another trial, what the trial itself
+    has written after that does not count.
+
+    Args:
+        of_trial: The trial's folder.
+        ref: The trial's latest checkpoint.
+    """
+    for attempt, stored in checkpoints_of(of_trial, ref.attempt):
+        is_later = (attempt, stored.number, stored.again) > (ref.attempt, ref.number, ref.again)
+        if not (ref.again > 1 and is_later):
+            yield attempt, stored
+
+
 def lineage(of_trial: Path, attempt: int) -> Iterator[int]:
     """Yield an attempt, the one that it has gone on from, the one before that, and so on."""
     while True:
@@ -115,8 +131,9 @@ def restored_from(paths: AttemptPaths) -> CheckpointRef | None:
     """Return the checkpoint that an attempt has gone on from; None if it began anew."""
     try:
         data = json.loads(paths.restored_from.read_text(encoding="utf-8"))
-        return CheckpointRef(int(data["attempt"]), int(data["number"]), int(data["reports"]))
-    except (OSError, ValueError, TypeError, KeyError):
+        attempt, number, reports = (int(data[name]) for name in ("attempt", "number", "reports"))
+        return CheckpointRef(attempt, number, reports, int(data.get("again", 1)))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
@@ -127,6 +144,8 @@ def note_restored_from(paths: AttemptPaths, ref: CheckpointRef) -> None:
         OSError: If it cannot be written.
     """
     text = {"attempt": ref.attempt, "number": ref.number, "reports": ref.reports}
+    if ref.again > 1:
+        text["again"] = ref.again
     write_aside(paths.restored_from, json.dumps(text) + "\n")
 
 
@@ -164,7 +183,7 @@ def best_of_trial(folder: Path, attempt: int, wanted: Objective | None) -> Path 
 def checkpoint_to_log(info: AttemptInfo, outcome: Outcome) -> Path | None:
     """Return the checkpoint that MLflow is to have: of a trial that asks for it and has ended."""
     rules = info.trial.checkpoint
-    goes_on = outcome.state is TrialState.ERROR or outcome.ended_by is EndedBy.CANCELLED
+    goes_on = outcome.state is TrialState.ERROR or outcome.ended_by in GOES_ON_AFTER
     if goes_on or not rules.log:
         return None
     return best_of_trial(info.folder, info.attempt, rules.objective)

@@ -90,12 +90,21 @@ def seal(folder: Path, manifest: Manifest, beside: Callable[[], object] = lambda
         for sync in syncs:
             sync.result()
     manifest = replace(manifest, files=files)
+    write_manifest(folder, manifest)
+    return manifest
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest of files that are on the disk, and have it and their names there, too.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
     path = folder / MANIFEST
     path.write_text(_as_text(manifest), encoding="utf-8")
     sync_file(path)
     for parent, _, _ in os.walk(folder):
         sync_folder(Path(parent))
-    return manifest
 
 
 def read_manifest(folder: Path) -> Manifest:

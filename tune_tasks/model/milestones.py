@@ -24,12 +24,15 @@ class Milestones:
         time_attr: The field of a report that says how far the trial is.
         at: The first milestones, rising.
         every: From the last of these on one follows after each so many; 0 if none follows.
+        awaits_checkpoint: Whether a trial is judged only once it has written a checkpoint after the
+            report that has reached one, or is about to report again.
     """
 
     objective: Objective
     time_attr: str
     at: tuple[float, ...]
     every: float = 0
+    awaits_checkpoint: bool = False
 
     def count(self, step: float) -> int:
         """How many milestones are at a step or before it."""
@@ -71,11 +74,15 @@ class Course:
     Args:
         judge: The judge's place among those that judge the trial.
         milestones: When the trial is judged.
+
+    Attributes:
+        awaits_checkpoint: See `Milestones`.
     """
 
     def __init__(self, judge: int, milestones: Milestones) -> None:
         self._judge = judge
         self._milestones = milestones
+        self.awaits_checkpoint = milestones.awaits_checkpoint
         self._passed = 0
         self._best: float | None = None
         self._sum = 0.0

@@ -53,12 +53,17 @@ class EndedBy(StrEnum):
     SCHEDULER = "scheduler"
     BUDGET = "budget"
     ERROR = "error"
+    EXPLOITED = "exploited"
+    """It goes on from the checkpoint of a better member of its population."""
     NO_SPACE = "no space"
     """Its folder could not be made: the disk takes nothing. It had not begun, and is run again."""
 
 
 CUT_SHORT = (EndedBy.CANCELLED, EndedBy.BUDGET)
 """The sweep has ended it, and not what it has reported: it may go on later."""
+
+GOES_ON_AFTER = (*CUT_SHORT, EndedBy.EXPLOITED)
+"""A trial whose attempt has ended so has neither failed nor come to its own end."""
 
 
 @dataclass(frozen=True)

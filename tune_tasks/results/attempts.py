@@ -35,6 +35,8 @@ class AttemptSummary:
         error: Traceback or cause if the state is ERROR.
         checkpoint: What it went on from; None if it began anew.
         resources: What it was given, if that was not what the spec says.
+        searched: What it has tried, by dotted path, if others of its trial have tried something
+            else: a member of a population.
         logdir: Its folder.
         storage: The address of its files in the sweep's storage; None without a storage.
     """
@@ -52,6 +54,7 @@ class AttemptSummary:
     resources: Resources | None
     logdir: str
     storage: str | None = None
+    searched: Mapping[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The attempt as `show --json` prints it."""
@@ -67,6 +70,7 @@ class AttemptSummary:
             "reports": self.reports,
             "checkpoint": self.checkpoint,
             "resources": asdict(self.resources) if self.resources else None,
+            "searched": dict(self.searched) if self.searched is not None else None,
             "logdir": self.logdir,
             "storage": self.storage,
         }
@@ -104,6 +108,8 @@ def _line(attempt: AttemptSummary) -> str:
         parts[0] += f", from {_checkpoint(attempt.checkpoint)}"
     if attempt.resources:
         parts.append(str(attempt.resources))
+    if attempt.searched:
+        parts.append(", ".join(f"{path}={value}" for path, value in attempt.searched.items()))
     parts.append("1 report" if attempt.reports == 1 else f"{attempt.reports} reports")
     parts.append(_end(attempt))
     began = local_time(attempt.started_at)

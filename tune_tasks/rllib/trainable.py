@@ -83,13 +83,16 @@ class RLlibTrainable(Trainable):
         reports = reports_of(reporter)
         reports.prepare()
         # The trial's own checkpoint, if this is not its first attempt, goes before another's.
-        folder = reporter.restore() or self.restore
+        own = reporter.restore()
+        folder = own or self.restore
         earlier: Earlier | None = None
         episodes = RecentEpisodes()
         restore: Path | None = None
         if folder:
             checkpoint = Checkpoint.read(folder)
-            earlier = checkpoint.earlier
+            # Its own counts go on by themselves; they are its own also if what it goes on from was
+            # copied from another member of its population.
+            earlier = None if own else checkpoint.earlier
             episodes = checkpoint.recent_episodes()
             restore = checkpoints.algorithm_folder(folder)
         with tempfile.TemporaryDirectory(prefix="tune-tasks-errors-") as errors:

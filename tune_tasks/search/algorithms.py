@@ -16,6 +16,8 @@ from tune_tasks.spec.resolution import Choose
 from tune_tasks.spec.search import Search
 from tune_tasks.spec.search_space import SearchSpace
 
+_FEWEST = 10
+"""Of trials that have ended, for a model; as Optuna has it."""
 _MANY = 250
 """From so many trials on CMA-ES is better than a Gaussian process, and asks faster."""
 
@@ -66,6 +68,7 @@ class _Makes:
             model,
             self._scales,
             self._modes,
+            fewest=min(_FEWEST, self._search.startup_trials),
             size=max(2, self._search.startup_trials),
             ignores_failures=self._search.ignores_failures,
         )

@@ -6,8 +6,8 @@ k is at r·η^k. The paper promotes trials that wait; this form lets a trial run
 judged, as Ray Tune and Syne Tune do, and so needs no checkpoints.
 
 At a rung a trial goes on if it is among the best ⌊n/η⌋ of the n that have come there so far, itself
-included, and always if it is the best. While n is below 2η everybody goes on: among the first few
-the order says little, and a trial that is stopped never comes back.
+included, and always if it is the best. While n is below η everybody goes on, because ⌊n/η⌋ is 0. To
+wait longer, until 2η, costs more than it finds (`benchmarks/README.md`).
 
 - **Not a number**, an infinity, and a missing metric are worse than every number. Such a trial
   does not go on if any other at its rung has a number, however few they are.
@@ -54,7 +54,7 @@ def expected_at(steps: tuple[float, ...], trials: int, reduction_factor: float) 
 
 def _chance(count: int, reduction_factor: float) -> float:
     """The chance that the trial that is number `count` at a rung goes on from there."""
-    return 1.0 if count < 2 * reduction_factor else best_of(count, reduction_factor) / count
+    return 1.0 if count < reduction_factor else best_of(count, reduction_factor) / count
 
 
 def best_of(count: int, reduction_factor: float) -> int:
@@ -125,7 +125,7 @@ class Asha(Judge):
             no_number = f"no finite {self._objective.metric} {where}"
             return f"{no_number}, {rung.finite} of {count} have one" if rung.finite else None
         best = best_of(count, self._factor)
-        if count < 2 * self._factor or rank <= best:
+        if count < self._factor or rank <= best:
             return None
         return f"rank {rank} of {count} {where}, {_those_who_go_on(best)}"
 

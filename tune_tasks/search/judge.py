@@ -1,15 +1,33 @@
 """`Judge`: decides at a trial's milestones whether it goes on. Pure.
 
 Each scheduler of a spec that ends trials is one, in a file of its own: `asha`, `hyperband`,
-`median`. A judge hears of everything in the order of the sweep's journal and has no clock and no
-random numbers, so that a sweep that is resumed judges as it would have judged.
+`median`, `pbt`. A judge hears of everything in the order of the sweep's journal. It has no clock,
+and no random numbers but those that follow from the seed, so that a sweep that is resumed judges as
+it would have judged.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 from tune_tasks.model.milestones import Milestones, Reached
+from tune_tasks.spec.resolution import Point
+
+
+@dataclass(frozen=True)
+class Exploit:
+    """A trial is to go on from another one's checkpoint, with another config.
+
+    Attributes:
+        donor: The other's index.
+        point: The coordinates of the new config.
+        reason: Why, in words.
+    """
+
+    donor: int
+    point: Point
+    reason: str
 
 
 class Judge(ABC):
@@ -20,7 +38,7 @@ class Judge(ABC):
         """When a trial is judged."""
 
     @abstractmethod
-    def judge(self, index: int, reached: Reached) -> str | None:
+    def judge(self, index: int, reached: Reached) -> str | Exploit | None:
         """Decide at a milestone.
 
         Args:
@@ -28,7 +46,8 @@ class Judge(ABC):
             reached: The milestone. Those of a trial come in rising order.
 
         Returns:
-            Why the trial is to end, in words; None if it goes on.
+            Why the trial is to end, in words; what it is to go on from instead of its own; None if
+            it goes on.
         """
 
     def ended(self, index: int, value: float | None) -> None:
@@ -38,3 +57,6 @@ class Judge(ABC):
             index: The trial's.
             value: The last that it has reported of the metric; None if it is not a finite number.
         """
+
+    def failed(self, index: int) -> None:
+        """Note that a trial has failed for good."""

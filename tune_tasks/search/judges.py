@@ -6,30 +6,67 @@ from collections.abc import Iterator
 
 from tune_tasks.model.objective import Objective
 from tune_tasks.search.asha import Asha, rungs
+from tune_tasks.search.exploring import Explorer, path_of
 from tune_tasks.search.hyperband import Hyperband
 from tune_tasks.search.judge import Judge
 from tune_tasks.search.median import Median
+from tune_tasks.search.pbt import Population
+from tune_tasks.spec.expansion import Expansion
 from tune_tasks.spec.scheduling import (
     AshaOptions,
     HyperbandOptions,
     MedianOptions,
+    PbtOptions,
     SchedulerOptions,
     max_t_of,
 )
 from tune_tasks.spec.schema import ExperimentSpec
+from tune_tasks.spec.search_space import SearchSpace
 
 
-def judges_of(spec: ExperimentSpec) -> tuple[Judge, ...]:
-    """The judges of an experiment that was checked, in the spec's order."""
-    return tuple(_judges(spec))
+def judges_of(spec: ExperimentSpec, trials: Expansion | None = None) -> tuple[Judge, ...]:
+    """The judges of an experiment that was checked, in the spec's order.
+
+    Args:
+        spec: The experiment's.
+        trials: Its trials; a population needs them.
+    """
+    return tuple(_judges(spec, trials))
 
 
-def _judges(spec: ExperimentSpec) -> Iterator[Judge]:
+def _judges(spec: ExperimentSpec, trials: Expansion | None) -> Iterator[Judge]:
     objective = spec.compared_by().first
     for _, options in spec.schedulers():
-        judge = _judge(options, objective, spec) if objective else None
+        judge: Judge | None = None
+        if objective and trials and isinstance(options, PbtOptions):
+            judge = _population(options, objective, trials)
+        elif objective:
+            judge = _judge(options, objective, spec)
         if judge:
             yield judge
+
+
+def _population(options: PbtOptions, objective: Objective, trials: Expansion) -> Population:
+    return Population(
+        objective,
+        options.time_attr,
+        options.interval,
+        options.quantile,
+        Explorer(
+            trials.space.parameters,
+            mutated_paths(options, trials.space),
+            options.resample,
+            options.factors,
+        ),
+        trials,
+        f"{trials.stream}/pbt",
+    )
+
+
+def mutated_paths(options: PbtOptions, space: SearchSpace) -> list[str]:
+    """The dotted paths of what a population changes."""
+    known = sorted({path_of(parameter) for parameter in space.parameters})
+    return known if options.mutate is None else options.mutate
 
 
 def _judge(options: SchedulerOptions, objective: Objective, spec: ExperimentSpec) -> Judge | None:

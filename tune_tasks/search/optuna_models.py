@@ -40,7 +40,8 @@ _MOST = 3_000
 _BEST = 1_000
 _FAR = 5.0
 """How far beyond the best three quarters a value may be, in widths of those."""
-_MANY_STEPS = 1_000
+_MANY_STEPS = 64
+"""From so many on a model sees a position: TPE then takes half the time, and finds as much."""
 _HUGE = 1e100
 """Its square is a finite number."""
 _AT = datetime(2017, 1, 1)
@@ -56,6 +57,8 @@ class OptunaSearcher(Searcher):
         model: Which.
         scales: Every parameter's.
         modes: Of the objectives.
+        fewest: While fewer trials have ended, values are drawn: those that end first are the short
+            ones, and a model of so few is worse than chance.
         size: Of NSGA-II's generations.
         ignores_failures: Whether failed trials teach nothing; else they are as bad as the worst.
     """
@@ -66,12 +69,15 @@ class OptunaSearcher(Searcher):
         scales: Mapping[str, Scale],
         modes: Sequence[Mode],
         *,
+        fewest: int,
         size: int = 0,
         ignores_failures: bool = False,
     ) -> None:
         self._model = model
         self._size = size
         self._scales = scales
+        self._as_they_are = {name for name, scale in scales.items() if _is_told_as_it_is(scale)}
+        self._fewest = fewest
         self._modes = modes
         self._ignores_failures = ignores_failures
 
@@ -102,6 +108,8 @@ class OptunaSearcher(Searcher):
     def _sampler(self, seed: int, told: Sequence[FrozenTrial]) -> BaseSampler:
         import optuna
 
+        from tune_tasks.search.optuna_tpe import ToldTpe
+
         if self._model == "nsga2":
             from tune_tasks.search.nsga2 import ReplayedNsga2
 
@@ -111,8 +119,8 @@ class OptunaSearcher(Searcher):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             if self._model == "gp":
-                return optuna.samplers.GPSampler(seed=seed, n_startup_trials=1)
-            return optuna.samplers.TPESampler(seed=seed, n_startup_trials=1)
+                return optuna.samplers.GPSampler(seed=seed, n_startup_trials=self._fewest)
+            return ToldTpe(seed=seed, n_startup_trials=self._fewest)
 
     def _told(self, history: Sequence[Observation]) -> Iterator[FrozenTrial]:
         seen = self._shortened(history)
@@ -128,17 +136,22 @@ class OptunaSearcher(Searcher):
         violated = violations(seen)
         distributions = {name: _distribution(scale) for name, scale in self._scales.items()}
         for number, each in enumerate(seen, start=1):
-            # Those of an earlier form of the spec are not there any more.
-            point = {name: at for name, at in each.point.items() if name in distributions}
-            named = {name: distributions[name] for name in point}
-            told = {name: _as_told(self._scales[name], at) for name, at in point.items()}
-            if each.fate is Fate.RUNNING:
-                yield _told(number, each, told, named, ())
-            elif each.index in known:
-                trial = _told(number, each, told, named, known[each.index])
-                for place, excess in enumerate(violated.get(each.index, ())):
-                    trial.set_constraint(str(place), _bounded(excess))
-                yield trial
+            if each.fate is not Fate.RUNNING and each.index not in known:
+                continue
+            told = self._point(each)
+            named = {name: distributions[name] for name in told}
+            trial = _told(number, each, told, named, known.get(each.index, ()))
+            for place, excess in enumerate(violated.get(each.index, ())):
+                trial.set_constraint(str(place), _bounded(excess))
+            yield trial
+
+    def _point(self, each: Observation) -> dict[str, Coordinate]:
+        """The parameters of a trial, without those that only an earlier form of the spec had."""
+        return {
+            name: at if name in self._as_they_are else self._scales[name].position(at)
+            for name, at in each.point.items()
+            if name in self._scales
+        }
 
     def _shortened(self, history: Sequence[Observation]) -> Sequence[Observation]:
         if len(history) <= _MOST:
@@ -236,6 +249,5 @@ def _has_few(scale: Scale) -> TypeGuard[Steps]:
     return isinstance(scale, Steps) and scale.high - scale.low < _MANY_STEPS
 
 
-def _as_told(scale: Scale, coordinate: Coordinate) -> Coordinate:
-    is_plain = isinstance(scale, Categories) or _has_few(scale)
-    return coordinate if is_plain else scale.position(coordinate)
+def _is_told_as_it_is(scale: Scale) -> bool:
+    return not isinstance(scale, Steps) or _has_few(scale)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Sequence
 
 from tune_tasks.errors import ExpressionError
 from tune_tasks.search.observation import Observation
 from tune_tasks.search.searcher import Searcher
+from tune_tasks.spec.domains import Coordinate, Scale
 from tune_tasks.spec.resolution import Choose, Point
 from tune_tasks.spec.search_space import Resolved
 
 Resolve = Callable[[Choose], Resolved]
 """What a trial would try, if its parameters were chosen like that."""
-_TRIES = 10
-_DRAWS = 1_000
+_ASKS = 10
+_ATTEMPTS = 1_000
+_WIDENING = 0.01
+"""How much likelier it is, with each attempt, that a value is drawn anew."""
 
 
 class Study:
@@ -38,10 +41,11 @@ class Study:
     ) -> Point | None:
         """The point of a trial: the same for the same history.
 
-        In a space of few configs a searcher proposes one config many times. So it is asked again,
-        and then any config is drawn that was not tried. If there seems to be none, one is tried
-        again: the trial has another seed. A point that a spec does not allow, because bounds that
-        depend on it would be the wrong way round, counts as tried.
+        In a space of few configs a searcher proposes one config many times. Then one near it is
+        taken that was not tried, and one further off if there is none. If there seems to be none at
+        all, the proposal is tried again: the trial has another seed. If a spec does not allow a
+        point, because bounds that depend on it would be the wrong way round, the searcher is asked
+        again, some times.
 
         Args:
             history: The trials that it may know of, in the order of their indices.
@@ -52,21 +56,27 @@ class Study:
         Returns:
             None if no point was found that the spec allows.
         """
-        again: Point | None = None
-        for choose in self._suggestions(history, index):
+        proposed: Point | None = None
+        for attempt in range(_ATTEMPTS):
+            choose = self._suggestion(history, index, attempt, proposed)
             resolved = _allowed(resolve, choose)
             if resolved is None:
                 continue
             if text_of(resolved) not in tried:
                 return resolved.point
-            again = again or resolved.point
-        return again
+            if proposed is None:
+                proposed = resolved.point
+        return proposed
 
-    def _suggestions(self, history: Sequence[Observation], index: int) -> Iterator[Choose]:
-        for attempt in range(_TRIES):
-            yield self._searcher.ask(history, index, self._rng(index, attempt))
-        for attempt in range(_TRIES, _TRIES + _DRAWS):
-            yield _drawing(self._rng(index, attempt))
+    def _suggestion(
+        self, history: Sequence[Observation], index: int, attempt: int, proposed: Point | None
+    ) -> Choose:
+        rng = self._rng(index, attempt)
+        if proposed is not None:
+            return _near(proposed, attempt, rng)
+        if attempt < _ASKS:
+            return self._searcher.ask(history, index, rng)
+        return _drawing(rng)
 
     def _rng(self, index: int, attempt: int) -> random.Random:
         return random.Random(f"{self._stream}/{index}/ask/{attempt}")  # noqa: S311 - no secrets
@@ -86,3 +96,14 @@ def _allowed(resolve: Resolve, choose: Choose) -> Resolved | None:
 
 def _drawing(rng: random.Random) -> Choose:
     return lambda _name, scale: scale.at(rng.random())
+
+
+def _near(point: Point, attempt: int, rng: random.Random) -> Choose:
+    """One value of a point is drawn anew, on average; more of them with each attempt."""
+    share = 1 / max(1, len(point)) + _WIDENING * attempt
+
+    def choose(name: str, scale: Scale) -> Coordinate:
+        drawn = scale.at(rng.random())
+        return drawn if rng.random() < share else point.get(name, drawn)
+
+    return choose

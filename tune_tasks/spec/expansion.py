@@ -64,6 +64,8 @@ class Expansion(Sequence[Trial]):
     ) -> None:
         self.points = dict(points or {})
         self.space = space
+        self._moved: dict[int, Point] = {}
+        self._names: dict[int, str] = {}
         self._name = name
         self._spec = spec
         self._seed = seed
@@ -192,6 +194,16 @@ class Expansion(Sequence[Trial]):
         is_early = self._search.learns and not self._is_proposed(index)
         return START_UP if is_early else self._search.algorithm
 
+    def move(self, index: int, point: Point) -> None:
+        """Have a trial that has begun go on with another config, under its old name."""
+        self._names.setdefault(index, self._trial(index).name)
+        self._moved[index] = point
+
+    @property
+    def stream(self) -> str:
+        """Names the stream of all random numbers of the experiment."""
+        return f"{self._seed}/{self._name}"
+
     def seed_of(self, index: int) -> int:
         """The seed of a trial."""
         return derive_seed(self._seed, f"{self._name}/{index}/trial")
@@ -205,7 +217,7 @@ class Expansion(Sequence[Trial]):
         return self._resolve(index, combination=combination).config
 
     def _stream(self, index: int) -> str:
-        return f"{self._seed}/{self._name}/{index}"
+        return f"{self.stream}/{index}"
 
     def _resolve(
         self,
@@ -216,14 +228,13 @@ class Expansion(Sequence[Trial]):
     ) -> Resolved:
         if combination is None:
             combination = self._arrangement.combination(index)
-        if choose is None:
-            choose = self._choose(index)
+        wanted = None if choose or index in self._moved else self._wanted(index)
+        choose = choose or self._choose(index)
         stream = self._stream(index)
 
         def resolve(wanted: Wanted | None = None) -> Resolved:
             return self.space.resolve(index, stream, budget, combination, choose, wanted)
 
-        wanted = self._wanted(index)
         resolved = _granted(wanted, resolve) if wanted else None
         is_as_known = resolved and self.points.get(index, resolved.point) == resolved.point
         return resolved if resolved and is_as_known else resolve()
@@ -239,6 +250,8 @@ class Expansion(Sequence[Trial]):
         return Wanted(self._head_start.configs[number], is_wish=True)
 
     def _choose(self, index: int) -> Choose:
+        if index in self._moved:
+            return chosen(self._moved[index])
         if index in self.points:
             return chosen(self.points[index])
         round_ = self.round_of(index)
@@ -248,6 +261,8 @@ class Expansion(Sequence[Trial]):
         return self._start_up.chooser(round_ - self._first_rounds + self._told(index))
 
     def _name_of(self, index: int, searched: Mapping[str, Any]) -> str:
+        if index in self._names:
+            return self._names[index]
         kept = self._arrangement.kept.get(index)
         return kept.name if kept else self._new_name(index, searched)
 

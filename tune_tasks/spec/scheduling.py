@@ -1,4 +1,4 @@
-"""The key `scheduler` of an experiment: what ends trials early. Pure."""
+"""The key `scheduler` of an experiment: what ends trials early, or replaces them. Pure."""
 
 from __future__ import annotations
 
@@ -74,12 +74,35 @@ class PlateauOptions(_Options):
     )
 
 
-SchedulerOptions = AshaOptions | HyperbandOptions | MedianOptions | PlateauOptions
+class PbtOptions(_Timed):
+    """Population based training: the worst go on from the best, with other settings."""
+
+    interval: _Steps = Field(5, description="From one comparison to the next.")
+    quantile: float = Field(
+        0.25, gt=0, le=0.5, description="The share that is replaced, and that is gone on from."
+    )
+    resample: float = Field(
+        0.25, ge=0, le=1, description="The probability that a value is drawn anew."
+    )
+    factors: list[_Steps] = Field(
+        [0.8, 1.2],
+        min_length=1,
+        description="Otherwise a value is multiplied by one of these, within its domain.",
+    )
+    mutate: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="The dotted paths of what is changed; default: every domain of config.",
+    )
+
+
+SchedulerOptions = AshaOptions | HyperbandOptions | MedianOptions | PbtOptions | PlateauOptions
 SCHEDULERS: Mapping[str, type[SchedulerOptions]] = {
     "asha": AshaOptions,
     "hyperband": HyperbandOptions,
     "median": MedianOptions,
     "plateau": PlateauOptions,
+    "pbt": PbtOptions,
 }
 
 

@@ -20,7 +20,12 @@ from tune_tasks.spec.budget import Budget, BudgetSpec
 from tune_tasks.spec.checkpoint import CheckpointSpec
 from tune_tasks.spec.resources import ResourcesSpec
 from tune_tasks.spec.retry import RetryRule, RetrySpec
-from tune_tasks.spec.scheduling import PlateauOptions, SchedulerOptions, parsed_schedulers
+from tune_tasks.spec.scheduling import (
+    PbtOptions,
+    PlateauOptions,
+    SchedulerOptions,
+    parsed_schedulers,
+)
 from tune_tasks.spec.search import Search, parsed_search
 from tune_tasks.spec.storage import problem_of_storage
 from tune_tasks.spec.warm_start import WarmStartSpec
@@ -85,7 +90,7 @@ class ExperimentSpec(BaseModel):
         description=(
             "What ends trials early: asha, hyperband, median or plateau;"
             " {asha: {grace_period: 3}}; or a list of these, of which the first that wants to end"
-            " a trial ends it. None by default."
+            " a trial ends it. Or pbt: the worst trials go on from the best. None by default."
         ),
     )
     warm_start: WarmStartSpec | None = Field(
@@ -264,6 +269,11 @@ class ExperimentSpec(BaseModel):
             if isinstance(options, PlateauOptions) and objective:
                 return Plateau(objective, options.patience, options.min_delta)
         return None
+
+    def pbt(self) -> PbtOptions | None:
+        """How its trials are a population; None if they are not."""
+        options = (options for _, options in self.schedulers())
+        return next((each for each in options if isinstance(each, PbtOptions)), None)
 
     def rules(self) -> tuple[RetryRule, ...]:
         """What follows from which failure, in the file's order."""

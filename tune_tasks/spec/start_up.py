@@ -5,6 +5,7 @@ A trial's point follows from the seed and its round alone, so that a plan can sh
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from tune_tasks.spec.domains import Coordinate, Scale
@@ -30,27 +31,35 @@ class StartUp:
     """
 
     def __init__(self, search: Search, space: SearchSpace, seed: int) -> None:
-        is_random = search.algorithm == "random" or not space.parameters
-        names = [parameter.name for parameter in space.parameters]
-        self._sobol = None if is_random else Sobol(names, seed)
+        self._points = _points(search, [each.name for each in space.parameters], seed)
 
     def chooser(self, round_: int) -> Choose:
         """What the trials of a round try; those of all cells of the grid try the same."""
-        return self._sobol.chooser(round_) if self._sobol else drawn
+        return self._points.chooser(round_) if self._points else drawn
 
 
-class Sobol:
-    """Scrambled Sobol points (Owen 1998), which cover a space more evenly than random ones.
+def _points(search: Search, names: Sequence[str], seed: int) -> Points | None:
+    if search.algorithm == "random" or not names:
+        return None
+    if search.learns:
+        return LatinHypercube(names, seed, search.startup_trials)
+    return Sobol(names, seed)
+
+
+class Points(ABC):
+    """Points that cover a space more evenly than random ones.
 
     Args:
         names: The parameters, one dimension each, those of all branches.
-        seed: Of the scrambling.
+        seed: Of all randomness.
+        block: How many points are made at once.
     """
 
-    def __init__(self, names: Sequence[str], seed: int) -> None:
+    def __init__(self, names: Sequence[str], seed: int, block: int = _BLOCK) -> None:
         kept = sorted(set(names))[:_MOST_DIMENSIONS]
         self._dimensions = {name: i for i, name in enumerate(kept)}
         self._seed = seed
+        self._size = block
         self._blocks: dict[int, list[list[float]]] = {}
 
     def chooser(self, number: int) -> Choose:
@@ -64,17 +73,49 @@ class Sobol:
         return choose
 
     def _point(self, number: int) -> list[float]:
-        block, place = divmod(number, _BLOCK)
+        block, place = divmod(number, self._size)
         if block not in self._blocks:
             # One is kept: trials are asked for in order.
-            self._blocks = {block: self._block(block * _BLOCK)}
+            self._blocks = {block: self._block(block)}
         return self._blocks[block][place]
 
-    def _block(self, first: int) -> list[list[float]]:
+    @abstractmethod
+    def _block(self, number: int) -> list[list[float]]:
+        """The points of a block."""
+
+
+class Sobol(Points):
+    """Scrambled Sobol points (Owen 1998): even also if more are added."""
+
+    def _block(self, number: int) -> list[list[float]]:
         from scipy.stats import qmc  # takes half a second
 
         sequence = qmc.Sobol(len(self._dimensions), rng=self._seed, bits=_BITS)
-        if first:
-            sequence.fast_forward(first)
-        points: list[list[float]] = sequence.random(_BLOCK).tolist()
+        if number:
+            sequence.fast_forward(number * self._size)
+        points: list[list[float]] = sequence.random(self._size).tolist()
+        return points
+
+
+class LatinHypercube(Points):
+    """A Latin hypercube (McKay et al. 1979): even in each parameter, and at random otherwise.
+
+    So few Sobol points are not even in pairs of many parameters: 16 points of nine parameters leave
+    out half of the combinations of 8 % of the pairs, and a model learns from them that two
+    parameters are one.
+
+    Args:
+        names: See `Points`.
+        seed: See `Points`.
+        count: How many points it is to have; those beyond have another one.
+    """
+
+    def __init__(self, names: Sequence[str], seed: int, count: int) -> None:
+        super().__init__(names, seed, min(count, _BLOCK))
+
+    def _block(self, number: int) -> list[list[float]]:
+        from scipy.stats import qmc  # takes half a second
+
+        cube = qmc.LatinHypercube(len(self._dimensions), rng=[self._seed, number])
+        points: list[list[float]] = cube.random(self._size).tolist()
         return points

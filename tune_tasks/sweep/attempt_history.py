@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tune_tasks.model.trial import CUT_SHORT, Outcome, Resources
+from tune_tasks.model.trial import CUT_SHORT, EndedBy, Outcome, Resources
 from tune_tasks.sweep.events import (
     Announced,
     ResultsLost,
@@ -181,6 +181,8 @@ class AttemptHistory:
         elif has_failed(wish.outcome):
             rule = f", by the rule {wish.verdict.rule!r}" if wish.verdict else ""
             self._causes[wish.trial] = f"retry after attempt {wish.attempt} has failed{rule}"
+        elif wish.outcome.ended_by is EndedBy.EXPLOITED:
+            self._causes[wish.trial] = wish.outcome.stop_reason
         else:
             self._causes[wish.trial] = f"attempt {wish.attempt} was interrupted"
 

@@ -25,7 +25,7 @@ from tune_tasks.model.stopping import time_is_up, time_limit
 from tune_tasks.model.timeouts import SILENCE_S
 from tune_tasks.model.trial import CUT_SHORT, EndedBy, Outcome, Stop, Trial, shown_name
 from tune_tasks.results.budget_use import BudgetUse
-from tune_tasks.search.judge import Judge
+from tune_tasks.search.judge import Exploit, Judge
 from tune_tasks.search.observation import Observation
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.spec.budget import Budget
@@ -34,7 +34,9 @@ from tune_tasks.sweep.budget import Budgets
 from tune_tasks.sweep.events import (
     Announced,
     AttemptEnded,
+    CheckpointCopied,
     CheckpointKept,
+    CopyFailed,
     Disk,
     DiskChanged,
     EndDecided,
@@ -53,6 +55,7 @@ from tune_tasks.sweep.events import (
     Ticked,
     TrainingBegan,
 )
+from tune_tasks.sweep.exploits import Exploits, Movable
 from tune_tasks.sweep.first_failures import FirstFailures
 from tune_tasks.sweep.instructions import (
     CloseSweep,
@@ -85,6 +88,8 @@ AttemptEvent = (
     | Reported
     | MilestonesReached
     | CheckpointKept
+    | CheckpointCopied
+    | CopyFailed
     | EndDecided
     | AttemptEnded
     | StartFailed
@@ -104,6 +109,7 @@ class CoreExperiment:
         learning: How a model proposes trials; None if none does.
         judges: Who judges its trials at their milestones.
         budget: What ends it before its trials have ended; None if nothing does.
+        members: Its trials, if they are a population, whose configs change; else None.
     """
 
     trials: Sequence[Trial]
@@ -113,6 +119,7 @@ class CoreExperiment:
     learning: Learning | None = None
     judges: Sequence[Judge] = ()
     budget: Budget | None = None
+    members: Movable | None = None
 
     def numbered(self) -> Numbered:
         """The trials with their indices."""
@@ -181,6 +188,8 @@ class Core:
         self._running: Counter[str] = Counter()
         self._attempts: dict[str, int] = {}
         self._checkpoints: dict[str, CheckpointRef] = {}
+        members = {name: e.members for name, e in experiments.items() if e.members}
+        self._exploits = Exploits(members, self._checkpoints)
         # After how many reports of a trial the scheduler has wanted its end, and why.
         self._verdicts: dict[str, tuple[int, Stop]] = {}
         self._ended: dict[str, Outcome] = {}
@@ -255,6 +264,10 @@ class Core:
             return self._active[key].trial
         trials, index = self._place(key)
         return self._retries.as_given(trials.trial(index))
+
+    def has_moved(self, key: str) -> bool:
+        """Whether a trial goes on with another config than the one that it has begun with."""
+        return self._exploits.has_moved(key)
 
     def _place(self, key: str) -> tuple[Numbered, int]:
         experiment, _, index = key.rpartition("/")
@@ -343,6 +356,8 @@ class Core:
                 active.began_at = event.at
             case CheckpointKept():
                 self._keep_in_mind(event)
+            case CheckpointCopied() | CopyFailed():
+                return self._exploit(active, event)
             case EndDecided():
                 active.end = (event.stop, event.at)
             case Reported():
@@ -508,7 +523,11 @@ class Core:
     def _keep_in_mind(self, event: CheckpointKept) -> None:
         """Have the trial's next attempt go on from a checkpoint, unless a later one is known."""
         known = self._checkpoints.get(event.trial)
-        is_older = known and known.attempt == event.attempt and known.number > event.number
+        # Once another trial's was copied the attempt ends, and what it writes counts no more.
+        if known and known.attempt == event.attempt:
+            is_older = known.again > 1 or known.number > event.number
+        else:
+            is_older = False
         if not is_older:
             kept = CheckpointRef(event.attempt, event.number, event.reports)
             self._checkpoints[event.trial] = kept
@@ -526,11 +545,25 @@ class Core:
 
     def _judge(self, active: _Active, event: MilestonesReached) -> list[Instruction]:
         self._first_failures.has_reported()
-        reason = self._ask(lambda: self._judging.verdict(active.trial, event.reached), None)
-        stop = self._as_decided(event, reason)
+        verdict = self._ask(lambda: self._judging.verdict(active.trial, event.reached), None)
+        exploit = verdict if isinstance(verdict, Exploit) else None
+        copy = self._exploits.wish(active.trial, event, exploit, self._as_then)
+        if copy:
+            return [copy]
+        stop = self._as_decided(event, verdict if isinstance(verdict, str) else None)
         if stop is None:
             return [GoOn(event.trial, event.attempt, event.number)]
         self._verdicts.setdefault(event.trial, (event.number, stop))
+        return [self._ask_to_end(active, stop, event.at)]
+
+    def _exploit(self, active: _Active, event: CheckpointCopied | CopyFailed) -> list[Instruction]:
+        if isinstance(event, CopyFailed):
+            self._exploits.failed(event.trial)
+            return [GoOn(event.trial, event.attempt, event.number)]
+        stop = self._exploits.copied(active.trial)
+        if stop is None:
+            return []
+        self._checkpoints[event.trial] = event.checkpoint
         return [self._ask_to_end(active, stop, event.at)]
 
     def _ask_to_end(self, active: _Active, stop: Stop, at: float) -> EndAttempt:
@@ -573,6 +606,8 @@ class Core:
             return [kept]
         self._ended[key] = kept.outcome
         self._budgets.ended(event)
+        if has_failed(kept.outcome):
+            self._judging.failed(active.trial)
         return [kept, *self._end_early(active.trial, kept, event)]
 
     def _kept_then(self) -> KeepEnd | None:

@@ -21,8 +21,9 @@ def _of(planned: PlannedExperiment) -> CoreExperiment:
         spec.rules(),
         planned.indices,
         _learning(planned),
-        judges_of(spec),
+        judges_of(spec, planned.expansion),
         spec.budgeted(),
+        planned.expansion if spec.pbt() else None,
     )
 
 

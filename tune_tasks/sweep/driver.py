@@ -14,6 +14,7 @@ from typing import Any
 
 from tune_tasks.cluster.nodes import Cluster
 from tune_tasks.model.checkpoint_folder import latest_of
+from tune_tasks.model.checkpoint_manifest import CheckpointUnusableError
 from tune_tasks.model.result_file import read_progress
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import (
@@ -29,11 +30,14 @@ from tune_tasks.results.leaderboard import LISTED as BOARD_LISTED
 from tune_tasks.results.summary import Summary
 from tune_tasks.sweep.asking import Asker
 from tune_tasks.sweep.attempts import Attempts
+from tune_tasks.sweep.cloning import clone
 from tune_tasks.sweep.closing import Closing, Views
 from tune_tasks.sweep.core import Core
 from tune_tasks.sweep.events import (
     AttemptEnded,
+    CheckpointCopied,
     CheckpointKept,
+    CopyFailed,
     Disk,
     DiskChanged,
     Event,
@@ -50,6 +54,7 @@ from tune_tasks.sweep.events import (
 )
 from tune_tasks.sweep.instructions import (
     CloseSweep,
+    CopyCheckpoint,
     EndAll,
     EndAttempt,
     EndExperiment,
@@ -151,6 +156,7 @@ class Sweep:
         self._disk = Disk.ROOMY
         self._shown_at = float("-inf")
         self._is_over = False
+        self._has_said_none = False
 
     @property
     def is_suspended(self) -> bool:
@@ -247,6 +253,11 @@ class Sweep:
     def _tell(self, event: Event) -> None:
         instructions = self._core.handle(event)
         self._journal.started(self._core.trial(key) for key in first_starts(instructions))
+        self._journal.moved(
+            (self._core.trial(wish.trial), wish.attempt)
+            for wish in instructions
+            if isinstance(wish, StartAttempt) and self._core.has_moved(wish.trial)
+        )
         self._journal.handled(event, instructions)
         self._wishes.extend(instructions)
         while self._wishes:
@@ -262,6 +273,8 @@ class Sweep:
                 self._recorder.request_stop(wish.stop, [f"{wish.trial}/{wish.attempt}"])
             case GoOn():
                 self._recorder.answer(f"{wish.trial}/{wish.attempt}", wish.number)
+            case CopyCheckpoint():
+                self._copy_checkpoint(wish)
             case EndAll():
                 if self._core.ended_early:
                     self._views.display.warn(f"the sweep stops: {self._core.ended_early}")
@@ -319,7 +332,30 @@ class Sweep:
             return
         milestones = self._core.milestones(trial)
         attempt = self._attempts.start(trial, wish.attempt, wish.checkpoint, milestones)
-        self._records.of(trial).begin(attempt, wish.resources)
+        record = self._records.of(trial)
+        record.trial = trial  # a member of a population goes on with another config
+        record.begin(attempt, wish.resources)
+
+    def _copy_checkpoint(self, wish: CopyCheckpoint) -> None:
+        """Have the checkpoint of another trial among those of an attempt that waits."""
+        donor = self._core.trial(wish.donor)
+        folder = self._info.experiments[donor.experiment].folder / donor.folder
+        paths = self._attempt_of(wish.trial).paths
+        try:
+            copy = clone(folder, wish.checkpoint, paths, wish.attempt, wish.number)
+        except (CheckpointUnusableError, OSError) as exc:
+            self._say_not_copied(wish, exc)
+            self._tell(CopyFailed(self._now(), wish.trial, wish.attempt, wish.number))
+        else:
+            self._tell(CheckpointCopied(self._now(), wish.trial, wish.attempt, copy))
+
+    def _say_not_copied(self, wish: CopyCheckpoint, problem: Exception) -> None:
+        if wish.checkpoint is None and self._has_said_none:
+            return
+        self._has_said_none = self._has_said_none or wish.checkpoint is None
+        self._views.display.warn(
+            f"{wish.trial} goes on as it is, and not from the checkpoint of {wish.donor}: {problem}"
+        )
 
     def _attempt_of(self, key: str) -> Attempt:
         attempt = self._records.of(self._core.trial(key)).attempt

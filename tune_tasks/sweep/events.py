@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
+from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.milestones import Reached
 from tune_tasks.model.trial import Outcome, Stop
 
@@ -140,6 +141,32 @@ class CheckpointKept:
 
 
 @dataclass(frozen=True)
+class CheckpointCopied:
+    """Another trial's checkpoint is among those of an attempt, as it was to be.
+
+    Attributes:
+        checkpoint: The copy.
+    """
+
+    at: float
+    trial: str
+    attempt: int
+    checkpoint: CheckpointRef
+    kind: Literal["checkpoint copied"] = "checkpoint copied"
+
+
+@dataclass(frozen=True)
+class CopyFailed:
+    """Another trial's checkpoint could not be copied; the attempt waits at report `number`."""
+
+    at: float
+    trial: str
+    attempt: int
+    number: int
+    kind: Literal["copy failed"] = "copy failed"
+
+
+@dataclass(frozen=True)
 class EndDecided:
     """An attempt's own process has decided at `at` that it is to end, as its criteria ask for."""
 
@@ -257,6 +284,8 @@ Event = (
     | Reported
     | MilestonesReached
     | CheckpointKept
+    | CheckpointCopied
+    | CopyFailed
     | EndDecided
     | AttemptEnded
     | StartFailed

@@ -52,9 +52,19 @@ class History:
         return [entry for entry in self.entries if isinstance(entry, DriverEntry)]
 
     def trials(self) -> dict[str, TrialEntry]:
-        """The trials that were started, by key."""
-        trials = (entry for entry in self.entries if isinstance(entry, TrialEntry))
-        return {entry.trial: entry for entry in trials}
+        """The trials that were started, as they have begun, by key."""
+        return {entry.trial: entry for entry in self._trials() if entry.attempt == 1}
+
+    def later_forms(self) -> dict[str, list[TrialEntry]]:
+        """The trials that went on with another config, by key: each form of them, in order."""
+        forms: dict[str, list[TrialEntry]] = {}
+        for entry in self._trials():
+            if entry.attempt > 1:
+                forms.setdefault(entry.trial, []).append(entry)
+        return forms
+
+    def _trials(self) -> Iterator[TrialEntry]:
+        return (entry for entry in self.entries if isinstance(entry, TrialEntry))
 
     def points(self) -> dict[str, Point]:
         """What is known of what trials try, by key: of those that have begun, and of proposals."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -54,6 +54,28 @@ class GoOn:
     attempt: int
     number: int
     kind: Literal["go on"] = "go on"
+
+
+@dataclass(frozen=True)
+class CopyCheckpoint:
+    """Have a member of a population go on from another's checkpoint, with another config.
+
+    Attributes:
+        number: Of the report at which the attempt waits. Its next attempt goes on from there.
+        donor: The other's key.
+        checkpoint: The other's latest; None if it has none.
+        point: The coordinates of the new config.
+        reason: Why, in words.
+    """
+
+    trial: str
+    attempt: int
+    number: int
+    donor: str
+    checkpoint: CheckpointRef | None
+    point: Mapping[str, int | float]
+    reason: str
+    kind: Literal["copy checkpoint"] = "copy checkpoint"
 
 
 @dataclass(frozen=True)
@@ -150,6 +172,7 @@ Instruction = (
     | Propose
     | EndAttempt
     | GoOn
+    | CopyCheckpoint
     | EndAll
     | EndExperiment
     | KillAttempt

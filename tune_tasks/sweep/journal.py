@@ -114,6 +114,11 @@ class Journal:
         for trial in trials:
             self._file.append(entry_to_json(TrialEntry.of(trial)))
 
+    def moved(self, trials: Iterable[tuple[Trial, int]]) -> None:
+        """Add trials that go on with another config, each with the number of its attempt."""
+        for trial, attempt in trials:
+            self._file.append(entry_to_json(TrialEntry.of(trial, attempt)))
+
     def heard(self, status: AttemptStatus) -> None:
         """Add what the recorder says of an attempt, if it has ended; on the disk with the next."""
         if status.outcome:

@@ -120,7 +120,8 @@ class DriverEntry:
 class TrialEntry:
     """A trial that is started for the first time, as it was resolved.
 
-    A later entry of the same trial takes the place of this one.
+    A later entry of the same trial takes the place of this one, unless it is about a later attempt,
+    from which on the trial has another config.
 
     Attributes:
         trial: Its key, `experiment/index`.
@@ -128,6 +129,7 @@ class TrialEntry:
         searched: The searched part of it by dotted path, likewise.
         point: The coordinates of its parameters, by name, as searchers have them.
         proposed_by: See `Trial`.
+        attempt: The first attempt that it is so for.
     """
 
     trial: str
@@ -140,10 +142,11 @@ class TrialEntry:
     bundles: tuple[Resources, ...] = ()
     point: Mapping[str, int | float] = field(default_factory=dict)
     proposed_by: str = ""
+    attempt: int = 1
     kind: Literal["trial"] = "trial"
 
     @classmethod
-    def of(cls, trial: Trial) -> TrialEntry:
+    def of(cls, trial: Trial, attempt: int = 1) -> TrialEntry:
         """The entry of a trial. Those of trials that are the same have the same JSON."""
         return cls(
             trial.key,
@@ -156,6 +159,7 @@ class TrialEntry:
             trial.bundles,
             dict(trial.point),
             trial.proposed_by,
+            attempt,
         )
 
 

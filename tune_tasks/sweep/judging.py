@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from tune_tasks.model.milestones import Milestones, Reached
 from tune_tasks.model.trial import EndedBy, Outcome, Trial
-from tune_tasks.search.judge import Judge
+from tune_tasks.search.judge import Exploit, Judge
 from tune_tasks.search.scheduler import Scheduler
 
 _OWN_ENDS = frozenset({EndedBy.CRITERION, EndedBy.DONE, EndedBy.RETURNED})
@@ -38,10 +38,17 @@ class Judging:
         of_judges = (judge.milestones(trial.index) for judge in judges)
         return (*of_judges, *([own] if own else []))
 
-    def verdict(self, trial: Trial, reached: Sequence[Reached]) -> str | None:
-        """Judge what a trial has reached; returns the first reason to end it, or None."""
+    def verdict(self, trial: Trial, reached: Sequence[Reached]) -> str | Exploit | None:
+        """Judge what a trial has reached.
+
+        Returns:
+            The first reason to end it; or else what it is to go on from, by the last milestone; or
+            None.
+        """
         said = [self._said_of(trial, each) for each in reached]
-        return next((reason for reason in said if reason), None)
+        reason = next((each for each in said if isinstance(each, str)), None)
+        exploits = (each for each in reversed(said) if isinstance(each, Exploit))
+        return reason or next(exploits, None)
 
     def ended(self, trial: Trial, outcome: Outcome, metrics: Mapping[str, float | None]) -> None:
         """Note how a trial has ended, and what it has reported last."""
@@ -51,15 +58,21 @@ class Judging:
             metric = judge.milestones(trial.index).objective.metric
             judge.ended(trial.index, metrics.get(metric))
 
-    def _said_of(self, trial: Trial, reached: Reached) -> str | None:
+    def failed(self, trial: Trial) -> None:
+        """Note that a trial has failed for good."""
+        for judge in self._judges.get(trial.experiment, ()):
+            judge.failed(trial.index)
+
+    def _said_of(self, trial: Trial, reached: Reached) -> str | Exploit | None:
         last, said = self._said.get((trial.key, reached.judge), (float("-inf"), None))
         if reached.milestone <= last:
             return said if reached.milestone == last else None
-        reason = self._judge(trial, reached)
+        verdict = self._judge(trial, reached)
+        reason = verdict if isinstance(verdict, str) else None
         self._said[trial.key, reached.judge] = (reached.milestone, reason)
-        return reason
+        return verdict
 
-    def _judge(self, trial: Trial, reached: Reached) -> str | None:
+    def _judge(self, trial: Trial, reached: Reached) -> str | Exploit | None:
         judges = self._judges.get(trial.experiment, ())
         if reached.judge < len(judges):
             return judges[reached.judge].judge(trial.index, reached)

@@ -15,7 +15,7 @@ from tune_tasks.recording.protocol import AttemptStatus
 from tune_tasks.sweep.events import Event, RecorderRestarted
 from tune_tasks.sweep.interruption import Patience
 from tune_tasks.sweep.recorder_poller import RecorderPoller, events_of
-from tune_tasks.sweep.records import Attempt, Records, TrialRecord, lost
+from tune_tasks.sweep.records import Attempt, Records, TrialRecord, as_begun, lost
 from tune_tasks.tracking.info import SweepInfo
 
 _POLL_S = 0.25
@@ -102,7 +102,7 @@ class Listener:
         progress = read_progress(paths.results)
         outcome = paths.read_outcome() or lost(progress.reports)
         info = AttemptInfo(
-            trial,
+            as_begun(trial, paths),
             number,
             paths.folder,
             started_at=_created_at(paths),
@@ -143,5 +143,8 @@ def _created_at(paths: AttemptPaths) -> float:
 def _announcement(record: TrialRecord, attempt: Attempt) -> AttemptInfo:
     """What the attempt's process would have told, if it had come so far."""
     return AttemptInfo(
-        record.trial, attempt.number, attempt.paths.folder, started_at=attempt.submitted_time
+        as_begun(record.trial, attempt.paths),
+        attempt.number,
+        attempt.paths.folder,
+        started_at=attempt.submitted_time,
     )

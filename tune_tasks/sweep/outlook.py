@@ -6,12 +6,19 @@ the order of the values were chance.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from tune_tasks.search.asha import expected_at
 from tune_tasks.search.hyperband import dealt, shares
-from tune_tasks.search.judges import rungs_of
-from tune_tasks.spec.scheduling import AshaOptions, HyperbandOptions, MedianOptions, PlateauOptions
+from tune_tasks.search.judges import mutated_paths, rungs_of
+from tune_tasks.spec.scheduling import (
+    AshaOptions,
+    HyperbandOptions,
+    MedianOptions,
+    PbtOptions,
+    PlateauOptions,
+)
 from tune_tasks.sweep.plan import PlannedExperiment
 
 
@@ -20,6 +27,8 @@ def outlook(experiment: PlannedExperiment) -> Iterator[str]:
     for name, options in experiment.spec.schedulers():
         if isinstance(options, MedianOptions):
             yield f"{name}: judged from {options.grace_period:g} {options.time_attr} on"
+        elif isinstance(options, PbtOptions):
+            yield _of_population(name, options, experiment)
         elif isinstance(options, PlateauOptions):
             yield f"{name}: ended after {options.patience} reports without an improvement"
         else:
@@ -36,6 +45,16 @@ def _of_rungs(name: str, options: AshaOptions, experiment: PlannedExperiment) ->
     parts = shares(len(steps), brackets, options.reduction_factor)
     for first, count in enumerate(dealt(trials, parts)):
         yield _line(f"{name} bracket {first + 1}", options, steps[first:], count)
+
+
+def _of_population(name: str, options: PbtOptions, experiment: PlannedExperiment) -> str:
+    trials = len(experiment.trials)
+    replaced = min(math.ceil(trials * options.quantile), trials // 2)
+    changed = ", ".join(mutated_paths(options, experiment.expansion.space))
+    return (
+        f"{name}: a population of {trials}; every {options.interval:g} {options.time_attr} the"
+        f" worst {replaced} go on from the best {replaced}, with another {changed}"
+    )
 
 
 def _line(name: str, options: AshaOptions, steps: tuple[float, ...], trials: int) -> str:

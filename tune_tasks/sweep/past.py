@@ -6,7 +6,7 @@ edited since; nothing of them is needed. Reads files, and changes none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 from tune_tasks.errors import UsageError
 from tune_tasks.model.attempt import AttemptInfo
+from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.checkpoint_folder import restored_from
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import Progress, all_rows, read_progress
@@ -194,7 +195,7 @@ class PastSweep:
 
     def _ended(self, attempts: Iterable[PastAttempt]) -> Iterator[EndedAttempt]:
         for attempt in attempts:
-            trial = self._trials.of(attempt.trial)
+            trial = self._trials.of(attempt.trial, attempt.number)
             outcome = self._outcome(trial, attempt)
             if outcome:
                 progress = self._read(self._paths(trial, attempt).results)
@@ -276,6 +277,12 @@ class PastSweep:
             started_at=told.started_at,
         )
 
+    def _searched(self, attempt: PastAttempt) -> Mapping[str, Any] | None:
+        """What an attempt has tried, if others of its trial have tried something else."""
+        if not self._trials.changes(attempt.trial):
+            return None
+        return self._trials.of(attempt.trial, attempt.number).searched
+
     def _address(self, attempt: PastAttempt, trial: Trial, paths: AttemptPaths) -> str | None:
         """Where an attempt's files went, if its driver had a storage: a later one may have one."""
         storage = attempt.driver.storage.get(trial.experiment, "")
@@ -298,11 +305,20 @@ class PastSweep:
             stop_reason=outcome.stop_reason if outcome else None,
             error=outcome.error if outcome else None,
             reports=reports,
-            checkpoint=asdict(checkpoint) if checkpoint else None,
+            checkpoint=_said_of(checkpoint) if checkpoint else None,
             resources=attempt.resources,
+            searched=self._searched(attempt),
             logdir=str(paths.folder),
             storage=self._address(attempt, trial, paths),
         )
+
+
+def _said_of(checkpoint: CheckpointRef) -> dict[str, int]:
+    return {
+        "attempt": checkpoint.attempt,
+        "number": checkpoint.number,
+        "reports": checkpoint.reports,
+    }
 
 
 def _is_incomplete(summary: Summary) -> bool:

@@ -41,6 +41,7 @@ class PastTrials:
     def __init__(self, history: History) -> None:
         self._sweep = history.sweep
         self._entries = history.trials()
+        self._later = history.later_forms()
         self._indices = {name: self._indices_of(name) for name in history.sweep.experiments}
 
     def _indices_of(self, experiment: str) -> Sequence[int]:
@@ -54,11 +55,16 @@ class PastTrials:
         experiment, index = _named(key)
         return place_of(index, self._indices.get(experiment, ())) is not None
 
-    def of(self, key: str) -> Trial:
-        """The trial with this key."""
+    def changes(self, key: str) -> bool:
+        """Whether a trial has gone on with another config than the one that it has begun with."""
+        return key in self._later
+
+    def of(self, key: str, attempt: int | None = None) -> Trial:
+        """The trial with this key, as one of its attempts had it, or else as it is now."""
         experiment, index = _named(key)
         spec = self._spec(experiment)
-        entry = self._entries.get(key)
+        later = [e for e in self._later.get(key, ()) if attempt is None or e.attempt <= attempt]
+        entry = later[-1] if later else self._entries.get(key)
         if entry is None:
             return Trial(experiment, index, key, spec.get("alg", "script"), {}, {}, seed=0)
         return Trial(

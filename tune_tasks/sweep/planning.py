@@ -176,7 +176,7 @@ class _Planner:
         space = SearchSpace(part.experiment.config, part.in_config)
         _check_size(part, space)
         expect_searchable(part, space)
-        expect_schedulable(part)
+        expect_schedulable(part, space)
         expect_metric_of_budget(part)
         seed = part.experiment.seed
         if seed is None:

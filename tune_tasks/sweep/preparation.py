@@ -222,7 +222,14 @@ def _experiment_info(experiment: PlannedExperiment, code: KeptCode, folder: Path
         storage=masked(_storage(experiment, folder.name) or ""),
         dimensions=dimensions,
         search=experiment.spec.searching().algorithm if dimensions else "",
+        changing=_changing(experiment),
     )
+
+
+def _changing(experiment: PlannedExperiment) -> tuple[str, ...]:
+    """What changes in the configs of trials that are a population."""
+    space = experiment.expansion.space
+    return tuple(map(dotted, space.searched)) if experiment.spec.pbt() else ()
 
 
 def _without(config: Mapping[str, Any], searched: set[str], prefix: str = "") -> dict[str, Any]:

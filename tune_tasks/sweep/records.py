@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from tune_tasks.model.attempt import AttemptInfo
-from tune_tasks.model.files import AttemptPaths
+from tune_tasks.model.files import AttemptPaths, params_text
 from tune_tasks.model.objective import finite_metric
+from tune_tasks.model.paths import dotted, nodes
 from tune_tasks.model.result_file import Progress
 from tune_tasks.model.trial import EndedBy, Outcome, Resources, Stop, Trial, TrialState
 from tune_tasks.recording.protocol import AttemptStatus
@@ -79,6 +81,20 @@ class Attempt:
         except OSError as exc:  # a full disk does not end the sweep
             self.is_unkept = True
             logger.warning("%s: %s", self.paths.folder, exc)
+
+
+def as_begun(trial: Trial, paths: AttemptPaths) -> Trial:
+    """A trial as one of its attempts had it: a member of a population changes its config."""
+    try:
+        config = json.loads(paths.params.read_text(encoding="utf-8"))
+        now = json.loads(params_text(trial.config))
+    except (OSError, ValueError):
+        return trial
+    if config == now:
+        return trial
+    values = {dotted(path): value for path, value in nodes(config)}
+    searched = {path: values[path] for path in trial.searched if path in values}
+    return replace(trial, config=config, searched=searched)
 
 
 @dataclass(eq=False)

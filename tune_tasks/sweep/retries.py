@@ -12,8 +12,9 @@ from dataclasses import replace
 
 from tune_tasks.model.failure import Failure, FailureCause
 from tune_tasks.model.trial import (
-    CUT_SHORT,
+    GOES_ON_AFTER,
     NOT_TRIED_AGAIN,
+    EndedBy,
     Outcome,
     Resources,
     Trial,
@@ -54,9 +55,10 @@ class Retries:
         """
         if not has_failed(outcome):
             # If nobody has stopped the sweep, a pause has ended the attempt just as it began, or
-            # its driver has died; if it has a budget left, the spec of its last driver had less.
-            was_interrupted = outcome.ended_by in CUT_SHORT
-            return KeepEnd(trial.key, attempt, outcome, was_interrupted and not is_ending)
+            # its driver has died, or it goes on from another member of its population; if it has a
+            # budget left, the spec of its last driver had less.
+            goes_on = outcome.ended_by in GOES_ON_AFTER and not is_ending
+            return KeepEnd(trial.key, attempt, _as_left(outcome, goes_on=goes_on), goes_on)
         verdict = self._verdict(trial, outcome)
         if verdict is None:
             again = trial.is_tried_again_after(self._failures[trial.key] + 1)
@@ -126,6 +128,13 @@ class Retries:
         """The trial as its next attempt gets it."""
         resources = self._resources.get(trial.key)
         return _with_resources(trial, resources) if resources else trial
+
+
+def _as_left(outcome: Outcome, *, goes_on: bool) -> Outcome:
+    """The end of an attempt: that of one that cannot go on, as it was to, is left for later."""
+    if goes_on or outcome.ended_by is not EndedBy.EXPLOITED:
+        return outcome
+    return replace(outcome, ended_by=EndedBy.CANCELLED)
 
 
 def failure_of(outcome: Outcome) -> Failure:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import log
 
-from tune_tasks.errors import SpecError
-from tune_tasks.spec.scheduling import AshaOptions, max_t_of
+from tune_tasks.errors import Location, SpecError, did_you_mean
+from tune_tasks.model.paths import dotted
+from tune_tasks.search.exploring import path_of
+from tune_tasks.spec.expansion import num_trials
+from tune_tasks.spec.scheduling import (
+    AshaOptions,
+    PbtOptions,
+    PlateauOptions,
+    max_t_of,
+)
 from tune_tasks.spec.schema import ExperimentSpec
+from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.sweep.part import Part
 
 _MOST_RUNGS = 100
 
 
-def expect_schedulable(part: Part) -> None:
+def expect_schedulable(part: Part, space: SearchSpace) -> None:
     """Check that an experiment has what its `scheduler` needs.
 
     Raises:
@@ -22,6 +32,8 @@ def expect_schedulable(part: Part) -> None:
         problem = _problem_of_metric(name, part.experiment)
         if not problem and isinstance(options, AshaOptions):
             problem = _problem_of_rungs(name, options, part.experiment)
+        if not problem and isinstance(options, PbtOptions):
+            problem = _problem_of_population(options, part.experiment, space)
         if problem:
             raise SpecError(f"scheduler: {problem}", part.at(("scheduler",), key=True))
 
@@ -51,3 +63,56 @@ def _problem_of_rungs(name: str, options: AshaOptions, spec: ExperimentSpec) -> 
     if log(max_t / options.grace_period) > _MOST_RUNGS * log(options.reduction_factor):
         return f"{name} would have more than {_MOST_RUNGS} rungs; raise reduction_factor"
     return ""
+
+
+def _problem_of_population(options: PbtOptions, spec: ExperimentSpec, space: SearchSpace) -> str:
+    search = spec.searching()
+    if search.learns:
+        return (
+            f"pbt changes configs itself, and does not go together with search: {search.algorithm};"
+            " use random or qmc"
+        )
+    others = [
+        name for name, o in spec.schedulers() if not isinstance(o, PbtOptions | PlateauOptions)
+    ]
+    if others or len([o for _, o in spec.schedulers() if isinstance(o, PbtOptions)]) > 1:
+        return f"pbt does not go together with {', '.join(others) or 'another pbt'}; use plateau"
+    if spec.storage:
+        return "pbt does not copy checkpoints within a storage yet; leave storage out"
+    if num_trials(spec, space) < 2 * space.grid_size:
+        return "pbt is about several trials that go on from one another: num_trials: 8"
+    return _problem_of_mutated(options, space)
+
+
+def _problem_of_mutated(options: PbtOptions, space: SearchSpace) -> str:
+    known = sorted({path_of(parameter) for parameter in space.parameters})
+    if not known:
+        return (
+            "pbt changes the values of domains, such as {uniform: [0, 1]} or {choice: [1, 2]};"
+            " config has none"
+        )
+    for path in options.mutate or ():
+        if path not in known:
+            hint = did_you_mean(path, known)
+            return f"pbt.mutate: {path}: it has no domain{hint} (known: {', '.join(known)})"
+    return ""
+
+
+def doubts_of_population(
+    part: Part, space: SearchSpace
+) -> Iterator[tuple[Location | None, str, str]]:
+    """Yield what is probably not meant where trials are a population, each with its place."""
+    spec = part.experiment
+    if spec.pbt() is None:
+        return
+    most = spec.max_concurrent_trials
+    size = num_trials(spec, space)
+    if most is not None and most < size:
+        text = (
+            f"{most} members of {size} run at once: the others begin once one of these has ended,"
+            " and are compared with what it had at the same step"
+        )
+        yield part.at(("max_concurrent_trials",)), ".max_concurrent_trials", text
+    for path in space.evals_that_draw():
+        text = "it is drawn, and pbt does not change it; a domain such as {uniform: [0, 1]} is"
+        yield part.in_config(path), f".config.{dotted(path)}", text

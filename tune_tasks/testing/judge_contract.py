@@ -10,11 +10,12 @@ import pytest
 
 from tune_tasks.model.milestones import Course, Reached
 from tune_tasks.model.objective import Objective
-from tune_tasks.search.judge import Judge
+from tune_tasks.search.judge import Exploit, Judge
 
 OBJECTIVE = Objective("mean_loss", "min")
 _STEPS = 81
 _WORKERS = 4
+_Said = tuple[int, Reached, str | Exploit | None]
 
 
 class JudgeContract(ABC):
@@ -31,16 +32,14 @@ class JudgeContract(ABC):
         """Make a judge; called more than once in a test."""
 
     @pytest.fixture(params=range(5))
-    def told(self, request: pytest.FixtureRequest) -> list[tuple[int, Reached, str | None]]:
+    def told(self, request: pytest.FixtureRequest) -> list[_Said]:
         """What a judge has said in a sweep, and of what."""
         return list(self.sweep(self.make(), random.Random(request.param)))  # noqa: S311
 
-    def sweep(
-        self, judge: Judge, chance: random.Random
-    ) -> Iterator[tuple[int, Reached, str | None]]:
+    def sweep(self, judge: Judge, chance: random.Random) -> Iterator[_Said]:
         """Run a sweep whose trials report in any order, rarely or often, numbers or none."""
         waiting = list(range(self.trials))
-        running: dict[int, Iterator[tuple[int, Reached, str | None]]] = {}
+        running: dict[int, Iterator[_Said]] = {}
         while waiting or running:
             while waiting and len(running) < _WORKERS:
                 index = waiting.pop(0)
@@ -52,9 +51,7 @@ class JudgeContract(ABC):
             else:
                 yield step
 
-    def _trial(
-        self, judge: Judge, index: int, chance: random.Random
-    ) -> Iterator[tuple[int, Reached, str | None]]:
+    def _trial(self, judge: Judge, index: int, chance: random.Random) -> Iterator[_Said]:
         course = Course(0, judge.milestones(index))
         step, value = 0, None
         every = chance.choice([1, 1, 5, 20])
@@ -65,17 +62,18 @@ class JudgeContract(ABC):
             for reached in course.reached(row):
                 reason = judge.judge(index, reached)
                 yield index, reached, reason
-                if reason:
+                if isinstance(reason, str):
                     return
         judge.ended(index, OBJECTIVE.value({"mean_loss": value}))
 
-    def test_a_reason_is_said_in_words(self, told: list[tuple[int, Reached, str | None]]) -> None:
+    def test_a_reason_is_said_in_words(self, told: list[_Said]) -> None:
         """It stands in Prefect, in MLflow and in the report."""
-        reasons = [reason for _, _, reason in told if reason is not None]
+        verdicts = [verdict for _, _, verdict in told if verdict is not None]
+        reasons = [each.reason if isinstance(each, Exploit) else each for each in verdicts]
         assert reasons
         assert all(len(reason.split()) > 3 for reason in reasons)
 
-    def test_the_same_again(self, told: list[tuple[int, Reached, str | None]]) -> None:
+    def test_the_same_again(self, told: list[_Said]) -> None:
         """Equal histories have equal answers: a judge has no clock and no chance."""
         again = self.make()
         assert [again.judge(index, reached) for index, reached, _ in told][:1] == [told[0][2]]
@@ -91,9 +89,7 @@ class JudgeContract(ABC):
             row = {"training_iteration": step, "mean_loss": 1.0}
             assert [judge.judge(0, reached) for reached in course.reached(row)] in ([], [None])
 
-    def test_the_best_at_every_milestone_goes_on(
-        self, told: list[tuple[int, Reached, str | None]]
-    ) -> None:
+    def test_the_best_at_every_milestone_goes_on(self, told: list[_Said]) -> None:
         """Who has reported the best value of all is never ended by what others have done."""
         best: float | None = None
         for _, reached, reason in told:

@@ -31,6 +31,7 @@ class ExperimentInfo:
             password masked; empty if there is no storage.
         dimensions: What is searched, of the settings that have domains.
         search: The algorithm that chooses their values; empty if there are none.
+        changing: The dotted paths of the settings that change while a trial runs.
         constraints: What the last report of a trial has to meet for the trial to be the best.
         others: The spec's objectives after the first.
     """
@@ -48,6 +49,7 @@ class ExperimentInfo:
     storage: str = ""
     dimensions: tuple[Dimension, ...] = ()
     search: str = ""
+    changing: tuple[str, ...] = ()
     constraints: tuple[Criterion, ...] = ()
     others: tuple[Objective, ...] = ()
 

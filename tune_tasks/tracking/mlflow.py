@@ -35,7 +35,7 @@ from tune_tasks.tracking.base import Row, Tracker
 from tune_tasks.tracking.info import SweepInfo
 from tune_tasks.tracking.mlflow_current import CurrentRuns
 from tune_tasks.tracking.mlflow_dropped import settle_dropped
-from tune_tasks.tracking.mlflow_metrics import points_of
+from tune_tasks.tracking.mlflow_metrics import points_of, settings_of
 from tune_tasks.tracking.mlflow_params import chart_params, flat_params
 from tune_tasks.tracking.mlflow_parent_run import ParentRun, parent_key
 from tune_tasks.tracking.mlflow_runs import NAME_LENGTH, TAG_LENGTH, MlflowRuns, milliseconds
@@ -185,8 +185,10 @@ class MlflowTracker(Tracker):
         """Log the reports; sending one twice makes one point."""
         if not rows:
             return
-        compared_by = self._sweep.experiments[info.trial.experiment].compared_by
+        experiment = self._sweep.experiments[info.trial.experiment]
+        compared_by = experiment.compared_by
         points = list(points_of(rows, compared_by.metrics()))
+        points += settings_of(rows, experiment.changing)
         steps = self._steps_of(info)
         steps.in_order(self._runs.metric_steps(self._runs.ids[info.key], points))
         steps.forget("metrics ")  # the next call has others

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from tune_tasks.model.paths import dotted, leaves
 from tune_tasks.result import (
     PROGRESS_METRICS,
     REPORTED_METRICS,
@@ -43,6 +44,28 @@ def points_of(rows: Sequence[Row], compared: Sequence[str]) -> Iterator[Metric]:
         time = milliseconds(row["timestamp"])
         for name in PROGRESS_METRICS:
             yield Metric(name, row[name], time, row["timesteps_total"])
+
+
+def settings_of(rows: Sequence[Row], changing: Sequence[str]) -> Iterator[Metric]:
+    """Yield the numbers among the settings that change, at the first report and at each change.
+
+    Args:
+        rows: The reports.
+        changing: The dotted paths of the settings.
+    """
+    from mlflow.entities import Metric
+
+    before: dict[str, float] = {}
+    for row in rows if changing else ():
+        time = milliseconds(row["timestamp"])
+        settings = {dotted(path): value for path, value in leaves(row.get("config") or {})}
+        for name in changing:
+            value = settings.get(name)
+            if not isinstance(value, (int, float)) or not math.isfinite(value):
+                continue
+            if before.get(name) != value:
+                before[name] = value
+                yield Metric(safe_key(f"config/{name}"), value, time, row["timesteps_total"])
 
 
 def _values(row: Row, more: Sequence[str]) -> Iterator[tuple[str, float]]:

@@ -14,7 +14,7 @@ from tune_tasks.model.objective import (
     finite_metric,
 )
 from tune_tasks.model.stopping import Criterion
-from tune_tasks.model.trial import EndedBy, Outcome, TrialState
+from tune_tasks.model.trial import GOES_ON_AFTER, EndedBy, Outcome, TrialState
 from tune_tasks.results.ranking import best_of, front_of, ranked
 
 
@@ -132,11 +132,12 @@ class RunningBest:
         failed = outcome.state is TrialState.ERROR
         # There may be even more attempts, because those that were lost are no failures; and fewer,
         # because a rule may say so. `begin` corrects the one, the sweep's end the other.
-        if not (failed and info.trial.is_tried_again_after(info.attempt)):
+        goes_on = outcome.ended_by is EndedBy.EXPLOITED
+        if not (goes_on or (failed and info.trial.is_tried_again_after(info.attempt))):
             self._done.add(index)
         if failed:
             self._open.pop(index, None)
-        elif index in self._open and outcome.ended_by is not EndedBy.CANCELLED:
+        elif index in self._open and outcome.ended_by not in GOES_ON_AFTER:
             self._keep_best(self._open.pop(index))
 
     def _is_superseded(self, info: AttemptInfo) -> bool:

@@ -88,7 +88,8 @@ class TrialCheckpoints:
         is_to_end = self._reports.decision.asked_for_checkpoint()
         if self._reports.progress.reports == self._saved_reports:
             return False
-        return is_to_end or self._is_due()
+        is_awaited = self._reports.questions.awaits_checkpoint
+        return is_to_end or is_awaited or self._is_due()
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Path]:
@@ -103,6 +104,7 @@ class TrialCheckpoints:
                     yield folder
             finally:
                 self._writer = None
+        self._reports.has_checkpoint()
 
     @contextlib.contextmanager
     def _aside(self) -> Iterator[Path]:

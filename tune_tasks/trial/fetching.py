@@ -15,8 +15,8 @@ from pathlib import Path
 from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.checkpoint_folder import (
     StoredCheckpoint,
-    checkpoints_of,
     copy_aside,
+    gone_on_from,
     lineage,
     named_so,
 )
@@ -74,8 +74,8 @@ def fetch(depots: Depots, of_trial: Path, ref: CheckpointRef) -> list[str]:
 
 def _is_here(of_trial: Path, ref: CheckpointRef) -> bool:
     """Return whether that checkpoint, or a later one, can be gone on from without anybody else."""
-    for attempt, stored in checkpoints_of(of_trial, ref.attempt):
-        if (attempt, stored.number) < (ref.attempt, ref.number):
+    for attempt, stored in gone_on_from(of_trial, ref):
+        if (attempt, stored.number, stored.again) < (ref.attempt, ref.number, ref.again):
             return False
         manifest = stored.whole()
         results = AttemptPaths(attempt_folder(of_trial, attempt)).results

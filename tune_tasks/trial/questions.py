@@ -4,6 +4,10 @@ A report that reaches a milestone waits in `report()` until the sweep's core has
 monitor carries question and answer, because Ray lends out a task's CPUs while the task's main
 thread waits for Ray itself. If nobody answers the trial goes on, and waits no more until somebody
 does: a driver that is away delays no trial for long.
+
+Where a judge may say that other trials go on from this one, the question is held back until the
+trial has written a checkpoint, so that there is one of just this report. A trial that writes none
+is judged before its next report.
 """
 
 from __future__ import annotations
@@ -32,6 +36,7 @@ class Questions:
         self._courses = [Course(judge, each) for judge, each in enumerate(milestones)]
         self._decision = decision
         self._open: list[tuple[int, Reached]] = []
+        self._held: list[tuple[int, Reached]] = []
         self._is_answered = True
         self._waiting = 0
 
@@ -50,15 +55,30 @@ class Questions:
         """Whether a report waits for an answer."""
         return self._waiting > 0
 
+    @property
+    def awaits_checkpoint(self) -> bool:
+        """Whether a question is held back until the trial has written a checkpoint."""
+        return bool(self._held)
+
     def note(self, row: Mapping[str, Any], number: int) -> bool:
-        """Take report 1, 2, … in; returns whether it has reached a milestone.
+        """Take report 1, 2, … in; returns whether it has reached a milestone that is judged now.
 
         Those of an earlier attempt that this one goes on from are asked about again: nobody may
         have heard of them.
         """
-        found = [reached for course in self._courses for reached in course.reached(row)]
-        self._open += [(number, reached) for reached in found]
-        return bool(found)
+        for course in self._courses:
+            found = [(number, reached) for reached in course.reached(row)]
+            if not course.awaits_checkpoint:
+                self._open += found
+            elif found:  # what it has not been judged for before counts no more
+                self._held = found[-1:]
+        return any(asked == number for asked, _ in self._open)
+
+    def release(self) -> bool:
+        """Hold nothing back any more; returns whether anything was. The lock need not be held."""
+        held, self._held = self._held, []
+        self._open += held
+        return bool(held)
 
     def wait(self, number: int, ask: Callable[[], None]) -> None:
         """Wait until report `number` is judged, the trial is to end, or nobody answers.

@@ -108,6 +108,7 @@ class TrialReports:
         if not isinstance(result, TrainingResult):
             raise ReportError(f"report() expects a TrainingResult, got {type(result).__name__}")
         decision = self.decision
+        self._ask_what_is_held()
         is_judged = False
         with decision.lock:
             decision.before_report()
@@ -122,6 +123,23 @@ class TrialReports:
         with decision.lock:
             if decision.stop is not None:
                 raise decision.raised()
+
+    def has_checkpoint(self) -> None:
+        """Have the milestones judged for which a checkpoint was awaited, and that is written.
+
+        Raises:
+            TrialStopped: If the trial is to end since then.
+        """
+        if self.stop is None and self._ask_what_is_held():
+            with self.decision.lock:
+                if self.decision.stop is not None:
+                    raise self.decision.raised()
+
+    def _ask_what_is_held(self) -> bool:
+        is_held = self.questions.release()
+        if is_held:
+            self.questions.wait(self.progress.reports, self.decision.on_change)
+        return is_held
 
     def request_stop(self, stop: Stop) -> None:
         """End the trial for a reason that no report can tell.
@@ -232,6 +250,7 @@ class TrialReports:
         for number, row in enumerate(rows, 1):
             self.questions.note(row, number)
             self.decision.stop = self._flat(row)
+        self.questions.release()
 
     def _flat(self, row: Mapping[str, Any]) -> Stop | None:
         reason = self._plateau.note(row) if self._plateau else None

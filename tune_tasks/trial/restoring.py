@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.checkpoint_folder import (
-    checkpoints_of,
+    gone_on_from,
     lineage,
     note_restored_from,
     remove_leftovers,
@@ -99,11 +99,11 @@ def _latest_usable(paths: AttemptPaths, attempt: int, ref: CheckpointRef) -> Res
     folders = tuple(each.checkpoints for each in earlier)
     for folder in folders:
         remove_leftovers(folder)
-    for number, stored in checkpoints_of(of_trial, ref.attempt):
+    for number, stored in gone_on_from(of_trial, ref):
         results = AttemptPaths(attempt_folder(of_trial, number)).results
         try:
             manifest = verified(stored.path)
-            found = CheckpointRef(number, stored.number, manifest.reports)
+            found = CheckpointRef(number, stored.number, manifest.reports, stored.again)
             _take_reports(results, paths, manifest, found)
         except CheckpointUnusableError as exc:
             _warn(f"the checkpoint {stored.path} cannot be used: {exc}")

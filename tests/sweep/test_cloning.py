@@ -1,0 +1,93 @@
+"""A checkpoint that is copied from one trial to another."""
+
+import pytest
+
+from tune_tasks.model.checkpoint import CheckpointRef
+from tune_tasks.model.checkpoint_folder import checkpoints_in, gone_on_from, remove
+from tune_tasks.model.checkpoint_manifest import CheckpointUnusableError, Manifest, seal, verified
+from tune_tasks.model.files import AttemptPaths
+from tune_tasks.sweep import cloning
+from tune_tasks.sweep.cloning import clone
+
+
+def write(of_trial, number, text, again=""):
+    folder = AttemptPaths(of_trial).checkpoints / f"{number:06d}{again}"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "weights").write_text(text)
+    report = {"training_iteration": number, "mean_loss": 0.5, "of": text}
+    seal(folder, Manifest(number, 10 * number, 1.0, number, 100 * number, report))
+    return folder
+
+
+@pytest.fixture
+def donor(tmp_path):
+    folder = tmp_path / "donor"
+    write(folder, 5, "donor at 5")
+    write(folder, 10, "donor at 10")
+    return folder
+
+
+@pytest.fixture
+def member(tmp_path):
+    folder = tmp_path / "member"
+    write(folder, 10, "member at 10")
+    return folder
+
+
+LATEST = CheckpointRef(1, 10, 10)
+
+
+def copied(donor, member, checkpoint=LATEST, report=10):
+    return clone(donor, checkpoint, AttemptPaths(member), 1, report)
+
+
+def test_the_copy_is_the_members_latest_checkpoint_with_the_donors_files(donor, member):
+    ref = copied(donor, member)
+    assert ref == CheckpointRef(1, 10, 10, again=2)
+    latest = checkpoints_in(AttemptPaths(member).checkpoints)[0].path
+    manifest = verified(latest)
+    assert (latest / "deep" / "weights").read_text() == "donor at 10"
+    assert (manifest.reports, manifest.size, manifest.report["of"]) == (10, 1000, "member at 10")
+
+
+def test_the_copy_stays_if_the_donor_removes_its_checkpoints(donor, member):
+    copied(donor, member)
+    for stored in checkpoints_in(AttemptPaths(donor).checkpoints):
+        remove(stored.path)
+    verified(checkpoints_in(AttemptPaths(member).checkpoints)[0].path)
+
+
+def test_files_are_copied_if_they_cannot_be_linked(donor, member, monkeypatch):
+    def refused(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(cloning.os, "link", refused)
+    copied(donor, member)
+    verified(checkpoints_in(AttemptPaths(member).checkpoints)[0].path)
+
+
+def test_a_damaged_checkpoint_gives_place_to_the_one_before(donor, member):
+    (AttemptPaths(donor).checkpoints / "000010" / "deep" / "weights").write_text("d")
+    copied(donor, member)
+    latest = checkpoints_in(AttemptPaths(member).checkpoints)[0].path
+    assert (latest / "deep" / "weights").read_text() == "donor at 5"
+
+
+def test_what_cannot_be_copied_leaves_nothing(donor, member, tmp_path):
+    before = sorted(member.rglob("*"))
+    with pytest.raises(CheckpointUnusableError, match="it has written none"):
+        copied(donor, member, None)
+    with pytest.raises(CheckpointUnusableError, match="it is gone, or damaged"):
+        copied(tmp_path / "elsewhere", member)
+    with pytest.raises(CheckpointUnusableError, match="the trial itself has written none there"):
+        copied(donor, member, report=7)
+    assert sorted(member.rglob("*")) == before
+
+
+def test_what_the_member_has_written_later_is_not_gone_on_from(donor, member):
+    ref = copied(donor, member)
+    write(member, 12, "too late")
+    found = [(stored.number, stored.again) for _, stored in gone_on_from(member, ref)]
+    assert found == [(10, 2), (10, 1)]
+    own = CheckpointRef(1, 12, 12)
+    assert next(gone_on_from(member, own))[1].number == 12

@@ -1,0 +1,64 @@
+"""What a population needs, and what is said if it has not."""
+
+import pytest
+
+from tune_tasks.errors import SpecError
+from tune_tasks.spec.loading import spec_from_data
+from tune_tasks.sweep.outlook import outlook
+from tune_tasks.sweep.planning import make_plan
+
+CONFIG = {"optimizer": {"lr": {"loguniform": [1e-4, 1]}}, "dropout": {"uniform": [0, 0.6]}}
+
+
+def train(config, status_reporter): ...
+
+
+def plan(pbt="pbt", **keys):
+    experiment = {"metric": "mean_loss", "num_trials": 8, "scheduler": pbt, "config": CONFIG}
+    spec = spec_from_data({"e": {**experiment, **keys}})
+    return make_plan(spec, callables={"e": train}, drawn_seed=1)
+
+
+def test_a_population_is_planned():
+    made = plan({"pbt": {"mutate": ["optimizer.lr"]}})
+    assert list(outlook(made.experiments[0])) == [
+        "pbt: a population of 8; every 5 training_iteration the worst 2 go on from the best 2,"
+        " with another optimizer.lr"
+    ]
+    assert made.warnings == []
+    assert plan(["plateau", "pbt"], search="qmc")
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"metric": None}, "pbt goes by the metric; name it: metric: mean_loss"),
+        (
+            {"search": "tpe"},
+            "pbt changes configs itself, and does not go together with search: tpe",
+        ),
+        ({"pbt": ["pbt", "asha"]}, "pbt does not go together with asha; use plateau"),
+        ({"pbt": ["pbt", "pbt"]}, "pbt does not go together with another pbt"),
+        ({"config": {"lr": 1}}, "pbt changes the values of domains"),
+        ({"num_trials": 1}, "pbt is about several trials that go on from one another"),
+        ({"storage": "memory://x"}, "pbt does not copy checkpoints within a storage yet"),
+        (
+            {"pbt": {"pbt": {"mutate": ["optimizer.lrr"]}}},
+            "pbt.mutate: optimizer.lrr: it has no domain; did you mean 'optimizer.lr'?",
+        ),
+        ({"pbt": {"pbt": {"quantile": 0.7}}}, "pbt.quantile: expected less than or equal to 0.5"),
+        ({"pbt": {"pbt": {"factors": []}}}, "pbt.factors: "),
+        ({"pbt": {"pbt": {"intervall": 3}}}, "pbt.intervall: unknown option; did you mean"),
+    ],
+)
+def test_what_does_not_go(keys, message):
+    with pytest.raises(SpecError) as caught:
+        plan(**{"stop": {"training_iteration": 81}, **keys})
+    assert message in str(caught.value)
+
+
+def test_what_is_probably_not_meant():
+    config = {**CONFIG, "noise": {"eval": "random.uniform(0, 1)"}}
+    made = plan(max_concurrent_trials=3, config=config)
+    assert "e.max_concurrent_trials: 3 members of 8 run at once" in made.warnings[0]
+    assert "e.config.noise: it is drawn, and pbt does not change it" in made.warnings[1]
