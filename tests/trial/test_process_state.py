@@ -170,9 +170,12 @@ def test_what_our_own_threads_log_does_not_reach_the_scripts_handlers(tmp_path, 
         script.start()
         script.join()
     thread.join()
-    assert (
-        capsys.readouterr().err == "httpx the script's own\na_script from a thread of the script\n"
-    )
+    # A thread that another test has left behind may import something that logs.
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if line.startswith(("httpx ", "a_script "))] == [
+        "httpx the script's own",
+        "a_script from a thread of the script",
+    ]
 
 
 def test_a_library_of_another_version_fails_no_trial(tmp_path, monkeypatch):
