@@ -86,7 +86,7 @@ def test_no_number_ends_a_trial_as_soon_as_another_has_one():
     assert judge.judge(0, at(1)) is None
     assert judge.judge(1, at(1)) is None
     assert judge.judge(2, at(1, 7.0)) is None
-    expected = "no finite mean_loss at 1 iterations, 1 of 4 have one"
+    expected = "no finite mean_loss at 1 iteration, 1 of 4 have one"
     assert judge.judge(3, at(1)) == expected
 
 

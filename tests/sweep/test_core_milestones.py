@@ -83,7 +83,7 @@ def test_a_trial_is_told_to_go_on_or_to_end():
     sweep = Sweep()
     for index in range(2):
         assert sweep.reach(index, 1, index / 10) == [GoOn(f"e/{index}", 1, 1)]
-    reason = "rank 3 of 3 at 1 iterations, the best one goes on"
+    reason = "rank 3 of 3 at 1 iteration, the best one goes on"
     assert sweep.reach(2, 1, 0.9) == ended(2, reason)
 
 
@@ -91,7 +91,7 @@ def test_each_milestone_of_a_trial_is_judged_once():
     sweep = Sweep()
     for index in range(5):
         sweep.reach(index, 1, index / 10)
-    reason = "rank 6 of 6 at 1 iterations, the best 2 go on"
+    reason = "rank 6 of 6 at 1 iteration, the best 2 go on"
     sweep.reach(5, 1, 0.9)
     sweep.end(5, LOST)  # before it could end as it was to
     assert sweep.reach(5, 1, 0.0, attempt=2) == ended(5, reason, attempt=2)
@@ -133,7 +133,7 @@ def test_the_first_of_several_that_wants_to_end_a_trial_ends_it():
     sweep.tell(MilestonesReached(1, "e/0", 1, 1, tuple(both)))
     worse = [Reached(judge, 1, 1, 0.5, 0.5, 0.5) for judge in (0, 1)]
     (wish,) = sweep.tell(MilestonesReached(1, "e/1", 1, 1, tuple(worse)))
-    assert wish.stop.reason.startswith("its best mean_loss 0.5 at 1 iterations is worse than the")
+    assert wish.stop.reason.startswith("its best mean_loss 0.5 at 1 iteration is worse than the")
 
 
 class Own(Scheduler):
@@ -204,7 +204,7 @@ def test_a_new_driver_knows_what_was_judged():
     core.handle(SweepBegan(2, 6))
     reached = (Reached(0, 1, 1, 0.9, 0.9, 0.9),)
     assert core.handle(MilestonesReached(3, "e/5", 2, 1, reached)) == ended(
-        5, "rank 6 of 6 at 1 iterations, the best 2 go on", attempt=2
+        5, "rank 6 of 6 at 1 iteration, the best 2 go on", attempt=2
     )
 
 

@@ -120,7 +120,7 @@ class Asha(Judge):
             return None
         rank = rung.add(index, self._key(reached.value))
         count = len(rung.keys)
-        where = f"at {reached.milestone:g} {unit(self._time_attr)}"
+        where = f"at {said(reached.milestone, self._time_attr)}"
         if reached.value is None:
             no_number = f"no finite {self._objective.metric} {where}"
             return f"{no_number}, {rung.finite} of {count} have one" if rung.finite else None
@@ -141,14 +141,12 @@ class Asha(Judge):
         return _WORST if value is None else self._objective.sort_key(value)
 
 
-def unit(time_attr: str) -> str:
-    """What a number of steps is called: `9 iterations`, `100 timesteps`, `60 s`."""
-    known = {
-        "training_iteration": "iterations",
-        "timesteps_total": "timesteps",
-        "time_total_s": "s",
-    }
-    return known.get(time_attr, time_attr)
+def said(step: float, time_attr: str) -> str:
+    """A step in words: `9 iterations`, `100 timesteps`, `60 s`."""
+    units = {"training_iteration": "iteration", "timesteps_total": "timestep", "time_total_s": "s"}
+    unit = units.get(time_attr, time_attr)
+    is_plural = step != 1 and unit in ("iteration", "timestep")
+    return f"{step:g} {unit}{'s' if is_plural else ''}"
 
 
 def _those_who_go_on(count: int) -> str:

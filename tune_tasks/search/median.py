@@ -21,7 +21,7 @@ from statistics import median
 
 from tune_tasks.model.milestones import Milestones, Reached
 from tune_tasks.model.objective import Objective
-from tune_tasks.search.asha import unit
+from tune_tasks.search.asha import said
 from tune_tasks.search.judge import Judge
 
 
@@ -71,7 +71,7 @@ class Median(Judge):
 
     def _verdict(self, reached: Reached, bound: float, others: int) -> str | None:
         objective = self._milestones.objective
-        where = f"at {reached.milestone:g} {unit(self._milestones.time_attr)}"
+        where = f"at {said(reached.milestone, self._milestones.time_attr)}"
         whose = f"the median of {others} others' means, {bound:.6g}"
         if reached.best is None:
             return f"no finite {objective.metric} {where}; {whose}"

@@ -32,7 +32,7 @@ from typing import Protocol
 from tune_tasks.errors import ExpressionError
 from tune_tasks.model.milestones import Milestones, Reached
 from tune_tasks.model.objective import Objective
-from tune_tasks.search.asha import unit
+from tune_tasks.search.asha import said
 from tune_tasks.search.exploring import Explorer
 from tune_tasks.search.judge import Exploit, Judge
 from tune_tasks.spec.resolution import Choose, Point, chosen, position_of
@@ -110,7 +110,7 @@ class Population(Judge):
         if len(order) < self._fewest(cell) or rank <= len(order) - replaced:
             return None
         donors = [each for each in order[:replaced] if keys[each] < keys[index]]
-        where = f"rank {rank} of {len(order)} at {reached.milestone:g} {unit(self._time_attr)}"
+        where = f"rank {rank} of {len(order)} at {said(reached.milestone, self._time_attr)}"
         return self._exploit(index, donors, where, f"{self._stream}/{index}/{reached.milestone:g}")
 
     def failed(self, index: int) -> None:
