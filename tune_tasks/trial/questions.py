@@ -18,14 +18,15 @@ from typing import Any
 
 from tune_tasks.model.milestones import Course, Milestones, Reached
 from tune_tasks.model.timeouts import MILESTONE_S
+from tune_tasks.recording.protocol import Question
 from tune_tasks.trial.stop_decision import StopDecision
 
 
 class Questions:
     """See the module's docstring.
 
-    Thread safety: any thread of the process may call any method but `note`, for which the caller
-    holds the decision's lock.
+    Thread safety: any thread of the process may call any method. The caller of `note` holds the
+    decision's lock.
 
     Args:
         milestones: Of each judge of the trial, in their order.
@@ -45,10 +46,14 @@ class Questions:
         """The milestones that nobody has judged yet."""
         return tuple(reached for _, reached in list(self._open))
 
-    @property
-    def last(self) -> int:
-        """The number of the report that the last open question is about; 0 if there is none."""
-        return max((number for number, _ in list(self._open)), default=0)
+    def asked(self) -> Question | None:
+        """What is to be asked now; None if nothing is open."""
+        # At once, because a report may open another question: nobody would answer for that one.
+        asked = list(self._open)
+        if not asked:
+            return None
+        last = max(number for number, _ in asked)
+        return Question(last, tuple(reached for _, reached in asked), self.is_waiting)
 
     @property
     def is_waiting(self) -> bool:
@@ -75,9 +80,10 @@ class Questions:
         return any(asked == number for asked, _ in self._open)
 
     def release(self) -> bool:
-        """Hold nothing back any more; returns whether anything was. The lock need not be held."""
-        held, self._held = self._held, []
-        self._open += held
+        """Hold nothing back any more; returns whether anything was."""
+        with self._decision.lock:
+            held, self._held = self._held, []
+            self._open += held
         return bool(held)
 
     def wait(self, number: int, ask: Callable[[], None]) -> None:

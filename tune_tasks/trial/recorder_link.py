@@ -16,9 +16,8 @@ from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.timeouts import LAST_BYTES_S, LAST_FILES_CANCELLED_S, LAST_FILES_S
 from tune_tasks.model.trial import EndedBy, Outcome, Stop
 from tune_tasks.recording.client import RecorderClient
-from tune_tasks.recording.protocol import PIECE_BYTES, Heartbeat, LogPiece, Question
+from tune_tasks.recording.protocol import PIECE_BYTES, Heartbeat, LogPiece
 from tune_tasks.trial.depot import Depot
-from tune_tasks.trial.questions import Questions
 from tune_tasks.trial.recorder_depot import RecorderDepot
 from tune_tasks.trial.reports import TrialReports
 from tune_tasks.trial.sending import Sending
@@ -168,7 +167,7 @@ class RecorderLink:
             began_s=reports.train_time_s(),
             stop=reports.stop,
             checkpoint=self._checkpoint(reports),
-            question=_question(reports.questions),
+            question=reports.questions.asked(),
         )
 
     def _checkpoint(self, reports: TrialReports) -> KeptCheckpoint | None:
@@ -238,11 +237,6 @@ class RecorderLink:
         log_size = min(log_size, _size(self._paths.log))
         has_log = self._is_shared or self._log_received >= log_size
         return self._received >= size and has_log
-
-
-def _question(questions: Questions) -> Question | None:
-    reached = questions.open
-    return Question(questions.last, reached, questions.is_waiting) if reached else None
 
 
 def _read(path: Path, offset: int, most: int) -> bytes:
