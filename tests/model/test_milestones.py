@@ -82,3 +82,24 @@ def test_a_trial_that_gets_no_better_is_ended():
 
 def test_no_number_is_no_improvement():
     assert plateau([math.nan, None]) == [None, "2 reports without a finite mean_loss"]
+
+
+def test_a_step_that_is_no_number_reaches_nothing():
+    for milestones in (RUNGS, EVERY):
+        rows = [row(step, 1.0, milestones.time_attr) for step in (math.nan, math.inf, -math.inf)]
+        assert reached(Course(0, milestones), *rows) == []
+
+
+def test_a_step_that_passes_millions_of_milestones_is_one_of_them():
+    course = Course(0, EVERY)
+    assert reached(course, row(10**15, 1.0, "timesteps_total")) == [
+        (10, 10**15, 1.0),
+        (10**15, 10**15, 1.0),
+    ]
+
+
+def test_fractions_of_a_step():
+    tenths = Milestones(LOSS, "time_total_s", (0.1,), 0.1)
+    course = Course(0, tenths)
+    steps = [row(tenths.milestone(number), 1.0, "time_total_s") for number in range(50)]
+    assert [m for m, _, _ in reached(course, *steps)] == [tenths.milestone(n) for n in range(50)]

@@ -3,9 +3,14 @@
 import pytest
 
 from tune_tasks.model.checkpoint import CheckpointRef
-from tune_tasks.model.checkpoint_folder import checkpoints_in, gone_on_from, remove
+from tune_tasks.model.checkpoint_folder import (
+    checkpoints_in,
+    gone_on_from,
+    note_restored_from,
+    remove,
+)
 from tune_tasks.model.checkpoint_manifest import CheckpointUnusableError, Manifest, seal, verified
-from tune_tasks.model.files import AttemptPaths
+from tune_tasks.model.files import AttemptPaths, attempt_folder
 from tune_tasks.sweep import cloning
 from tune_tasks.sweep.cloning import clone
 
@@ -91,3 +96,29 @@ def test_what_the_member_has_written_later_is_not_gone_on_from(donor, member):
     assert found == [(10, 2), (10, 1)]
     own = CheckpointRef(1, 12, 12)
     assert next(gone_on_from(member, own))[1].number == 12
+
+
+def test_a_copy_is_known_as_one_if_the_attempt_has_no_checkpoint_of_that_report(donor, tmp_path):
+    """The driver died before the copy, and the next attempt has asked again."""
+    first = tmp_path / "member"
+    write(first, 10, "member at 10")
+    second = AttemptPaths(attempt_folder(first, 2))
+    second.folder.mkdir(parents=True)
+    note_restored_from(second, LATEST)
+    assert clone(donor, LATEST, second, 2, 10) == CheckpointRef(2, 10, 10, again=2)
+
+
+def test_a_donor_that_removes_its_checkpoint_just_now_has_a_later_one(donor, member, monkeypatch):
+    link = cloning._link
+
+    def while_it_is_removed(source, target):
+        if source.parts[-3] == "000010":
+            write(donor, 15, "donor at 15")
+            remove(AttemptPaths(donor).checkpoints / "000010")
+        link(source, target)
+
+    monkeypatch.setattr(cloning, "_link", while_it_is_removed)
+    copied(donor, member)
+    latest = checkpoints_in(AttemptPaths(member).checkpoints)[0].path
+    verified(latest)
+    assert (latest / "deep" / "weights").read_text() == "donor at 15"

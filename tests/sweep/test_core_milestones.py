@@ -16,6 +16,7 @@ from tune_tasks.sweep.events import (
     AttemptEnded,
     CheckpointKept,
     MilestonesReached,
+    RecorderRestarted,
     StopAsked,
     SweepBegan,
     TakenOver,
@@ -224,3 +225,52 @@ def test_a_budget_that_ends_a_trial_at_a_milestone_is_no_verdict_about_it():
     more.handle(TakenOver(61))
     start = StartAttempt("e/0", 2, checkpoint=CheckpointRef(1, 1, 1))
     assert more.handle(SweepBegan(61, 1)) == [start]
+
+
+def edited(sweep, **keys):
+    """A core that knows what an earlier driver of the sweep was told, with another spec."""
+    core = Sweep(6, **keys).new()
+    for event, then in sweep.entries:
+        core.replay(event, then)
+    return core
+
+
+def test_a_rung_that_is_none_any_more_is_passed_over():
+    sweep = Sweep(scheduler={"asha": {"grace_period": 2, "reduction_factor": 2}})
+    sweep.reach(0, 2, 0.0)
+    for index in range(5):
+        sweep.reach(index, 4, index / 10)
+    core = edited(sweep, scheduler={"asha": {"grace_period": 4, "reduction_factor": 2}})
+    assert core.failure is None
+    reached = (Reached(0, 4, 4, 0.9, 0.9, 0.9, "mean_loss"),)
+    assert core.handle(MilestonesReached(3, "e/5", 1, 9, reached)) == ended(
+        5, "rank 6 of 6 at 4 iterations, the best 3 go on"
+    )
+
+
+def test_values_of_another_metric_are_not_compared():
+    sweep = Sweep()
+    for index in range(6):
+        reached = (Reached(0, 1, 1, 5.0 + index, 5.0, 5.0, "mean_loss"),)
+        sweep.tell(MilestonesReached(1, f"e/{index}", 1, 1, reached))
+        sweep.end(index, loss=5.0)
+    core = edited(sweep, metric="mean_accuracy", mode="max")
+    judge = core._judging._judges["e"][0]
+    assert [rung.keys for rung in judge._rungs.values()] == [[], []]
+
+
+def test_who_was_to_end_at_one_of_several_rungs_is_to_end_when_it_comes_there_again():
+    sweep = Sweep()
+    for index in range(5):
+        sweep.reach(index, 1, index / 10)
+    both = tuple(Reached(0, milestone, 3, 0.9, 0.9, 0.9) for milestone in (1, 3))
+    (wish,) = sweep.tell(MilestonesReached(1, "e/5", 1, 1, both))
+    sweep.end(5, LOST)
+    again = sweep.tell(MilestonesReached(1, "e/5", 2, 1, both))
+    assert again == [EndAttempt("e/5", 2, wish.stop)]
+
+
+def test_an_answer_is_told_to_a_new_recorder_again():
+    sweep = Sweep()
+    sweep.reach(0, 1, 0.5, number=7)
+    assert sweep.tell(RecorderRestarted(2)) == [GoOn("e/0", 1, 7)]

@@ -16,6 +16,7 @@ from tune_tasks.sweep.events import (
     CheckpointKept,
     CopyFailed,
     MilestonesReached,
+    Reported,
     StopAsked,
     SweepBegan,
     TakenOver,
@@ -194,3 +195,23 @@ def test_what_was_decided_is_data():
         changed = [replace(w, point={"lr": 0.25}) if w == wish else w for w in then]
         other.replay(event, changed)
     assert other.trial("e/3").point == {"lr": 0.25}
+
+
+def test_an_edit_that_ends_the_population_leaves_the_configs_as_they_are():
+    sweep = population()
+    wish = first_exploit(sweep)
+    copied(sweep, wish)
+    sweep.end(3, exploited())
+    core = Sweep(4, None, config=CONFIG, stop={"training_iteration": 50}).new()
+    for event, then in sweep.entries:
+        core.replay(event, then)
+    assert core.failure is None
+    assert core.trial("e/3").point == wish.point
+
+
+def test_nobody_is_replaced_once_the_budget_starts_nothing_any_more():
+    sweep = population(budget={"goal": 0.05})
+    for index in range(3):
+        reach(sweep, index, 5, index / 10)
+    sweep.tell(Reported(1, "e/0", 1, 6, {"mean_loss": 0.01, "training_iteration": 6}))
+    assert reach(sweep, 3, 5, 0.9) == [GoOn("e/3", 1, 5)]

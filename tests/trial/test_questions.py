@@ -1,5 +1,6 @@
 """What a report does at a milestone: it waits, hears the answer, or goes on without one."""
 
+import shutil
 import threading
 import time
 
@@ -7,7 +8,7 @@ import pytest
 
 from tune_tasks.errors import TrialStopped
 from tune_tasks.model.attempt import AttemptInfo
-from tune_tasks.model.checkpoint import CheckpointRef
+from tune_tasks.model.checkpoint import CheckpointRef, CheckpointRules
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.milestones import Milestones
 from tune_tasks.model.objective import Objective
@@ -220,3 +221,22 @@ def test_of_what_was_reached_before_the_last_is_asked_about_again(make, tmp_path
     again = TrialReports(trial, tmp_path / "result.json", "id", restored, (EVERY,))
     found = [(each.milestone, each.value) for each in again.questions.open]
     assert found == [(4, 0.2)]
+
+
+def test_a_checkpoint_on_the_way_out_leaves_the_copy_that_the_next_attempt_goes_on_from(make):
+    scene = make(milestones=(), checkpoint=CheckpointRules(keep=1))
+    write = scene.reports.checkpoints.write
+    scene.report()
+    with write() as folder:
+        (folder / "own").touch()
+    copy = folder_of_copy(scene)
+    scene.reports.request_stop(Stop(EndedBy.EXPLOITED, "rank 4 of 4"))
+    with write() as folder:
+        (folder / "own").touch()
+    assert copy.is_dir()
+
+
+def folder_of_copy(scene):
+    """A second checkpoint of the same report, as the driver puts one beside the first."""
+    checkpoints = scene.reports.logdir / "checkpoints"
+    return shutil.copytree(checkpoints / "000001", checkpoints / "000001_2")

@@ -224,19 +224,26 @@ def copy_aside(folder: Path) -> Path:
     return folder.with_name(f".{number}.{zlib.crc32(folder.name.encode()):08x}.writing")
 
 
-def put_in_place(aside: Path, folder: Path, number: int) -> Path:
+def put_in_place(aside: Path, folder: Path, number: int, again: int = 1) -> Path:
     """Give a checkpoint that is whole its name; returns its folder.
+
+    Args:
+        aside: Where it is.
+        folder: The attempt's folder of checkpoints.
+        number: `training_iteration` of its report.
+        again: Which one of that report it is at least.
 
     Raises:
         OSError: If it cannot be renamed.
     """
-    again = 1
-    final = folder / f"{number:06d}"
-    while os.path.lexists(final):
+    while os.path.lexists(final := folder / _name_of(number, again)):
         again += 1
-        final = folder / f"{number:06d}_{again}"
     aside.rename(final)
     return final
+
+
+def _name_of(number: int, again: int) -> str:
+    return f"{number:06d}_{again}" if again > 1 else f"{number:06d}"
 
 
 def remove(path: Path) -> None:

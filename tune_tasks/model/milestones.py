@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tune_tasks.model.objective import Objective, finite_metric
-from tune_tasks.result import metric
+
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Milestones:
         listed = bisect_right(self.at, step)
         if listed < len(self.at) or not self.every:
             return listed
-        return listed + int((step - self.at[-1]) // self.every)
+        # A milestone is a sum, and a bit more or less than the step that reaches it.
+        return listed + int((step - self.at[-1]) / self.every + _ROUNDING)
 
     def milestone(self, number: int) -> float:
         """The step of one of the milestones, which are counted from 0."""
@@ -58,6 +60,7 @@ class Reached:
         value: What the report has of the metric; None if it has none, or no finite one.
         best: The best finite value that the trial has reported so far; None if there is none.
         mean: The mean of these values.
+        metric: The metric's name; empty in the journals of earlier versions.
     """
 
     judge: int
@@ -66,6 +69,7 @@ class Reached:
     value: float | None = None
     best: float | None = None
     mean: float | None = None
+    metric: str = ""
 
 
 class Course:
@@ -97,12 +101,12 @@ class Course:
         value = finite_metric(row, objective.metric)
         if value is not None:
             self._note(value)
-        step = metric(row, self._milestones.time_attr)
+        step = finite_metric(row, self._milestones.time_attr)
         count = self._milestones.count(step) if step is not None else 0
-        listed = len(self._milestones.at)
-        for number in range(self._passed, count):
-            if number < listed or number == count - 1:
-                yield self._at(number, float(step or 0), value)
+        listed = min(len(self._milestones.at), count)
+        last = [count - 1] if count > max(self._passed, listed) else []
+        for number in (*range(self._passed, listed), *last):
+            yield self._at(number, float(step or 0), value)
         self._passed = max(self._passed, count)
 
     def _note(self, value: float) -> None:
@@ -115,4 +119,5 @@ class Course:
     def _at(self, number: int, step: float, value: float | None) -> Reached:
         milestone = self._milestones.milestone(number)
         mean = self._sum / self._values if self._values else None
-        return Reached(self._judge, milestone, step, value, self._best, mean)
+        metric = self._milestones.objective.metric
+        return Reached(self._judge, milestone, step, value, self._best, mean, metric)

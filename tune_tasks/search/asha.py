@@ -115,8 +115,9 @@ class Asha(Judge):
 
     def judge(self, index: int, reached: Reached) -> str | None:
         """See `Judge`."""
-        rung = self._rungs[reached.milestone]
-        if index in rung.trials:  # it had come to its end, and runs again
+        rung = self._rungs.get(reached.milestone)
+        # No rung: the spec was edited since. Or the trial had come to its end, and runs again.
+        if rung is None or index in rung.trials:
             return None
         rank = rung.add(index, self._key(reached.value))
         count = len(rung.keys)

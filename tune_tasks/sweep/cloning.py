@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from tune_tasks.model.checkpoint_folder import (
 from tune_tasks.model.checkpoint_manifest import (
     CheckpointUnusableError,
     Manifest,
+    StoredFile,
     read_manifest,
     write_manifest,
 )
@@ -52,21 +53,31 @@ def clone(
     """
     if checkpoint is None:
         raise CheckpointUnusableError("it has written none")
-    source, files = _latest_whole(of_donor, checkpoint.attempt)
     own = _own(trial_folder(paths.folder, attempt), attempt, report)
-    manifest = replace(own, files=files.files)
-    aside = new_aside(paths.checkpoints, manifest.training_iteration)
+    aside = new_aside(paths.checkpoints, own.training_iteration)
     try:
-        for name in files.files:
-            _link(source / name, aside / name)
+        manifest = replace(own, files=_take(of_donor, checkpoint.attempt, aside))
         write_manifest(aside, manifest)
-        placed = put_in_place(aside, paths.checkpoints, manifest.training_iteration)
+        placed = put_in_place(aside, paths.checkpoints, manifest.training_iteration, again=2)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     sync_folder(paths.checkpoints)
     sync_folder(paths.folder)
     (stored,) = named_so(paths.checkpoints, [placed.name])
     return CheckpointRef(attempt, stored.number, manifest.reports, stored.again)
+
+
+def _take(of_donor: Path, attempt: int, aside: Path) -> Mapping[str, StoredFile]:
+    """Take the files of the donor's latest; of a later one if it removes that one just now."""
+    source, manifest = _latest_whole(of_donor, attempt)
+    try:
+        for name in manifest.files:
+            _link(source / name, aside / name)
+    except FileNotFoundError:
+        shutil.rmtree(aside)
+        aside.mkdir()
+        return _take(of_donor, attempt, aside)
+    return manifest.files
 
 
 def _latest_whole(of_trial: Path, attempt: int) -> tuple[Path, Manifest]:

@@ -138,6 +138,7 @@ class _Active:
         began_at: When `train()` began, as far as it is known.
         reports: Reports that the scheduler was told of.
         end: Why it is to end, and since when, once that is decided.
+        answered: The last report whose milestones it was told to go on from; 0 if there is none.
         killed: Whether Ray was asked to end its process.
     """
 
@@ -149,6 +150,7 @@ class _Active:
     end: tuple[Stop, float] | None = None
     is_asked_to_end: bool = False
     killed: bool = False
+    answered: int = 0
 
 
 class Core:
@@ -546,25 +548,31 @@ class Core:
     def _judge(self, active: _Active, event: MilestonesReached) -> list[Instruction]:
         self._first_failures.has_reported()
         verdict = self._ask(lambda: self._judging.verdict(active.trial, event.reached), None)
-        exploit = verdict if isinstance(verdict, Exploit) else None
+        # Nothing more is started then: the trial comes to its own end as it is.
+        is_last = self._is_ending or self._budgets.is_used_up(event.trial)
+        exploit = verdict if isinstance(verdict, Exploit) and not is_last else None
         copy = self._exploits.wish(active.trial, event, exploit, self._as_then)
         if copy:
             return [copy]
         stop = self._as_decided(event, verdict if isinstance(verdict, str) else None)
         if stop is None:
-            return [GoOn(event.trial, event.attempt, event.number)]
+            return [self._go_on(active, event.number)]
         self._verdicts.setdefault(event.trial, (event.number, stop))
         return [self._ask_to_end(active, stop, event.at)]
 
     def _exploit(self, active: _Active, event: CheckpointCopied | CopyFailed) -> list[Instruction]:
         if isinstance(event, CopyFailed):
             self._exploits.failed(event.trial)
-            return [GoOn(event.trial, event.attempt, event.number)]
+            return [self._go_on(active, event.number)]
         stop = self._exploits.copied(active.trial)
         if stop is None:
             return []
         self._checkpoints[event.trial] = event.checkpoint
         return [self._ask_to_end(active, stop, event.at)]
+
+    def _go_on(self, active: _Active, number: int) -> GoOn:
+        active.answered = number
+        return GoOn(active.trial.key, active.attempt, number)
 
     def _ask_to_end(self, active: _Active, stop: Stop, at: float) -> EndAttempt:
         active.is_asked_to_end = True
@@ -699,6 +707,8 @@ class Core:
         for key, active in self._active.items():
             if active.is_asked_to_end and active.end:
                 yield EndAttempt(key, active.attempt, active.end[0])
+            elif active.answered:
+                yield GoOn(key, active.attempt, active.answered)
 
     def _kills(self, event: Ticked) -> Iterator[Instruction]:
         silent = set(event.silent)

@@ -23,7 +23,7 @@ def _of(planned: PlannedExperiment) -> CoreExperiment:
         _learning(planned),
         judges_of(spec, planned.expansion),
         spec.budgeted(),
-        planned.expansion if spec.pbt() else None,
+        planned.expansion,  # also if an edit has made an end of the population: its configs stay
     )
 
 

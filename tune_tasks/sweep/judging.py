@@ -56,7 +56,8 @@ class Judging:
             return
         for judge in self._judges.get(trial.experiment, ()):
             metric = judge.milestones(trial.index).objective.metric
-            judge.ended(trial.index, metrics.get(metric))
+            if not metrics or metric in metrics:  # else an edit has made another one count
+                judge.ended(trial.index, metrics.get(metric))
 
     def failed(self, trial: Trial) -> None:
         """Note that a trial has failed for good."""
@@ -64,13 +65,22 @@ class Judging:
             judge.failed(trial.index)
 
     def _said_of(self, trial: Trial, reached: Reached) -> str | Exploit | None:
+        if self._is_of_another_metric(trial, reached):
+            return None  # the spec was edited since; a trial that runs asks again
         last, said = self._said.get((trial.key, reached.judge), (float("-inf"), None))
         if reached.milestone <= last:
             return said if reached.milestone == last else None
         verdict = self._judge(trial, reached)
-        reason = verdict if isinstance(verdict, str) else None
+        # Who was to end at one of them is to end at those after it, if it comes there again.
+        reason = said or (verdict if isinstance(verdict, str) else None)
         self._said[trial.key, reached.judge] = (reached.milestone, reason)
         return verdict
+
+    def _is_of_another_metric(self, trial: Trial, reached: Reached) -> bool:
+        judges = self._judges.get(trial.experiment, ())
+        if reached.judge >= len(judges) or not reached.metric:
+            return False
+        return judges[reached.judge].milestones(trial.index).objective.metric != reached.metric
 
     def _judge(self, trial: Trial, reached: Reached) -> str | Exploit | None:
         judges = self._judges.get(trial.experiment, ())

@@ -28,6 +28,7 @@ from tune_tasks.model.checkpoint_folder import (
 )
 from tune_tasks.model.checkpoint_manifest import Manifest, seal
 from tune_tasks.model.files import sync_folder
+from tune_tasks.model.trial import EndedBy
 from tune_tasks.trial.depot import too_large
 from tune_tasks.trial.restoring import Restored
 
@@ -141,6 +142,9 @@ class TrialCheckpoints:
             raise ReportError(too_large("the checkpoint", size, self.limit))
 
     def _prune(self) -> None:
+        stop = self._reports.stop
+        if stop and stop.ended_by is EndedBy.EXPLOITED:
+            return  # among them is the copy that the next attempt goes on from
         spared = [self.being_sent] if self.being_sent else []
         if self.restored:
             spared.append(self.restored.path)

@@ -65,6 +65,11 @@ class Questions:
         """Whether a question is held back until the trial has written a checkpoint."""
         return bool(self._held)
 
+    @property
+    def go_by_checkpoints(self) -> bool:
+        """Whether a judge of the trial awaits its checkpoints."""
+        return any(course.awaits_checkpoint for course in self._courses)
+
     def note(self, row: Mapping[str, Any], number: int) -> bool:
         """Take report 1, 2, … in; returns whether it has reached a milestone that is judged now.
 
@@ -76,7 +81,8 @@ class Questions:
             if not course.awaits_checkpoint:
                 self._open += found
             elif found:  # what it has not been judged for before counts no more
-                self._held = found[-1:]
+                self._held = [each for each in self._held if each[1].judge != found[-1][1].judge]
+                self._held += found[-1:]
         return any(asked == number for asked, _ in self._open)
 
     def release(self) -> bool:

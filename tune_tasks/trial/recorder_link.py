@@ -161,13 +161,18 @@ class RecorderLink:
         return False
 
     def _heartbeat(self, reports: TrialReports) -> Heartbeat:
+        checkpoint = self._checkpoint(reports)
+        # Others are to go on from it, and it is copied by the driver.
+        is_on_its_way = reports.questions.go_by_checkpoints and (
+            self._sends_bytes and checkpoint != reports.checkpoints.last
+        )
         return Heartbeat(
             progress=reports.progress,
             unseen_metrics=tuple(sorted(reports.unseen_metrics)),
             began_s=reports.train_time_s(),
             stop=reports.stop,
-            checkpoint=self._checkpoint(reports),
-            question=reports.questions.asked(),
+            checkpoint=checkpoint,
+            question=None if is_on_its_way else reports.questions.asked(),
         )
 
     def _checkpoint(self, reports: TrialReports) -> KeptCheckpoint | None:
