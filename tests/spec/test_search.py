@@ -126,3 +126,9 @@ def test_what_is_drawn_is_not_searched_and_that_is_said():
     config = {"x": {"uniform": [0, 1]}, "y": {"eval": "random.random()"}, "z": {"eval": "2 + 2"}}
     (warning,) = plan(config=config).warnings
     assert warning.startswith("e.config.y: it is drawn, not searched; a domain")
+
+
+def test_a_model_that_would_never_be_asked_is_a_warning():
+    (warning,) = [w for w in plan(num_trials=16).warnings if "num_trials" in w]
+    assert "tpe proposes none of them: the first 16 are spread over the space" in warning
+    assert not [w for w in plan(num_trials=17).warnings if "num_trials" in w]

@@ -227,6 +227,16 @@ def test_one_that_has_ended_is_named_to_who_wants_its_failed_trials_tried(reques
         beginning_of(given)
 
 
+def test_one_that_has_ended_is_named_to_who_has_edited_its_spec(request_, drive):
+    driver = drive(request_)
+    driver.run()
+    driver.taken.journal.closed(0, Summary(driver.sweep, []))
+    driver.die()
+    said = f"go on with one that has ended, after an edit, give its id: {driver.sweep}"
+    with pytest.raises(UsageError, match=said):
+        beginning_of(dataclasses.replace(request_, resume=LAST))
+
+
 def test_after_an_edit_the_sweep_is_one_of_the_edited_file(request_, drive, tmp_path):
     (tmp_path / "train.py").write_text("def train(config, status_reporter): pass")
     for name, values in {"a.yaml": "[1]", "b.yaml": "[1, 2]"}.items():

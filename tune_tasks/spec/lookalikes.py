@@ -5,6 +5,7 @@ Another program would replace them. We take them as they are, and say so.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -153,12 +154,16 @@ def _about_pair(key: str, item: Any) -> str | None:
 
 
 def _meant_domain(key: str) -> str | None:
-    """The domain that another way to write its name stands for; None for other tools' domains."""
+    """The domain that a misspelt name stands for; None for other tools' domains."""
     letters = re.sub(r"[^a-z]", "", key.lower())
     if key in _RAY_YAML:
         return None
-    long = {"integer": "int", "loginteger": "logint"}
-    return letters if letters in DOMAINS else long.get(letters)
+    long = {"integer": "int", "loginteger": "logint", "categorical": "choice"}
+    if letters in DOMAINS or letters in long:
+        return long.get(letters, letters)
+    # Of short names too many words are near.
+    near = difflib.get_close_matches(letters, [n for n in DOMAINS if len(n) > len("int")], 1, 0.8)
+    return near[0] if near else None
 
 
 def _misspelt(key: str) -> str | None:

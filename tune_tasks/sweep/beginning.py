@@ -231,6 +231,8 @@ def _none_unfinished(request: Request, last: str, journals: Sequence[Path]) -> s
     none = f"there is no unfinished sweep{of_spec} in {request.results}"
     if last and request.retry_failed:
         return f"{none}; to try the failed trials of one that has ended give its id: {last}"
+    if last and brings_one:
+        return f"{none}; to go on with one that has ended, after an edit, give its id: {last}"
     return f"{none}; {those_there(journals)}"
 
 

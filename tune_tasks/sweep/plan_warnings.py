@@ -67,6 +67,15 @@ def _about_size(part: Part, space: SearchSpace) -> Iterator[_Doubt]:
     if space.parameters and part.experiment.num_trials is None and space.grid_size == 1:
         text = "it has domains, and no num_trials: a single trial draws from them"
         yield part.at((), key=True), "", text
+    search = part.experiment.searching()
+    first = search.startup_trials * space.grid_size
+    count = part.experiment.num_trials
+    if search.learns and not part.experiment.warm_start and count is not None and count <= first:
+        text = (
+            f"{search.algorithm} proposes none of them: the first {first} are spread over the"
+            f" space; more trials, or search: {{{search.algorithm}: {{startup_trials: 8}}}}"
+        )
+        yield part.at(("num_trials",)), ".num_trials", text
 
 
 def _about_an_end(part: Part) -> Iterator[_Doubt]:
