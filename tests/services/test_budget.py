@@ -51,8 +51,10 @@ def test_a_budget_ends_a_sweep_and_a_larger_one_goes_on_with_it(command, folder,
     document, exp, shown = run(command)
     assert (document["interrupted"], exp["ended_by_budget"]) == (False, USED_UP)
     ends = [(trial["state"], trial["stop_reason"]) for trial in exp["trials"]]
-    begun = ends.index(PENDING)  # two, unless the machine is slow
-    assert begun in (1, 2)
+    # Mostly two. One, if the machine is slow; more, if one of those that wait in Ray takes the place
+    # of another in the moment in which that is ended.
+    begun = ends.index(PENDING)
+    assert 1 <= begun <= 4
     assert ends == [ENDED] * begun + [PENDING] * (5 - begun)
     assert f"exp: {USED_UP}; no further trial is started" in shown
     assert "Budget: 0 of 60 min, 0 of 0.004 trial hours; ends at about " in shown
