@@ -1,13 +1,13 @@
 """What the driver hears from the recorder, and what it tells one that was started anew."""
 
 import threading
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
 
+from tests.services.waiting import until
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.checkpoint import KeptCheckpoint
 from tune_tasks.model.files import AttemptPaths
@@ -79,13 +79,6 @@ class Scene:
 
     def silent(self):
         return self.listener.silent([self.record])
-
-
-def until(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.fixture

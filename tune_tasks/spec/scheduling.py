@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from tune_tasks.errors import did_you_mean
 from tune_tasks.model.stopping import Criterion
+from tune_tasks.spec.named_options import hint, known_options, options_of
 
 _POSITIVE = Field(gt=0, allow_inf_nan=False)
 _Steps = Annotated[float, _POSITIVE]
@@ -146,27 +146,6 @@ def _one(given: object) -> tuple[str, SchedulerOptions]:
         )
     (name,) = form
     if name not in SCHEDULERS:
-        raise ValueError(f"unknown scheduler {name!r}{_hint(name, SCHEDULERS)}")
-    return name, _options(name, form[name])
-
-
-def _options(name: str, given: object) -> SchedulerOptions:
-    if not isinstance(given, Mapping):
-        raise ValueError(  # noqa: TRY004 - of a value of the spec, as all others
-            f"{name}: expected a mapping of options, got {given!r}"
-        )
+        raise ValueError(f"unknown scheduler {name!r}{hint(name, SCHEDULERS)}")
     model = SCHEDULERS[name]
-    for key in given:
-        if key not in model.model_fields:
-            raise ValueError(f"{name}.{key}: unknown option{_hint(key, model.model_fields)}")
-    try:
-        return model.model_validate(given)
-    except ValidationError as exc:
-        error = exc.errors()[0]
-        wanted = error["msg"].replace("Input should be", "expected")
-        raise ValueError(f"{name}.{error['loc'][0]}: {wanted}, got {error['input']!r}") from None
-
-
-def _hint(name: object, known: Iterable[str]) -> str:
-    names = list(known)
-    return f"{did_you_mean(str(name), names)} (known: {', '.join(names)})"
+    return name, options_of(name, known_options(name, form[name], model), model)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from tune_tasks.errors import did_you_mean
+from tune_tasks.spec.named_options import hint, known_options, options_of
 
 Algorithm = Literal["random", "qmc", "tpe", "gp", "cmaes", "nsga2", "auto"]
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
@@ -85,31 +85,14 @@ def parsed_search(given: object) -> Search:
     (name,) = form
     algorithm = next((each for each in ALGORITHMS if each == name), None)
     if algorithm is None:
-        raise ValueError(f"unknown algorithm {name!r}{_hint(name, ALGORITHMS)}")
+        raise ValueError(f"unknown algorithm {name!r}{hint(name, ALGORITHMS)}")
     options = _options(name, form[name])
     ignores = options.failures == "ignore"
     return Search(algorithm, options.startup_trials, options.lag, ignores)
 
 
 def _options(name: str, given: object) -> SearchOptions:
-    if not isinstance(given, Mapping):
-        raise ValueError(  # noqa: TRY004 - of a value of the spec, as all others
-            f"{name}: expected a mapping of options, got {given!r}"
-        )
-    known = SearchOptions.model_fields
-    for key in given:
-        if key not in known:
-            raise ValueError(f"{name}.{key}: unknown option{_hint(key, known)}")
-    if given and name not in MODELS:
+    options = known_options(name, given, SearchOptions)
+    if options and name not in MODELS:
         raise ValueError(f"{name} learns nothing: it has no options")
-    try:
-        return SearchOptions.model_validate(given)
-    except ValidationError as exc:
-        error = exc.errors()[0]
-        wanted = error["msg"].replace("Input should be", "expected")
-        raise ValueError(f"{name}.{error['loc'][0]}: {wanted}, got {error['input']!r}") from None
-
-
-def _hint(name: str, known: Iterable[str]) -> str:
-    names = list(known)
-    return f"{did_you_mean(name, names)} (known: {', '.join(names)})"
+    return options_of(name, options, SearchOptions)
