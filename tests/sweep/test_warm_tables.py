@@ -223,3 +223,9 @@ def test_the_metrics_of_objectives_and_constraints_have_columns(tmp_path):
         (0.25, (8.0,), (None,)),
     ]
     assert found.notes[0] == "t.csv: columns that are ignored: note"
+
+
+def test_a_value_beyond_all_floats_teaches_nothing(tmp_path):
+    rows = [{"layers": 3, "mean_loss": 10**400}, {"layers": 4, "mean_loss": 0.5}]
+    found = read(tmp_path / "t.json", json.dumps(rows))
+    assert [value for _, _, value in taken(found)] == [0.5]

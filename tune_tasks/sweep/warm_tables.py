@@ -230,7 +230,7 @@ def _number_in(row: Mapping[str, Any], columns: Sequence[str]) -> float | None:
     value = next((row[key] for key in columns if row.get(key) not in _EMPTY), None)
     try:
         number = float(value)  # type: ignore[arg-type] # None is a TypeError
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 
