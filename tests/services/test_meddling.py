@@ -32,7 +32,8 @@ def train(config, status_reporter):
         os.truncate(folder / "result.json", 0)
         report(3)
     if case == "folder":
-        shutil.rmtree(folder)
+        # The monitor may write into it meanwhile; then something is left of it
+        shutil.rmtree(folder, ignore_errors=True)
     if case == "params":
         write("params.json", "[", "w")
     if case == "outcome":
@@ -110,8 +111,8 @@ def train(config, status_reporter):
         first = next(status_reporter.logdir.parent.glob("*index=0"))
         while not (first / "outcome.json").exists():
             time.sleep(0.05)
-        shutil.rmtree(status_reporter.logdir.parents[2])
-        shutil.rmtree(os.environ["HOME"])
+        shutil.rmtree(status_reporter.logdir.parents[2], ignore_errors=True)
+        shutil.rmtree(os.environ["HOME"], ignore_errors=True)
 """
 
 
