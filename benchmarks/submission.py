@@ -19,7 +19,8 @@ from typing import Any
 from _side_by_side import show, show_machine, show_ratio
 
 from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
-from tune_tasks.sweep.core import Core, CoreExperiment
+from tune_tasks.sweep.core import Core
+from tune_tasks.sweep.core_state import CoreExperiment
 from tune_tasks.sweep.events import AttemptEnded, SweepBegan
 
 DECISIONS = 1_000

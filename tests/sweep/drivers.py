@@ -5,8 +5,9 @@ from pathlib import Path
 from tune_tasks.model.trial import EndedBy, Outcome, TrialState
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.sweep.beginning import beginning_of
-from tune_tasks.sweep.core import LOOKAHEAD, Core
+from tune_tasks.sweep.core import Core
 from tune_tasks.sweep.core_experiments import core_experiments
+from tune_tasks.sweep.core_state import LOOKAHEAD
 from tune_tasks.sweep.events import AttemptEnded, SweepBegan, TakenOver
 from tune_tasks.sweep.instructions import CloseSweep, KeepEnd, StartAttempt, first_starts
 from tune_tasks.sweep.records import lost

@@ -12,7 +12,8 @@ from tune_tasks.model.stopping import parse_criterion
 from tune_tasks.model.trial import EndedBy, Outcome, Resources, Stop, TrialState
 from tune_tasks.spec.budget import MIN_ENDED, Budget, Hours
 from tune_tasks.spec.retry import RetryRule
-from tune_tasks.sweep.core import LOOKAHEAD, Core, CoreExperiment
+from tune_tasks.sweep.core import Core
+from tune_tasks.sweep.core_state import LOOKAHEAD, CoreExperiment
 from tune_tasks.sweep.events import (
     Announced,
     AttemptEnded,

@@ -21,7 +21,8 @@ from tune_tasks.model.timeouts import SILENCE_S
 from tune_tasks.model.trial import EndedBy, Outcome, Resources, Stop, Trial, TrialState
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.spec.loading import spec_from_data
-from tune_tasks.sweep.core import LOOKAHEAD, Core, CoreExperiment
+from tune_tasks.sweep.core import Core
+from tune_tasks.sweep.core_state import LOOKAHEAD, CoreExperiment
 from tune_tasks.sweep.events import (
     Announced,
     AttemptEnded,

@@ -255,7 +255,7 @@ def test_values_of_another_metric_are_not_compared():
         sweep.tell(MilestonesReached(1, f"e/{index}", 1, 1, reached))
         sweep.end(index, loss=5.0)
     core = edited(sweep, metric="mean_accuracy", mode="max")
-    judge = core._judging._judges["e"][0]
+    judge = core._state.judging._judges["e"][0]
     assert [rung.keys for rung in judge._rungs.values()] == [[], []]
 
 

@@ -11,8 +11,9 @@ from tests.sweep.test_core import CANCELLED, FAILED, WELL
 from tune_tasks.search.observation import Fate, Observation
 from tune_tasks.spec.loading import spec_from_data
 from tune_tasks.sweep.asking import proposers
-from tune_tasks.sweep.core import LOOKAHEAD, Core
+from tune_tasks.sweep.core import Core
 from tune_tasks.sweep.core_experiments import core_experiments
+from tune_tasks.sweep.core_state import LOOKAHEAD
 from tune_tasks.sweep.events import (
     AttemptEnded,
     Pause,

@@ -5,7 +5,8 @@ import pytest
 from tests.sweep.test_core import begun, trial
 from tests.sweep.test_retries import BAD, LOST, WELL, Sweep, raised
 from tune_tasks.model.trial import EndedBy, Stop
-from tune_tasks.sweep.core import Core, CoreExperiment
+from tune_tasks.sweep.core import Core
+from tune_tasks.sweep.core_state import CoreExperiment
 from tune_tasks.sweep.events import Announced, AttemptEnded, Reported, SweepBegan, TakenOver
 from tune_tasks.sweep.instructions import CloseSweep, EndAll
 

@@ -8,7 +8,8 @@ from tests.sweep.told import returned
 from tune_tasks.errors import UsageError
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.sweep.beginning import beginning_again, beginning_of
-from tune_tasks.sweep.core import Core, CoreExperiment
+from tune_tasks.sweep.core import Core
+from tune_tasks.sweep.core_state import CoreExperiment
 from tune_tasks.sweep.events import AttemptEnded, SweepBegan
 from tune_tasks.sweep.instructions import first_starts
 from tune_tasks.sweep.journal import read_history

@@ -14,8 +14,9 @@ from tune_tasks.model.masking import masked_spec
 from tune_tasks.spec.arrangement import indices_of
 from tune_tasks.spec.loading import spec_from_data
 from tune_tasks.sweep.beginning import earlier_of
-from tune_tasks.sweep.core import LOOKAHEAD, Core
+from tune_tasks.sweep.core import Core
 from tune_tasks.sweep.core_experiments import core_experiments
+from tune_tasks.sweep.core_state import LOOKAHEAD
 from tune_tasks.sweep.events import (
     Announced,
     AttemptEnded,

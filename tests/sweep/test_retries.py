@@ -9,7 +9,8 @@ from tests.sweep.test_core import begun, taken_over, trial
 from tune_tasks.model.failure import Failure, FailureCause
 from tune_tasks.model.trial import EndedBy, Outcome, Resources, Stop, TrialState
 from tune_tasks.spec.loading import spec_from_data
-from tune_tasks.sweep.core import Core, CoreExperiment
+from tune_tasks.sweep.core import Core
+from tune_tasks.sweep.core_state import CoreExperiment
 from tune_tasks.sweep.events import (
     AttemptEnded,
     Disk,

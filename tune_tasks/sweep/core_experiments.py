@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tune_tasks.search.judges import judges_of
-from tune_tasks.sweep.core import CoreExperiment
+from tune_tasks.sweep.core_state import CoreExperiment
 from tune_tasks.sweep.learning import Learning
 from tune_tasks.sweep.plan import Plan, PlannedExperiment
 
