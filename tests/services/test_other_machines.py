@@ -144,17 +144,17 @@ def train(config, status_reporter):
 @pytest.fixture
 def lost_at_the_end(monkeypatch):
     """The driver's machine has no checkpoint once an attempt has ended."""
-    from tune_tasks.sweep.driver import Sweep
+    from tune_tasks.sweep.attempt_ends import AttemptEnds
 
-    real = Sweep._end
+    real = AttemptEnds.tell
 
-    def end(self, record):
+    def tell(self, record):
         import shutil
 
         shutil.rmtree(record.attempt.paths.checkpoints, ignore_errors=True)
         real(self, record)
 
-    monkeypatch.setattr(Sweep, "_end", end)
+    monkeypatch.setattr(AttemptEnds, "tell", tell)
 
 
 def test_a_storage_has_what_the_next_attempt_needs(sweep, folder, lost_at_the_end, mlflow_runs):

@@ -34,7 +34,8 @@ from tune_tasks.sweep.core import Core
 from tune_tasks.sweep.core_experiments import core_experiments
 from tune_tasks.sweep.dead_drivers import close_task_runs, open_flow_runs, open_task_runs
 from tune_tasks.sweep.display import Display, make_display
-from tune_tasks.sweep.driver import Sweep, Watches
+from tune_tasks.sweep.driver import Sweep
+from tune_tasks.sweep.driver_parts import DriverParts, Watches
 from tune_tasks.sweep.flow_run_ends import DIED, end_state, tell_ends
 from tune_tasks.sweep.history import History
 from tune_tasks.sweep.interruption import Interruption, interruptible
@@ -254,7 +255,7 @@ def _sweep(
     launching = launches(plan, code, cluster, info.sweep, verbose=request.verbose)
     core = _core(plan, cluster, session, request)
     taken.replay(core)
-    return Sweep(
+    parts = DriverParts(
         plan,
         info,
         cluster,
@@ -266,8 +267,8 @@ def _sweep(
         watches,
         taken.journal,
         Asker(proposers(plan), session.display.warn),
-        taken.takeover,
     )
+    return Sweep(parts, taken.takeover)
 
 
 def _core(plan: Plan, cluster: Cluster, session: Session, request: Request) -> Core:
