@@ -1,7 +1,7 @@
-"""Print how much of each room the fast tests cover, lines and branches; fail below a floor.
+"""Print how much of each room the tests without services cover; fail below a floor.
 
-Reads what `pytest --cov` has measured. A room without a floor is tested for the most part by the
-tests with real services, which are not measured.
+Reads what `pytest --cov` has measured, lines and branches. A room without a floor is tested for
+the most part by the tests with real services, which are not measured.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main() -> int:
     too_low = [
         room for room, floor in FLOORS.items() if room in rooms and rooms[room].percent < floor
     ]
-    print("Coverage of the fast tests, lines and branches:")
+    print("Coverage of the tests without services, lines and branches:")
     for room, tally in sorted(rooms.items()):
         floor = f"  (floor {FLOORS[room]} %)" if room in FLOORS else ""
         print(f"  {room:12} {tally.percent:5.1f} %{floor}{'  TOO LOW' if room in too_low else ''}")

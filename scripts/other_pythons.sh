@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The fast tests on each further Python that this machine has, all at once. Without torch, and so without RLlib's tests.
+# The fast tests, and those that start processes, on each further Python that this machine has, all at once. Without torch, and so
+# without RLlib's tests. What computes for long has the same results on every Python.
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 run_on() {
@@ -8,7 +9,7 @@ run_on() {
   build_venv "$folder" "$2" --no-compile -e '.[test]'
   # Also if a thread that a test has left does not let the process end
   PATH="$PWD/$folder/bin:$PATH" timeout 900 "$folder/bin/python" -m pytest -p no:cacheprovider \
-    -m 'not services and not rllib' --ignore=tests/services --ignore=tests/rllib
+    -m 'not services and not rllib and not long' --ignore=tests/rllib
 }
 
 mkdir -p build

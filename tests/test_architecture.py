@@ -1,6 +1,7 @@
 """The rules of who imports whom: rooms, libraries, and what is light."""
 
 import ast
+import functools
 import subprocess
 import sys
 import tomllib
@@ -56,8 +57,13 @@ def files():
 FILES = dict(files())
 
 
+@functools.cache
 def imports(path):
     """The dotted names that a file imports, at its top or in a function, but not for types alone."""
+    return list(_imports(path))
+
+
+def _imports(path):
     pending = [ast.parse(path.read_text())]
     while pending:
         node = pending.pop()
@@ -79,6 +85,7 @@ def room(module):
     return module.partition(".")[0]
 
 
+@pytest.mark.processes
 def test_the_rooms_import_one_another_as_the_plan_says():
     """`.importlinter` is the plan: the floors, what a worker may import, what is pure."""
     result = subprocess.run(
@@ -114,6 +121,7 @@ def test_a_third_party_library_is_imported_where_it_belongs(module):
     assert libraries <= allowed
 
 
+@pytest.mark.processes
 def test_what_is_light_stays_light():
     light = ", ".join(
         f"tune_tasks.{name}"

@@ -75,6 +75,7 @@ def test_the_page_of_what_is_stable_names_them():
     assert [name for name in EXPORTED if f"`{name}`" not in page] == []
 
 
+@pytest.mark.processes
 def test_an_import_in_a_training_script_brings_in_nothing_of_the_driver():
     rooms = ["cli", "flows", "results", "search", "spec", "sweep", "tracking"]
     code = f"""if True:

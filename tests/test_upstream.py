@@ -19,6 +19,8 @@ import pytest
 
 from tune_tasks.trial.forking import registered_function
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[1]
 HOOKS = []
 
@@ -101,9 +103,8 @@ def defined(node):
         return {node.name}
     if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
         return {node.target.id}
-    if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self":
-        return {node.attr}
-    return set()
+    is_ours = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    return {node.attr} if is_ours and node.value.id == "self" else set()
 
 
 # ---- Python

@@ -36,6 +36,7 @@ def test_a_document_with_iterators_is_like_one_that_has_lists(items):
     assert piecewise.getvalue() == whole.getvalue()
 
 
+@pytest.mark.processes
 def test_what_nobody_reads_any_more_fails_nothing():
     code = (
         "import sys; from tune_tasks.commands.output import drop_unread;"

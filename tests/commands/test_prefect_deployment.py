@@ -14,6 +14,8 @@ from tune_tasks.commands.deployment import Draft, Timing
 from tune_tasks.errors import ServiceError, UsageError
 from tune_tasks.servers.prefect_address import PrefectAddress
 
+pytestmark = pytest.mark.processes
+
 DRAFT = Draft("nightly", "", {"spec": {}}, Timing())
 
 

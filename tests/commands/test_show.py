@@ -118,6 +118,7 @@ def test_what_was_never_started_has_a_number_alone(results, call_cli):
     assert trial["attempts"] == []
 
 
+@pytest.mark.processes
 def test_it_answers_at_once(told):
     """Ray, Prefect and MLflow take seconds to import, and are not needed."""
     code = (

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 PROGRAM = Path(__file__).with_name("supervised.py")
 KILLED = "the sweep's driver was killed by SIGKILL"
 BY_RAY = "the sweep's driver ended with code 1, as Ray ends it if the head of its cluster has died"

@@ -113,6 +113,7 @@ VALUES = st.sampled_from(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=400)
 @given(st.sampled_from(FILES), st.integers(0), VALUES)
 def test_any_value_anywhere_is_an_error_with_its_place_or_makes_a_spec(text, number, value):

@@ -58,6 +58,7 @@ def drawn(expression, count=1_500):
     return [parsed.evaluate(stream=f"s{i}", index=0, lookup=None) for i in range(count)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("expression", SAME)
 def test_the_domain_draws_the_same(expression):
     assert domain_of(expression) == (SAME[expression], "")
@@ -67,6 +68,7 @@ def test_the_domain_draws_the_same(expression):
     assert distance(ours, theirs) < 0.04
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("expression", "domain", "difference"),
     [

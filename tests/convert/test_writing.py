@@ -1,5 +1,6 @@
 """Drafts as YAML with comments."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ TREES = st.recursive(
 )
 
 
+@pytest.mark.long
 @given(st.dictionaries(TEXTS.filter(lambda key: key != "<<"), TREES, max_size=4), TEXTS)
 def test_it_reads_back_as_the_same_with_a_comment_everywhere(keys, note):
     draft = Draft("name", keys, [note])

@@ -40,6 +40,7 @@ def test_a_point_is_a_function_of_ours(point):
         body = found.body
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(("when", "said"), [("before", 1), ("after", 2)])
 def test_a_process_dies_at_a_point_once(tmp_path, when, said):
     (tmp_path / "talking.py").write_text(TALKS)

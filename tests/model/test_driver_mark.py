@@ -21,6 +21,7 @@ def test_this_process_lives():
     assert is_alive(own_mark())
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
 def test_one_that_was_killed_does_not():
     with subprocess.Popen(

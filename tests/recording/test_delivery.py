@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tune_tasks.model.result_file import read_progress
+from tune_tasks.recording import delivery
 from tune_tasks.recording.delivery import EndedAttempt, deliver
 from tune_tasks.result import TrainingResult
 from tune_tasks.testing import FakeTracker
@@ -41,8 +42,8 @@ def test_the_trackers_hold_everything_however_often_it_is_delivered(tmp_path, in
     other = FakeTracker("other")
     summary = make_summary(tmp_path, infos[1:])
     for _ in range(2):
-        delivery = deliver(make_sweep(tmp_path), attempts, summary, trackers=[main, other])
-        assert (delivery.summary, delivery.missing) == (summary, {})
+        delivered = deliver(make_sweep(tmp_path), attempts, summary, trackers=[main, other])
+        assert (delivered.summary, delivered.missing) == (summary, {})
         for tracker in (main, other):
             assert tracker.store.begun_again
             assert [len(tracker.store.rows[info.key]) for info in infos] == [2, 2]
@@ -51,15 +52,18 @@ def test_the_trackers_hold_everything_however_often_it_is_delivered(tmp_path, in
     assert Path.cwd() == here
 
 
-def test_what_a_tracker_does_not_take_is_named_and_the_others_have_it(tmp_path, infos, attempts):
+def test_what_a_tracker_does_not_take_is_named_and_the_others_have_it(
+    tmp_path, infos, attempts, monkeypatch
+):
+    monkeypatch.setattr(delivery, "LEAST_PATIENCE_S", 0.2)
     main = FakeTracker("main")
     main.is_away = True
     other = FakeTracker("other")
     summary = make_summary(tmp_path, infos[1:])
-    delivery = deliver(
+    delivered = deliver(
         make_sweep(tmp_path), attempts, summary, trackers=[main, other], patience_s=0.2
     )
-    assert delivery.missing == {"main": "2 trials, the sweep's end; ConnectionError: main is away"}
+    assert delivered.missing == {"main": "2 trials, the sweep's end; ConnectionError: main is away"}
     assert other.store.summary == summary
 
 

@@ -8,6 +8,7 @@ import pytest
 from tests.recording.local import LocalRecorder
 from tune_tasks.model.result_file import Progress
 from tune_tasks.model.trial import EndedBy, Stop
+from tune_tasks.recording import feeder
 from tune_tasks.recording.protocol import Heartbeat, LogPiece
 from tune_tasks.recording.recorder import Recorder
 from tune_tasks.result import TrainingResult
@@ -39,6 +40,12 @@ class TestRecorder(RecorderContract):
     def discard(self, recorder):
         if recorder.recorder:
             recorder.recorder.end()
+
+
+@pytest.fixture(autouse=True)
+def fast_feeders(monkeypatch):
+    """Feeders look after their trackers every millisecond."""
+    monkeypatch.setattr(feeder, "_FLUSH_S", 0.004)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ def history(space, count):
         yield Observation(index, point, fate, rng.random(), step)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("config", [NUMERIC, CONDITIONAL, FINITE])
 @pytest.mark.parametrize("count", [0, 1, 5, 40])
 def test_it_proposes_what_optunas_own_does(monkeypatch, config, count):

@@ -141,6 +141,7 @@ def drawing(number):
     return lambda purpose: (hash((number, purpose)) % 10_000) / 10_000
 
 
+@pytest.mark.long
 @given(st.integers(), st.integers(0, 7), st.sampled_from([0.0, 0.3, 1.0]), st.floats(0.1, 5))
 def test_what_is_explored_is_in_the_domains(number, index, resample, factor):
     trials = EXPANSION

@@ -45,12 +45,14 @@ def test_the_file_of_a_tracking_uri(uri, path):
     assert database_of(uri) == path
 
 
+@pytest.mark.processes
 def test_the_revisions_of_the_installed_mlflow():
     known, newest = _revisions()
     assert newest in known
     assert len(known) > 50
 
 
+@pytest.mark.processes
 def test_a_store_that_is_there_or_is_yet_to_be_made_can_be_used(database):
     assert schema_of(database, writes=True) is Schema.USABLE
     assert list(database.parent.iterdir()) == []
@@ -61,6 +63,7 @@ def test_a_store_that_is_there_or_is_yet_to_be_made_can_be_used(database):
     assert schema_of(database, writes=True) is Schema.USABLE
 
 
+@pytest.mark.processes
 def test_an_older_one_may_be_brought_up_to_date(database):
     known, newest = _revisions()
     store(database, (known - {newest}).pop())
@@ -88,6 +91,7 @@ def in_a_file(database):
     database.parent.touch()
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("make", "reason"),
     [

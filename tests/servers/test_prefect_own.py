@@ -20,6 +20,8 @@ from tune_tasks.servers.ports import listen, port_of
 from tune_tasks.servers.prefect_address import answers
 from tune_tasks.servers.prefect_own import OwnServer, ServerFiles, read_state, shared_server
 
+pytestmark = pytest.mark.processes
+
 
 @contextlib.contextmanager
 def own_server(folder):

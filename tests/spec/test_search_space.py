@@ -83,6 +83,7 @@ def grids_of(config):
     return sorted(found, key=lambda item: ".".join(map(str, item[0])))
 
 
+@pytest.mark.long
 @given(CONFIGS, st.integers(1, 12))
 def test_num_trials_is_the_exact_count(config, count):
     assert len(trials(config, num_trials=count)) == count
@@ -96,6 +97,7 @@ def test_without_num_trials_the_whole_grid_once(config):
     )
 
 
+@pytest.mark.long
 @given(CONFIGS, st.integers(0, 2**40))
 def test_nothing_unresolved_remains_and_the_input_is_unchanged(config, index):
     before = copy.deepcopy(config)

@@ -10,6 +10,8 @@ from tune_tasks.sweep.interruption import Patience
 from tune_tasks.testing.recorder import FakeRecorder
 from tune_tasks.testing.samples import make_attempt, make_summary, make_sweep
 
+pytestmark = pytest.mark.processes
+
 
 class Recorder(FakeRecorder):
     """Notes how long it was to wait."""

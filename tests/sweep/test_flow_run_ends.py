@@ -8,6 +8,8 @@ from tune_tasks.sweep import flow_run_ends
 from tune_tasks.sweep.flow_run_ends import end_state, tell_ends
 from tune_tasks.sweep.past import past_sweep
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def told(tmp_path):

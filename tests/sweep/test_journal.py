@@ -77,6 +77,7 @@ def read(data):
     return read_entries(data.splitlines(keepends=True), "journal")
 
 
+@pytest.mark.long
 @given(entry_lists)
 def test_entries_read_back(entries):
     data = written(entries)
@@ -87,6 +88,7 @@ def test_entries_read_back(entries):
     )
 
 
+@pytest.mark.long
 @given(entry_lists, st.data())
 def test_of_any_part_the_whole_entries_are_read(entries, data):
     """A process may die in the middle of a write."""
@@ -98,6 +100,7 @@ def test_of_any_part_the_whole_entries_are_read(entries, data):
     assert len(found) == len(entries) or size < len(written(entries[: len(found) + 1]))
 
 
+@pytest.mark.long
 @given(entry_lists, st.data())
 def test_a_flipped_bit_is_found(entries, data):
     whole = bytearray(written(entries))
@@ -111,6 +114,7 @@ def test_a_flipped_bit_is_found(entries, data):
         assert read(bytes(whole))[0] == entries[:-1]
 
 
+@pytest.mark.long
 @given(entry_lists, st.binary(min_size=1))
 def test_garbage_at_the_end_is_cut(entries, garbage):
     """As a file system leaves it behind that had grown the file before the machine lost its power."""
@@ -468,6 +472,7 @@ def test_a_second_driver_may_wait_for_the_first(path):
     assert asked == [1]
 
 
+@pytest.mark.processes
 def test_a_driver_that_is_killed_lets_go(path):
     code = (
         "import sys, time; from pathlib import Path; from tune_tasks.sweep.journal import create_locked\n"

@@ -24,6 +24,8 @@ from tune_tasks.sweep.records import Attempt, Records
 from tune_tasks.testing.recorder import FakeRecorder
 from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
 
+pytestmark = pytest.mark.processes
+
 RETURNED = Outcome(TrialState.TERMINATED, EndedBy.RETURNED, "train() returned", reports=1)
 FAILED = Outcome(TrialState.ERROR, EndedBy.ERROR, "error", "ValueError: bad")
 

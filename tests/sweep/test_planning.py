@@ -53,14 +53,14 @@ def test_a_plan_is_bounded_in_time_and_memory(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "config",
     [
-        {"x": {"eval": "range(5000)"}},
-        {"x": {"eval": "str(range(5000))"}},
-        {"x": [[0] * 100] * 100},
-        {"y": {"grid_search": ["z" * 99_999]}},
+        {"x": {"eval": "range(500)"}},
+        {"x": {"eval": "str(range(500))"}},
+        {"x": [[0] * 50] * 20},
+        {"y": {"grid_search": ["z" * 9_999]}},
     ],
 )
 def test_what_many_trials_hold_is_counted_wherever_it_comes_from(config, monkeypatch):
-    monkeypatch.setattr(PlanBudget.__init__, "__defaults__", (10**9, 100_000))
+    monkeypatch.setattr(PlanBudget.__init__, "__defaults__", (10**9, 10_000))
     plan({"a": {"num_trials": 1, "config": config}})
     with pytest.raises(SpecError, match="hold more than"):
         plan({"a": {"num_trials": 100, "config": config}})

@@ -5,6 +5,7 @@ its power cuts it. Another driver reads what is whole, with the same spec or an 
 takes over.
 """
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -181,6 +182,7 @@ def expect_the_same_at_the_next_resume(driver):
         assert list(found) == list(experiment.indices)
 
 
+@pytest.mark.long
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_from_any_part_of_a_journal_each_trial_comes_to_one_end(data):

@@ -7,6 +7,8 @@ import pytest
 from tune_tasks.results.summary import ExperimentSummary, Summary
 from tune_tasks.sweep.run_view import _suffixes
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.mark.parametrize(
     ("names", "suffixes"),

@@ -11,6 +11,8 @@ from prefect.states import Cancelled, Cancelling, Paused, Pending, Running, Susp
 from tune_tasks.sweep.events import Pause
 from tune_tasks.sweep.run_watch import RunWatch
 
+pytestmark = pytest.mark.processes
+
 
 def heeding(*states):
     watch = RunWatch("")

@@ -175,6 +175,7 @@ def test_the_view_lists_trials_apart_that_were_stopped_early(server, tmp_path):
     assert state["groupBy"]["groupByKeys"] == [{"mode": "tag", "groupByData": "tune_tasks.fate"}]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["before", "after"])
 def test_whichever_request_fails_the_runs_are_the_same(undisturbed, how, tmp_path, monkeypatch):
     """A request fails before it has done anything, or its answer is lost."""
@@ -188,6 +189,7 @@ def test_whichever_request_fails_the_runs_are_the_same(undisturbed, how, tmp_pat
         assert extra <= 5, requests[failing]  # nothing is begun anew
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("share", [0.3, 0.6])
 def test_a_server_that_is_often_unwell_gets_everything(undisturbed, share, tmp_path, monkeypatch):
     expected, _ = undisturbed

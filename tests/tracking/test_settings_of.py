@@ -1,6 +1,10 @@
 """The settings of a trial that change while it runs, as metrics of MLflow."""
 
+import pytest
+
 from tune_tasks.tracking.mlflow_metrics import settings_of
+
+pytestmark = pytest.mark.processes
 
 
 def row(step, **config):

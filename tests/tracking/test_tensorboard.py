@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 
+import pytest
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from tune_tasks.result import TrainingResult
@@ -52,6 +53,7 @@ class TestTensorBoard(TrackerContract):
         assert self.curve(folder, info, "mean_accuracy") == [(last, -math.inf)]
 
 
+@pytest.mark.processes
 def test_it_never_asks_for_torch(tmp_path):
     """Not even in vain: to have a library find no torch, torch must be hidden from all threads.
 

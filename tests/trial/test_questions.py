@@ -17,7 +17,7 @@ from tune_tasks.model.stopping import parse_criterion
 from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, TrialState
 from tune_tasks.result import TrainingResult
 from tune_tasks.testing.recorder import FakeRecorder
-from tune_tasks.trial import questions
+from tune_tasks.trial import monitor, questions
 from tune_tasks.trial.monitor import Monitor
 from tune_tasks.trial.recorder_link import RecorderLink
 from tune_tasks.trial.reports import TrialReports
@@ -120,6 +120,7 @@ def test_a_trial_ends_in_the_very_report_that_is_judged(scene):
 
 def test_the_trial_goes_on_if_nobody_answers_and_waits_no_more(scene, monkeypatch):
     monkeypatch.setattr(questions, "MILESTONE_S", 0.2)
+    monkeypatch.setattr(monitor, "HEARTBEAT_S", 0.05)
     scene.recorder.is_away = True
     scene.report()
     scene.report()

@@ -73,10 +73,8 @@ class JudgeContract(ABC):
         assert reasons
         assert all(len(reason.split()) > 3 for reason in reasons)
 
-    def test_the_same_again(self, told: list[_Said]) -> None:
+    def test_the_same_again(self) -> None:
         """Equal histories have equal answers: a judge has no clock and no chance."""
-        again = self.make()
-        assert [again.judge(index, reached) for index, reached, _ in told][:1] == [told[0][2]]
         for seed in range(3):
             one = list(self.sweep(self.make(), random.Random(seed)))  # noqa: S311
             assert one == list(self.sweep(self.make(), random.Random(seed)))  # noqa: S311

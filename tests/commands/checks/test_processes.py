@@ -36,6 +36,7 @@ def start():
         process.wait()
 
 
+@pytest.mark.processes
 def test_those_of_a_dead_driver_are_found_and_ended(start, mark_of_the_dead):
     left, alive, nobodys = start(mark_of_the_dead), start(own_mark()), start("")
     user = start(mark_of_the_dead, ("train", "60"))  # what a script has left running on purpose

@@ -326,12 +326,14 @@ def guarded(sources):
     return json.loads(result.stdout)
 
 
+@pytest.mark.processes
 def test_hostile_expressions_stay_small():
     report = guarded(ALL_HOSTILE)
     assert report["accepted"] == []
     assert report["kib"] < 100 * 1024
 
 
+@pytest.mark.processes
 def test_extreme_parameters_end():
     assert guarded(EXTREME)["accepted"] == EXTREME
 
@@ -350,6 +352,7 @@ def runs(monkeypatch):
     return made
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("group", HOSTILE)
 def test_hostile_expressions_are_refused_within_the_budget(group, runs):
     for source in HOSTILE[group]:
@@ -385,6 +388,7 @@ def test_random_text_raises_only_expression_errors(source):
     _never_another_error(source)
 
 
+@pytest.mark.long
 @settings(max_examples=500, deadline=None)
 @given(st.lists(st.sampled_from(TOKENS), max_size=14).map("".join))
 def test_random_tokens_raise_only_expression_errors(source):
