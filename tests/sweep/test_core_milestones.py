@@ -1,9 +1,10 @@
 """What the core says at milestones: once for each, in words, and the same in a replay."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.sweep.test_core import FAILED, WELL
+from tests.sweep.cores import FAILED, WELL
 from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.milestones import Course, Milestones, Reached
 from tune_tasks.model.objective import Objective
@@ -168,6 +169,7 @@ def test_a_scheduler_that_fails_ends_the_sweep_and_lets_nobody_wait():
 LOSSES = st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4, None]), min_size=30, max_size=30)
 
 
+@pytest.mark.long
 @settings(max_examples=60, deadline=None)
 @given(LOSSES, st.integers(1, 40), st.randoms(use_true_random=False))
 def test_a_sweep_that_is_taken_over_judges_as_it_would_have(losses, cut, chance):

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.sweep.test_core import FAILED
+from tests.sweep.cores import FAILED
 from tests.sweep.test_core_milestones import Sweep
 from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.milestones import Reached
@@ -167,6 +168,7 @@ class Scene:
 VALUES = st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4, None]), min_size=40, max_size=40)
 
 
+@pytest.mark.long
 @settings(max_examples=60, deadline=None)
 @given(VALUES, st.integers(1, 120), st.randoms(use_true_random=False))
 def test_a_population_that_is_taken_over_goes_on_as_it_would_have(values, cut, chance):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.sweep.test_core import CANCELLED, FAILED, WELL
+from tests.sweep.cores import CANCELLED, FAILED, WELL
 from tune_tasks.search.observation import Fate, Observation
 from tune_tasks.spec.loading import spec_from_data
 from tune_tasks.sweep.asking import proposers
@@ -242,6 +242,7 @@ def test_with_a_lag_the_configs_do_not_depend_on_who_is_faster(lag):
         assert simulated(3, 8, startup=4, num_trials=16) != first  # they do without a lag
 
 
+@pytest.mark.long
 @settings(max_examples=25)
 @given(st.data())
 def test_a_sweep_that_goes_on_proposes_what_it_would_have_proposed(data):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.sweep.test_core import begun, trial
+from tests.sweep.cores import begun, trial
 from tests.sweep.test_retries import BAD, LOST, WELL, Sweep, raised
 from tune_tasks.model.trial import EndedBy, Stop
 from tune_tasks.sweep.core import Core

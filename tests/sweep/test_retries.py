@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.sweep.test_core import begun, taken_over, trial
+from tests.sweep.cores import begun, taken_over, trial
 from tune_tasks.model.failure import Failure, FailureCause
 from tune_tasks.model.trial import EndedBy, Outcome, Resources, Stop, TrialState
 from tune_tasks.spec.loading import spec_from_data
