@@ -34,6 +34,15 @@ def train(config, status_reporter):
             timesteps_total=step, mean_accuracy=config["x"] / 10, mean_loss=float("nan"), info={"rooms": ours}
         ))
 """
+WAITS = """
+import time
+from pathlib import Path
+from tune_tasks import TrainingResult
+def train(config, status_reporter):
+    status_reporter.report(TrainingResult(timesteps_total=1, mean_loss=0.5))
+    while not Path("first_has_ended").exists():
+        time.sleep(0.1)
+"""
 DRIVERS_ROOMS = {"spec", "search", "results", "tracking", "rllib", "sweep", "flows"}
 
 
@@ -277,11 +286,13 @@ def test_two_sweeps_at_once_share_a_server_that_neither_takes_away(
     home = tmp_path_factory.mktemp("prefect")
     env = {"PREFECT_HOME": str(home), "PREFECT_API_URL": "", "MARKER": str(home)}
     write_spec(folder, QUICK)
-    (folder / "long.py").write_text(SLEEPS.replace("600", "15"))
+    (folder / "long.py").write_text(WAITS)
     (folder / "long.yaml").write_text("long: {config: {script_file_path: long.py}}")
     first = command("-f", "spec.yaml", "--num-cpus", 1, "--json", env=env)
     second = command("-f", "long.yaml", "--num-cpus", 1, "--json", env=env)
-    results = [json.loads(process.communicate(timeout=180)[0]) for process in (first, second)]
+    results = [json.loads(first.communicate(timeout=180)[0])]
+    (folder / "first_has_ended").touch()
+    results.append(json.loads(second.communicate(timeout=180)[0]))
     assert [first.returncode, second.returncode] == [0, 0]
     assert len({result["prefect_url"].split("/runs")[0] for result in results}) == 1
     expect_no_process_of(str(home))

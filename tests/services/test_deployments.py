@@ -189,7 +189,7 @@ def test_a_schedule_fires_never_beside_itself_and_ends_by_cancel_or_ctrl_c(
             "--name",
             name,
             "--interval",
-            6,
+            3,
             "--param",
             "num_cpus=2",
         ),
@@ -370,8 +370,8 @@ def train(config, status_reporter):
     with open(f"begun_{config['x']}", "a") as file:
         file.write("x")
     status_reporter.report(TrainingResult(timesteps_total=1, mean_accuracy=config["x"] / 10))
-    if config["x"] == 1:
-        time.sleep(6)
+    while config["x"] == 1 and not Path("is_suspended").exists():
+        time.sleep(0.1)
     if config["x"] == 2 and not Path("mended").exists():
         raise ValueError("not yet")
 """
@@ -405,6 +405,9 @@ def test_resume_and_retry_run_what_is_left(command, folder, client, name, start_
     # As the page's Pause does
     paused = client.set_flow_run_state(read().id, Suspended(timeout_seconds=600))
     assert paused.status.value == "ACCEPT"
+    (journal,) = folder.glob("tune_results/.sweeps/*/journal.jsonl")
+    until(lambda: b'"pause changed"' in journal.read_bytes())
+    (folder / "is_suspended").touch()
     until(lambda: processes_of(read().id, "PREFECT__FLOW_RUN_ID") == [])
     assert read().state.name == "Suspended"
     assert begun(folder) == {"begun_1": 1}

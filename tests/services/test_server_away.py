@@ -22,6 +22,7 @@ def train(config, status_reporter):
     while config["x"] > 1 and not Path("killed").exists():
         time.sleep(0.1)
 """
+CONFIGURED = "tune_tasks.servers.prefect_configured"
 
 
 class Server:
@@ -78,7 +79,7 @@ def test_the_end_is_told_by_sync(command, folder, server):
     assert "Prefect was not told how the sweep ended" in err
     assert server.states("flow_run") == [("Running",)]
 
-    refused = command("sync", "last", env=env)
+    refused = command("sync", "last", env=env, hurried=f"{CONFIGURED}:CONFIGURED_SERVER_S=2")
     _, err = refused.communicate(timeout=120)
     assert refused.returncode == 1
     assert "Prefect was not told how the sweep has ended: " in err
