@@ -78,7 +78,8 @@ def _imports(path):
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
             yield node.module
-        pending.extend(ast.iter_child_nodes(node))
+        for part in ("body", "orelse", "handlers", "finalbody", "cases"):
+            pending.extend(getattr(node, part, ()))
 
 
 def room(module):

@@ -56,6 +56,7 @@ def at(step, value=None):
     return Reached(0, step, step, value, value, value)
 
 
+@pytest.mark.long
 class TestPopulation(JudgeContract):
     trials = 40
 

@@ -166,6 +166,7 @@ def test_the_sort_is_by_the_dotted_path():
     assert trials(config)[1].name == "script_mnist_1_l.1=4_m.a=5_m.z=1"
 
 
+@pytest.mark.long
 @given(CONFIGS, st.integers(0, 2**63 - 1), st.randoms())
 def test_the_same_seed_gives_the_same_values_in_any_order(config, seed, shuffler):
     space = SearchSpace(config)
@@ -176,6 +177,7 @@ def test_the_same_seed_gives_the_same_values_in_any_order(config, seed, shuffler
     assert [again.resolve(i, f"{seed}/{i}") for i in range(6)] == [values[i] for i in range(6)]
 
 
+@pytest.mark.long
 @given(st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1))
 def test_another_seed_gives_others(one, other):
     config = {"lr": {"eval": "random.random()"}, "n": {"eval": "np.random.uniform(0, 1)"}}

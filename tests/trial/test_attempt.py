@@ -1,10 +1,8 @@
 """User code in the main thread: how it ends, how it is stopped, what it leaves behind."""
 
 import atexit
-import contextlib
 import gc
 import json
-import logging
 import os
 import random
 import signal
@@ -26,7 +24,6 @@ from tune_tasks.model.trial import CUT_SHORT, EndedBy, Outcome, Stop, Trial, Tri
 from tune_tasks.trial import attempt, monitor
 from tune_tasks.trial.attempt import Assignment, run_train
 from tune_tasks.trial.interrupter import Interrupter
-from tune_tasks.trial.log_capture import LogCapture
 from tune_tasks.trial.monitor import Monitor
 from tune_tasks.trial.reports import TrialReports
 from tune_tasks.trial.script import ScriptTrainable
@@ -491,65 +488,6 @@ def test_a_working_directory_that_is_not_here(run, tmp_path):
     assert seen == [Path.cwd()]
 
 
-@pytest.fixture
-def capture(tmp_path, capfd, caplog):
-    """A LogCapture as a context on the real file descriptors; what it forwards is in `caplog`."""
-    caplog.set_level(logging.INFO)
-
-    @contextlib.contextmanager
-    def capture():
-        with (
-            capfd.disabled(),
-            LogCapture(tmp_path / "trial.log", logging.getLogger("trial")) as log,
-        ):
-            yield log
-
-    return capture
-
-
-def test_whatever_prints_is_captured(capture, tmp_path, caplog):
-    with capture() as log:
-        print("print")
-        sys.stdout.flush()
-        os.write(1, b"a file descriptor\n")
-        os.system("echo a child; echo its errors >&2")
-        print("stderr \udcff", file=sys.stderr)
-        log.forward()
-    expected = ["print", "a file descriptor", "a child", "its errors", "stderr \\udcff"]
-    assert caplog.messages == expected
-    assert (tmp_path / "trial.log").read_text().splitlines() == expected
-
-
-def test_lines_are_forwarded_once_and_whole(capture, caplog):
-    with capture() as log:
-        os.write(1, b"one\ntw")
-        log.forward()
-        os.write(1, b"o\nthree")
-        log.forward()
-        assert caplog.messages == ["one", "two"]
-        log.forward(last=True)
-        log.forward(last=True)
-    assert caplog.messages == ["one", "two", "three"]
-    assert log.lines == 3
-
-
-def test_a_flood_is_cut_in_the_loggers_middle_and_whole_in_the_file(capture, tmp_path, caplog):
-    with capture() as log:
-        os.write(1, b"x\n" * 2000 + b"the result\n")
-        log.forward()
-    assert caplog.messages == ["x"] * 250 + [f"… 1501 more lines, see {tmp_path}/trial.log"] + [
-        "x"
-    ] * 249 + ["the result"]
-    assert (tmp_path / "trial.log").read_text().count("x\n") == 2000
-
-
-def test_of_a_progress_bar_the_logger_has_the_last_step(capture, caplog):
-    with capture() as log:
-        os.write(1, b"".join(b"\r%d %%" % done for done in range(101)) + b"\nas on Windows\r\n\n")
-        log.forward()
-    assert (caplog.messages, log.lines) == (["100 %", "as on Windows", ""], 3)
-
-
 AT_ITS_END = """
     import atexit, tempfile
     opened = open("left_open.txt", "w")
@@ -584,33 +522,6 @@ def test_what_happens_at_a_scripts_end_happens_at_its_trials(run, tmp_path, caps
     assert (tmp_path / "left_open.txt").read_text() == "written"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("tmp")] == []
     assert (atexit._ncallbacks(), gc.get_freeze_count()) == (registered, 0)
-
-
-def test_a_log_that_user_code_removed(capture, tmp_path, caplog):
-    with capture() as log:
-        (tmp_path / "trial.log").unlink()
-        os.write(1, b"into nothing\n")
-        log.forward(last=True)
-    assert caplog.messages == []
-
-
-def test_the_descriptors_are_given_back(tmp_path, capfd):
-    with LogCapture(tmp_path / "trial.log", logging.getLogger("trial")):
-        os.write(1, b"captured\n")
-    os.write(1, b"not captured\n")
-    assert capfd.readouterr().out == "not captured\n"
-    assert (tmp_path / "trial.log").read_text() == "captured\n"
-
-
-@pytest.mark.parametrize(("umask", "mode"), [(0o002, 0o664), (0o077, 0o600)])
-def test_the_log_has_the_umasks_mode(tmp_path, capfd, umask, mode):
-    before = os.umask(umask)
-    try:
-        with LogCapture(tmp_path / "trial.log", logging.getLogger("trial")):
-            pass
-    finally:
-        os.umask(before)
-    assert (tmp_path / "trial.log").stat().st_mode & 0o777 == mode
 
 
 def test_a_forked_process_that_leaves_train_ends_there(run, tmp_path):

@@ -1,79 +1,21 @@
 """A checkpoint is whole when its block ends, or it is not there at all, whatever happens."""
 
 import contextlib
-import json
 import multiprocessing
 import os
 import signal
-import tempfile
 import threading
-from pathlib import Path
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from tests.trial.rigs import CANCEL, WORSE, Rig
 from tune_tasks.errors import ReportError, TrialStopped
-from tune_tasks.model.checkpoint import CheckpointRef, CheckpointRules, KeptCheckpoint
+from tune_tasks.model.checkpoint import CheckpointRef, KeptCheckpoint
 from tune_tasks.model.checkpoint_folder import checkpoints_in, restored_from
 from tune_tasks.model.checkpoint_manifest import MANIFEST, verified
-from tune_tasks.model.files import AttemptPaths, attempt_folder
 from tune_tasks.model.objective import Objective
-from tune_tasks.model.stopping import parse_criterion
-from tune_tasks.model.trial import EndedBy, Stop
-from tune_tasks.result import TrainingResult
-from tune_tasks.testing.samples import make_trial
+from tune_tasks.model.trial import EndedBy
 from tune_tasks.trial import checkpoints
-from tune_tasks.trial.reporter import StatusReporter
-from tune_tasks.trial.reports import TrialReports
-from tune_tasks.trial.restoring import restore
-
-CANCEL = Stop(EndedBy.CANCELLED, "Ctrl-C")
-WORSE = Stop(EndedBy.SCHEDULER, "worse than the others")
-
-
-class Rig:
-    """An attempt of a trial, as its script has it. `reporter` is the script's."""
-
-    def __init__(self, folder, number=1, ref=None, *, stop=None, **rules):
-        self.now = 100.0
-        criteria = tuple(parse_criterion(*c) for c in (stop or {}).items())
-        rules = {"keep": 2, **rules}
-        trial = make_trial(stop=criteria, checkpoint=CheckpointRules(**rules))
-        self.paths = AttemptPaths(attempt_folder(folder, number))
-        self.paths.create({})
-        self.restored = restore(self.paths, number, ref)
-        self.reports = TrialReports(
-            trial, self.paths.results, "id", self.restored, clock=lambda: self.now
-        )
-        self.reports.begin()
-        self.decision = self.reports.decision
-        self.reporter = StatusReporter(self.reports)
-
-    def report(self, steps=1, **fields):
-        self.reporter.report(TrainingResult(timesteps_total=steps, **fields))
-
-    def save(self, text="weights", meanwhile=lambda: None):
-        """Write a checkpoint; something else happens before the block ends."""
-        with self.reporter.checkpoint() as folder:
-            (folder / "weights").write_text(text)
-            meanwhile()
-
-    def saved(self):
-        """The texts that are in whole checkpoints, by number, the latest first."""
-        return {
-            each.number: (each.path / "weights").read_text()
-            for each in checkpoints_in(self.paths.checkpoints)
-            if verified(each.path)
-        }
-
-    def asides(self):
-        folder = self.paths.checkpoints
-        return list(folder.glob(".*")) if folder.is_dir() else []
-
-    def rows(self):
-        return [json.loads(line) for line in self.paths.results.read_text().splitlines()]
 
 
 @pytest.fixture
@@ -587,97 +529,3 @@ def test_the_monitor_is_woken_at_the_end_of_a_block(rig):
     rig.reports.on_change(lambda: woken.append(rig.decision.is_saving))
     rig.save()
     assert woken == [False]
-
-
-# ── Anything, in any order ─────
-
-
-class AnyScript(RuleBasedStateMachine):
-    """Whatever script and monitor do: at most one report is kept once the trial is to end."""
-
-    def __init__(self):
-        super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.rig = Rig(Path(self.folder.name), keep=None)
-        self.block = None
-        self.kept = set()
-        self.reports_then = None
-        self.has_ended = False
-
-    def teardown(self):
-        if self.block:
-            with contextlib.suppress(ZeroDivisionError):
-                self.block.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
-        self.folder.cleanup()
-
-    @property
-    def reports(self):
-        return self.rig.reports.progress.reports
-
-    @precondition(lambda self: not self.has_ended)
-    @rule()
-    def report(self):
-        try:
-            self.rig.report(self.reports)
-        except TrialStopped:
-            assert self.reports_then is not None
-            self.has_ended = True
-
-    @rule()
-    def ask(self):
-        wants = self.rig.reporter.wants_checkpoint
-        assert not wants or self.reports_then is not None
-        assert not wants or self.reports not in self.kept
-
-    @precondition(lambda self: self.block is None)
-    @rule()
-    def begin(self):
-        self.block = self.rig.reporter.checkpoint()
-        self.was_to_end = self.rig.decision.stop is not None
-        self.number = self.reports
-        (self.block.__enter__() / "weights").write_text("w")
-
-    @precondition(lambda self: self.block)
-    @rule()
-    def end(self):
-        block, self.block = self.block, None
-        try:
-            block.__exit__(None, None, None)
-            assert self.rig.decision.stop is None or self.was_to_end
-        except TrialStopped:
-            assert not self.was_to_end
-            self.has_ended = True
-        self.kept.add(self.number)
-
-    @precondition(lambda self: self.block)
-    @rule()
-    def fail(self):
-        block, self.block = self.block, None
-        error = ZeroDivisionError()
-        assert not block.__exit__(ZeroDivisionError, error, None)
-
-    @rule(stop=st.sampled_from([CANCEL, WORSE]))
-    def want_its_end(self, stop):
-        if self.reports_then is None:
-            self.reports_then = self.reports
-        if not self.rig.decision.postpones(stop):
-            self.rig.reports.request_stop(stop)
-
-    @precondition(lambda self: self.reports_then is not None)
-    @rule()
-    def lose_patience(self):
-        self.rig.reports.request_stop(CANCEL)
-
-    @invariant()
-    def holds(self):
-        assert set(self.rig.saved()) == self.kept
-        assert len(self.rig.asides()) == (self.block is not None)
-        assert self.rig.decision.is_saving == (self.block is not None)
-        if self.reports_then is not None:
-            assert self.reports <= self.reports_then + 1
-        if self.has_ended:
-            assert self.rig.decision.stop is not None
-
-
-TestAnyScript = AnyScript.TestCase
-TestAnyScript.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
