@@ -105,7 +105,17 @@ def test_files_that_are_gone_and_lines_that_are_not_reports_are_said():
             "mean_loss was not finite in the last report of any trial",
         ),
         ([trial(0, ERROR, mean_loss=1.0)], None, "every trial that reported mean_loss failed"),
-        ([trial(0, mean_loss=1.0)], "f1", "no trial reported a number as 'f1'"),
+        (
+            [trial(0, mean_loss=1.0)],
+            "f1",
+            "no trial reported a number as 'f1'; they report: mean_loss",
+        ),
+        (
+            [trial(0, mean_loss=1.0)],
+            "mean_los",
+            "no trial reported a number as 'mean_los'; did you mean 'mean_loss'? they report:"
+            " mean_loss",
+        ),
         (
             [trial(0, ERROR, mean_loss=1.0), replace(trial(1, mean_loss=2.0), infeasible="a 9")],
             None,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from tune_tasks.model.files import ERROR, RESULTS
+from tune_tasks.model.misnamed import meant_and_reported
 from tune_tasks.model.objective import DEFAULT_OBJECTIVES, Objective
 from tune_tasks.model.text import left_out, one_line
 from tune_tasks.model.trial import TrialState
@@ -131,8 +132,15 @@ def why_no_best(experiment: ExperimentSummary) -> str:
         if reason:
             return reason
     if experiment.metric:
-        return f"no trial reported a number as {experiment.metric!r}"
+        names = [objective.metric for objective in experiment.objectives]
+        lacking = next((name for name in names if _is_in_none(name, reports)), names[0])
+        known = meant_and_reported(lacking, reports[0], "they report") if reports else ""
+        return f"no trial reported a number as {lacking!r}{known}"
     return "no trial reported a metric to go by (set `metric` and `mode` in the spec)"
+
+
+def _is_in_none(name: str, reports: Iterable[Mapping[str, Any]]) -> bool:
+    return all(metric_of(report, name) is None for report in reports)
 
 
 def _why_none_is_best_by(name: str, trials: Iterable[TrialSummary]) -> str | None:

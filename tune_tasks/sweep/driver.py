@@ -12,7 +12,7 @@ from tune_tasks.sweep.attempt_ends import AttemptEnds
 from tune_tasks.sweep.attempt_starts import AttemptStarts
 from tune_tasks.sweep.closing import Closing
 from tune_tasks.sweep.driver_parts import DriverParts, Teller
-from tune_tasks.sweep.events import Proposed, SweepBegan, Ticked
+from tune_tasks.sweep.events import Event, Proposed, SweepBegan, Ticked
 from tune_tasks.sweep.instructions import (
     CloseSweep,
     CopyCheckpoint,
@@ -29,6 +29,7 @@ from tune_tasks.sweep.instructions import (
 )
 from tune_tasks.sweep.interruption import Patience
 from tune_tasks.sweep.listener import Listener
+from tune_tasks.sweep.metric_watch import MetricWatch
 from tune_tasks.sweep.outside import Outside
 from tune_tasks.sweep.resume import Takeover
 from tune_tasks.sweep.showing import Showing
@@ -55,7 +56,10 @@ class Sweep:
         self._patience = Patience()
         # The clock of the events goes on from the last event of the earlier driver.
         since = takeover.at if takeover else 0.0
-        self._teller = Teller(parts.core, parts.journal, since, self._carry_out)
+        self._metric_watch = MetricWatch(parts.plan.experiments)
+        self._teller = Teller(
+            parts.core, parts.journal, since, self._carry_out, self._look_at_metrics
+        )
         self._task_runs = TaskRuns(parts.info.flow_run_id)
         self._listener = Listener(
             parts.info,
@@ -128,6 +132,10 @@ class Sweep:
         self._listener.hear()
         silent = self._listener.silent([records.of(trial) for trial in attempts.running()])
         self._teller.tell(Ticked(self._teller.now(), silent))
+
+    def _look_at_metrics(self, event: Event) -> None:
+        for warning in self._metric_watch.heard(event):
+            self._parts.views.display.warn(warning)
 
     def _on_signal(self, reason: str) -> None:
         """A signal's handler calls this, in the middle of anything."""

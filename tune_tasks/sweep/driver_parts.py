@@ -80,15 +80,22 @@ class Teller:
         journal: Told the same.
         since: Where the clock of the events begins, in seconds: it goes on from an earlier driver.
         carry_out: Does what the core wants. It may tell the core something itself.
+        note: Takes each event, too, before anything that follows from it is done.
     """
 
     def __init__(
-        self, core: Core, journal: Journal, since: float, carry_out: Callable[[Instruction], None]
+        self,
+        core: Core,
+        journal: Journal,
+        since: float,
+        carry_out: Callable[[Instruction], None],
+        note: Callable[[Event], None],
     ) -> None:
         self._core = core
         self._journal = journal
         self._began_at = time.monotonic() - since
         self._carry_out = carry_out
+        self._note = note
         self._wishes: deque[Instruction] = deque()
 
     def now(self) -> float:
@@ -105,6 +112,7 @@ class Teller:
             if isinstance(wish, StartAttempt) and self._core.has_moved(wish.trial)
         )
         self._journal.handled(event, wishes)
+        self._note(event)
         self._wishes.extend(wishes)
         while self._wishes:
             self._carry_out(self._wishes.popleft())
