@@ -62,6 +62,16 @@ def test_a_name_with_line_breaks_stays_in_its_comment(tmp_path):
     assert parse_source(text, "best.yaml").data == {"exp": experiment_of(trial, tmp_path)}
 
 
+def test_sweeps_that_were_left_out_are_said(tmp_path):
+    tags = dict.fromkeys(("trial", "sweep", "index", "seed"), "0")
+    tags = {f"tune_tasks.{name}": value for name, value in tags.items()}
+    text = spec_of(replace(stored("/train.py"), tags=tags, sweeps=3, unlike=1), tmp_path)
+    assert (
+        "# 1 of 3 sweeps left out: they went by another metric than mean_loss, or had no best"
+        " trial; `--all --metric mean_loss` looks at their trials, too\n" in text
+    )
+
+
 @pytest.fixture
 def best(tmp_path):
     """The best trial, of which attempt 2 went on from attempt 1: with checkpoints of both."""

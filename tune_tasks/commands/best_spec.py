@@ -77,6 +77,7 @@ def _comments(trial: StoredTrial) -> Iterator[str]:
         f"sweep {tags['tune_tasks.sweep']}, its trial {tags['tune_tasks.index']} with the seed"
         f" {tags['tune_tasks.seed']}"
     )
+    yield from _unlike(trial)
     yield f"MLflow run {trial.run_id}"
     task_run = tags.get("prefect.task_run_id")
     if task_run:
@@ -97,6 +98,17 @@ def _comments(trial: StoredTrial) -> Iterator[str]:
     if masked_keys:
         keys = ", ".join(masked_keys)
         yield f"Secrets are not stored: write yours in place of {MASK} in {keys}"
+
+
+def _unlike(trial: StoredTrial) -> Iterator[str]:
+    """Yield why `--metric` may find a better trial."""
+    if trial.unlike:
+        metric = trial.objective.metric
+        looked_at = "" if trial.front else f"; `--all --metric {metric}` looks at their trials, too"
+        yield (
+            f"{trial.unlike} of {trial.sweeps} sweeps left out: they went by another metric than"
+            f" {metric}, or had no best trial{looked_at}"
+        )
 
 
 def _values(trial: StoredTrial) -> str:

@@ -64,6 +64,8 @@ class StoredTrial:
         tags: The tags of its run.
         others: Of several objectives, those after the first: the trial is the knee of the front.
         front: Of several objectives, the trials that no other one dominates.
+        sweeps: How many sweeps were asked for.
+        unlike: How many of them were left out: they name no best trial by these objectives.
     """
 
     experiment: str
@@ -75,6 +77,8 @@ class StoredTrial:
     tags: Mapping[str, str]
     others: tuple[Objective, ...] = ()
     front: Sequence[FrontTrial] = ()
+    sweeps: int = 1
+    unlike: int = 0
 
 
 class MlflowStore:
@@ -134,7 +138,8 @@ class MlflowStore:
             objectives = objectives_in(told[0].data.tags) if told else ()
             if len(objectives) > 1:
                 alike = [sweep for sweep in told if objectives_in(sweep.data.tags) == objectives]
-                return self._knee(experiment, experiment_id, alike, objectives)
+                knee = self._knee(experiment, experiment_id, alike, objectives)
+                return replace(knee, sweeps=len(sweeps), unlike=len(sweeps) - len(alike))
             return self._best_as_told(experiment, sweeps)
         run = self._best_by(experiment, experiment_id, sweeps, wanted)
         return self._stored(experiment, wanted, run)
@@ -190,12 +195,14 @@ class MlflowStore:
             )
         run_id = ""
         best: float | None = None
-        for sweep in told:
-            value = sweep.data.metrics.get(best_key(objective))
+        alike = [sweep for sweep in told if best_key(objective) in sweep.data.metrics]
+        for sweep in alike:
+            value = sweep.data.metrics[best_key(objective)]
             if objective.better(value, best):
                 run_id = sweep.data.tags["tune_tasks.best_run_id"]
                 best = value
-        return self._stored(experiment, objective, self._client.get_run(run_id))
+        stored = self._stored(experiment, objective, self._client.get_run(run_id))
+        return replace(stored, sweeps=len(sweeps), unlike=len(sweeps) - len(alike))
 
     def _knee(
         self,
