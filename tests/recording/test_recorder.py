@@ -188,6 +188,19 @@ def test_a_new_recorder_hears_of_ended_attempts_from_the_driver(main, info, tmp_
     recorder.end()
 
 
+def test_the_run_of_an_ended_attempt_is_told_once_there_is_one(recorder, main, info):
+    main.is_away = True
+    heartbeat = report(info)
+    recorder.restore(info, heartbeat.progress, RETURNED)
+    first = recorder.news(0)
+    assert [status.run_id for status in first.statuses] == [None]
+    main.is_away = False
+    assert drained(recorder) == {}
+    second = recorder.news(first.version)
+    assert [status.run_id for status in second.statuses] == [f"run of {info.key}"]
+    assert recorder.news(second.version).statuses == []
+
+
 def test_the_copied_reports_are_on_the_disk_before_the_driver_hears_of_the_end(
     recorder, info, monkeypatch
 ):

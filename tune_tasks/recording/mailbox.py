@@ -108,6 +108,11 @@ class Mailbox:
                 progress = replace(progress, non_finite=non_finite)
                 self._set(self._ended(replace(known, progress=progress), outcome))
 
+    def tell_again(self, key: str) -> None:
+        """Have the latest of a known attempt among what has changed."""
+        with self._lock:
+            self._set(self._attempts[key])
+
     def changed_after(self, version: int, wait_s: float = 0.0) -> tuple[int, list[AttemptStatus]]:
         """Return the present version, and the attempts that changed after an earlier one.
 

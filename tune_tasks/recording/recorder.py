@@ -60,6 +60,8 @@ class Recorder:
         self._node = node
         self._mailbox = Mailbox()
         self._copies = Copies()
+        # Ended attempts that the driver was told of before the main tracker had runs of them.
+        self._without_run: set[str] = set()
         self._begun = threading.Event()
         self._drained = -1
         self._drained_at = 0.0
@@ -169,8 +171,15 @@ class Recorder:
 
     def news(self, since: int, wait_s: float = 0.0) -> Changes:
         """Tell what changed after version `since`; see `Mailbox.changed_after`."""
+        for key in list(self._without_run):
+            if self._main.tracker.run_id(key):
+                self._without_run.discard(key)
+                self._mailbox.tell_again(key)
         version, statuses = self._mailbox.changed_after(since, wait_s)
-        return Changes(version, [self._with_run(s) for s in statuses], self._begun.is_set())
+        told = [self._with_run(status) for status in statuses]
+        # What runs is told again with its next heartbeat.
+        self._without_run |= {s.info.key for s in told if s.outcome and not s.run_id}
+        return Changes(version, told, self._begun.is_set())
 
     def drain(self, patience_s: float) -> dict[str, str] | None:
         """See `RecorderClient`; waits a little if the trackers are still busy."""
