@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.sweep.drivers import WELL, Driver
-from tests.sweep.told import Told, returned, row
+from tests.sweep.told import SPEC, Told, returned, row
 from tune_tasks.sweep.events import AttemptEnded
 from tune_tasks.sweep.request import Request
 
@@ -156,11 +156,18 @@ def test_a_sweep_is_resumed_where_it_began(call_cli, spec_folder, monkeypatch):
         assert Path.cwd() == spec_folder / "elsewhere"
 
 
-def test_what_a_plan_may_cost(call_cli, spec_folder, refusal):
-    told = Told(spec_folder / "tune_results")
-    told.begin("exp/0", row(1, mean_loss=0.5), row(2, mean_loss=0.4))
-    told.end("exp/0", returned(2))
+def measured(folder, name, sweep="2026-01-01_00-00-00_aaaa", reports=2):
+    """A sweep of an experiment whose first trial has reported."""
+    told = Told(folder / "tune_results", sweep, {name: SPEC["exp"]})
+    rows = [row(step, mean_loss=0.5) for step in range(1, reports + 1)]
+    told.begin(f"{name}/0", *rows)
+    told.end(f"{name}/0", returned(reports))
     told.close()
+    return told
+
+
+def test_what_a_plan_may_cost(call_cli, spec_folder, refusal):
+    told = measured(spec_folder, "mnist")
     stop = ("--stop", '{"training_iteration": 10}')
     code, out, _ = call_cli("plan", "-f", "spec.yaml", "--costs", "last", *stop)
     assert code == 0
@@ -173,6 +180,18 @@ def test_what_a_plan_may_cost(call_cli, spec_folder, refusal):
     _, out, _ = call_cli("plan", "-f", "spec.yaml", "--costs", "last")
     assert out.splitlines()[2] == "  cost: unknown: `stop` does not bound training_iteration"
     assert "no sweep 'nope'" in refusal("plan", "-f", "spec.yaml", "--costs", "nope")
+
+
+def test_last_is_the_last_sweep_that_has_the_experiment(call_cli, spec_folder, refusal):
+    wanted = ("plan", "-f", "spec.yaml", "--stop", '{"training_iteration": 10}', "--costs")
+    assert "--costs last: no sweep of 'mnist' in " in refusal(*wanted, "last")
+    other = measured(spec_folder, "exp", "2026-01-03_00-00-00_cccc")
+    said = refusal(*wanted, "last")
+    assert f"give the id of another one: {other.sweep} (exp)" in said
+    assert f"as in {other.sweep})" in call_cli(*wanted, other.sweep)[1]
+    mine = measured(spec_folder, "mnist")
+    measured(spec_folder, "mnist", "2026-01-02_00-00-00_bbbb", reports=0)
+    assert f"as in {mine.sweep})" in call_cli(*wanted, "last")[1]
 
 
 def test_a_sweep_that_goes_on_costs_what_is_left(call_cli, begun):

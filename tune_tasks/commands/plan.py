@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tune_tasks.commands.command import EXIT_OK
@@ -16,16 +17,15 @@ from tune_tasks.commands.spec_arguments import (
     in_the_sweeps_folder,
     request_of,
 )
-from tune_tasks.commands.sweep_arguments import add_local_dir, results_of
+from tune_tasks.commands.sweep_arguments import add_local_dir
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import Trial, shown_name
 from tune_tasks.sweep.beginning import beginning_of
 from tune_tasks.sweep.budget_so_far import budgets_so_far
-from tune_tasks.sweep.costs import Cost, PastCosts, cost_of
+from tune_tasks.sweep.cost_sources import past_costs
+from tune_tasks.sweep.costs import Cost, cost_of
 from tune_tasks.sweep.history import History
-from tune_tasks.sweep.lookup import journal_named
 from tune_tasks.sweep.outlook import outlook
-from tune_tasks.sweep.past import past_sweep
 from tune_tasks.sweep.plan import Plan, PlannedExperiment
 from tune_tasks.sweep.warm_words import warm_lines
 
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--costs",
         metavar="SWEEP",
         help="say how many hours it may take, with iterations as long as in that sweep (an id, the"
-        " beginning of one, or `last`)",
+        " beginning of one, or `last`: the last that has the experiment)",
     )
     parser.add_argument("--json", action="store_true", help="as a JSON list")
 
@@ -50,12 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """See `Command`."""
     request = dataclasses.replace(request_of(args), local_dir=args.local_dir, resume=args.resume)
-    past = _past_costs(args)
     with in_the_sweeps_folder(request) as request:
         beginning = beginning_of(request)
         plan = beginning.shown_plan({})
         print_warnings(plan.warnings)
-        costs = {e.name: cost_of(plan, e, past) for e in plan.experiments} if past else {}
+        costs = _costs(args.costs, plan, request.results)
         if args.json:
             print_json_list((_with_cost(trial, costs) for trial in plan.as_json()), sys.stdout)
         else:
@@ -74,10 +73,11 @@ def _budgets(plan: Plan, earlier: History | None) -> dict[str, str]:
     return words
 
 
-def _past_costs(args: argparse.Namespace) -> PastCosts | None:
-    if args.costs is None:
-        return None
-    return PastCosts(past_sweep(journal_named(results_of(args), args.costs)))
+def _costs(source: str | None, plan: Plan, results: Path) -> dict[str, Cost]:
+    if source is None:
+        return {}
+    past = past_costs(results, source, [e.name for e in plan.experiments])
+    return {e.name: cost_of(plan, e, past.get(e.name)) for e in plan.experiments}
 
 
 def _with_cost(trial: dict[str, Any], costs: Mapping[str, Cost]) -> dict[str, Any]:

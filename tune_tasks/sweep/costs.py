@@ -126,7 +126,7 @@ class PastCosts:
         return PastCost(self._sweep, seconds, iterations, _most_at_once(attempts)), ""
 
 
-def cost_of(plan: Plan, experiment: PlannedExperiment, costs: PastCosts) -> Cost:
+def cost_of(plan: Plan, experiment: PlannedExperiment, costs: PastCosts | None) -> Cost:
     """What the trials of an experiment may cost that have not ended.
 
     As many are expected to run at once as the spec says, or else as in the earlier sweep.
@@ -134,9 +134,9 @@ def cost_of(plan: Plan, experiment: PlannedExperiment, costs: PastCosts) -> Cost
     Args:
         plan: All that is planned.
         experiment: One of it.
-        costs: Of an earlier sweep.
+        costs: Of an earlier sweep; None if no sweep has this experiment.
     """
-    past, why = costs.of(experiment.name)
+    past, why = costs.of(experiment.name) if costs else (None, "no sweep has this experiment")
     stop = experiment.criteria()
     at_once = experiment.spec.max_concurrent_trials or (past.at_once if past else None)
     trials = len(experiment.trials) - _ended(plan, experiment)
