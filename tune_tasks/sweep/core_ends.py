@@ -24,6 +24,7 @@ from tune_tasks.sweep.instructions import (
     Instruction,
     KillAttempt,
 )
+from tune_tasks.sweep.stop_words import longest_end_s
 
 _PAUSED = Stop(EndedBy.CANCELLED, "the run was paused before it began")
 
@@ -41,8 +42,8 @@ class Ends:
             state.kill_at = event.at
             return []
         state.stop_reason = event.reason
-        longest = max((a.trial.stop_grace_s for a in state.active.values()), default=0.0)
-        state.kill_at = event.at + min(longest + SILENCE_S, event.patience_s)
+        running = [active.trial for active in state.active.values()]
+        state.kill_at = event.at + longest_end_s(running, event.patience_s)
         return [EndAll(Stop(EndedBy.CANCELLED, event.reason))]
 
     def requests(self) -> Iterator[Instruction]:

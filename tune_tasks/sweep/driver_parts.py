@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tune_tasks.cluster.nodes import Cluster
+from tune_tasks.model.trial import Trial, TrialState
 from tune_tasks.recording.client import RecorderClient
 from tune_tasks.sweep.asking import Asker
 from tune_tasks.sweep.attempts import Attempts
@@ -68,6 +69,11 @@ class DriverParts:
         attempt = self.records.of(self.core.trial(key)).attempt
         assert attempt is not None
         return attempt
+
+    def running(self) -> list[Trial]:
+        """The trials whose processes run; what still waits in Ray is not among them."""
+        records = (self.records.of(self.core.trial(key)) for key, _ in self.core.running)
+        return [record.trial for record in records if record.state is TrialState.RUNNING]
 
 
 class Teller:

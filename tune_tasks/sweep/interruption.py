@@ -23,7 +23,8 @@ from tune_tasks.model.timeouts import (
 )
 
 _TOGETHER_S = 0.25
-_NAMES = {signal.SIGINT: "interrupted (Ctrl-C)", signal.SIGTERM: "interrupted (SIGTERM)"}
+CTRL_C = "interrupted (Ctrl-C)"
+_NAMES = {signal.SIGINT: CTRL_C, signal.SIGTERM: "interrupted (SIGTERM)"}
 
 
 class Interruption:

@@ -7,6 +7,7 @@ from collections import deque
 from tune_tasks.sweep.driver_parts import DriverParts, Teller
 from tune_tasks.sweep.events import Disk, DiskChanged, Pause, PauseChanged, StopAsked
 from tune_tasks.sweep.interruption import Patience
+from tune_tasks.sweep.stop_words import stopping_words
 
 
 class Outside:
@@ -19,6 +20,7 @@ class Outside:
     """
 
     def __init__(self, parts: DriverParts, teller: Teller, patience: Patience) -> None:
+        self._parts = parts
         self._core = parts.core
         self._watches = parts.watches
         self._teller = teller
@@ -37,7 +39,9 @@ class Outside:
         if self._watches.run.is_cancelled:
             self._watches.interruption.ask("cancelled in Prefect")
         while self._stops_asked:
-            self.ask_to_stop(self._stops_asked.popleft())
+            reason = self._stops_asked.popleft()
+            self._say_what_follows(reason)
+            self.ask_to_stop(reason)
         pause = self._watches.run.pause
         if pause is not self._pause:
             self._pause = pause
@@ -51,6 +55,12 @@ class Outside:
         interruption = self._watches.interruption
         self._patience.limit(interruption.close_within_s)
         self._teller.tell(StopAsked(self._teller.now(), reason, interruption.patience_s))
+
+    def _say_what_follows(self, reason: str) -> None:
+        if self._core.stop_reason is None:
+            patience_s = self._parts.watches.interruption.patience_s
+            said = stopping_words(reason, self._parts.running(), patience_s)
+            self._parts.views.display.note(said)
 
     def look_at_disk(self) -> None:
         """Tell the core whether the disk takes what another trial would write."""
