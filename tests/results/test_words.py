@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.results.samples import ERROR, PENDING, experiment, summary, trial
+from tune_tasks.model.trial import TrialState
 from tune_tasks.results.budget_use import BudgetUse
 from tune_tasks.results.summary import ExperimentSummary, Summary
 from tune_tasks.results.words import how_to_go_on, report_lines, where_to_look
@@ -44,10 +45,20 @@ def test_what_has_used_up_a_budget():
         "With a larger budget in the spec `tune-tasks run --resume a-sweep --accept-changes` goes"
         " on."
     ]
-    assert made.as_json()["experiments"]["exp"]["ended_by_budget"] == "budget: 6 h are over"
+    shown = made.as_json()["experiments"]["exp"]
+    assert shown["ended_by_budget"] == "budget: 6 h are over"
+    assert [each["stop_reason"] for each in shown["trials"]] == [
+        "train() returned",
+        "not started: budget: 6 h are over",
+    ]
     two = summary(ended, experiment(trial(0), name="other"))
     assert two.one_line().endswith("; exp: budget: 6 h are over")
     assert two.as_json()["experiments"]["other"]["ended_by_budget"] is None
+
+
+def test_a_running_trial_has_been_started():
+    made = summary(experiment(replace(trial(0, TrialState.RUNNING), reports=3, stop_reason=None)))
+    assert " - script_0_lr=0:\tRUNNING, 3 reports so far" in list(report_lines(made))
 
 
 def test_long_lists_are_folded():

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from tune_tasks.model.trial import TrialState
 from tune_tasks.results.failures import groups_of_failures
 from tune_tasks.results.search_view import search_view
-from tune_tasks.results.trials import TrialSummary
+from tune_tasks.results.trials import TrialSummary, not_started
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,10 +61,18 @@ def _experiment(experiment: ExperimentSummary, trial_json: TrialJson) -> dict[st
         "ended_by_budget": experiment.used_up,
         "search": search.as_json() if search else None,
         "failures": [group.as_json() for group in groups_of_failures(experiment.failed)],
-        "trials": map(trial_json, experiment.trials),
+        "trials": (_said_why(trial_json(trial), experiment) for trial in experiment.trials),
         "best": trial_json(best) if best else None,
         "front": [trial.index for trial in experiment.front()],
     }
+
+
+def _said_why(trial: dict[str, Any], experiment: ExperimentSummary) -> dict[str, Any]:
+    """Return a trial with the reason why it was not started, if a budget is the reason."""
+    is_left = trial["state"] == TrialState.PENDING and trial["stop_reason"] is None
+    if is_left and experiment.used_up:
+        return {**trial, "stop_reason": not_started(experiment.used_up)}
+    return trial
 
 
 def table(trials: Iterable[TrialSummary]) -> pd.DataFrame:

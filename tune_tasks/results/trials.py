@@ -157,6 +157,15 @@ class TrialSummary:
         }
 
 
+def not_started(used_up: str | None) -> str:
+    """Return why a trial was not started, for people.
+
+    Args:
+        used_up: What has ended its experiment; None if nothing has.
+    """
+    return f"not started: {used_up}" if used_up else "not started"
+
+
 class Trials(Sequence[TrialSummary]):
     """All trials of an experiment, in order, of which many were never started.
 

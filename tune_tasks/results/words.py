@@ -9,12 +9,12 @@ from tune_tasks.model.files import ERROR, RESULTS
 from tune_tasks.model.misnamed import meant_and_reported
 from tune_tasks.model.objective import DEFAULT_OBJECTIVES, Objective
 from tune_tasks.model.text import left_out, one_line
-from tune_tasks.model.trial import TrialState
+from tune_tasks.model.trial import TrialState, count
 from tune_tasks.result import metric as metric_of
 from tune_tasks.results.failures import groups_of_failures
 from tune_tasks.results.ranking import Scored
 from tune_tasks.results.search_view import search_view
-from tune_tasks.results.trials import TrialSummary
+from tune_tasks.results.trials import TrialSummary, not_started
 
 if TYPE_CHECKING:
     from tune_tasks.results.summary import ExperimentSummary, Summary
@@ -168,13 +168,18 @@ def _stopped_lines(experiment: ExperimentSummary) -> Iterator[str]:
 
 
 def _stopped_text(trial: TrialSummary, used_up: str | None) -> str:
-    not_started = f"not started: {used_up}" if used_up else "not started"
-    text = f"{trial.state}, {trial.stop_reason or not_started}"
+    text = f"{trial.state}, {trial.stop_reason or _where_it_stands(trial, used_up)}"
     if trial.non_finite:
         text += f" ({trial.non_finite} values not finite)"
     if trial.infeasible:
         text += f"; infeasible: {trial.infeasible}"
     return text
+
+
+def _where_it_stands(trial: TrialSummary, used_up: str | None) -> str:
+    if trial.state is TrialState.RUNNING:
+        return f"{count(trial.reports, 'report')} so far"
+    return not_started(used_up)
 
 
 def _failed_lines(experiment: ExperimentSummary) -> Iterator[str]:
