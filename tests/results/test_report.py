@@ -156,6 +156,17 @@ def test_what_is_far_worse_than_the_others_is_left_out(mode, values, limit):
         assert (high if mode == "min" else low) == limit
 
 
+def test_the_curves_are_named_shortly_and_counts_are_whole_numbers(experiment):
+    figure = plots._learning_curves(experiment.scored()[:2], "mean_accuracy")
+    (plot,) = figure.axes
+    labels = [text.get_text() for text in plot.get_legend().get_texts()]
+    assert [label.partition(":")[0] for label in labels] == [
+        f"trial {trial.index}" for trial in experiment.scored()[:2]
+    ]
+    steps = [float(tick) for tick in plot.xaxis.get_major_locator().tick_values(0, 3)]
+    assert all(step.is_integer() for step in steps)
+
+
 def test_curves_are_the_reports_and_thinned_out(experiment, monkeypatch):
     best = experiment.best()
     assert next(iter(plots._curve(best, "mean_accuracy"))) == (1, pytest.approx(0.045))

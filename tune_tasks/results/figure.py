@@ -10,6 +10,7 @@ from tune_tasks.model.objective import Objective
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.ticker import Locator
 
 _MANY = 0.9
 _SPREAD = 10
@@ -23,6 +24,13 @@ def new_figure(width: float, height: float) -> tuple[Figure, Axes]:
 
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.add_subplot()
+
+
+def whole_numbers() -> Locator:
+    """Return where an axis of counts, or of numbers of trials, has its ticks."""
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(integer=True, min_n_ticks=1)
 
 
 def limit_to_most(plot: Axes, values: Sequence[float], objective: Objective) -> None:

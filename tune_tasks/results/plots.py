@@ -19,8 +19,9 @@ from tune_tasks.model.objective import Objective
 from tune_tasks.model.result_file import parse_report
 from tune_tasks.model.trial import EndedBy
 from tune_tasks.result import metric as metric_of
-from tune_tasks.results.axis import ABSENT, Axis, short_label
-from tune_tasks.results.figure import limit_to_most, new_figure
+from tune_tasks.results.axis import Axis, short_label
+from tune_tasks.results.branches import axes_of
+from tune_tasks.results.figure import limit_to_most, new_figure, whole_numbers
 from tune_tasks.results.search_plots import search_pictures
 from tune_tasks.results.search_view import search_view
 from tune_tasks.results.summary import ExperimentSummary
@@ -87,16 +88,11 @@ def _axes(
 ) -> list[Axis]:
     """Return an axis for each searched parameter that has not too many values to be labelled.
 
-    What matters most comes first.
+    What matters most comes first. Branches with different domains have an axis each.
     """
     paths = dict.fromkeys(path for trial in trials for path in trial.searched)
     ordered = sorted(paths, key=lambda path: -_share(path, importance))
-    logs = {dimension.path: dimension.is_log for dimension in dimensions}
-    searched = [trial.shown_searched for trial in trials]
-    axes = [
-        Axis.of(path, [values.get(path, ABSENT) for values in searched], is_log=logs.get(path))
-        for path in ordered
-    ]
+    axes = [axis for path in ordered for axis in axes_of(path, trials, dimensions)]
     return [axis for axis in axes if len(axis.labels) <= _LABELS][:_PARAMETERS]
 
 
@@ -111,12 +107,13 @@ def _learning_curves(trials: Sequence[TrialSummary], metric: str) -> Figure:
     for trial in reversed(trials):  # the best is drawn last, on top of the others
         steps, values = zip(*_curve(trial, metric), strict=True)
         marker = "o" if len(steps) == 1 else ""
-        label = short_label(trial.name, _NAME_LENGTH)
+        label = f"trial {trial.index}: {_score(trial, metric):.4g}"
         plot.plot(steps, values, marker=marker, label=label, linewidth=1.3)
     handles, labels = plot.get_legend_handles_labels()
     beside = (1.01, 0.5)
     plot.legend(handles[::-1], labels[::-1], fontsize=7, loc="center left", bbox_to_anchor=beside)
     plot.set(xlabel="timesteps", ylabel=short_label(metric, _NAME_LENGTH))
+    plot.xaxis.set_major_locator(whole_numbers())
     return figure
 
 
@@ -193,7 +190,8 @@ def _against(axes: Sequence[Axis], trials: Sequence[TrialSummary], objective: Ob
         if axis.labels:
             plot.set_xticks(list(axis.labels), list(axis.labels.values()))
     stopped = " (a cross: stopped early)" if any(map(_is_stopped, trials)) else ""
-    figure.colorbar(points, ax=figure.axes, label=f"trial{stopped}", aspect=40)
+    label = f"trial{stopped}"
+    figure.colorbar(points, ax=figure.axes, label=label, aspect=40, ticks=whole_numbers())
     return figure
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tune_tasks.model.objective import Objective
 from tune_tasks.results.axis import short_label
 from tune_tasks.results.best_so_far import BestSoFar
-from tune_tasks.results.figure import limit_to_most, new_figure
+from tune_tasks.results.figure import limit_to_most, new_figure, whole_numbers
 from tune_tasks.results.search_view import SearchView
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def best_so_far_figure(best: BestSoFar, objective: Objective) -> Figure:
     plot.step(x, y, where="post", color="tab:blue", linewidth=1.6, label="the best so far")
     limit_to_most(plot, [value for _, value in known], objective)
     plot.set(xlabel="trials that have ended", ylabel=short_label(objective.metric, _NAME_LENGTH))
+    plot.xaxis.set_major_locator(whole_numbers())
     plot.legend(fontsize=8, loc="best")
     return figure
 
@@ -53,7 +54,7 @@ def importance_figure(view: SearchView) -> Figure:
     """Draw how much each parameter matters, as bars, the greatest first."""
     shares = dict(list(view.importance.items())[:_PARAMETERS])
     figure, plot = new_figure(9, 1.1 + 0.32 * len(shares))
-    labels = [short_label(path, _NAME_LENGTH) for path in shares]
+    labels = [short_label(view.label(path), _NAME_LENGTH) for path in shares]
     places = range(len(shares))
     bars = plot.barh(places, list(shares.values()), color="tab:blue")
     plot.bar_label(bars, [f" {100 * share:.0f} %" for share in shares.values()], fontsize=8)

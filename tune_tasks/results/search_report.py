@@ -89,7 +89,7 @@ def _importance_lines(view: SearchView) -> Iterator[str]:
     )
     yield ""
     shares = list(view.importance.items())[:_PARAMETERS]
-    rows = ((one_line(path), f"{100 * share:.0f} %") for path, share in shares)
+    rows = ((one_line(view.label(path)), f"{100 * share:.0f} %") for path, share in shares)
     yield from table(("parameter", "importance"), rows)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import ENDED, START_UP, EndedBy, TrialState, count
 from tune_tasks.results.best_so_far import BestSoFar, ended_trial
+from tune_tasks.results.branches import branched
 from tune_tasks.results.early_stops import EndedRun, StopsAt, early_stops
 from tune_tasks.results.next_steps import Found, next_steps
 from tune_tasks.results.trials import TrialSummary
@@ -40,6 +41,8 @@ class SearchView:
         covering: How many trials that cover the space have ended: the importance is from these.
         stops: Where trials were stopped early.
         next: What to try next, sentences.
+        merged: The paths at which branches have different domains: their importance is that of all
+            of these together.
     """
 
     algorithm: str
@@ -49,6 +52,11 @@ class SearchView:
     covering: int
     stops: Sequence[StopsAt]
     next: Sequence[str]
+    merged: frozenset[str] = frozenset()
+
+    def label(self, path: str) -> str:
+        """What a parameter whose importance is shown is called."""
+        return f"{path} (all branches)" if path in self.merged else path
 
     @property
     def why_no_importance(self) -> str:
@@ -98,6 +106,7 @@ def search_view(experiment: ExperimentSummary) -> SearchView | None:
         found.covering,
         stops,
         tuple(next_steps(found)),
+        branched(experiment.dimensions),
     )
 
 
