@@ -160,7 +160,15 @@ def test_every_key_in_either_form(tmp_path, name):
         ("e: {num_trials: '3'}", "1:17: e.num_trials: expected a valid integer, got '3'"),
         ("e: {num_trials: 1e3}", "1:17: e.num_trials: expected a valid integer, got 1000.0"),
         ("e: {num_trials: 1000001}", "1:17: e.num_trials: expected a number less than or equal to 1000000, got 1000001"),
-        ("e: {resources: 4}", "1:16: e.resources: expected a valid mapping, got 4"),
+        (
+            "e: {resources: 4}",
+            "1:16: e.resources: expected a valid mapping, got 4; write resources: {cpu: 4}",
+        ),
+        (
+            "e: {budget: 20s}",
+            "1:13: e.budget: expected a valid mapping, got '20s'; write budget: {time: 20s}",
+        ),
+        ("e: {budget: [20s]}", "1:13: e.budget: expected a valid mapping, got ['20s']"),
         ("e: {resources: {cpu: -1}}", "1:22: e.resources.cpu: expected a number greater than or equal to 0, got -1"),
         ("e: {resources: {cpu: .inf}}", "1:22: e.resources.cpu: expected a finite number, got inf"),
         ("e: {resources: {gpu: 1.5}}", "1:22: e.resources.gpu: expected a fraction up to 1 or a whole number, got 1.5"),

@@ -38,7 +38,11 @@ def test_options_left_out_have_the_values_of_the_issue():
             "spec.yaml:2:21: e.warm_start.top: expected a number greater than or equal to 1, got 0",
         ),
         ("{from: 7}", "spec.yaml:2:22: e.warm_start.from: expected a valid string, got 7"),
-        ("last", "spec.yaml:2:15: e.warm_start: expected a valid mapping, got 'last'"),
+        (
+            "last",
+            "spec.yaml:2:15: e.warm_start: expected a valid mapping, got 'last'; write warm_start:"
+            " {from: last}",
+        ),
     ],
 )
 def test_a_mistake_has_its_place(given, message, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from tune_tasks.errors import Location, SpecError, did_you_mean
 from tune_tasks.model.paths import NodePath, dotted
-from tune_tasks.model.text import not_replaced
+from tune_tasks.model.text import not_replaced, one_line
 from tune_tasks.spec.budget import BudgetSpec
 from tune_tasks.spec.checkpoint import CheckpointSpec
 from tune_tasks.spec.resources import ResourcesSpec
@@ -33,6 +33,14 @@ _WORDS = {
     " or instance of BudgetSpec": "",
 }
 """pydantic's words, and ours; replaced in this order."""
+
+_KEYS_OF_SCALARS: Mapping[NodePath, str] = {
+    ("budget",): "time",
+    ("resources",): "cpu",
+    ("warm_start",): "from",
+}
+"""Mappings of an experiment in whose place a value is written, and which key is meant by it."""
+_LENGTH = 60
 
 
 def spec_error(source: Source, exc: ValidationError) -> SpecError:
@@ -86,7 +94,16 @@ def _message(error: ErrorDetails, path: NodePath) -> str:
         return f"lacks the key {error['loc'][-1]!r}, got {reprlib.repr(given)}"
     if kind in ("mode", "wrong"):
         return error["msg"]
-    return f"{_in_our_words(error['msg'])}, got {reprlib.repr(given)}{not_replaced(given)}"
+    form = _as_mapping(path, given) if kind in ("model_type", "model_attributes_type") else ""
+    return f"{_in_our_words(error['msg'])}, got {reprlib.repr(given)}{not_replaced(given)}{form}"
+
+
+def _as_mapping(path: NodePath, given: object) -> str:
+    """What an error adds if a value stands in place of the mapping that has it under a key."""
+    key = _KEYS_OF_SCALARS.get(path[1:])
+    if key is None or isinstance(given, bool) or not isinstance(given, (int, float, str)):
+        return ""
+    return f"; write {path[-1]}: {{{key}: {one_line(str(given), _LENGTH)}}}"
 
 
 def _unknown_key(path: NodePath) -> str:
