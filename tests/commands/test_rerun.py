@@ -4,6 +4,7 @@ import pytest
 
 from tests.sweep.told import SPEC, Told, cancelled, failed, returned, row
 from tune_tasks.commands.rerun import _difference
+from tune_tasks.model.trial import EndedBy, Outcome, TrialState
 from tune_tasks.results.summary import Summary
 from tune_tasks.sweep.journal import journal_path, read_history
 from tune_tasks.sweep.repeat import Repeat
@@ -67,3 +68,24 @@ def test_another_end(difference):
 
 def test_a_trial_that_was_interrupted_is_compared_as_far_as_it_came(difference):
     assert difference((ROWS[:1], cancelled(1)), (ROWS, returned(2))) is None
+
+
+STOPPED = Outcome(TrialState.TERMINATED, EndedBy.SCHEDULER, "rank 5 of 5", reports=1)
+
+
+@pytest.mark.parametrize(
+    ("original", "again", "said"),
+    [
+        ((ROWS[:1], STOPPED), (ROWS, returned(2)), None),
+        ((ROWS, returned(2)), (ROWS[:1], STOPPED), None),
+        (
+            (ROWS[:1], STOPPED),
+            ([row(1, mean_loss=0.25)], returned(1)),
+            "report 1: mean_loss is 0.25, was 0.5 (by -0.25)",
+        ),
+    ],
+)
+def test_one_that_a_scheduler_has_ended_is_compared_as_far_as_it_came(
+    difference, original, again, said
+):
+    assert difference(original, again) == said

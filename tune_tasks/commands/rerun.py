@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import functools
 import sys
-from itertools import islice
 from pathlib import Path
 
 from tune_tasks.commands.command import EXIT_FAILED
@@ -22,7 +21,7 @@ from tune_tasks.commands.supervisor import Began, DeadDriver, supervise
 from tune_tasks.commands.sweep_arguments import add_sweep_alone, journal_of
 from tune_tasks.errors import UsageError
 from tune_tasks.flows import as_tune
-from tune_tasks.model.trial import CUT_SHORT
+from tune_tasks.model.trial import GOES_ON_AFTER, EndedBy, Outcome
 from tune_tasks.results.comparison import first_difference
 from tune_tasks.results.summary import Summary
 from tune_tasks.sweep.beginning import Beginning, beginning_again
@@ -108,19 +107,28 @@ def _run(args: argparse.Namespace, request: Request, session: Session, repeat: R
 def _difference(results: Path, summary: Summary, repeat: Repeat) -> str | None:
     """How what has come out differs from what the trial has reported before; None if it does not.
 
-    Of a trial that was interrupted it is compared as far as that came.
+    If one of them was ended by something else than what it has reported, they are compared as far
+    as that one came: a scheduler that compares trials has none to compare a single one with.
     """
     key = repeat.entry.trial
     original = past_sweep(journal_path(results, repeat.history.sweep.sweep))
     again = past_sweep(journal_path(results, summary.sweep))
-    before = original.outcome(key)
-    was_interrupted = before is None or before.ended_by in CUT_SHORT
-    reports = list(original.reports(key))
-    most = len(reports) if was_interrupted else None
-    difference = first_difference(reports, islice(again.reports(key), most))
-    after = again.outcome(key)
-    if difference or before is None or after is None or was_interrupted:
+    before, after = original.outcome(key), again.outcome(key)
+    reports, repeated = list(original.reports(key)), list(again.reports(key))
+    if _is_cut(before):
+        repeated = repeated[: len(reports)]
+    if _is_cut(after):
+        reports = reports[: len(repeated)]
+    difference = first_difference(reports, repeated)
+    if difference or _is_cut(before) or _is_cut(after):
         return difference
+    assert before is not None
+    assert after is not None
     if before.state is not after.state:
         return f"it ended as {after.state}, the original as {before.state}"
     return None
+
+
+def _is_cut(outcome: Outcome | None) -> bool:
+    """Whether a trial has not come to its own end."""
+    return outcome is None or outcome.ended_by in (*GOES_ON_AFTER, EndedBy.SCHEDULER)
