@@ -15,8 +15,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tune_tasks.model.constraints import ValueOf, infeasibility
-from tune_tasks.model.objective import Objective, finite_metric
+from tune_tasks.model.objective import finite_metric
 from tune_tasks.model.trial import CUT_SHORT, Outcome, Resources, Trial, count
 from tune_tasks.results.budget_use import BudgetUse
 from tune_tasks.spec.budget import MIN_ENDED, Budget, Hours
@@ -31,6 +30,7 @@ from tune_tasks.sweep.events import (
 )
 from tune_tasks.sweep.instructions import EndExperiment
 from tune_tasks.sweep.retries import has_failed
+from tune_tasks.sweep.without_better import WithoutBetter, feasible_value
 
 _HOUR_S = 3_600
 
@@ -44,10 +44,9 @@ class _Usage:
         spent: By unit, the hours of the attempts that have ended.
         running: Since when the process of an attempt runs, and what it occupies, by trial.
         reported: The best value that a feasible report of a trial has, as far as it is known.
-        best: The best value that a feasible trial has ended with.
         ended: The trials that have ended by themselves; those that a scheduler has ended, too.
         failed: Those of them that have failed.
-        worse: Those that have ended since the best one.
+        patience: What says how many of them have ended since the best one.
     """
 
     budget: Budget
@@ -55,10 +54,12 @@ class _Usage:
     spent: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     running: dict[str, tuple[float, Resources]] = field(default_factory=dict)
     reported: float | None = None
-    best: float | None = None
     ended: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
-    worse: set[str] = field(default_factory=set)
+    patience: WithoutBetter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.patience = WithoutBetter(self.budget)
 
     # ── What happens ─────
 
@@ -73,19 +74,22 @@ class _Usage:
         for hours in self.budget.hours:
             self.spent[hours.unit] += hours.weight(given) * (at - since) / _HOUR_S
 
-    def has_reported(self, result: Mapping[str, Any]) -> None:
-        objective = self.budget.objective
-        if objective and self._is_feasible(lambda name: finite_metric(result, name)):
-            self._note(objective, objective.value(result))
+    def has_reported(self, key: str, result: Mapping[str, Any]) -> None:
+        def value_of(name: str) -> float | None:
+            return finite_metric(result, name)
 
-    def has_ended_with(self, metrics: Mapping[str, float | None]) -> None:
-        """For a goal that an edit has set since: the journal has no other reports."""
-        objective = self.budget.objective
-        if objective and self._is_feasible(metrics.get):
-            self._note(objective, metrics.get(objective.metric))
+        self.patience.has_reported(key, value_of)
+        self._note(feasible_value(self.budget, value_of))
 
-    def _note(self, objective: Objective, value: float | None) -> None:
-        if objective.better(value, self.reported):
+    def attempt_has_ended(self, event: AttemptEnded) -> None:
+        self.lets_go(event.trial, event.at)
+        self.patience.lets_go(event.trial, event.outcome, event.metrics)
+        # For a goal that an edit has set since: the journal has no other reports.
+        self._note(feasible_value(self.budget, event.metrics.get))
+
+    def _note(self, value: float | None) -> None:
+        objective = self.budget.objective
+        if objective and objective.better(value, self.reported):
             self.reported = value
 
     def has_ended(self, key: str, outcome: Outcome, metrics: Mapping[str, float | None]) -> None:
@@ -94,30 +98,11 @@ class _Usage:
         self.ended.add(key)
         if has_failed(outcome):
             self.failed.add(key)
-        objective = self.budget.objective
-        # If nobody has asked for its value then, because an edit has made another metric count.
-        is_unknown = outcome.reports and not metrics.keys() >= self._compared
-        if objective is None or is_unknown:
-            return
-        may_be_best = not has_failed(outcome) and self._is_feasible(metrics.get)
-        value = metrics.get(objective.metric) if may_be_best else None
-        if objective.better(value, self.best):
-            self.best = value
-            self.worse.clear()
-        else:
-            self.worse.add(key)
-
-    @property
-    def _compared(self) -> set[str]:
-        """The metrics that trials are compared by."""
-        objective, constraints = self.budget.objective, self.budget.constraints
-        return {each.metric for each in ([objective] if objective else []) + [*constraints]}
-
-    def _is_feasible(self, value_of: ValueOf) -> bool:
-        return infeasibility(self.budget.constraints, value_of) is None
+        self.patience.has_ended(key, outcome, metrics)
 
     def is_run_again(self, key: str) -> None:
-        for trials in (self.ended, self.failed, self.worse):
+        self.patience.is_run_again(key)
+        for trials in (self.ended, self.failed):
             trials.discard(key)
 
     # ── What has used it up ─────
@@ -141,17 +126,22 @@ class _Usage:
         budget = self.budget
         again = len(self.failed) if retry_failed else 0
         failed, ended = len(self.failed) - again, len(self.ended) - again
-        worse = len(self.worse - self.failed) if retry_failed else len(self.worse)
+        without_better = self.patience.worse
+        worse = len(without_better - self.failed if retry_failed else without_better)
         if budget.goal is not None and self._is_good_enough(budget.goal):
             return f"budget: the goal is reached, with {self._words(self.reported)}"
-        if budget.patience is not None and worse >= budget.patience:
-            return f"budget: {count(budget.patience, 'trial')} in a row without a better one"
+        if self._has_lost_patience(worse):
+            return f"budget: {count(worse, 'trial')} in a row without a better one"
         if budget.failures is not None and failed >= budget.failures:
             return f"budget: {count(failed, 'trial')} failed"
         share = budget.failure_share
         if share is not None and ended >= MIN_ENDED and failed >= share * ended:
             return f"budget: {failed} of {ended} trials failed"
         return None
+
+    def _has_lost_patience(self, worse: int) -> bool:
+        most = self.budget.patience
+        return most is not None and worse >= most and not self.patience.has_one_ahead
 
     def _is_good_enough(self, goal: float) -> bool:
         objective = self.budget.objective
@@ -180,7 +170,10 @@ class _Usage:
             yield f"{self._hours(hours, at):.3g} of {hours}"
         if budget.patience is not None:
             most = count(budget.patience, "trial")
-            yield f"{len(self.worse)} of {most} without a better one"
+            worse = len(self.patience.worse)
+            is_held = worse >= budget.patience and self.patience.has_one_ahead
+            held = ", but one that has not ended is better" if is_held else ""
+            yield f"{worse} of {most} without a better one{held}"
         if budget.goal is not None:
             best = f" (so far {self.reported:.6g})" if self.reported is not None else ""
             yield f"goal {self._words(budget.goal)}{best}"
@@ -230,11 +223,11 @@ class Budgets:
                     usage.runs(trial, event.at)
                 case StartFailed():
                     usage.lets_go(trial.key, event.at)
+                    usage.patience.unheard.discard(trial.key)
                 case AttemptEnded():
-                    usage.lets_go(trial.key, event.at)
-                    usage.has_ended_with(event.metrics)
+                    usage.attempt_has_ended(event)
                 case Reported():
-                    usage.has_reported(event.result)
+                    usage.has_reported(trial.key, event.result)
 
     def ended(self, event: AttemptEnded) -> None:
         """Note that a trial has ended, and is not tried again."""
@@ -256,6 +249,8 @@ class Budgets:
         Returns:
             The experiments that have used up their budgets all the same.
         """
+        for name, usage in self._usages.items():
+            usage.patience.taken_over(() if name in self.used_up else usage.running)
         self.used_up.clear()
         self._cut_short.clear()
         return {
