@@ -153,7 +153,11 @@ def test_what_hyperband_changes_is_said():
     text = f"{SMALL}metric: {{name: loss}}\nearly_terminate: {{type: hyperband, min_iter: 3"
     by_best = "W&B goes by a run's best value so far, asha by its value at the rung"
     assert by_best in comments(text + "}")
-    assert by_best not in comments(text + ", strict: true}")
+    strict = comments(text + ", strict: true, s: 2}")
+    assert by_best not in strict
+    assert "early_terminate.strict (line 5): asha always goes by the value at the rung" in strict
+    assert "early_terminate.s (line 5) is left out, as W&B does beside min_iter" in strict
+    assert any("so max_t is made up" in line for line in strict)
     assert "early_terminate.foo (line 5) is left out" in comments(text + ", foo: 1}")
     other = f"{SMALL}metric: {{name: loss}}\nearly_terminate: {{type: envelope}}"
     assert "scheduler" not in experiment(other)

@@ -233,7 +233,9 @@ def _asha(rule: Given) -> Setting:
         raise rule.error(f"expected a number above 1, got {factor}", "eta")
     first, last, notes = _rungs(rule, factor)
     is_strict = rule.flag("strict", default=False)
-    if not is_strict:
+    if is_strict:
+        notes.append(f"{rule.cited('strict')}: asha always goes by the value at the rung")
+    else:
         notes.append("W&B goes by a run's best value so far, asha by its value at the rung")
     asha = {
         "time_attr": "training_iteration",
@@ -263,4 +265,11 @@ def _rungs(rule: Given, factor: float) -> tuple[int, int, list[str]]:
     end = first
     while end < _ENDLESS_RUNGS:
         end = math.ceil(min(end * factor, _LAST_RUNG))
-    return first, end, ["W&B's rungs have no end; from max_t on no trial is judged any more"]
+    notes = [
+        "W&B's rungs have no end, so max_t is made up: from there on no trial is judged any more."
+        " Write how often a run reports, or leave max_t out and give stop: {training_iteration: …};"
+        " the totals of `plan` go by it"
+    ]
+    if count is not None:
+        notes.append(f"{rule.cited('s')} is left out, as W&B does beside min_iter")
+    return first, end, notes

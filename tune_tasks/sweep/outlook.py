@@ -35,16 +35,22 @@ def outlook(experiment: PlannedExperiment) -> Iterator[str]:
             yield from _of_rungs(name, options, experiment)
 
 
+def _is_bounded(options: AshaOptions, experiment: PlannedExperiment) -> bool:
+    """Whether a trial is known to make no more steps than its last rung has."""
+    return any(criterion.metric == options.time_attr for criterion in experiment.criteria())
+
+
 def _of_rungs(name: str, options: AshaOptions, experiment: PlannedExperiment) -> Iterator[str]:
     steps = rungs_of(options, experiment.spec)
     trials = len(experiment.trials)
+    doubt = "" if _is_bounded(options, experiment) else f", if trials come to {steps[-1]:g}"
     if not isinstance(options, HyperbandOptions):
-        yield _line(name, options, steps, trials)
+        yield _line(name, options, steps, trials) + doubt
         return
     brackets = min(len(steps), options.brackets or len(steps))
     parts = shares(len(steps), brackets, options.reduction_factor)
     for first, count in enumerate(dealt(trials, parts)):
-        yield _line(f"{name} bracket {first + 1}", options, steps[first:], count)
+        yield _line(f"{name} bracket {first + 1}", options, steps[first:], count) + doubt
 
 
 def _of_population(name: str, options: PbtOptions, experiment: PlannedExperiment) -> str:
