@@ -32,7 +32,7 @@ def test_a_population_is_planned():
 def test_totals_are_doubtful_if_nothing_bounds_a_trial():
     asha = {"asha": {"max_t": 27, "reduction_factor": 3}}
     bounded, unbounded = (
-        list(outlook(plan(asha, **keys).experiments[0]))[0]
+        next(outlook(plan(asha, **keys).experiments[0]))
         for keys in ({"stop": {"training_iteration": 27}}, {})
     )
     assert unbounded == f"{bounded}, if trials come to 27"

@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-from tests.sweep.test_core import trial
+from tests.sweep.cores import trial
 from tune_tasks.sweep.interruption import CTRL_C
 from tune_tasks.sweep.stop_words import stopping_words
 
