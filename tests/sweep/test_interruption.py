@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tune_tasks.sweep.interruption import interruptible
+from tune_tasks.sweep.interruption import Interruption, interruptible
 
 
 def heard(*signals, before=(), apart_s=1.0):
@@ -25,6 +25,20 @@ def heard(*signals, before=(), apart_s=1.0):
 def test_each_signal_is_told():
     assert heard(signal.SIGINT) == ["interrupted (Ctrl-C)"]
     assert heard(signal.SIGTERM) == ["interrupted (SIGTERM)"]
+
+
+@pytest.mark.parametrize(
+    ("parents", "number", "reason"),
+    [
+        ([7, 1], signal.SIGTERM, "interrupted (the process that had started this one has died)"),
+        ([7, 1], signal.SIGINT, "interrupted (Ctrl-C)"),
+        ([7, 7], signal.SIGTERM, "interrupted (SIGTERM)"),
+    ],
+)
+def test_the_death_of_who_has_started_it_is_told_as_that(parents, number, reason):
+    interruption = Interruption(parent=iter(parents).__next__)
+    interruption.on_signal(number, None)
+    assert interruption.reason == reason
 
 
 def test_one_that_came_early_is_told_at_the_beginning():

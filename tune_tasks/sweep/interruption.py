@@ -25,6 +25,8 @@ from tune_tasks.model.timeouts import (
 _TOGETHER_S = 0.25
 CTRL_C = "interrupted (Ctrl-C)"
 _NAMES = {signal.SIGINT: CTRL_C, signal.SIGTERM: "interrupted (SIGTERM)"}
+_ALONE = "interrupted (the process that had started this one has died)"
+"""The kernel sends SIGTERM to the driver of a command then."""
 
 
 class Interruption:
@@ -32,6 +34,7 @@ class Interruption:
 
     Args:
         clock: Monotonic, in seconds.
+        parent: Returns the id of the process that has started this one, or of who has it now.
 
     Attributes:
         reason: Why it is to end; None before anybody asked.
@@ -41,9 +44,15 @@ class Interruption:
         close_within_s: Seconds from the wish until the records must be closed.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        parent: Callable[[], int] = os.getppid,
+    ) -> None:
         self.reason: str | None = None
         self._clock = clock
+        self._parent = parent
+        self._parent_then = parent()
         self._asked_at = float("-inf")
         # Prefect's runners keep these hooks to themselves: they set the state of what they end.
         hooks = os.environ.get("PREFECT__ENABLE_CANCELLATION_AND_CRASHED_HOOKS")
@@ -77,7 +86,11 @@ class Interruption:
         if self.reason and (number == signal.SIGTERM or is_the_same):
             return
         self._asked_at = now
-        self._tell(self.reason or _NAMES[signal.Signals(number)])
+        self._tell(self.reason or self._reason_of(number))
+
+    def _reason_of(self, number: int) -> str:
+        is_alone = self._parent() != self._parent_then
+        return _ALONE if is_alone and number == signal.SIGTERM else _NAMES[signal.Signals(number)]
 
     def ask(self, reason: str) -> None:
         """Take in a wish that came without a signal; one that is not the first changes nothing."""
