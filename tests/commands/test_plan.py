@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sweep.drivers import WELL, Driver
+from tests.sweep.drivers import FAILED, WELL, Driver
 from tests.sweep.told import SPEC, Told, returned, row
 from tune_tasks.sweep.events import AttemptEnded
 from tune_tasks.sweep.request import Request
@@ -111,6 +111,22 @@ def test_a_spec_that_was_not_edited_goes_on(call_cli, begun):
         " - script_digits_2_activation=relu: kept, goes on",
         " - script_digits_3_activation=elu: new",
     ]
+
+
+def test_failed_trials_that_are_given_another_attempt(call_cli, spec_folder, refusal):
+    driver = Driver(Request(spec_file=str(spec_folder / "spec.yaml")))
+    driver.end(FAILED)
+    driver.end(WELL)
+    driver.die()
+    wanted = ("plan", "-f", "spec.yaml", "--resume", driver.sweep)
+    assert " - script_digits_0_activation=relu: kept, has ended\n" in call_cli(*wanted)[1]
+    again = " - script_digits_0_activation=relu: kept, has failed, and has another attempt\n"
+    costs = ("--costs", driver.sweep, "--stop", '{"time_total_s": 60}')
+    _, out, _ = call_cli(*wanted, "--failed", *costs)
+    assert again in out
+    assert " - script_digits_1_activation=elu: kept, has ended\n" in out
+    assert "(3 trials of at most 1 min 00 s)" in out
+    assert "--failed is about a sweep that is resumed" in refusal(*wanted[:3], "--failed")
 
 
 def test_a_budget_and_how_far_it_is_used(call_cli, spec_folder, begun):

@@ -5,22 +5,24 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from tune_tasks.commands.command import EXIT_OK
 from tune_tasks.commands.output import print_json_list, print_warnings
 from tune_tasks.commands.spec_arguments import (
+    add_failed_argument,
     add_resume_argument,
     add_spec_arguments,
+    expect_resumed,
     in_the_sweeps_folder,
     request_of,
 )
 from tune_tasks.commands.sweep_arguments import add_local_dir
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import Trial, shown_name
-from tune_tasks.sweep.beginning import beginning_of
+from tune_tasks.sweep.beginning import Beginning, beginning_of
 from tune_tasks.sweep.budget_so_far import budgets_so_far
 from tune_tasks.sweep.cost_sources import past_costs
 from tune_tasks.sweep.costs import Cost, cost_of
@@ -37,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_spec_arguments(parser)
     group = parser.add_argument_group("what an edited spec keeps, and drops, of a sweep")
     add_resume_argument(group)
+    add_failed_argument(group)
     add_local_dir(group)
     parser.add_argument(
         "--costs",
@@ -49,16 +52,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """See `Command`."""
-    request = dataclasses.replace(request_of(args), local_dir=args.local_dir, resume=args.resume)
+    expect_resumed(args, {"--failed": args.retry_failed})
+    request = dataclasses.replace(
+        request_of(args),
+        local_dir=args.local_dir,
+        resume=args.resume,
+        retry_failed=args.retry_failed,
+    )
     with in_the_sweeps_folder(request) as request:
         beginning = beginning_of(request)
         plan = beginning.shown_plan({})
         print_warnings(plan.warnings)
-        costs = _costs(args.costs, plan, request.results)
+        again = _tried_again(beginning)
+        costs = _costs(args.costs, plan, request.results, again)
         if args.json:
             print_json_list((_with_cost(trial, costs) for trial in plan.as_json()), sys.stdout)
         else:
-            _print_for_people(plan, _budgets(plan, beginning.earlier), costs)
+            _print_for_people(plan, _budgets(plan, beginning.earlier), costs, again)
     return EXIT_OK
 
 
@@ -73,11 +83,21 @@ def _budgets(plan: Plan, earlier: History | None) -> dict[str, str]:
     return words
 
 
-def _costs(source: str | None, plan: Plan, results: Path) -> dict[str, Cost]:
+def _tried_again(beginning: Beginning) -> set[str]:
+    """The keys of the trials that have failed, if these are given another attempt."""
+    earlier = beginning.earlier
+    if earlier is None or not beginning.retry_failed:
+        return set()
+    return earlier.ended() - earlier.ended(retry_failed=True)
+
+
+def _costs(
+    source: str | None, plan: Plan, results: Path, again: Collection[str]
+) -> dict[str, Cost]:
     if source is None:
         return {}
     past = past_costs(results, source, [e.name for e in plan.experiments])
-    return {e.name: cost_of(plan, e, past.get(e.name)) for e in plan.experiments}
+    return {e.name: cost_of(plan, e, past.get(e.name), again) for e in plan.experiments}
 
 
 def _with_cost(trial: dict[str, Any], costs: Mapping[str, Cost]) -> dict[str, Any]:
@@ -87,7 +107,12 @@ def _with_cost(trial: dict[str, Any], costs: Mapping[str, Cost]) -> dict[str, An
     return {**trial, "at_most_s": costs[trial["experiment"]].trial_s}
 
 
-def _print_for_people(plan: Plan, budgets: Mapping[str, str], costs: Mapping[str, Cost]) -> None:
+def _print_for_people(
+    plan: Plan,
+    budgets: Mapping[str, str],
+    costs: Mapping[str, Cost],
+    tried_again: Collection[str],
+) -> None:
     for experiment in plan.experiments:
         _print_experiment(experiment, is_resumed=bool(plan.edits))
         if experiment.name in budgets:
@@ -99,7 +124,9 @@ def _print_for_people(plan: Plan, budgets: Mapping[str, str], costs: Mapping[str
     for trial in filter(plan.is_known, plan.trials()):
         again = plan.experiment_of(trial).tries_again(trial.index)
         source = f" (as {again.source})" if again else ""
-        print(f" - {shown_name(trial.name, trial.index)}{source}{_change(plan, trial)}")
+        print(
+            f" - {shown_name(trial.name, trial.index)}{source}{_change(plan, trial, tried_again)}"
+        )
     for experiment in plan.experiments:
         unknown = experiment.unknown()
         if unknown:
@@ -110,13 +137,15 @@ def _print_for_people(plan: Plan, budgets: Mapping[str, str], costs: Mapping[str
         print(f" - {shown_name(begun.name, begun.index)}: dropped, {why}")
 
 
-def _change(plan: Plan, trial: Trial) -> str:
+def _change(plan: Plan, trial: Trial, tried_again: Collection[str]) -> str:
     """What a sweep that goes on does with a trial; nothing to say if it is a new one."""
     if not plan.edits:
         return ""
     begun = plan.begun(trial)
     if begun is None:
         return ": new"
+    if trial.key in tried_again:
+        return ": kept, has failed, and has another attempt"
     return ": kept, has ended" if begun.has_ended else ": kept, goes on"
 
 

@@ -15,13 +15,14 @@ from tune_tasks.commands.argument_types import not_negative
 from tune_tasks.commands.command import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from tune_tasks.commands.output import drop_unread, print_json
 from tune_tasks.commands.spec_arguments import (
+    add_failed_argument,
     add_resume_argument,
     add_spec_arguments,
+    expect_resumed,
     in_the_sweeps_folder,
     request_of,
 )
 from tune_tasks.commands.supervisor import Began, DeadDriver, supervise
-from tune_tasks.errors import UsageError
 from tune_tasks.flows import as_tune
 from tune_tasks.results.summary import Summary
 from tune_tasks.results.words import how_to_go_on, report_lines, where_to_look
@@ -145,12 +146,7 @@ def exit_code(summary: Summary) -> int:
 def _add_resume_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("to go on with a sweep that was interrupted")
     add_resume_argument(group)
-    group.add_argument(
-        "--failed",
-        dest="retry_failed",
-        action="store_true",
-        help="give its failed trials another attempt, too",
-    )
+    add_failed_argument(group)
     group.add_argument(
         "--accept-changes",
         action="store_true",
@@ -216,12 +212,8 @@ def add_status_arguments(group: argparse._ArgumentGroup) -> None:
 
 
 def _request(args: argparse.Namespace) -> Request:
-    for flag, is_given in {
-        "--failed": args.retry_failed,
-        "--accept-changes": args.accept_changes,
-    }.items():
-        if is_given and not args.resume:
-            raise UsageError(f"{flag} is about a sweep that is resumed: give --resume, too")
+    flags = {"--failed": args.retry_failed, "--accept-changes": args.accept_changes}
+    expect_resumed(args, flags)
     return dataclasses.replace(
         request_of(args),
         address=args.address,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,31 @@ def add_resume_argument(group: argparse._ArgumentGroup) -> None:
         help="go on with that sweep: its id, or the beginning of it (default: the last unfinished"
         " one of the spec)",
     )
+
+
+def add_failed_argument(group: argparse._ArgumentGroup) -> None:
+    """Add the argument that gives failed trials another attempt."""
+    group.add_argument(
+        "--failed",
+        dest="retry_failed",
+        action="store_true",
+        help="give its failed trials another attempt, too",
+    )
+
+
+def expect_resumed(args: argparse.Namespace, flags: Mapping[str, bool]) -> None:
+    """Check that what is said of a sweep that goes on comes with one.
+
+    Args:
+        args: Those of the command.
+        flags: By name, whether it is given.
+
+    Raises:
+        UsageError: If one is given without `--resume`.
+    """
+    for flag, is_given in flags.items():
+        if is_given and not args.resume:
+            raise UsageError(f"{flag} is about a sweep that is resumed: give --resume, too")
 
 
 def request_of(args: argparse.Namespace) -> Request:

@@ -6,7 +6,7 @@ It is an upper bound: a trial may end before it has made all the iterations that
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from tune_tasks.model.stopping import Criterion, time_limit
@@ -126,7 +126,12 @@ class PastCosts:
         return PastCost(self._sweep, seconds, iterations, _most_at_once(attempts)), ""
 
 
-def cost_of(plan: Plan, experiment: PlannedExperiment, costs: PastCosts | None) -> Cost:
+def cost_of(
+    plan: Plan,
+    experiment: PlannedExperiment,
+    costs: PastCosts | None,
+    again: Collection[str] = (),
+) -> Cost:
     """What the trials of an experiment may cost that have not ended.
 
     As many are expected to run at once as the spec says, or else as in the earlier sweep.
@@ -135,18 +140,20 @@ def cost_of(plan: Plan, experiment: PlannedExperiment, costs: PastCosts | None) 
         plan: All that is planned.
         experiment: One of it.
         costs: Of an earlier sweep; None if no sweep has this experiment.
+        again: The keys of trials that have ended, and run again.
     """
     past, why = costs.of(experiment.name) if costs else (None, "no sweep has this experiment")
     stop = experiment.criteria()
     at_once = experiment.spec.max_concurrent_trials or (past.at_once if past else None)
-    trials = len(experiment.trials) - _ended(plan, experiment)
+    trials = len(experiment.trials) - _ended(plan, experiment, again)
     return Cost(trials, most_iterations(stop), time_limit(stop), past, at_once, why)
 
 
-def _ended(plan: Plan, experiment: PlannedExperiment) -> int:
+def _ended(plan: Plan, experiment: PlannedExperiment, again: Collection[str]) -> int:
     """How many of an experiment's trials need not run: they have ended under an earlier driver."""
     edit = plan.edits.get(experiment.name)
-    return sum(edit.begun[index].has_ended for index in edit.kept) if edit else 0
+    kept = [edit.begun[index] for index in edit.kept] if edit else []
+    return sum(begun.has_ended and begun.key not in again for begun in kept)
 
 
 def most_iterations(stop: Iterable[Criterion]) -> int | None:
