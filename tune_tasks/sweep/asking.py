@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from queue import Empty, SimpleQueue
 
 from tune_tasks.search.algorithms import searcher_of
+from tune_tasks.search.checked import Checked
 from tune_tasks.search.observation import Observation
 from tune_tasks.search.searcher import Searcher
 from tune_tasks.search.study import Study, text_of
@@ -26,12 +28,13 @@ class Proposer:
 
     Args:
         experiment: The experiment.
+        own: The user's searcher; None to ask the one that the spec names.
     """
 
-    def __init__(self, experiment: PlannedExperiment) -> None:
+    def __init__(self, experiment: PlannedExperiment, own: Searcher | None = None) -> None:
         self._stream = f"{experiment.seed}/{experiment.name}"
         self._trials: Expansion = experiment.expansion
-        self._searcher = _searcher(experiment)
+        self._searcher = Checked(own) if own else _searcher(experiment)
         self._told = experiment.warm.tried if experiment.warm else {}
         self._texts: dict[int, str] = {}
 
@@ -43,7 +46,7 @@ class Proposer:
             index: The trial's.
 
         Raises:
-            Exception: Whatever the model's library raises.
+            Exception: Whatever the model's library raises, or the user's searcher.
         """
         cell = self._trials.cell_of(index)
         study = Study(self._searcher, f"{self._stream}/{cell}")
@@ -77,9 +80,14 @@ def _searcher(experiment: PlannedExperiment) -> Searcher:
     return searcher_of(spec.searching(), experiment.expansion.space, spec.compared_by())
 
 
-def proposers(plan: Plan) -> dict[str, Proposer]:
-    """By experiment, what proposes its trials; none for those that do not learn."""
-    return {e.name: Proposer(e) for e in plan.experiments if e.learns}
+def proposers(plan: Plan, own: Mapping[str, Searcher] | None = None) -> dict[str, Proposer]:
+    """By experiment, what proposes its trials; none for those that do not learn.
+
+    Args:
+        plan: The plan.
+        own: The user's searchers, by experiment.
+    """
+    return {e.name: Proposer(e, (own or {}).get(e.name)) for e in plan.experiments if e.learns}
 
 
 class Asker:
@@ -95,7 +103,7 @@ class Asker:
     def __init__(self, proposers: Mapping[str, Proposer], warn: Warn) -> None:
         self._proposers = proposers
         self._warn = warn
-        self._answers: SimpleQueue[tuple[str, Point | Exception]] = SimpleQueue()
+        self._answers: SimpleQueue[tuple[str, Point | BaseException]] = SimpleQueue()
         self._open = 0
 
     @property
@@ -119,7 +127,8 @@ class Asker:
         experiment, _, index = key.rpartition("/")
         try:
             self._answers.put((key, self._proposers[experiment].propose(history, int(index))))
-        except Exception as exc:  # noqa: BLE001 - whatever a library raises, the sweep goes on
+        # The sweep waits for an answer, also from a searcher that calls sys.exit().
+        except BaseException as exc:  # noqa: BLE001 - whatever a library raises, the sweep goes on
             self._answers.put((key, exc))
 
     def answers(self) -> Iterator[tuple[str, Point]]:
@@ -132,11 +141,17 @@ class Asker:
             self._open -= 1
             yield key, self._point(key, answer)
 
-    def _point(self, key: str, answer: Point | Exception) -> Point:
-        if not isinstance(answer, Exception):
+    def _point(self, key: str, answer: Point | BaseException) -> Point:
+        if not isinstance(answer, BaseException):
             return answer
         logger.debug("a model has failed", exc_info=answer)
-        said = f"{type(answer).__name__}: {answer}"
+        said = f"{type(answer).__name__}: {answer}{_place(answer)}"
         self._warn(f"{key}: its values are drawn, because the model has failed: {said}")
         experiment, _, index = key.rpartition("/")
         return self._proposers[experiment].drawn(int(index))
+
+
+def _place(exc: BaseException) -> str:
+    """Where it was raised: a user's searcher is to be mended there."""
+    frames = traceback.extract_tb(exc.__traceback__)
+    return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""

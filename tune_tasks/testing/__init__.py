@@ -13,6 +13,7 @@ class TestMedianStopping(SchedulerContract):
 ```
 
 - `SchedulerContract`: for a `tune_tasks.Scheduler`.
+- `SearcherContract`: for a `tune_tasks.Searcher`.
 - `TrackerContract`: for a tracker.
 - `TrainableContract`: for a trainable.
 - `RecorderContract`: for a line to the recorder.
@@ -22,12 +23,13 @@ class TestMedianStopping(SchedulerContract):
 import pytest
 
 # Before the suites are imported: their assertions then show the values, as those of test files do.
-_SUITES = ("recorder", "scheduler", "tracker", "trainable")
+_SUITES = ("recorder", "scheduler", "searcher", "tracker", "trainable")
 pytest.register_assert_rewrite(*(f"{__name__}.{suite}_contract" for suite in _SUITES))
 
 from tune_tasks.testing.recorder import FakeRecorder  # noqa: E402
 from tune_tasks.testing.recorder_contract import RecorderContract  # noqa: E402
 from tune_tasks.testing.scheduler_contract import SchedulerContract  # noqa: E402
+from tune_tasks.testing.searcher_contract import SearcherContract  # noqa: E402
 from tune_tasks.testing.tracker import FakeTracker  # noqa: E402
 from tune_tasks.testing.tracker_contract import TrackerContract  # noqa: E402
 from tune_tasks.testing.trainable_contract import TrainableContract  # noqa: E402
@@ -37,6 +39,7 @@ __all__ = [
     "FakeTracker",
     "RecorderContract",
     "SchedulerContract",
+    "SearcherContract",
     "TrackerContract",
     "TrainableContract",
 ]
