@@ -18,7 +18,8 @@ from tune_tasks.spec.domains import Unit
 from tune_tasks.spec.search import Search
 from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.spec.start_up import LatinHypercube, Sobol
-from tune_tasks.testing.searcher_contract import NUMERIC, SearcherContract
+from tune_tasks.testing import SearcherContract
+from tune_tasks.testing.searcher_contract import NUMERIC
 
 pytestmark = pytest.mark.long
 

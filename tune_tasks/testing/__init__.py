@@ -14,6 +14,7 @@ class TestMedianStopping(SchedulerContract):
 
 - `SchedulerContract`: for a `tune_tasks.Scheduler`.
 - `SearcherContract`: for a `tune_tasks.Searcher`.
+- `JudgeContract`: for a judge, which ends trials at milestones.
 - `TrackerContract`: for a tracker.
 - `TrainableContract`: for a trainable.
 - `RecorderContract`: for a line to the recorder.
@@ -23,9 +24,18 @@ class TestMedianStopping(SchedulerContract):
 import pytest
 
 # Before the suites are imported: their assertions then show the values, as those of test files do.
-_SUITES = ("recorder", "scheduler", "searcher", "tracker", "trainable")
+_SUITES = (
+    "judge",
+    "recorder",
+    "recorder_files",
+    "scheduler",
+    "searcher",
+    "tracker",
+    "trainable",
+)
 pytest.register_assert_rewrite(*(f"{__name__}.{suite}_contract" for suite in _SUITES))
 
+from tune_tasks.testing.judge_contract import JudgeContract  # noqa: E402
 from tune_tasks.testing.recorder import FakeRecorder  # noqa: E402
 from tune_tasks.testing.recorder_contract import RecorderContract  # noqa: E402
 from tune_tasks.testing.scheduler_contract import SchedulerContract  # noqa: E402
@@ -37,6 +47,7 @@ from tune_tasks.testing.trainable_contract import TrainableContract  # noqa: E40
 __all__ = [
     "FakeRecorder",
     "FakeTracker",
+    "JudgeContract",
     "RecorderContract",
     "SchedulerContract",
     "SearcherContract",
