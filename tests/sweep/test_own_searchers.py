@@ -196,8 +196,8 @@ def answer_of(searcher):
     [
         (Raises(ValueError("no luck")), rf"ValueError: no luck \({__file__}:\d+\)$"),
         (Raises(SystemExit(3)), "SystemExit: 3 "),
-        (Answers("a"), r"TypeError: x: expected a coordinate on Unit\(\), or None; got 'a' "),
-        (Answers(float("nan")), "ValueError: x: expected a coordinate .*; got nan "),
+        (Answers("a"), r"TypeError: x: expected a coordinate on Unit\(\), or None; got 'a'$"),
+        (Answers(float("nan")), "ValueError: x: expected a coordinate .*; got nan$"),
     ],
 )
 def test_one_that_fails_costs_one_proposal(searcher, said):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from tune_tasks.search.algorithms import searcher_of
@@ -20,6 +22,7 @@ from tune_tasks.sweep.plan import Plan, PlannedExperiment
 
 logger = logging.getLogger(__name__)
 
+_OURS = f"{Path(__file__).parents[1]}{os.sep}"
 Warn = Callable[[str], None]
 
 
@@ -34,7 +37,7 @@ class Proposer:
     def __init__(self, experiment: PlannedExperiment, own: Searcher | None = None) -> None:
         self._stream = f"{experiment.seed}/{experiment.name}"
         self._trials: Expansion = experiment.expansion
-        self._searcher = Checked(own) if own else _searcher(experiment)
+        self._searcher = Checked(own) if own is not None else _searcher(experiment)
         self._told = experiment.warm.tried if experiment.warm else {}
         self._texts: dict[int, str] = {}
 
@@ -152,6 +155,7 @@ class Asker:
 
 
 def _place(exc: BaseException) -> str:
-    """Where it was raised: a user's searcher is to be mended there."""
-    frames = traceback.extract_tb(exc.__traceback__)
+    """Where it was raised, if not by us: a user's searcher is to be mended there."""
+    every = traceback.extract_tb(exc.__traceback__)
+    frames = [frame for frame in every if not frame.filename.startswith(_OURS)]
     return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""

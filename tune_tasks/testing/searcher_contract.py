@@ -120,10 +120,7 @@ class SearcherContract:
 def _observation(space: SearchSpace, rng: random.Random, index: int) -> Observation:
     point = space.resolve(index, str(index)).point
     fate = rng.choice([*Fate, Fate.FINISHED, Fate.FINISHED])
-    value = _value(rng)
-    is_stopped = fate is Fate.STOPPED
-    step = rng.choice([1.0, 3.0, 9.0]) if is_stopped and value is not None else None
-    return Observation(index, point, fate, value, step)
+    return Observation(index, point, fate, _value(rng))
 
 
 def _value(rng: random.Random) -> float | None:
