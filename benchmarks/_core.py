@@ -15,7 +15,7 @@ from tune_tasks.sweep.asking import Proposer, proposers
 from tune_tasks.sweep.core import Core
 from tune_tasks.sweep.core_experiments import core_experiments
 from tune_tasks.sweep.events import AttemptEnded, Event, Proposed, SweepBegan
-from tune_tasks.sweep.instructions import Propose, StartAttempt
+from tune_tasks.sweep.instructions import Instruction, Propose, StartAttempt
 from tune_tasks.sweep.planning import make_plan
 
 METRIC = "mean_loss"
@@ -33,36 +33,46 @@ class CoreSweep:
 
     Attributes:
         waiting: The keys of the trials that can begin, in order.
+        core: Of the sweep.
     """
 
     def __init__(self, experiment: Mapping[str, Any], seed: int, workers: int) -> None:
-        spec = spec_from_data({_NAME: {"metric": METRIC, **experiment}})
+        compared_by = {} if "objectives" in experiment else {"metric": METRIC}
+        spec = spec_from_data({_NAME: {**compared_by, **experiment}})
         plan = make_plan(spec, callables={_NAME: _never_called}, drawn_seed=seed)
         self.waiting: deque[str] = deque()
-        self._proposer: Proposer = proposers(plan)[_NAME]
-        self._core = Core(core_experiments(plan))
-        self._handle(SweepBegan(0, workers))
+        self._proposers: Mapping[str, Proposer] = proposers(plan)
+        self.core = Core(core_experiments(plan))
+        self.tell(SweepBegan(0, workers))
 
     def config(self, key: str) -> dict[str, Any]:
         """What a trial tries."""
-        return self._core.trial(key).config
+        return self.core.trial(key).config
 
-    def end(self, key: str, loss: float) -> None:
-        """A trial has ended well."""
-        self._handle(AttemptEnded(0, key, 1, _WELL, {METRIC: loss}))
+    def end(self, key: str, loss: float, **others: float) -> None:
+        """A trial has ended well, with these metrics."""
+        self.tell(AttemptEnded(0, key, 1, _WELL, {METRIC: loss, **others}))
 
     def propose(self, key: str) -> None:
         """Ask the model what a trial is to try."""
         index = int(key.rpartition("/")[2])
-        point = self._proposer.propose(self._core.history_for(key), index)
-        self._handle(Proposed(0, key, point))
+        point = self._proposers[_NAME].propose(self.core.history_for(key), index)
+        self.tell(Proposed(0, key, point))
 
-    def _handle(self, event: Event) -> None:
-        for wish in self._core.handle(event):
+    def drawn(self, key: str) -> None:
+        """Have a trial drawn in place of asking the model, which takes longer."""
+        index = int(key.rpartition("/")[2])
+        self.tell(Proposed(0, key, self._proposers[_NAME].drawn(index)))
+
+    def tell(self, event: Event) -> list[Instruction]:
+        """Tell the core of a fact; returns what it wants, which is done as far as it can be."""
+        wishes = self.core.handle(event)
+        for wish in wishes:
             if isinstance(wish, StartAttempt):
                 self.waiting.append(wish.trial)
             elif isinstance(wish, Propose):
                 self.propose(wish.trial)
+        return wishes
 
 
 def _never_called(config: Any, status_reporter: Any) -> None:

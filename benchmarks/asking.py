@@ -6,7 +6,8 @@ The space has eight parameters; two of them belong to one option of a third, one
 depends on another and is there under a condition. Ours is what a driver does when there is room for
 a trial: the core gathers what is known, a study is built from it, and TPE proposes a config that
 was not tried. Optuna's is `ask` and the `suggest` of each parameter, on a study and a sampler that
-it keeps. Times are of the process's CPU, so that they do not depend on what else runs.
+it keeps. Each with one objective and with two. Times are of the process's CPU; they are longer all
+the same if others need the caches and the other half of a core.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from _core import CoreSweep
+from _core import METRIC, CoreSweep
 from _side_by_side import show, show_machine, show_ratio
 
 if TYPE_CHECKING:
@@ -47,13 +48,18 @@ def loss_of(config: Mapping[str, Any]) -> float:
     return float((math.log10(config["lr"]) + 3) ** 2 + abs(config["layers"] - 3) + is_sgd)
 
 
+def size_of(config: Mapping[str, Any]) -> float:
+    """Something that is in the way of it."""
+    return float(config["layers"] * config["width"])
+
+
 class _Timed(CoreSweep):
     """Notes what each proposal costs."""
 
-    def __init__(self, trials: int, asks: int) -> None:
+    def __init__(self, trials: int, asks: int, keys: Mapping[str, Any]) -> None:
         self.milliseconds: list[float] = []
         search = {"tpe": {"startup_trials": trials}}
-        experiment = {"search": search, "num_trials": trials + asks, "config": CONFIG}
+        experiment = {"search": search, "num_trials": trials + asks, "config": CONFIG, **keys}
         super().__init__(experiment, seed=1, workers=1)
 
     def propose(self, key: str) -> None:
@@ -63,34 +69,44 @@ class _Timed(CoreSweep):
         self.milliseconds.append(1e3 * (time.process_time() - start))
 
 
-def ours(trials: int, asks: int) -> list[float]:
+def ours(trials: int, asks: int, *, is_multi: bool = False) -> list[float]:
     """Milliseconds for each proposal."""
-    sweep = _Timed(trials, asks)
+    keys = {"objectives": {METRIC: "min", "size": "min"}} if is_multi else {}
+    sweep = _Timed(trials, asks, keys)
     while sweep.waiting:
         key = sweep.waiting.popleft()
-        sweep.end(key, loss_of(sweep.config(key)))
+        config = sweep.config(key)
+        sweep.end(key, loss_of(config), size=size_of(config))
     return sweep.milliseconds
 
 
-def optuna_alone(trials: int, asks: int) -> list[float]:
+def optuna_alone(trials: int, asks: int, *, is_multi: bool = False) -> list[float]:
     """Milliseconds for each proposal."""
     import optuna
 
+    def values_of(config: Mapping[str, Any]) -> Sequence[float]:
+        values = (loss_of(config), size_of(config))
+        return values if is_multi else values[:1]
+
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
-    study.optimize(lambda trial: loss_of(_suggested(trial)), n_trials=trials)
+    study = optuna.create_study(
+        sampler=optuna.samplers.RandomSampler(seed=1),
+        directions=["minimize"] * (2 if is_multi else 1),
+    )
+    study.optimize(lambda trial: values_of(suggested(trial)), n_trials=trials)
     study.sampler = optuna.samplers.TPESampler(seed=1)
     milliseconds = []
     for _ in range(asks):
         start = time.process_time()
         trial = study.ask()
-        config = _suggested(trial)
+        config = suggested(trial)
         milliseconds.append(1e3 * (time.process_time() - start))
-        study.tell(trial, loss_of(config))
+        study.tell(trial, values_of(config))
     return milliseconds
 
 
-def _suggested(trial: optuna.Trial) -> dict[str, Any]:
+def suggested(trial: optuna.Trial) -> dict[str, Any]:
+    """A config of the same space."""
     name = trial.suggest_categorical("optimizer", ["sgd", "adam"])
     optimizer: dict[str, Any] = {"name": name}
     if name == "sgd":
@@ -120,12 +136,15 @@ def main() -> None:
     parser.add_argument("--asks", type=int, default=20, help="the median counts")
     wanted = parser.parse_args()
     show_machine()
-    mine = median(ours(wanted.trials, wanted.asks))
-    theirs = median(optuna_alone(wanted.trials, wanted.asks))
-    title = f"CPU time of a proposal after {wanted.trials:,} trials, median of {wanted.asks}"
-    show(title, {"ours": [mine], "Optuna alone": [theirs]}, "ms", 1)
-    reached = mine <= TO_REACH_MS
-    show_ratio("ours / Optuna alone", mine / theirs, f"ours <= {TO_REACH_MS:g} ms", reached=reached)
+    for is_multi in (False, True):
+        mine = median(ours(wanted.trials, wanted.asks, is_multi=is_multi))
+        theirs = median(optuna_alone(wanted.trials, wanted.asks, is_multi=is_multi))
+        several = ", two objectives" if is_multi else ""
+        title = f"CPU time of a proposal after {wanted.trials:,} trials{several}"
+        show(title, {"ours": [mine], "Optuna alone": [theirs]}, "ms", 1)
+        reached = mine <= TO_REACH_MS
+        target = f"ours <= {TO_REACH_MS:g} ms"
+        show_ratio("ours / Optuna alone", mine / theirs, target, reached=reached)
 
 
 if __name__ == "__main__":

@@ -21,9 +21,12 @@ from typing import Any, Literal
 
 import _judges
 import numpy as np
+import optuna
 from _figures import MARK, Results, Row, figures, name_of, read
 from _simulation import Curve, Judge, Trial, simulate
 from _tasks import EPOCHS, Task, tasks
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState
 
 from tune_tasks.search.observation import Fate, Observation
 from tune_tasks.search.optuna_models import OptunaSearcher
@@ -37,12 +40,40 @@ BUDGET = 10 * EPOCHS
 SEEDS = 15
 WORKERS = (4,)
 START_UP = 16
+_FEWEST = 10
 Told = Literal["stopped", "finished", "left out"]
 FATES: Mapping[Told, Fate | None] = {
     "stopped": Fate.STOPPED,
     "finished": Fate.FINISHED,
     "left out": None,
 }
+
+
+class _ToldAsStopped(OptunaSearcher):
+    """Tells Optuna's TPE of stopped trials as it has them: pruned, at a step.
+
+    It ranks them behind those that have finished, the further they came the better.
+
+    Args:
+        scales: Every parameter's.
+        steps: Where trials were stopped, by index; of the others there is none.
+    """
+
+    def __init__(self, scales: Mapping[str, Scale], steps: Mapping[int, float]) -> None:
+        super().__init__("tpe", scales, ["min"], fewest=_FEWEST)
+        self._steps = steps
+
+    def _sampler(self, seed: int, _told: Sequence[FrozenTrial]) -> BaseSampler:
+        return optuna.samplers.TPESampler(seed=seed, n_startup_trials=_FEWEST)
+
+    def _told(self, history: Sequence[Observation]) -> Iterator[FrozenTrial]:
+        for trial in super()._told(history):
+            step = self._steps.get(history[trial.number - 1].index)
+            if step is not None and trial.values:
+                trial.state = TrialState.PRUNED
+                trial.intermediate_values = {int(step): trial.values[0]}
+                trial.values = None
+            yield trial
 
 
 class Proposing:
@@ -59,7 +90,8 @@ class Proposing:
         self._fate_of_stopped = FATES[told]
         self._scales = {name: _scale(options) for name, options in task.options.items()}
         self._start_up = LatinHypercube(list(self._scales), seed, START_UP)
-        searcher = OptunaSearcher("tpe", self._scales, is_greater_better=False)
+        self._steps: dict[int, float] = {}
+        searcher = _ToldAsStopped(self._scales, self._steps)
         self._study = Study(searcher, str(seed))
         self._rng = np.random.default_rng(seed)
         self._tried: set[str] = set()
@@ -88,8 +120,9 @@ class Proposing:
             fate = self._fate(trial)
             if fate is not None:
                 value = trial.value if trial.is_over and _is_finite(trial.value) else None
-                step = trial.step if fate is Fate.STOPPED else None
-                yield Observation(index, trial.curve.config, fate, value, step)
+                if fate is Fate.STOPPED:
+                    self._steps[index] = trial.step
+                yield Observation(index, trial.curve.config, fate, value)
 
     def _fate(self, trial: Trial) -> Fate | None:
         if not trial.is_over:

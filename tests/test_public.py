@@ -19,17 +19,22 @@ from tune_tasks.sweep.request import Request
 ROOT = Path(__file__).parents[1]
 EXPORTED = [
     "BadInputError",
+    "Categories",
     "Experiment",
     "ExperimentSummary",
+    "Fate",
     "Milestones",
     "Objective",
+    "Observation",
     "Outcome",
     "Reached",
     "ReportError",
     "Scheduler",
+    "Searcher",
     "ServiceError",
     "SpecError",
     "StatusReporter",
+    "Steps",
     "Summary",
     "TrainingResult",
     "Trial",
@@ -37,6 +42,7 @@ EXPORTED = [
     "TrialStopped",
     "TrialSummary",
     "TuneError",
+    "Unit",
     "run_experiments",
 ]
 ONLY_IN_A_FILE = {
@@ -137,7 +143,7 @@ def _default(field):
 
 def test_run_experiments_has_what_a_flow_run_has():
     parameters = inspect.signature(tune_tasks.run_experiments).parameters
-    own = {"scheduler": None, "display": "auto", "spec": inspect.Parameter.empty}
+    own = {"scheduler": None, "searcher": None, "display": "auto", "spec": inspect.Parameter.empty}
     theirs = {name: default for name, default in REQUEST.items() if name != "spec_file"}
     assert {name: p.default for name, p in parameters.items()} == theirs | own
 

@@ -1,8 +1,8 @@
 """Tune any Python script from one YAML file: swept by a Prefect flow on Ray, compared in MLflow.
 
 The names of `__all__` are the whole of the library, with `tune_tasks.testing` for the tests of who
-writes a scheduler. Everything else in this package is private and may change with any release.
-docs/stability.md says what else is stable.
+writes a scheduler or a searcher. Everything else in this package is private and may change with any
+release. docs/stability.md says what else is stable.
 """
 
 from __future__ import annotations
@@ -25,28 +25,39 @@ from tune_tasks.trial.reporter import StatusReporter
 
 if TYPE_CHECKING:
     from tune_tasks.api import (
+        Categories,
         Experiment,
         ExperimentSummary,
+        Fate,
+        Observation,
         Scheduler,
+        Searcher,
+        Steps,
         Summary,
         TrialSummary,
+        Unit,
         run_experiments,
     )
 
 __version__ = "0.1.0"
 __all__ = [
     "BadInputError",
+    "Categories",
     "Experiment",
     "ExperimentSummary",
+    "Fate",
     "Milestones",
     "Objective",
+    "Observation",
     "Outcome",
     "Reached",
     "ReportError",
     "Scheduler",
+    "Searcher",
     "ServiceError",
     "SpecError",
     "StatusReporter",
+    "Steps",
     "Summary",
     "TrainingResult",
     "Trial",
@@ -54,6 +65,7 @@ __all__ = [
     "TrialStopped",
     "TrialSummary",
     "TuneError",
+    "Unit",
     "run_experiments",
 ]
 

@@ -13,7 +13,10 @@ from tune_tasks.errors import UsageError
 from tune_tasks.flows import as_tune
 from tune_tasks.results.summary import ExperimentSummary, Summary
 from tune_tasks.results.trials import TrialSummary
+from tune_tasks.search.observation import Fate, Observation
 from tune_tasks.search.scheduler import Scheduler
+from tune_tasks.search.searcher import Searcher
+from tune_tasks.spec.domains import Categories, Steps, Unit
 from tune_tasks.spec.schema import SCRIPT
 from tune_tasks.sweep.display import make_display
 from tune_tasks.sweep.launch import launch
@@ -21,11 +24,17 @@ from tune_tasks.sweep.request import Request, Session
 from tune_tasks.trial.trainable import TrainFunction
 
 __all__ = [
+    "Categories",
     "Experiment",
     "ExperimentSummary",
+    "Fate",
+    "Observation",
     "Scheduler",
+    "Searcher",
+    "Steps",
     "Summary",
     "TrialSummary",
+    "Unit",
     "run_experiments",
 ]
 
@@ -46,7 +55,8 @@ class Experiment:
         resources: `{"cpu": 1, "gpu": 0, "memory": "2GiB"}` of a trial.
         stop: Metric to bound, a number or a comparison.
         search: How the values of domains are chosen: "random", "qmc", "tpe", "gp", "cmaes",
-            "nsga2" or "auto"; or `{"tpe": {"startup_trials": 16, "lag": 8}}`.
+            "nsga2" or "auto"; or `{"tpe": {"startup_trials": 16, "lag": 8}}`; or "own", by the
+            `searcher` of `run_experiments`.
         try_first: What the first trials try: values of domains by dotted path; what is not named is
             drawn.
         scheduler: What ends trials early: "asha", "hyperband", "median" or "plateau"; `{"asha":
@@ -133,6 +143,7 @@ def run_experiments(
     local_dir: str | PathLike[str] = "tune_results",
     storage: str | None = None,
     scheduler: Scheduler | None = None,
+    searcher: Searcher | Mapping[str, Searcher] | None = None,
     display: Literal["auto", "live", "classic", "none"] = "auto",
     verbose: bool = False,
     keep_going: bool = False,
@@ -154,6 +165,8 @@ def run_experiments(
         local_dir: Folder for the trials' files: `<local_dir>/<experiment>/<sweep>/<trial>/`.
         storage: Takes the place of the experiments' own.
         scheduler: Decides which trial is next and which ends early.
+        searcher: Proposes what trials try: of all experiments with `search: own`, or by name one
+            for each of them.
         display: How the status is shown on standard output.
         verbose: Show what Ray and Prefect say.
         keep_going: Run all trials even if the first three to end have failed with the same error
@@ -190,7 +203,12 @@ def run_experiments(
         retry_failed=retry_failed,
         accept_changes=accept_changes,
     )
-    session = Session(callables, scheduler or Scheduler(), make_display(display, sys.stdout))
+    session = Session(
+        callables,
+        scheduler or Scheduler(),
+        make_display(display, sys.stdout),
+        searcher=searcher,
+    )
     try:
         return launch(request, session, as_tune)
     finally:

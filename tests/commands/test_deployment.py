@@ -195,3 +195,11 @@ e:
     for source, travels in found.items():
         path.write_text(spec.replace("SOURCE", source))
         assert drafted().parameters["spec"]["e"]["warm_start"] == {"from": travels}
+
+
+def test_a_deployment_has_no_searcher_of_ones_own(folder):
+    spec = SPEC.replace("num_trials: 4", "num_trials: 4\n    search: own\n    metric: m")
+    domain = spec.replace("{grid_search: [0.1, 1e-2]}", "{uniform: [0, 1]}")
+    (folder / "specs" / "nightly.yaml").write_text(domain)
+    with pytest.raises(UsageError, match="digits: search: own is a searcher of your own"):
+        drafted()

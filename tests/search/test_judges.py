@@ -11,7 +11,8 @@ from tune_tasks.search.hyperband import Hyperband, bracket_of, dealt, shares
 from tune_tasks.search.judges import judges_of
 from tune_tasks.search.median import Median
 from tune_tasks.spec.loading import spec_from_data
-from tune_tasks.testing.judge_contract import OBJECTIVE, JudgeContract
+from tune_tasks.testing import JudgeContract
+from tune_tasks.testing.judge_contract import OBJECTIVE
 
 LOSS = OBJECTIVE
 STEPS = rungs(1, 81, 3)

@@ -11,7 +11,7 @@ from tune_tasks.search.judges import judges_of
 from tune_tasks.search.pbt import differences
 from tune_tasks.spec.loading import spec_from_data
 from tune_tasks.sweep.planning import make_plan
-from tune_tasks.testing.judge_contract import JudgeContract
+from tune_tasks.testing import JudgeContract
 
 CONFIG = {
     "lr": {"loguniform": [1e-4, 1]},

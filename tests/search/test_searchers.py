@@ -18,7 +18,8 @@ from tune_tasks.spec.domains import Unit
 from tune_tasks.spec.search import Search
 from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.spec.start_up import LatinHypercube, Sobol
-from tune_tasks.testing.searcher_contract import NUMERIC, SearcherContract
+from tune_tasks.testing import SearcherContract
+from tune_tasks.testing.searcher_contract import NUMERIC
 
 pytestmark = pytest.mark.long
 
@@ -231,7 +232,7 @@ def test_failed_trials_and_values_that_are_not_finite_are_as_bad_as_the_worst():
         Observation(1, {}, Fate.FINISHED, None),
         Observation(2, {}, Fate.FAILED, 0.1),
         Observation(3, {}, Fate.RUNNING, 0.1),
-        Observation(4, {}, Fate.STOPPED, 2.0, 3.0),
+        Observation(4, {}, Fate.STOPPED, 2.0),
     ]
 
     def taught(mode, ignores_failures):

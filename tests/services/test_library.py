@@ -1,4 +1,4 @@
-"""`run_experiments`: callables, several experiments, the scheduler, and what it returns."""
+"""`run_experiments`: callables, several experiments, the scheduler, the searcher, and what it returns."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.services.waiting import until
-from tune_tasks import Experiment, Scheduler, TrainingResult, run_experiments
+from tune_tasks import Experiment, Scheduler, Searcher, TrainingResult, run_experiments
 from tune_tasks.errors import ResourcesError, SpecError, UsageError
 from tune_tasks.model.trial import TrialState
 from tune_tasks.recording.actor import start_recorder
@@ -17,6 +17,15 @@ def rises(config, status_reporter):
         status_reporter.report(
             TrainingResult(timesteps_total=step, mean_accuracy=config["rate"] * step / 100)
         )
+
+
+class CountsUp(Searcher):
+    def __init__(self):
+        self.heard = []
+
+    def ask(self, history, index, rng):
+        self.heard.append([each.value for each in history])
+        return lambda _name, scale: scale.low + index
 
 
 def test_callables_of_two_experiments_interleaved(cluster, folder):
@@ -30,13 +39,22 @@ def test_callables_of_two_experiments_interleaved(cluster, folder):
         "rises", rises, config={"rate": {"grid_search": [0.5, 1.0]}}, stop={"mean_accuracy": 0.4}
     )
     second = Experiment(
-        "falls", falls, config={"loss": {"eval": "_i + 1"}}, num_trials=3, max_concurrent_trials=1
+        "falls",
+        falls,
+        search="own",
+        metric="mean_loss",
+        config={"loss": {"int": [1, 9]}},
+        num_trials=3,
+        max_concurrent_trials=1,
     )
-    summary = run_experiments([first, second], seed=3, display="none")
+    searcher = CountsUp()
+    summary = run_experiments([first, second], seed=3, searcher={"falls": searcher}, display="none")
     assert summary.one_line() == "5 trials: 5 TERMINATED"
     assert summary.best("rises").config == {"rate": 0.5}
     assert [t.reports for t in summary.experiments[0].trials] == [80, 40]
     assert summary.best("falls").last_result["mean_loss"] == 1
+    assert [trial.config["loss"] for trial in summary.experiments[1].trials] == [1, 2, 3]
+    assert searcher.heard == [[], [1.0], [1.0, 2.0]]
     frame = summary.dataframe()
     assert len(frame) == 5
     assert {

@@ -34,6 +34,8 @@ def plan(**keys):
             {"gp": {"startup_trials": 4, "lag": 0, "failures": "ignore"}},
             Search("gp", 4, 0, ignores_failures=True),
         ),
+        ("own", Search("own", 0)),
+        ({"own": {"startup_trials": 4, "lag": 2}}, Search("own", 4, 2)),
     ],
 )
 def test_what_it_may_say(given, search):
@@ -45,19 +47,19 @@ def test_what_it_may_say(given, search):
     [
         (
             "tpee",
-            "unknown algorithm 'tpee'; did you mean 'tpe'? (known: random, qmc, tpe, gp, cmaes, nsga2, auto)",
+            "unknown algorithm 'tpee'; did you mean 'tpe'? (known: random, qmc, tpe, gp, cmaes, nsga2, auto, own)",
         ),
         (
             {},
-            "expected one of random, qmc, tpe, gp, cmaes, nsga2, auto, or {tpe: {lag: 8}}, got {}",
+            "expected one of random, qmc, tpe, gp, cmaes, nsga2, auto, own, or {tpe: {lag: 8}}, got {}",
         ),
         (
             None,
-            "expected one of random, qmc, tpe, gp, cmaes, nsga2, auto, or {tpe: {lag: 8}}, got None",
+            "expected one of random, qmc, tpe, gp, cmaes, nsga2, auto, own, or {tpe: {lag: 8}}, got None",
         ),
         (
             ["tpe"],
-            "expected one of random, qmc, tpe, gp, cmaes, nsga2, auto, or {tpe: {lag: 8}}, got [",
+            "expected one of random, qmc, tpe, gp, cmaes, nsga2, auto, own, or {tpe: {lag: 8}}, got [",
         ),
         ({"tpe": 5}, "tpe: expected a mapping of options, got 5"),
         (
@@ -69,6 +71,10 @@ def test_what_it_may_say(given, search):
             "tpe.startup_trials: expected greater than or equal to 1, got 0",
         ),
         ({"tpe": {"failures": "best"}}, "tpe.failures: expected 'worst' or 'ignore', got 'best'"),
+        (
+            {"own": {"failures": "ignore"}},
+            "own.failures: unknown option (known: startup_trials, lag)",
+        ),
         ({"qmc": {"lag": 5}}, "qmc learns nothing: it has no options"),
     ],
 )

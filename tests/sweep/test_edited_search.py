@@ -22,11 +22,15 @@ class Learning(Driver):
 
     def settle(self):
         """Answers every question."""
-        ask = proposers(self.plan)
+        ask = self.proposers()
         while self.asked:
             key = self.asked.pop(0)
-            point = ask["e"].propose(self.core.history_for(key), int(key.rpartition("/")[2]))
+            name, _, index = key.rpartition("/")
+            point = ask[name].propose(self.core.history_for(key), int(index))
             self.tell(Proposed(self.now, key, point))
+
+    def proposers(self):
+        return proposers(self.plan)
 
     def end_with(self, index):
         self.now += 1

@@ -22,6 +22,7 @@ from tune_tasks.model.paths import dotted, nodes
 from tune_tasks.model.text import one_line
 from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.spec.warm_start import FILES
+from tune_tasks.sweep.own_searchers import own_searchers
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.request import Request
 from tune_tasks.sweep.warm_sources import places_of
@@ -124,6 +125,7 @@ def draft(
         BadInputError: If the spec, a parameter, the name or the schedule is wrong.
     """
     plan = request.plan({})
+    own_searchers(plan, None)
     if name is None:
         name = Path(request.spec_file or "sweep").stem
     _check_name(name)

@@ -17,12 +17,38 @@ each milestone, however bad they are.
 
 from __future__ import annotations
 
+from array import array
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from math import isnan, nan
 from statistics import median
 
 from tune_tasks.model.milestones import Milestones, Reached
 from tune_tasks.model.objective import Objective
 from tune_tasks.search.asha import said
 from tune_tasks.search.judge import Judge
+
+_NO_MEAN = nan
+
+
+class _Means:
+    """The running means of the trials that have come to a milestone, each 16 bytes."""
+
+    def __init__(self) -> None:
+        self._trials = array("q")
+        self._means = array("d")
+
+    def add(self, index: int, mean: float | None) -> None:
+        self._trials.append(index)
+        self._means.append(_NO_MEAN if mean is None else mean)
+
+    def with_those_before(self, done: Mapping[int, float | None]) -> Iterator[float]:
+        """The means there, and those of trials that have come to their own ends before."""
+        here = dict(zip(self._trials, self._means, strict=True))
+        yield from (mean for mean in here.values() if not isnan(mean))
+        for index, mean in done.items():
+            if mean is not None and index not in here:
+                yield mean
 
 
 class Median(Judge):
@@ -46,8 +72,7 @@ class Median(Judge):
     ) -> None:
         self._milestones = Milestones(objective, time_attr, (grace_period,), interval)
         self._min_trials = min_trials
-        # By milestone, the running mean of every trial that has come there.
-        self._means: dict[float, dict[int, float | None]] = {}
+        self._means: defaultdict[float, _Means] = defaultdict(_Means)
         self._last_means: dict[int, float | None] = {}
         self._done: dict[int, float | None] = {}
 
@@ -57,9 +82,9 @@ class Median(Judge):
 
     def judge(self, index: int, reached: Reached) -> str | None:
         """See `Judge`."""
-        here = self._means.setdefault(reached.milestone, {})
-        others = [mean for mean in (self._done | here).values() if mean is not None]
-        here[index] = reached.mean
+        here = self._means[reached.milestone]
+        others = list(here.with_those_before(self._done))
+        here.add(index, reached.mean)
         self._last_means[index] = reached.mean
         if len(others) < self._min_trials:
             return None

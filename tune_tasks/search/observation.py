@@ -49,7 +49,6 @@ class Observation:
         fate: What has become of it.
         value: The objective's last value, of several objectives the first one's; None if one of
             them has none that is finite.
-        step: Where it was stopped, on the scheduler's scale; None if it was not.
         excesses: How far it is beyond each of the constraints, as `model.constraints.excess` has
             it: more than 0 is not allowed; None if that is not known.
         others: Of several objectives, the last values of those after the first.
@@ -59,7 +58,6 @@ class Observation:
     point: Mapping[str, Coordinate]
     fate: Fate
     value: float | None = None
-    step: float | None = None
     excesses: tuple[float | None, ...] = ()
     others: tuple[float, ...] = ()
 

@@ -19,9 +19,8 @@ from __future__ import annotations
 import random
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, TypeGuard
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 from tune_tasks.model.front import best_first
 from tune_tasks.model.objective import Mode
@@ -45,6 +44,8 @@ _MANY_STEPS = 64
 _HUGE = 1e100
 """Its square is a finite number."""
 _AT = datetime(2017, 1, 1)
+_NOTHING: dict[str, Any] = {}
+_NO_STEPS: dict[int, float] = {}
 
 
 Model = Literal["tpe", "gp", "nsga2"]
@@ -125,22 +126,18 @@ class OptunaSearcher(Searcher):
     def _told(self, history: Sequence[Observation]) -> Iterator[FrozenTrial]:
         seen = self._shortened(history)
         if self._model == "nsga2":
-            # Parents have every parameter; those of an earlier form of the spec may lack one. And
-            # it knows of no trials that were stopped.
-            whole = (each for each in seen if self._scales.keys() <= each.point.keys())
-            seen = [replace(each, step=None) for each in whole]
+            # Parents have every parameter; those of an earlier form of the spec may lack one.
+            seen = [each for each in seen if self._scales.keys() <= each.point.keys()]
         taught = lessons(seen, self._modes, ignores_failures=self._ignores_failures)
         known = {each.index: values for each, values in taught}
         if self._model == "gp":
             known = _all_tamed(known, self._modes)
         violated = violations(seen)
-        distributions = {name: _distribution(scale) for name, scale in self._scales.items()}
+        frozen = _Frozen(self._scales)
         for number, each in enumerate(seen, start=1):
             if each.fate is not Fate.RUNNING and each.index not in known:
                 continue
-            told = self._point(each)
-            named = {name: distributions[name] for name in told}
-            trial = _told(number, each, told, named, known.get(each.index, ()))
+            trial = frozen.trial(number, self._point(each), known.get(each.index, ()))
             for place, excess in enumerate(violated.get(each.index, ())):
                 trial.set_constraint(str(place), _bounded(excess))
             yield trial
@@ -197,37 +194,44 @@ def _bounded(value: float) -> float:
     return min(max(value, -_HUGE), _HUGE)
 
 
-def _told(
-    number: int,
-    each: Observation,
-    params: dict[str, Coordinate],
-    distributions: dict[str, BaseDistribution],
-    values: Sequence[float],
-) -> FrozenTrial:
-    """A trial in Optuna's form; one without values runs."""
-    from optuna.trial import FrozenTrial, TrialState
+class _Frozen:
+    """Makes trials in Optuna's form.
 
-    state = TrialState.COMPLETE if values else TrialState.RUNNING
-    steps: dict[int, float] = {}
-    if each.fate is Fate.STOPPED and each.step is not None and len(values) == 1:
-        # TPE ranks them behind those that have finished, the further they came the better
-        state = TrialState.PRUNED
-        steps[int(each.step)] = values[0]
-        values = ()
-    return FrozenTrial(
-        number=number,
-        trial_id=number,
-        state=state,
-        value=None,
-        values=list(values) or None,
-        datetime_start=_AT,
-        datetime_complete=None if state is TrialState.RUNNING else _AT,
-        params=params,
-        distributions=distributions,
-        user_attrs={},
-        system_attrs={},
-        intermediate_values=steps,
-    )
+    There are thousands in each question, so what they have in common is there once.
+    """
+
+    def __init__(self, scales: Mapping[str, Scale]) -> None:
+        from optuna.trial import FrozenTrial, TrialState
+
+        self._form = FrozenTrial
+        self._states = TrialState
+        self._distributions = {name: _distribution(scale) for name, scale in scales.items()}
+        self._by_names: dict[tuple[str, ...], dict[str, BaseDistribution]] = {}
+
+    def trial(
+        self, number: int, params: dict[str, Coordinate], values: Sequence[float]
+    ) -> FrozenTrial:
+        """A trial; one without values runs."""
+        return self._form(
+            number=number,
+            trial_id=number,
+            state=self._states.COMPLETE if values else self._states.RUNNING,
+            value=None,
+            values=values or None,
+            datetime_start=_AT,
+            datetime_complete=_AT if values else None,
+            params=params,
+            distributions=self._of(tuple(params)),
+            user_attrs=_NOTHING,
+            system_attrs={},
+            intermediate_values=_NO_STEPS,
+        )
+
+    def _of(self, names: tuple[str, ...]) -> dict[str, BaseDistribution]:
+        known = self._by_names.get(names)
+        if known is None:
+            known = self._by_names[names] = {name: self._distributions[name] for name in names}
+        return known
 
 
 def _distribution(scale: Scale) -> BaseDistribution:

@@ -25,6 +25,7 @@ It does not claim that a schedule is good without the weights that it was found 
 from __future__ import annotations
 
 import math
+from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
@@ -86,7 +87,7 @@ class Population(Judge):
         self._members = members
         self._stream = stream
         # By cell and trial: its boundaries, rising, and its sort key at each of them.
-        self._seen: dict[int, dict[int, tuple[list[float], list[float]]]] = {}
+        self._seen: dict[int, dict[int, tuple[array[float], array[float]]]] = {}
         self._sizes: dict[int, int] = {}
 
     def milestones(self, index: int) -> Milestones:
@@ -118,7 +119,8 @@ class Population(Judge):
         self._seen.get(self._members.cell_of(index), {}).pop(index, None)
 
     def _note(self, cell: int, index: int, reached: Reached) -> None:
-        steps, keys = self._seen.setdefault(cell, {}).setdefault(index, ([], []))
+        members = self._seen.setdefault(cell, {})
+        steps, keys = members.setdefault(index, (array("d"), array("d")))
         steps.append(reached.milestone)
         value = reached.value
         keys.append(_WORST if value is None else self._objective.sort_key(value))

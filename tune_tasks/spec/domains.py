@@ -12,6 +12,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from statistics import NormalDist
 from typing import Any, ClassVar
@@ -70,7 +71,7 @@ class Steps:
         low, high = self._logs
         return (math.log(coordinate) - low) / (high - low)
 
-    @property
+    @cached_property
     def _logs(self) -> tuple[float, float]:
         return math.log(self.low - 0.5), math.log(self.high + 0.5)
 

@@ -64,6 +64,7 @@ class Expansion(Sequence[Trial]):
     ) -> None:
         self.points = dict(points or {})
         self.space = space
+        self._cells = space.grid_size
         self._moved: dict[int, Point] = {}
         self._names: dict[int, str] = {}
         self._name = name
@@ -142,11 +143,13 @@ class Expansion(Sequence[Trial]):
 
     def cell_of(self, index: int) -> int:
         """The combination of the grid that a trial has; each has a search of its own."""
-        return self._arrangement.combination(index) % self.space.grid_size
+        if self._cells == 1:
+            return 0  # most spaces have no grid, and a model's question asks this of every trial
+        return self._arrangement.combination(index) % self._cells
 
     def round_of(self, index: int) -> int:
         """How often the trial's combination of the grid is tried before it."""
-        return self._arrangement.combination(index) // self.space.grid_size
+        return self._arrangement.combination(index) // self._cells
 
     def resolved(self, index: int, choose: Choose | None = None) -> Resolved:
         """What a trial tries: as it is, or as it would be if its parameters were chosen so.

@@ -8,7 +8,7 @@ from typing import Any
 from tune_tasks.spec.domains import DOMAINS, Domain
 from tune_tasks.spec.scheduling import SCHEDULERS
 from tune_tasks.spec.schema import TEMPLATES, SpecFile
-from tune_tasks.spec.search import ALGORITHMS, SearchOptions
+from tune_tasks.spec.search import ALGORITHMS, options_model
 
 SCHEMA_VERSION = 1
 """Rises if a spec that was valid is refused, or means something else; see docs/stability.md."""
@@ -87,13 +87,15 @@ def json_schema() -> dict[str, Any]:
 
 def _search_forms() -> list[dict[str, Any]]:
     """An algorithm's name, or its name with options."""
-    options = {**SearchOptions.model_json_schema(), "title": "Options"}
+    options = {
+        name: {**options_model(name).model_json_schema(), "title": "Options"} for name in ALGORITHMS
+    }
     with_options = {
         "type": "object",
         "minProperties": 1,
         "maxProperties": 1,
         "additionalProperties": False,
-        "properties": dict.fromkeys(ALGORITHMS, options),
+        "properties": options,
     }
     return [{"enum": list(ALGORITHMS)}, with_options]
 

@@ -75,7 +75,8 @@ class ExperimentSpec(BaseModel):
         "random",
         description=(
             "How the values of domains are chosen: random, qmc, tpe, gp, cmaes, nsga2 or auto; or"
-            " {tpe: {startup_trials: 16, lag: 8}}."
+            " {tpe: {startup_trials: 16, lag: 8}}; or own, by a searcher that Python's"
+            " run_experiments is given."
         ),
     )
     try_first: list[dict[str, Any]] = Field(

@@ -10,25 +10,27 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tune_tasks.spec.named_options import hint, known_options, options_of
 
-Algorithm = Literal["random", "qmc", "tpe", "gp", "cmaes", "nsga2", "auto"]
+Algorithm = Literal["random", "qmc", "tpe", "gp", "cmaes", "nsga2", "auto", "own"]
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
-MODELS = frozenset({"tpe", "gp", "cmaes", "nsga2", "auto"})
+OWN = "own"
+"""A searcher that the caller of the library has written."""
+MODELS = frozenset({"tpe", "gp", "cmaes", "nsga2", "auto", OWN})
 """Those that learn from results."""
 _STARTUP = 16
 
 
-class SearchOptions(BaseModel):
-    """What an algorithm can be told."""
+class OwnOptions(BaseModel):
+    """What there is to say of a searcher of one's own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     startup_trials: int = Field(
-        _STARTUP,
-        ge=1,
+        0,
+        ge=0,
         le=1_000_000,
         description=(
-            "How many trials of each cell of the grid are spread over the space before a model"
-            " proposes any; of nsga2 also how many a generation has, at least 2."
+            "How many trials of each cell of the grid are spread over the space before the searcher"
+            " is asked."
         ),
     )
     lag: int | None = Field(
@@ -39,6 +41,20 @@ class SearchOptions(BaseModel):
             "Trial i is proposed from the results of the trials before i - lag and of no others, so"
             " that the configs are the same on one machine and on twenty; default: from all that"
             " are there."
+        ),
+    )
+
+
+class SearchOptions(OwnOptions):
+    """What an algorithm can be told."""
+
+    startup_trials: int = Field(
+        _STARTUP,
+        ge=1,
+        le=1_000_000,
+        description=(
+            "How many trials of each cell of the grid are spread over the space before a model"
+            " proposes any; of nsga2 also how many a generation has, at least 2."
         ),
     )
     failures: Literal["worst", "ignore"] = Field(
@@ -87,12 +103,18 @@ def parsed_search(given: object) -> Search:
     if algorithm is None:
         raise ValueError(f"unknown algorithm {name!r}{hint(name, ALGORITHMS)}")
     options = _options(name, form[name])
-    ignores = options.failures == "ignore"
+    ignores = isinstance(options, SearchOptions) and options.failures == "ignore"
     return Search(algorithm, options.startup_trials, options.lag, ignores)
 
 
-def _options(name: str, given: object) -> SearchOptions:
-    options = known_options(name, given, SearchOptions)
+def options_model(name: str) -> type[OwnOptions]:
+    """What the options of an algorithm are checked against."""
+    return OwnOptions if name == OWN else SearchOptions
+
+
+def _options(name: str, given: object) -> OwnOptions:
+    model = options_model(name)
+    options = known_options(name, given, model)
     if options and name not in MODELS:
         raise ValueError(f"{name} learns nothing: it has no options")
-    return options_of(name, options, SearchOptions)
+    return options_of(name, options, model)

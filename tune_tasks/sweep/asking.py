@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from tune_tasks.search.algorithms import searcher_of
+from tune_tasks.search.checked import Checked
 from tune_tasks.search.observation import Observation
 from tune_tasks.search.searcher import Searcher
 from tune_tasks.search.study import Study, text_of
@@ -18,6 +22,7 @@ from tune_tasks.sweep.plan import Plan, PlannedExperiment
 
 logger = logging.getLogger(__name__)
 
+_OURS = f"{Path(__file__).parents[1]}{os.sep}"
 Warn = Callable[[str], None]
 
 
@@ -26,12 +31,13 @@ class Proposer:
 
     Args:
         experiment: The experiment.
+        own: The user's searcher; None to ask the one that the spec names.
     """
 
-    def __init__(self, experiment: PlannedExperiment) -> None:
+    def __init__(self, experiment: PlannedExperiment, own: Searcher | None = None) -> None:
         self._stream = f"{experiment.seed}/{experiment.name}"
         self._trials: Expansion = experiment.expansion
-        self._searcher = _searcher(experiment)
+        self._searcher = Checked(own) if own is not None else _searcher(experiment)
         self._told = experiment.warm.tried if experiment.warm else {}
         self._texts: dict[int, str] = {}
 
@@ -43,7 +49,7 @@ class Proposer:
             index: The trial's.
 
         Raises:
-            Exception: Whatever the model's library raises.
+            Exception: Whatever the model's library raises, or the user's searcher.
         """
         cell = self._trials.cell_of(index)
         study = Study(self._searcher, f"{self._stream}/{cell}")
@@ -77,9 +83,14 @@ def _searcher(experiment: PlannedExperiment) -> Searcher:
     return searcher_of(spec.searching(), experiment.expansion.space, spec.compared_by())
 
 
-def proposers(plan: Plan) -> dict[str, Proposer]:
-    """By experiment, what proposes its trials; none for those that do not learn."""
-    return {e.name: Proposer(e) for e in plan.experiments if e.learns}
+def proposers(plan: Plan, own: Mapping[str, Searcher] | None = None) -> dict[str, Proposer]:
+    """By experiment, what proposes its trials; none for those that do not learn.
+
+    Args:
+        plan: The plan.
+        own: The user's searchers, by experiment.
+    """
+    return {e.name: Proposer(e, (own or {}).get(e.name)) for e in plan.experiments if e.learns}
 
 
 class Asker:
@@ -95,7 +106,7 @@ class Asker:
     def __init__(self, proposers: Mapping[str, Proposer], warn: Warn) -> None:
         self._proposers = proposers
         self._warn = warn
-        self._answers: SimpleQueue[tuple[str, Point | Exception]] = SimpleQueue()
+        self._answers: SimpleQueue[tuple[str, Point | BaseException]] = SimpleQueue()
         self._open = 0
 
     @property
@@ -119,7 +130,8 @@ class Asker:
         experiment, _, index = key.rpartition("/")
         try:
             self._answers.put((key, self._proposers[experiment].propose(history, int(index))))
-        except Exception as exc:  # noqa: BLE001 - whatever a library raises, the sweep goes on
+        # The sweep waits for an answer, also from a searcher that calls sys.exit().
+        except BaseException as exc:  # noqa: BLE001 - whatever a library raises, the sweep goes on
             self._answers.put((key, exc))
 
     def answers(self) -> Iterator[tuple[str, Point]]:
@@ -132,11 +144,18 @@ class Asker:
             self._open -= 1
             yield key, self._point(key, answer)
 
-    def _point(self, key: str, answer: Point | Exception) -> Point:
-        if not isinstance(answer, Exception):
+    def _point(self, key: str, answer: Point | BaseException) -> Point:
+        if not isinstance(answer, BaseException):
             return answer
         logger.debug("a model has failed", exc_info=answer)
-        said = f"{type(answer).__name__}: {answer}"
+        said = f"{type(answer).__name__}: {answer}{_place(answer)}"
         self._warn(f"{key}: its values are drawn, because the model has failed: {said}")
         experiment, _, index = key.rpartition("/")
         return self._proposers[experiment].drawn(int(index))
+
+
+def _place(exc: BaseException) -> str:
+    """Where it was raised, if not by us: a user's searcher is to be mended there."""
+    every = traceback.extract_tb(exc.__traceback__)
+    frames = [frame for frame in every if not frame.filename.startswith(_OURS)]
+    return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""

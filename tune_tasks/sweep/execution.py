@@ -40,6 +40,7 @@ from tune_tasks.sweep.flow_run_ends import DIED, end_state, tell_ends
 from tune_tasks.sweep.history import History
 from tune_tasks.sweep.interruption import Interruption, interruptible
 from tune_tasks.sweep.journal import HeldError
+from tune_tasks.sweep.own_searchers import own_searchers
 from tune_tasks.sweep.past import PastSweep
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.preparation import (
@@ -158,6 +159,7 @@ def _planned_and_run(
     if beginning.earlier is None and session.plan is None:
         plan.expect_storages()
     expect_plain_choice(plan, session.scheduler)
+    own_searchers(plan, session.searcher)
     code = {experiment.name: KeptCode.of(experiment.trainable) for experiment in plan.experiments}
     announce(plan, code, beginning.earlier, session.display)
     with (
@@ -266,7 +268,7 @@ def _sweep(
         Views(session.display, RunView(info.flow_run_id)),
         watches,
         taken.journal,
-        Asker(proposers(plan), session.display.warn),
+        Asker(proposers(plan, own_searchers(plan, session.searcher)), session.display.warn),
     )
     return Sweep(parts, taken.takeover)
 

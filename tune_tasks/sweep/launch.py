@@ -21,6 +21,7 @@ from tune_tasks.servers.mlflow_client import default_tracking_uri, expect_usable
 from tune_tasks.servers.prefect import prefect_server
 from tune_tasks.sweep.beginning import beginning_of, folder_elsewhere
 from tune_tasks.sweep.journal import expect_free
+from tune_tasks.sweep.own_searchers import own_searchers
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.request import Request, Session, after_the_sweep, session_of_flow
 
@@ -134,6 +135,7 @@ def check(request: Request, session: Session) -> Plan:
     if session.beginning.earlier:
         expect_free(session.beginning.path)
     plan = session.beginning.plan(session.callables, session.spec_text)
+    own_searchers(plan, session.searcher)
     is_connected = "ray" in sys.modules and sys.modules["ray"].is_initialized()
     if request.ray_address is None and not is_connected:
         plan.expect_to_fit(local_cluster(request.num_cpus, request.num_gpus))

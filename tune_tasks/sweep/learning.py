@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 from tune_tasks.model.objective import Objectives
@@ -52,6 +53,11 @@ class Learning:
     trials: Proposable
     lag: int | None = None
     told: Mapping[int, Sequence[Observation]] = field(default_factory=dict)
+
+    @cached_property
+    def metrics(self) -> frozenset[str]:
+        """The metrics that are looked at: of every trial, in each question."""
+        return frozenset(self.objectives.metrics())
 
 
 class Learned:
@@ -146,7 +152,7 @@ class Learned:
         fate = fate_of(self._outcome(key))
         metrics = self._metrics.get(key, {})
         # If nobody has asked for a value then, because an edit has made another metric count.
-        is_unknown = not metrics.keys() >= set(learning.objectives.metrics())
+        is_unknown = not metrics.keys() >= learning.metrics
         if fate is None or (fate is Fate.FINISHED and is_unknown):
             return
         point = self._point(key, learning)

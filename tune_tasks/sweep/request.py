@@ -23,6 +23,7 @@ from tune_tasks.spec.loading import load_spec, spec_from_data
 from tune_tasks.spec.schema import MAX_TRIALS
 from tune_tasks.sweep.display import Display, NoDisplay
 from tune_tasks.sweep.edits import Earlier
+from tune_tasks.sweep.own_searchers import Given
 from tune_tasks.sweep.plan import Plan
 from tune_tasks.sweep.planning import make_plan
 from tune_tasks.sweep.warm_sources import Shelf
@@ -131,6 +132,7 @@ class Session:
     Attributes:
         callables: Functions by experiment name, for experiments that name no script.
         scheduler: Decides which trial is next.
+        searcher: Proposes the trials of experiments with `search: own`.
         display: Shown the status.
         request: The whole request; the flow run's parameters, which Prefect stores, have the spec's
             secrets masked.
@@ -158,6 +160,7 @@ class Session:
     recorder: RecorderClient | None = None
     summary: Summary | None = None
     error: BaseException | None = None
+    searcher: Given = None
 
     def requested(self, parameters: Request) -> Request:
         """What is to be run, if these are the flow run's parameters."""

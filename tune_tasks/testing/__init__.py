@@ -13,6 +13,8 @@ class TestMedianStopping(SchedulerContract):
 ```
 
 - `SchedulerContract`: for a `tune_tasks.Scheduler`.
+- `SearcherContract`: for a `tune_tasks.Searcher`.
+- `JudgeContract`: for a judge, which ends trials at milestones.
 - `TrackerContract`: for a tracker.
 - `TrainableContract`: for a trainable.
 - `RecorderContract`: for a line to the recorder.
@@ -22,12 +24,22 @@ class TestMedianStopping(SchedulerContract):
 import pytest
 
 # Before the suites are imported: their assertions then show the values, as those of test files do.
-_SUITES = ("recorder", "scheduler", "tracker", "trainable")
+_SUITES = (
+    "judge",
+    "recorder",
+    "recorder_files",
+    "scheduler",
+    "searcher",
+    "tracker",
+    "trainable",
+)
 pytest.register_assert_rewrite(*(f"{__name__}.{suite}_contract" for suite in _SUITES))
 
+from tune_tasks.testing.judge_contract import JudgeContract  # noqa: E402
 from tune_tasks.testing.recorder import FakeRecorder  # noqa: E402
 from tune_tasks.testing.recorder_contract import RecorderContract  # noqa: E402
 from tune_tasks.testing.scheduler_contract import SchedulerContract  # noqa: E402
+from tune_tasks.testing.searcher_contract import SearcherContract  # noqa: E402
 from tune_tasks.testing.tracker import FakeTracker  # noqa: E402
 from tune_tasks.testing.tracker_contract import TrackerContract  # noqa: E402
 from tune_tasks.testing.trainable_contract import TrainableContract  # noqa: E402
@@ -35,8 +47,10 @@ from tune_tasks.testing.trainable_contract import TrainableContract  # noqa: E40
 __all__ = [
     "FakeRecorder",
     "FakeTracker",
+    "JudgeContract",
     "RecorderContract",
     "SchedulerContract",
+    "SearcherContract",
     "TrackerContract",
     "TrainableContract",
 ]

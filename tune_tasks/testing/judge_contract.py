@@ -19,11 +19,20 @@ _Said = tuple[int, Reached, str | Exploit | None]
 
 
 class JudgeContract(ABC):
-    """Derive your tests from this class, and say how to make a judge that goes by `OBJECTIVE`.
+    """Derive your tests from this class, and say how to make a judge that goes by `objective`.
+
+    ```python
+    class TestMine(JudgeContract):
+        def make(self):
+            return Mine(self.objective)
+    ```
 
     Attributes:
+        objective: What the judge is to go by.
         trials: Of a sweep.
     """
+
+    objective: Objective = OBJECTIVE
 
     trials: int = 40
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from tune_tasks.search.checked import Checked
 from tune_tasks.search.observation import Fate, Observation
 from tune_tasks.search.searcher import Searcher
 from tune_tasks.spec.resolution import Point
@@ -32,12 +33,14 @@ CONDITIONAL = {
 
 
 class SearcherContract:
-    """Subclass it, and give `searcher`; `config` if it searches numbers alone.
+    """Derive your tests from this class, and give `searcher`.
+
+    `config` is another one if it searches numbers alone.
 
     ```python
     class TestMine(SearcherContract):
         def searcher(self, space):
-            return Mine(space)
+            return Mine()
     ```
     """
 
@@ -51,7 +54,12 @@ class SearcherContract:
     """How many they have."""
 
     def searcher(self, space: SearchSpace) -> Searcher:
-        """The searcher under test, for a space whose objective is a loss."""
+        """Make the searcher under test. Called more than once in a test.
+
+        Args:
+            space: Of our own searchers; yours is told the scales as it is asked. Its objective is a
+                loss.
+        """
         raise NotImplementedError
 
     @pytest.fixture
@@ -73,7 +81,13 @@ class SearcherContract:
 
     def ask(self, space: SearchSpace, history: Sequence[Observation], index: int = 60) -> Point:
         """The point that a new searcher proposes."""
-        choose = self.searcher(space).ask(history, index, random.Random(index))  # noqa: S311
+        return self._asked(self.searcher(space), space, history, index)
+
+    def _asked(
+        self, searcher: Searcher, space: SearchSpace, history: Sequence[Observation], index: int
+    ) -> Point:
+        """Its answer, looked at as in a sweep: what is no number is an error."""
+        choose = Checked(searcher).ask(history, index, random.Random(index))  # noqa: S311
         return space.resolve(index, "stream", choose=choose).point
 
     def test_the_same_history_gives_the_same_answer(self, space: SearchSpace) -> None:
@@ -85,8 +99,7 @@ class SearcherContract:
         """A searcher keeps nothing."""
         used = self.searcher(space)
         for history in self.histories(space):
-            choose = used.ask(history, 60, random.Random(60))  # noqa: S311
-            assert space.resolve(60, "stream", choose=choose).point == self.ask(space, history)
+            assert self._asked(used, space, history, 60) == self.ask(space, history)
 
     def test_every_coordinate_is_on_its_scale(self, space: SearchSpace) -> None:
         """A domain's value is always within its bounds."""
@@ -99,17 +112,15 @@ class SearcherContract:
         """Others are told the same."""
         for history in self.histories(space):
             before = [(each, dict(each.point)) for each in history]
-            self.ask(space, history)
+            choose = self.searcher(space).ask(history, 60, random.Random(60))  # noqa: S311
+            space.resolve(60, "stream", choose=choose)
             assert [(each, dict(each.point)) for each in history] == before
 
 
 def _observation(space: SearchSpace, rng: random.Random, index: int) -> Observation:
     point = space.resolve(index, str(index)).point
     fate = rng.choice([*Fate, Fate.FINISHED, Fate.FINISHED])
-    value = _value(rng)
-    is_stopped = fate is Fate.STOPPED
-    step = rng.choice([1.0, 3.0, 9.0]) if is_stopped and value is not None else None
-    return Observation(index, point, fate, value, step)
+    return Observation(index, point, fate, _value(rng))
 
 
 def _value(rng: random.Random) -> float | None:

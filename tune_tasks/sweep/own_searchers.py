@@ -1,0 +1,86 @@
+"""Which experiments are searched by a searcher that the library's caller has brought along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from tune_tasks.errors import UsageError, did_you_mean
+from tune_tasks.model.text import one_line
+from tune_tasks.search.searcher import Searcher
+from tune_tasks.spec.search import OWN
+from tune_tasks.sweep.plan import Plan, PlannedExperiment
+
+Given = Searcher | Mapping[str, Searcher] | None
+"""One for all experiments with `search: own`, or one for each by its name."""
+
+
+def own_searchers(plan: Plan, given: Given) -> dict[str, Searcher]:
+    """The searchers of the experiments with `search: own`, by name.
+
+    Raises:
+        UsageError: If one is missing, or if nobody would ask one.
+    """
+    wanted = {each.name: each for each in plan.experiments if _is_own(each)}
+    found = dict(_by_name(plan, wanted, given))
+    for name, experiment in wanted.items():
+        if name not in found and not all(map(experiment.expansion.is_known, experiment.indices)):
+            raise UsageError(
+                f"{one_line(name)}: search: own is a searcher of your own, and there is none; only"
+                " Python can give one: run_experiments(..., searcher=...)"
+            )
+    return found
+
+
+def _is_own(experiment: PlannedExperiment) -> bool:
+    return experiment.spec.searching().algorithm == OWN
+
+
+def _by_name(
+    plan: Plan, wanted: Mapping[str, PlannedExperiment], given: Given
+) -> Iterator[tuple[str, Searcher]]:
+    if given is None:
+        return
+    if not isinstance(given, Mapping):
+        _expect_searcher("searcher", given)
+        if not wanted:
+            raise UsageError(f"searcher: nobody asks it; {_how_to_have_it_asked(plan)}")
+        yield from dict.fromkeys(wanted, given).items()
+        return
+    for name, searcher in given.items():
+        _expect_searcher(f"searcher: {one_line(str(name))}", searcher)
+        _expect_own(plan, wanted, name)
+        yield name, searcher
+
+
+def _how_to_have_it_asked(plan: Plan) -> str:
+    searches = (f"{one_line(e.name)} has {_search(e)}" for e in plan.experiments)
+    return f"write search: own in an experiment ({', '.join(searches)})"
+
+
+def _search(experiment: PlannedExperiment) -> str:
+    return f"search: {experiment.spec.searching().algorithm}"
+
+
+def _expect_own(plan: Plan, wanted: Mapping[str, PlannedExperiment], name: str) -> None:
+    if name in wanted:
+        return
+    names = [each.name for each in plan.experiments]
+    if name not in names:
+        hint = did_you_mean(str(name), names)
+        raise UsageError(f"searcher: there is no experiment {name!r}{hint}")
+    other = plan.experiments[names.index(name)]
+    raise UsageError(
+        f"searcher: {one_line(name)} has {_search(other)}; to have yours asked write search: own"
+    )
+
+
+def _expect_searcher(what: str, given: object) -> None:
+    if isinstance(given, Searcher):
+        return
+    if isinstance(given, type) and issubclass(given, Searcher):
+        got = f"the class; write {given.__name__}(...)"
+    else:
+        got = type(given).__name__
+    raise UsageError(
+        f"{what}: expected a tune_tasks.Searcher, or one for each experiment by its name, got {got}"
+    )
