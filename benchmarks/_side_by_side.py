@@ -183,7 +183,12 @@ def check_lines(timing: Timing, trials: int, reports: int) -> int:
     return sum(lines)
 
 
-def timed(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Timing:
+def timed(
+    command: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    timeout_s: float = _TIMEOUT_S,
+) -> Timing:
     """Run a command in its folder, as an own process with a clean environment.
 
     Ends all that it leaves behind.
@@ -206,7 +211,7 @@ def timed(command: Sequence[str], folder: Path, environment: Mapping[str, str]) 
             command, cwd=folder, env=clean, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
         try:
-            code = process.wait(_TIMEOUT_S)
+            code = process.wait(timeout_s)
         finally:
             wall_s = time.time() - started
             _end_all(marker)
