@@ -1,6 +1,13 @@
 #!/usr/bin/env bash
 # Lint, types and every test; with arguments, pytest with those: scripts/test.sh -m fast
-source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+if [ $# -eq 0 ]; then
+  # Beside what keeps one CPU busy; in a session of its own, so that all of it can be ended
+  setsid bash scripts/other_pythons.sh build >/dev/null 2>&1 &
+  building=$!
+  trap 'kill -- "-$building" 2>/dev/null || true' EXIT
+fi
+source scripts/setup.sh
 export PATH="$PWD/.venv/bin:$PATH"
 # Else pytest rewrites every test anew, and each of the many processes that tests start compiles what it imports
 unset PYTHONDONTWRITEBYTECODE
@@ -22,6 +29,8 @@ pytest -n auto --dist worksteal --cov --cov-report= -m fast | tee build/fast.log
 pytest -n auto --dist worksteal --cov --cov-append --cov-report= --durations=10 -m '(processes or long) and not services and not rllib' |
   tee build/slower.log
 pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10 -m 'services or rllib' | tee build/rest.log
+wait "$building" || true # if it has failed, it is done again, and says why
+trap - EXIT
 bash scripts/other_pythons.sh | tee build/other_pythons.log
 python scripts/coverage_by_room.py
 
