@@ -4,7 +4,7 @@ import time
 import urllib.request
 
 
-def until(condition, timeout_s=60):
+def until(condition, timeout_s=180):
     """Wait for a true value of `condition()`, which is returned; fail after so many seconds."""
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):
