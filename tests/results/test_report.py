@@ -156,6 +156,7 @@ def test_what_is_far_worse_than_the_others_is_left_out(mode, values, limit):
         assert (high if mode == "min" else low) == limit
 
 
+@pytest.mark.long
 def test_the_curves_are_named_shortly_and_counts_are_whole_numbers(experiment):
     figure = plots._learning_curves(experiment.scored()[:2], "mean_accuracy")
     (plot,) = figure.axes
