@@ -30,7 +30,7 @@ exp:
     config: {{script_file_path: script.py, go: {folder}/go}}
 """
 USED_UP = "budget: 0.004 trial hours are used"
-ENDED, PENDING = ("TERMINATED", USED_UP), ("PENDING", None)
+ENDED, PENDING = ("TERMINATED", USED_UP), ("PENDING", f"not started: {USED_UP}")
 
 
 def write(folder, budget):

@@ -93,6 +93,7 @@ def test_a_finished_sweep(command, folder):
         "Warning: spec.yaml:5:12: quick.stop.mean_acuracy: no metric of TrainingResult; did you"
         " mean 'mean_accuracy'?" in out
     )
+    assert "quick: metric 'mean_acuracy' is in none of the first report's metrics; did you" in out
     assert "Warning: stop.mean_acuracy never triggered: no trial reported 'mean_acuracy'" in out
     assert "Prefect flow run:   http://127.0.0.1:" in out
     assert f"MLflow experiments: quick in sqlite:///{folder}/mlflow.db" in out

@@ -30,6 +30,7 @@ from tune_tasks.spec.loading import text_of_spec
 from tune_tasks.sweep.beginning import beginning_of
 from tune_tasks.sweep.display import make_display, put
 from tune_tasks.sweep.launch import AsFlow, launch
+from tune_tasks.sweep.nothing_left import nothing_left
 from tune_tasks.sweep.request import Request, Session
 
 HELP = "run the trials of a spec"
@@ -62,8 +63,10 @@ def run_as(args: argparse.Namespace, as_flow: AsFlow) -> int:
 
 def _supervised(args: argparse.Namespace, request: Request, as_flow: AsFlow) -> int:
     def drive(began: Began, dead: DeadDriver | None) -> int:
-        going_on = request.going_on(dead.sweep) if dead else request
-        return _run(args, going_on, as_flow, began)
+        if dead:
+            return _run(args, request.going_on(dead.sweep), as_flow, began)
+        ended = nothing_left(request, {}, args.spec_text)
+        return _show_ended(args, ended) if ended else _run(args, request, as_flow, began)
 
     args.spec_text = None
     if args.owns_process:
@@ -90,6 +93,16 @@ def _run(args: argparse.Namespace, request: Request, as_flow: AsFlow, began: Beg
     )
     if args.json:
         print_json(summary.as_json(), out)
+    return exit_code(summary)
+
+
+def _show_ended(args: argparse.Namespace, summary: Summary) -> int:
+    """Print how a sweep ended of which nothing is left to run; returns the exit code."""
+    status_out = sys.stderr if args.json else sys.stdout
+    put(f"nothing is left to run of the sweep {summary.sweep}", status_out)
+    _print_end(summary, status_out)
+    if args.json:
+        print_json(summary.as_json(), sys.stdout)
     return exit_code(summary)
 
 
