@@ -620,6 +620,39 @@ def test_a_filter_keeps_its_statistics_there():
     assert names <= vars(RunningStat((2,))).keys()
 
 
+# ---- Optuna
+
+
+@hook(
+    "optuna.samplers._tpe.sampler._split_trials",
+    "optuna.samplers._tpe.sampler._split_complete_trials",
+    "TPESampler._sample",
+    "TPESampler._get_internal_repr",
+    "TPESampler._build_parzen_estimator",
+    "TPESampler._compute_acquisition_func",
+    "TPESampler._compare",
+    "TPESampler._rng",
+    "TPESampler._n_ei_candidates",
+)
+def test_tpe_goes_from_trials_to_values_in_these_steps():
+    """That they lead to the same values is tested beside the searchers."""
+    from optuna.samplers import TPESampler
+    from optuna.samplers._tpe import sampler
+
+    assert parameters(sampler._split_trials) == ["study", "trials", "n_below"]
+    assert parameters(sampler._split_complete_trials) == ["trials", "study", "n_below"]
+    assert parameters(TPESampler._sample) == ["self", "study", "trial", "search_space"]
+    told = ["self", "trials", "search_space", "study"]
+    assert parameters(TPESampler._get_internal_repr) == told
+    estimator = ["self", "study", "search_space", "trials", "handle_below"]
+    assert parameters(TPESampler._build_parzen_estimator) == estimator
+    compared = ["self", "samples", "mpe_below", "mpe_above"]
+    assert parameters(TPESampler._compute_acquisition_func) == compared
+    assert parameters(TPESampler._compare) == ["samples", "acquisition_func_vals"]
+    made = TPESampler(seed=1)
+    assert (made._n_ei_candidates, type(made._rng).__name__) == (24, "LazyRandomState")
+
+
 @pytest.mark.rllib
 @hook("ray.tune.trainable.trainable.DEFAULT_STORAGE_PATH")
 def test_rllib_reads_its_folder_when_it_builds():
