@@ -37,12 +37,14 @@ class AttemptStarts:
         paths = self._parts.attempt_of(wish.trial).paths
         now = self._teller.now
         try:
-            copy = clone(folder, wish.checkpoint, paths, wish.attempt, wish.number)
+            cloned = clone(folder, wish.checkpoint, paths, wish.attempt, wish.number)
         except (CheckpointUnusableError, OSError) as exc:
             self._say_not_copied(wish, exc)
             self._teller.tell(CopyFailed(now(), wish.trial, wish.attempt, wish.number))
         else:
-            self._teller.tell(CheckpointCopied(now(), wish.trial, wish.attempt, copy))
+            self._teller.tell(
+                CheckpointCopied(now(), wish.trial, wish.attempt, cloned.copy, cloned.taken)
+            )
 
     def _say_not_copied(self, wish: CopyCheckpoint, problem: Exception) -> None:
         if wish.checkpoint is None and self._has_said_none:
