@@ -240,3 +240,18 @@ def test_a_model_proposes_trials_that_have_the_shares_of_the_first_ones():
     config["num_env_runners"] = {"int": [0, 8]}
     with pytest.raises(SpecError, match="proposes trials that all occupy the same, but"):
         planned(config=config, **search)
+
+
+def test_a_member_of_a_population_goes_on_with_what_it_takes_over():
+    keys = {"scheduler": "pbt", "metric": "episode_reward_mean", "num_trials": 4}
+    config = {"num_env_runners": 1, "lr": {"loguniform": [1e-5, 1e-2]}}
+    (experiment,) = planned(config=config, **keys).experiments
+    first, second, *_ = experiment.trials
+    experiment.expansion.move(0, second.point)
+    moved = experiment.trials[0]
+    assert moved.config == second.config != first.config
+    assert (moved.name, moved.bundles) == (first.name, first.bundles)
+    config["num_env_runners"] = {"int": [0, 8]}
+    said = "pbt has trials take over configs, and they must all occupy the same, but"
+    with pytest.raises(SpecError, match=said):
+        planned(config=config, **keys)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -97,6 +97,8 @@ class PbtOptions(_Timed):
 
 
 SchedulerOptions = AshaOptions | HyperbandOptions | MedianOptions | PbtOptions | PlateauOptions
+Options = TypeVar("Options", bound=SchedulerOptions)
+"""Those of one kind of scheduler."""
 SCHEDULERS: Mapping[str, type[SchedulerOptions]] = {
     "asha": AshaOptions,
     "hyperband": HyperbandOptions,

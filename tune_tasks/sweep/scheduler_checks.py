@@ -103,7 +103,7 @@ def doubts_of_population(
 ) -> Iterator[tuple[Location | None, str, str]]:
     """Yield what is probably not meant where trials are a population, each with its place."""
     spec = part.experiment
-    if spec.pbt() is None:
+    if spec.scheduled(PbtOptions) is None:
         return
     most = spec.max_concurrent_trials
     size = num_trials(spec, space)
