@@ -46,7 +46,7 @@ def test_what_is_left_out():
         ("ahsa", "unknown scheduler 'ahsa'; did you mean 'asha'? (known: asha, hyperband, median"),
         (
             ["asha", 3],
-            "expected one of asha, hyperband, median, plateau, pbt, {asha: {grace_period: 3}}",
+            "expected one of asha, hyperband, median, plateau, pbt, replay, {asha: {grace_period: 3}}",
         ),
         ([], "expected at least one scheduler in the list"),
         ({"asha": {}, "median": {}}, "expected one of asha"),

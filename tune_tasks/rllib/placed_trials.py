@@ -13,6 +13,7 @@ from typing import overload
 from tune_tasks.errors import Location, SpecError
 from tune_tasks.model.trial import Resources, Trial
 from tune_tasks.spec.expansion import Expansion
+from tune_tasks.spec.scheduling import ReplayOptions
 from tune_tasks.spec.schema import ExperimentSpec
 
 Locator = Callable[..., Location | None]
@@ -53,15 +54,18 @@ def placed_trials(
     Args:
         experiment: Whose trials they are.
         trials: All of them.
-        placed: Those that are known, with their shares.
+        placed: Those that are known, with their shares, in each form that they will have.
         at: The place of a part of the experiment.
 
     Raises:
         SpecError: If some that may have one another's configs differ in their shares.
     """
     learns = experiment.searching().learns
+    follows = experiment.scheduled(ReplayOptions)
 
     def group(trial: Trial) -> int:
+        if follows:
+            return trial.index
         return 0 if learns else trials.cell_of(trial.index)
 
     shares: dict[int, set[_Share]] = {}
@@ -81,6 +85,8 @@ def placed_trials(
 
 def _different(shares: Iterable[_Share], experiment: ExperimentSpec) -> str:
     occupied = "; ".join(sorted({str(resources) for resources, _ in shares}))
+    if experiment.scheduled(ReplayOptions):
+        return f"scheduler: replay changes what a trial occupies while it runs: {occupied}"
     who = "scheduler: pbt has trials take over configs, and they must"
     if experiment.searching().learns:
         who = f"search: {experiment.searching().algorithm} proposes trials that"

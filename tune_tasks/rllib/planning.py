@@ -32,7 +32,7 @@ from tune_tasks.rllib.placing import place
 from tune_tasks.rllib.quiet import quiet
 from tune_tasks.rllib.trainable import RLlibTrainable
 from tune_tasks.spec.expansion import Expansion
-from tune_tasks.spec.scheduling import PbtOptions
+from tune_tasks.spec.scheduling import PbtOptions, ReplayOptions
 from tune_tasks.spec.schema import ExperimentSpec
 
 METRICS = (
@@ -117,10 +117,12 @@ def rllib_plan(
         restore = _restored(experiment, folder)
     trainable = _trainable(experiment, restore, folder)
     known = [trial for trial in trials if trials.is_known(trial.index)]
-    placed = list(_placed(known, trainable, env, problems, at))
+    forms = [form for trial in known for form in (trial, *trials.later_forms(trial.index))]
+    placed = list(_placed(forms, trainable, env, problems, at))
     if problems:
         raise SpecError.of(problems)
-    if experiment.searching().learns or experiment.scheduled(PbtOptions):
+    changes = experiment.scheduled(PbtOptions) or experiment.scheduled(ReplayOptions)
+    if experiment.searching().learns or changes:
         return trainable, placed_trials(experiment, trials, placed, at)
     return trainable, placed
 

@@ -31,7 +31,7 @@ class AttemptStarts:
         record.begin(attempt, wish.resources)
 
     def copy_checkpoint(self, wish: CopyCheckpoint) -> None:
-        """Have the checkpoint of another trial among those of an attempt that waits."""
+        """Have the checkpoint of another trial, or its own, where an attempt waits for it."""
         donor = self._core.trial(wish.donor)
         folder = self._parts.info.experiments[donor.experiment].folder / donor.folder
         paths = self._parts.attempt_of(wish.trial).paths
@@ -50,6 +50,9 @@ class AttemptStarts:
         if wish.checkpoint is None and self._has_said_none:
             return
         self._has_said_none = self._has_said_none or wish.checkpoint is None
+        source = "its own checkpoint with the next config"
+        if wish.donor != wish.trial:
+            source = f"the checkpoint of {wish.donor}"
         self._parts.views.display.warn(
-            f"{wish.trial} goes on as it is, and not from the checkpoint of {wish.donor}: {problem}"
+            f"{wish.trial} goes on as it is, and not from {source}: {problem}"
         )
