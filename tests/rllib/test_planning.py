@@ -9,6 +9,7 @@ from tune_tasks.cluster.nodes import Cluster, Node
 from tune_tasks.errors import ResourcesError, SpecError
 from tune_tasks.rllib.planning import METRICS
 from tune_tasks.spec.loading import load_spec, spec_from_data
+from tune_tasks.spec.replaying import STAGE
 from tune_tasks.sweep.planning import make_plan
 
 pytestmark = pytest.mark.rllib
@@ -255,3 +256,23 @@ def test_a_member_of_a_population_goes_on_with_what_it_takes_over():
     said = "pbt has trials take over configs, and they must all occupy the same, but"
     with pytest.raises(SpecError, match=said):
         planned(config=config, **keys)
+
+
+def test_a_schedule_is_checked_as_the_config_is():
+    def follower(**step):
+        replay = {"replay": {"schedule": [{"at": 5, "config": step}]}}
+        config = {"num_env_runners": 1, "lr": 0.1}
+        return planned(config=config, scheduler=replay, num_trials=2).experiments[0]
+
+    experiment = follower(lr=0.2)
+    first, _ = experiment.trials
+    experiment.expansion.move(0, {STAGE: 1})
+    moved, other = experiment.trials
+    assert (first.config["lr"], moved.config["lr"], other.config["lr"]) == (0.1, 0.2, 0.1)
+    assert moved.bundles == first.bundles != ()
+    with pytest.raises(SpecError, match="lr: expected"):
+        follower(lr="fast")
+    with pytest.raises(
+        SpecError, match="replay changes what a trial occupies while it runs: 2 CPUs"
+    ):
+        follower(num_env_runners=3)
