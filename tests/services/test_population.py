@@ -46,7 +46,9 @@ def test_members_go_on_from_the_best_and_a_killed_driver_loses_nothing(
     (folder / "script.py").write_text(SCRIPT)
     (folder / "spec.yaml").write_text(SPEC)
     process = command("run", "-f", "spec.yaml", "--json", "--num-cpus", 2)
-    journal = until(lambda: next(iter(folder.glob("tune_results/.sweeps/*/journal.jsonl")), None))
+    journal = until(
+        lambda: next(iter(folder.glob("tune_results/.sweeps/*/journal.jsonl")), None), 120
+    )
     until(lambda: journal.read_bytes().count(b'"checkpoint copied"') >= 1, 120)
     os.kill(read_history(journal).drivers()[0].pid, signal.SIGKILL)
     out, err = process.communicate(timeout=240)
