@@ -9,6 +9,7 @@ from tune_tasks.cluster.nodes import Cluster, Node
 from tune_tasks.errors import ResourcesError, SpecError
 from tune_tasks.rllib.planning import METRICS
 from tune_tasks.spec.loading import load_spec, spec_from_data
+from tune_tasks.spec.replaying import STAGE
 from tune_tasks.sweep.planning import make_plan
 
 pytestmark = pytest.mark.rllib
@@ -240,3 +241,38 @@ def test_a_model_proposes_trials_that_have_the_shares_of_the_first_ones():
     config["num_env_runners"] = {"int": [0, 8]}
     with pytest.raises(SpecError, match="proposes trials that all occupy the same, but"):
         planned(config=config, **search)
+
+
+def test_a_member_of_a_population_goes_on_with_what_it_takes_over():
+    keys = {"scheduler": "pbt", "metric": "episode_reward_mean", "num_trials": 4}
+    config = {"num_env_runners": 1, "lr": {"loguniform": [1e-5, 1e-2]}}
+    (experiment,) = planned(config=config, **keys).experiments
+    first, second, *_ = experiment.trials
+    experiment.expansion.move(0, second.point)
+    moved = experiment.trials[0]
+    assert moved.config == second.config != first.config
+    assert (moved.name, moved.bundles) == (first.name, first.bundles)
+    config["num_env_runners"] = {"int": [0, 8]}
+    said = "pbt has trials take over configs, and they must all occupy the same, but"
+    with pytest.raises(SpecError, match=said):
+        planned(config=config, **keys)
+
+
+def test_a_schedule_is_checked_as_the_config_is():
+    def follower(**step):
+        replay = {"replay": {"schedule": [{"at": 5, "config": step}]}}
+        config = {"num_env_runners": 1, "lr": 0.1}
+        return planned(config=config, scheduler=replay, num_trials=2).experiments[0]
+
+    experiment = follower(lr=0.2)
+    first, _ = experiment.trials
+    experiment.expansion.move(0, {STAGE: 1})
+    moved, other = experiment.trials
+    assert (first.config["lr"], moved.config["lr"], other.config["lr"]) == (0.1, 0.2, 0.1)
+    assert moved.bundles == first.bundles != ()
+    with pytest.raises(SpecError, match="lr: expected"):
+        follower(lr="fast")
+    with pytest.raises(
+        SpecError, match="replay changes what a trial occupies while it runs: 2 CPUs"
+    ):
+        follower(num_env_runners=3)

@@ -5,6 +5,8 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.services.waiting import until
 from tune_tasks.sweep.journal import read_history
 
@@ -44,7 +46,9 @@ def test_members_go_on_from_the_best_and_a_killed_driver_loses_nothing(
     (folder / "script.py").write_text(SCRIPT)
     (folder / "spec.yaml").write_text(SPEC)
     process = command("run", "-f", "spec.yaml", "--json", "--num-cpus", 2)
-    journal = until(lambda: next(iter(folder.glob("tune_results/.sweeps/*/journal.jsonl")), None))
+    journal = until(
+        lambda: next(iter(folder.glob("tune_results/.sweeps/*/journal.jsonl")), None), 120
+    )
     until(lambda: journal.read_bytes().count(b'"checkpoint copied"') >= 1, 120)
     os.kill(read_history(journal).drivers()[0].pid, signal.SIGKILL)
     out, err = process.communicate(timeout=240)
@@ -72,3 +76,25 @@ def test_members_go_on_from_the_best_and_a_killed_driver_loses_nothing(
         data = by_id[trial["mlflow_run_id"]]
         assert float(data.params["rate"]) == trial["config"]["rate"]
         assert data.metrics["config/rate"] == trial["config"]["rate"]
+    the_best_is_replayed(command, folder)
+
+
+def the_best_is_replayed(command, folder):
+    """What `best` prints trains as the best member's weights were trained, and no more or less."""
+    out, err = command("best", "--experiment", "exp", "--json").communicate(timeout=60)
+    best = json.loads(out)["exp"]
+    (folder / "best.json").write_text(json.dumps({"exp": best["spec"]}))
+    steps = best["spec"]["scheduler"]["replay"]["schedule"]
+    out, err = command("run", "-f", "best.json", "--json").communicate(timeout=240)
+    (trial,) = json.loads(out)["experiments"]["exp"]["trials"]
+    lines = (Path(trial["logdir"]) / "result.json").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    iterations = range(1, best["spec"]["stop"]["training_iteration"] + 1)
+    assert [row["training_iteration"] for row in rows] == list(iterations), err
+    expected = dict.fromkeys(iterations, best["spec"]["config"]["rate"])
+    for step in steps:
+        later = range(step["at"] + 1, len(iterations) + 1)
+        expected |= dict.fromkeys(later, step["config"]["rate"])
+    assert {row["training_iteration"]: row["config"]["rate"] for row in rows} == expected
+    # The script's value is the sum of all rates that its state has seen.
+    assert rows[-1]["info"]["value"] == pytest.approx(best["value"])

@@ -1,8 +1,10 @@
 """The key `scheduler`: its forms, and what is wrong with what people write."""
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from tune_tasks.errors import SpecError
+from tune_tasks.spec.json_schema import json_schema
 from tune_tasks.spec.loading import spec_from_data
 from tune_tasks.spec.scheduling import (
     AshaOptions,
@@ -46,7 +48,7 @@ def test_what_is_left_out():
         ("ahsa", "unknown scheduler 'ahsa'; did you mean 'asha'? (known: asha, hyperband, median"),
         (
             ["asha", 3],
-            "expected one of asha, hyperband, median, plateau, pbt, {asha: {grace_period: 3}}",
+            "expected one of asha, hyperband, median, plateau, pbt, replay, {asha: {grace_period: 3}}",
         ),
         ([], "expected at least one scheduler in the list"),
         ({"asha": {}, "median": {}}, "expected one of asha"),
@@ -86,3 +88,17 @@ def test_what_it_needs(keys, message):
     with pytest.raises(SpecError) as caught:
         make_plan(spec_from_data({"e": {**experiment, **keys}}), callables={"e": train})
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "is_right"),
+    [
+        ({"replay": {"schedule": [{"at": 3, "config": {"opt.lr": 0.1}}]}}, True),
+        ({"replay": {"schedule": [{"at": 3, "confg": {"opt.lr": 0.1}}]}}, False),
+        ("replay", False),
+        ("pbt", True),
+    ],
+)
+def test_an_editor_knows_the_forms(scheduler, is_right):
+    checker = Draft202012Validator(json_schema())
+    assert checker.is_valid({"e": {"scheduler": scheduler, "config": {}}}) == is_right

@@ -6,13 +6,14 @@ from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.checkpoint_folder import (
     checkpoints_in,
     gone_on_from,
+    latest_of,
     note_restored_from,
     remove,
 )
 from tune_tasks.model.checkpoint_manifest import CheckpointUnusableError, Manifest, seal, verified
 from tune_tasks.model.files import AttemptPaths, attempt_folder
 from tune_tasks.sweep import cloning
-from tune_tasks.sweep.cloning import clone
+from tune_tasks.sweep.cloning import Cloned, clone, remove_unheard
 
 
 def write(of_trial, number, text, again=""):
@@ -43,7 +44,7 @@ LATEST = CheckpointRef(1, 10, 10)
 
 
 def copied(donor, member, checkpoint=LATEST, report=10):
-    return clone(donor, checkpoint, AttemptPaths(member), 1, report)
+    return clone(donor, checkpoint, AttemptPaths(member), 1, report).copy
 
 
 def test_the_copy_is_the_members_latest_checkpoint_with_the_donors_files(donor, member):
@@ -98,6 +99,42 @@ def test_what_the_member_has_written_later_is_not_gone_on_from(donor, member):
     assert next(gone_on_from(member, own))[1].number == 12
 
 
+def test_a_donor_that_was_replaced_since_gives_what_it_had(donor, member, tmp_path):
+    """A driver died before the copy; meanwhile the donor went on from a third one."""
+    third = tmp_path / "third"
+    write(third, 10, "third at 10")
+    copied(third, donor)
+    copied(donor, member)
+    latest = checkpoints_in(AttemptPaths(member).checkpoints)[0].path
+    assert (latest / "deep" / "weights").read_text() == "donor at 10"
+
+
+def test_a_donor_that_was_replaced_before_gives_what_it_has_taken(donor, member, tmp_path):
+    third = tmp_path / "third"
+    write(third, 10, "third at 10")
+    taken = copied(third, donor)
+    copied(donor, member, taken)
+    latest = checkpoints_in(AttemptPaths(member).checkpoints)[0].path
+    assert (latest / "deep" / "weights").read_text() == "third at 10"
+
+
+def test_a_copy_that_nobody_has_heard_of_is_removed(donor, member):
+    """The driver died between the copy and its journal: the trial itself has written none later."""
+    paths = AttemptPaths(member)
+    copy = copied(donor, member)
+    assert latest_of(paths, 1) == LATEST
+    remove_unheard(paths, 1, copy)
+    assert [stored.again for stored in checkpoints_in(paths.checkpoints)] == [2, 1]
+    remove_unheard(paths, 1, LATEST)
+    assert [stored.again for stored in checkpoints_in(paths.checkpoints)] == [1]
+
+
+def test_a_second_checkpoint_of_a_report_is_the_trials_own(member):
+    write(member, 10, "member at 10, again", again="_2")
+    remove_unheard(AttemptPaths(member), 1, LATEST)
+    assert [stored.again for stored in checkpoints_in(AttemptPaths(member).checkpoints)] == [2, 1]
+
+
 def test_a_copy_is_known_as_one_if_the_attempt_has_no_checkpoint_of_that_report(donor, tmp_path):
     """The driver died before the copy, and the next attempt has asked again."""
     first = tmp_path / "member"
@@ -105,7 +142,8 @@ def test_a_copy_is_known_as_one_if_the_attempt_has_no_checkpoint_of_that_report(
     second = AttemptPaths(attempt_folder(first, 2))
     second.folder.mkdir(parents=True)
     note_restored_from(second, LATEST)
-    assert clone(donor, LATEST, second, 2, 10) == CheckpointRef(2, 10, 10, again=2)
+    found = clone(donor, LATEST, second, 2, 10)
+    assert found == Cloned(CheckpointRef(2, 10, 10, again=2), taken=LATEST)
 
 
 def test_a_donor_that_removes_its_checkpoint_just_now_has_a_later_one(donor, member, monkeypatch):
@@ -122,3 +160,8 @@ def test_a_donor_that_removes_its_checkpoint_just_now_has_a_later_one(donor, mem
     latest = checkpoints_in(AttemptPaths(member).checkpoints)[0].path
     verified(latest)
     assert (latest / "deep" / "weights").read_text() == "donor at 15"
+
+
+def test_what_was_taken_is_told(donor, member):
+    write(donor, 15, "donor at 15")
+    assert clone(donor, LATEST, AttemptPaths(member), 1, 10).taken == CheckpointRef(1, 15, 15)

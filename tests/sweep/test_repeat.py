@@ -7,6 +7,7 @@ import pytest
 from tests.sweep.told import returned
 from tune_tasks.errors import UsageError
 from tune_tasks.search.scheduler import Scheduler
+from tune_tasks.spec.replaying import STAGE
 from tune_tasks.sweep.beginning import beginning_again, beginning_of
 from tune_tasks.sweep.core import Core
 from tune_tasks.sweep.core_state import CoreExperiment
@@ -131,3 +132,15 @@ def test_a_trial_by_its_names(repeat, name):
 def test_a_trial_that_is_not_there(repeat):
     with pytest.raises(UsageError, match="has started no trial 'exp/33'; did you mean 'exp/3'"):
         trial_named(repeat.history, "exp/33")
+
+
+def test_a_trial_that_follows_a_schedule_does_so_again(write):
+    """Its config is that of the step that it has come to, each time that somebody asks."""
+    write({"width": 8}, scheduler={"replay": {"schedule": [{"at": 5, "config": {"width": 16}}]}})
+    history = run(beginning_of(Request(spec_file="spec.json")))
+    repeat = Repeat(history, history.trials()["exp/3"])
+    (experiment,) = beginning_again(Request(), repeat).plan({}).experiments
+    (before,) = experiment.trials
+    experiment.expansion.move(3, {**before.point, STAGE: 1})
+    (after,) = experiment.trials
+    assert (before.config["width"], after.config["width"], after.name) == (8, 16, before.name)

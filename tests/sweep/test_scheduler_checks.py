@@ -66,6 +66,12 @@ def test_what_does_not_go(keys, message):
     assert message in str(caught.value)
 
 
+def test_a_storage_that_is_given_beside_the_spec_is_refused_as_well():
+    spec = {"e": {"metric": "mean_loss", "num_trials": 8, "scheduler": "pbt", "config": CONFIG}}
+    with pytest.raises(SpecError, match="pbt does not copy checkpoints within a storage yet"):
+        make_plan(spec_from_data(spec), callables={"e": train}, storage="memory://x")
+
+
 def test_what_is_probably_not_meant():
     config = {**CONFIG, "noise": {"eval": "random.uniform(0, 1)"}}
     made = plan(max_concurrent_trials=3, config=config)

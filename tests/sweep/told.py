@@ -142,6 +142,9 @@ class Told:
         """As the driver does it."""
         wishes = self.core.handle(event)
         self.journal.started(self.core.trial(key) for key in first_starts(wishes))
+        starts = (wish for wish in wishes if isinstance(wish, StartAttempt))
+        moved = (wish for wish in starts if self.core.has_moved(wish.trial))
+        self.journal.moved((self.core.trial(wish.trial), wish.attempt) for wish in moved)
         self.journal.handled(event, wishes)
         for wish in wishes:
             if isinstance(wish, StartAttempt):

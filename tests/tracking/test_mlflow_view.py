@@ -120,6 +120,14 @@ def test_the_view_of_a_sweep():
     }
 
 
+def test_the_settings_that_change_have_charts_over_time():
+    params = searched_params([{"opt.lr": 0.1, "act": "relu"}, {"opt.lr": 0.2, "act": "elu"}])
+    view = sweep_view("s", params, Objective("acc", "max"), changing=["opt.lr", "act"])
+    curves = [chart for chart in view["compareRunCharts"] if chart["type"] == "LINE"]
+    assert [chart["metricKey"] for chart in curves] == ["acc", "config/opt.lr"]
+    assert len({chart["uuid"] for chart in curves}) == 2
+
+
 def test_trials_that_were_stopped_early_are_listed_apart():
     params = searched_params([{"lr": 0.1}])
     plain = sweep_view("s", params, Objective.of("mean_loss"))
@@ -141,6 +149,7 @@ def test_a_view_fits_in_its_tag():
                     searched_params(searched),
                     Objective("m" * 250, "max"),
                     incomplete=True,
+                    changing=list(searched[0]),
                 ),
                 0,
             )

@@ -19,9 +19,11 @@ from tune_tasks.result import TrainingResult
 from tune_tasks.testing.recorder import FakeRecorder
 from tune_tasks.trial import monitor, questions
 from tune_tasks.trial.monitor import Monitor
+from tune_tasks.trial.questions import Questions
 from tune_tasks.trial.recorder_link import RecorderLink
 from tune_tasks.trial.reports import TrialReports
 from tune_tasks.trial.restoring import Restored
+from tune_tasks.trial.stop_decision import StopDecision
 
 LOSS = Objective("mean_loss", "min")
 RUNGS = Milestones(LOSS, "training_iteration", (1, 3))
@@ -188,6 +190,29 @@ def test_a_member_of_a_population_is_judged_once_it_has_written_a_checkpoint(mak
     assert [(each.number, each.waits) for each in asked] == [(2, True)]
     assert scene.recorder.attempts[scene.info.key].checkpoint.reports == 2
     assert not scene.reports.checkpoints.is_wanted()
+
+
+def test_what_a_report_reaches_beside_a_population_is_asked_together_with_it():
+    """An answer goes by the report's number: one must not stand for two questions."""
+    own = Milestones(LOSS, "training_iteration", (1, 2))
+    asking = Questions((EVERY, own), StopDecision())
+    assert asking.note({"training_iteration": 1}, 1)
+    asking.answered(1)
+    assert not asking.note({"training_iteration": 2}, 2)
+    assert asking.asked() is None
+    assert asking.release()
+    both = asking.asked()
+    assert (both.number, [each.judge for each in both.reached]) == (2, [0, 1])
+
+
+def test_what_was_held_is_asked_in_the_order_in_which_it_was_reached():
+    own = Milestones(LOSS, "training_iteration", (1,), 1)
+    asking = Questions((EVERY, own), StopDecision())
+    for number in (1, 2, 3, 4, 5):  # of an earlier attempt: nobody waits
+        asking.note({"training_iteration": number}, number)
+    asking.release()
+    steps = [(each.judge, each.milestone) for each in asking.asked().reached]
+    assert steps == [(1, 1), (1, 2), (1, 3), (0, 4), (1, 4), (1, 5)]
 
 
 def test_it_ends_at_the_end_of_its_checkpoint_if_it_goes_on_from_another(make):

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tune_tasks.commands.best_schedule import changes, lineage, prolonged, replay
 from tune_tasks.model.checkpoint import CheckpointRules
 from tune_tasks.model.checkpoint_folder import best_of_trial
 from tune_tasks.model.files import AttemptPaths, trial_folder
@@ -17,7 +18,6 @@ from tune_tasks.model.text import left_out
 from tune_tasks.results.words import trials_text
 from tune_tasks.servers.mlflow_client import default_tracking_uri
 from tune_tasks.spec.reading import parse_source
-from tune_tasks.spec.scheduling import parsed_schedulers
 from tune_tasks.spec.yaml_1_2 import dump_yaml
 from tune_tasks.sweep.locate import is_script_path
 from tune_tasks.tracking.mlflow_store import MlflowStore, StoredTrial
@@ -87,11 +87,7 @@ def _comments(trial: StoredTrial) -> Iterator[str]:
     checkpoint = best_checkpoint(trial)
     if checkpoint:
         yield f"checkpoint {checkpoint}"
-    if _was_in_population(parse_source(trial.spec_text, "spec.yaml").data[trial.experiment]):
-        yield (
-            "It was a member of a population: this is its last config, and it began with another."
-            " How that changed is not in this spec, but in the metrics config/… of its MLflow run"
-        )
+    yield from _about_change(trial)
     if "script_file_path" not in trial.config:
         yield "It was a Python function: config.script_file_path is to be added"
     masked_keys = [f"config.{dotted(path)}" for path in secrets_in(trial.config)]
@@ -108,6 +104,30 @@ def _unlike(trial: StoredTrial) -> Iterator[str]:
         yield (
             f"{trial.unlike} of {trial.sweeps} sweeps left out: they went by another metric than"
             f" {metric}, or had no best trial{looked_at}"
+        )
+
+
+def _about_change(trial: StoredTrial) -> Iterator[str]:
+    """Yield what is to be said of a config that has changed."""
+    if not changes(_experiment(trial)):
+        return
+    found = lineage(trial)
+    steps = replay(found) if found else None
+    if not found or steps is None:
+        yield (
+            "It was a member of a population: this is its last config, and it began with another."
+            " How that changed is not in this spec, but in the metrics config/… of its MLflow run"
+        )
+    elif steps:
+        yield (
+            "Its config changes as it did, also as that of the trials did whose checkpoints it has"
+            " gone on from"
+        )
+    if found and steps and found.ahead:
+        than = "more" if found.ahead > 0 else "less"
+        yield (
+            f"So it was trained for {abs(found.ahead)} iterations {than} than it has counted,"
+            " and `stop` counts all of them"
         )
 
 
@@ -177,24 +197,34 @@ def _best_in_storage(
 
 
 def experiment_of(trial: StoredTrial, cwd: Path) -> dict[str, Any]:
-    """Return the trial's experiment with the trial's config in place of the search space."""
-    experiments = parse_source(trial.spec_text, "spec.yaml").data
-    experiment: dict[str, Any] = dict(experiments[trial.experiment])
+    """Return the trial's experiment with the trial's config in place of the search space.
+
+    A config that has changed while the trial ran does so again, if it is known how.
+    """
+    experiment = _experiment(trial)
+    found = lineage(trial) if changes(experiment) else None
+    steps = replay(found) if found else None
     for key in _OF_A_SEARCH:
         experiment.pop(key, None)
-    return {**experiment, "config": _with_script(trial, cwd)}
+    if not found or not steps:
+        return {**experiment, "config": _with_script(trial.config, trial, cwd)}
+    if "stop" in experiment:
+        experiment["stop"] = prolonged(experiment["stop"], found)
+    scheduler = {"replay": {"schedule": steps}}
+    config = _with_script(found.first, trial, cwd)
+    return {**experiment, "scheduler": scheduler, "config": config}
 
 
-def _was_in_population(experiment: Mapping[str, Any]) -> bool:
-    return any(name == "pbt" for name, _ in parsed_schedulers(experiment.get("scheduler")))
+def _experiment(trial: StoredTrial) -> dict[str, Any]:
+    return dict(parse_source(trial.spec_text, "spec.yaml").data[trial.experiment])
 
 
-def _with_script(trial: StoredTrial, cwd: Path) -> dict[str, Any]:
-    """Return the config with a script that the working directory has under this name.
+def _with_script(given: Mapping[str, Any], trial: StoredTrial, cwd: Path) -> dict[str, Any]:
+    """Return a config of the trial with a script that the working directory has under this name.
 
     The script of the sweep may have been found beside its spec, in another folder.
     """
-    config = dict(trial.config)
+    config = dict(given)
     written = config.get("script_file_path")
     if not isinstance(written, str) or not is_script_path(written):
         return config

@@ -150,11 +150,12 @@ def note_restored_from(paths: AttemptPaths, ref: CheckpointRef) -> None:
 
 
 def latest_of(paths: AttemptPaths, attempt: int) -> CheckpointRef | None:
-    """Return the latest checkpoint of an attempt whose manifest can be read."""
+    """Return the latest checkpoint that an attempt has written, and whose manifest can be read."""
     for stored in checkpoints_in(paths.checkpoints):
         with contextlib.suppress(CheckpointUnusableError):
             manifest = read_manifest(stored.path)
-            return CheckpointRef(attempt, stored.number, manifest.reports)
+            if not manifest.is_copy:
+                return CheckpointRef(attempt, stored.number, manifest.reports)
     return None
 
 

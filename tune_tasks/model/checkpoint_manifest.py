@@ -53,6 +53,7 @@ class Manifest:
         non_finite: How many values that were not finite the trial had reported.
         time: When it was written, in seconds since the epoch.
         files: By path within its folder.
+        is_copy: Whether the files were copied from another trial; the report is the trial's own.
     """
 
     training_iteration: int
@@ -64,6 +65,7 @@ class Manifest:
     non_finite: int = 0
     time: float = 0.0
     files: Mapping[str, StoredFile] = field(default_factory=dict)
+    is_copy: bool = False
 
 
 def seal(folder: Path, manifest: Manifest, beside: Callable[[], object] = lambda: None) -> Manifest:

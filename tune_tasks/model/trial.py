@@ -54,7 +54,8 @@ class EndedBy(StrEnum):
     BUDGET = "budget"
     ERROR = "error"
     EXPLOITED = "exploited"
-    """It goes on from the checkpoint of a better member of its population."""
+    """It goes on from a checkpoint of a better member of its population, or, where a schedule says
+    so, from its own; with another config."""
     NO_SPACE = "no space"
     """Its folder could not be made: the disk takes nothing. It had not begun, and is run again."""
 

@@ -1,7 +1,8 @@
 """Pictures of an experiment, as PNG, for its report.
 
-They are the front of two objectives, the learning curves, how the best became better, what matters,
-the metric against what was searched, and parallel coordinates.
+They are the front of two objectives, the learning curves, the settings over time if they change,
+how the best became better, what matters, the metric against what was searched, and parallel
+coordinates.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from tune_tasks.result import metric as metric_of
 from tune_tasks.results.axis import Axis, short_label
 from tune_tasks.results.branches import axes_of
 from tune_tasks.results.figure import limit_to_most, new_figure, whole_numbers
+from tune_tasks.results.schedule import schedule_pictures
 from tune_tasks.results.search_plots import search_pictures
 from tune_tasks.results.search_view import search_view
 from tune_tasks.results.summary import ExperimentSummary
@@ -71,6 +73,7 @@ def draw(experiment: ExperimentSummary) -> dict[str, bytes]:
         pictures["The front"] = lambda: _front(experiment)
     title = "Learning curves of the best trials"
     pictures[title] = lambda: _learning_curves(trials[:_CURVES], metric)
+    pictures |= schedule_pictures(trials[:_CURVES], experiment.dimensions)
     pictures |= search_pictures(search, objective) if search else {}
     axes = _axes(trials, experiment.dimensions, search.importance if search else {})
     if axes and len(trials) > 1:

@@ -20,6 +20,7 @@ from tune_tasks.results.failures import FailureGroup, groups_of_failures
 from tune_tasks.results.leaderboard import headline, leaderboard
 from tune_tasks.results.markdown import table
 from tune_tasks.results.plots import draw
+from tune_tasks.results.schedule import schedule_lines
 from tune_tasks.results.search_report import search_lines
 from tune_tasks.results.search_view import search_view
 from tune_tasks.results.summary import ExperimentSummary, Summary
@@ -105,6 +106,7 @@ def report_text(summary: Summary, experiment: ExperimentSummary) -> Iterator[str
         yield f"**Ended early**: {summary.ended_early}."
         yield ""
     yield from _best(experiment)
+    yield from schedule_lines(experiment.best())
     yield from _front(experiment)
     search = search_view(experiment)
     if search:

@@ -8,10 +8,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 from tune_tasks.errors import (
     BadInputError,
@@ -28,10 +27,12 @@ from tune_tasks.rllib.config.algorithm_config import algorithm_config
 from tune_tasks.rllib.config.catalog import ALGORITHMS, algorithm_named
 from tune_tasks.rllib.config.ignored_keys import ignored_keys
 from tune_tasks.rllib.config.keys_2017 import METRICS as OUR_NAMES
+from tune_tasks.rllib.placed_trials import Locator, placed_trials
 from tune_tasks.rllib.placing import place
 from tune_tasks.rllib.quiet import quiet
 from tune_tasks.rllib.trainable import RLlibTrainable
 from tune_tasks.spec.expansion import Expansion
+from tune_tasks.spec.scheduling import PbtOptions, ReplayOptions
 from tune_tasks.spec.schema import ExperimentSpec
 
 METRICS = (
@@ -53,8 +54,6 @@ _GROUPS = ("learner/", "evaluation/", "custom")
 _OF_METRICS = ("stop", "objectives", "constraints")
 """The keys of an experiment that map metrics."""
 _MOST_PROBLEMS = 20
-Locator = Callable[..., Location | None]
-"""The place of a path within the experiment."""
 
 
 def in_our_names(experiment: ExperimentSpec, at: Locator) -> ExperimentSpec:
@@ -79,31 +78,6 @@ def _renamed(experiment: ExperimentSpec, key: str, at: Locator) -> dict[str, Any
             )
         renamed[ours] = value
     return renamed
-
-
-class PlacedTrials(Sequence[Trial]):
-    """Trials that all have the same shares, and that a model proposes one by one.
-
-    Args:
-        trials: Each is resolved when it is asked for.
-        share: Gives a trial its shares.
-    """
-
-    def __init__(self, trials: Sequence[Trial], share: Callable[[Trial], Trial]) -> None:
-        self._trials = trials
-        self._share = share
-
-    def __len__(self) -> int:
-        return len(self._trials)
-
-    @overload
-    def __getitem__(self, place: int) -> Trial: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Trial]: ...
-    def __getitem__(self, place: int | slice) -> Trial | Sequence[Trial]:
-        if isinstance(place, slice):
-            return [self[each] for each in range(len(self))[place]]
-        return self._share(self._trials[place])
 
 
 def rllib_plan(
@@ -143,27 +117,14 @@ def rllib_plan(
         restore = _restored(experiment, folder)
     trainable = _trainable(experiment, restore, folder)
     known = [trial for trial in trials if trials.is_known(trial.index)]
-    placed = list(_placed(known, trainable, env, problems, at))
+    forms = [form for trial in known for form in (trial, *trials.later_forms(trial.index))]
+    placed = list(_placed(forms, trainable, env, problems, at))
     if problems:
         raise SpecError.of(problems)
-    if not experiment.searching().learns:
-        return trainable, placed
-    shares = {(trial.resources, trial.bundles) for trial in placed}
-    if len(shares) > 1:
-        raise SpecError(_different(shares, experiment), at(("search",), key=True))
-    ((resources, bundles),) = shares
-    share = partial(dataclasses.replace, resources=resources, bundles=bundles)
-    return trainable, PlacedTrials(trials, share)
-
-
-def _different(
-    shares: Iterable[tuple[Resources, tuple[Resources, ...]]], experiment: ExperimentSpec
-) -> str:
-    occupied = "; ".join(sorted({str(resources) for resources, _ in shares}))
-    return (
-        f"search: {experiment.searching().algorithm} proposes trials that all occupy the same, but"
-        f" with these domains they differ: {occupied}"
-    )
+    changes = experiment.scheduled(PbtOptions) or experiment.scheduled(ReplayOptions)
+    if experiment.searching().learns or changes:
+        return trainable, placed_trials(experiment, trials, placed, at)
+    return trainable, placed
 
 
 @contextlib.contextmanager

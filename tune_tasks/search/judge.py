@@ -1,9 +1,9 @@
 """`Judge`: decides at a trial's milestones whether it goes on. Pure.
 
-Each scheduler of a spec that ends trials is one, in a file of its own: `asha`, `hyperband`,
-`median`, `pbt`. A judge hears of everything in the order of the sweep's journal. It has no clock,
-and no random numbers but those that follow from the seed, so that a sweep that is resumed judges as
-it would have judged.
+Each scheduler of a spec that ends trials, or changes them, is one, in a file of its own: `asha`,
+`hyperband`, `median`, `pbt`, `replay`. A judge hears of everything in the order of the sweep's
+journal. It has no clock, and no random numbers but those that follow from the seed, so that a sweep
+that is resumed judges as it would have judged.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from tune_tasks.spec.resolution import Point
 
 @dataclass(frozen=True)
 class Exploit:
-    """A trial is to go on from another one's checkpoint, with another config.
+    """A trial is to go on from another one's checkpoint, or from its own, with another config.
 
     Attributes:
-        donor: The other's index.
+        donor: The other's index, or its own.
         point: The coordinates of the new config.
         reason: Why, in words.
     """
@@ -31,7 +31,13 @@ class Exploit:
 
 
 class Judge(ABC):
-    """One experiment's. A trial is told by its index; each milestone of it is judged once."""
+    """One experiment's. A trial is told by its index; each milestone of it is judged once.
+
+    Attributes:
+        asks_again: Whether it is asked again if another attempt of a trial comes to a milestone.
+    """
+
+    asks_again = False
 
     @abstractmethod
     def milestones(self, index: int) -> Milestones:

@@ -11,12 +11,14 @@ from tune_tasks.search.hyperband import Hyperband
 from tune_tasks.search.judge import Judge
 from tune_tasks.search.median import Median
 from tune_tasks.search.pbt import Population
+from tune_tasks.search.replay import Replay
 from tune_tasks.spec.expansion import Expansion
 from tune_tasks.spec.scheduling import (
     AshaOptions,
     HyperbandOptions,
     MedianOptions,
     PbtOptions,
+    ReplayOptions,
     SchedulerOptions,
     max_t_of,
 )
@@ -29,7 +31,7 @@ def judges_of(spec: ExperimentSpec, trials: Expansion | None = None) -> tuple[Ju
 
     Args:
         spec: The experiment's.
-        trials: Its trials; a population needs them.
+        trials: Its trials; a population and a schedule need them.
     """
     return tuple(_judges(spec, trials))
 
@@ -38,7 +40,10 @@ def _judges(spec: ExperimentSpec, trials: Expansion | None) -> Iterator[Judge]:
     objective = spec.compared_by().first
     for _, options in spec.schedulers():
         judge: Judge | None = None
-        if objective and trials and isinstance(options, PbtOptions):
+        if trials and isinstance(options, ReplayOptions):
+            steps = [step.at for step in options.schedule]
+            judge = Replay(options.time_attr, steps, trials)
+        elif objective and trials and isinstance(options, PbtOptions):
             judge = _population(options, objective, trials)
         elif objective:
             judge = _judge(options, objective, spec)

@@ -63,8 +63,9 @@ class Scheduler:
     def on_milestone(self, trial: Trial, reached: Reached) -> str | None:
         """A trial has come to a milestone; returns why it is to end, or None to let it go on.
 
-        It is ended in the very report that has reached the milestone. Each milestone is judged
-        once, also if the trial comes there again in another attempt. The trial waits: be quick.
+        It is ended in the very report that has reached the milestone; if a population compares its
+        members there, too, at the checkpoint that follows. Each milestone is judged once, also if
+        the trial comes there again in another attempt. The trial waits: be quick.
 
         Args:
             trial: The trial.

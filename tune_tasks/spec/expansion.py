@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar, overload
 
 from tune_tasks.errors import ExpressionError
@@ -16,7 +17,9 @@ from tune_tasks.model.text import escaped
 from tune_tasks.model.trial import START_UP, TRY_FIRST, WARM_START, Trial
 from tune_tasks.spec.arrangement import Arrangement
 from tune_tasks.spec.expressions.plan_budget import PlanBudget
+from tune_tasks.spec.replaying import Stages
 from tune_tasks.spec.resolution import Choose, Point, chosen, drawn
+from tune_tasks.spec.scheduling import ReplayOptions
 from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.spec.search_space import Resolved, SearchSpace
 from tune_tasks.spec.start_up import StartUp
@@ -81,6 +84,7 @@ class Expansion(Sequence[Trial]):
         self._head_start = head_start
         self._first_rounds = len(spec.try_first) + len(head_start.configs)
         self._start_up = StartUp(self._search, space, derive_seed(seed, f"{name}/start-up"))
+        self._stages = Stages(spec.config, space, spec.scheduled(ReplayOptions))
         self._resources = spec.resources.resources()
         self._stop = spec.criteria()
         self._checkpoint = spec.checkpoint_rules()
@@ -159,8 +163,21 @@ class Expansion(Sequence[Trial]):
         """
         return self._resolve(index, choose=choose)
 
+    def change(self, stage: int) -> Mapping[str, Any]:
+        """What differs in a stage of a schedule from the config of the spec, by dotted path."""
+        return self._stages.change(stage)
+
+    def later_forms(self, index: int) -> Iterator[Trial]:
+        """A trial as it is in each later stage of its schedule."""
+        first = self._trial(index)
+        for stage in self._stages.later:
+            resolved = self._resolve(index, stage=stage)
+            yield replace(first, config=resolved.config, searched=resolved.searched)
+
     def _walk(self, budget: PlanBudget) -> None:
         for index in self.indices:
+            for stage in self._stages.later:
+                self._resolve(index, budget, stage=stage)
             name = self._name_of(index, self._resolve(index, budget).searched)
             cost = _OF_A_TRIAL + len(name) // _CHARACTERS_OF_A_VALUE
             budget.spend(cost, cost)
@@ -228,7 +245,10 @@ class Expansion(Sequence[Trial]):
         budget: PlanBudget | None = None,
         combination: int | None = None,
         choose: Choose | None = None,
+        stage: int | None = None,
     ) -> Resolved:
+        if stage is None:
+            stage = self._stages.of(self._moved.get(index, {}))
         if combination is None:
             combination = self._arrangement.combination(index)
         wanted = None if choose or index in self._moved else self._wanted(index)
@@ -236,11 +256,13 @@ class Expansion(Sequence[Trial]):
         stream = self._stream(index)
 
         def resolve(wanted: Wanted | None = None) -> Resolved:
-            return self.space.resolve(index, stream, budget, combination, choose, wanted)
+            space = self._stages.spaces[stage]
+            return space.resolve(index, stream, budget, combination, choose, wanted)
 
         resolved = _granted(wanted, resolve) if wanted else None
         is_as_known = resolved and self.points.get(index, resolved.point) == resolved.point
-        return resolved if resolved and is_as_known else resolve()
+        found = resolved if resolved and is_as_known else resolve()
+        return self._stages.staged(found, stage)
 
     def _wanted(self, index: int) -> Wanted | None:
         """What somebody has said that a trial is to try, or earlier sweeps have found."""

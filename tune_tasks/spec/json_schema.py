@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from tune_tasks.spec.domains import DOMAINS, Domain
@@ -73,7 +74,10 @@ def json_schema() -> dict[str, Any]:
     keys = schema["$defs"]["ExperimentSpec"]["properties"]
     keys["config"] = _CONFIG_SCHEMA
     keys["search"] = {**keys["search"], "anyOf": _search_forms()}
-    keys["scheduler"] = {**keys["scheduler"], "anyOf": _scheduler_forms()}
+    options = {name: model.model_json_schema() for name, model in SCHEDULERS.items()}
+    for each in options.values():
+        schema["$defs"] |= each.pop("$defs", {})
+    keys["scheduler"] = {**keys["scheduler"], "anyOf": _scheduler_forms(options)}
     schema["patternProperties"] = {
         _template_pattern(): {"description": "A template for anchors, not an experiment."}
     }
@@ -100,9 +104,9 @@ def _search_forms() -> list[dict[str, Any]]:
     return [{"enum": list(ALGORITHMS)}, with_options]
 
 
-def _scheduler_forms() -> list[dict[str, Any]]:
+def _scheduler_forms(options: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """A scheduler's name, its name with options, or a list of these; or nothing."""
-    options = {name: model.model_json_schema() for name, model in SCHEDULERS.items()}
+    alone = [name for name, each in options.items() if not each.get("required")]
     with_options = {
         "type": "object",
         "minProperties": 1,
@@ -110,7 +114,7 @@ def _scheduler_forms() -> list[dict[str, Any]]:
         "additionalProperties": False,
         "properties": options,
     }
-    one: list[dict[str, Any]] = [{"enum": list(SCHEDULERS)}, with_options]
+    one: list[dict[str, Any]] = [{"enum": alone}, with_options]
     return [*one, {"type": "array", "minItems": 1, "items": {"anyOf": one}}, {"type": "null"}]
 
 

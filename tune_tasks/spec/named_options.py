@@ -39,7 +39,10 @@ def options_of(name: str, given: Mapping[str, Any], model: type[Options]) -> Opt
     except ValidationError as exc:
         error = exc.errors()[0]
         wanted = error["msg"].replace("Input should be", "expected")
-        raise ValueError(f"{name}.{error['loc'][0]}: {wanted}, got {error['input']!r}") from None
+        where = ".".join(map(str, (name, *error["loc"])))
+        if error["type"] == "missing":
+            raise ValueError(f"{where}: it is to be given") from None
+        raise ValueError(f"{where}: {wanted}, got {error['input']!r}") from None
 
 
 def hint(name: object, known: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -96,13 +96,35 @@ class PbtOptions(_Timed):
     )
 
 
-SchedulerOptions = AshaOptions | HyperbandOptions | MedianOptions | PbtOptions | PlateauOptions
+class ReplayStep(_Options):
+    """A step of a schedule: from here on a trial has other values."""
+
+    at: _Steps = Field(description="How far a trial is then.")
+    config: dict[str, Any] = Field(
+        min_length=1, description="The new values, by dotted path; all others stay as they are."
+    )
+
+
+class ReplayOptions(_Timed):
+    """The config of a trial changes while it runs, as the best member's of a population did."""
+
+    schedule: list[ReplayStep] = Field(
+        min_length=1, description="What changes where, in rising order; `config` is the beginning."
+    )
+
+
+SchedulerOptions = (
+    AshaOptions | HyperbandOptions | MedianOptions | PbtOptions | PlateauOptions | ReplayOptions
+)
+Options = TypeVar("Options", bound=SchedulerOptions)
+"""Those of one kind of scheduler."""
 SCHEDULERS: Mapping[str, type[SchedulerOptions]] = {
     "asha": AshaOptions,
     "hyperband": HyperbandOptions,
     "median": MedianOptions,
     "plateau": PlateauOptions,
     "pbt": PbtOptions,
+    "replay": ReplayOptions,
 }
 
 

@@ -21,7 +21,7 @@ from tune_tasks.spec.checkpoint import CheckpointSpec
 from tune_tasks.spec.resources import ResourcesSpec
 from tune_tasks.spec.retry import RetryRule, RetrySpec
 from tune_tasks.spec.scheduling import (
-    PbtOptions,
+    Options,
     PlateauOptions,
     SchedulerOptions,
     parsed_schedulers,
@@ -91,7 +91,8 @@ class ExperimentSpec(BaseModel):
         description=(
             "What ends trials early: asha, hyperband, median or plateau;"
             " {asha: {grace_period: 3}}; or a list of these, of which the first that wants to end"
-            " a trial ends it. Or pbt: the worst trials go on from the best. None by default."
+            " a trial ends it. Or pbt: the worst trials go on from the best; or replay: the config"
+            " changes as a schedule says. None by default."
         ),
     )
     warm_start: WarmStartSpec | None = Field(
@@ -266,15 +267,15 @@ class ExperimentSpec(BaseModel):
     def plateau(self) -> Plateau | None:
         """When a trial ends that gets no better; None if that ends none, or there is no metric."""
         objective = self.compared_by().first
-        for _, options in self.schedulers():
-            if isinstance(options, PlateauOptions) and objective:
-                return Plateau(objective, options.patience, options.min_delta)
-        return None
+        options = self.scheduled(PlateauOptions)
+        if options is None or objective is None:
+            return None
+        return Plateau(objective, options.patience, options.min_delta)
 
-    def pbt(self) -> PbtOptions | None:
-        """How its trials are a population; None if they are not."""
-        options = (options for _, options in self.schedulers())
-        return next((each for each in options if isinstance(each, PbtOptions)), None)
+    def scheduled(self, kind: type[Options]) -> Options | None:
+        """The options of the first scheduler of a kind; None if there is none."""
+        found = (options for _, options in self.schedulers() if isinstance(options, kind))
+        return next(found, None)
 
     def rules(self) -> tuple[RetryRule, ...]:
         """What follows from which failure, in the file's order."""

@@ -17,6 +17,7 @@ from tune_tasks.model.trial import (
     TrialState,
     attempt_name,
 )
+from tune_tasks.sweep.cloning import remove_unheard
 from tune_tasks.sweep.driver_parts import DriverParts, Teller
 from tune_tasks.sweep.events import AttemptEnded, CheckpointKept, Reported
 from tune_tasks.sweep.instructions import ForgetAttempt, KeepEnd
@@ -115,6 +116,7 @@ class AttemptEnds:
     def _tell_of_checkpoint(self, record: TrialRecord, attempt: Attempt) -> None:
         """Tell of the attempt's latest checkpoint: its process may have died before it could."""
         key = record.trial.key
+        remove_unheard(attempt.paths, attempt.number, self._core.checkpoint(key))
         kept = latest_of(attempt.paths, attempt.number)
         if kept and kept != self._core.checkpoint(key):
             now = self._teller.now()

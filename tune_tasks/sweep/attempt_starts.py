@@ -31,23 +31,28 @@ class AttemptStarts:
         record.begin(attempt, wish.resources)
 
     def copy_checkpoint(self, wish: CopyCheckpoint) -> None:
-        """Have the checkpoint of another trial among those of an attempt that waits."""
+        """Have the checkpoint of another trial, or its own, where an attempt waits for it."""
         donor = self._core.trial(wish.donor)
         folder = self._parts.info.experiments[donor.experiment].folder / donor.folder
         paths = self._parts.attempt_of(wish.trial).paths
         now = self._teller.now
         try:
-            copy = clone(folder, wish.checkpoint, paths, wish.attempt, wish.number)
+            cloned = clone(folder, wish.checkpoint, paths, wish.attempt, wish.number)
         except (CheckpointUnusableError, OSError) as exc:
             self._say_not_copied(wish, exc)
             self._teller.tell(CopyFailed(now(), wish.trial, wish.attempt, wish.number))
         else:
-            self._teller.tell(CheckpointCopied(now(), wish.trial, wish.attempt, copy))
+            self._teller.tell(
+                CheckpointCopied(now(), wish.trial, wish.attempt, cloned.copy, cloned.taken)
+            )
 
     def _say_not_copied(self, wish: CopyCheckpoint, problem: Exception) -> None:
         if wish.checkpoint is None and self._has_said_none:
             return
         self._has_said_none = self._has_said_none or wish.checkpoint is None
+        source = "its own checkpoint with the next config"
+        if wish.donor != wish.trial:
+            source = f"the checkpoint of {wish.donor}"
         self._parts.views.display.warn(
-            f"{wish.trial} goes on as it is, and not from the checkpoint of {wish.donor}: {problem}"
+            f"{wish.trial} goes on as it is, and not from {source}: {problem}"
         )

@@ -146,12 +146,14 @@ class CheckpointCopied:
 
     Attributes:
         checkpoint: The copy.
+        taken: The other trial's checkpoint; None in the journals of earlier versions.
     """
 
     at: float
     trial: str
     attempt: int
     checkpoint: CheckpointRef
+    taken: CheckpointRef | None = None
     kind: Literal["checkpoint copied"] = "checkpoint copied"
 
 

@@ -68,7 +68,7 @@ class Judging:
         if self._is_of_another_metric(trial, reached):
             return None  # the spec was edited since; a trial that runs asks again
         last, said = self._said.get((trial.key, reached.judge), (float("-inf"), None))
-        if reached.milestone <= last:
+        if reached.milestone <= last and not self._asks_again(trial, reached):
             return said if reached.milestone == last else None
         verdict = self._judge(trial, reached)
         # Who was to end at one of them is to end at those after it, if it comes there again.
@@ -81,6 +81,10 @@ class Judging:
         if reached.judge >= len(judges) or not reached.metric:
             return False
         return judges[reached.judge].milestones(trial.index).objective.metric != reached.metric
+
+    def _asks_again(self, trial: Trial, reached: Reached) -> bool:
+        judges = self._judges.get(trial.experiment, ())
+        return reached.judge < len(judges) and judges[reached.judge].asks_again
 
     def _judge(self, trial: Trial, reached: Reached) -> str | Exploit | None:
         judges = self._judges.get(trial.experiment, ())

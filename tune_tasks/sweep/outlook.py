@@ -18,6 +18,7 @@ from tune_tasks.spec.scheduling import (
     MedianOptions,
     PbtOptions,
     PlateauOptions,
+    ReplayOptions,
 )
 from tune_tasks.sweep.plan import PlannedExperiment
 
@@ -29,6 +30,9 @@ def outlook(experiment: PlannedExperiment) -> Iterator[str]:
             yield f"{name}: judged from {options.grace_period:g} {options.time_attr} on"
         elif isinstance(options, PbtOptions):
             yield _of_population(name, options, experiment)
+        elif isinstance(options, ReplayOptions):
+            steps = ", ".join(f"{step.at:g}" for step in options.schedule)
+            yield f"{name}: another config from {steps} {options.time_attr} on"
         elif isinstance(options, PlateauOptions):
             yield f"{name}: ended after {options.patience} reports without an improvement"
         else:

@@ -26,6 +26,7 @@ from tune_tasks.model.trial import safe_name
 from tune_tasks.search.dimension import dimensions_of
 from tune_tasks.servers.mlflow_client import default_tracking_uri, is_local_store
 from tune_tasks.servers.prefect_address import is_loopback
+from tune_tasks.spec.scheduling import PbtOptions, ReplayOptions
 from tune_tasks.spec.storage import address_of_trials
 from tune_tasks.spec.yaml_1_2 import dump_yaml
 from tune_tasks.sweep.attempts import Launch
@@ -227,9 +228,12 @@ def _experiment_info(experiment: PlannedExperiment, code: KeptCode, folder: Path
 
 
 def _changing(experiment: PlannedExperiment) -> tuple[str, ...]:
-    """What changes in the configs of trials that are a population."""
+    """What changes in the configs of trials that are a population, or follow a schedule."""
+    replay = experiment.spec.scheduled(ReplayOptions)
+    if replay:
+        return tuple(dict.fromkeys(path for step in replay.schedule for path in step.config))
     space = experiment.expansion.space
-    return tuple(map(dotted, space.searched)) if experiment.spec.pbt() else ()
+    return tuple(map(dotted, space.searched)) if experiment.spec.scheduled(PbtOptions) else ()
 
 
 def _without(config: Mapping[str, Any], searched: set[str], prefix: str = "") -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import overload
 
 from tune_tasks.errors import UsageError, did_you_mean
 from tune_tasks.model.code_version import edits_since
@@ -81,7 +82,8 @@ class Repeat:
         if not self._is_same(trial):
             raise self._changed("its name, its seed or its resources are others")
         need = Need(trial.resources, trial.bundles)
-        alone = replace(experiment, trials=[trial], needs=[need], indices=[self.index])
+        trials = _Alone(experiment, self.index)
+        alone = replace(experiment, trials=trials, needs=[need], indices=[self.index])
         return replace(plan, experiments=[alone], edits={})
 
     def code_changed(self, experiment: PlannedExperiment) -> str | None:
@@ -116,6 +118,24 @@ class Repeat:
             f"the spec no longer gives the trial {self.name} of the sweep"
             f" {self.history.sweep.sweep}: {what}"
         )
+
+
+class _Alone(Sequence[Trial]):
+    """One of an experiment's trials, resolved each time: by a schedule its config changes."""
+
+    def __init__(self, experiment: PlannedExperiment, index: int) -> None:
+        self._experiment = experiment
+        self._index = index
+
+    def __len__(self) -> int:
+        return 1
+
+    @overload
+    def __getitem__(self, place: int) -> Trial: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Trial]: ...
+    def __getitem__(self, place: int | slice) -> Trial | Sequence[Trial]:
+        return [self._experiment.trial(self._index)][place]
 
 
 def trial_named(history: History, name: str) -> TrialEntry:

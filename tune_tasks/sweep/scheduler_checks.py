@@ -13,11 +13,13 @@ from tune_tasks.spec.scheduling import (
     AshaOptions,
     PbtOptions,
     PlateauOptions,
+    ReplayOptions,
     max_t_of,
 )
 from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.sweep.part import Part
+from tune_tasks.sweep.replay_checks import expect_replayable
 
 _MOST_RUNGS = 100
 
@@ -29,6 +31,9 @@ def expect_schedulable(part: Part, space: SearchSpace) -> None:
         SpecError: If it has not.
     """
     for name, options in part.experiment.schedulers():
+        if isinstance(options, ReplayOptions):
+            expect_replayable(part, options, space)
+            continue
         problem = _problem_of_metric(name, part.experiment)
         if not problem and isinstance(options, AshaOptions):
             problem = _problem_of_rungs(name, options, part.experiment)
@@ -103,7 +108,7 @@ def doubts_of_population(
 ) -> Iterator[tuple[Location | None, str, str]]:
     """Yield what is probably not meant where trials are a population, each with its place."""
     spec = part.experiment
-    if spec.pbt() is None:
+    if spec.scheduled(PbtOptions) is None:
         return
     most = spec.max_concurrent_trials
     size = num_trials(spec, space)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tune_tasks.model.paths import dotted, leaves
 from tune_tasks.result import (
@@ -15,7 +15,7 @@ from tune_tasks.result import (
     tracked_metrics,
 )
 from tune_tasks.tracking.base import Row
-from tune_tasks.tracking.mlflow_names import safe_key
+from tune_tasks.tracking.mlflow_names import safe_key, setting_key
 from tune_tasks.tracking.mlflow_runs import milliseconds
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ def points_of(rows: Sequence[Row], compared: Sequence[str]) -> Iterator[Metric]:
 
 
 def settings_of(rows: Sequence[Row], changing: Sequence[str]) -> Iterator[Metric]:
-    """Yield the numbers among the settings that change, at the first report and at each change.
+    """Yield the numbers among the settings that change, so that a line through them has steps.
+
+    They are those of the first and the last of these reports, and of both reports of each change.
 
     Args:
         rows: The reports.
@@ -55,17 +57,27 @@ def settings_of(rows: Sequence[Row], changing: Sequence[str]) -> Iterator[Metric
     """
     from mlflow.entities import Metric
 
-    before: dict[str, float] = {}
-    for row in rows if changing else ():
-        time = milliseconds(row["timestamp"])
-        settings = {dotted(path): value for path, value in leaves(row.get("config") or {})}
-        for name in changing:
-            value = settings.get(name)
-            if not isinstance(value, (int, float)) or not math.isfinite(value):
-                continue
-            if before.get(name) != value:
-                before[name] = value
-                yield Metric(safe_key(f"config/{name}"), value, time, row["timesteps_total"])
+    settings = [_settings(row) for row in rows] if changing else []
+    for name in changing:
+        values = [each.get(name) for each in settings]
+        for place in _corners(values):
+            value = values[place]
+            if isinstance(value, (int, float)) and math.isfinite(value):
+                time = milliseconds(rows[place]["timestamp"])
+                yield Metric(setting_key(name), value, time, rows[place]["timesteps_total"])
+
+
+def _settings(row: Row) -> dict[str, Any]:
+    return {dotted(path): value for path, value in leaves(row.get("config") or {})}
+
+
+def _corners(values: Sequence[object]) -> Iterator[int]:
+    """Yield the first place, the last one, and those where a value differs from its neighbour."""
+    last = len(values) - 1
+    for place, value in enumerate(values):
+        neighbours = values[max(place - 1, 0) : place + 2]
+        if place in (0, last) or any(each != value for each in neighbours):
+            yield place
 
 
 def _values(row: Row, more: Sequence[str]) -> Iterator[tuple[str, float]]:

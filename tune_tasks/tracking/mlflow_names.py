@@ -44,6 +44,11 @@ def best_key(objective: Objective) -> str:
     return safe_key(f"best/{metric_key(objective)}")
 
 
+def setting_key(path: str) -> str:
+    """Return the name of the metric that follows a setting, by its dotted path."""
+    return safe_key(f"config/{path}")
+
+
 def safe_key(name: str) -> str:
     """Return a metric's or param's name as MLflow takes it: the name itself if that is possible.
 

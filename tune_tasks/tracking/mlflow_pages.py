@@ -46,6 +46,7 @@ class ExperimentPages:
         self._sweep = sweep
         self._params = info.params
         self._others = info.others
+        self._changing = info.changing
         self._experiment_id = experiment_id
 
     def steps(self, objective: Objective, *, incomplete: bool, grouped: bool) -> Iterator[Step]:
@@ -66,6 +67,7 @@ class ExperimentPages:
             incomplete=incomplete,
             grouped=grouped,
             others=self._others,
+            changing=self._changing,
         )
         runs = runs_view(self._params, objective)
         yield "view", partial(self._save, self._sweep, f"Sweep {self._sweep}", own)

@@ -15,7 +15,7 @@ from typing import Any
 
 from tune_tasks.model.objective import Objective
 from tune_tasks.servers.mlflow_client import experiment_path
-from tune_tasks.tracking.mlflow_names import best_key, metric_key
+from tune_tasks.tracking.mlflow_names import best_key, metric_key, safe_key, setting_key
 from tune_tasks.tracking.mlflow_params import SearchedParam
 
 VIEW_TAG = "mlflow.sharedViewState."
@@ -38,6 +38,7 @@ _GROUPS: View = {
 }
 _COLUMNS = 12
 _SCATTERS = 4
+_SCHEDULES = 4
 _OUR_SECTION = "best"
 _OTHER_SECTION = "others"
 
@@ -50,6 +51,7 @@ def sweep_view(
     incomplete: bool = False,
     grouped: bool = False,
     others: Sequence[Objective] = (),
+    changing: Sequence[str] = (),
 ) -> View:
     """Return the view of one sweep's trials: best first; curves, parallel coordinates, scatter.
 
@@ -61,12 +63,17 @@ def sweep_view(
             drop such a trial, so there are second ones without the metric.
         grouped: Whether the trials are listed in groups by what has become of them.
         others: Of several objectives, those after the first: the front has a chart of each.
+        changing: The dotted paths of the settings that change while a trial runs: those that are
+            numbers have a chart over time.
     """
     metric = metric_key(objective)
     more = [metric_key(each) for each in others]
     axes = [param.chart_name for param in params if param.fits_axis][:_COLUMNS]
     charts = [_of_front(each, metric) for each in more]
     charts.append(_curves(metric))
+    numbers = {param.name for param in params if param.is_numeric}
+    schedules = [path for path in changing if safe_key(path) in numbers]
+    charts += [_curves(setting_key(path)) for path in schedules[:_SCHEDULES]]
     if axes:
         named = ", ".join([metric, *more])
         title = f"What was searched, and {named}"
@@ -167,7 +174,7 @@ def _section(uuid: str, name: str) -> dict[str, Any]:
 
 def _curves(metric: str) -> Chart:
     keys = {"metricKey": metric, "selectedMetricKeys": [metric], "xAxisKey": "step"}
-    return _chart("LINE", "curves", metric, keys)
+    return _chart("LINE", f"curves-{metric}", metric, keys)
 
 
 def _best_chart(kind: str, best: str) -> Chart:

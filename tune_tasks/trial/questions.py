@@ -6,14 +6,15 @@ thread waits for Ray itself. If nobody answers the trial goes on, and waits no m
 does: a driver that is away delays no trial for long.
 
 Where a judge may say that other trials go on from this one, the question is held back until the
-trial has written a checkpoint, so that there is one of just this report. A trial that writes none
-is judged before its next report.
+trial has written a checkpoint, so that there is one of just this report; with it whatever else the
+report has reached. A trial that writes none is judged before its next report.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from tune_tasks.model.milestones import Course, Milestones, Reached
@@ -76,20 +77,29 @@ class Questions:
         Those of an earlier attempt that this one goes on from are asked about again: nobody may
         have heard of them.
         """
-        for course in self._courses:
-            found = [(number, reached) for reached in course.reached(row)]
-            if not course.awaits_checkpoint:
-                self._open += found
-            elif found:  # what it has not been judged for before counts no more
-                self._held = [each for each in self._held if each[1].judge != found[-1][1].judge]
-                self._held += found[-1:]
+        found = {course: list(course.reached(row)) for course in self._courses}
+        # All together then: an answer goes by the report's number.
+        is_held = any(each and course.awaits_checkpoint for course, each in found.items())
+        for course, each in found.items():
+            asked = [(number, reached) for reached in each]
+            if is_held:
+                self._hold(asked, only_last=course.awaits_checkpoint)
+            else:
+                self._open += asked
         return any(asked == number for asked, _ in self._open)
+
+    def _hold(self, asked: Sequence[tuple[int, Reached]], *, only_last: bool) -> None:
+        if asked and only_last:  # what it has not been judged for before counts no more
+            _, last = asked[-1]
+            self._held = [each for each in self._held if each[1].judge != last.judge]
+            asked = asked[-1:]
+        self._held += asked
 
     def release(self) -> bool:
         """Hold nothing back any more; returns whether anything was."""
         with self._decision.lock:
             held, self._held = self._held, []
-            self._open += held
+            self._open = sorted([*self._open, *held], key=itemgetter(0))
         return bool(held)
 
     def wait(self, number: int, ask: Callable[[], None]) -> None:

@@ -1,0 +1,210 @@
+"""A schedule that is replayed: what a spec may say, what trials try, what follows in the core."""
+
+import pytest
+
+from tests.sweep.test_core_milestones import Sweep
+from tune_tasks.errors import SpecError
+from tune_tasks.model.checkpoint import CheckpointRef
+from tune_tasks.model.milestones import Reached
+from tune_tasks.model.trial import EndedBy, Outcome, TrialState
+from tune_tasks.spec.loading import load_spec, spec_from_data
+from tune_tasks.spec.replaying import STAGE
+from tune_tasks.sweep.events import (
+    AttemptEnded,
+    CheckpointCopied,
+    CheckpointKept,
+    CopyFailed,
+    MilestonesReached,
+    StopAsked,
+    SweepBegan,
+    TakenOver,
+)
+from tune_tasks.sweep.instructions import CopyCheckpoint, EndAttempt, GoOn, StartAttempt
+from tune_tasks.sweep.outlook import outlook
+from tune_tasks.sweep.planning import make_plan
+
+CONFIG = {
+    "opt": {"lr": 0.1, "betas": [0.9, 0.99]},
+    "batch": 32,
+    "twice": {"eval": "2 * spec.config.batch"},
+}
+SCHEDULE = [
+    {"at": 5, "config": {"opt.lr": 0.2, "opt.betas.0": 0.8}},
+    {"at": 12, "config": {"opt.lr": 0.05, "batch": 64}},
+]
+
+
+TPE = {"search": "tpe", "metric": "mean_loss", "num_trials": 50}
+
+
+def train(config, status_reporter): ...
+
+
+def plan(schedule=SCHEDULE, scheduler=None, **keys):
+    experiment = {"scheduler": scheduler or {"replay": {"schedule": schedule}}, "config": CONFIG}
+    spec = spec_from_data({"e": {**experiment, **keys}})
+    return make_plan(spec, callables={"e": train}, drawn_seed=1)
+
+
+def test_a_trial_begins_with_the_config_and_has_each_change_after_the_other():
+    made = plan()
+    (experiment,) = made.experiments
+    (trial,) = experiment.trials
+    assert trial.config == {**CONFIG, "twice": 64}
+    assert trial.searched == {"batch": 32, "opt.betas.0": 0.9, "opt.lr": 0.1, "twice": 64}
+    first, second = experiment.expansion.later_forms(0)
+    assert first.config == {"opt": {"lr": 0.2, "betas": [0.8, 0.99]}, "batch": 32, "twice": 64}
+    assert second.config == {"opt": {"lr": 0.05, "betas": [0.8, 0.99]}, "batch": 64, "twice": 128}
+    assert made.warnings == []
+    assert list(outlook(experiment)) == ["replay: another config from 5, 12 training_iteration on"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"scheduler": "replay"}, "replay.schedule: it is to be given"),
+        ({"schedule": []}, "replay.schedule: "),
+        ({"schedule": [{"at": 0, "config": {"batch": 1}}]}, "schedule.0.at: expected greater than"),
+        ({"schedule": [{"config": {"batch": 1}}]}, "replay.schedule.0.at: it is to be given"),
+        ({"schedule": [{"at": 1, "config": {}}]}, "replay.schedule.0.config: "),
+        ({"schedule": SCHEDULE[::-1]}, "schedule.1.at: expected a number above 12, of the step"),
+        ({"schedule": [{"at": 1, "config": {"opt.rl": 1}}]}, "did you mean 'opt.lr'?"),
+        ({"schedule": [{"at": 1, "config": {"twice": 1}}]}, "twice: it is searched"),
+        (
+            {"schedule": [{"at": 1, "config": {"batch": {"uniform": [0, 1]}}}]},
+            "batch: expected a value, got {'uniform': [0, 1]}",
+        ),
+        (
+            {"schedule": [{"at": 1, "config": {"script_file_path": "b.py"}}]},
+            "script_file_path: what runs does not change",
+        ),
+        ({"scheduler": [{"replay": {"schedule": SCHEDULE}}, "asha"]}, "together with asha; use"),
+        (
+            {**TPE, "config": {**CONFIG, "x": {"uniform": [0, 1]}}},
+            "does not go together with search: tpe",
+        ),
+        ({"storage": "memory://x"}, "replay does not copy checkpoints within a storage yet"),
+    ],
+)
+def test_what_does_not_go(keys, message):
+    with pytest.raises(SpecError) as caught:
+        plan(**keys)
+    assert message in str(caught.value)
+
+
+def test_the_place_of_what_is_wrong(tmp_path):
+    text = (
+        "e:\n  scheduler:\n    - plateau\n    - replay:\n        schedule:\n"
+        "          - {at: 1, config: {batsh: 1}}\n  metric: mean_loss\n  config: {batch: 2}\n"
+    )
+    (tmp_path / "spec.yaml").write_text(text)
+    with pytest.raises(SpecError, match=r"spec.yaml:6:30: e.scheduler: replay.*'batch'"):
+        make_plan(load_spec(tmp_path / "spec.yaml"), callables={"e": train})
+
+
+def test_an_experiment_needs_no_metric_and_may_have_several_trials_and_a_grid():
+    config = {"lr": 1, "width": {"grid_search": [8, 16]}, "seed": {"uniform": [0, 1]}}
+    schedule = [{"at": 2, "config": {"lr": 2}}]
+    (experiment,) = plan(schedule, config=config, num_trials=4).experiments
+    expansion = experiment.expansion
+    before = [trial.config for trial in experiment.trials]
+    point = expansion.resolved(3).point
+    expansion.move(3, {**point, STAGE: 1})
+    assert experiment.trials[3].config == {**before[3], "lr": 2}
+    assert [trial.config for trial in experiment.trials][:3] == before[:3]
+
+
+# ── In the core ─────
+
+
+def follower(**keys):
+    return Sweep(
+        2,
+        {"replay": {"schedule": SCHEDULE}},
+        config=CONFIG,
+        stop={"training_iteration": 50},
+        **keys,
+    )
+
+
+def reach(sweep, step, attempt=1):
+    sweep.tell(CheckpointKept(1, "e/0", attempt, step, step))
+    return sweep.reach(0, step, 0.5, attempt, number=step)
+
+
+def copied(sweep, wish):
+    own = CheckpointRef(wish.attempt, wish.number, wish.number)
+    copy = CheckpointRef(wish.attempt, wish.number, wish.number, 2)
+    return sweep.tell(CheckpointCopied(1, wish.trial, wish.attempt, copy, own)), copy
+
+
+def changed(wish):
+    return Outcome(TrialState.TERMINATED, EndedBy.EXPLOITED, wish.reason, reports=wish.number)
+
+
+def test_a_trial_goes_on_from_its_own_checkpoint_with_the_next_config():
+    sweep = follower()
+    (wish,) = reach(sweep, 5)
+    assert wish == CopyCheckpoint(
+        "e/0",
+        1,
+        5,
+        "e/0",
+        CheckpointRef(1, 5, 5),
+        {STAGE: 1},
+        "the schedule at 5 iterations: opt.betas.0 0.9 -> 0.8, opt.lr 0.1 -> 0.2",
+    )
+    (end,), copy = copied(sweep, wish)
+    assert isinstance(end, EndAttempt)
+    assert StartAttempt("e/0", 2, None, copy) in sweep.end(0, changed(wish))
+    assert sweep.core.trial("e/0").config["opt"] == {"lr": 0.2, "betas": [0.8, 0.99]}
+    assert sweep.core.trial("e/1").config["opt"] == CONFIG["opt"]
+    assert reach(sweep, 5, attempt=2) == [GoOn("e/0", 2, 5)]
+    (second,) = reach(sweep, 12, attempt=2)
+    assert second.reason.endswith("batch 32 -> 64, opt.lr 0.2 -> 0.05")
+
+
+def test_who_could_not_take_its_checkpoint_has_both_changes_at_the_next_step():
+    sweep = follower()
+    (wish,) = reach(sweep, 5)
+    assert sweep.tell(CopyFailed(1, "e/0", 1, wish.number)) == [GoOn("e/0", 1, 5)]
+    (second,) = reach(sweep, 12)
+    assert "opt.betas.0 0.9 -> 0.8" in second.reason
+
+
+def test_a_change_that_was_due_as_the_sweep_was_stopped_is_made_up_for():
+    sweep = follower()
+    sweep.tell(StopAsked(1, "Ctrl-C"))
+    assert reach(sweep, 5) == [GoOn("e/0", 1, 5)]
+    core = sweep.new()
+    for event, then in sweep.entries:
+        core.replay(event, then)
+    core.handle(TakenOver(2))
+    lost = Outcome(TrialState.TERMINATED, EndedBy.CANCELLED, "Ctrl-C")
+    core.handle(AttemptEnded(2, "e/0", 1, lost))
+    core.handle(SweepBegan(2, 4))
+    (wish,) = core.handle(MilestonesReached(3, "e/0", 2, 5, (Reached(0, 5, 5),)))
+    assert isinstance(wish, CopyCheckpoint)
+
+
+def test_what_was_decided_holds_in_a_later_driver():
+    sweep = follower()
+    (wish,) = reach(sweep, 5)
+    copied(sweep, wish)
+    sweep.end(0, changed(wish))
+    core = sweep.new()
+    for event, then in sweep.entries:
+        assert core.replay(event, then) == then
+    assert core.trial("e/0") == sweep.core.trial("e/0")
+    assert core.has_moved("e/0")
+
+
+def test_an_edit_that_takes_the_schedule_away_leaves_the_config_of_the_spec():
+    sweep = follower()
+    (wish,) = reach(sweep, 5)
+    copied(sweep, wish)
+    core = Sweep(2, None, config=CONFIG, stop={"training_iteration": 50}).new()
+    for event, then in sweep.entries:
+        core.replay(event, then)
+    assert core.failure is None
+    assert core.trial("e/0").config["opt"] == CONFIG["opt"]

@@ -1,0 +1,98 @@
+"""What a schedule that is replayed needs. Starts nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from tune_tasks.errors import SpecError, did_you_mean
+from tune_tasks.model.paths import NodePath
+from tune_tasks.spec.replaying import settings
+from tune_tasks.spec.scheduling import PlateauOptions, ReplayOptions
+from tune_tasks.spec.search_parsing import holds_marker
+from tune_tasks.spec.search_space import SearchSpace
+from tune_tasks.sweep.part import Part
+
+_OF_CODE = ("script_file_path", "script_entrypoint")
+_Problem = tuple[NodePath, str]
+"""The path within the options, and what is wrong there."""
+
+
+def expect_replayable(part: Part, options: ReplayOptions, space: SearchSpace) -> None:
+    """Check that an experiment's trials can follow a schedule.
+
+    Raises:
+        SpecError: If they cannot.
+    """
+    problem = _of_others(part, options)
+    if problem:
+        raise SpecError(f"scheduler: replay {problem}", part.at(("scheduler",), key=True))
+    problems = [*_of_steps(options), *_of_settings(part, options, space)]
+    if problems:
+        path, text = problems[0]
+        name = ".".join(map(str, ("replay", *path)))
+        place = part.at((*_place_of_options(part), *path), key=True)
+        raise SpecError(f"scheduler: {name}: {text}", place)
+
+
+def _of_others(part: Part, options: ReplayOptions) -> str:
+    spec = part.experiment
+    others = [name for name, each in spec.schedulers() if not isinstance(each, PlateauOptions)]
+    if len(others) > 1:
+        others.remove("replay")
+        return f"does not go together with {others[0]}; use plateau"
+    if spec.searching().learns:
+        return (
+            f"changes configs itself, and does not go together with search:"
+            f" {spec.searching().algorithm}; use random or qmc"
+        )
+    if spec.storage:
+        return "does not copy checkpoints within a storage yet; leave storage out"
+    return ""
+
+
+def _of_steps(options: ReplayOptions) -> Iterator[_Problem]:
+    for number, (before, after) in enumerate(pairwise(options.schedule), 1):
+        if after.at <= before.at:
+            text = f"expected a number above {before.at:g}, of the step before, got {after.at:g}"
+            yield ("schedule", number, "at"), text
+
+
+def _of_settings(part: Part, options: ReplayOptions, space: SearchSpace) -> Iterator[_Problem]:
+    known = dict(settings(part.experiment.config))
+    searched = set(space.searched)
+    plain = {name: path for name, path in known.items() if not _is_searched(path, searched)}
+    for number, step in enumerate(options.schedule):
+        for name, value in step.config.items():
+            problem = _of_setting(name, value, known, plain)
+            if problem:
+                yield ("schedule", number, "config", name), problem
+
+
+def _of_setting(
+    name: str, value: object, known: dict[str, NodePath], plain: dict[str, NodePath]
+) -> str:
+    if name in _OF_CODE:
+        return "what runs does not change"
+    if name not in known:
+        return f"config has no such setting{did_you_mean(name, plain)}"
+    if name not in plain:
+        return "it is searched, or has something in it that is; give it a value in config"
+    if holds_marker(value):
+        return f"expected a value, got {value!r}"
+    return ""
+
+
+def _is_searched(path: NodePath, searched: set[NodePath]) -> bool:
+    """Whether a part of a config is searched, is within what is, or has something in it that is."""
+    length = len(path)
+    return any(each[:length] == path[: len(each)] for each in searched)
+
+
+def _place_of_options(part: Part) -> NodePath:
+    """Where the options stand: `scheduler` is a mapping, or a list of names and mappings."""
+    given = part.given.get("scheduler")
+    if not isinstance(given, list):
+        return ("scheduler", "replay")
+    places = (n for n, each in enumerate(given) if isinstance(each, dict) and "replay" in each)
+    return ("scheduler", next(places, 0), "replay")
