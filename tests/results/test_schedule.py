@@ -3,6 +3,8 @@
 import json
 from dataclasses import replace
 
+import pytest
+
 from tests.results.samples import experiment, summary, trial
 from tests.sweep.told import row
 from tune_tasks.results.plots import draw
@@ -49,6 +51,7 @@ def test_what_did_not_change_has_no_schedule(tmp_path):
         assert schedule_pictures([each], ()) == {}
 
 
+@pytest.mark.long
 def test_the_settings_over_time_are_a_picture(tmp_path):
     made = experiment(member(tmp_path), member(tmp_path, 1, [0.3, 0.5]), trial(2, mean_loss=0.9))
     assert draw(made)["Settings over time"].startswith(b"\x89PNG")
