@@ -47,9 +47,9 @@ def take_over(
 
 def _have_paused(record: TrialRecord, outcome: Outcome | None) -> None:
     """Have a trial paused that waits to be promoted: it may have ended with the last driver."""
-    record.will_retry = outcome is not None
     if outcome and record.attempt:
         record.outcome = outcome
+        record.will_retry = True
         record.attempt.keep_instead(outcome)
 
 
