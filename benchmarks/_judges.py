@@ -73,6 +73,56 @@ def asha_3(_seed: int) -> Judge:
     return Ours(Asha(_objective(), STEP, rungs(3 * GRACE, EPOCHS, ETA), ETA))
 
 
+class Promoting(Judge):
+    """Our ASHA with trials that are paused. What a checkpoint and a new start cost is left out.
+
+    Args:
+        grace: The first rung.
+    """
+
+    def __init__(self, grace: int) -> None:
+        from tune_tasks.search.asha import rungs
+        from tune_tasks.search.promotion import Promotion
+
+        self._judge = Promotion(_objective(), STEP, rungs(grace, EPOCHS, ETA), ETA)
+        self._courses: dict[int, Any] = {}
+        self._waiting: dict[int, None] = {}
+        self._last: dict[int, float] = {}
+
+    def started(self, trial: int) -> None:
+        """See `Judge`."""
+        from tune_tasks.model.milestones import Course
+
+        self._courses[trial] = Course(0, self._judge.milestones(trial))
+
+    def report(self, trial: int, step: int, value: float) -> str | None:
+        """See `Judge`; of several rungs at once the last one counts."""
+        self._last[trial] = value
+        said = [
+            self._judge.judge(trial, reached)
+            for reached in self._courses[trial].reached({STEP: step, METRIC: value})
+        ]
+        if not said or said[-1] is None:
+            return None
+        if isinstance(said[-1], str):
+            return said[-1]
+        self._waiting[trial] = None
+        return said[-1].reason
+
+    def resumes(self, *, is_last: bool) -> int | None:
+        """See `Judge`."""
+        trial = self._judge.promotable(self._waiting, is_last=is_last)
+        if trial is not None:
+            del self._waiting[trial]
+        return trial
+
+    def ended(self, trial: int) -> None:
+        """See `Judge`."""
+        self._waiting.pop(trial, None)
+        last = self._last[trial]
+        self._judge.ended(trial, last if math.isfinite(last) else None)
+
+
 def hyperband(_seed: int) -> Judge:
     """Our Hyperband."""
     from tune_tasks.search.asha import rungs

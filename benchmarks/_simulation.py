@@ -32,6 +32,14 @@ class Judge:
     def ended(self, trial: int) -> None:
         """A trial has had all its epochs. Not called for those that were ended by an answer."""
 
+    def resumes(self, *, is_last: bool) -> int | None:
+        """The trial ended by an answer that goes on now, in place of a new one; None: none does.
+
+        Args:
+            is_last: Whether nothing runs.
+        """
+        return None
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -111,8 +119,7 @@ def simulate(judge: Judge, propose: Propose, *, workers: int, budget: int, every
     """
     run = Run(every)
     queue: list[tuple[float, int]] = []
-    for _ in range(workers):
-        _start(run, judge, propose, queue, 0.0)
+    _start(run, judge, propose, queue, 0.0, workers)
     spent = 0
     while queue and spent < budget:
         now, number = heapq.heappop(queue)
@@ -121,22 +128,41 @@ def simulate(judge: Judge, propose: Propose, *, workers: int, budget: int, every
         _report(run, judge, number, now)
         spent += trial.step - before
         if trial.is_over:
-            _start(run, judge, propose, queue, now)
+            _start(run, judge, propose, queue, now, workers)
         else:
             heapq.heappush(queue, (now + _pause(trial, every), number))
     return run
 
 
 def _start(
-    run: Run, judge: Judge, propose: Propose, queue: list[tuple[float, int]], now: float
+    run: Run,
+    judge: Judge,
+    propose: Propose,
+    queue: list[tuple[float, int]],
+    now: float,
+    workers: int,
 ) -> None:
+    """Give each free worker a trial, as long as there is one."""
+    while len(queue) < workers:
+        number = judge.resumes(is_last=False)
+        if number is None:
+            number = _new(run, judge, propose)
+        if number is None and not queue:
+            number = judge.resumes(is_last=True)
+        if number is None:
+            return
+        run.trials[number].is_over = False
+        run.trials[number].stopped = None
+        heapq.heappush(queue, (now + _pause(run.trials[number], run.every), number))
+
+
+def _new(run: Run, judge: Judge, propose: Propose) -> int | None:
     curve = propose(run.trials)
     if curve is None:
-        return
-    number = len(run.trials)
+        return None
     run.trials.append(Trial(curve))
-    judge.started(number)
-    heapq.heappush(queue, (now + _pause(run.trials[number], run.every), number))
+    judge.started(len(run.trials) - 1)
+    return len(run.trials) - 1
 
 
 def _report(run: Run, judge: Judge, number: int, now: float) -> None:

@@ -39,6 +39,8 @@ JUDGES: Mapping[str, MakeJudge] = {
     BASELINE: lambda _: Judge(),
     OURS: _judges.asha,
     "ours: asha, grace 3": _judges.asha_3,
+    "ours: asha, promote": lambda _: _judges.Promoting(_judges.GRACE),
+    "ours: asha, promote, grace 3": lambda _: _judges.Promoting(3 * _judges.GRACE),
     "ours: hyperband": _judges.hyperband,
     "ours: median": _judges.median,
     "if it decided from 1 value on": lambda _: Waiting(1),

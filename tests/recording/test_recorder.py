@@ -7,7 +7,7 @@ import pytest
 
 from tests.recording.local import LocalRecorder
 from tune_tasks.model.result_file import Progress
-from tune_tasks.model.trial import EndedBy, Stop
+from tune_tasks.model.trial import EndedBy, Outcome, Stop, TrialState
 from tune_tasks.recording import feeder
 from tune_tasks.recording.protocol import Heartbeat, LogPiece
 from tune_tasks.recording.recorder import Recorder
@@ -199,6 +199,24 @@ def test_the_run_of_an_ended_attempt_is_told_once_there_is_one(recorder, main, i
     second = recorder.news(first.version)
     assert [status.run_id for status in second.statuses] == [f"run of {info.key}"]
     assert recorder.news(second.version).statuses == []
+
+
+def test_who_was_paused_has_another_end_if_it_is_not_promoted(recorder, main, info):
+    paused = Outcome(TrialState.TERMINATED, EndedBy.PAUSED, "paused at 1 iteration")
+    over = Outcome(TrialState.TERMINATED, EndedBy.SCHEDULER, "not promoted")
+    recorder.open(info)
+    heartbeat = report(info)
+    recorder.update(info.key, heartbeat)
+    recorder.close(info.key, paused)
+    assert drained(recorder) == {}
+    assert main.store.outcomes == {info.key: paused}
+    recorder.restore(info, Progress(), over)
+    assert drained(recorder) == {}
+    assert main.store.outcomes == {info.key: over}
+    recorder.restore(info, Progress(), FAILED)  # this end is the last
+    assert drained(recorder) == {}
+    assert main.store.outcomes == {info.key: over}
+    assert recorder.news(0).statuses[0].progress == heartbeat.progress
 
 
 def test_the_copied_reports_are_on_the_disk_before_the_driver_hears_of_the_end(

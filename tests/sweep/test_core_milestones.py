@@ -43,7 +43,7 @@ def train(config, status_reporter): ...
 class Sweep:
     """A core whose trials are judged; every event goes through its JSON form, as in a journal."""
 
-    def __init__(self, num_trials=6, scheduler="asha", own=None, **keys):
+    def __init__(self, num_trials=6, scheduler="asha", own=None, room=None, **keys):
         experiment = {
             "metric": "mean_loss",
             "num_trials": num_trials,
@@ -57,7 +57,7 @@ class Sweep:
         self.own = own
         self.entries = []
         self.core = self.new()
-        self.tell(SweepBegan(0, num_trials))
+        self.tell(SweepBegan(0, room or num_trials))
 
     def new(self):
         plan = make_plan(self.spec, callables={"e": train}, drawn_seed=1)

@@ -11,11 +11,12 @@ from tests.sweep.told import SPEC, Told, cancelled, failed, returned, row
 from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.checkpoint_folder import note_restored_from
 from tune_tasks.model.files import AttemptPaths
+from tune_tasks.model.milestones import Reached
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.trial import EndedBy, Outcome, TrialState
 from tune_tasks.results.attempts import attempt_lines
 from tune_tasks.results.words import report_lines
-from tune_tasks.sweep.events import ResultsLost, Ticked
+from tune_tasks.sweep.events import CheckpointKept, MilestonesReached, ResultsLost, Ticked
 from tune_tasks.sweep.past import past_sweep
 from tune_tasks.sweep.sweep_state import SweepState
 
@@ -313,3 +314,38 @@ def test_each_attempt_of_a_member_of_a_population_has_its_own_config(told):
     assert any("lr=9" in line and reason in line for line in lines)
     (ended,) = past.ended()
     assert ended.info.trial.searched == {"lr": 1}
+
+
+def test_a_paused_trial_waits_and_its_next_attempt_says_that_it_was_promoted(tmp_path):
+    spec = {
+        "exp": {
+            **SPEC["exp"],
+            "metric": "mean_loss",
+            "stop": {"training_iteration": 9},
+            "scheduler": {"asha": {"mode": "promote", "max_t": 9, "reduction_factor": 2}},
+        }
+    }
+    told = Told(tmp_path, spec=spec, room=1)
+    reason = "paused at 1 iteration: rank 1 of 1, one goes on once 2 are there"
+    for index in (0, 1):
+        told.begin(f"exp/{index}", row(1, mean_loss=index))
+        reached = (Reached(0, 1, 1, float(index)),)
+        told.tell(CheckpointKept(told.now(), f"exp/{index}", 1, 1, 1))
+        told.tell(MilestonesReached(told.now(), f"exp/{index}", 1, 1, reached))
+        if index == 0:
+            told.end("exp/0", Outcome(TrialState.TERMINATED, EndedBy.PAUSED, reason, reports=1))
+            trial = trial_of(shown(told), 0)
+            assert (trial["state"], trial["stop_reason"]) == ("PENDING", reason)
+            assert trial["cancelled"]
+            ended = trial["attempts"][0]["ended"]
+    told.end("exp/1", Outcome(TrialState.TERMINATED, EndedBy.PAUSED, reason, reports=1))
+    document = shown(told)
+    first, second = trial_of(document, 0)["attempts"]
+    assert first["ended_by"] == "paused"
+    assert first["ended"] == ended
+    assert second["cause"] == f"promoted, after it was {reason}"
+    told.stop()
+    first = trial_of(shown(told), 1)
+    assert (first["state"], first["ended_by"]) == ("TERMINATED", "cancelled")
+    assert first["stop_reason"] == f"Ctrl-C; it was {reason}"
+    told.die()

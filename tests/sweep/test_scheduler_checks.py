@@ -77,3 +77,50 @@ def test_what_is_probably_not_meant():
     made = plan(max_concurrent_trials=3, config=config)
     assert "e.max_concurrent_trials: 3 members of 8 run at once" in made.warnings[0]
     assert "e.config.noise: it is drawn, and pbt does not change it" in made.warnings[1]
+
+
+PROMOTE = {"asha": {"mode": "promote"}}
+
+
+def promoting(scheduler=PROMOTE, **keys):
+    keys = {"stop": {"training_iteration": 81}, "num_trials": 81, "config": {}, **keys}
+    return plan(scheduler, **keys)
+
+
+def test_promotions_are_planned():
+    made = promoting()
+    assert list(outlook(made.experiments[0])) == [
+        "asha: rungs 1, 3, 9, 27, 81; about 81, 28, 11, 4, 1 trials come to them; the others wait"
+        " with their checkpoints; training_iteration in all about 337 of 6561"
+    ]
+    assert made.warnings == []
+    assert promoting(["plateau", PROMOTE], search="tpe", config=CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (
+            {"scheduler": [PROMOTE, "median"]},
+            "e.scheduler: asha with mode: promote decides alone which trials wait,"
+            " and does not go together with median; use plateau, or asha with mode: stop",
+        ),
+        ({"scheduler": ["hyperband", PROMOTE]}, "does not go together with hyperband"),
+        ({"scheduler": ["asha", PROMOTE]}, "does not go together with asha"),
+        ({"scheduler": [PROMOTE, PROMOTE]}, "does not go together with another asha"),
+        ({"scheduler": [PROMOTE, "pbt"]}, "does not go together with pbt"),
+        (
+            {"search": {"tpe": {"lag": 4}}, "config": CONFIG},
+            "asha with mode: promote does not go together with lag: a trial that is paused has not",
+        ),
+        (
+            {"scheduler": {"asha": {"mode": "pause"}}},
+            "asha.mode: expected 'stop' or 'promote', got 'pause'",
+        ),
+        ({"scheduler": {"hyperband": {"mode": "promote"}}}, "hyperband.mode: unknown option"),
+    ],
+)
+def test_what_does_not_go_with_promotions(keys, message):
+    with pytest.raises(SpecError) as caught:
+        promoting(**keys)
+    assert message in str(caught.value)

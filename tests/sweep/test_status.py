@@ -8,7 +8,7 @@ import pytest
 
 from tests.sweep.views import ENDED, FAILED, record, view, waiting
 from tune_tasks.model.stopping import parse_criterion
-from tune_tasks.model.trial import Resources
+from tune_tasks.model.trial import EndedBy, Outcome, Resources, TrialState
 from tune_tasks.results.budget_use import BudgetUse
 from tune_tasks.sweep.status import StatusView, status_lines
 
@@ -150,3 +150,11 @@ def test_a_sweep_ends_with_its_trials_if_that_is_before_its_budget_is_used():
     assert [shown(left).time_left_s() for left in (3_600.0, 10.0, None)] == [90, 10, 90]
     # What waits is not started any more.
     assert shown(None, "budget: 3 trials failed").time_left_s() == 30
+
+
+def test_who_is_paused_says_why():
+    reason = "paused at 9 iterations: rank 5 of 12, the best 4 go on"
+    paused = record(0, {"mean_loss": 0.5}, Outcome(TrialState.TERMINATED, EndedBy.PAUSED, reason))
+    paused.will_retry = True
+    lines = list(status_lines(view(paused)))
+    assert f" - script_mnist_0:\tPENDING, {reason}, 16 s, 20 ts, 0.5 loss" in lines

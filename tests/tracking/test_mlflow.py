@@ -175,6 +175,24 @@ def test_the_view_lists_trials_apart_that_were_stopped_early(server, tmp_path):
     assert state["groupBy"]["groupByKeys"] == [{"mode": "tag", "groupByData": "tune_tasks.fate"}]
 
 
+def test_a_trial_that_was_paused_and_is_not_promoted_has_another_end(server, tmp_path):
+    sweep = Sweep(tmp_path, server)
+    (key,) = [key for key in sweep.attempts if key.startswith("experiment/1/")]
+    ends = [
+        Outcome(TrialState.TERMINATED, EndedBy.PAUSED, "paused at 3 iterations: rank 2 of 3"),
+        Outcome(TrialState.TERMINATED, EndedBy.SCHEDULER, "not promoted: rank 2 of 3"),
+    ]
+    requests = []
+    for end, fate in zip(ends, ("paused", "stopped early"), strict=True):
+        sweep.attempts[key] = replace(sweep.attempts[key], outcome=end)
+        sweep.feeder.end_again(key)
+        assert sweep.serve() is None
+        tags = server.state()[0][key][1]
+        assert (tags["tune_tasks.fate"], tags["tune_tasks.stop_reason"]) == (fate, end.stop_reason)
+        requests.append(len(server.requests))
+    assert requests[1] - requests[0] < 5  # its files are there
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("how", ["before", "after"])
 def test_whichever_request_fails_the_runs_are_the_same(undisturbed, how, tmp_path, monkeypatch):

@@ -137,6 +137,15 @@ def test_a_member_that_goes_on_from_another_is_not_done():
     assert best_of(running) == ("trial_0", 0.7)
 
 
+def test_a_paused_trial_is_done_once_it_is_not_promoted():
+    running = RunningBest(Objective.of("mean_loss"))
+    running.report(attempt(0), {"mean_loss": 0.5})
+    running.end(attempt(0), Outcome(TrialState.TERMINATED, EndedBy.PAUSED, "paused at 1 iteration"))
+    assert (running.done, best_of(running)) == (0, ("trial_0", 0.5))
+    running.end(attempt(0), Outcome(TrialState.TERMINATED, EndedBy.SCHEDULER, "not promoted"))
+    assert (running.done, best_of(running)) == (1, ("trial_0", 0.5))
+
+
 def test_an_infeasible_trial_is_not_the_best_while_its_latest_report_is_not_allowed():
     running = RunningBest(Objective.of("mean_loss"), [parse_criterion("size", "<= 5")])
     running.report(attempt(0), {"mean_loss": 0.1, "info": {"size": 6}})

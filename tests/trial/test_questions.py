@@ -249,6 +249,31 @@ def test_of_what_was_reached_before_the_last_is_asked_about_again(make, tmp_path
     assert found == [(4, 0.2)]
 
 
+WAITING = Milestones(LOSS, "training_iteration", (1, 3), awaits_checkpoint=True, judges_each=True)
+PAUSED = Stop(EndedBy.PAUSED, "paused at 1 iteration: rank 2 of 2, one goes on once 3 are there")
+
+
+def test_who_is_paused_ends_at_the_end_of_its_checkpoint(make):
+    scene = make(milestones=(WAITING,))
+    scene.driver(lambda _: scene.recorder.request_stop(PAUSED, [scene.info.key]))
+    scene.report()
+    assert scene.reports.checkpoints.is_wanted()
+    with pytest.raises(TrialStopped, match="paused at 1 iteration"):
+        write_checkpoint(scene)
+    assert scene.reports.checkpoints.last.reports == scene.reports.progress.reports == 1
+
+
+def test_of_rungs_that_were_reached_before_each_is_asked_about_again(make, tmp_path):
+    first = make(milestones=())
+    for loss in (0.5, 0.4, 0.3):
+        first.report(loss)
+    restored = Restored(CheckpointRef(1, 3, 3), tmp_path, first.reports.manifest())
+    trial = first.info.trial
+    again = TrialReports(trial, tmp_path / "result.json", "id", restored, (WAITING,))
+    found = [(each.milestone, each.value) for each in again.questions.open]
+    assert found == [(1, 0.5), (3, 0.3)]
+
+
 def test_a_checkpoint_on_the_way_out_leaves_the_copy_that_the_next_attempt_goes_on_from(make):
     scene = make(milestones=(), checkpoint=CheckpointRules(keep=1))
     write = scene.reports.checkpoints.write

@@ -27,6 +27,7 @@ class Milestones:
         every: From the last of these on one follows after each so many; 0 if none follows.
         awaits_checkpoint: Whether a trial is judged only once it has written a checkpoint after the
             report that has reached one, or is about to report again.
+        judges_each: Whether it is then judged for each that it has come to, and not for the last.
     """
 
     objective: Objective
@@ -34,6 +35,7 @@ class Milestones:
     at: tuple[float, ...]
     every: float = 0
     awaits_checkpoint: bool = False
+    judges_each: bool = False
 
     def count(self, step: float) -> int:
         """How many milestones are at a step or before it."""
@@ -81,12 +83,14 @@ class Course:
 
     Attributes:
         awaits_checkpoint: See `Milestones`.
+        judges_each: See `Milestones`.
     """
 
     def __init__(self, judge: int, milestones: Milestones) -> None:
         self._judge = judge
         self._milestones = milestones
         self.awaits_checkpoint = milestones.awaits_checkpoint
+        self.judges_each = milestones.judges_each
         self._passed = 0
         self._best: float | None = None
         self._sum = 0.0

@@ -56,6 +56,8 @@ class EndedBy(StrEnum):
     EXPLOITED = "exploited"
     """It goes on from a checkpoint of a better member of its population, or, where a schedule says
     so, from its own; with another config."""
+    PAUSED = "paused"
+    """It waits at a rung with its checkpoint, and goes on if it is promoted (`asha`)."""
     NO_SPACE = "no space"
     """Its folder could not be made: the disk takes nothing. It had not begun, and is run again."""
 
@@ -63,7 +65,7 @@ class EndedBy(StrEnum):
 CUT_SHORT = (EndedBy.CANCELLED, EndedBy.BUDGET)
 """The sweep has ended it, and not what it has reported: it may go on later."""
 
-GOES_ON_AFTER = (*CUT_SHORT, EndedBy.EXPLOITED)
+GOES_ON_AFTER = (*CUT_SHORT, EndedBy.EXPLOITED, EndedBy.PAUSED)
 """A trial whose attempt has ended so has neither failed nor come to its own end."""
 
 

@@ -70,7 +70,8 @@ class RecorderClient(ABC):
     def restore(self, info: AttemptInfo, progress: Progress, outcome: Outcome) -> None:
         """Tell the recorder of an attempt that has ended, as the driver knows it from the files.
 
-        Changes nothing if the recorder has already heard how the attempt ended.
+        Changes nothing if the recorder has already heard how the attempt ended. If it was paused
+        then, and is not promoted any more, the trackers are told of this end, too.
         """
 
     @abstractmethod

@@ -111,6 +111,13 @@ class TrackerFeeder(threading.Thread):
         ended = [key for key, status in list(self._attempts.items()) if status.outcome]
         return [key for key in ended if not self._cursor(key).closed]
 
+    def end_again(self, key: str) -> None:
+        """Have the tracker told of an attempt's end once more: it is another one now."""
+        cursor = self._cursor(key)
+        with self._finding:
+            cursor.closed = False
+            self._open[key] = cursor
+
     def progress(self) -> int:
         """Return a number that grows whenever the tracker has taken something."""
         taken = sum(cursor.offset + cursor.closed for cursor in list(self._cursors.values()))
@@ -225,9 +232,10 @@ class TrackerFeeder(threading.Thread):
             return True
         if status.outcome and cursor.offset >= status.progress.size:
             self.tracker.close_attempt(status.info, status.outcome)
-            cursor.closed = True
             with self._finding:
-                del self._open[key]
+                if self._attempts[key].outcome == status.outcome:  # else: `end_again`
+                    cursor.closed = True
+                    self._open.pop(key, None)
             return True
         return False
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from tune_tasks.model.attempt import AttemptInfo
 from tune_tasks.model.result_file import Progress
 from tune_tasks.model.timeouts import ANSWER_S
-from tune_tasks.model.trial import Outcome, Stop
+from tune_tasks.model.trial import EndedBy, Outcome, Stop
 from tune_tasks.recording.protocol import AttemptStatus, Heartbeat, Question, UpdateReply
 
 
@@ -96,10 +96,17 @@ class Mailbox:
                 self._set(self._ended(status, outcome))
             return True
 
-    def restore(self, info: AttemptInfo, progress: Progress, outcome: Outcome) -> None:
-        """Note how an attempt ended whose process has not told it."""
+    def restore(self, info: AttemptInfo, progress: Progress, outcome: Outcome) -> bool:
+        """Note how an attempt ended whose process has not told it.
+
+        Returns:
+            Whether it had ended otherwise before: it was paused, and that has become its end.
+        """
         with self._lock:
             known = self._attempts.get(info.key)
+            if known and _is_changed(known.outcome, outcome):
+                self._set(self._ended(known, outcome))
+                return True
             if known is None:
                 self._set(self._ended(AttemptStatus(info, progress=progress), outcome))
             elif known.outcome is None:
@@ -107,6 +114,7 @@ class Mailbox:
                 non_finite = max(progress.non_finite, known.progress.non_finite)
                 progress = replace(progress, non_finite=non_finite)
                 self._set(self._ended(replace(known, progress=progress), outcome))
+        return False
 
     def tell_again(self, key: str) -> None:
         """Have the latest of a known attempt among what has changed."""
@@ -164,3 +172,7 @@ class Mailbox:
         self._version += 1
         self._attempts[status.info.key] = status
         self._changed[status.info.key] = self._version
+
+
+def _is_changed(before: Outcome | None, outcome: Outcome) -> bool:
+    return before is not None and before.ended_by is EndedBy.PAUSED and outcome != before

@@ -156,7 +156,9 @@ class Recorder:
 
     def restore(self, info: AttemptInfo, progress: Progress, outcome: Outcome) -> None:
         """See `RecorderClient`."""
-        self._mailbox.restore(info, progress, outcome)
+        if self._mailbox.restore(info, progress, outcome):
+            for feeder in self._feeders:
+                feeder.end_again(info.key)
         if info.node and self._is_remote(info):
             self._copies.end(info)
         self._notify()

@@ -242,8 +242,10 @@ def how_to_go_on(summary: Summary) -> Iterator[str]:
 def _has_left(experiment: ExperimentSummary) -> bool:
     """Whether a budget has kept trials from starting, or has ended some."""
     reason = experiment.used_up
-    is_cut = any(trial.stop_reason == reason for trial in experiment.listed)
-    return reason is not None and (is_cut or experiment.counts()[TrialState.PENDING] > 0)
+    if reason is None:
+        return False
+    is_cut = any((trial.stop_reason or "").startswith(reason) for trial in experiment.listed)
+    return is_cut or experiment.counts()[TrialState.PENDING] > 0
 
 
 def where_to_look(summary: Summary) -> Iterator[str]:

@@ -1,9 +1,9 @@
 """`Judge`: decides at a trial's milestones whether it goes on. Pure.
 
 Each scheduler of a spec that ends trials, or changes them, is one, in a file of its own: `asha`,
-`hyperband`, `median`, `pbt`, `replay`. A judge hears of everything in the order of the sweep's
-journal. It has no clock, and no random numbers but those that follow from the seed, so that a sweep
-that is resumed judges as it would have judged.
+`hyperband`, `median`, `pbt`, `promotion`, `replay`. A judge hears of everything in the order of the
+sweep's journal. It has no clock, and no random numbers but those that follow from the seed, so that
+a sweep that is resumed judges as it would have judged.
 """
 
 from __future__ import annotations
@@ -30,6 +30,17 @@ class Exploit:
     reason: str
 
 
+@dataclass(frozen=True)
+class Pause:
+    """A trial is to wait, with its checkpoint, until it is promoted; see `promotion`.
+
+    Attributes:
+        reason: Why, in words.
+    """
+
+    reason: str
+
+
 class Judge(ABC):
     """One experiment's. A trial is told by its index; each milestone of it is judged once.
 
@@ -44,7 +55,7 @@ class Judge(ABC):
         """When a trial is judged."""
 
     @abstractmethod
-    def judge(self, index: int, reached: Reached) -> str | Exploit | None:
+    def judge(self, index: int, reached: Reached) -> str | Exploit | Pause | None:
         """Decide at a milestone.
 
         Args:
@@ -52,8 +63,8 @@ class Judge(ABC):
             reached: The milestone. Those of a trial come in rising order.
 
         Returns:
-            Why the trial is to end, in words; what it is to go on from instead of its own; None if
-            it goes on.
+            Why the trial is to end, in words; what it is to go on from instead of its own; that it
+            is to wait; None if it goes on.
         """
 
     def ended(self, index: int, value: float | None) -> None:

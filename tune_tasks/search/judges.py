@@ -11,16 +11,18 @@ from tune_tasks.search.hyperband import Hyperband
 from tune_tasks.search.judge import Judge
 from tune_tasks.search.median import Median
 from tune_tasks.search.pbt import Population
+from tune_tasks.search.promotion import Promotion
 from tune_tasks.search.replay import Replay
 from tune_tasks.spec.expansion import Expansion
 from tune_tasks.spec.scheduling import (
-    AshaOptions,
     HyperbandOptions,
     MedianOptions,
     PbtOptions,
     ReplayOptions,
+    RungOptions,
     SchedulerOptions,
     max_t_of,
+    promotes,
 )
 from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.spec.search_space import SearchSpace
@@ -80,16 +82,17 @@ def _judge(options: SchedulerOptions, objective: Objective, spec: ExperimentSpec
         return Median(
             objective, options.time_attr, options.grace_period, interval, options.min_trials
         )
-    if not isinstance(options, AshaOptions):
+    if not isinstance(options, RungOptions):
         return None  # a plateau is found by the trial itself
     steps = rungs_of(options, spec)
     factor = options.reduction_factor
     if isinstance(options, HyperbandOptions):
         return Hyperband(objective, options.time_attr, steps, factor, options.brackets)
-    return Asha(objective, options.time_attr, steps, factor)
+    form = Promotion if promotes(options) else Asha
+    return form(objective, options.time_attr, steps, factor)
 
 
-def rungs_of(options: AshaOptions, spec: ExperimentSpec) -> tuple[float, ...]:
+def rungs_of(options: RungOptions, spec: ExperimentSpec) -> tuple[float, ...]:
     """The rungs of an experiment, the end of its trials included; none if it has no end."""
     max_t = max_t_of(options, spec.criteria())
     if max_t is None:

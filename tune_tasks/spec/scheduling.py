@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -31,8 +31,8 @@ class _Timed(_Options):
     )
 
 
-class AshaOptions(_Timed):
-    """Successive halving: at each rung the best go on."""
+class RungOptions(_Timed):
+    """Trials are compared at rungs."""
 
     grace_period: _Steps = Field(1, description="The first rung.")
     reduction_factor: float = Field(
@@ -47,7 +47,19 @@ class AshaOptions(_Timed):
     )
 
 
-class HyperbandOptions(AshaOptions):
+class AshaOptions(RungOptions):
+    """Successive halving: at each rung the best go on."""
+
+    mode: Literal["stop", "promote"] = Field(
+        "stop",
+        description=(
+            "What becomes of the others. stop: they end. promote: they are paused, with a"
+            " checkpoint, and go on if they are among the best later."
+        ),
+    )
+
+
+class HyperbandOptions(RungOptions):
     """Successive halving with several grace periods side by side."""
 
     brackets: int | None = Field(
@@ -146,7 +158,12 @@ def parsed_schedulers(given: object) -> tuple[tuple[str, SchedulerOptions], ...]
     return (_one(given),)
 
 
-def max_t_of(options: AshaOptions, criteria: Iterable[Criterion]) -> float | None:
+def promotes(options: _Options) -> bool:
+    """Whether trials are paused, and promoted later."""
+    return isinstance(options, AshaOptions) and options.mode == "promote"
+
+
+def max_t_of(options: RungOptions, criteria: Iterable[Criterion]) -> float | None:
     """Where a trial ends: what the options say, or the least bound that criteria have; or None."""
     if options.max_t is not None:
         return options.max_t

@@ -91,8 +91,9 @@ class ExperimentSpec(BaseModel):
         description=(
             "What ends trials early: asha, hyperband, median or plateau;"
             " {asha: {grace_period: 3}}; or a list of these, of which the first that wants to end"
-            " a trial ends it. Or pbt: the worst trials go on from the best; or replay: the config"
-            " changes as a schedule says. None by default."
+            " a trial ends it. {asha: {mode: promote}} pauses trials, and the best go on later."
+            " Or pbt: the worst trials go on from the best; or replay: the config changes as a"
+            " schedule says. None by default."
         ),
     )
     warm_start: WarmStartSpec | None = Field(

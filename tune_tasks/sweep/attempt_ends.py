@@ -129,6 +129,9 @@ class AttemptEnds:
         trial = self._core.trial(wish.trial)
         record = self._parts.records.of(trial)
         attempt = self._parts.attempt_of(wish.trial)
+        if record.is_paused:
+            self._keep_of_paused(record, attempt, wish)
+            return
         record.outcome = wish.outcome
         record.will_retry = wish.will_retry
         # First: if this driver dies, the next one finds in the files how the attempt has ended.
@@ -140,6 +143,13 @@ class AttemptEnds:
         # What is followed by another attempt is not asked about again at the end.
         if wish.will_retry or not attempt.closed_itself:
             self._listener.restore(record)
+
+    def _keep_of_paused(self, record: TrialRecord, attempt: Attempt, wish: KeepEnd) -> None:
+        """Keep that a trial which was paused has ended; Prefect knows the attempt's own end."""
+        record.outcome = wish.outcome
+        record.will_retry = wish.will_retry
+        attempt.keep_instead(wish.outcome)
+        self._listener.restore(record)
 
     def _say_what_follows(self, trial: Trial, wish: KeepEnd) -> None:
         verdict = wish.verdict

@@ -80,6 +80,8 @@ class AttemptHistory:
         self._attempts: defaultdict[str, list[PastAttempt]] = defaultdict(list)
         self._causes: dict[str, str] = {}
         self._reopened: set[str] = set()
+        # Why each trial was paused that has not gone on since.
+        self._paused: dict[str, str] = {}
         self._is_taking_over = False
         for entry in history.entries:
             match entry:
@@ -118,6 +120,7 @@ class AttemptHistory:
                 self.stop_reason = self.stop_reason or event.reason
             case ResultsLost():
                 self._reopened.add(event.trial)
+                self._paused.pop(event.trial, None)
                 self._causes[event.trial] = "its results were no longer there"
             case Announced():
                 for attempt in self._named(event.trial, event.attempt):
@@ -162,6 +165,8 @@ class AttemptHistory:
 
     def _start(self, wish: StartAttempt, at: float) -> None:
         cause = self._causes.get(wish.trial, FIRST_START)
+        if wish.trial in self._paused:
+            cause = f"promoted, after it was {self._paused.pop(wish.trial)}"
         attempt = PastAttempt(
             wish.trial, wish.attempt, cause, self._driver, self._time(at), wish.resources
         )
@@ -172,8 +177,11 @@ class AttemptHistory:
         self._retries.note(wish)
         for attempt in self._named(wish.trial, wish.attempt):
             attempt.outcome = wish.outcome
-            attempt.ended_at = None if self._is_taking_over else self._time(at)
+            if wish.trial not in self._paused:  # else it has ended long ago
+                attempt.ended_at = None if self._is_taking_over else self._time(at)
             attempt.will_retry = wish.will_retry
+        if wish.outcome.ended_by is EndedBy.PAUSED:
+            self._paused[wish.trial] = wish.outcome.stop_reason
         if self._is_taking_over:
             self._causes[wish.trial] = self._resumed()
             if wish.will_retry:

@@ -5,7 +5,7 @@ around it. It has no clock, waits for nothing and touches nothing: the same even
 instructions, in a test as in a sweep.
 
 What it knows is in `core_state`. `core_starts` says what starts, `core_attempts` what follows from
-what is heard of an attempt, `core_ends` who is to end.
+what is heard of an attempt, `core_ends` who is to end, `core_paused` who is not promoted any more.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from tune_tasks.search.observation import Observation
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.sweep.core_attempts import AttemptEvents
 from tune_tasks.sweep.core_ends import Ends
+from tune_tasks.sweep.core_paused import PausedEnds
 from tune_tasks.sweep.core_starts import Starts
 from tune_tasks.sweep.core_state import CoreExperiment, CoreState
 from tune_tasks.sweep.events import (
@@ -64,6 +65,7 @@ class Core:
         self._starts = Starts(self._state)
         self._ends = Ends(self._state)
         self._attempts = AttemptEvents(self._state, self._ends)
+        self._paused = PausedEnds(self._state)
         self._is_set_up = False
         self._is_over = False
 
@@ -82,6 +84,7 @@ class Core:
         if self.failure and self.stop_reason is None:
             reason = f"the sweep failed: {type(self.failure).__name__}: {self.failure}"
             instructions += self._ends.stop(StopAsked(event.at, reason))
+        instructions += self._paused.wishes()
         if self._is_at_its_end():
             self._is_over = True
             instructions.append(CloseSweep())
@@ -143,6 +146,7 @@ class Core:
 
     def _lose_results(self, event: ResultsLost) -> None:
         self._state.checkpoints.pop(event.trial, None)
+        self._state.promotions.begins_anew(event.trial)
         if event.trial in self._state.ended:
             self._state.run_again([event.trial])
 
@@ -217,6 +221,10 @@ class Core:
     def outcome(self, key: str) -> Outcome | None:
         """How a trial has ended; None if it is pending or runs."""
         return self._state.ended.get(key)
+
+    def paused(self, key: str) -> Outcome | None:
+        """How the last attempt of a trial has ended that waits to be promoted; else None."""
+        return self._state.promotions.outcome(key)
 
     def checkpoint(self, key: str) -> CheckpointRef | None:
         """A trial's latest checkpoint; None if it has none."""

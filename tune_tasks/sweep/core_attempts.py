@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.failure import FailureCause
 from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, shown_name
-from tune_tasks.search.judge import Exploit
+from tune_tasks.search.judge import Exploit, Pause
 from tune_tasks.sweep.core_ends import Ends
-from tune_tasks.sweep.core_state import Active, CoreState
+from tune_tasks.sweep.core_state import Active, CoreState, experiment_of
 from tune_tasks.sweep.events import (
     Announced,
     AttemptEnded,
@@ -121,10 +121,12 @@ class AttemptEvents:
         copy = state.exploits.wish(active.trial, event, exploit, state.then)
         if copy:
             return [copy]
-        stop = self._as_decided(event, verdict if isinstance(verdict, str) else None)
+        stop = self._as_decided(event, None if isinstance(verdict, Exploit) else verdict)
         if stop is None:
+            state.judging.lets_go(active.trial)
             return [_go_on(active, event.number)]
-        state.verdicts.setdefault(event.trial, (event.number, stop))
+        if stop.ended_by is not EndedBy.PAUSED:
+            state.verdicts.setdefault(event.trial, (event.number, stop))
         return [active.ask_to_end(stop, event.at)]
 
     def _exploit(self, active: Active, event: CheckpointCopied | CopyFailed) -> list[Instruction]:
@@ -137,14 +139,18 @@ class AttemptEvents:
         self._state.checkpoints[event.trial] = event.checkpoint
         return [active.ask_to_end(stop, event.at)]
 
-    def _as_decided(self, event: Reported | MilestonesReached, reason: str | None) -> Stop | None:
-        """The end of a trial that a scheduler wants now, or has wanted then."""
+    def _as_decided(
+        self, event: Reported | MilestonesReached, verdict: str | Pause | None
+    ) -> Stop | None:
+        """The end of an attempt that a scheduler wants now, or has wanted then."""
         if self._state.then is not None:
             ends = (wish for wish in self._state.then if isinstance(wish, EndAttempt))
             stops = (wish.stop for wish in ends if wish.trial == event.trial)
             # A budget may have ended it at the same moment, and that is no verdict about it.
             return next((stop for stop in stops if stop.ended_by is not EndedBy.BUDGET), None)
-        return Stop(EndedBy.SCHEDULER, reason) if reason else None
+        if isinstance(verdict, Pause):
+            return Stop(EndedBy.PAUSED, verdict.reason)
+        return Stop(EndedBy.SCHEDULER, verdict) if verdict else None
 
     # ── Ends ─────
 
@@ -161,6 +167,8 @@ class AttemptEvents:
         state.ask(lambda: state.scheduler.on_end(active.trial, event.outcome), None)
         kept = self._kept(active, event.outcome)
         state.retries.note(kept)
+        if kept.will_retry and kept.outcome.ended_by is EndedBy.PAUSED:
+            return [kept, *self._pause(active.trial, event)]
         if kept.will_retry:
             self._try_again(kept, event.at)
             return [kept]
@@ -168,7 +176,30 @@ class AttemptEvents:
         state.budgets.ended(event)
         if has_failed(kept.outcome):
             state.judging.failed(active.trial)
-        return [kept, *self._end_early(active.trial, kept, event)]
+        return [kept, *self._end_early(self._why_end_early(active.trial, kept), event.at)]
+
+    def _pause(self, trial: Trial, event: AttemptEnded) -> Sequence[Instruction]:
+        """Have a trial wait until it is promoted."""
+        state = self._state
+        trial = state.trial(trial.key)
+        if not state.promotions.pauses(trial, event.outcome):
+            state.pending.put_back(trial)  # the spec was edited since
+            return ()
+        state.budgets.ended(event)
+        return self._end_early(self._why_no_promotion(trial), event.at)
+
+    def _why_no_promotion(self, trial: Trial) -> str | None:
+        """Why trials cannot be promoted; None if this one can be, or one before it could."""
+        state = self._state
+        has_one = any(experiment_of(key) == trial.experiment for key in state.checkpoints)
+        if has_one or not state.has_begun:
+            return None
+        name = shown_name(trial.name, trial.index)
+        return (
+            f"{name} was paused and has written no checkpoint, so it could not go on; asha with"
+            " mode: promote needs one whenever status_reporter.wants_checkpoint is true, and"
+            " mode: stop needs none"
+        )
 
     def _kept(self, active: Active, outcome: Outcome) -> KeepEnd:
         """What is kept of an attempt's end, and whether the trial is tried again."""
@@ -207,19 +238,21 @@ class AttemptEvents:
 
     # ── The sweep's end by a trial's failure ─────
 
-    def _end_early(self, trial: Trial, kept: KeepEnd, event: AttemptEnded) -> Sequence[Instruction]:
-        """Stop the sweep, if a trial's failure says so."""
-        reason = self._why_end_early(trial, kept)
+    def _end_early(self, reason: str | None, at: float) -> Sequence[Instruction]:
+        """Stop the sweep, if there is a reason to, or if there was one then."""
+        then = self._state.then
+        if then is not None:
+            reason = next((wish.stop.reason for wish in then if isinstance(wish, EndAll)), None)
         has_more = self._state.active or self._state.left()
         if reason is None or self._state.is_ending or not has_more:
             return ()
         self._state.ended_early = reason
-        return self._ends.stop(StopAsked(event.at, reason))
+        return self._ends.stop(StopAsked(at, reason))
 
     def _why_end_early(self, trial: Trial, kept: KeepEnd) -> str | None:
-        then = self._state.then
-        if then is not None:
-            return next((wish.stop.reason for wish in then if isinstance(wish, EndAll)), None)
+        """Why a trial's failure stops the sweep; None if it does not."""
+        if self._state.then is not None:
+            return None
         alike = self._state.first_failures.ended(trial, kept.outcome)
         if kept.verdict and kept.verdict.stops_sweep:
             name = shown_name(trial.name, trial.index)

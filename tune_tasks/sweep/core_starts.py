@@ -54,8 +54,19 @@ class Starts:
         return state.has_begun and state.has_room and not is_held and not state.is_ending
 
     def _choose(self) -> Trial | None:
+        """The trial to start next: before any new one, that which is promoted."""
         state = self._state
         full = [name for name in state.limits if self._is_full(name)]
+        promotable = state.promotions.promotable(full)
+        for key in promotable:
+            state.pending.release(key)
+        chosen = self._chosen(full)
+        for key in promotable:
+            state.pending.hold(state.trial(key))
+        return chosen
+
+    def _chosen(self, full: Sequence[str]) -> Trial | None:
+        state = self._state
         candidates = state.pending.without([*full, *state.learned.unknown()])
         if not candidates:
             return None
@@ -82,14 +93,22 @@ class Starts:
         return bool(ahead) and len(state.active) + len(ahead) >= state.room
 
     def _is_full(self, experiment: str) -> bool:
-        limit = self._state.limits[experiment]
-        is_at_limit = limit is not None and self._state.running[experiment] >= limit
-        return is_at_limit or experiment in self._state.budgets.used_up
+        state = self._state
+        limit = state.limits[experiment]
+        is_at_limit = limit is not None and state.running[experiment] >= limit
+        # Who is promotable once there is room is not known before, so none waits in Ray.
+        is_promoting = experiment in state.promotions
+        has_its_room = is_promoting and state.running[experiment] >= max(1, state.room)
+        return is_at_limit or has_its_room or experiment in state.budgets.used_up
 
     def _start(self, trial: Trial, at: float) -> Iterator[Instruction]:
         state = self._state
         key = trial.key
+        state.pending.release(key)
         state.pending.take(trial)
+        if state.promotions.goes_on(trial):
+            state.judging.lets_go(trial)
+            state.budgets.run_again(key)
         attempt = state.attempts.get(key, 0) + 1
         checkpoint = state.checkpoints.get(key)
         # The reports up to there were heard of: the scheduler is not told of them again.

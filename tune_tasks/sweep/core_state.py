@@ -25,6 +25,7 @@ from tune_tasks.sweep.instructions import EndAttempt, Instruction
 from tune_tasks.sweep.judging import Judging
 from tune_tasks.sweep.learning import Learned, Learning
 from tune_tasks.sweep.pending import Numbered, Pending
+from tune_tasks.sweep.promotions import Promotions
 from tune_tasks.sweep.retries import Fits, Retries, has_failed
 
 LOOKAHEAD = 2
@@ -147,10 +148,11 @@ class CoreState:
         self.first_failures = FirstFailures(keeps_going=self._keeps_going)
         judges = {name: e.judges for name, e in experiments.items()}
         self.judging = Judging(judges, self.scheduler)
+        self.promotions = Promotions(judges, self.pending, self.running)
         members = {name: e.members for name, e in experiments.items() if e.members}
         self.exploits = Exploits(members, self.checkpoints)
         learning = {name: e.learning for name, e in experiments.items() if e.learning}
-        self.learned = Learned(learning, self.pending, self.ended.get)
+        self.learned = Learned(learning, self.pending, self.last_end)
         self.budgets = Budgets({name: e.budget for name, e in experiments.items() if e.budget})
 
     # ── Trials ─────
@@ -175,6 +177,10 @@ class CoreState:
         """The number of the latest attempt of every trial that was started."""
         return self.attempts | {key: active.attempt for key, active in self.active.items()}
 
+    def last_end(self, key: str) -> Outcome | None:
+        """How a trial has ended, or was paused; None if neither is so."""
+        return self.ended.get(key) or self.promotions.outcome(key)
+
     def left(self) -> int:
         """How many trials are to be started, those to be tried again included."""
         return self.pending.left(without=self.budgets.used_up)
@@ -193,11 +199,16 @@ class CoreState:
         return has_failed(outcome) and self.retries.is_tried_again(self.trial(key))
 
     def run_again(self, keys: list[str]) -> None:
-        """Have trials that have ended pending again, in the order in which they ended."""
+        """Have trials that have ended pending again, in the order in which they ended.
+
+        Those that have ended while they were paused are paused again.
+        """
         for key in reversed(keys):
             del self.ended[key]
-            self.budgets.run_again(key)
-            self.pending.put_back(self.trial(key))
+            trial = self.trial(key)
+            if not self.promotions.waits_again(trial):
+                self.budgets.run_again(key)
+                self.pending.put_back(trial)
 
     # ── The sweep ─────
 
@@ -228,6 +239,8 @@ class CoreState:
         for key in left:
             self.retries.give_another_attempt(self.trial(key))
         self.run_again(left)
+        may_be_promoted = self.promotions.not_promoted(self.ended)
+        self.run_again([key for key in may_be_promoted if experiment_of(key) not in used_up])
 
     def _is_left(self, key: str, event: TakenOver) -> bool:
         has_another = event.retry_failed and has_failed(self.ended[key])

@@ -198,4 +198,5 @@ def fate_of(outcome: Outcome | None) -> Fate | None:
         return Fate.FAILED
     if outcome.ended_by in CUT_SHORT:
         return None
-    return Fate.STOPPED if outcome.ended_by is EndedBy.SCHEDULER else Fate.FINISHED
+    is_stopped = outcome.ended_by in (EndedBy.SCHEDULER, EndedBy.PAUSED)
+    return Fate.STOPPED if is_stopped else Fate.FINISHED

@@ -9,16 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from tune_tasks.search.asha import expected_at
+from tune_tasks.search import asha, promotion
 from tune_tasks.search.hyperband import dealt, shares
 from tune_tasks.search.judges import mutated_paths, rungs_of
 from tune_tasks.spec.scheduling import (
-    AshaOptions,
     HyperbandOptions,
     MedianOptions,
     PbtOptions,
     PlateauOptions,
     ReplayOptions,
+    RungOptions,
+    promotes,
 )
 from tune_tasks.sweep.plan import PlannedExperiment
 
@@ -39,12 +40,12 @@ def outlook(experiment: PlannedExperiment) -> Iterator[str]:
             yield from _of_rungs(name, options, experiment)
 
 
-def _is_bounded(options: AshaOptions, experiment: PlannedExperiment) -> bool:
+def _is_bounded(options: RungOptions, experiment: PlannedExperiment) -> bool:
     """Whether a trial is known to make no more steps than its last rung has."""
     return any(criterion.metric == options.time_attr for criterion in experiment.criteria())
 
 
-def _of_rungs(name: str, options: AshaOptions, experiment: PlannedExperiment) -> Iterator[str]:
+def _of_rungs(name: str, options: RungOptions, experiment: PlannedExperiment) -> Iterator[str]:
     steps = rungs_of(options, experiment.spec)
     trials = len(experiment.trials)
     doubt = "" if _is_bounded(options, experiment) else f", if trials come to {steps[-1]:g}"
@@ -67,14 +68,16 @@ def _of_population(name: str, options: PbtOptions, experiment: PlannedExperiment
     )
 
 
-def _line(name: str, options: AshaOptions, steps: tuple[float, ...], trials: int) -> str:
-    expected = expected_at(steps, trials, options.reduction_factor)
+def _line(name: str, options: RungOptions, steps: tuple[float, ...], trials: int) -> str:
+    form = promotion if promotes(options) else asha
+    expected = form.expected_at(steps, trials, options.reduction_factor)
     rungs = ", ".join(f"{step:g}" for step in steps)
     come = ", ".join(f"{count:.0f}" for count in expected)
     lengths = (after - before for before, after in zip((0.0, *steps), steps, strict=False))
     total = sum(count * length for count, length in zip(expected, lengths, strict=True))
     of_all = trials * steps[-1]
+    others = "; the others wait with their checkpoints" if promotes(options) else ""
     return (
-        f"{name}: rungs {rungs}; about {come} trials come to them;"
+        f"{name}: rungs {rungs}; about {come} trials come to them{others};"
         f" {options.time_attr} in all about {total:.0f} of {of_all:.0f}"
     )

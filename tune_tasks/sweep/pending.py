@@ -73,7 +73,8 @@ class Pending:
     """Every pending trial: those put back first, the latest first, then the others in plan order.
 
     In plan order the experiments are interleaved: the first trial of each, then the second of each.
-    Those that wait are pending, too, but cannot be taken until they are put back.
+    Those that wait, for a time or to be released, are pending, too, but cannot be taken until they
+    are put back.
 
     Args:
         experiments: Experiment to its trials.
@@ -84,6 +85,8 @@ class Pending:
         self._put_back: OrderedDict[str, Trial] = OrderedDict()
         self._put_back_of: Counter[str] = Counter()
         self._waiting: dict[str, tuple[float, Trial]] = {}
+        self._held: dict[str, Trial] = {}
+        self._held_of: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return self.left(without=())
@@ -134,7 +137,8 @@ class Pending:
 
     def left(self, without: Collection[str]) -> int:
         """How many trials are pending, apart from those of some experiments."""
-        return self.count(without) + self._waiting_of_others(without)
+        held = sum(count for name, count in self._held_of.items() if name not in without)
+        return self.count(without) + self._waiting_of_others(without) + held
 
     def _waiting_of_others(self, without: Collection[str]) -> int:
         return sum(trial.experiment not in without for _, trial in self._waiting.values())
@@ -154,6 +158,30 @@ class Pending:
         if key in self._waiting:
             _, trial = self._waiting.pop(key)
             self.put_back(trial)
+
+    def hold(self, trial: Trial) -> None:
+        """Have a trial pending, but so that it can be taken only once it is released."""
+        if self._put_back.pop(trial.key, None):
+            self._put_back_of[trial.experiment] -= 1
+        self._held[trial.key] = trial
+        self._held_of[trial.experiment] += 1
+
+    def release(self, key: str) -> None:
+        """Put a trial back that is held, if it is."""
+        if key in self._held:
+            self.put_back(self.drop(key))
+
+    def drop(self, key: str) -> Trial:
+        """Have a trial that is held pending no longer; returns it."""
+        trial = self._held.pop(key)
+        self._held_of[trial.experiment] -= 1
+        return trial
+
+    def has_only_held(self, experiment: str) -> bool:
+        """Whether all pending trials of an experiment are held."""
+        waits = any(trial.experiment == experiment for _, trial in self._waiting.values())
+        is_left = self._put_back_of[experiment] or len(self._unstarted[experiment])
+        return not (waits or is_left)
 
     def without(self, experiments: Collection[str]) -> Sequence[Trial]:
         """The trials of all other experiments that can be taken, in order, resolved on demand."""

@@ -79,8 +79,18 @@ class Attempt:
             if self.paths.read_outcome() is None:
                 self.paths.write_outcome(outcome)
         except OSError as exc:  # a full disk does not end the sweep
-            self.is_unkept = True
-            logger.warning("%s: %s", self.paths.folder, exc)
+            self._note_unkept(exc)
+
+    def keep_instead(self, outcome: Outcome) -> None:
+        """Write another end than the attempt's own: its trial is paused, or is not any more."""
+        try:
+            self.paths.write_outcome(outcome)
+        except OSError as exc:
+            self._note_unkept(exc)
+
+    def _note_unkept(self, problem: OSError) -> None:
+        self.is_unkept = True
+        logger.warning("%s: %s", self.paths.folder, problem)
 
 
 def as_begun(trial: Trial, paths: AttemptPaths) -> Trial:
@@ -156,8 +166,15 @@ class TrialRecord:
 
     @property
     def cancelled(self) -> bool:
-        """Whether the sweep was interrupted before the trial ended by itself."""
-        return self.outcome is None or self.outcome.ended_by is EndedBy.CANCELLED
+        """Whether the trial has not ended by itself, or the sweep was interrupted before it did."""
+        unended = (EndedBy.CANCELLED, EndedBy.PAUSED)
+        return self.outcome is None or self.outcome.ended_by in unended
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it waits to be promoted."""
+        is_paused = self.outcome is not None and self.outcome.ended_by is EndedBy.PAUSED
+        return self.will_retry and is_paused
 
     def begin(self, attempt: Attempt, resources: Resources | None = None) -> None:
         """A new attempt was submitted, with these resources; nothing is known of it yet."""

@@ -205,7 +205,9 @@ def records_of(core: Core, info: SweepInfo) -> Iterator[TrialRecord]:
         trial = core.trial(key)
         paths = AttemptPaths.of(info.experiments[trial.experiment].folder, trial, number)
         attempt = Attempt(number, paths, None, None, submitted_time=time.time(), is_orphan=True)
-        yield TrialRecord(trial, attempt, outcome=core.outcome(key))
+        paused = core.paused(key)
+        outcome = paused or core.outcome(key)
+        yield TrialRecord(trial, attempt, outcome=outcome, will_retry=paused is not None)
 
 
 def end_of_orphan(trial: Trial, attempt: Attempt, at: float) -> AttemptEnded | StartFailed:

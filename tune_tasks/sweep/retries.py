@@ -56,8 +56,9 @@ class Retries:
         if not has_failed(outcome):
             # If nobody has stopped the sweep, a pause has ended the attempt just as it began, or
             # its driver has died, or it goes on from another member of its population; if it has a
-            # budget left, the spec of its last driver had less.
-            goes_on = outcome.ended_by in GOES_ON_AFTER and not is_ending
+            # budget left, the spec of its last driver had less. Who is paused may still be ended.
+            is_paused = outcome.ended_by is EndedBy.PAUSED
+            goes_on = is_paused or (outcome.ended_by in GOES_ON_AFTER and not is_ending)
             return KeepEnd(trial.key, attempt, _as_left(outcome, goes_on=goes_on), goes_on)
         verdict = self._verdict(trial, outcome)
         if verdict is None:

@@ -10,11 +10,12 @@ from tune_tasks.model.paths import dotted
 from tune_tasks.search.exploring import path_of
 from tune_tasks.spec.expansion import num_trials
 from tune_tasks.spec.scheduling import (
-    AshaOptions,
     PbtOptions,
     PlateauOptions,
     ReplayOptions,
+    RungOptions,
     max_t_of,
+    promotes,
 )
 from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.spec.search_space import SearchSpace
@@ -35,8 +36,10 @@ def expect_schedulable(part: Part, space: SearchSpace) -> None:
             expect_replayable(part, options, space)
             continue
         problem = _problem_of_metric(name, part.experiment)
-        if not problem and isinstance(options, AshaOptions):
+        if not problem and isinstance(options, RungOptions):
             problem = _problem_of_rungs(name, options, part.experiment)
+        if not problem and promotes(options):
+            problem = _problem_of_promotion(part.experiment)
         if not problem and isinstance(options, PbtOptions):
             problem = _problem_of_population(options, part.experiment, space)
         if problem:
@@ -55,7 +58,7 @@ def _problem_of_metric(name: str, spec: ExperimentSpec) -> str:
     return ""
 
 
-def _problem_of_rungs(name: str, options: AshaOptions, spec: ExperimentSpec) -> str:
+def _problem_of_rungs(name: str, options: RungOptions, spec: ExperimentSpec) -> str:
     max_t = max_t_of(options, spec.criteria())
     if max_t is None:
         attr = options.time_attr
@@ -67,6 +70,25 @@ def _problem_of_rungs(name: str, options: AshaOptions, spec: ExperimentSpec) -> 
         )
     if log(max_t / options.grace_period) > _MOST_RUNGS * log(options.reduction_factor):
         return f"{name} would have more than {_MOST_RUNGS} rungs; raise reduction_factor"
+    return ""
+
+
+def _problem_of_promotion(spec: ExperimentSpec) -> str:
+    others = [
+        name
+        for name, options in spec.schedulers()
+        if not (promotes(options) or isinstance(options, PlateauOptions))
+    ]
+    if others or len([o for _, o in spec.schedulers() if promotes(o)]) > 1:
+        return (
+            "asha with mode: promote decides alone which trials wait, and does not go together with"
+            f" {', '.join(others) or 'another asha'}; use plateau, or asha with mode: stop"
+        )
+    if spec.searching().lag is not None:
+        return (
+            "asha with mode: promote does not go together with lag: a trial that is paused has not"
+            " ended, and lag would wait for it; leave lag out, or use mode: stop"
+        )
     return ""
 
 

@@ -166,7 +166,9 @@ class StatusView:
     def _workload(self, experiment: str) -> Workload:
         """Return an experiment's trials by how long they took; a failed trial is no measure."""
         records = self._of(experiment)
-        pending = self.counts(experiment)[TrialState.PENDING]
+        # Most of those that are paused stay so.
+        paused = sum(record.is_paused for record in records)
+        pending = self.counts(experiment)[TrialState.PENDING] - paused
         return Workload(
             ended=[_elapsed_s(r) for r in records if r.state is TrialState.TERMINATED],
             running=[_elapsed_s(r) for r in records if r.state is TrialState.RUNNING],
@@ -246,6 +248,8 @@ def attempt_text(record: TrialRecord) -> str:
 
 def _state_text(record: TrialRecord) -> str:
     info = record.info
+    if record.is_paused and record.outcome:
+        return f"{record.state}, {record.outcome.stop_reason}"
     if record.state is not TrialState.RUNNING or info is None:
         return str(record.state)
     host = f"{info.hostname} "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tune_tasks.model.trial import Outcome
 from tune_tasks.sweep.attempt_ends import AttemptEnds
 from tune_tasks.sweep.driver_parts import DriverParts, Teller
 from tune_tasks.sweep.events import AttemptEnded, ResultsLost, StartFailed, TakenOver
@@ -38,9 +39,18 @@ def take_over(
         record.outcome = core.outcome(record.trial.key)
         if record.outcome and record.attempt:
             record.attempt.keep(record.trial, record.outcome)
+        _have_paused(record, core.paused(record.trial.key))
         listener.restore_attempts(record)
-    kept = sum(record.outcome is not None for record in parts.records.begun())
+    kept = sum(core.outcome(record.trial.key) is not None for record in parts.records.begun())
     parts.views.display.note(kept_note(parts.info.sweep, kept, parts.plan.size))
+
+
+def _have_paused(record: TrialRecord, outcome: Outcome | None) -> None:
+    """Have a trial paused that waits to be promoted: it may have ended with the last driver."""
+    if outcome and record.attempt:
+        record.outcome = outcome
+        record.will_retry = True
+        record.attempt.keep_instead(outcome)
 
 
 def give_up_lost(parts: DriverParts, teller: Teller) -> None:

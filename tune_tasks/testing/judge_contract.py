@@ -10,12 +10,12 @@ import pytest
 
 from tune_tasks.model.milestones import Course, Reached
 from tune_tasks.model.objective import Objective
-from tune_tasks.search.judge import Exploit, Judge
+from tune_tasks.search.judge import Exploit, Judge, Pause
 
 OBJECTIVE = Objective("mean_loss", "min")
 _STEPS = 81
 _WORKERS = 4
-_Said = tuple[int, Reached, str | Exploit | None]
+_Said = tuple[int, Reached, str | Exploit | Pause | None]
 
 
 class JudgeContract(ABC):
@@ -78,7 +78,7 @@ class JudgeContract(ABC):
     def test_a_reason_is_said_in_words(self, told: list[_Said]) -> None:
         """It stands in Prefect, in MLflow and in the report."""
         verdicts = [verdict for _, _, verdict in told if verdict is not None]
-        reasons = [each.reason if isinstance(each, Exploit) else each for each in verdicts]
+        reasons = [each if isinstance(each, str) else each.reason for each in verdicts]
         assert reasons
         assert all(len(reason.split()) > 3 for reason in reasons)
 

@@ -81,7 +81,7 @@ class Tracker(ABC):
 
     @abstractmethod
     def close_attempt(self, info: AttemptInfo, outcome: Outcome) -> None:
-        """End an attempt."""
+        """End an attempt. One that was paused has another end once it is not promoted any more."""
 
     def close_sweep(self, summary: Summary) -> None:
         """End the sweep. May fail."""

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 _THREADS = 8
+_LAST = "last "
 
 
 class MlflowTracker(Tracker):
@@ -199,11 +200,14 @@ class MlflowTracker(Tracker):
     def close_attempt(self, info: AttemptInfo, outcome: Outcome) -> None:
         """Give the run its last tags, end it, and give it its files."""
         parent = self._parent(info.trial.experiment)
-        self._steps_of(info).in_order(self._closing(parent, info, outcome))
+        steps = self._steps_of(info)
+        steps.forget(_LAST)  # of an attempt that was paused, and has another end now
+        steps.in_order(self._closing(parent, info, outcome))
         # Only now: the steps above are tried again if one of them has failed.
-        self._steps.pop(info.key, None)
-        self._diverged.pop(info.key, None)
-        self._infeasible.pop(info.key, None)
+        if outcome.ended_by is not EndedBy.PAUSED:
+            self._steps.pop(info.key, None)
+            self._diverged.pop(info.key, None)
+            self._infeasible.pop(info.key, None)
         parent.end_attempt(info, outcome)
 
     def _closing(self, parent: ParentRun, info: AttemptInfo, outcome: Outcome) -> Iterator[Step]:
@@ -211,8 +215,8 @@ class MlflowTracker(Tracker):
         tags = self._last_tags(info, outcome)
         status = _status(outcome)
         ended_at = milliseconds(_ended_at(AttemptPaths(info.folder)))
-        yield "last tags", partial(self._runs.log_tags, run_id, tags)
-        yield "status", partial(self._client.set_terminated, run_id, status, ended_at)
+        yield f"{_LAST}tags", partial(self._runs.log_tags, run_id, tags)
+        yield f"{_LAST}status", partial(self._client.set_terminated, run_id, status, ended_at)
         yield "ghosts", partial(self._runs.drop_ghosts, parent.experiment_id, info.key)
         if outcome.state is TrialState.ERROR or outcome.ended_by in CUT_SHORT:
             # Its process may have died, and have left runs of its own.

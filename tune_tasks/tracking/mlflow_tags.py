@@ -23,6 +23,7 @@ REPORT = "report"
 _FATES = {
     EndedBy.CANCELLED: "cancelled",
     EndedBy.SCHEDULER: "stopped early",
+    EndedBy.PAUSED: "paused",
     EndedBy.ERROR: "failed",
     EndedBy.NO_SPACE: "failed",
 }

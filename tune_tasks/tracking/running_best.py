@@ -132,7 +132,7 @@ class RunningBest:
         failed = outcome.state is TrialState.ERROR
         # There may be even more attempts, because those that were lost are no failures; and fewer,
         # because a rule may say so. `begin` corrects the one, the sweep's end the other.
-        goes_on = outcome.ended_by is EndedBy.EXPLOITED
+        goes_on = outcome.ended_by in (EndedBy.EXPLOITED, EndedBy.PAUSED)
         if not (goes_on or (failed and info.trial.is_tried_again_after(info.attempt))):
             self._done.add(index)
         if failed:

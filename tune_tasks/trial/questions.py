@@ -5,9 +5,10 @@ monitor carries question and answer, because Ray lends out a task's CPUs while t
 thread waits for Ray itself. If nobody answers the trial goes on, and waits no more until somebody
 does: a driver that is away delays no trial for long.
 
-Where a judge may say that other trials go on from this one, the question is held back until the
-trial has written a checkpoint, so that there is one of just this report; with it whatever else the
-report has reached. A trial that writes none is judged before its next report.
+Where a judge may say that other trials go on from this one, or that this one is to wait, the
+question is held back until the trial has written a checkpoint, so that there is one of just this
+report; with it whatever else the report has reached. A trial that writes none is judged before its
+next report.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class Questions:
         for course, each in found.items():
             asked = [(number, reached) for reached in each]
             if is_held:
-                self._hold(asked, only_last=course.awaits_checkpoint)
+                self._hold(asked, only_last=course.awaits_checkpoint and not course.judges_each)
             else:
                 self._open += asked
         return any(asked == number for asked, _ in self._open)

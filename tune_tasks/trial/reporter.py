@@ -55,9 +55,10 @@ class StatusReporter:
 
         It is if one is due by the spec's `checkpoint: {every_s: …}`, if the sweep wants the trial
         to end and there is time for one, and after a report at which a population compares its
-        members (`scheduler: pbt`). It is not if nothing was reported since the last
-        one. A script that asks is given half of `stop_grace_s` to come to its next report when the
-        sweep is stopped; that report is kept, and raises nothing.
+        members (`scheduler: pbt`) or a trial may be paused (`asha` with `mode: promote`). It is not
+        if nothing was reported since the last one. A script that asks is given half of
+        `stop_grace_s` to come to its next report when the sweep is stopped; that report is kept,
+        and raises nothing.
 
         Raises:
             ReportError: If the caller is in another process than the trial's.
@@ -78,9 +79,9 @@ class StatusReporter:
         Raises:
             ReportError: If the caller is in another process than the trial's, or within the block
                 of another checkpoint.
-            TrialStopped: At the end of the block, if the trial is to end since the block began, or
-                is to go on from another member of its population; the checkpoint is kept. At
-                its beginning, if `train()` has returned.
+            TrialStopped: At the end of the block, if the trial is to end since the block began, is
+                paused, or is to go on from another member of its population; the checkpoint is
+                kept. At its beginning, if `train()` has returned.
             OSError: If the checkpoint cannot be written to the disk.
         """
         with self._reports.checkpoints.write() as folder:

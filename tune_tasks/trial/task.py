@@ -186,6 +186,9 @@ def monitor(name: str, watch: Monitor) -> State[None]:
     return Completed(message=watch.run())
 
 
+_NAMES = {EndedBy.RETURNED: "Completed", EndedBy.PAUSED: "Paused"}
+
+
 def final_state(outcome: Outcome) -> State[dict[str, Any]]:
     """The Prefect state for an outcome."""
     data = {"outcome": outcome.to_json()}
@@ -193,7 +196,7 @@ def final_state(outcome: Outcome) -> State[dict[str, Any]]:
         return Failed(message=outcome.error_summary, data=data)
     if outcome.ended_by is EndedBy.CANCELLED:
         return Cancelled(message=outcome.stop_reason, data=data)
-    name = "Completed" if outcome.ended_by is EndedBy.RETURNED else "Stopped"
+    name = _NAMES.get(outcome.ended_by, "Stopped")
     return Completed(name=name, message=outcome.stop_reason, data=data)
 
 

@@ -1,0 +1,132 @@
+"""Which trials are paused until they are promoted. A part of the core; pure.
+
+The judge (`search/promotion`) says who waits and who goes on next. Here is how the last attempts of
+those have ended that wait. They are pending, but nobody can start them before they are promoted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from tune_tasks.model.trial import EndedBy, Outcome, Trial
+from tune_tasks.search.judge import Judge
+from tune_tasks.search.promotion import Promotion
+from tune_tasks.sweep.pending import Pending
+
+
+class Promotions:
+    """See the module's docstring.
+
+    Args:
+        judges: By experiment.
+        pending: Of the sweep.
+        running: By experiment, how many of its trials run; changed by its owner.
+    """
+
+    def __init__(
+        self,
+        judges: Mapping[str, Sequence[Judge]],
+        pending: Pending,
+        running: Mapping[str, int],
+    ) -> None:
+        self._promoters: dict[str, Promotion] = {}
+        for name, each in judges.items():
+            promoter = next((judge for judge in each if isinstance(judge, Promotion)), None)
+            if promoter:
+                self._promoters[name] = promoter
+        self._pending = pending
+        self._running = running
+        self._waiting: dict[str, dict[int, Outcome]] = {name: {} for name in self._promoters}
+        # Those that have ended while they waited, as they were paused: another driver may go on.
+        self._over: dict[str, Outcome] = {}
+
+    def __contains__(self, experiment: str) -> bool:
+        """Whether an experiment's trials are promoted."""
+        return experiment in self._promoters
+
+    def outcome(self, key: str) -> Outcome | None:
+        """How the last attempt of a trial has ended that waits; None if it does not wait."""
+        name, index = _parts(key)
+        return self._waiting.get(name, {}).get(index)
+
+    def waiting(self, experiment: str) -> dict[str, Outcome]:
+        """Those of an experiment that wait, by key."""
+        waiting = self._waiting.get(experiment, {})
+        return {f"{experiment}/{index}": outcome for index, outcome in waiting.items()}
+
+    # ── Waiting ─────
+
+    def pauses(self, trial: Trial, outcome: Outcome) -> bool:
+        """Have a trial wait; returns False if its experiment has no promotions any more."""
+        if trial.experiment not in self:
+            return False
+        self._waiting[trial.experiment][trial.index] = outcome
+        self._pending.hold(trial)
+        return True
+
+    def waits_again(self, trial: Trial) -> bool:
+        """Have a trial wait once more, if it has ended while it waited; returns whether it has."""
+        outcome = self._over.pop(trial.key, None)
+        return outcome is not None and self.pauses(trial, outcome)
+
+    def ends(self, trial: Trial) -> None:
+        """Note that a trial ends, for now, that waits."""
+        self._over[trial.key] = self._waiting[trial.experiment].pop(trial.index)
+        self._pending.drop(trial.key)
+
+    def begins_anew(self, key: str) -> None:
+        """Note that a trial is to be run again from its beginning."""
+        self._over.pop(key, None)
+
+    def not_promoted(self, ended: Mapping[str, Outcome]) -> list[str]:
+        """Those that were not promoted in the end, and may be now: there are others to run."""
+        return [
+            key
+            for key in self._over
+            if key in ended
+            and ended[key].ended_by is EndedBy.SCHEDULER
+            and not self._pending.has_only_held(_parts(key)[0])
+        ]
+
+    # ── Going on ─────
+
+    def promotable(self, without: Collection[str]) -> list[str]:
+        """The trial of each experiment that goes on next, if one does.
+
+        Args:
+            without: Experiments that have no room.
+        """
+        found = (self._next(name) for name in self._promoters if name not in without)
+        return [key for key in found if key]
+
+    def _next(self, experiment: str) -> str | None:
+        index = self._promoters[experiment].promotable(
+            self._waiting[experiment], is_last=self._is_last(experiment)
+        )
+        return None if index is None else f"{experiment}/{index}"
+
+    def _is_last(self, experiment: str) -> bool:
+        return not self._running[experiment] and self._pending.has_only_held(experiment)
+
+    def goes_on(self, trial: Trial) -> bool:
+        """Note that a trial is started; returns whether it was promoted."""
+        self._over.pop(trial.key, None)
+        return self._waiting.get(trial.experiment, {}).pop(trial.index, None) is not None
+
+    # ── Ends ─────
+
+    def done(self) -> Iterator[str]:
+        """The experiments of which none of those that wait will be promoted any more."""
+        for name, waiting in self._waiting.items():
+            if waiting and self._is_last(name) and self._next(name) is None:
+                yield name
+
+    def why_not(self, key: str) -> str:
+        """Why a trial was not promoted in the end, in words."""
+        name, index = _parts(key)
+        return self._promoters[name].why_not(index)
+
+
+def _parts(key: str) -> tuple[str, int]:
+    name, _, index = key.rpartition("/")
+    return name, int(index)
