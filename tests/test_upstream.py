@@ -414,41 +414,6 @@ def test_prefects_server_knows_these_variables():
             assert hasattr(settings, name), name
 
 
-# ---- Optuna
-
-
-@hook(
-    "optuna.samplers._tpe.parzen_estimator._ParzenEstimator._calculate_numerical_distributions",
-    "TPESampler._parzen_estimator_cls",
-)
-def test_optunas_tpe_makes_its_kernels_in_a_class_that_can_be_another():
-    from optuna.distributions import FloatDistribution, IntDistribution
-    from optuna.samplers import TPESampler
-    from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
-
-    sampler = TPESampler()
-    assert sampler._parzen_estimator_cls is _ParzenEstimator
-    for domain in (FloatDistribution(1, 9), IntDistribution(1, 9), IntDistribution(1, 9, log=True)):
-        domains = {"n": domain}
-        told = {"n": np.array([2.0])}
-        made = _ParzenEstimator(told, domains, sampler._parzen_estimator_parameters)
-        (kernels,) = made._mixture_distribution.distributions
-        assert len(kernels.mu) == len(kernels.sigma) == 2
-        assert kernels.step == (domain.step or 0)
-        assert kernels.is_log == domain.log
-
-
-@hook(
-    "optuna.samplers._tpe.sampler._split_trials",
-    "optuna.samplers._tpe.sampler._split_complete_trials",
-)
-def test_optunas_tpe_tells_good_trials_from_others_in_functions():
-    from optuna.samplers._tpe.sampler import _split_complete_trials, _split_trials
-
-    assert parameters(_split_trials) == ["study", "trials", "n_below"]
-    assert parameters(_split_complete_trials) == ["trials", "study", "n_below"]
-
-
 # ---- MLflow
 
 
@@ -718,3 +683,24 @@ def test_offline_data_is_prepared_with_a_module():
 
     assert "self._module" in inspect.getsource(OfflinePreLearner)
     assert parameters(OfflinePreLearner._postprocess_and_sample)[:2] == ["self", "episodes"]
+
+
+@hook(
+    "optuna.samplers._tpe.parzen_estimator._ParzenEstimator._calculate_numerical_distributions",
+    "TPESampler._parzen_estimator_cls",
+)
+def test_optunas_tpe_makes_its_kernels_in_a_class_that_can_be_another():
+    from optuna.distributions import FloatDistribution, IntDistribution
+    from optuna.samplers import TPESampler
+    from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
+
+    sampler = TPESampler()
+    assert sampler._parzen_estimator_cls is _ParzenEstimator
+    for domain in (FloatDistribution(1, 9), IntDistribution(1, 9), IntDistribution(1, 9, log=True)):
+        domains = {"n": domain}
+        told = {"n": np.array([2.0])}
+        made = _ParzenEstimator(told, domains, sampler._parzen_estimator_parameters)
+        (kernels,) = made._mixture_distribution.distributions
+        assert len(kernels.mu) == len(kernels.sigma) == 2
+        assert kernels.step == (domain.step or 0)
+        assert kernels.is_log == domain.log
