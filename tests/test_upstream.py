@@ -1,4 +1,4 @@
-"""What we reach into that is private of Ray, Prefect, RLlib, MLflow and Python is what we take it for.
+"""What we reach into that is private of Ray, Prefect, RLlib, MLflow, Optuna and Python is what we take it for.
 
 An upgrade that changes one of them fails here, and the table "What we reach into that is private" in
 `docs/architecture.md` says which file relies on it, and what breaks.
@@ -15,6 +15,7 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tune_tasks.trial.forking import registered_function
@@ -83,7 +84,7 @@ def test_nothing_private_is_used_that_the_table_does_not_list():
     # What we define ourselves may have the name of something private elsewhere: that is not seen
     names = set().union(*map(reached_into, nodes)) - set().union(*map(defined, nodes))
     listed = " ".join(rows())
-    documented = {"_exit", "_fields"}  # of `os`, and of named tuples
+    documented = {"_exit", "_fields", "_replace"}  # of `os`, and of named tuples
     assert {name for name in names - documented if name not in listed} == set()
 
 
@@ -682,3 +683,24 @@ def test_offline_data_is_prepared_with_a_module():
 
     assert "self._module" in inspect.getsource(OfflinePreLearner)
     assert parameters(OfflinePreLearner._postprocess_and_sample)[:2] == ["self", "episodes"]
+
+
+@hook(
+    "optuna.samplers._tpe.parzen_estimator._ParzenEstimator._calculate_numerical_distributions",
+    "TPESampler._parzen_estimator_cls",
+)
+def test_optunas_tpe_makes_its_kernels_in_a_class_that_can_be_another():
+    from optuna.distributions import FloatDistribution, IntDistribution
+    from optuna.samplers import TPESampler
+    from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
+
+    sampler = TPESampler()
+    assert sampler._parzen_estimator_cls is _ParzenEstimator
+    for domain in (FloatDistribution(1, 9), IntDistribution(1, 9), IntDistribution(1, 9, log=True)):
+        domains = {"n": domain}
+        told = {"n": np.array([2.0])}
+        made = _ParzenEstimator(told, domains, sampler._parzen_estimator_parameters)
+        (kernels,) = made._mixture_distribution.distributions
+        assert len(kernels.mu) == len(kernels.sigma) == 2
+        assert kernels.step == (domain.step or 0)
+        assert kernels.is_log == domain.log

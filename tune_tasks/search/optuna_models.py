@@ -7,7 +7,10 @@ answer follows from the question, so that nothing has to be stored, and a sweep 
 a crash proposes what it would have proposed.
 
 - TPE: Bergstra et al. 2011, with the multivariate kernel and the bandwidths of Watanabe 2023.
-  Running trials repel.
+  See `search.optuna_tpe` for where it differs. Running trials are told as bad ones, so that they
+  repel; but not in a finite space, if there is one objective. They are where the good ones are, and
+  the model would move away from what it has just found, while `Study` tries no config twice in any
+  case. In a continuous space they would come to lie close together.
 - GP: a Gaussian process with a Matérn kernel and the logarithm of the expected improvement (Ament
   et al. 2023); of several objectives, with that of the hypervolume (Daulton et al. 2020). Needs
   torch.
@@ -81,6 +84,8 @@ class OptunaSearcher(Searcher):
         self._fewest = fewest
         self._modes = modes
         self._ignores_failures = ignores_failures
+        is_finite = all(map(_is_finite, scales.values()))
+        self._is_told_what_runs = not (model == "tpe" and len(modes) == 1 and is_finite)
 
     def ask(self, history: Sequence[Observation], index: int, rng: random.Random) -> Choose:
         """Propose what a trial tries; see `Searcher.ask`."""
@@ -109,8 +114,6 @@ class OptunaSearcher(Searcher):
     def _sampler(self, seed: int, told: Sequence[FrozenTrial]) -> BaseSampler:
         import optuna
 
-        from tune_tasks.search.optuna_tpe import ToldTpe
-
         if self._model == "nsga2":
             from tune_tasks.search.nsga2 import ReplayedNsga2
 
@@ -121,7 +124,13 @@ class OptunaSearcher(Searcher):
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             if self._model == "gp":
                 return optuna.samplers.GPSampler(seed=seed, n_startup_trials=self._fewest)
-            return ToldTpe(seed=seed, n_startup_trials=self._fewest)
+            return self._tpe(seed)
+
+    def _tpe(self, seed: int) -> BaseSampler:
+        from tune_tasks.search.optuna_tpe import SteppedTpe, ToldTpe
+
+        kind = SteppedTpe if len(self._modes) == 1 else ToldTpe
+        return kind(seed=seed, n_startup_trials=self._fewest)
 
     def _told(self, history: Sequence[Observation]) -> Iterator[FrozenTrial]:
         seen = self._shortened(history)
@@ -135,7 +144,8 @@ class OptunaSearcher(Searcher):
         violated = violations(seen)
         frozen = _Frozen(self._scales)
         for number, each in enumerate(seen, start=1):
-            if each.fate is not Fate.RUNNING and each.index not in known:
+            is_told = self._is_told_what_runs if each.fate is Fate.RUNNING else each.index in known
+            if not is_told:
                 continue
             trial = frozen.trial(number, self._point(each), known.get(each.index, ()))
             for place, excess in enumerate(violated.get(each.index, ())):
@@ -251,6 +261,10 @@ def _distribution(scale: Scale) -> BaseDistribution:
 def _has_few(scale: Scale) -> TypeGuard[Steps]:
     """Whether a model may see each step: a Gaussian process has all of them in memory."""
     return isinstance(scale, Steps) and scale.high - scale.low < _MANY_STEPS
+
+
+def _is_finite(scale: Scale) -> bool:
+    return isinstance(scale, Categories) or _has_few(scale)
 
 
 def _is_told_as_it_is(scale: Scale) -> bool:
