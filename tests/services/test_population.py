@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.services.waiting import until
+from tune_tasks.commands.best_spec import experiment_of
+from tune_tasks.model.objective import Objective
 from tune_tasks.sweep.journal import read_history
+from tune_tasks.tracking.mlflow_store import StoredTrial
 
 SCRIPT = """
 import json, time
@@ -76,25 +79,40 @@ def test_members_go_on_from_the_best_and_a_killed_driver_loses_nothing(
         data = by_id[trial["mlflow_run_id"]]
         assert float(data.params["rate"]) == trial["config"]["rate"]
         assert data.metrics["config/rate"] == trial["config"]["rate"]
-    the_best_is_replayed(command, folder)
+    a_member_is_replayed(command, folder, moved[0])
 
 
-def the_best_is_replayed(command, folder):
-    """What `best` prints trains as the best member's weights were trained, and no more or less."""
-    out, err = command("best", "--experiment", "exp", "--json").communicate(timeout=60)
-    best = json.loads(out)["exp"]
-    (folder / "best.json").write_text(json.dumps({"exp": best["spec"]}))
-    steps = best["spec"]["scheduler"]["replay"]["schedule"]
+def a_member_is_replayed(command, folder, member):
+    """The spec of a member that was replaced trains as its weights were trained, no more or less.
+
+    The best one may never have been replaced, and is a plain config then.
+    """
+    folder_of = Path(member["logdir"])
+    attempt = int(folder_of.name.rpartition("_")[2])
+    tags = {"logdir": folder_of, "attempt": attempt, "index": member["index"]}
+    tags["sweep"] = folder_of.parents[1].name
+    stored = StoredTrial(
+        "exp",
+        Objective.of("value"),
+        0.0,
+        "run",
+        member["config"],
+        SPEC,
+        {f"tune_tasks.{name}": str(value) for name, value in tags.items()},
+    )
+    spec = experiment_of(stored, folder)
+    (folder / "best.json").write_text(json.dumps({"exp": spec}))
     out, err = command("run", "-f", "best.json", "--json").communicate(timeout=240)
     (trial,) = json.loads(out)["experiments"]["exp"]["trials"]
     lines = (Path(trial["logdir"]) / "result.json").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
-    iterations = range(1, best["spec"]["stop"]["training_iteration"] + 1)
+    iterations = range(1, spec["stop"]["training_iteration"] + 1)
     assert [row["training_iteration"] for row in rows] == list(iterations), err
-    expected = dict.fromkeys(iterations, best["spec"]["config"]["rate"])
-    for step in steps:
+    expected = dict.fromkeys(iterations, spec["config"]["rate"])
+    for step in spec["scheduler"]["replay"]["schedule"]:
         later = range(step["at"] + 1, len(iterations) + 1)
         expected |= dict.fromkeys(later, step["config"]["rate"])
     assert {row["training_iteration"]: row["config"]["rate"] for row in rows} == expected
     # The script's value is the sum of all rates that its state has seen.
-    assert rows[-1]["info"]["value"] == pytest.approx(best["value"])
+    value = member["last_result"]["info"]["value"]
+    assert rows[-1]["info"]["value"] == pytest.approx(value)
