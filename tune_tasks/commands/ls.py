@@ -14,6 +14,7 @@ from tune_tasks.commands.sweep_arguments import add_local_dir, results_of
 from tune_tasks.model.local_time import age, local_time
 from tune_tasks.model.text import left_out, one_line
 from tune_tasks.model.trial import shown_name
+from tune_tasks.model.trial_key import index_of
 from tune_tasks.results.standing import ExperimentStanding
 from tune_tasks.sweep.journal import journals_in
 from tune_tasks.sweep.standing import Standing, standing_of
@@ -103,5 +104,5 @@ def _best(standing: ExperimentStanding) -> str:
     best = standing.best
     if best is None:
         return "-"
-    name = shown_name(best.name, int(best.trial.rpartition("/")[2]))
+    name = shown_name(best.name, index_of(best.trial))
     return f"{one_line(best.metric)} {best.value:.6g} ({name})"

@@ -15,6 +15,7 @@ from tune_tasks.model.plateau import Plateau
 from tune_tasks.model.stopping import Criterion
 from tune_tasks.model.text import ONE_LINE, one_line, showable
 from tune_tasks.model.timeouts import STOP_GRACE_S
+from tune_tasks.model.trial_key import key_of
 
 NOT_TRIED_AGAIN = "not tried again"
 """In the stop reason of a trial that could have been tried again, before the reason why not."""
@@ -139,7 +140,7 @@ class Trial:
     @property
     def key(self) -> str:
         """The trial's identity within its sweep."""
-        return f"{self.experiment}/{self.index}"
+        return key_of(self.experiment, self.index)
 
     @property
     def folder(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tune_tasks.model.trial_key import key_of
 from tune_tasks.results.summary import ExperimentSummary
 
 
@@ -58,4 +59,4 @@ def _best_of(experiment: ExperimentSummary) -> Best | None:
     value = experiment.best_value()
     if trial is None or value is None or experiment.metric is None:
         return None
-    return Best(f"{trial.experiment}/{trial.index}", trial.name, experiment.metric, value)
+    return Best(key_of(trial.experiment, trial.index), trial.name, experiment.metric, value)

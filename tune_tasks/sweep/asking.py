@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from tune_tasks.model.trial_key import experiment_of, index_of
 from tune_tasks.search.algorithms import searcher_of
 from tune_tasks.search.checked import Checked
 from tune_tasks.search.observation import Observation
@@ -127,9 +128,9 @@ class Asker:
         ).start()
 
     def _answer(self, key: str, history: Sequence[Observation]) -> None:
-        experiment, _, index = key.rpartition("/")
+        proposer = self._proposers[experiment_of(key)]
         try:
-            self._answers.put((key, self._proposers[experiment].propose(history, int(index))))
+            self._answers.put((key, proposer.propose(history, index_of(key))))
         # The sweep waits for an answer, also from a searcher that calls sys.exit().
         except BaseException as exc:  # noqa: BLE001 - whatever a library raises, the sweep goes on
             self._answers.put((key, exc))
@@ -150,8 +151,7 @@ class Asker:
         logger.debug("a model has failed", exc_info=answer)
         said = f"{type(answer).__name__}: {answer}{_place(answer)}"
         self._warn(f"{key}: its values are drawn, because the model has failed: {said}")
-        experiment, _, index = key.rpartition("/")
-        return self._proposers[experiment].drawn(int(index))
+        return self._proposers[experiment_of(key)].drawn(index_of(key))
 
 
 def _place(exc: BaseException) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tune_tasks.model.trial import CUT_SHORT, EndedBy, Outcome, Resources
+from tune_tasks.model.trial_key import experiment_of
 from tune_tasks.sweep.events import (
     Announced,
     ResultsLost,
@@ -130,7 +131,7 @@ class AttemptHistory:
     def _reopen(self, *, retry_failed: bool) -> None:
         """Have pending again what the sweep has kept from its own end."""
         for key in self.begun():
-            if key.rpartition("/")[0] in self.used_up:
+            if experiment_of(key) in self.used_up:
                 continue
             outcome = self.of(key)[-1].outcome
             if outcome and self._is_unfinished(key, outcome, retry_failed=retry_failed):

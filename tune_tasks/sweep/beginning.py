@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tune_tasks.errors import UsageError
+from tune_tasks.model.trial_key import experiment_of, index_of, key_of
 from tune_tasks.spec.loading import text_of_spec
 from tune_tasks.spec.resolution import Point
 from tune_tasks.sweep.edits import Begun, Earlier
@@ -159,13 +160,12 @@ def earlier_of(history: History) -> dict[str, Earlier]:
     dropped = set(history.sweep.dropped)
     points: dict[str, dict[int, Point]] = {name: {} for name in begun}
     for key, point in history.points().items():
-        name, _, index = key.rpartition("/")
-        points.setdefault(name, {})[int(index)] = point
+        points.setdefault(experiment_of(key), {})[index_of(key)] = point
     return {
         name: Earlier(
             specs.get(name) or {},
             trials,
-            {i for i in trials if f"{name}/{i}" in dropped},
+            {i for i in trials if key_of(name, i) in dropped},
             points[name],
             history.sweep.warm.get(name),
         )
@@ -175,8 +175,8 @@ def earlier_of(history: History) -> dict[str, Earlier]:
 
 def begun_of(entry: TrialEntry, *, has_ended: bool = False) -> Begun:
     """A trial as the journal has it."""
-    experiment, _, index = entry.trial.rpartition("/")
-    return Begun(experiment, int(index), entry.name, entry.config, entry.seed, has_ended)
+    experiment, index = experiment_of(entry.trial), index_of(entry.trial)
+    return Begun(experiment, index, entry.name, entry.config, entry.seed, has_ended)
 
 
 def _begun_by(flow_run_id: str, request: Request) -> Path | None:

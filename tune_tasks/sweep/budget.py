@@ -17,6 +17,7 @@ from typing import Any
 
 from tune_tasks.model.objective import finite_metric
 from tune_tasks.model.trial import CUT_SHORT, Outcome, Resources, Trial, count
+from tune_tasks.model.trial_key import experiment_of
 from tune_tasks.results.budget_use import BudgetUse
 from tune_tasks.spec.budget import MIN_ENDED, Budget, Hours
 from tune_tasks.spec.durations import shown_duration, shown_part
@@ -241,7 +242,7 @@ class Budgets:
 
     def is_used_up(self, key: str) -> bool:
         """Whether nothing more of a trial's experiment is started."""
-        return _experiment(key) in self.used_up
+        return experiment_of(key) in self.used_up
 
     def taken_over(self, event: TakenOver) -> Collection[str]:
         """Note that another driver goes on: the spec may give more by now.
@@ -284,13 +285,9 @@ class Budgets:
         }
 
     def _of(self, key: str) -> Iterator[_Usage]:
-        usage = self._usages.get(_experiment(key))
+        usage = self._usages.get(experiment_of(key))
         if usage:
             yield usage
-
-
-def _experiment(key: str) -> str:
-    return key.rpartition("/")[0]
 
 
 def _are(what: str) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.failure import FailureCause
 from tune_tasks.model.trial import EndedBy, Outcome, Stop, Trial, shown_name
+from tune_tasks.model.trial_key import experiment_of
 from tune_tasks.search.judge import Exploit, Pause
 from tune_tasks.sweep.core_ends import Ends
-from tune_tasks.sweep.core_state import Active, CoreState, experiment_of
+from tune_tasks.sweep.core_state import Active, CoreState
 from tune_tasks.sweep.events import (
     Announced,
     AttemptEnded,

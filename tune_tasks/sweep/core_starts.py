@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tune_tasks.model.trial import Trial
-from tune_tasks.sweep.core_state import Active, CoreState, experiment_of
+from tune_tasks.model.trial_key import experiment_of
+from tune_tasks.sweep.core_state import Active, CoreState
 from tune_tasks.sweep.events import Disk, Pause
 from tune_tasks.sweep.instructions import Instruction, Propose, StartAttempt
 

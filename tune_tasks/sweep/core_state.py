@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from tune_tasks.model.checkpoint import CheckpointRef
 from tune_tasks.model.trial import CUT_SHORT, Outcome, Stop, Trial
+from tune_tasks.model.trial_key import experiment_of, index_of
 from tune_tasks.search.judge import Judge
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.spec.budget import Budget
@@ -170,8 +171,7 @@ class CoreState:
         return trials.place(index) is not None
 
     def _place(self, key: str) -> tuple[Numbered, int]:
-        experiment, _, index = key.rpartition("/")
-        return self._trials.get(experiment, _NONE), int(index)
+        return self._trials.get(experiment_of(key), _NONE), index_of(key)
 
     def begun(self) -> dict[str, int]:
         """The number of the latest attempt of every trial that was started."""
@@ -255,8 +255,3 @@ class CoreState:
         except Exception as exc:  # noqa: BLE001 - whatever it is, the running trials are ended first
             self.failure = exc
             return otherwise
-
-
-def experiment_of(key: str) -> str:
-    """The experiment of the trial with this key."""
-    return key.rpartition("/")[0]

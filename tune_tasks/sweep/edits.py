@@ -30,6 +30,7 @@ from tune_tasks.model.masking import masked, masked_by_path
 from tune_tasks.model.paths import NodePath, dotted
 from tune_tasks.model.text import left_out, one_line
 from tune_tasks.model.trial import Trial
+from tune_tasks.model.trial_key import key_of
 from tune_tasks.spec.arrangement import Arrangement, Kept
 from tune_tasks.spec.expansion import Expansion, num_trials
 from tune_tasks.spec.resolution import Point
@@ -65,7 +66,7 @@ class Begun:
     @property
     def key(self) -> str:
         """The trial's identity within its sweep."""
-        return f"{self.experiment}/{self.index}"
+        return key_of(self.experiment, self.index)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from tune_tasks.model.objective import Objectives
 from tune_tasks.model.trial import CUT_SHORT, EndedBy, Outcome, TrialState
+from tune_tasks.model.trial_key import experiment_of, index_of, key_of
 from tune_tasks.search.observation import Fate, Measured, Observation
 from tune_tasks.spec.arrangement import place_of
 from tune_tasks.spec.resolution import Point
@@ -95,7 +96,7 @@ class Learned:
         for name, learning in self._experiments.items():
             index = self._pending.next_unstarted(name)
             if index is not None and not learning.trials.is_known(index):
-                found[name] = f"{name}/{index}"
+                found[name] = key_of(name, index)
         return found
 
     def questions(self) -> Iterator[str]:
@@ -106,21 +107,21 @@ class Learned:
 
     def asked(self, key: str) -> None:
         """Note that a model was asked about a trial."""
-        self._open[_experiment(key)] = key
+        self._open[experiment_of(key)] = key
 
     def proposed(self, key: str, point: Point) -> None:
         """Note what a model has proposed."""
-        name = _experiment(key)
+        name = experiment_of(key)
         learning = self._experiments.get(name)
         if learning is None:
             return
-        learning.trials.points[_index(key)] = point
+        learning.trials.points[index_of(key)] = point
         if self._open.get(name) == key:
             del self._open[name]
 
     def ended(self, key: str, metrics: Mapping[str, float | None]) -> None:
         """Note what a trial has reported last."""
-        if metrics and _experiment(key) in self._experiments:
+        if metrics and experiment_of(key) in self._experiments:
             self._metrics[key] = metrics
 
     def forget_questions(self) -> None:
@@ -137,16 +138,16 @@ class Learned:
             key: The trial's.
             begun: The trials that were started.
         """
-        name = _experiment(key)
+        name = experiment_of(key)
         learning = self._experiments[name]
-        cell = learning.trials.cell_of(_index(key))
+        cell = learning.trials.cell_of(index_of(key))
         yield from learning.told.get(cell, ())
-        indices = {_index(each) for each in begun if _experiment(each) == name}
+        indices = {index_of(each) for each in begun if experiment_of(each) == name}
         for index in sorted(indices | learning.trials.points.keys()):
-            is_late = learning.lag is not None and index >= _index(key) - learning.lag
+            is_late = learning.lag is not None and index >= index_of(key) - learning.lag
             is_there = place_of(index, learning.trials.indices) is not None
             if is_there and not is_late and learning.trials.cell_of(index) == cell:
-                yield from self._observation(f"{name}/{index}", learning)
+                yield from self._observation(key_of(name, index), learning)
 
     def _observation(self, key: str, learning: Learning) -> Iterator[Observation]:
         fate = fate_of(self._outcome(key))
@@ -157,13 +158,13 @@ class Learned:
             return
         point = self._point(key, learning)
         if fate is Fate.RUNNING:
-            yield Observation(_index(key), point, fate)
+            yield Observation(index_of(key), point, fate)
             return
         value, excesses, others = Measured.of(learning.objectives, metrics)
-        yield Observation(_index(key), point, fate, value, excesses=excesses, others=others)
+        yield Observation(index_of(key), point, fate, value, excesses=excesses, others=others)
 
     def _point(self, key: str, learning: Learning) -> Point:
-        index = _index(key)
+        index = index_of(key)
         if key not in self._points:
             self._points[key] = learning.trials.resolved(index).point
         return self._points[key]
@@ -175,19 +176,11 @@ class Learned:
             return True
         indices = self._experiments[name].trials.indices
         first = self._first_ended.get(name, 0)
-        last = bisect_left(indices, _index(key) - lag)
+        last = bisect_left(indices, index_of(key) - lag)
         while first < last and self._outcome(f"{name}/{indices[first]}"):
             first += 1
         self._first_ended[name] = first
         return first >= last
-
-
-def _experiment(key: str) -> str:
-    return key.rpartition("/")[0]
-
-
-def _index(key: str) -> int:
-    return int(key.rpartition("/")[2])
 
 
 def fate_of(outcome: Outcome | None) -> Fate | None:

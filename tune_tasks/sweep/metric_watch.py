@@ -14,6 +14,7 @@ from typing import Any
 from tune_tasks.model.misnamed import meant_and_reported, slip_of
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import CUT_SHORT
+from tune_tasks.model.trial_key import experiment_of
 from tune_tasks.result import metric
 from tune_tasks.sweep.events import AttemptEnded, Event, MilestonesReached, Reported
 from tune_tasks.sweep.plan import PlannedExperiment
@@ -58,7 +59,7 @@ class MetricWatch:
         """Take in what the core is told; yields a warning for each metric that is not there."""
         if not isinstance(event, (Reported, MilestonesReached, AttemptEnded)):
             return
-        name = event.trial.rpartition("/")[0]
+        name = experiment_of(event.trial)
         watched = self._watched.get(name)
         if watched and watched.names():
             yield from (f"{one_line(name)}: {said}" for said in _said_of(watched, event))

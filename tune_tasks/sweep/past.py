@@ -19,6 +19,7 @@ from tune_tasks.model.checkpoint_folder import restored_from
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.result_file import Progress, all_rows, read_progress
 from tune_tasks.model.trial import Outcome, Trial, TrialState, safe_name
+from tune_tasks.model.trial_key import key_of
 from tune_tasks.recording.delivery import EndedAttempt
 from tune_tasks.recording.protocol import AttemptStatus
 from tune_tasks.results.attempts import AttemptSummary, document_with_attempts
@@ -163,7 +164,7 @@ class PastSweep:
 
     def attempts_of(self, trial: TrialSummary) -> list[AttemptSummary]:
         """Every attempt of a trial, in order."""
-        key = f"{trial.experiment}/{trial.index}"
+        key = key_of(trial.experiment, trial.index)
         made = self._trials.of(key)
         return [self._attempt_summary(made, attempt) for attempt in self._attempts.of(key)]
 

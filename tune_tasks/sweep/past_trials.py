@@ -10,6 +10,7 @@ from tune_tasks.model.checkpoint import CheckpointRules
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.stopping import Criterion, parse_criterion
 from tune_tasks.model.trial import Trial
+from tune_tasks.model.trial_key import experiment_of, index_of, key_of
 from tune_tasks.spec.arrangement import indices_of, place_of
 from tune_tasks.sweep.history import History
 
@@ -45,14 +46,14 @@ class PastTrials:
         self._indices = {name: self._indices_of(name) for name in history.sweep.experiments}
 
     def _indices_of(self, experiment: str) -> Sequence[int]:
-        begun = [index for name, index in map(_named, self._entries) if name == experiment]
-        dropped = [index for name, index in map(_named, self._sweep.dropped) if name == experiment]
+        begun = [index_of(key) for key in self._entries if experiment_of(key) == experiment]
+        dropped = [index_of(key) for key in self._sweep.dropped if experiment_of(key) == experiment]
         count = self._sweep.experiments[experiment].num_trials
         return indices_of(count, begun, dropped)
 
     def __contains__(self, key: str) -> bool:
         """Whether the sweep has this trial; an edited spec may have dropped it."""
-        experiment, index = _named(key)
+        experiment, index = experiment_of(key), index_of(key)
         return place_of(index, self._indices.get(experiment, ())) is not None
 
     def changes(self, key: str) -> bool:
@@ -61,7 +62,7 @@ class PastTrials:
 
     def of(self, key: str, attempt: int | None = None) -> Trial:
         """The trial with this key, as one of its attempts had it, or else as it is now."""
-        experiment, index = _named(key)
+        experiment, index = experiment_of(key), index_of(key)
         spec = self._spec(experiment)
         later = [e for e in self._later.get(key, ()) if attempt is None or e.attempt <= attempt]
         entry = later[-1] if later else self._entries.get(key)
@@ -118,7 +119,7 @@ class _AllTrials(Sequence[Trial]):
         return [self._of(index) for index in chosen]
 
     def _of(self, index: int) -> Trial:
-        return self._trials.of(f"{self._experiment}/{index}")
+        return self._trials.of(key_of(self._experiment, index))
 
 
 def _checkpoint_rules(spec: Mapping[str, Any]) -> CheckpointRules:
@@ -128,9 +129,3 @@ def _checkpoint_rules(spec: Mapping[str, Any]) -> CheckpointRules:
         objective = Objective(metric, mode)
     is_logged = spec.get("checkpoint", {}).get("log", False)
     return CheckpointRules(log=is_logged, objective=objective)
-
-
-def _named(key: str) -> tuple[str, int]:
-    """The experiment and the index of the trial with this key."""
-    experiment, _, index = key.rpartition("/")
-    return experiment, int(index)

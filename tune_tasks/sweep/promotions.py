@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from tune_tasks.model.trial import EndedBy, Outcome, Trial
+from tune_tasks.model.trial_key import experiment_of, index_of, key_of
 from tune_tasks.search.judge import Judge
 from tune_tasks.search.promotion import Promotion
 from tune_tasks.sweep.pending import Pending
@@ -46,13 +47,12 @@ class Promotions:
 
     def outcome(self, key: str) -> Outcome | None:
         """How the last attempt of a trial has ended that waits; None if it does not wait."""
-        name, index = _parts(key)
-        return self._waiting.get(name, {}).get(index)
+        return self._waiting.get(experiment_of(key), {}).get(index_of(key))
 
     def waiting(self, experiment: str) -> dict[str, Outcome]:
         """Those of an experiment that wait, by key."""
         waiting = self._waiting.get(experiment, {})
-        return {f"{experiment}/{index}": outcome for index, outcome in waiting.items()}
+        return {key_of(experiment, index): outcome for index, outcome in waiting.items()}
 
     # ── Waiting ─────
 
@@ -85,7 +85,7 @@ class Promotions:
             for key in self._over
             if key in ended
             and ended[key].ended_by is EndedBy.SCHEDULER
-            and not self._pending.has_only_held(_parts(key)[0])
+            and not self._pending.has_only_held(experiment_of(key))
         ]
 
     # ── Going on ─────
@@ -103,7 +103,7 @@ class Promotions:
         index = self._promoters[experiment].promotable(
             self._waiting[experiment], is_last=self._is_last(experiment)
         )
-        return None if index is None else f"{experiment}/{index}"
+        return None if index is None else key_of(experiment, index)
 
     def _is_last(self, experiment: str) -> bool:
         return not self._running[experiment] and self._pending.has_only_held(experiment)
@@ -123,10 +123,4 @@ class Promotions:
 
     def why_not(self, key: str) -> str:
         """Why a trial was not promoted in the end, in words."""
-        name, index = _parts(key)
-        return self._promoters[name].why_not(index)
-
-
-def _parts(key: str) -> tuple[str, int]:
-    name, _, index = key.rpartition("/")
-    return name, int(index)
+        return self._promoters[experiment_of(key)].why_not(index_of(key))

@@ -17,6 +17,7 @@ from tune_tasks.model.objective import finite_metric
 from tune_tasks.model.paths import dotted, nodes
 from tune_tasks.model.result_file import Progress
 from tune_tasks.model.trial import EndedBy, Outcome, Resources, Stop, Trial, TrialState
+from tune_tasks.model.trial_key import key_of
 from tune_tasks.recording.protocol import AttemptStatus
 from tune_tasks.sweep.plan import Plan
 
@@ -253,7 +254,7 @@ class Records:
         records = self.begun()
         unlisted = {e.name: len(e.trials) for e in self._plan.experiments}
         for experiment in self._plan.experiments:
-            keys = (f"{experiment.name}/{i}" for i in experiment.indices)
+            keys = (key_of(experiment.name, i) for i in experiment.indices)
             places = (i for i, key in enumerate(keys) if key not in self._begun)
             records += [TrialRecord(experiment.trials[i]) for i in islice(places, unstarted)]
         for record in records:

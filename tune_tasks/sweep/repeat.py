@@ -11,6 +11,7 @@ from tune_tasks.errors import UsageError, did_you_mean
 from tune_tasks.model.code_version import edits_since
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import Trial, shown_name
+from tune_tasks.model.trial_key import experiment_of, index_of
 from tune_tasks.sweep.attempt_history import AttemptHistory
 from tune_tasks.sweep.edits import Begun, is_same_trial
 from tune_tasks.sweep.history import History
@@ -60,12 +61,12 @@ class Repeat:
     @property
     def experiment(self) -> str:
         """The experiment's name."""
-        return self.entry.trial.rpartition("/")[0]
+        return experiment_of(self.entry.trial)
 
     @property
     def index(self) -> int:
         """The trial's."""
-        return int(self.entry.trial.rpartition("/")[2])
+        return index_of(self.entry.trial)
 
     def narrowed(self, plan: Plan) -> Plan:
         """Return a plan with this trial alone.
@@ -161,5 +162,5 @@ def trial_named(history: History, name: str) -> TrialEntry:
 
 
 def _names(entry: TrialEntry) -> Iterator[str]:
-    index = entry.trial.rpartition("/")[2]
-    yield from (entry.trial, entry.name, shown_name(entry.name, int(index)), index)
+    index = index_of(entry.trial)
+    yield from (entry.trial, entry.name, shown_name(entry.name, index), str(index))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tune_tasks.model.trial_key import experiment_of
 from tune_tasks.tracking.info import SweepInfo
 from tune_tasks.tracking.mlflow_runs import MlflowRuns
 
@@ -25,10 +26,10 @@ def settle_dropped(runs: MlflowRuns, sweep: SweepInfo) -> None:
         sweep: Says which trials are dropped.
     """
     dropped = frozenset(sweep.dropped)
-    of_dropped = (key.rpartition("/")[0] for key in sweep.dropped)
+    of_dropped = (experiment_of(key) for key in sweep.dropped)
     for name in dict.fromkeys([*sweep.experiments, *of_dropped]):
         for run, key in runs.of_sweep(name):
-            is_dropped = name not in sweep.experiments or key.rpartition("/")[0] in dropped
+            is_dropped = name not in sweep.experiments or experiment_of(key) in dropped
             _settle(runs, run, key, is_dropped=is_dropped)
 
 
