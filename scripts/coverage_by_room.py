@@ -66,7 +66,7 @@ def measured() -> dict[str, dict[str, dict[str, int]]]:
 
 
 def by_room(files: dict[str, dict[str, dict[str, int]]]) -> dict[str, Tally]:
-    """Add the files up by room; a file that has a floor of its own is a room, too."""
+    """Add the files up by room; `sweep/core` is one, too: all files that begin like that."""
     rooms: dict[str, Tally] = defaultdict(Tally)
     for file, figures in files.items():
         for room in rooms_of(file):
@@ -77,11 +77,12 @@ def by_room(files: dict[str, dict[str, dict[str, int]]]) -> dict[str, Tally]:
 
 
 def rooms_of(file: str) -> list[str]:
-    """Return the rooms that a file counts for: its folder, and itself if it has a floor."""
+    """Return the rooms that a file counts for: its folder, and a part of one with a floor."""
     path = Path(file).with_suffix("")
     inside = path.relative_to("tune_tasks") if path.parts[0] == "tune_tasks" else path
     room = inside.parts[0] if len(inside.parts) > 1 else "(doors)"
-    return [room, *(name for name in (inside.as_posix(),) if name in FLOORS)]
+    parts = (name for name in FLOORS if "/" in name and inside.as_posix().startswith(name))
+    return [room, *parts]
 
 
 if __name__ == "__main__":
