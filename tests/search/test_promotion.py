@@ -124,6 +124,22 @@ def test_another_one_goes_on_in_the_end_if_the_best_has_failed():
     assert judge.promotable([0], is_last=True) == 0
 
 
+def test_one_that_has_ended_early_by_itself_keeps_nobody_from_the_end():
+    judge = promotion()
+    come(judge, 1, 0.1, 0.2)
+    judge.ended(2, 99.0)  # it has diverged, and is at every rung by that
+    assert judge.promotable([0, 1], is_last=True) == 0
+    judge.judge(0, at(3, 0.1))
+    assert judge.promotable([0, 1], is_last=True) == 0
+
+
+def test_another_one_goes_on_in_the_end_if_the_best_is_no_number_any_more():
+    judge = promotion()
+    come(judge, 1, 0.5, 0.3)
+    judge.judge(1, at(3))
+    assert judge.promotable([0], is_last=True) == 0
+
+
 def test_why_one_was_not_promoted_is_said_as_it_stands_in_the_end():
     judge = promotion()
     come(judge, 9, 0.5, 0.4, 0.3, 0.2, 0.1, 0.7)

@@ -10,6 +10,7 @@ from tune_tasks.model.trial import EndedBy, Outcome, Stop, TrialState
 from tune_tasks.search.observation import Fate
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.sweep.events import (
+    AttemptEnded,
     CheckpointKept,
     MilestonesReached,
     Pause,
@@ -25,12 +26,16 @@ from tune_tasks.sweep.events import (
 from tune_tasks.sweep.instructions import (
     CloseSweep,
     EndAttempt,
+    ForgetAttempt,
     GoOn,
+    KeepEnd,
+    KillAttempt,
     Propose,
     StartAttempt,
 )
 
 PROMOTE = {"asha": {"mode": "promote"}}
+PAUSED_0 = "paused at 1 iteration: rank 1 of 1, one goes on once 3 are there"
 LOST = Outcome(TrialState.TERMINATED, EndedBy.CANCELLED, "the sweep's driver died")
 DONE = Outcome(TrialState.TERMINATED, EndedBy.CRITERION, "training_iteration 9 >= 9", reports=9)
 
@@ -71,8 +76,7 @@ def replayed(sweep, **keys):
 def test_a_trial_that_is_paused_gives_its_place_to_another():
     sweep = promoting()
     kept, start = pause(sweep, 0, 1, 0.5)
-    reason = "paused at 1 iteration: rank 1 of 1, one goes on once 3 are there"
-    assert kept.outcome == Outcome(TrialState.TERMINATED, EndedBy.PAUSED, reason, reports=1)
+    assert kept.outcome == Outcome(TrialState.TERMINATED, EndedBy.PAUSED, PAUSED_0, reports=1)
     assert kept.will_retry
     assert start == StartAttempt("e/1", 1)
     assert sweep.core.paused("e/0") == kept.outcome
@@ -133,14 +137,58 @@ def test_who_dies_before_it_is_paused_is_told_so_again():
     assert sweep.reach(0, 1, 0.1, attempt=2) == [replace(end, attempt=2)]
 
 
-def test_who_has_lost_its_checkpoint_begins_anew_and_passes_the_rung():
+def test_who_has_lost_its_results_while_it_waits_makes_them_again_and_waits_again():
     sweep = promoting()
     pause(sweep, 0, 1, 0.1)
     sweep.tell(ResultsLost(1, "e/0"))
-    pause(sweep, 1, 1, 0.5)
-    _, start = pause(sweep, 2, 1, 0.9)
+    _, start = pause(sweep, 1, 1, 0.5)
     assert start == StartAttempt("e/0", 2)
-    assert sweep.reach(0, 1, 0.7, attempt=2) == [GoOn("e/0", 2, 1)]
+    pause(sweep, 0, 1, 0.1, attempt=2)
+    assert sweep.core.paused("e/0")
+    _, start = pause(sweep, 2, 1, 0.9)
+    assert start.trial == "e/0"
+    assert start.checkpoint == CheckpointRef(2, 1, 1)
+
+
+def test_a_promoted_one_that_never_ran_waits_as_before():
+    sweep = promoting()
+    for index in range(3):
+        wishes = pause(sweep, index, 1, index / 10)
+    waited = Outcome(TrialState.TERMINATED, EndedBy.PAUSED, PAUSED_0, reports=1)
+    assert started(wishes) == [("e/0", 2)]
+    sweep.tell(StopAsked(1, "Ctrl-C"))
+    (kill,) = [w for w in sweep.tell(Ticked(2, ())) if isinstance(w, KillAttempt)]
+    killed = Outcome(TrialState.TERMINATED, kill.stop.ended_by, kill.stop.reason)
+    forget, end, _ = sweep.end(0, killed, attempt=2)
+    assert forget == ForgetAttempt("e/0", 2)
+    assert (end.trial, end.attempt) == ("e/0", 1)
+    assert end.outcome.reports == 1
+    core = replayed(sweep)
+    core.handle(TakenOver(3))
+    assert core.paused("e/0") == waited
+
+
+def test_a_budget_that_is_used_up_as_the_last_one_ends_ends_those_that_wait_once():
+    sweep = promoting(3, budget={"goal": -0.5})
+    for index in range(3):
+        pause(sweep, index, 1, index / 10)
+    pause(sweep, 0, 3, 0.0, attempt=2)
+    wishes = sweep.end(0, DONE, attempt=3, loss=-1.0)
+    ends = [(w.trial, w.outcome.ended_by) for w in wishes if isinstance(w, KeepEnd)]
+    assert ends[1:] == [("e/1", EndedBy.BUDGET), ("e/2", EndedBy.BUDGET)]
+
+
+def test_paused_ones_say_that_the_script_works_to_the_next_driver_too():
+    sweep = promoting(12, max_failures=0)
+    pause(sweep, 0, 1, 0.1)
+    core = replayed(sweep)
+    core.handle(TakenOver(2))
+    core.handle(AttemptEnded(2, "e/1", 1, LOST, {}))
+    core.handle(SweepBegan(3, 1))
+    for _ in range(4):
+        ((key, attempt),) = core.running
+        core.handle(AttemptEnded(4, key, attempt, FAILED, {}))
+    assert core.ended_early is None
 
 
 def test_trials_that_write_no_checkpoint_end_the_sweep_with_a_sentence():

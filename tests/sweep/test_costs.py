@@ -69,6 +69,12 @@ def test_no_time_at_all_is_shorter_than_one_trial():
     assert "1 min 40 s with 8 at once" in Cost(2, 100, None, past, 8).words()
 
 
+def test_nothing_left_costs_nothing():
+    assert Cost(0, 9, None, PastCost("s", 60.0, 1, 2), 2).words() == (
+        "cost: none: no trial is left to run"
+    )
+
+
 def test_a_sweep_of_other_experiments(tmp_path):
     config = {"lr": {"grid_search": [1]}}
     told = Told(tmp_path, spec={"a": {"config": config}, "b": {"config": config}})

@@ -22,6 +22,7 @@ from tune_tasks.sweep.events import (
 from tune_tasks.sweep.instructions import CopyCheckpoint, EndAttempt, GoOn, StartAttempt
 from tune_tasks.sweep.outlook import outlook
 from tune_tasks.sweep.planning import make_plan
+from tune_tasks.sweep.records import lost
 
 CONFIG = {
     "opt": {"lr": 0.1, "betas": [0.9, 0.99]},
@@ -185,6 +186,24 @@ def test_a_change_that_was_due_as_the_sweep_was_stopped_is_made_up_for():
     core.handle(SweepBegan(2, 4))
     (wish,) = core.handle(MilestonesReached(3, "e/0", 2, 5, (Reached(0, 5, 5),)))
     assert isinstance(wish, CopyCheckpoint)
+
+
+def test_a_change_that_is_due_waits_for_its_step_if_the_trial_falls_back():
+    sweep = follower()
+    (wish,) = reach(sweep, 5)
+    copied(sweep, wish)
+    sweep.end(0, changed(wish))
+    (second,) = reach(sweep, 12, attempt=2)
+    core = sweep.new()
+    for event, then in sweep.entries:
+        assert core.replay(event, then) == then
+    core.handle(TakenOver(2))
+    core.handle(AttemptEnded(2, "e/0", 2, lost(12), {}))
+    core.handle(SweepBegan(3, 1))
+    earlier, later = (Reached(0, step, step, 0.5, 0.5, 0.5) for step in (5, 12))
+    assert core.handle(MilestonesReached(4, "e/0", 3, 5, (earlier,))) == [GoOn("e/0", 3, 5)]
+    (again,) = core.handle(MilestonesReached(5, "e/0", 3, 12, (later,)))
+    assert (again.reason, again.number) == (second.reason, 12)
 
 
 def test_what_was_decided_holds_in_a_later_driver():

@@ -38,6 +38,22 @@ def test_totals_are_doubtful_if_nothing_bounds_a_trial():
     assert unbounded == f"{bounded}, if trials come to 27"
 
 
+@pytest.mark.parametrize("mode", ["stop", "promote"])
+@pytest.mark.parametrize(
+    ("max_t", "expected"),
+    [
+        (9, "rungs 1, 3, 27; "),  # who comes to max_t runs to its end
+        (27, "rungs 1, 3, 9, 27; "),
+        (81, "rungs 1, 3, 9, 27; "),  # no trial comes to 81
+    ],
+)
+def test_totals_go_up_to_the_bound_of_stop(mode, max_t, expected):
+    asha = {"asha": {"mode": mode, "max_t": max_t, "reduction_factor": 3}}
+    (line,) = outlook(plan(asha, num_trials=9, stop={"training_iteration": 27}).experiments[0])
+    assert expected in line
+    assert line.endswith(" of 243")
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
@@ -90,8 +106,8 @@ def promoting(scheduler=PROMOTE, **keys):
 def test_promotions_are_planned():
     made = promoting()
     assert list(outlook(made.experiments[0])) == [
-        "asha: rungs 1, 3, 9, 27, 81; about 81, 28, 11, 4, 1 trials come to them; the others wait"
-        " with their checkpoints; training_iteration in all about 337 of 6561"
+        "asha: rungs 1, 3, 9, 27, 81; about 81, 30, 11, 4, 1 trials come to them; the others wait"
+        " with their checkpoints; training_iteration in all about 357 of 6561"
     ]
     assert made.warnings == []
     assert promoting(["plateau", PROMOTE], search="tpe", config=CONFIG)

@@ -3,9 +3,10 @@
 import pytest
 
 from tests.sweep.budgets import Sweep, budget, ended, started
-from tests.sweep.cores import CANCELLED, FAILED
+from tests.sweep.cores import CANCELLED, FAILED, WELL
 from tune_tasks.sweep.events import Reported
 from tune_tasks.sweep.instructions import EndExperiment
+from tune_tasks.sweep.without_better import WithoutBetter
 
 
 def better_one_runs():
@@ -40,6 +41,30 @@ def test_once_it_is_not_better_any_more_patience_is_used_up(worse):
 def test_one_that_was_better_and_fails_holds_nothing():
     (end,) = ended(better_one_runs().end(0, 0.4, outcome=FAILED))
     assert end.reason == "budget: 3 trials in a row without a better one"
+
+
+def test_one_that_was_better_and_fails_holds_patience_as_long_as_it_is_tried_again():
+    sweep = Sweep(budget(patience=2), room=2, max_failures=1)
+    sweep.begin()
+    sweep.announce(0)
+    sweep.run(1, 0.5)
+    sweep.tell(Reported(1, "e/0", 1, 1, {"mean_loss": 0.4}))
+    sweep.run(2, 0.6)
+    sweep.run(3, 0.7)
+    assert "e/0" in started(sweep.end(0, 0.4, outcome=FAILED))
+    (end,) = ended(sweep.end(0, 0.4, outcome=FAILED, attempt=2))
+    assert end.reason == "budget: 3 trials in a row without a better one"
+
+
+def test_one_that_is_run_again_counts_no_more_with_what_it_had():
+    count = WithoutBetter(budget(patience=4))
+    for key, value in (("e/0", 0.1), ("e/1", 0.8), ("e/2", 0.9)):
+        count.has_ended(key, WELL, {"mean_loss": value})
+    assert (count.best, count.worse) == (0.1, {"e/1", "e/2"})
+    count.is_run_again("e/0")
+    assert (count.best, count.worse) == (0.8, {"e/2"})
+    count.has_ended("e/0", WELL, {"mean_loss": 0.95})
+    assert (count.best, count.worse) == (0.8, {"e/0", "e/2"})
 
 
 @pytest.mark.parametrize(("last", "is_over"), [(0.4, False), (0.6, True)])

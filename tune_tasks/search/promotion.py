@@ -42,8 +42,8 @@ from tune_tasks.search.asha import said
 from tune_tasks.search.judge import Judge, Pause
 
 _WORST = float("inf")
-_ORDERS = 4
-"""So many orders of values tell how many trials come to a rung; it differs little between them."""
+_ORDERS = 32
+"""So many orders of values tell how many trials come to a rung."""
 _MOST_SHUFFLED = 500
 
 
@@ -117,6 +117,7 @@ class Promotion(Judge):
         self._at[index] = reached.milestone
         self._failed.discard(index)
         if reached.value is None:
+            self._failed.add(index)
             return f"no finite {self._objective.metric} {self._where(index)}"
         if index in rung.best(self._count(rung)):
             return None
@@ -154,8 +155,9 @@ class Promotion(Judge):
         for step, rung in reversed(self._rungs.items()):
             alive = (i for i in rung.best(len(rung.order)) if i not in self._failed)
             best = next(alive, None)
-            if best is not None:
-                return best if best in waiting and self._at.get(best) == step else None
+            # One that has come to its own end early is here by its value alone: look further down.
+            if best is not None and self._at.get(best, -math.inf) >= step:
+                return best if best in waiting and self._at[best] == step else None
         return None
 
     def why_not(self, index: int) -> str:
@@ -195,10 +197,14 @@ def expected_at(steps: tuple[float, ...], trials: int, reduction_factor: float) 
 
 
 def _promoted_of(count: int, reduction_factor: float) -> float:
-    """How many of so many trials that come to a rung one by one go on from it, on average."""
+    """How many of so many trials that come to a rung one by one go on from it, on average.
+
+    Those beyond the best ⌊n/η⌋ grow as √n, as the paper has it.
+    """
     shuffled = min(count, _MOST_SHUFFLED)
     promoted = [_promoted_in(order, shuffled, reduction_factor) for order in range(_ORDERS)]
-    return max(1.0, sum(promoted) / _ORDERS * count / max(1, shuffled))
+    beyond = sum(promoted) / _ORDERS - shuffled / reduction_factor
+    return max(1.0, count / reduction_factor + beyond * math.sqrt(count / max(1, shuffled)))
 
 
 def _promoted_in(order: int, count: int, reduction_factor: float) -> int:
@@ -206,6 +212,11 @@ def _promoted_in(order: int, count: int, reduction_factor: float) -> int:
     values: list[float] = []
     promoted: set[float] = set()
     for number in range(1, count + 1):
-        insort(values, chance.random())
-        promoted.update(values[: int(number / reduction_factor)])
+        value = chance.random()
+        insort(values, value)
+        best = int(number / reduction_factor)
+        # Nobody else can have become one of the best by this one.
+        promoted.update(values[max(0, best - 1) : best])
+        if bisect_left(values, value) < best:
+            promoted.add(value)
     return len(promoted)

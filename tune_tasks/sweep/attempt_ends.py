@@ -184,6 +184,15 @@ class AttemptEnds:
             self._task_runs.never_began(*self._task_run_of(trial, attempt), unused)
         folder = self._parts.info.experiments[trial.experiment].folder
         record.attempt = attempt.before(folder, trial)
+        self._have_paused_again(record)
+
+    def _have_paused_again(self, record: TrialRecord) -> None:
+        """Have a trial as it waited, if it was promoted by an attempt that never ran."""
+        outcome = record.attempt.paths.read_outcome() if record.attempt else None
+        if outcome and outcome.ended_by is EndedBy.PAUSED:
+            record.outcome = outcome
+            record.will_retry = True
+            self._listener.restore(record)
 
     def _task_run_of(self, trial: Trial, attempt: Attempt) -> tuple[str, Any, Any]:
         name = attempt_name(trial, attempt.number)

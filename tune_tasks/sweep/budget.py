@@ -84,7 +84,7 @@ class _Usage:
 
     def attempt_has_ended(self, event: AttemptEnded) -> None:
         self.lets_go(event.trial, event.at)
-        self.patience.lets_go(event.trial, event.outcome, event.metrics)
+        self.patience.lets_go(event.trial, event.metrics)
         # For a goal that an edit has set since: the journal has no other reports.
         self._note(feasible_value(self.budget, event.metrics.get))
 

@@ -146,7 +146,8 @@ class Core:
 
     def _lose_results(self, event: ResultsLost) -> None:
         self._state.checkpoints.pop(event.trial, None)
-        self._state.promotions.begins_anew(event.trial)
+        if self._state.promotions.begins_anew(event.trial):
+            self._state.budgets.run_again(event.trial)
         if event.trial in self._state.ended:
             self._state.run_again([event.trial])
 

@@ -66,7 +66,7 @@ class AttemptEvents:
         wishes: list[Instruction] = []
         match event:
             case Announced():
-                active.announced = True
+                self._begin(active)
             case TrainingBegan():
                 active.began_at = event.at
             case CheckpointKept():
@@ -84,6 +84,12 @@ class AttemptEvents:
             case StartFailed():
                 wishes = self._forget(active)
         return wishes
+
+    def _begin(self, active: Active) -> None:
+        active.announced = True
+        key = active.trial.key
+        if self._state.promotions.runs(key):
+            self._state.budgets.run_again(key)
 
     def _keep_in_mind(self, event: CheckpointKept) -> None:
         """Have the trial's next attempt go on from a checkpoint, unless a later one is known."""
@@ -162,6 +168,7 @@ class AttemptEvents:
         state = self._state
         key = active.trial.key
         state.let_go(active)
+        state.promotions.runs(key)
         state.learned.ended(key, event.metrics)
         state.judging.ended(active.trial, event.outcome, event.metrics)
         state.attempts[key] = active.attempt
@@ -222,6 +229,8 @@ class AttemptEvents:
         key = active.trial.key
         self._state.let_go(active)
         self._state.attempts[key] = active.attempt - 1
+        if self._state.promotions.never_ran(active.trial):
+            return [ForgetAttempt(key, active.attempt)]
         if until is None:
             self._state.pending.put_back(active.trial)
         else:
@@ -235,7 +244,8 @@ class AttemptEvents:
             return True
         if active.announced:
             return False
-        return _is_lost(outcome) or (active.killed and active.attempt == 1)
+        was_promoted = self._state.promotions.is_to_run(active.trial.key)
+        return _is_lost(outcome) or (active.killed and (active.attempt == 1 or was_promoted))
 
     # ── The sweep's end by a trial's failure ─────
 

@@ -56,7 +56,7 @@ class PausedEnds:
             yield from self._cut_short(name, EndedBy.BUDGET, reason)
         # Else something that is held may still be promoted.
         if state.pause is Pause.OFF and state.disk is Disk.ROOMY:
-            for name in state.promotions.done():
+            for name in [n for n in state.promotions.done() if n not in state.budgets.used_up]:
                 for key, outcome in state.promotions.waiting(name).items():
                     reason = state.promotions.why_not(key)
                     yield self._kept(key, outcome, EndedBy.SCHEDULER, reason)

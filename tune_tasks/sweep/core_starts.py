@@ -109,7 +109,6 @@ class Starts:
         state.pending.take(trial)
         if state.promotions.goes_on(trial):
             state.judging.lets_go(trial)
-            state.budgets.run_again(key)
         attempt = state.attempts.get(key, 0) + 1
         checkpoint = state.checkpoints.get(key)
         # The reports up to there were heard of: the scheduler is not told of them again.

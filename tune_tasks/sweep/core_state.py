@@ -229,6 +229,7 @@ class CoreState:
         self.ended_early = None
         self.failure = None
         works = any(outcome.reports for outcome in self.ended.values())
+        works = works or any(self.promotions.waiting(name) for name in self.limits)
         self.first_failures = FirstFailures(keeps_going=self._keeps_going or works)
         self.pause = Pause.OFF
         self.disk = Disk.ROOMY

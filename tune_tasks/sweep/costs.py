@@ -73,6 +73,8 @@ class Cost:
 
     def words(self) -> str:
         """A line such as `cost: at most 5.4 h of trials, 1.4 h with 4 at once (…)`."""
+        if not self.trials:
+            return "cost: none: no trial is left to run"
         if self.trial_s is None:
             return f"cost: unknown: {self._why()}"
         total = self.trials * self.trial_s

@@ -40,22 +40,35 @@ def outlook(experiment: PlannedExperiment) -> Iterator[str]:
             yield from _of_rungs(name, options, experiment)
 
 
-def _is_bounded(options: RungOptions, experiment: PlannedExperiment) -> bool:
-    """Whether a trial is known to make no more steps than its last rung has."""
-    return any(criterion.metric == options.time_attr for criterion in experiment.criteria())
+def _bound(options: RungOptions, experiment: PlannedExperiment) -> float | None:
+    """How far a trial comes, at most, by its stop criteria; None if they do not say it."""
+    bounds = (
+        criterion.bound
+        for criterion in experiment.criteria()
+        if criterion.metric == options.time_attr and criterion.op in (">=", ">", "==")
+    )
+    return min(bounds, default=None)
 
 
 def _of_rungs(name: str, options: RungOptions, experiment: PlannedExperiment) -> Iterator[str]:
     steps = rungs_of(options, experiment.spec)
+    bound = _bound(options, experiment)
+    end = steps[-1] if bound is None else bound
     trials = len(experiment.trials)
-    doubt = "" if _is_bounded(options, experiment) else f", if trials come to {steps[-1]:g}"
+    doubt = f", if trials come to {end:g}" if bound is None else ""
     if not isinstance(options, HyperbandOptions):
-        yield _line(name, options, steps, trials) + doubt
+        yield _line(name, options, _up_to(end, steps), trials) + doubt
         return
     brackets = min(len(steps), options.brackets or len(steps))
     parts = shares(len(steps), brackets, options.reduction_factor)
     for first, count in enumerate(dealt(trials, parts)):
-        yield _line(f"{name} bracket {first + 1}", options, steps[first:], count) + doubt
+        own = _up_to(end, steps[first:])
+        yield _line(f"{name} bracket {first + 1}", options, own, count) + doubt
+
+
+def _up_to(end: float, steps: tuple[float, ...]) -> tuple[float, ...]:
+    """The rungs that a trial comes to, and its end: nobody is judged at `max_t`, the last step."""
+    return (*(step for step in steps[:-1] if step < end), end)
 
 
 def _of_population(name: str, options: PbtOptions, experiment: PlannedExperiment) -> str:

@@ -38,6 +38,8 @@ class Promotions:
         self._pending = pending
         self._running = running
         self._waiting: dict[str, dict[int, Outcome]] = {name: {} for name in self._promoters}
+        # Those that were started and whose processes do not run yet, as they were paused.
+        self._promoted: dict[str, Outcome] = {}
         # Those that have ended while they waited, as they were paused: another driver may go on.
         self._over: dict[str, Outcome] = {}
 
@@ -74,9 +76,12 @@ class Promotions:
         self._over[trial.key] = self._waiting[trial.experiment].pop(trial.index)
         self._pending.drop(trial.key)
 
-    def begins_anew(self, key: str) -> None:
-        """Note that a trial is to be run again from its beginning."""
+    def begins_anew(self, key: str) -> bool:
+        """Note that a trial is to be run from its beginning; returns whether it has waited."""
         self._over.pop(key, None)
+        outcome = self._waiting.get(experiment_of(key), {}).pop(index_of(key), None)
+        self._pending.release(key)
+        return outcome is not None
 
     def not_promoted(self, ended: Mapping[str, Outcome]) -> list[str]:
         """Those that were not promoted in the end, and may be now: there are others to run."""
@@ -111,7 +116,23 @@ class Promotions:
     def goes_on(self, trial: Trial) -> bool:
         """Note that a trial is started; returns whether it was promoted."""
         self._over.pop(trial.key, None)
-        return self._waiting.get(trial.experiment, {}).pop(trial.index, None) is not None
+        outcome = self._waiting.get(trial.experiment, {}).pop(trial.index, None)
+        if outcome:
+            self._promoted[trial.key] = outcome
+        return outcome is not None
+
+    def is_to_run(self, key: str) -> bool:
+        """Whether a trial was promoted, and its process does not run yet."""
+        return key in self._promoted
+
+    def runs(self, key: str) -> bool:
+        """Note that a trial's process runs; returns whether it was just promoted."""
+        return self._promoted.pop(key, None) is not None
+
+    def never_ran(self, trial: Trial) -> bool:
+        """Have a trial wait on that was promoted, and has not run; returns whether it does."""
+        outcome = self._promoted.pop(trial.key, None)
+        return outcome is not None and self.pauses(trial, outcome)
 
     # ── Ends ─────
 

@@ -18,7 +18,7 @@ from tune_tasks.model.masking import masked_spec
 from tune_tasks.model.result_file import read_progress
 from tune_tasks.model.snapshot import Snapshot
 from tune_tasks.model.text import one_line
-from tune_tasks.model.trial import Trial
+from tune_tasks.model.trial import Outcome, Trial
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.servers.mlflow_client import without_password
 from tune_tasks.sweep.beginning import Beginning, begun_of
@@ -224,11 +224,10 @@ def end_of_orphan(trial: Trial, attempt: Attempt, at: float) -> AttemptEnded | S
     return AttemptEnded(at, trial.key, attempt.number, outcome)
 
 
-def has_its_reports(record: TrialRecord) -> bool:
-    """Whether the reports of a trial that has ended are still on the disk."""
+def has_its_reports(record: TrialRecord, outcome: Outcome) -> bool:
+    """Whether the reports of a trial that has ended so are still on the disk."""
     assert record.attempt is not None
-    assert record.outcome is not None
-    return read_progress(record.attempt.paths.results).reports >= record.outcome.reports
+    return read_progress(record.attempt.paths.results).reports >= outcome.reports
 
 
 def edits_of_code(earlier: History, now: Mapping[str, Snapshot | None]) -> Iterator[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tune_tasks.model.trial import Outcome
+from tune_tasks.model.trial import EndedBy, Outcome, Trial
 from tune_tasks.sweep.attempt_ends import AttemptEnds
 from tune_tasks.sweep.driver_parts import DriverParts, Teller
 from tune_tasks.sweep.events import AttemptEnded, ResultsLost, StartFailed, TakenOver
 from tune_tasks.sweep.listener import Listener
-from tune_tasks.sweep.records import TrialRecord
+from tune_tasks.sweep.records import Attempt, TrialRecord
 from tune_tasks.sweep.resume import end_of_orphan, has_its_reports, kept_note
 
 
@@ -34,15 +34,26 @@ def take_over(
     for key, _ in reversed(core.running):
         ends.tell_of_orphan(parts.records.of(core.trial(key)))
     for record in parts.records.begun():
-        if core.outcome(record.trial.key) and not has_its_reports(record):
-            teller.tell(ResultsLost(teller.now(), record.trial.key))
-        record.outcome = core.outcome(record.trial.key)
+        key = record.trial.key
+        outcome = core.outcome(key) or core.paused(key)
+        if outcome and not has_its_reports(record, outcome):
+            teller.tell(ResultsLost(teller.now(), key))
+        record.outcome = core.outcome(key)
         if record.outcome and record.attempt:
-            record.attempt.keep(record.trial, record.outcome)
-        _have_paused(record, core.paused(record.trial.key))
+            _keep(record.attempt, record.trial, record.outcome)
+        _have_paused(record, core.paused(key))
         listener.restore_attempts(record)
     kept = sum(core.outcome(record.trial.key) is not None for record in parts.records.begun())
     parts.views.display.note(kept_note(parts.info.sweep, kept, parts.plan.size))
+
+
+def _keep(attempt: Attempt, trial: Trial, outcome: Outcome) -> None:
+    """Have in the files how a trial has ended: the last driver may have died before it wrote it."""
+    written = attempt.paths.read_outcome()
+    if written and written.ended_by is EndedBy.PAUSED:
+        attempt.keep_instead(outcome)
+    else:
+        attempt.keep(trial, outcome)
 
 
 def _have_paused(record: TrialRecord, outcome: Outcome | None) -> None:

@@ -28,14 +28,17 @@ class WithoutBetter:
     """See the module's docstring.
 
     Attributes:
-        best: The best value that a feasible trial has ended with.
-        worse: The trials that have ended since.
+        ended: The values of the trials that have ended, in this order; None of one that has failed
+            or is not feasible.
+        best: The best of them.
+        worse: Those that have ended since.
         latest: By trial that runs, or is to go on: the value of its last report.
         unheard: Trials that ran under an earlier driver, and of whose last reports this one has not
             heard yet.
     """
 
     budget: Budget
+    ended: dict[str, float | None] = field(default_factory=dict)
     best: float | None = None
     worse: set[str] = field(default_factory=set)
     latest: dict[str, float | None] = field(default_factory=dict)
@@ -55,31 +58,42 @@ class WithoutBetter:
         self.unheard.discard(key)
         self.latest[key] = feasible_value(self.budget, value_of)
 
-    def lets_go(self, key: str, outcome: Outcome, metrics: Mapping[str, float | None]) -> None:
+    def lets_go(self, key: str, metrics: Mapping[str, float | None]) -> None:
         """Note that an attempt has ended; the trial may go on later."""
         self.unheard.discard(key)
-        if outcome.ended_by not in GOES_ON_AFTER:
-            self.latest.pop(key, None)
-        elif metrics:
+        if metrics:
             self.latest[key] = feasible_value(self.budget, metrics.get)
 
     def has_ended(self, key: str, outcome: Outcome, metrics: Mapping[str, float | None]) -> None:
         """Note that a trial has ended, and is not tried again."""
-        objective = self.budget.objective
+        if outcome.ended_by not in GOES_ON_AFTER:
+            self.latest.pop(key, None)
         # If nobody has asked for its value then, because an edit has made another metric count.
         is_unknown = outcome.reports and not metrics.keys() >= self._compared
-        if objective is None or is_unknown or outcome.ended_by in CUT_SHORT:
+        if self.budget.objective is None or is_unknown or outcome.ended_by in CUT_SHORT:
             return
         value = None if has_failed(outcome) else feasible_value(self.budget, metrics.get)
-        if objective.better(value, self.best):
+        self.is_run_again(key)
+        self.ended[key] = value
+        self._count(key, value)
+
+    def is_run_again(self, key: str) -> None:
+        """Note that a trial that has ended is pending again, or runs."""
+        if key not in self.ended:
+            return
+        del self.ended[key]
+        self.best = None
+        self.worse.clear()
+        for each, value in self.ended.items():
+            self._count(each, value)
+
+    def _count(self, key: str, value: float | None) -> None:
+        objective = self.budget.objective
+        if objective and objective.better(value, self.best):
             self.best = value
             self.worse.clear()
         else:
             self.worse.add(key)
-
-    def is_run_again(self, key: str) -> None:
-        """Note that a trial that has ended is pending again."""
-        self.worse.discard(key)
 
     def taken_over(self, running: Collection[str]) -> None:
         """Note that another driver goes on, before it tells what became of what ran."""
