@@ -177,6 +177,22 @@ def test_settings_that_come_and_go_are_changed_with_what_they_are_in():
 
 
 @pytest.mark.parametrize(
+    "forms",
+    [
+        [{"name": "sgd", "p": 1}, {"name": "adam", "q": 2}, {"name": "adam", "q": 3}],
+        [{"name": "sgd", "p": 1}, {"name": "sgd", "p": 4}, {"name": "adam", "q": 3}],
+        [{"name": "sgd", "p": 1}, {"name": "adam", "q": [3]}, {"name": "sgd", "p": 1}],
+    ],
+)
+def test_a_schedule_of_what_comes_and_goes_is_planned_as_it_was(forms):
+    first, *later = ({"opt": form, "lr": 1} for form in forms)
+    schedule = replay(Lineage(first, tuple(enumerate(later, 3))))
+    spec = {"scheduler": {"replay": {"schedule": schedule}}, "config": first}
+    (experiment,) = make_plan(spec_from_data({"exp": spec}), callables={"exp": train}).experiments
+    assert [form.config for form in experiment.expansion.later_forms(0)] == later
+
+
+@pytest.mark.parametrize(
     ("stop", "expected"),
     [
         ({"training_iteration": 40}, {"training_iteration": 37}),

@@ -83,6 +83,25 @@ def test_a_trial_begins_with_the_config_and_has_each_change_after_the_other():
             {**TPE, "config": {**CONFIG, "x": {"uniform": [0, 1]}}},
             "does not go together with search: tpe",
         ),
+        (
+            {"schedule": [{"at": 1, "config": {"opt": 4, "opt.lr": 5}}]},
+            "schedule.0.config.opt.lr: it is within opt, which the same step changes",
+        ),
+        (
+            {"schedule": [{"at": 1, "config": {"opt.lr": 5, "opt": 4}}]},
+            "schedule.0.config.opt.lr: it is within opt, which the same step changes",
+        ),
+        (
+            {"schedule": [{"at": 1, "config": {"opt": 4}}, {"at": 2, "config": {"opt.lr": 5}}]},
+            "schedule.1.config.opt.lr: config has no such setting",
+        ),
+        (
+            {
+                "config": {"a.b": 1, "a": {"b": 2}},
+                "schedule": [{"at": 1, "config": {"a.b": 5}}],
+            },
+            "a.b: two settings of config have this name",
+        ),
         ({"storage": "memory://x"}, "replay does not copy checkpoints within a storage yet"),
     ],
 )
@@ -90,6 +109,40 @@ def test_what_does_not_go(keys, message):
     with pytest.raises(SpecError) as caught:
         plan(**keys)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("steps", "configs"),
+    [
+        ([{"d.a": 4}, {"d": 5}], [{"d": {"a": 4, "b": 1}, "h": [1, 2]}, {"d": 5, "h": [1, 2]}]),
+        (
+            [{"d": {"c": 1}}, {"d.c": 2}],
+            [{"d": {"c": 1}, "h": [1, 2]}, {"d": {"c": 2}, "h": [1, 2]}],
+        ),
+        (
+            [{"h.0": 4}, {"h": "text"}],
+            [{"d": {"a": 1, "b": 1}, "h": [4, 2]}, {"d": {"a": 1, "b": 1}, "h": "text"}],
+        ),
+        (
+            [{"h.1": 4}, {"h": [7]}],
+            [{"d": {"a": 1, "b": 1}, "h": [1, 4]}, {"d": {"a": 1, "b": 1}, "h": [7]}],
+        ),
+    ],
+)
+def test_a_step_changes_the_config_as_it_then_is(steps, configs):
+    schedule = [{"at": at, "config": step} for at, step in enumerate(steps, 1)]
+    (experiment,) = plan(schedule, config={"d": {"a": 1, "b": 1}, "h": [1, 2]}).experiments
+    forms = list(experiment.expansion.later_forms(0))
+    assert [form.config for form in forms] == configs
+
+
+def test_a_mapping_that_changes_is_shown_by_its_parts():
+    schedule = [{"at": 1, "config": {"d.a": 4}}, {"at": 2, "config": {"d": {"b": 5}}}]
+    schedule.append({"at": 3, "config": {"d": 6}})
+    (experiment,) = plan(schedule, config={"d": {"a": 1}}).experiments
+    (trial,) = experiment.trials
+    forms = [trial, *experiment.expansion.later_forms(0)]
+    assert [form.searched for form in forms] == [{"d.a": 1}, {"d.a": 4}, {"d.b": 5}, {"d": 6}]
 
 
 def test_the_place_of_what_is_wrong(tmp_path):
@@ -161,7 +214,7 @@ def test_a_trial_goes_on_from_its_own_checkpoint_with_the_next_config():
     assert sweep.core.trial("e/1").config["opt"] == CONFIG["opt"]
     assert reach(sweep, 5, attempt=2) == [GoOn("e/0", 2, 5)]
     (second,) = reach(sweep, 12, attempt=2)
-    assert second.reason.endswith("batch 32 -> 64, opt.lr 0.2 -> 0.05")
+    assert second.reason.endswith("batch 32 -> 64, opt.lr 0.2 -> 0.05, twice 64 -> 128")
 
 
 def test_who_could_not_take_its_checkpoint_has_both_changes_at_the_next_step():

@@ -163,15 +163,15 @@ class Expansion(Sequence[Trial]):
         """
         return self._resolve(index, choose=choose)
 
-    def change(self, stage: int) -> Mapping[str, Any]:
-        """What differs in a stage of a schedule from the config of the spec, by dotted path."""
-        return self._stages.change(stage)
+    def staged(self, index: int, stage: int) -> Resolved:
+        """What a trial tries in a stage of its schedule."""
+        return self._resolve(index, stage=stage)
 
     def later_forms(self, index: int) -> Iterator[Trial]:
         """A trial as it is in each later stage of its schedule."""
         first = self._trial(index)
         for stage in self._stages.later:
-            resolved = self._resolve(index, stage=stage)
+            resolved = self.staged(index, stage)
             yield replace(first, config=resolved.config, searched=resolved.searched)
 
     def _walk(self, budget: PlanBudget) -> None:

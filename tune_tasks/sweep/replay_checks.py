@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 from tune_tasks.errors import SpecError, did_you_mean
+from tune_tasks.model.masking import masked_by_path
 from tune_tasks.model.paths import NodePath
-from tune_tasks.spec.replaying import settings
-from tune_tasks.spec.scheduling import PlateauOptions, ReplayOptions
+from tune_tasks.spec.replaying import changed, settings
+from tune_tasks.spec.scheduling import PlateauOptions, ReplayOptions, ReplayStep
 from tune_tasks.spec.search_parsing import holds_marker
 from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.sweep.part import Part
@@ -59,28 +61,50 @@ def _of_steps(options: ReplayOptions) -> Iterator[_Problem]:
 
 
 def _of_settings(part: Part, options: ReplayOptions, space: SearchSpace) -> Iterator[_Problem]:
-    known = dict(settings(part.experiment.config))
-    searched = set(space.searched)
-    plain = {name: path for name, path in known.items() if not _is_searched(path, searched)}
+    config: Mapping[str, Any] = part.experiment.config
     for number, step in enumerate(options.schedule):
-        for name, value in step.config.items():
-            problem = _of_setting(name, value, known, plain)
-            if problem:
-                yield ("schedule", number, "config", name), problem
+        problems = list(_of_step(step, config, set(space.searched)))
+        for name, text in problems:
+            yield ("schedule", number, "config", name), text
+        if problems:
+            return  # what the later ones find there is not known
+        config = changed(config, step.config)
+
+
+def _of_step(
+    step: ReplayStep, config: Mapping[str, Any], searched: set[NodePath]
+) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with a step, by setting; `config` is what a trial has before it."""
+    known: dict[str, list[NodePath]] = {}
+    for name, path in settings(config):
+        known.setdefault(name, []).append(path)
+    plain = [name for name, paths in known.items() if not _is_searched(paths[0], searched)]
+    for name, value in step.config.items():
+        problem = _of_setting(name, value, known, plain) or _of_pair(name, step.config)
+        if problem:
+            yield name, problem
 
 
 def _of_setting(
-    name: str, value: object, known: dict[str, NodePath], plain: dict[str, NodePath]
+    name: str, value: object, known: Mapping[str, Sequence[NodePath]], plain: Collection[str]
 ) -> str:
     if name in _OF_CODE:
         return "what runs does not change"
     if name not in known:
         return f"config has no such setting{did_you_mean(name, plain)}"
+    if len(known[name]) > 1:
+        return "two settings of config have this name; give one of them another"
     if name not in plain:
         return "it is searched, or has something in it that is; give it a value in config"
     if holds_marker(value):
-        return f"expected a value, got {value!r}"
+        (shown,) = masked_by_path({name: value}).values()
+        return f"expected a value, got {shown!r}"
     return ""
+
+
+def _of_pair(name: str, others: Iterable[str]) -> str:
+    outer = next((other for other in others if name.startswith(f"{other}.")), None)
+    return f"it is within {outer}, which the same step changes; give one of them" if outer else ""
 
 
 def _is_searched(path: NodePath, searched: set[NodePath]) -> bool:
