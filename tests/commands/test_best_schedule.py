@@ -7,6 +7,7 @@ import pytest
 
 from tests.commands.test_best_spec import stored
 from tests.sweep.told import Told, train
+from tune_tasks.commands import best_spec
 from tune_tasks.commands.best_schedule import prolonged, replay
 from tune_tasks.commands.best_spec import experiment_of, spec_of
 from tune_tasks.model.checkpoint import CheckpointRef
@@ -151,6 +152,15 @@ def test_the_spec_of_the_best_member_replays_its_schedule(population, tmp_path):
     forms = [made, *plan.experiments[0].expansion.later_forms(0)]
     assert [form.config["opt"]["lr"] for form in forms] == rates
     assert plan.warnings == []
+
+
+def test_the_secrets_of_a_schedule_are_named(population, tmp_path, monkeypatch):
+    secret, none = {"opt": {"api_token": "***"}}, {"opt": {"name": "x"}}
+    found = Lineage(none, ((5, secret), (9, none)))
+    monkeypatch.setattr(best_spec, "lineage", lambda trial: found)
+    text = spec_of(trial_of(population), tmp_path)
+    where = "scheduler.replay.schedule.0.config.opt.api_token"
+    assert f"write yours in place of *** in {where}\n" in text
 
 
 def test_a_member_that_never_changed_is_a_plain_config(population, tmp_path):

@@ -155,6 +155,29 @@ def test_the_place_of_what_is_wrong(tmp_path):
         make_plan(load_spec(tmp_path / "spec.yaml"), callables={"e": train})
 
 
+def test_secrets_of_a_schedule_are_not_shown_and_not_to_be_masks(tmp_path):
+    step = {"at": 1, "config": {"api_token": {"choice": ["SECRET", "b"]}}}
+    with pytest.raises(SpecError) as caught:
+        plan([step], config={"api_token": "a"})
+    assert "got {'choice': ['***', '***']}" in str(caught.value)
+    text = (
+        "e:\n  scheduler: {replay: {schedule: [{at: 1, config: {api_token: '***'}}]}}\n"
+        "  config: {api_token: mine}\n"
+    )
+    (tmp_path / "spec.yaml").write_text(text)
+    where = "spec.yaml:2:63: e.scheduler.replay.schedule.0.config.api_token: '[*]{3}' stands for"
+    with pytest.raises(SpecError, match=where):
+        make_plan(load_spec(tmp_path / "spec.yaml"), callables={"e": train})
+
+
+def test_a_change_of_a_secret_is_told_without_it():
+    schedule = [{"at": 5, "config": {"auth": {"password": "SECRET2"}}}]
+    config = {"auth": {"password": "SECRET1"}}
+    sweep = Sweep(2, {"replay": {"schedule": schedule}}, config=config)
+    (wish,) = reach(sweep, 5)
+    assert wish.reason == "the schedule at 5 iterations: auth.password *** -> ***"
+
+
 def test_an_experiment_needs_no_metric_and_may_have_several_trials_and_a_grid():
     config = {"lr": 1, "width": {"grid_search": [8, 16]}, "seed": {"uniform": [0, 1]}}
     schedule = [{"at": 2, "config": {"lr": 2}}]

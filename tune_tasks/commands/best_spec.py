@@ -11,7 +11,7 @@ from tune_tasks.commands.best_schedule import changes, lineage, prolonged, repla
 from tune_tasks.model.checkpoint import CheckpointRules
 from tune_tasks.model.checkpoint_folder import best_of_trial
 from tune_tasks.model.files import AttemptPaths, trial_folder
-from tune_tasks.model.masking import MASK, secrets_in
+from tune_tasks.model.masking import MASK, secrets_of
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.paths import dotted
 from tune_tasks.model.text import left_out
@@ -65,9 +65,11 @@ def best_trials(
 def spec_of(trial: StoredTrial, cwd: Path) -> str:
     """Return the trial as a spec of one experiment; comments say where it comes from."""
     # A name may have line breaks, which would end the comment
-    comments = [" ".join(text.split()) for text in _comments(trial)]
+    experiment = experiment_of(trial, cwd)
+    said = [*_comments(trial), *_about_secrets(experiment)]
+    comments = [" ".join(text.split()) for text in said]
     head = "".join(f"# {comment}\n" for comment in comments)
-    return head + dump_yaml({trial.experiment: experiment_of(trial, cwd)})
+    return head + dump_yaml({trial.experiment: experiment})
 
 
 def _comments(trial: StoredTrial) -> Iterator[str]:
@@ -90,9 +92,11 @@ def _comments(trial: StoredTrial) -> Iterator[str]:
     yield from _about_change(trial)
     if "script_file_path" not in trial.config:
         yield "It was a Python function: config.script_file_path is to be added"
-    masked_keys = [f"config.{dotted(path)}" for path in secrets_in(trial.config)]
-    if masked_keys:
-        keys = ", ".join(masked_keys)
+
+
+def _about_secrets(experiment: Mapping[str, Any]) -> Iterator[str]:
+    keys = ", ".join(map(dotted, secrets_of(experiment)))
+    if keys:
         yield f"Secrets are not stored: write yours in place of {MASK} in {keys}"
 
 

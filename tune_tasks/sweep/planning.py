@@ -14,7 +14,7 @@ from operator import getitem
 from typing import cast
 
 from tune_tasks.errors import Location, SpecError, TrainableError, UsageError
-from tune_tasks.model.masking import is_mask, masked_spec, secrets_in
+from tune_tasks.model.masking import is_mask, masked_spec, secrets_of
 from tune_tasks.model.paths import dotted
 from tune_tasks.model.stopping import parse_criterion
 from tune_tasks.model.text import left_out
@@ -295,15 +295,15 @@ def _expect_no_mask(part: Part) -> None:
 
     A trial would fail because of it, later and with a message that does not name it.
     """
-    config = part.experiment.config
-    for path in secrets_in(config):
-        value = reduce(getitem, cast("tuple[str, ...]", path), config)
+    experiment = dict(part.experiment)
+    for path in secrets_of(experiment):
+        value = reduce(getitem, cast("tuple[str, ...]", path), experiment)
         if is_mask(value):
             message = (
-                f"config.{dotted(path)}: {value!r} stands for a secret, which was not stored; write"
+                f"{dotted(path)}: {value!r} stands for a secret, which was not stored; write"
                 " the secret itself"
             )
-            raise SpecError(message, part.in_config(path))
+            raise SpecError(message, part.at(path))
 
 
 def _expect_memory_alone(part: Part) -> None:
