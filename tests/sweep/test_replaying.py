@@ -112,6 +112,28 @@ def test_what_does_not_go(keys, message):
 
 
 @pytest.mark.parametrize(
+    ("stop", "at"),
+    [(12, [12]), ("> 12", []), (4, [5, 12]), ("== 5", [5, 12]), (13, []), ("<= 1", [])],
+)
+def test_a_step_that_no_trial_comes_to_is_warned_of(stop, at):
+    made = plan(stop={"training_iteration": stop})
+    numbers = [number for number, step in enumerate(SCHEDULE) if step["at"] in at]
+    where = [
+        f"e.scheduler.replay.schedule.{number}.at: no trial comes so far" for number in numbers
+    ]
+    assert [warning.partition(": stop")[0] for warning in made.warnings] == where
+    assert plan(stop={"mean_loss": 0.1}).warnings == []
+
+
+def test_a_step_that_changes_nothing_is_warned_of():
+    steps = [{"batch": 64}, {"batch": 64, "opt.lr": 0.1}, {"batch": 64.0}]
+    made = plan([{"at": at, "config": step} for at, step in enumerate(steps, 1)])
+    assert made.warnings == [
+        "e.scheduler.replay.schedule.1.config: it changes nothing: a trial has these values already"
+    ]
+
+
+@pytest.mark.parametrize(
     ("steps", "configs"),
     [
         ([{"d.a": 4}, {"d": 5}], [{"d": {"a": 4, "b": 1}, "h": [1, 2]}, {"d": 5, "h": [1, 2]}]),

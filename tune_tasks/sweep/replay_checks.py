@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from tune_tasks.errors import SpecError, did_you_mean
+from tune_tasks.errors import Location, SpecError, did_you_mean
+from tune_tasks.model.differences import text_of
 from tune_tasks.model.masking import masked_by_path
-from tune_tasks.model.paths import NodePath
+from tune_tasks.model.paths import NodePath, dotted
 from tune_tasks.spec.replaying import changed, settings
 from tune_tasks.spec.scheduling import PlateauOptions, ReplayOptions, ReplayStep
 from tune_tasks.spec.search_parsing import holds_marker
@@ -35,6 +36,36 @@ def expect_replayable(part: Part, options: ReplayOptions, space: SearchSpace) ->
         name = ".".join(map(str, ("replay", *path)))
         place = part.at((*_place_of_options(part), *path), key=True)
         raise SpecError(f"scheduler: {name}: {text}", place)
+
+
+def doubts_of_schedule(part: Part) -> Iterator[tuple[Location | None, str, str]]:
+    """Yield what is probably not meant with a schedule, each with its place."""
+    options = part.experiment.scheduled(ReplayOptions)
+    if options is None:
+        return
+    for path, text in [*_beyond_the_end(part, options), *_without_change(part, options)]:
+        place = (*_place_of_options(part), *path)
+        yield part.at(place, key=True), f".{dotted(place)}", text
+
+
+def _beyond_the_end(part: Part, options: ReplayOptions) -> Iterator[_Problem]:
+    for number, step in enumerate(options.schedule):
+        for criterion in part.experiment.criteria():
+            is_bound = criterion.metric == options.time_attr and criterion.op in (">=", ">", "==")
+            is_last = criterion.op == ">" and step.at == criterion.bound
+            if is_bound and step.at >= criterion.bound and not is_last:
+                text = f"no trial comes so far: stop: {criterion} ends it before"
+                yield ("schedule", number, "at"), text
+
+
+def _without_change(part: Part, options: ReplayOptions) -> Iterator[_Problem]:
+    config: Mapping[str, Any] = part.experiment.config
+    for number, step in enumerate(options.schedule):
+        then = changed(config, step.config)
+        if text_of(then) == text_of(config):
+            text = "it changes nothing: a trial has these values already"
+            yield ("schedule", number, "config"), text
+        config = then
 
 
 def _of_others(part: Part, options: ReplayOptions) -> str:
