@@ -176,7 +176,19 @@ def test_without_its_journal_a_member_has_its_last_config(population, tmp_path):
     population.path.unlink()
     trial = trial_of(population)
     assert experiment_of(trial, tmp_path)["config"] == json.loads(json.dumps(trial.config))
-    assert "How that changed is not in this spec" in spec_of(trial, tmp_path)
+    assert "was a member of a population: this is its last" in spec_of(trial, tmp_path)
+    schedule = {"replay": {"schedule": [{"at": 3, "config": {"fixed": 4}}]}}
+    source = {"exp": {**SPEC["exp"], "scheduler": schedule}}
+    text = spec_of(replace(trial, spec_text=dump_yaml(source)), tmp_path)
+    assert "was a trial with a schedule: this is its last" in text
+
+
+def test_stop_counts_iterations_only_if_it_names_them(population, tmp_path):
+    replaced_twice(population)
+    population.journal._file.sync()
+    source = {"exp": {**SPEC["exp"], "stop": {"mean_loss": "<= 0.1"}}}
+    text = spec_of(replace(trial_of(population), spec_text=dump_yaml(source)), tmp_path)
+    assert "trained for 2 iterations more than it has counted\n" in text
 
 
 def test_settings_that_come_and_go_are_changed_with_what_they_are_in():
@@ -207,6 +219,9 @@ def test_a_schedule_of_what_comes_and_goes_is_planned_as_it_was(forms):
     [
         ({"training_iteration": 40}, {"training_iteration": 37}),
         ({"training_iteration": ">= 40"}, {"training_iteration": ">= 37"}),
+        ({"training_iteration": 1_234_570}, {"training_iteration": 1_234_567}),
+        ({"training_iteration": ">= 1234570"}, {"training_iteration": ">= 1234567"}),
+        ({"training_iteration": "> 40.5"}, {"training_iteration": "> 37.5"}),
         ({"mean_loss": "<= 0.1"}, {"mean_loss": "<= 0.1"}),
     ],
 )

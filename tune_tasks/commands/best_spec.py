@@ -7,7 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tune_tasks.commands.best_schedule import changes, lineage, prolonged, replay
+from tune_tasks.commands.best_schedule import (
+    changes,
+    counts_iterations,
+    is_member,
+    lineage,
+    prolonged,
+    replay,
+)
 from tune_tasks.model.checkpoint import CheckpointRules
 from tune_tasks.model.checkpoint_folder import best_of_trial
 from tune_tasks.model.files import AttemptPaths, trial_folder
@@ -113,13 +120,15 @@ def _unlike(trial: StoredTrial) -> Iterator[str]:
 
 def _about_change(trial: StoredTrial) -> Iterator[str]:
     """Yield what is to be said of a config that has changed."""
-    if not changes(_experiment(trial)):
+    experiment = _experiment(trial)
+    if not changes(experiment):
         return
     found = lineage(trial)
     steps = replay(found) if found else None
     if not found or steps is None:
+        was = "a member of a population" if is_member(experiment) else "a trial with a schedule"
         yield (
-            "It was a member of a population: this is its last config, and it began with another."
+            f"It was {was}: this is its last config, and it began with another."
             " How that changed is not in this spec, but in the metrics config/… of its MLflow run"
         )
     elif steps:
@@ -129,10 +138,10 @@ def _about_change(trial: StoredTrial) -> Iterator[str]:
         )
     if found and steps and found.ahead:
         than = "more" if found.ahead > 0 else "less"
-        yield (
-            f"So it was trained for {abs(found.ahead)} iterations {than} than it has counted,"
-            " and `stop` counts all of them"
-        )
+        all_of_them = ", and `stop` counts all of them"
+        ending = all_of_them if counts_iterations(experiment.get("stop") or {}) else ""
+        iterations = f"{abs(found.ahead)} iterations"
+        yield f"So it was trained for {iterations} {than} than it has counted{ending}"
 
 
 def _values(trial: StoredTrial) -> str:
