@@ -177,6 +177,35 @@ def test_the_place_of_what_is_wrong(tmp_path):
         make_plan(load_spec(tmp_path / "spec.yaml"), callables={"e": train})
 
 
+@pytest.mark.parametrize(
+    ("searched", "step", "message"),
+    [
+        ("{uniform: [{eval: spec.config.low}, 3]}", "low: 5", "config.x: uniform: expected"),
+        ("{eval: 1 / spec.config.low}", "low: 0", "config.x.eval: '1 / spec.config.low' failed"),
+        ("{uniform: [0, 1], when: {d.a: 1}}", "d: 5", "config.x.when: config has no 'd.a'"),
+    ],
+)
+def test_what_goes_wrong_in_a_later_stage_has_the_place_of_its_step(
+    tmp_path, searched, step, message
+):
+    text = (
+        f"e:\n  num_trials: 2\n  scheduler: {{replay: {{schedule: [{{at: 3, config: {{{step}}}}}]}}}}\n"
+        f"  config: {{low: 1, d: {{a: 1}}, x: {searched}}}\n"
+    )
+    (tmp_path / "spec.yaml").write_text(text)
+    with pytest.raises(SpecError) as caught:
+        make_plan(load_spec(tmp_path / "spec.yaml"), callables={"e": train})
+    assert f"spec.yaml:3:35: e.{message}" in str(caught.value)
+    assert str(caught.value).endswith("(from `at: 3` of the schedule on)")
+
+
+def test_what_is_wrong_from_the_beginning_is_not_blamed_on_a_step():
+    config = {"low": 5, "x": {"uniform": [{"eval": "spec.config.low"}, 3]}}
+    with pytest.raises(SpecError) as caught:
+        plan([{"at": 3, "config": {"low": 6}}], config=config)
+    assert "of the schedule on" not in str(caught.value)
+
+
 def test_secrets_of_a_schedule_are_not_shown_and_not_to_be_masks(tmp_path):
     step = {"at": 1, "config": {"api_token": {"choice": ["SECRET", "b"]}}}
     with pytest.raises(SpecError) as caught:

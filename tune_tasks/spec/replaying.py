@@ -7,11 +7,13 @@ coordinate of its point.
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from tune_tasks.errors import ExpressionError, Location, SpecError
 from tune_tasks.model.differences import flat
 from tune_tasks.model.paths import NodePath, dotted, nodes
 from tune_tasks.spec.resolution import Point
@@ -20,6 +22,8 @@ from tune_tasks.spec.search_space import Resolved, SearchSpace
 
 STAGE = "@stage"
 """The coordinate that says which stage a trial has come to; without one it is stage 0."""
+LocateStep = Callable[[int], Location | None]
+"""Gives the place of a step of a schedule by its number."""
 
 
 class Stages:
@@ -29,19 +33,29 @@ class Stages:
         config: The config of the spec.
         space: Its search space.
         replay: The schedule; None if there is none.
+        locate: The place of a step by its number, for messages.
+
+    Raises:
+        SpecError: If what is searched refers to something that a step takes away.
     """
 
     def __init__(
-        self, config: Mapping[str, Any], space: SearchSpace, replay: ReplayOptions | None
+        self,
+        config: Mapping[str, Any],
+        space: SearchSpace,
+        replay: ReplayOptions | None,
+        locate: LocateStep = lambda _: None,
     ) -> None:
-        steps = replay.schedule if replay else []
+        self._steps = replay.schedule if replay else []
+        self._locate = locate
         self._paths: dict[NodePath, None] = {}  # a set that keeps the order
         self.spaces: list[SearchSpace] = [space]
-        for step in steps:
+        for stage, step in enumerate(self._steps, 1):
             # A step may change what an earlier one has brought
             self._paths |= dict.fromkeys(path for path, _ in located(config, step.config))
             config = changed(config, step.config)
-            self.spaces.append(SearchSpace(config))
+            with self.blaming(stage, SpecError):
+                self.spaces.append(SearchSpace(config))
 
     @property
     def later(self) -> range:
@@ -51,6 +65,16 @@ class Stages:
     def of(self, point: Point) -> int:
         """The stage of a trial with this point: an edit may have left out the last ones."""
         return min(int(point.get(STAGE, 0)), len(self.spaces) - 1)
+
+    @contextlib.contextmanager
+    def blaming(self, stage: int, problem: type[SpecError] = ExpressionError) -> Iterator[None]:
+        """Say of a problem that it is one of a later stage, and where that begins."""
+        try:
+            yield
+        except problem as exc:
+            step = self._steps[stage - 1]
+            message = f"{exc.message} (from `at: {step.at:g}` of the schedule on)"
+            raise type(exc)(message, self._locate(stage - 1)) from None
 
     def staged(self, resolved: Resolved, stage: int) -> Resolved:
         """What a trial tries, with what the schedule changes beside what is searched."""

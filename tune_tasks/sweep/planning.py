@@ -9,7 +9,7 @@ import contextlib
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from operator import getitem
 from typing import cast
 
@@ -33,6 +33,7 @@ from tune_tasks.sweep.locate import locate
 from tune_tasks.sweep.part import Part
 from tune_tasks.sweep.plan import Need, Plan, PlannedExperiment
 from tune_tasks.sweep.plan_warnings import shown_count, warnings_of
+from tune_tasks.sweep.replay_checks import place_of_step
 from tune_tasks.sweep.scheduler_checks import expect_schedulable
 from tune_tasks.sweep.search_checks import expect_first_ones, expect_searchable
 from tune_tasks.sweep.warm import Warm, asked_of
@@ -235,7 +236,8 @@ class _Planner:
         earlier = (self._earlier or {}).get(part.name)
         points = earlier.points if earlier else None
         first = warm.head_start if warm else NO_HEAD_START
-        trials = Expansion(part.name, experiment, space, seed, points=points, head_start=first)
+        locate = partial(place_of_step, part)
+        trials = Expansion(part.name, experiment, space, seed, None, points, first, locate)
         if self._earlier is not None:
             trials = self._after_earlier_ones(part, trials, experiment, space, seed, first)
         expect_first_ones(part, trials)
@@ -259,7 +261,8 @@ class _Planner:
         source = masked_spec({part.name: self._source[part.name]})[part.name]
         arrangement, edit = arrange(trials, experiment, space, source, earlier)
         self._edits[part.name] = edit
-        return Expansion(part.name, experiment, space, seed, arrangement, earlier.points, first)
+        points, locate = earlier.points, partial(place_of_step, part)
+        return Expansion(part.name, experiment, space, seed, arrangement, points, first, locate)
 
     @contextlib.contextmanager
     def _noting_problems(self, part: Part) -> Iterator[None]:

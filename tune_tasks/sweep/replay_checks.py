@@ -144,6 +144,11 @@ def _is_searched(path: NodePath, searched: set[NodePath]) -> bool:
     return any(each[:length] == path[: len(each)] for each in searched)
 
 
+def place_of_step(part: Part, number: int) -> Location | None:
+    """Return the place of a step of an experiment's schedule."""
+    return part.at((*_place_of_options(part), "schedule", number))
+
+
 def _place_of_options(part: Part) -> NodePath:
     """Where the options stand: `scheduler` is a mapping, or a list of names and mappings."""
     given = part.given.get("scheduler")
