@@ -7,6 +7,7 @@ import pytest
 
 from tests.commands.test_best_spec import stored
 from tests.sweep.told import Told, train
+from tune_tasks.commands import best_spec
 from tune_tasks.commands.best_schedule import prolonged, replay
 from tune_tasks.commands.best_spec import experiment_of, spec_of
 from tune_tasks.model.checkpoint import CheckpointRef
@@ -153,6 +154,15 @@ def test_the_spec_of_the_best_member_replays_its_schedule(population, tmp_path):
     assert plan.warnings == []
 
 
+def test_the_secrets_of_a_schedule_are_named(population, tmp_path, monkeypatch):
+    secret, none = {"opt": {"api_token": "***"}}, {"opt": {"name": "x"}}
+    found = Lineage(none, ((5, secret), (9, none)))
+    monkeypatch.setattr(best_spec, "lineage", lambda trial: found)
+    text = spec_of(trial_of(population), tmp_path)
+    where = "scheduler.replay.schedule.0.config.opt.api_token"
+    assert f"write yours in place of *** in {where}\n" in text
+
+
 def test_a_member_that_never_changed_is_a_plain_config(population, tmp_path):
     population.reach(0, 5, 0.1)
     population.journal._file.sync()
@@ -166,7 +176,19 @@ def test_without_its_journal_a_member_has_its_last_config(population, tmp_path):
     population.path.unlink()
     trial = trial_of(population)
     assert experiment_of(trial, tmp_path)["config"] == json.loads(json.dumps(trial.config))
-    assert "How that changed is not in this spec" in spec_of(trial, tmp_path)
+    assert "was a member of a population: this is its last" in spec_of(trial, tmp_path)
+    schedule = {"replay": {"schedule": [{"at": 3, "config": {"fixed": 4}}]}}
+    source = {"exp": {**SPEC["exp"], "scheduler": schedule}}
+    text = spec_of(replace(trial, spec_text=dump_yaml(source)), tmp_path)
+    assert "was a trial with a schedule: this is its last" in text
+
+
+def test_stop_counts_iterations_only_if_it_names_them(population, tmp_path):
+    replaced_twice(population)
+    population.journal._file.sync()
+    source = {"exp": {**SPEC["exp"], "stop": {"mean_loss": "<= 0.1"}}}
+    text = spec_of(replace(trial_of(population), spec_text=dump_yaml(source)), tmp_path)
+    assert "trained for 2 iterations more than it has counted\n" in text
 
 
 def test_settings_that_come_and_go_are_changed_with_what_they_are_in():
@@ -177,10 +199,29 @@ def test_settings_that_come_and_go_are_changed_with_what_they_are_in():
 
 
 @pytest.mark.parametrize(
+    "forms",
+    [
+        [{"name": "sgd", "p": 1}, {"name": "adam", "q": 2}, {"name": "adam", "q": 3}],
+        [{"name": "sgd", "p": 1}, {"name": "sgd", "p": 4}, {"name": "adam", "q": 3}],
+        [{"name": "sgd", "p": 1}, {"name": "adam", "q": [3]}, {"name": "sgd", "p": 1}],
+    ],
+)
+def test_a_schedule_of_what_comes_and_goes_is_planned_as_it_was(forms):
+    first, *later = ({"opt": form, "lr": 1} for form in forms)
+    schedule = replay(Lineage(first, tuple(enumerate(later, 3))))
+    spec = {"scheduler": {"replay": {"schedule": schedule}}, "config": first}
+    (experiment,) = make_plan(spec_from_data({"exp": spec}), callables={"exp": train}).experiments
+    assert [form.config for form in experiment.expansion.later_forms(0)] == later
+
+
+@pytest.mark.parametrize(
     ("stop", "expected"),
     [
         ({"training_iteration": 40}, {"training_iteration": 37}),
         ({"training_iteration": ">= 40"}, {"training_iteration": ">= 37"}),
+        ({"training_iteration": 1_234_570}, {"training_iteration": 1_234_567}),
+        ({"training_iteration": ">= 1234570"}, {"training_iteration": ">= 1234567"}),
+        ({"training_iteration": "> 40.5"}, {"training_iteration": "> 37.5"}),
         ({"mean_loss": "<= 0.1"}, {"mean_loss": "<= 0.1"}),
     ],
 )

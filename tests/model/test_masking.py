@@ -2,7 +2,14 @@
 
 import pytest
 
-from tune_tasks.model.masking import is_mask, masked, masked_by_path, masked_spec, secrets_in
+from tune_tasks.model.masking import (
+    is_mask,
+    masked,
+    masked_by_path,
+    masked_spec,
+    secrets_in,
+    secrets_of,
+)
 
 SECRET = [
     *(
@@ -181,6 +188,21 @@ def test_of_a_spec_only_configs_are_masked():
         "c": {"env": "x"},
     }
     assert masked_spec(spec) == expected
+
+
+def test_a_schedule_and_what_is_tried_first_are_masked():
+    step = {"at": 3, "config": {"api_token": "a", "auth.password": 1, "hf_token.x": "b", "lr": 1}}
+    hidden = {"api_token": "***", "auth.password": "***", "hf_token.x": "***", "lr": 1}
+    replay = {"replay": {"schedule": [step]}}
+    experiment = {"scheduler": ["plateau", replay], "try_first": [step["config"]]}
+    replayed = {"replay": {"schedule": [{"at": 3, "config": hidden}]}}
+    expected = {"scheduler": ["plateau", replayed], "try_first": [hidden]}
+    assert masked_spec({"e": experiment}) == {"e": expected}
+    assert masked_spec({"e": {"scheduler": "pbt"}}) == {"e": {"scheduler": "pbt"}}
+    assert masked_spec({"e": {"scheduler": replay}})["e"]["scheduler"] == replayed
+    where = ("scheduler", 1, "replay", "schedule", 0, "config", "hf_token.x")
+    assert where in list(secrets_of(experiment))
+    assert ("try_first", 0, "auth.password") in list(secrets_of(experiment))
 
 
 def test_what_stands_for_a_secret_is_one():

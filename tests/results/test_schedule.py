@@ -51,6 +51,13 @@ def test_what_did_not_change_has_no_schedule(tmp_path):
         assert schedule_pictures([each], ()) == {}
 
 
+def test_numbers_beyond_floats_are_no_picture(tmp_path):
+    assert schedule_pictures([member(tmp_path, 1, [1, 2])], ())
+    assert schedule_pictures([member(tmp_path, 2, [1, 10**400])], ()) == {}
+    assert schedule_pictures([member(tmp_path, 3, [1, -1e308])], ()) == {}
+    assert schedule_pictures([member(tmp_path, 4, [1, float("inf")])], ())
+
+
 @pytest.mark.long
 def test_the_settings_over_time_are_a_picture(tmp_path):
     made = experiment(member(tmp_path), member(tmp_path, 1, [0.3, 0.5]), trial(2, mean_loss=0.9))

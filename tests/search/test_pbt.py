@@ -223,3 +223,13 @@ def test_differences_in_few_words():
     after = {"a": 0.123456, "b": "y", "c": 2, "d": 3, "e": 3}
     assert differences(before, after) == "a 0.1 -> 0.1235, b x -> y, c 1 -> 2, 1 more"
     assert differences(before, before) == "with the same config"
+
+
+def test_differences_show_no_secrets_and_no_long_texts():
+    before = {"api_token": "one", "auth.password": 1, "auth": {"password": "two"}, "t": "x"}
+    after = {"api_token": "three", "auth.password": 2, "auth": {"password": "four"}}
+    assert differences(before, after) == (
+        "api_token *** -> ***, auth.password *** -> ***,"
+        " auth {'password': '***'} -> {'password': '***'}"
+    )
+    assert differences(before, {"t": "y" * 3_000}) == f"t x -> {'y' * 39}…"

@@ -57,6 +57,14 @@ def test_the_model_knows_where_they_were():
     assert [made.is_known(trial) for trial in made.trials()] == [True] * 3 + [False] * 3
 
 
+def test_secrets_are_not_shown_and_not_to_be_masks():
+    config = {"api_token": {"choice": ["a", "b"]}}
+    for wanted, message in [("SECRET", "'[*]{3}' is not a value"), ("***", "stands for a secret")]:
+        with pytest.raises(SpecError, match=message) as caught:
+            plan([{"api_token": wanted}], config=config)
+        assert "SECRET" not in str(caught.value)
+
+
 WHO = {
     "a model": (
         {"search": {"tpe": {"startup_trials": 2}}, "metric": "m"},

@@ -65,6 +65,16 @@ def test_what_was_not_edited_goes_on_as_it_is():
     assert list(plan.trials()) == list(plan_of(spec).trials())
 
 
+def test_secrets_that_are_not_stored_are_no_edit():
+    replay = {"replay": {"schedule": [{"at": 3, "config": {"token": "b"}}]}}
+    config = {"token": "a", "key": {"x_token": {"choice": ["c", "d"]}}}
+    spec = one(config=config, scheduler=replay, try_first=[{"key.x_token": "d"}], num_trials=2)
+    plan, edit = edited(spec, spec)
+    assert not plan.is_edited
+    assert (edit.kept, edit.dropped) == ([0, 1], {})
+    assert plan.experiments[0].trial(0).config["key"] == {"x_token": "d"}
+
+
 def test_more_trials_keep_those_that_there_are():
     spec = one(config={"lr": {"eval": "random.random()"}}, num_trials=3)
     more = one(config={"lr": {"eval": "random.random()"}}, num_trials=5)

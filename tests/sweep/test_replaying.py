@@ -84,6 +84,25 @@ def test_a_trial_begins_with_the_config_and_has_each_change_after_the_other():
             {**TPE, "config": {**CONFIG, "x": {"uniform": [0, 1]}}},
             "does not go together with search: tpe",
         ),
+        (
+            {"schedule": [{"at": 1, "config": {"opt": 4, "opt.lr": 5}}]},
+            "schedule.0.config.opt.lr: it is within opt, which the same step changes",
+        ),
+        (
+            {"schedule": [{"at": 1, "config": {"opt.lr": 5, "opt": 4}}]},
+            "schedule.0.config.opt.lr: it is within opt, which the same step changes",
+        ),
+        (
+            {"schedule": [{"at": 1, "config": {"opt": 4}}, {"at": 2, "config": {"opt.lr": 5}}]},
+            "schedule.1.config.opt.lr: config has no such setting",
+        ),
+        (
+            {
+                "config": {"a.b": 1, "a": {"b": 2}},
+                "schedule": [{"at": 1, "config": {"a.b": 5}}],
+            },
+            "a.b: two settings of config have this name",
+        ),
         ({"storage": "memory://x"}, "replay does not copy checkpoints within a storage yet"),
     ],
 )
@@ -91,6 +110,62 @@ def test_what_does_not_go(keys, message):
     with pytest.raises(SpecError) as caught:
         plan(**keys)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("stop", "at"),
+    [(12, [12]), ("> 12", []), (4, [5, 12]), ("== 5", [5, 12]), (13, []), ("<= 1", [])],
+)
+def test_a_step_that_no_trial_comes_to_is_warned_of(stop, at):
+    made = plan(stop={"training_iteration": stop})
+    numbers = [number for number, step in enumerate(SCHEDULE) if step["at"] in at]
+    where = [
+        f"e.scheduler.replay.schedule.{number}.at: no trial comes so far" for number in numbers
+    ]
+    assert [warning.partition(": stop")[0] for warning in made.warnings] == where
+    assert plan(stop={"mean_loss": 0.1}).warnings == []
+
+
+def test_a_step_that_changes_nothing_is_warned_of():
+    steps = [{"batch": 64}, {"batch": 64, "opt.lr": 0.1}, {"batch": 64.0}]
+    made = plan([{"at": at, "config": step} for at, step in enumerate(steps, 1)])
+    assert made.warnings == [
+        "e.scheduler.replay.schedule.1.config: it changes nothing: a trial has these values already"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("steps", "configs"),
+    [
+        ([{"d.a": 4}, {"d": 5}], [{"d": {"a": 4, "b": 1}, "h": [1, 2]}, {"d": 5, "h": [1, 2]}]),
+        (
+            [{"d": {"c": 1}}, {"d.c": 2}],
+            [{"d": {"c": 1}, "h": [1, 2]}, {"d": {"c": 2}, "h": [1, 2]}],
+        ),
+        (
+            [{"h.0": 4}, {"h": "text"}],
+            [{"d": {"a": 1, "b": 1}, "h": [4, 2]}, {"d": {"a": 1, "b": 1}, "h": "text"}],
+        ),
+        (
+            [{"h.1": 4}, {"h": [7]}],
+            [{"d": {"a": 1, "b": 1}, "h": [1, 4]}, {"d": {"a": 1, "b": 1}, "h": [7]}],
+        ),
+    ],
+)
+def test_a_step_changes_the_config_as_it_then_is(steps, configs):
+    schedule = [{"at": at, "config": step} for at, step in enumerate(steps, 1)]
+    (experiment,) = plan(schedule, config={"d": {"a": 1, "b": 1}, "h": [1, 2]}).experiments
+    forms = list(experiment.expansion.later_forms(0))
+    assert [form.config for form in forms] == configs
+
+
+def test_a_mapping_that_changes_is_shown_by_its_parts():
+    schedule = [{"at": 1, "config": {"d.a": 4}}, {"at": 2, "config": {"d": {"b": 5}}}]
+    schedule.append({"at": 3, "config": {"d": 6}})
+    (experiment,) = plan(schedule, config={"d": {"a": 1}}).experiments
+    (trial,) = experiment.trials
+    forms = [trial, *experiment.expansion.later_forms(0)]
+    assert [form.searched for form in forms] == [{"d.a": 1}, {"d.a": 4}, {"d.b": 5}, {"d": 6}]
 
 
 def test_the_place_of_what_is_wrong(tmp_path):
@@ -101,6 +176,58 @@ def test_the_place_of_what_is_wrong(tmp_path):
     (tmp_path / "spec.yaml").write_text(text)
     with pytest.raises(SpecError, match=r"spec.yaml:6:30: e.scheduler: replay.*'batch'"):
         make_plan(load_spec(tmp_path / "spec.yaml"), callables={"e": train})
+
+
+@pytest.mark.parametrize(
+    ("searched", "step", "message"),
+    [
+        ("{uniform: [{eval: spec.config.low}, 3]}", "low: 5", "config.x: uniform: expected"),
+        ("{eval: 1 / spec.config.low}", "low: 0", "config.x.eval: '1 / spec.config.low' failed"),
+        ("{uniform: [0, 1], when: {d.a: 1}}", "d: 5", "config.x.when: config has no 'd.a'"),
+    ],
+)
+def test_what_goes_wrong_in_a_later_stage_has_the_place_of_its_step(
+    tmp_path, searched, step, message
+):
+    text = (
+        f"e:\n  num_trials: 2\n  scheduler: {{replay: {{schedule: [{{at: 3, config: {{{step}}}}}]}}}}\n"
+        f"  config: {{low: 1, d: {{a: 1}}, x: {searched}}}\n"
+    )
+    (tmp_path / "spec.yaml").write_text(text)
+    with pytest.raises(SpecError) as caught:
+        make_plan(load_spec(tmp_path / "spec.yaml"), callables={"e": train})
+    assert f"spec.yaml:3:35: e.{message}" in str(caught.value)
+    assert str(caught.value).endswith("(from `at: 3` of the schedule on)")
+
+
+def test_what_is_wrong_from_the_beginning_is_not_blamed_on_a_step():
+    config = {"low": 5, "x": {"uniform": [{"eval": "spec.config.low"}, 3]}}
+    with pytest.raises(SpecError) as caught:
+        plan([{"at": 3, "config": {"low": 6}}], config=config)
+    assert "of the schedule on" not in str(caught.value)
+
+
+def test_secrets_of_a_schedule_are_not_shown_and_not_to_be_masks(tmp_path):
+    step = {"at": 1, "config": {"api_token": {"choice": ["SECRET", "b"]}}}
+    with pytest.raises(SpecError) as caught:
+        plan([step], config={"api_token": "a"})
+    assert "got {'choice': ['***', '***']}" in str(caught.value)
+    text = (
+        "e:\n  scheduler: {replay: {schedule: [{at: 1, config: {api_token: '***'}}]}}\n"
+        "  config: {api_token: mine}\n"
+    )
+    (tmp_path / "spec.yaml").write_text(text)
+    where = "spec.yaml:2:63: e.scheduler.replay.schedule.0.config.api_token: '[*]{3}' stands for"
+    with pytest.raises(SpecError, match=where):
+        make_plan(load_spec(tmp_path / "spec.yaml"), callables={"e": train})
+
+
+def test_a_change_of_a_secret_is_told_without_it():
+    schedule = [{"at": 5, "config": {"auth": {"password": "SECRET2"}}}]
+    config = {"auth": {"password": "SECRET1"}}
+    sweep = Sweep(2, {"replay": {"schedule": schedule}}, config=config)
+    (wish,) = reach(sweep, 5)
+    assert wish.reason == "the schedule at 5 iterations: auth.password *** -> ***"
 
 
 def test_an_experiment_needs_no_metric_and_may_have_several_trials_and_a_grid():
@@ -162,7 +289,7 @@ def test_a_trial_goes_on_from_its_own_checkpoint_with_the_next_config():
     assert sweep.core.trial("e/1").config["opt"] == CONFIG["opt"]
     assert reach(sweep, 5, attempt=2) == [GoOn("e/0", 2, 5)]
     (second,) = reach(sweep, 12, attempt=2)
-    assert second.reason.endswith("batch 32 -> 64, opt.lr 0.2 -> 0.05")
+    assert second.reason.endswith("batch 32 -> 64, opt.lr 0.2 -> 0.05, twice 64 -> 128")
 
 
 def test_who_could_not_take_its_checkpoint_has_both_changes_at_the_next_step():

@@ -28,6 +28,11 @@ def changes(experiment: Mapping[str, Any]) -> bool:
     return any(name in _CHANGING for name, _ in parsed_schedulers(experiment.get("scheduler")))
 
 
+def is_member(experiment: Mapping[str, Any]) -> bool:
+    """Whether an experiment's trials are a population, by its spec as plain data."""
+    return any(name == "pbt" for name, _ in parsed_schedulers(experiment.get("scheduler")))
+
+
 def lineage(trial: StoredTrial) -> Lineage | None:
     """Return how the config of a trial came about; None if no journal here tells it."""
     tags = trial.tags
@@ -56,14 +61,20 @@ def replay(found: Lineage) -> list[dict[str, Any]] | None:
     return steps
 
 
+def counts_iterations(stop: Mapping[str, Any]) -> bool:
+    """Whether criteria end a trial by its iterations."""
+    return _ITERATIONS in stop
+
+
 def prolonged(stop: Mapping[str, Any], found: Lineage) -> dict[str, Any]:
     """Return the criteria of an experiment, with as many iterations as its weights were trained."""
-    if not found.ahead or _ITERATIONS not in stop:
+    if not found.ahead or not counts_iterations(stop):
         return dict(stop)
     criterion = parse_criterion(_ITERATIONS, stop[_ITERATIONS])
     bound = criterion.bound + found.ahead
+    exact = int(bound) if bound.is_integer() else bound
     is_number = not isinstance(stop[_ITERATIONS], str)
-    return {**stop, _ITERATIONS: int(bound) if is_number else f"{criterion.op} {bound:g}"}
+    return {**stop, _ITERATIONS: exact if is_number else f"{criterion.op} {exact}"}
 
 
 def _differences(before: Any, after: Any, path: NodePath) -> Iterator[tuple[str, Any]]:

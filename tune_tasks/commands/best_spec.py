@@ -7,11 +7,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tune_tasks.commands.best_schedule import changes, lineage, prolonged, replay
+from tune_tasks.commands.best_schedule import (
+    changes,
+    counts_iterations,
+    is_member,
+    lineage,
+    prolonged,
+    replay,
+)
 from tune_tasks.model.checkpoint import CheckpointRules
 from tune_tasks.model.checkpoint_folder import best_of_trial
 from tune_tasks.model.files import AttemptPaths, trial_folder
-from tune_tasks.model.masking import MASK, secrets_in
+from tune_tasks.model.masking import MASK, secrets_of
 from tune_tasks.model.objective import Objective
 from tune_tasks.model.paths import dotted
 from tune_tasks.model.text import left_out
@@ -65,9 +72,11 @@ def best_trials(
 def spec_of(trial: StoredTrial, cwd: Path) -> str:
     """Return the trial as a spec of one experiment; comments say where it comes from."""
     # A name may have line breaks, which would end the comment
-    comments = [" ".join(text.split()) for text in _comments(trial)]
+    experiment = experiment_of(trial, cwd)
+    said = [*_comments(trial), *_about_secrets(experiment)]
+    comments = [" ".join(text.split()) for text in said]
     head = "".join(f"# {comment}\n" for comment in comments)
-    return head + dump_yaml({trial.experiment: experiment_of(trial, cwd)})
+    return head + dump_yaml({trial.experiment: experiment})
 
 
 def _comments(trial: StoredTrial) -> Iterator[str]:
@@ -90,9 +99,11 @@ def _comments(trial: StoredTrial) -> Iterator[str]:
     yield from _about_change(trial)
     if "script_file_path" not in trial.config:
         yield "It was a Python function: config.script_file_path is to be added"
-    masked_keys = [f"config.{dotted(path)}" for path in secrets_in(trial.config)]
-    if masked_keys:
-        keys = ", ".join(masked_keys)
+
+
+def _about_secrets(experiment: Mapping[str, Any]) -> Iterator[str]:
+    keys = ", ".join(map(dotted, secrets_of(experiment)))
+    if keys:
         yield f"Secrets are not stored: write yours in place of {MASK} in {keys}"
 
 
@@ -109,13 +120,15 @@ def _unlike(trial: StoredTrial) -> Iterator[str]:
 
 def _about_change(trial: StoredTrial) -> Iterator[str]:
     """Yield what is to be said of a config that has changed."""
-    if not changes(_experiment(trial)):
+    experiment = _experiment(trial)
+    if not changes(experiment):
         return
     found = lineage(trial)
     steps = replay(found) if found else None
     if not found or steps is None:
+        was = "a member of a population" if is_member(experiment) else "a trial with a schedule"
         yield (
-            "It was a member of a population: this is its last config, and it began with another."
+            f"It was {was}: this is its last config, and it began with another."
             " How that changed is not in this spec, but in the metrics config/… of its MLflow run"
         )
     elif steps:
@@ -125,10 +138,10 @@ def _about_change(trial: StoredTrial) -> Iterator[str]:
         )
     if found and steps and found.ahead:
         than = "more" if found.ahead > 0 else "less"
-        yield (
-            f"So it was trained for {abs(found.ahead)} iterations {than} than it has counted,"
-            " and `stop` counts all of them"
-        )
+        all_of_them = ", and `stop` counts all of them"
+        ending = all_of_them if counts_iterations(experiment.get("stop") or {}) else ""
+        iterations = f"{abs(found.ahead)} iterations"
+        yield f"So it was trained for {iterations} {than} than it has counted{ending}"
 
 
 def _values(trial: StoredTrial) -> str:

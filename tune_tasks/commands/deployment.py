@@ -17,7 +17,7 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from tune_tasks.errors import UsageError, did_you_mean
-from tune_tasks.model.masking import secrets_in
+from tune_tasks.model.masking import secrets_of
 from tune_tasks.model.paths import dotted, nodes
 from tune_tasks.model.text import one_line
 from tune_tasks.spec.schema import ExperimentSpec
@@ -150,9 +150,9 @@ def _check_name(name: str) -> None:
 
 def _warnings(plan: Plan) -> Iterator[str]:
     for experiment in plan.experiments:
-        for path in secrets_in(experiment.spec.config):
+        for path in secrets_of(dict(experiment.spec)):
             yield (
-                f"{experiment.name}.config.{dotted(path)}: Prefect stores a deployment's spec with"
+                f"{experiment.name}.{dotted(path)}: Prefect stores a deployment's spec with"
                 " its secrets and shows them on its pages; let the script read them from the"
                 " environment or from a file"
             )

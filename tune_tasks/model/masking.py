@@ -68,7 +68,7 @@ _GRANTS = {"access", "api", "auth", "bearer", "hf", "id", "refresh", "session"}
 _ITSELF = {"id", "key", "string", "value"}
 _IN_ADDRESS = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 
-_WITH_SECRETS = ("config", "storage")
+_WITH_SECRETS = ("config", "storage", "scheduler", "try_first")
 """The keys of an experiment that may hold secrets."""
 
 _Types = tuple[type, ...]
@@ -83,7 +83,7 @@ def masked(config: Any) -> Any:
 
 def masked_by_path(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of values by their dotted paths in a config, their secrets replaced."""
-    return {path: _masked(value, _hidden(path.split("."))) for path, value in values.items()}
+    return {path: _masked(value, _hidden([path])) for path, value in values.items()}
 
 
 def without_secrets(problem: str, paths: Iterable[NodePath]) -> str:
@@ -93,7 +93,7 @@ def without_secrets(problem: str, paths: Iterable[NodePath]) -> str:
 
 
 def masked_spec(experiments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a spec, experiments by name, with the secrets of their configs replaced."""
+    """Return a spec, experiments by name, with its secrets replaced."""
     return {name: _masked_experiment(experiment) for name, experiment in experiments.items()}
 
 
@@ -102,6 +102,12 @@ def secrets_in(config: Any) -> Iterator[NodePath]:
     for path, value in leaves(config):
         if _is_secret(value, _hidden(path)) or _has_password(value):
             yield path
+
+
+def secrets_of(experiment: Mapping[str, Any]) -> Iterator[NodePath]:
+    """Yield the paths of an experiment's secrets, masked ones included."""
+    for key in _WITH_SECRETS:
+        yield from ((key, *path) for path in secrets_in(experiment.get(key)))
 
 
 def is_mask(value: object) -> bool:
@@ -137,10 +143,10 @@ def _has_password(value: Any) -> bool:
 
 
 def _hidden(path: Iterable[str | int]) -> _Types:
-    """Return the types of values that are secrets under these names."""
+    """Return the types of values that are secrets under these names, which may be dotted."""
     hidden: _Types = ()
-    for name in path:
-        hidden += _hidden_by(str(name))
+    for name in ".".join(map(str, path)).split("."):
+        hidden += _hidden_by(name)
     return hidden
 
 

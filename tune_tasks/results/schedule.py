@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ _ROWS = 20
 _SETTINGS = 6
 _PLOTS = 4
 _LABEL_LENGTH = 40
+_MOST = 1e300
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,12 @@ def _figure(courses: Sequence[_Course], paths: Sequence[str], logs: Collection[s
 
 def _is_number(courses: Sequence[_Course], path: str) -> bool:
     values = [each.settings.get(path) for _, course in courses for each in course]
-    return all(isinstance(value, (int, float)) for value in values)
+    return all(isinstance(value, (int, float)) and _fits_an_axis(value) for value in values)
+
+
+def _fits_an_axis(number: float) -> bool:
+    # An axis is longer than what it shows, and ends in an error if that is beyond floats
+    return not _MOST < abs(number) < math.inf
 
 
 def _shown(value: object) -> str:

@@ -31,8 +31,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from tune_tasks.errors import ExpressionError
+from tune_tasks.model.masking import masked_by_path
 from tune_tasks.model.milestones import Milestones, Reached
 from tune_tasks.model.objective import Objective
+from tune_tasks.model.text import one_line
 from tune_tasks.search.asha import said
 from tune_tasks.search.exploring import Explorer
 from tune_tasks.search.judge import Exploit, Judge
@@ -41,6 +43,7 @@ from tune_tasks.spec.search_space import Resolved
 
 _TRIES = 100
 _SHOWN = 3
+_LENGTH = 40
 _WORST = float("inf")
 
 
@@ -172,18 +175,17 @@ class Population(Judge):
 
 def differences(before: Mapping[str, object], after: Mapping[str, object]) -> str:
     """What has changed, in few words: `lr 0.1 -> 0.12, dropout 0.2 -> 0.1`."""
-    changed = [
-        f"{path} {_shown(before.get(path))} -> {_shown(value)}"
-        for path, value in after.items()
-        if value != before.get(path)
-    ]
+    # Compared as they are, because two secrets look the same
+    paths = [path for path, value in after.items() if value != before.get(path)]
+    old, new = masked_by_path(before), masked_by_path(after)
+    changed = [f"{path} {_shown(old.get(path))} -> {_shown(new[path])}" for path in paths]
     more = len(changed) - _SHOWN
     ending = [f"{more} more"] if more > 0 else []
     return ", ".join([*changed[:_SHOWN], *ending]) or "with the same config"
 
 
 def _shown(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else one_line(str(value), _LENGTH)
 
 
 def _drawing(stream: str) -> Callable[[str], float]:

@@ -9,8 +9,8 @@ passes several steps at once goes on with the last of them. The metric is of no 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 from tune_tasks.model.milestones import Milestones, Reached
 from tune_tasks.model.objective import Objective
@@ -28,8 +28,8 @@ class Staged(Protocol):
     def resolved(self, index: int, choose: Choose | None = None) -> Resolved:
         """What a trial tries now."""
 
-    def change(self, stage: int) -> Mapping[str, Any]:
-        """What differs in a stage from the config of the spec, by dotted path."""
+    def staged(self, index: int, stage: int) -> Resolved:
+        """What a trial tries in a stage of the schedule."""
 
 
 class Replay(Judge):
@@ -59,7 +59,7 @@ class Replay(Judge):
         before = self._trials.resolved(index)
         if stage <= before.point.get(STAGE, 0):
             return None
-        after = {**before.searched, **self._trials.change(stage)}
+        after = self._trials.staged(index, stage)
         where = f"the schedule at {said(reached.milestone, self._time_attr)}"
-        reason = f"{where}: {differences(before.searched, after)}"
+        reason = f"{where}: {differences(before.searched, after.searched)}"
         return Exploit(index, {**before.point, STAGE: stage}, reason)

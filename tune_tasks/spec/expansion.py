@@ -17,7 +17,7 @@ from tune_tasks.model.text import escaped
 from tune_tasks.model.trial import START_UP, TRY_FIRST, WARM_START, Trial
 from tune_tasks.spec.arrangement import Arrangement
 from tune_tasks.spec.expressions.plan_budget import PlanBudget
-from tune_tasks.spec.replaying import Stages
+from tune_tasks.spec.replaying import LocateStep, Stages
 from tune_tasks.spec.resolution import Choose, Point, chosen, drawn
 from tune_tasks.spec.scheduling import ReplayOptions
 from tune_tasks.spec.schema import ExperimentSpec
@@ -48,6 +48,7 @@ class Expansion(Sequence[Trial]):
         points: The points of trials that have begun, or that a model has proposed, by index.
             Whoever has a proposal puts it in; before, nobody knows what that trial tries.
         head_start: What is known from earlier sweeps.
+        locate_step: The place of a step of its schedule, for messages.
 
     Attributes:
         indices: The indices of the trials, in order.
@@ -64,6 +65,7 @@ class Expansion(Sequence[Trial]):
         arrangement: Arrangement | None = None,
         points: Mapping[int, Point] | None = None,
         head_start: HeadStart = NO_HEAD_START,
+        locate_step: LocateStep = lambda _: None,
     ) -> None:
         self.points = dict(points or {})
         self.space = space
@@ -84,7 +86,8 @@ class Expansion(Sequence[Trial]):
         self._head_start = head_start
         self._first_rounds = len(spec.try_first) + len(head_start.configs)
         self._start_up = StartUp(self._search, space, derive_seed(seed, f"{name}/start-up"))
-        self._stages = Stages(spec.config, space, spec.scheduled(ReplayOptions))
+        replay = spec.scheduled(ReplayOptions)
+        self._stages = Stages(spec.config, space, replay, locate_step)
         self._resources = spec.resources.resources()
         self._stop = spec.criteria()
         self._checkpoint = spec.checkpoint_rules()
@@ -163,22 +166,23 @@ class Expansion(Sequence[Trial]):
         """
         return self._resolve(index, choose=choose)
 
-    def change(self, stage: int) -> Mapping[str, Any]:
-        """What differs in a stage of a schedule from the config of the spec, by dotted path."""
-        return self._stages.change(stage)
+    def staged(self, index: int, stage: int) -> Resolved:
+        """What a trial tries in a stage of its schedule."""
+        return self._resolve(index, stage=stage)
 
     def later_forms(self, index: int) -> Iterator[Trial]:
         """A trial as it is in each later stage of its schedule."""
         first = self._trial(index)
         for stage in self._stages.later:
-            resolved = self._resolve(index, stage=stage)
+            resolved = self.staged(index, stage)
             yield replace(first, config=resolved.config, searched=resolved.searched)
 
     def _walk(self, budget: PlanBudget) -> None:
         for index in self.indices:
-            for stage in self._stages.later:
-                self._resolve(index, budget, stage=stage)
             name = self._name_of(index, self._resolve(index, budget).searched)
+            for stage in self._stages.later:
+                with self._stages.blaming(stage):
+                    self._resolve(index, budget, stage=stage)
             cost = _OF_A_TRIAL + len(name) // _CHARACTERS_OF_A_VALUE
             budget.spend(cost, cost)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tune_tasks.errors import ExpressionError, did_you_mean
+from tune_tasks.model.masking import masked_by_path
 from tune_tasks.model.paths import NodePath, dotted
 from tune_tasks.spec.domains import Choice, Coordinate, is_same
 from tune_tasks.spec.search_nodes import Parameter
@@ -59,7 +60,7 @@ class Wanted:
         name = dotted(path)
         if name in self._values:
             self._used.add(name)
-            return self._coordinate_of(self._values[name], parameter, given)
+            return self._coordinate_of(name, parameter, given)
         below = {key: self._values[key] for key in self._values if key.startswith(f"{name}.")}
         if below and isinstance(parameter.domain, Choice):
             return self._branch(below, name, given)
@@ -77,12 +78,13 @@ class Wanted:
             return otherwise
         return self._values.get(dotted(path), otherwise)
 
-    def _coordinate_of(self, value: Any, parameter: Parameter, given: Sequence[Any]) -> Coordinate:
-        coordinate = parameter.domain.coordinate(value, *given)
+    def _coordinate_of(self, name: str, parameter: Parameter, given: Sequence[Any]) -> Coordinate:
+        coordinate = parameter.domain.coordinate(self._values[name], *given)
         if coordinate is None:
             domain = parameter.domain.name
             what = "one of the options" if isinstance(parameter.domain, Choice) else list(given)
-            raise ExpressionError(f"{value!r} is not a value of {domain}: {what}")
+            (shown,) = masked_by_path({name: self._values[name]}).values()
+            raise ExpressionError(f"{shown!r} is not a value of {domain}: {what}")
         return coordinate
 
     def _branch(
@@ -95,7 +97,7 @@ class Wanted:
                 return number
         if self.is_wish:
             return self._nearest_branch(below, name, given)
-        shown = ", ".join(f"{key}: {value!r}" for key, value in below.items())
+        shown = ", ".join(f"{key}: {value!r}" for key, value in masked_by_path(below).items())
         raise ExpressionError(f"no option has {shown}")
 
     def _nearest_branch(

@@ -14,6 +14,7 @@ from tune_tasks.spec.lookalikes import unsearched, variables
 from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.sweep.budget_checks import doubts_of_budget
 from tune_tasks.sweep.part import Part
+from tune_tasks.sweep.replay_checks import doubts_of_schedule
 from tune_tasks.sweep.rule_doubts import doubts_of_rules
 from tune_tasks.sweep.scheduler_checks import doubts_of_population
 from tune_tasks.sweep.search_checks import drawn_values
@@ -44,6 +45,7 @@ def _all_doubts(part: Part, space: SearchSpace) -> Iterator[_Doubt]:
     yield from _about_an_end(part)
     yield from drawn_values(part, space)
     yield from doubts_of_population(part, space)
+    yield from doubts_of_schedule(part)
     for path, reason in unsearched(part.experiment.config):
         yield part.in_config(path), f".config.{dotted(path)}", reason
     for path, reason in variables(part.given):

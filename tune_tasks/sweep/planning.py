@@ -9,12 +9,12 @@ import contextlib
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from operator import getitem
 from typing import cast
 
 from tune_tasks.errors import Location, SpecError, TrainableError, UsageError
-from tune_tasks.model.masking import is_mask, masked_spec, secrets_in
+from tune_tasks.model.masking import is_mask, masked_spec, secrets_of
 from tune_tasks.model.paths import dotted
 from tune_tasks.model.stopping import parse_criterion
 from tune_tasks.model.text import left_out
@@ -33,6 +33,7 @@ from tune_tasks.sweep.locate import locate
 from tune_tasks.sweep.part import Part
 from tune_tasks.sweep.plan import Need, Plan, PlannedExperiment
 from tune_tasks.sweep.plan_warnings import shown_count, warnings_of
+from tune_tasks.sweep.replay_checks import place_of_step
 from tune_tasks.sweep.scheduler_checks import expect_schedulable
 from tune_tasks.sweep.search_checks import expect_first_ones, expect_searchable
 from tune_tasks.sweep.warm import Warm, asked_of
@@ -235,7 +236,8 @@ class _Planner:
         earlier = (self._earlier or {}).get(part.name)
         points = earlier.points if earlier else None
         first = warm.head_start if warm else NO_HEAD_START
-        trials = Expansion(part.name, experiment, space, seed, points=points, head_start=first)
+        locate = partial(place_of_step, part)
+        trials = Expansion(part.name, experiment, space, seed, None, points, first, locate)
         if self._earlier is not None:
             trials = self._after_earlier_ones(part, trials, experiment, space, seed, first)
         expect_first_ones(part, trials)
@@ -259,7 +261,8 @@ class _Planner:
         source = masked_spec({part.name: self._source[part.name]})[part.name]
         arrangement, edit = arrange(trials, experiment, space, source, earlier)
         self._edits[part.name] = edit
-        return Expansion(part.name, experiment, space, seed, arrangement, earlier.points, first)
+        points, locate = earlier.points, partial(place_of_step, part)
+        return Expansion(part.name, experiment, space, seed, arrangement, points, first, locate)
 
     @contextlib.contextmanager
     def _noting_problems(self, part: Part) -> Iterator[None]:
@@ -295,15 +298,15 @@ def _expect_no_mask(part: Part) -> None:
 
     A trial would fail because of it, later and with a message that does not name it.
     """
-    config = part.experiment.config
-    for path in secrets_in(config):
-        value = reduce(getitem, cast("tuple[str, ...]", path), config)
+    experiment = dict(part.experiment)
+    for path in secrets_of(experiment):
+        value = reduce(getitem, cast("tuple[str, ...]", path), experiment)
         if is_mask(value):
             message = (
-                f"config.{dotted(path)}: {value!r} stands for a secret, which was not stored; write"
+                f"{dotted(path)}: {value!r} stands for a secret, which was not stored; write"
                 " the secret itself"
             )
-            raise SpecError(message, part.in_config(path))
+            raise SpecError(message, part.at(path))
 
 
 def _expect_memory_alone(part: Part) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
-from tune_tasks.errors import SpecError, did_you_mean
-from tune_tasks.model.paths import NodePath
-from tune_tasks.spec.replaying import settings
-from tune_tasks.spec.scheduling import PlateauOptions, ReplayOptions
+from tune_tasks.errors import Location, SpecError, did_you_mean
+from tune_tasks.model.differences import text_of
+from tune_tasks.model.masking import masked_by_path
+from tune_tasks.model.paths import NodePath, dotted
+from tune_tasks.spec.replaying import changed, settings
+from tune_tasks.spec.scheduling import PlateauOptions, ReplayOptions, ReplayStep
 from tune_tasks.spec.search_parsing import holds_marker
 from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.sweep.part import Part
@@ -35,6 +38,36 @@ def expect_replayable(part: Part, options: ReplayOptions, space: SearchSpace) ->
         raise SpecError(f"scheduler: {name}: {text}", place)
 
 
+def doubts_of_schedule(part: Part) -> Iterator[tuple[Location | None, str, str]]:
+    """Yield what is probably not meant with a schedule, each with its place."""
+    options = part.experiment.scheduled(ReplayOptions)
+    if options is None:
+        return
+    for path, text in [*_beyond_the_end(part, options), *_without_change(part, options)]:
+        place = (*_place_of_options(part), *path)
+        yield part.at(place, key=True), f".{dotted(place)}", text
+
+
+def _beyond_the_end(part: Part, options: ReplayOptions) -> Iterator[_Problem]:
+    for number, step in enumerate(options.schedule):
+        for criterion in part.experiment.criteria():
+            is_bound = criterion.metric == options.time_attr and criterion.op in (">=", ">", "==")
+            is_last = criterion.op == ">" and step.at == criterion.bound
+            if is_bound and step.at >= criterion.bound and not is_last:
+                text = f"no trial comes so far: stop: {criterion} ends it before"
+                yield ("schedule", number, "at"), text
+
+
+def _without_change(part: Part, options: ReplayOptions) -> Iterator[_Problem]:
+    config: Mapping[str, Any] = part.experiment.config
+    for number, step in enumerate(options.schedule):
+        then = changed(config, step.config)
+        if text_of(then) == text_of(config):
+            text = "it changes nothing: a trial has these values already"
+            yield ("schedule", number, "config"), text
+        config = then
+
+
 def _of_others(part: Part, options: ReplayOptions) -> str:
     spec = part.experiment
     others = [name for name, each in spec.schedulers() if not isinstance(each, PlateauOptions)]
@@ -59,34 +92,61 @@ def _of_steps(options: ReplayOptions) -> Iterator[_Problem]:
 
 
 def _of_settings(part: Part, options: ReplayOptions, space: SearchSpace) -> Iterator[_Problem]:
-    known = dict(settings(part.experiment.config))
-    searched = set(space.searched)
-    plain = {name: path for name, path in known.items() if not _is_searched(path, searched)}
+    config: Mapping[str, Any] = part.experiment.config
     for number, step in enumerate(options.schedule):
-        for name, value in step.config.items():
-            problem = _of_setting(name, value, known, plain)
-            if problem:
-                yield ("schedule", number, "config", name), problem
+        problems = list(_of_step(step, config, set(space.searched)))
+        for name, text in problems:
+            yield ("schedule", number, "config", name), text
+        if problems:
+            return  # what the later ones find there is not known
+        config = changed(config, step.config)
+
+
+def _of_step(
+    step: ReplayStep, config: Mapping[str, Any], searched: set[NodePath]
+) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with a step, by setting; `config` is what a trial has before it."""
+    known: dict[str, list[NodePath]] = {}
+    for name, path in settings(config):
+        known.setdefault(name, []).append(path)
+    plain = [name for name, paths in known.items() if not _is_searched(paths[0], searched)]
+    for name, value in step.config.items():
+        problem = _of_setting(name, value, known, plain) or _of_pair(name, step.config)
+        if problem:
+            yield name, problem
 
 
 def _of_setting(
-    name: str, value: object, known: dict[str, NodePath], plain: dict[str, NodePath]
+    name: str, value: object, known: Mapping[str, Sequence[NodePath]], plain: Collection[str]
 ) -> str:
     if name in _OF_CODE:
         return "what runs does not change"
     if name not in known:
         return f"config has no such setting{did_you_mean(name, plain)}"
+    if len(known[name]) > 1:
+        return "two settings of config have this name; give one of them another"
     if name not in plain:
         return "it is searched, or has something in it that is; give it a value in config"
     if holds_marker(value):
-        return f"expected a value, got {value!r}"
+        (shown,) = masked_by_path({name: value}).values()
+        return f"expected a value, got {shown!r}"
     return ""
+
+
+def _of_pair(name: str, others: Iterable[str]) -> str:
+    outer = next((other for other in others if name.startswith(f"{other}.")), None)
+    return f"it is within {outer}, which the same step changes; give one of them" if outer else ""
 
 
 def _is_searched(path: NodePath, searched: set[NodePath]) -> bool:
     """Whether a part of a config is searched, is within what is, or has something in it that is."""
     length = len(path)
     return any(each[:length] == path[: len(each)] for each in searched)
+
+
+def place_of_step(part: Part, number: int) -> Location | None:
+    """Return the place of a step of an experiment's schedule."""
+    return part.at((*_place_of_options(part), "schedule", number))
 
 
 def _place_of_options(part: Part) -> NodePath:
