@@ -98,12 +98,14 @@ def metric(row: Mapping[str, Any], name: str) -> float | None:
         name: A field of TrainingResult, or an entry of `info`: `my_metric`, `info.my_metric`,
             `info/outer/inner`.
     """
-    value = None
-    if name in TrainingResult._fields:
-        value = row.get(name)
-    if value is None:
-        value = _info_entry(row.get("info"), name)
+    value = entry(row, name)
     return value if _is_number(value) else None
+
+
+def entry(row: Mapping[str, Any], name: str) -> object:
+    """Whatever a report has under a name, see `metric`; None if it has nothing there."""
+    value = row.get(name) if name in TrainingResult._fields else None
+    return _info_entry(row.get("info"), name) if value is None else value
 
 
 def _is_number(value: object) -> TypeGuard[float]:

@@ -64,6 +64,13 @@ def test_so_is_that_of_a_constraint_an_objective_and_a_criterion(keys):
     assert "did you mean 'model_size'?" in first[0]
 
 
+def test_a_field_that_is_empty_at_first_is_no_mistake():
+    watching = watch(metric="mean_loss")
+    assert (
+        said(watching, reported(mean_loss=None, info={"lr": 1.0}), reported(2, mean_loss=1)) == []
+    )
+
+
 def test_one_that_is_reported_now_and_then_is_no_mistake():
     watching = watch(metric="val_loss")
     rare = reported(5, info={"train_loss": 1.0, "val_loss": math.nan})
@@ -102,7 +109,56 @@ def test_what_names_no_metric_is_not_warned_of():
         ("val_loss", "train_loss", False),
         ("top1", "top5", False),
         ("accuracy", "mean_accuracy", False),
+        ("maen_score", "mean_score", True),
+        ("f1_macro", "f1_micro", False),
+        ("eval_loss", "val_loss", False),
+        ("best_accuracy", "test_accuracy", False),
+        ("mean_accuracy", "max_accuracy", False),
+        ("train_loss", "train_loss_ema", False),
+        ("val_loss_a", "val_loss_b", False),
+        ("gan_loss_G", "gan_loss_D", False),
+        ("reward_mean", "reward_median", False),
+        ("valAccuracyMacro", "valAccuracyMicro", False),
+        ("val_rmse", "val_rmae", False),
+        ("loss", "lost_loss", False),
+        ("验证损失", "训练损失", False),
+        ("验证集准确率", "验证集精确率", False),
+        ("потеря", "ПОТЕРЯ", True),
+        ("_", "-", False),
     ],
 )
 def test_two_names_are_one_only_if_they_are_very_near(name, other, is_slip):
     assert slip_of(name, {"info": {other: 1.0}}) == (other if is_slip else None)
+
+
+def test_a_metric_whose_best_value_was_judged_was_there():
+    watching = watch(metric="val_loss")
+    events = [reported(info={"loss": 1.0}), at_milestone("val_loss", 0.4), ended(val_loss=None)]
+    assert said(watching, *events) == []
+
+
+@pytest.mark.parametrize(("value", "kind"), [("0.5", "str"), (True, "bool")])
+def test_a_metric_that_is_no_number_is_said_to_be_none(value, kind):
+    watching = watch(metric="solved")
+    assert said(watching, reported(info={"solved": value}), ended(solved=None)) == [
+        f"e: metric 'solved' is reported as a {kind}: it is no number"
+    ]
+
+
+ASHA = {"metric": "mean_loss", "scheduler": {"asha": {"time_attr": "epoch", "max_t": 9}}}
+
+
+def test_what_says_how_far_a_trial_is_and_is_misspelt_is_said_at_the_first_report():
+    assert said(watch(**ASHA), reported(mean_loss=1.0, info={"epochs": 1})) == [
+        "e: time_attr 'epoch' is in none of the first report's metrics; did you mean 'epochs'? it"
+        " reports: mean_loss, epochs"
+    ]
+
+
+def test_if_it_is_in_no_report_nobody_is_judged():
+    assert said(watch(**ASHA), reported(mean_loss=1.0), ended(mean_loss=1.0)) == [
+        "e: time_attr 'epoch' is in no report of the first trial that has ended (e/0): nobody is"
+        " judged; it reports: mean_loss"
+    ]
+    reports = [reported(mean_loss=1.0), at_milestone("mean_loss", 1.0), ended(mean_loss=1.0)]
+    assert said(watch(**ASHA), *reports) == []

@@ -242,6 +242,16 @@ def test_warnings(tmp_path):
     ]
 
 
+def test_what_says_how_far_a_trial_is_and_is_nearly_a_metric_is_a_warning(tmp_path):
+    (tmp_path / "s.py").write_text("def train(config, status_reporter): ...")
+    asha = "{asha: {time_attr: trainig_iteration, max_t: 9}}"
+    text = f"e:\n  metric: m\n  scheduler: [plateau, {asha}]\n  config: {{script_file_path: s.py}}"
+    assert plan_file(tmp_path, text).warnings == [
+        f"{tmp_path / 'f.yaml'}:3:43: e.scheduler.1.asha.time_attr: 'trainig_iteration' is no"
+        " metric of TrainingResult; did you mean 'training_iteration'?"
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -18,7 +18,7 @@ class _Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class _Timed(_Options):
+class Timed(_Options):
     """What judges trials at milestones."""
 
     time_attr: str = Field(
@@ -31,7 +31,7 @@ class _Timed(_Options):
     )
 
 
-class RungOptions(_Timed):
+class RungOptions(Timed):
     """Trials are compared at rungs."""
 
     grace_period: _Steps = Field(1, description="The first rung.")
@@ -67,7 +67,7 @@ class HyperbandOptions(RungOptions):
     )
 
 
-class MedianOptions(_Timed):
+class MedianOptions(Timed):
     """Ends a trial whose best value is worse than the median of the others' means."""
 
     grace_period: _Steps = Field(5, description="Where a trial is judged for the first time.")
@@ -86,7 +86,7 @@ class PlateauOptions(_Options):
     )
 
 
-class PbtOptions(_Timed):
+class PbtOptions(Timed):
     """Population based training: the worst go on from the best, with other settings."""
 
     interval: _Steps = Field(5, description="From one comparison to the next.")
@@ -117,7 +117,7 @@ class ReplayStep(_Options):
     )
 
 
-class ReplayOptions(_Timed):
+class ReplayOptions(Timed):
     """The config of a trial changes while it runs, as the best member's of a population did."""
 
     schedule: list[ReplayStep] = Field(

@@ -1,4 +1,4 @@
-"""Says early that no trial reports a metric that a spec names: it is most likely misspelt. Pure.
+"""Says early that no trial reports what a spec names: it is most likely misspelt. Pure.
 
 Said at an experiment's first report if that has a name which is nearly the same; else a trial may
 report the metric only now and then, and it is said at the first milestone, or the first end of a
@@ -15,7 +15,8 @@ from tune_tasks.model.misnamed import meant_and_reported, slip_of
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import CUT_SHORT
 from tune_tasks.model.trial_key import experiment_of
-from tune_tasks.result import metric
+from tune_tasks.result import entry, metric
+from tune_tasks.spec.scheduling import Timed
 from tune_tasks.sweep.events import AttemptEnded, Event, MilestonesReached, Reported
 from tune_tasks.sweep.plan import PlannedExperiment
 from tune_tasks.sweep.retries import has_failed
@@ -28,19 +29,21 @@ class _Watched:
     Attributes:
         compared: Those that its trials are compared by.
         criteria: Those that stop criteria alone name: a trial may end before it has reported them.
+        steps: Those that say how far a trial is (`time_attr`).
         last: The latest report of any trial.
     """
 
     compared: list[str]
     criteria: list[str]
+    steps: list[str]
     last: Mapping[str, Any] = field(default_factory=dict)
 
     def names(self) -> list[str]:
-        return [*self.compared, *self.criteria]
+        return list(dict.fromkeys([*self.compared, *self.criteria, *self.steps]))
 
     def settle(self, names: Iterable[str]) -> None:
         for name in names:
-            for unseen in (self.compared, self.criteria):
+            for unseen in (self.compared, self.criteria, self.steps):
                 if name in unseen:
                     unseen.remove(name)
 
@@ -68,7 +71,12 @@ class MetricWatch:
 def _watched(experiment: PlannedExperiment) -> _Watched:
     compared = experiment.spec.compared_by().metrics()
     criteria = dict.fromkeys(criterion.metric for criterion in experiment.criteria())
-    return _Watched(compared, [name for name in criteria if name not in compared])
+    steps = dict.fromkeys(
+        options.time_attr
+        for _, options in experiment.spec.schedulers()
+        if isinstance(options, Timed)
+    )
+    return _Watched(compared, [name for name in criteria if name not in compared], list(steps))
 
 
 def _said_of(
@@ -87,13 +95,25 @@ def _at_report(watched: _Watched, result: Mapping[str, Any]) -> Iterator[str]:
     is_first = not watched.last
     watched.last = result
     watched.settle([name for name in watched.names() if metric(result, name) is not None])
+    yield from _no_numbers(watched, result)
     slips = [name for name in watched.names() if is_first and slip_of(name, result)]
     for name in slips:
         yield _words(watched, name, "is in none of the first report's metrics")
     watched.settle(slips)
 
 
+def _no_numbers(watched: _Watched, result: Mapping[str, Any]) -> Iterator[str]:
+    values = {name: entry(result, name) for name in watched.names()}
+    given = {name: value for name, value in values.items() if value is not None}
+    for name, value in given.items():
+        kind = type(value).__name__
+        yield f"{_kind(watched, name)} {one_line(name)!r} is reported as a {kind}: it is no number"
+    watched.settle(given)
+
+
 def _at_milestone(watched: _Watched, event: MilestonesReached) -> Iterator[str]:
+    watched.settle(each.metric for each in event.reached if each.best is not None)
+    watched.settle(list(watched.steps))
     judged_by = {each.metric: each for each in event.reached if each.best is None}
     missing = [name for name in watched.compared if name in judged_by]
     for name in missing:
@@ -120,7 +140,19 @@ def _at_end(watched: _Watched, event: AttemptEnded) -> Iterator[str]:
             " trials are compared by their last reports",
         )
     watched.settle(missing)
+    unjudged = list(watched.steps)
+    for name in unjudged:
+        where = (
+            f"is in no report of the first trial that has ended ({event.trial}): nobody is judged"
+        )
+        yield _words(watched, name, where)
+    watched.settle(unjudged)
 
 
 def _words(watched: _Watched, name: str, where: str) -> str:
-    return f"metric {one_line(name)!r} {where}{meant_and_reported(name, watched.last)}"
+    meant = meant_and_reported(name, watched.last)
+    return f"{_kind(watched, name)} {one_line(name)!r} {where}{meant}"
+
+
+def _kind(watched: _Watched, name: str) -> str:
+    return "time_attr" if name in watched.steps else "metric"

@@ -11,6 +11,7 @@ from tune_tasks.result import STOP_METRICS
 from tune_tasks.rllib.planning import ignored
 from tune_tasks.spec.expansion import num_trials
 from tune_tasks.spec.lookalikes import unsearched, variables
+from tune_tasks.spec.scheduling import Timed
 from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.sweep.budget_checks import doubts_of_budget
 from tune_tasks.sweep.part import Part
@@ -53,6 +54,7 @@ def _all_doubts(part: Part, space: SearchSpace) -> Iterator[_Doubt]:
     for key, reason in ignored(part.experiment):
         yield part.at(("config", key), key=True), f".config.{key}", reason
     yield from _about_criteria(part)
+    yield from _about_time_attr(part)
     for key, reason in doubts_of_budget(part.experiment):
         yield part.at(("budget", key), key=True), f".budget.{key}", reason
     yield from _about_constraints(part)
@@ -91,12 +93,24 @@ def _about_an_end(part: Part) -> Iterator[_Doubt]:
 
 def _about_criteria(part: Part) -> Iterator[_Doubt]:
     for key, metric in [*_named(part, "stop"), *_named(part, "constraints")]:
-        if metric in STOP_METRICS:
-            continue
-        meant = nearest(metric, STOP_METRICS)
-        if meant and _is_misspelt(metric, meant):
-            text = f"no metric of TrainingResult; did you mean {meant!r}?"
+        for text in _doubt_of_metric(metric):
             yield part.at((key, metric), key=True), f".{key}.{metric}", text
+
+
+def _about_time_attr(part: Part) -> Iterator[_Doubt]:
+    is_list = isinstance(part.given.get("scheduler"), list)
+    for number, (name, options) in enumerate(part.experiment.schedulers()):
+        if not isinstance(options, Timed):
+            continue
+        path = ("scheduler", *((number,) if is_list else ()), name, "time_attr")
+        for text in _doubt_of_metric(options.time_attr):
+            yield part.at(path), f".{dotted(path)}", f"{options.time_attr!r} is {text}"
+
+
+def _doubt_of_metric(metric: str) -> Iterator[str]:
+    meant = nearest(metric, STOP_METRICS)
+    if metric not in STOP_METRICS and meant and _is_misspelt(metric, meant):
+        yield f"no metric of TrainingResult; did you mean {meant!r}?"
 
 
 def _named(part: Part, key: str) -> Iterator[tuple[str, str]]:
