@@ -137,9 +137,18 @@ def test_the_pages_example_goes_on_after_a_kill_as_if_there_had_been_none(tmp_pa
         (
             {"mine": OWN},
             {"mind": Drawing()},
-            "searcher: there is no experiment 'mind'; did you mean 'mine'?",
+            "searcher: there is no experiment 'mind'; did you mean 'mine'? (known: mine)",
         ),
-        ({"a": OWN, "b": OWN}, {"a": Drawing()}, "b: search: own is a searcher of your own"),
+        (
+            {"mine": OWN, "yours": OWN},
+            {"X": Drawing()},
+            "searcher: there is no experiment 'X' (known: mine, yours)",
+        ),
+        (
+            {"a": OWN, "b": OWN},
+            {"a": Drawing()},
+            "b: search: own is a searcher of your own, and 'b' is not in searcher",
+        ),
         ({"e": OWN}, Drawing, "searcher: expected a tune_tasks.Searcher, or one for each"),
         ({"e": OWN}, {"e": print}, "searcher: e: expected a tune_tasks.Searcher, or one for each"),
         ({"e": OWN}, "mine", "searcher: expected a tune_tasks.Searcher, or one for each"),
@@ -168,6 +177,30 @@ def test_it_is_refused_before_anything_is_started(monkeypatch, tmp_path):
     with pytest.raises(UsageError, match="e: search: own is a searcher of your own"):
         launch.check(Request(spec={"e": OWN}), Session({"e": train}))
     assert launch.check(Request(spec={"e": OWN}), Session({"e": train}, searcher=Drawing()))
+
+
+def test_a_failure_has_the_line_of_the_searcher_and_not_of_a_library_that_it_calls():
+    class Library(Searcher):
+        def ask(self, history, index, rng):
+            return rng.choice([])
+
+    _, (warning,) = answer_of(Library())
+    assert "IndexError" in warning
+    assert f"({__file__}:" in warning
+
+
+def test_a_failure_that_cannot_say_what_it_is_is_one_too():
+    class Mute(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    class Raising(Searcher):
+        def ask(self, history, index, rng):
+            raise Mute
+
+    point, (warning,) = answer_of(Raising())
+    assert point
+    assert "Mute: <exception str() failed>" in warning
 
 
 def test_what_is_known_already_needs_no_searcher():

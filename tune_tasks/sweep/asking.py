@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import sysconfig
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from tune_tasks.model.failure import Failure
 from tune_tasks.model.trial_key import experiment_of, index_of
 from tune_tasks.search.algorithms import searcher_of
 from tune_tasks.search.checked import Checked
@@ -24,6 +26,8 @@ from tune_tasks.sweep.plan import Plan, PlannedExperiment
 logger = logging.getLogger(__name__)
 
 _OURS = f"{Path(__file__).parents[1]}{os.sep}"
+_INSTALLED = {"site-packages", "dist-packages"}
+_LIBRARIES = ("<frozen ", f"{sysconfig.get_path('stdlib')}{os.sep}")
 Warn = Callable[[str], None]
 
 
@@ -149,7 +153,7 @@ class Asker:
         if not isinstance(answer, BaseException):
             return answer
         logger.debug("a model has failed", exc_info=answer)
-        said = f"{type(answer).__name__}: {answer}{_place(answer)}"
+        said = f"{Failure.of(answer)}{_place(answer)}"
         self._warn(f"{key}: its values are drawn, because the model has failed: {said}")
         return self._proposers[experiment_of(key)].drawn(index_of(key))
 
@@ -158,4 +162,9 @@ def _place(exc: BaseException) -> str:
     """Where it was raised, if not by us: a user's searcher is to be mended there."""
     every = traceback.extract_tb(exc.__traceback__)
     frames = [frame for frame in every if not frame.filename.startswith(_OURS)]
-    return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    own = [frame for frame in frames if not _is_library(frame.filename)] or frames
+    return f" ({own[-1].filename}:{own[-1].lineno})" if own else ""
+
+
+def _is_library(file: str) -> bool:
+    return file.startswith(_LIBRARIES) or not _INSTALLED.isdisjoint(Path(file).parts)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tune_tasks.errors import UsageError, did_you_mean
+from tune_tasks.errors import UsageError
 from tune_tasks.model.text import one_line
 from tune_tasks.search.searcher import Searcher
+from tune_tasks.spec.named_options import hint
 from tune_tasks.spec.search import OWN
 from tune_tasks.sweep.plan import Plan, PlannedExperiment
 
@@ -25,10 +26,16 @@ def own_searchers(plan: Plan, given: Given) -> dict[str, Searcher]:
     for name, experiment in wanted.items():
         if name not in found and not all(map(experiment.expansion.is_known, experiment.indices)):
             raise UsageError(
-                f"{one_line(name)}: search: own is a searcher of your own, and there is none; only"
-                " Python can give one: run_experiments(..., searcher=...)"
+                f"{one_line(name)}: search: own is a searcher of your own, and"
+                f" {_what_lacks(name, given)}"
             )
     return found
+
+
+def _what_lacks(name: str, given: Given) -> str:
+    if given:
+        return f"{one_line(name)!r} is not in searcher"
+    return "there is none; only Python can give one: run_experiments(..., searcher=...)"
 
 
 def _is_own(experiment: PlannedExperiment) -> bool:
@@ -66,8 +73,8 @@ def _expect_own(plan: Plan, wanted: Mapping[str, PlannedExperiment], name: str) 
         return
     names = [each.name for each in plan.experiments]
     if name not in names:
-        hint = did_you_mean(str(name), names)
-        raise UsageError(f"searcher: there is no experiment {name!r}{hint}")
+        meant = hint(one_line(str(name)), map(one_line, names))
+        raise UsageError(f"searcher: there is no experiment {one_line(str(name))!r}{meant}")
     other = plan.experiments[names.index(name)]
     raise UsageError(
         f"searcher: {one_line(name)} has {_search(other)}; to have yours asked write search: own"
