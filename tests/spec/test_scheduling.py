@@ -5,7 +5,7 @@ from jsonschema import Draft202012Validator
 
 from tune_tasks.errors import SpecError
 from tune_tasks.spec.json_schema import json_schema
-from tune_tasks.spec.loading import spec_from_data
+from tune_tasks.spec.loading import load_spec, spec_from_data
 from tune_tasks.spec.scheduling import (
     AshaOptions,
     HyperbandOptions,
@@ -53,18 +53,58 @@ def test_what_is_left_out():
         ([], "expected at least one scheduler in the list"),
         ({"asha": {}, "median": {}}, "expected one of asha"),
         ({"asha": {"grace": 3}}, "asha.grace: unknown option"),
-        ({"asha": {"grace_period": 0}}, "asha.grace_period: expected greater than 0, got 0"),
+        (
+            {"asha": {"grace_period": 0}},
+            "asha.grace_period: expected a number greater than 0, got 0",
+        ),
         (
             {"asha": {"reduction_factor": 1}},
-            "asha.reduction_factor: expected greater than 1, got 1",
+            "asha.reduction_factor: expected a number greater than 1, got 1",
         ),
         ({"plateau": {"patience": 2.5}}, "plateau.patience: expected a valid integer, got 2.5"),
-        ({"asha": 3}, "asha: expected a mapping of options, got 3"),
+        ({"asha": 3}, "e.scheduler.asha: expected a mapping of options, got 3"),
+        ("promote", "unknown scheduler 'promote'; write {asha: {mode: promote}}"),
+        ({"asha": {"max_t": 10**400}}, f"valid number, got 1{'0' * 17}...{'0' * 19}"),
+        ({"replay": {"schedule": []}}, "e.scheduler.replay.schedule: expected at least one item"),
+        ({"replay": {"schedule": [3]}}, "schedule.0: expected a valid mapping, got 3"),
+        (
+            {"replay": {"schedule": [{"at": 3, "config": {}}]}},
+            "schedule.0.config: expected at least one item, got {}",
+        ),
+        ({"asha": {"time_attr": ""}}, "time_attr: expected a text that is not empty, got ''"),
     ],
 )
 def test_what_is_wrong_with_it(scheduler, message):
     with pytest.raises(SpecError) as caught:
         spec_from_data({"e": {"scheduler": scheduler, "config": {}}})
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "message"),
+    [
+        (
+            "[plateau, {asha: {mode: promot}}]",
+            "f.yaml:1:40: e.scheduler.1.asha.mode: expected 'stop' or 'promote', got 'promot'; did"
+            " you mean 'promote'?",
+        ),
+        (
+            "{replay: {schedule: [{at: 3, confg: {k: 3}}]}}",
+            "f.yaml:1:45: e.scheduler.replay.schedule.0.confg: unknown option; did you mean"
+            " 'config'? (known: at, config)",
+        ),
+        (
+            "{replay: {schedule: [{at: 3, config: {k: 1}}, {at: no, config: {k: 1}}]}}",
+            "f.yaml:1:67: e.scheduler.replay.schedule.1.at: expected a valid number, got 'no'",
+        ),
+        ("{asha: {grace: 3}}", "f.yaml:1:24: e.scheduler.asha.grace: unknown option"),
+        ("{replay: {}}", "f.yaml:1:25: e.scheduler.replay.schedule: it is to be given"),
+    ],
+)
+def test_a_mistake_has_its_place(scheduler, message, tmp_path):
+    (tmp_path / "f.yaml").write_text(f"e: {{scheduler: {scheduler}, config: {{}}}}")
+    with pytest.raises(SpecError) as caught:
+        load_spec(tmp_path / "f.yaml")
     assert message in str(caught.value)
 
 

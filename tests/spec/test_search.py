@@ -68,7 +68,7 @@ def test_what_it_may_say(given, search):
         ),
         (
             {"tpe": {"startup_trials": 0}},
-            "tpe.startup_trials: expected greater than or equal to 1, got 0",
+            "tpe.startup_trials: expected a number greater than or equal to 1, got 0",
         ),
         ({"tpe": {"failures": "best"}}, "tpe.failures: expected 'worst' or 'ignore', got 'best'"),
         (
@@ -81,7 +81,7 @@ def test_what_it_may_say(given, search):
 def test_what_it_may_not_say(given, message, tmp_path):
     with pytest.raises(SpecError) as raised:
         spec_from_data({"e": {"search": given}})
-    assert str(raised.value).startswith(f"e.search: {message}")
+    assert str(raised.value).startswith((f"e.search: {message}", f"e.search.{message}"))
 
 
 def test_a_mistake_has_its_place(tmp_path):

@@ -71,7 +71,10 @@ def test_totals_go_up_to_the_bound_of_stop(mode, max_t, expected):
             {"pbt": {"pbt": {"mutate": ["optimizer.lrr"]}}},
             "pbt.mutate: optimizer.lrr: it has no domain; did you mean 'optimizer.lr'?",
         ),
-        ({"pbt": {"pbt": {"quantile": 0.7}}}, "pbt.quantile: expected less than or equal to 0.5"),
+        (
+            {"pbt": {"pbt": {"quantile": 0.7}}},
+            "pbt.quantile: expected a number less than or equal to 0.5",
+        ),
         ({"pbt": {"pbt": {"factors": []}}}, "pbt.factors: "),
         ({"pbt": {"pbt": {"intervall": 3}}}, "pbt.intervall: unknown option; did you mean"),
     ],

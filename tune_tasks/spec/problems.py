@@ -14,25 +14,12 @@ from tune_tasks.model.paths import NodePath, dotted
 from tune_tasks.model.text import not_replaced, one_line
 from tune_tasks.spec.budget import BudgetSpec
 from tune_tasks.spec.checkpoint import CheckpointSpec
+from tune_tasks.spec.pydantic_words import in_our_words
 from tune_tasks.spec.resources import ResourcesSpec
 from tune_tasks.spec.retry import RetryResourcesSpec, RetrySpec
 from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.spec.source import Source
 from tune_tasks.spec.warm_start import WarmStartSpec
-
-_WORDS = {
-    "Input should be ": "expected ",
-    "expected greater": "expected a number greater",
-    "expected less": "expected a number less",
-    "dictionary": "mapping",
-    " or instance of ResourcesSpec": "",
-    " or instance of RetrySpec": "",
-    " or instance of RetryResourcesSpec": "",
-    " or instance of CheckpointSpec": "",
-    " or instance of WarmStartSpec": "",
-    " or instance of BudgetSpec": "",
-}
-"""pydantic's words, and ours; replaced in this order."""
 
 _KEYS_OF_SCALARS: Mapping[NodePath, str] = {
     ("budget",): "time",
@@ -56,11 +43,15 @@ def _problems(source: Source, errors: list[ErrorDetails]) -> Iterator[tuple[str,
         context = error.get("ctx", {})
         if "at" in context:
             path = (*path, context["at"])
+        path = (*path, *context.get("path", ()))
         if path in seen:  # because each branch of a union complains
             continue
         seen.add(path)
-        is_key = error["type"] == "extra_forbidden"
-        yield f"{dotted(path) or 'spec'}: {_message(error, path)}", source.at(path, key=is_key)
+        is_key = error["type"] == "extra_forbidden" or context.get("is_key", False)
+        yield (
+            f"{one_line(dotted(path)) or 'spec'}: {_message(error, path)}",
+            source.at(path, key=is_key),
+        )
 
 
 def _path_in_data(loc: tuple[str | int, ...], data: Any) -> NodePath:
@@ -95,7 +86,7 @@ def _message(error: ErrorDetails, path: NodePath) -> str:
     if kind in ("mode", "wrong"):
         return error["msg"]
     form = _as_mapping(path, given) if kind in ("model_type", "model_attributes_type") else ""
-    return f"{_in_our_words(error['msg'])}, got {reprlib.repr(given)}{not_replaced(given)}{form}"
+    return f"{in_our_words(error['msg'])}, got {reprlib.repr(given)}{not_replaced(given)}{form}"
 
 
 def _as_mapping(path: NodePath, given: object) -> str:
@@ -125,9 +116,3 @@ def _model_at(path: NodePath) -> type[BaseModel]:
     if path[1] == "retry":
         return RetrySpec if len(path) == 4 else RetryResourcesSpec
     return ResourcesSpec
-
-
-def _in_our_words(message: str) -> str:
-    for theirs, ours in _WORDS.items():
-        message = message.replace(theirs, ours)
-    return message

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from tune_tasks.model.stopping import Criterion
-from tune_tasks.spec.named_options import hint, known_options, options_of
+from tune_tasks.spec.named_options import OptionError, hint, known_options, options_of
 
 _POSITIVE = Field(gt=0, allow_inf_nan=False)
 _Steps = Annotated[float, _POSITIVE]
@@ -138,6 +139,8 @@ SCHEDULERS: Mapping[str, type[SchedulerOptions]] = {
     "pbt": PbtOptions,
     "replay": ReplayOptions,
 }
+_MEANT = {"promote": "; write {asha: {mode: promote}}"}
+"""What is no scheduler, and what is meant by it."""
 
 
 def parsed_schedulers(given: object) -> tuple[tuple[str, SchedulerOptions], ...]:
@@ -147,14 +150,14 @@ def parsed_schedulers(given: object) -> tuple[tuple[str, SchedulerOptions], ...]
         given: A name, `{name: options}`, or a list of these; None for no scheduler.
 
     Raises:
-        ValueError: If it says anything else; says what is wrong.
+        OptionError: If it says anything else; says what is wrong.
     """
     if given is None:
         return ()
     if isinstance(given, list):
         if not given:
-            raise ValueError("expected at least one scheduler in the list")
-        return tuple(_one(each) for each in given)
+            raise OptionError("expected at least one scheduler in the list")
+        return tuple(_item(number, each) for number, each in enumerate(given))
     return (_one(given),)
 
 
@@ -175,16 +178,24 @@ def max_t_of(options: RungOptions, criteria: Iterable[Criterion]) -> float | Non
     return min(bounds, default=None)
 
 
+def _item(number: int, given: object) -> tuple[str, SchedulerOptions]:
+    try:
+        return _one(given)
+    except OptionError as exc:
+        raise exc.within(number) from None
+
+
 def _one(given: object) -> tuple[str, SchedulerOptions]:
     form = {given: {}} if isinstance(given, str) else given
     if not isinstance(form, Mapping) or len(form) != 1:
         names = ", ".join(SCHEDULERS)
-        raise ValueError(
+        raise OptionError(
             f"expected one of {names}, {{asha: {{grace_period: 3}}}}, or a list of these,"
-            f" got {given!r}"
+            f" got {reprlib.repr(given)}"
         )
     (name,) = form
     if name not in SCHEDULERS:
-        raise ValueError(f"unknown scheduler {name!r}{hint(name, SCHEDULERS)}")
+        meant = _MEANT.get(name, hint(name, SCHEDULERS))
+        raise OptionError(f"unknown scheduler {reprlib.repr(name)}{meant}")
     model = SCHEDULERS[name]
     return name, options_of(name, known_options(name, form[name], model), model)

@@ -18,6 +18,7 @@ from tune_tasks.model.stopping import Criterion, parse_criterion
 from tune_tasks.model.timeouts import STOP_GRACE_S
 from tune_tasks.spec.budget import Budget, BudgetSpec
 from tune_tasks.spec.checkpoint import CheckpointSpec
+from tune_tasks.spec.named_options import OptionError
 from tune_tasks.spec.resources import ResourcesSpec
 from tune_tasks.spec.retry import RetryRule, RetrySpec
 from tune_tasks.spec.scheduling import (
@@ -200,8 +201,8 @@ class ExperimentSpec(BaseModel):
     def _search(cls, search: object) -> object:
         try:
             parsed_search(search)
-        except ValueError as exc:
-            raise PydanticCustomError("wrong", "{reason}", {"reason": str(exc)}) from None
+        except OptionError as exc:
+            raise exc.for_pydantic() from None
         return search
 
     @field_validator("scheduler", mode="before")
@@ -209,8 +210,8 @@ class ExperimentSpec(BaseModel):
     def _scheduler(cls, scheduler: object) -> object:
         try:
             parsed_schedulers(scheduler)
-        except ValueError as exc:
-            raise PydanticCustomError("wrong", "{reason}", {"reason": str(exc)}) from None
+        except OptionError as exc:
+            raise exc.for_pydantic() from None
         return scheduler
 
     @field_validator("storage")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tune_tasks.spec.named_options import hint, known_options, options_of
+from tune_tasks.spec.named_options import OptionError, hint, known_options, options_of
 
 Algorithm = Literal["random", "qmc", "tpe", "gp", "cmaes", "nsga2", "auto", "own"]
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
@@ -92,16 +93,17 @@ def parsed_search(given: object) -> Search:
     """What `search` says: an algorithm's name, or `{name: options}`.
 
     Raises:
-        ValueError: If it says anything else; says what is wrong.
+        OptionError: If it says anything else; says what is wrong.
     """
     form = {given: {}} if isinstance(given, str) else given
     if not isinstance(form, Mapping) or len(form) != 1:
         names = ", ".join(ALGORITHMS)
-        raise ValueError(f"expected one of {names}, or {{tpe: {{lag: 8}}}}, got {given!r}")
+        got = reprlib.repr(given)
+        raise OptionError(f"expected one of {names}, or {{tpe: {{lag: 8}}}}, got {got}")
     (name,) = form
     algorithm = next((each for each in ALGORITHMS if each == name), None)
     if algorithm is None:
-        raise ValueError(f"unknown algorithm {name!r}{hint(name, ALGORITHMS)}")
+        raise OptionError(f"unknown algorithm {reprlib.repr(name)}{hint(name, ALGORITHMS)}")
     options = _options(name, form[name])
     ignores = isinstance(options, SearchOptions) and options.failures == "ignore"
     return Search(algorithm, options.startup_trials, options.lag, ignores)
@@ -116,5 +118,5 @@ def _options(name: str, given: object) -> OwnOptions:
     model = options_model(name)
     options = known_options(name, given, model)
     if options and name not in MODELS:
-        raise ValueError(f"{name} learns nothing: it has no options")
+        raise OptionError(f"{name} learns nothing: it has no options")
     return options_of(name, options, model)
