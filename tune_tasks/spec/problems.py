@@ -20,11 +20,12 @@ from tune_tasks.spec.retry import RetryResourcesSpec, RetrySpec
 from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.spec.source import Source
 from tune_tasks.spec.warm_start import WarmStartSpec
+from tune_tasks.spec.yaml_1_2 import one_line_of_yaml
 
-_KEYS_OF_SCALARS: Mapping[NodePath, str] = {
-    ("budget",): "time",
-    ("resources",): "cpu",
-    ("warm_start",): "from",
+_KEYS_OF_SCALARS: Mapping[NodePath, tuple[str, type[BaseModel]]] = {
+    ("budget",): ("time", BudgetSpec),
+    ("resources",): ("cpu", ResourcesSpec),
+    ("warm_start",): ("from", WarmStartSpec),
 }
 """Mappings of an experiment in whose place a value is written, and which key is meant by it."""
 _LENGTH = 60
@@ -91,10 +92,22 @@ def _message(error: ErrorDetails, path: NodePath) -> str:
 
 def _as_mapping(path: NodePath, given: object) -> str:
     """What an error adds if a value stands in place of the mapping that has it under a key."""
-    key = _KEYS_OF_SCALARS.get(path[1:])
-    if key is None or isinstance(given, bool) or not isinstance(given, (int, float, str)):
+    key, model = _KEYS_OF_SCALARS.get(path[1:], ("", None))
+    if model is None or isinstance(given, bool) or not isinstance(given, (int, float, str)):
         return ""
-    return f"; write {path[-1]}: {{{key}: {one_line(str(given), _LENGTH)}}}"
+    for value in (given, str(given)):  # a sweep's id may be a number without quotes
+        form = one_line_of_yaml({key: value}) if _takes(model, key, value) else ""
+        if form and len(form) <= _LENGTH:
+            return f"; write {path[-1]}: {form}"
+    return ""
+
+
+def _takes(model: type[BaseModel], key: str, value: object) -> bool:
+    try:
+        model.model_validate({key: value})
+    except ValidationError:
+        return False
+    return True
 
 
 def _unknown_key(path: NodePath) -> str:
