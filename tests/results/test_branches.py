@@ -39,6 +39,25 @@ def test_branches_without_a_name_are_told_apart_by_their_options():
     assert names == ["optimizer.lr (option 0)", "optimizer.lr (option 1, 2)"]
 
 
+def names_of(*trials):
+    return [axis.name for axis in axes_of("optimizer.lr", trials, DIMENSIONS)]
+
+
+def test_a_text_that_branches_share_tells_them_not_apart():
+    shared = [trial(0, 0, SGD, 0.5, sched="cos"), trial(1, 1, ADAM, 1e-3, sched="cos")]
+    assert names_of(*shared) == ["optimizer.lr (option 0)", "optimizer.lr (option 1)"]
+    named = [
+        trial(0, 0, SGD, 0.5, sched="cos", name="sgd"),
+        trial(1, 1, ADAM, 1e-3, sched="cos", name="adam"),
+    ]
+    assert names_of(*named) == ["optimizer.lr (sgd)", "optimizer.lr (adam)"]
+
+
+def test_a_secret_is_no_name():
+    trials = [trial(0, 0, SGD, 0.5, password="x"), trial(1, 1, ADAM, 1e-3, password="y")]
+    assert names_of(*trials) == ["optimizer.lr (option 0)", "optimizer.lr (option 1)"]
+
+
 def test_a_setting_further_down_has_the_name_of_what_is_above_it():
     deep = Dimension("o.schedule.lr", "o.schedule.lr", "uniform", (0, 1))
     other = Dimension("o.schedule.lr#2", "o.schedule.lr", "uniform", (0, 2))

@@ -6,11 +6,16 @@ look like one setting. Branches with the same domain are one to a search, and he
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator, Sequence
 
+from tune_tasks.model.masking import MASK
+from tune_tasks.model.text import one_line
 from tune_tasks.results.axis import ABSENT, Axis
 from tune_tasks.results.trials import TrialSummary
 from tune_tasks.search.dimension import Dimension
+
+_LENGTH = 60
 
 
 def branched(dimensions: Sequence[Dimension]) -> frozenset[str]:
@@ -35,11 +40,12 @@ def axes_of(
     if len(there) < 2 or unknown:
         yield _axis(path, path, trials, is_log=there[0].is_log if there else None)
         return
-    for dimension in there:
-        members = having[dimension.name]
-        if members:
-            name = f"{path} ({_options(path, [t for t in trials if t.index in members])})"
-            yield _axis(name, path, trials, members, is_log=dimension.is_log)
+    there = [dimension for dimension in there if having[dimension.name]]
+    branches = [[t for t in trials if t.index in having[each.name]] for each in there]
+    texts = _telling_texts(path, branches)
+    for dimension, members, text in zip(there, branches, texts, strict=True):
+        name = f"{path} ({text or _options(path, members)})"
+        yield _axis(name, path, trials, having[dimension.name], is_log=dimension.is_log)
 
 
 def _axis(
@@ -58,11 +64,8 @@ def _axis(
 
 
 def _options(path: str, members: Sequence[TrialSummary]) -> str:
-    """Return what tells a branch from others: the texts beside the setting, or the options."""
+    """Return which options of the choice above a setting its trials have."""
     for parent in _parents(path):
-        texts = set(_texts_in(parent, members))
-        if texts:
-            return ", ".join(sorted(texts))
         numbers = sorted({trial.point[parent] for trial in members if parent in trial.point})
         if numbers:
             return f"option {', '.join(f'{number:g}' for number in numbers)}"
@@ -76,8 +79,26 @@ def _parents(path: str) -> Iterator[str]:
         yield path
 
 
-def _texts_in(parent: str, members: Sequence[TrialSummary]) -> Iterator[str]:
-    for trial in members:
-        for path, value in trial.shown_searched.items():
-            if path.rpartition(".")[0] == parent and isinstance(value, str):
-                yield value
+def _telling_texts(path: str, branches: Sequence[Sequence[TrialSummary]]) -> list[str]:
+    """Return what each branch has of a setting beside this one that differs between them.
+
+    A text is empty if the branch has none, and all are if there is no such setting.
+    """
+    for parent in _parents(path):
+        beside = dict.fromkeys(
+            name
+            for trial in itertools.chain.from_iterable(branches)
+            for name in trial.searched
+            if name.rpartition(".")[0] == parent
+        )
+        for name in beside:
+            texts = [_texts_at(name, members) for members in branches]
+            if any(texts) and not any(a & b for a, b in itertools.combinations(texts, 2)):
+                return [one_line(", ".join(sorted(each)), _LENGTH) for each in texts]
+    return ["" for _ in branches]
+
+
+def _texts_at(path: str, members: Sequence[TrialSummary]) -> set[str]:
+    """Return the texts that trials have at a path; none if it may be a secret."""
+    values = [(t.searched[path], t.shown_searched[path]) for t in members if path in t.searched]
+    return {given for given, shown in values if isinstance(given, str) and given == shown != MASK}
