@@ -205,6 +205,9 @@ def test_last_is_the_last_sweep_that_has_the_experiment(call_cli, spec_folder, r
     said = refusal(*wanted, "last")
     assert f"give the id of another one: {other.sweep} (exp)" in said
     assert f"as in {other.sweep})" in call_cli(*wanted, other.sweep)[1]
+    broken = measured(spec_folder, "mnist", "2026-01-04_00-00-00_dddd")
+    broken.path.write_text("no journal\n")
+    assert refusal(*wanted, "last").endswith("; 1 of 2 journals cannot be read\n")
     mine = measured(spec_folder, "mnist")
     measured(spec_folder, "mnist", "2026-01-02_00-00-00_bbbb", reports=0)
     assert f"as in {mine.sweep})" in call_cli(*wanted, "last")[1]
@@ -255,3 +258,12 @@ def test_a_sweep_that_is_not_there(refusal, spec_folder):
     for command in ("plan", "validate", "run"):
         said = refusal(command, "-f", "spec.yaml")
         assert "spec.yaml:7:24: mnist.warm_start.from: no experiment and no file 'nightly'" in said
+
+
+def test_a_searcher_of_ones_own_is_nothing_that_the_command_line_can_give(call_cli, spec_folder):
+    text = "e: {search: own, metric: m, num_trials: 2, config: {script_file_path: train.py, x: "
+    (spec_folder / "spec.yaml").write_text(f"{text}{{uniform: [0, 1]}}}}}}")
+    for command in ("plan", "validate"):
+        code, _, err = call_cli(command, "-f", "spec.yaml")
+        assert (code, err.count("Warning: ")) == (0, 1)
+        assert "e: search: own: the command line cannot run it" in err

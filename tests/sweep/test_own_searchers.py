@@ -20,7 +20,7 @@ from tune_tasks.sweep import launch
 from tune_tasks.sweep.asking import Asker, proposers
 from tune_tasks.sweep.core_state import LOOKAHEAD
 from tune_tasks.sweep.events import AttemptEnded
-from tune_tasks.sweep.own_searchers import own_searchers
+from tune_tasks.sweep.own_searchers import not_from_a_file, own_searchers
 from tune_tasks.sweep.planning import make_plan
 from tune_tasks.sweep.request import Request, Session
 
@@ -201,6 +201,11 @@ def test_a_failure_that_cannot_say_what_it_is_is_one_too():
     point, (warning,) = answer_of(Raising())
     assert point
     assert "Mute: <exception str() failed>" in warning
+
+
+def test_the_command_line_says_what_it_cannot_run():
+    (warning,) = not_from_a_file(planned(e=OWN, c={"config": {"z": 1}}))
+    assert warning.startswith("e: search: own: the command line cannot run it; only Python")
 
 
 def test_what_is_known_already_needs_no_searcher():

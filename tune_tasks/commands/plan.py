@@ -28,6 +28,7 @@ from tune_tasks.sweep.cost_sources import past_costs
 from tune_tasks.sweep.costs import Cost, cost_of
 from tune_tasks.sweep.history import History
 from tune_tasks.sweep.outlook import outlook
+from tune_tasks.sweep.own_searchers import not_from_a_file
 from tune_tasks.sweep.plan import Plan, PlannedExperiment
 from tune_tasks.sweep.warm_words import warm_lines
 
@@ -62,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     with in_the_sweeps_folder(request) as request:
         beginning = beginning_of(request)
         plan = beginning.shown_plan({})
-        print_warnings(plan.warnings)
+        print_warnings([*plan.warnings, *not_from_a_file(plan)])
         again = _tried_again(beginning)
         costs = _costs(args.costs, plan, request.results, again)
         if args.json:

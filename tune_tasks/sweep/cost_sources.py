@@ -8,7 +8,9 @@ from pathlib import Path
 
 from tune_tasks.errors import UsageError
 from tune_tasks.model.text import left_out, one_line
+from tune_tasks.model.trial import count
 from tune_tasks.sweep.costs import PastCosts
+from tune_tasks.sweep.journal import journals_in
 from tune_tasks.sweep.lookup import LAST, journal_named
 from tune_tasks.sweep.past import past_sweep
 from tune_tasks.sweep.warm_sources import Shelf
@@ -60,4 +62,19 @@ def _none_there(results: Path, names: Sequence[str]) -> str:
     there = [f"{s.sweep} ({', '.join(map(one_line, s.experiments))})" for s in sweeps[:_SHOWN]]
     listed = ", ".join([*there, *left_out(len(sweeps), _SHOWN)])
     known = f"; give the id of another one: {listed}" if sweeps else ""
-    return f"no sweep of {wanted} in {results}{known}"
+    return f"no sweep of {wanted} in {results}{known}{_unreadable(results)}"
+
+
+def _unreadable(results: Path) -> str:
+    """What an error adds if the sweep that is meant may be one that cannot be read."""
+    journals = journals_in(results)
+    broken = sum(not _is_readable(path) for path in journals)
+    return f"; {broken} of {count(len(journals), 'journal')} cannot be read" if broken else ""
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        past_sweep(path)
+    except (UsageError, OSError):
+        return False
+    return True

@@ -24,12 +24,26 @@ def own_searchers(plan: Plan, given: Given) -> dict[str, Searcher]:
     wanted = {each.name: each for each in plan.experiments if _is_own(each)}
     found = dict(_by_name(plan, wanted, given))
     for name, experiment in wanted.items():
-        if name not in found and not all(map(experiment.expansion.is_known, experiment.indices)):
+        if name not in found and _is_asked(experiment):
             raise UsageError(
                 f"{one_line(name)}: search: own is a searcher of your own, and"
                 f" {_what_lacks(name, given)}"
             )
     return found
+
+
+def not_from_a_file(plan: Plan) -> Iterator[str]:
+    """Yield a warning for each experiment that the command line cannot run."""
+    for experiment in plan.experiments:
+        if _is_own(experiment) and _is_asked(experiment):
+            yield (
+                f"{one_line(experiment.name)}: search: own: the command line cannot run it; only"
+                " Python can give a searcher: run_experiments(..., searcher=...)"
+            )
+
+
+def _is_asked(experiment: PlannedExperiment) -> bool:
+    return not all(map(experiment.expansion.is_known, experiment.indices))
 
 
 def _what_lacks(name: str, given: Given) -> str:
