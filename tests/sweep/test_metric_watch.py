@@ -96,6 +96,12 @@ def test_one_that_is_not_there_at_the_first_end_is_said_then():
     ]
 
 
+def test_an_attempt_that_is_to_go_on_says_nothing():
+    watching = watch(constraints={"latency": "<= 5"})
+    paused = Outcome(TrialState.TERMINATED, EndedBy.PAUSED, "paused", reports=1)
+    assert said(watching, reported(mean_loss=0.5), ended(paused, latency=None)) == []
+
+
 def test_what_names_no_metric_is_not_warned_of():
     assert said(watch(stop={"f1": 5}), reported(mean_loss=1.0), ended()) == []
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from tune_tasks.model.misnamed import meant_and_reported, slip_of
 from tune_tasks.model.text import one_line
-from tune_tasks.model.trial import CUT_SHORT
+from tune_tasks.model.trial import GOES_ON_AFTER
 from tune_tasks.model.trial_key import experiment_of
 from tune_tasks.result import entry, metric
 from tune_tasks.spec.scheduling import Timed
@@ -129,7 +129,7 @@ def _at_milestone(watched: _Watched, event: MilestonesReached) -> Iterator[str]:
 
 def _at_end(watched: _Watched, event: AttemptEnded) -> Iterator[str]:
     outcome = event.outcome
-    if outcome.ended_by in CUT_SHORT or has_failed(outcome) or not watched.last:
+    if outcome.ended_by in GOES_ON_AFTER or has_failed(outcome) or not watched.last:
         return
     missing = [name for name in watched.compared if event.metrics.get(name, 0.0) is None]
     for name in missing:

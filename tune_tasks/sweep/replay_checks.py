@@ -73,7 +73,8 @@ def _of_others(part: Part, options: ReplayOptions) -> str:
     others = [name for name, each in spec.schedulers() if not isinstance(each, PlateauOptions)]
     if len(others) > 1:
         others.remove("replay")
-        return f"does not go together with {others[0]}; use plateau"
+        other = "another replay" if others[0] == "replay" else others[0]
+        return f"does not go together with {other}; use plateau"
     if spec.searching().learns:
         return (
             f"changes configs itself, and does not go together with search:"
