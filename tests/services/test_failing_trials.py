@@ -152,10 +152,10 @@ def test_task_runs_that_prefect_never_heard_of_are_created_with_their_end(prefec
 @pytest.mark.parametrize("step", ["outcome_of", "Attempts.start"])
 def test_a_driver_that_fails_ends_the_running_trials(step, sweep, monkeypatch):
     """Whatever it had in hand when it failed: it waits for nothing that will never come."""
-    from tune_tasks.sweep import attempts, driver
+    from tune_tasks.sweep import attempt_ends, attempts
 
     calls = []
-    owner, name = (driver, step) if step == "outcome_of" else (attempts.Attempts, "start")
+    owner, name = (attempt_ends, step) if step == "outcome_of" else (attempts.Attempts, "start")
     original = getattr(owner, name)
 
     def fails_once(*args):
