@@ -16,3 +16,9 @@ def experiment_of(key: str) -> str:
 def index_of(key: str) -> int:
     """The index of the trial with a key."""
     return int(key.rpartition("/")[2])
+
+
+def parts_of(key: str) -> tuple[str, int]:
+    """The experiment and the index of the trial with a key."""
+    experiment, _, index = key.rpartition("/")
+    return experiment, int(index)

@@ -39,7 +39,7 @@ class Measured(NamedTuple):
         return cls(first, tuple(excesses), tuple(known))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Observation:
     """A trial as a searcher sees it.
 

@@ -80,7 +80,9 @@ class OptunaSearcher(Searcher):
         self._model = model
         self._size = size
         self._scales = scales
-        self._as_they_are = {name for name, scale in scales.items() if _is_told_as_it_is(scale)}
+        self._told_by_position = {
+            name: scale for name, scale in scales.items() if _is_told_by_position(scale)
+        }
         self._fewest = fewest
         self._modes = modes
         self._ignores_failures = ignores_failures
@@ -154,11 +156,15 @@ class OptunaSearcher(Searcher):
 
     def _point(self, each: Observation) -> dict[str, Coordinate]:
         """The parameters of a trial, without those that only an earlier form of the spec had."""
-        return {
-            name: at if name in self._as_they_are else self._scales[name].position(at)
-            for name, at in each.point.items()
-            if name in self._scales
+        point = each.point
+        if not point.keys() <= self._scales.keys():
+            point = {name: at for name, at in point.items() if name in self._scales}
+        placed = {
+            name: scale.position(point[name])
+            for name, scale in self._told_by_position.items()
+            if name in point
         }
+        return {**point, **placed}
 
     def _shortened(self, history: Sequence[Observation]) -> Sequence[Observation]:
         if len(history) <= _MOST:
@@ -267,5 +273,5 @@ def _is_finite(scale: Scale) -> bool:
     return isinstance(scale, Categories) or _has_few(scale)
 
 
-def _is_told_as_it_is(scale: Scale) -> bool:
-    return not isinstance(scale, Steps) or _has_few(scale)
+def _is_told_by_position(scale: Scale) -> bool:
+    return isinstance(scale, Steps) and not _has_few(scale)

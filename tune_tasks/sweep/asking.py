@@ -74,8 +74,11 @@ class Proposer:
         for other in self._trials.indices:
             if other >= index:
                 return
-            if self._trials.cell_of(other) == cell and self._trials.is_known(other):
+            if self._trials.cell_of(other) == cell and self._is_known(other):
                 yield self._text(other)
+
+    def _is_known(self, index: int) -> bool:
+        return index in self._texts or self._trials.is_known(index)
 
     def _text(self, index: int) -> str:
         if index not in self._texts:

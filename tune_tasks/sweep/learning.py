@@ -15,7 +15,7 @@ from typing import Protocol
 
 from tune_tasks.model.objective import Objectives
 from tune_tasks.model.trial import CUT_SHORT, EndedBy, Outcome, TrialState
-from tune_tasks.model.trial_key import experiment_of, index_of, key_of
+from tune_tasks.model.trial_key import experiment_of, index_of, key_of, parts_of
 from tune_tasks.search.observation import Fate, Measured, Observation
 from tune_tasks.spec.arrangement import place_of
 from tune_tasks.spec.resolution import Point
@@ -82,6 +82,7 @@ class Learned:
         self._open: dict[str, str] = {}
         self._metrics: dict[str, Mapping[str, float | None]] = {}
         self._points: dict[str, Point] = {}
+        self._seen: dict[str, Observation] = {}
         # By experiment, how many of its first trials had all ended when somebody last looked.
         self._first_ended: dict[str, int] = {}
 
@@ -123,6 +124,7 @@ class Learned:
         """Note what a trial has reported last."""
         if metrics and experiment_of(key) in self._experiments:
             self._metrics[key] = metrics
+            self._seen.pop(key, None)
 
     def forget_questions(self) -> None:
         """Note that whoever was asked is gone."""
@@ -138,33 +140,39 @@ class Learned:
             key: The trial's.
             begun: The trials that were started.
         """
-        name = experiment_of(key)
+        name, asked = parts_of(key)
         learning = self._experiments[name]
-        cell = learning.trials.cell_of(index_of(key))
+        cell = learning.trials.cell_of(asked)
         yield from learning.told.get(cell, ())
-        indices = {index_of(each) for each in begun if experiment_of(each) == name}
-        for index in sorted(indices | learning.trials.points.keys()):
-            is_late = learning.lag is not None and index >= index_of(key) - learning.lag
+        known = {index for experiment, index in map(parts_of, begun) if experiment == name}
+        for index in sorted(known | learning.trials.points.keys()):
+            is_late = learning.lag is not None and index >= asked - learning.lag
             is_there = place_of(index, learning.trials.indices) is not None
             if is_there and not is_late and learning.trials.cell_of(index) == cell:
-                yield from self._observation(key_of(name, index), learning)
+                yield from self._observation(key_of(name, index), index, learning)
 
-    def _observation(self, key: str, learning: Learning) -> Iterator[Observation]:
+    def _observation(self, key: str, index: int, learning: Learning) -> Iterator[Observation]:
+        """What is known of a trial; kept once it has ended: each question asks for all of them."""
         fate = fate_of(self._outcome(key))
+        seen = self._seen.get(key)
+        if seen is not None and seen.fate is fate:
+            yield seen
+            return
         metrics = self._metrics.get(key, {})
         # If nobody has asked for a value then, because an edit has made another metric count.
         is_unknown = not metrics.keys() >= learning.metrics
         if fate is None or (fate is Fate.FINISHED and is_unknown):
             return
-        point = self._point(key, learning)
+        point = self._point(key, index, learning)
         if fate is Fate.RUNNING:
-            yield Observation(index_of(key), point, fate)
+            yield Observation(index, point, fate)
             return
         value, excesses, others = Measured.of(learning.objectives, metrics)
-        yield Observation(index_of(key), point, fate, value, excesses=excesses, others=others)
+        made = Observation(index, point, fate, value, excesses=excesses, others=others)
+        self._seen[key] = made
+        yield made
 
-    def _point(self, key: str, learning: Learning) -> Point:
-        index = index_of(key)
+    def _point(self, key: str, index: int, learning: Learning) -> Point:
         if key not in self._points:
             self._points[key] = learning.trials.resolved(index).point
         return self._points[key]
