@@ -170,9 +170,22 @@ def test_the_curves_are_named_shortly_and_counts_are_whole_numbers(experiment):
 
 def test_curves_are_the_reports_and_thinned_out(experiment, monkeypatch):
     best = experiment.best()
-    assert next(iter(plots._curve(best, "mean_accuracy"))) == (1, pytest.approx(0.045))
+    assert steps_of(best)[0] == 1
+    assert next(plots._curve(best, "mean_accuracy"))[1] == pytest.approx(0.045)
     monkeypatch.setattr(plots, "_POINTS", 4)
-    assert [step for step, _ in plots._curve(best, "mean_accuracy")] == [1, 6, 11, 16, 20]
+    assert steps_of(best) == [1, 6, 11, 16, 20]
+
+
+def steps_of(trial):
+    return [row["timesteps_total"] for row, _ in plots._curve(trial, "mean_accuracy")]
+
+
+def test_curves_are_over_iterations_if_timesteps_go_back():
+    """As those of a member of a population that goes on from another one's weights."""
+    plain = [({"timesteps_total": 10 * n, "training_iteration": n}, 0.5) for n in (1, 2, 3)]
+    copied = [*plain, ({"timesteps_total": 10, "training_iteration": 4}, 0.5)]
+    assert plots._common_axis([plain, plain[:1]]) == ("timesteps_total", "timesteps")
+    assert plots._common_axis([plain, copied]) == ("training_iteration", "iterations")
 
 
 @pytest.mark.parametrize("metric", [None, "never_reported"])
@@ -235,7 +248,8 @@ def test_a_line_that_a_dying_process_did_not_finish_is_left_out(tmp_path):
     one = trial(tmp_path, 0, 1.0)
     with (tmp_path / "0" / "result.json").open("a") as file:
         file.write('{"timesteps_total": 21, "mean_acc')
-    assert list(plots._curve(one, "mean_accuracy"))[-1] == (20, 1.0)
+    row, value = list(plots._curve(one, "mean_accuracy"))[-1]
+    assert (row["timesteps_total"], value) == (20, 1.0)
 
 
 def test_what_looks_like_a_picture_in_an_error_is_none(tmp_path):

@@ -143,10 +143,10 @@ def test_another_one_goes_on_in_the_end_if_the_best_is_no_number_any_more():
 def test_why_one_was_not_promoted_is_said_as_it_stands_in_the_end():
     judge = promotion()
     come(judge, 9, 0.5, 0.4, 0.3, 0.2, 0.1, 0.7)
-    assert judge.why_not(0) == ("not promoted: rank 5 of 6 at 9 iterations, the best 2 went on")
+    assert judge.why_not(0) == ("not promoted: rank 5 of 6 at 9 iterations, the best 2 go on")
     judge = promotion()
     come(judge, 1, 0.5, 0.4)
-    assert judge.why_not(0) == "not promoted: rank 2 of 2 at 1 iteration, the best one went on"
+    assert judge.why_not(0) == "not promoted: rank 2 of 2 at 1 iteration, the best one goes on"
 
 
 def test_who_has_come_to_none_of_the_rungs_of_an_edited_spec_goes_on():

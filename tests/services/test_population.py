@@ -79,6 +79,8 @@ def test_members_go_on_from_the_best_and_a_killed_driver_loses_nothing(
         data = by_id[trial["mlflow_run_id"]]
         assert float(data.params["rate"]) == trial["config"]["rate"]
         assert data.metrics["config/rate"] == trial["config"]["rate"]
+        # The last one, though a member has the timesteps of those whose state it has taken.
+        assert data.metrics["value"] == trial["last_result"]["info"]["value"]
     a_member_is_replayed(command, folder, moved[0])
 
 

@@ -225,7 +225,7 @@ def test_those_that_nobody_promotes_end_when_nothing_else_is_left():
     wishes = finish(sweep)
     reasons = {wish.trial: wish.outcome.stop_reason for wish in wishes[1:-1]}
     assert reasons == {
-        f"e/{index}": f"not promoted: rank {index + 1} of 3 at 1 iteration, the best one went on"
+        f"e/{index}": f"not promoted: rank {index + 1} of 3 at 1 iteration, the best one goes on"
         for index in (1, 2)
     }
     assert all(wish.outcome.ended_by is EndedBy.SCHEDULER for wish in wishes[1:-1])

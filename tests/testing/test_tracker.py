@@ -13,5 +13,6 @@ class TestFakeTracker(TrackerContract):
 
     def curve(self, folder, info, metric):
         rows = self.store.rows[info.key]
-        points = [(row["timesteps_total"], row.get(metric)) for row in rows]
+        over = self.store.sweep.experiments[info.trial.experiment].step_metric
+        points = [(row[over], row.get(metric)) for row in rows]
         return [(x, y) for x, y in points if y is not None and math.isfinite(y)]

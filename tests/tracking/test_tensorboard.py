@@ -17,11 +17,12 @@ CODE = """
 import sys, pathlib
 asked_for = set()
 sys.addaudithook(lambda event, args: asked_for.add(args[0]) if event == "import" else None)
-from tune_tasks.model.attempt import AttemptInfo
-from tune_tasks.model.trial import Trial
+from tune_tasks.testing.samples import make_attempt, make_sweep
 from tune_tasks.tracking.tensorboard import TensorBoardTracker
 tracker = TensorBoardTracker()
-info = AttemptInfo(Trial("e", 0, "n", "script", {}, {}, seed=1), 1, pathlib.Path(sys.argv[1]))
+folder = pathlib.Path(sys.argv[1])
+tracker.begin(make_sweep(folder), again=False)
+info = make_attempt(folder)
 tracker.open_attempt(info)
 row = dict(timesteps_total=1, timestamp=1.0, training_iteration=1, time_total_s=1.0)
 tracker.log(info, [row | {"mean_loss": 0.5}])
@@ -62,4 +63,4 @@ def test_it_never_asks_for_torch(tmp_path):
     """
     command = [sys.executable, "-c", CODE, str(tmp_path)]
     subprocess.run(command, check=True, timeout=60)
-    assert list(tmp_path.glob("events.out.tfevents.*"))
+    assert list(tmp_path.rglob("events.out.tfevents.*"))

@@ -10,10 +10,11 @@ from __future__ import annotations
 import io
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tune_tasks.model.files import AttemptPaths
 from tune_tasks.model.objective import Objective
@@ -53,6 +54,9 @@ _TICKS = 6
 _ABSENT_AT = -0.12
 """Where parallel coordinates have the trials that lack a parameter: below its axis."""
 _SLANT = 20
+
+_Point = tuple[Mapping[str, Any], float]
+"""A report, and the metric in it."""
 
 
 def draw(experiment: ExperimentSummary) -> dict[str, bytes]:
@@ -107,29 +111,43 @@ def _share(path: str, importance: Mapping[str, float]) -> float:
 
 def _learning_curves(trials: Sequence[TrialSummary], metric: str) -> Figure:
     figure, plot = new_figure(9, 4)
-    for trial in reversed(trials):  # the best is drawn last, on top of the others
-        steps, values = zip(*_curve(trial, metric), strict=True)
+    curves = [list(_curve(trial, metric)) for trial in trials]
+    over, name = _common_axis(curves)
+    # The best is drawn last, on top of the others
+    for trial, curve in zip(reversed(trials), reversed(curves), strict=True):
+        steps, values = zip(*((row[over], value) for row, value in curve), strict=True)
         marker = "o" if len(steps) == 1 else ""
         label = f"trial {trial.index}: {_score(trial, metric):.4g}"
         plot.plot(steps, values, marker=marker, label=label, linewidth=1.3)
     handles, labels = plot.get_legend_handles_labels()
     beside = (1.01, 0.5)
     plot.legend(handles[::-1], labels[::-1], fontsize=7, loc="center left", bbox_to_anchor=beside)
-    plot.set(xlabel="timesteps", ylabel=short_label(metric, _NAME_LENGTH))
+    plot.set(xlabel=name, ylabel=short_label(metric, _NAME_LENGTH))
     plot.xaxis.set_major_locator(whole_numbers())
     return figure
 
 
-def _curve(trial: TrialSummary, metric: str) -> Iterator[tuple[int, float]]:
-    """Yield the metric over timesteps from the trial's file; if that is gone, the last report."""
+def _common_axis(curves: Iterable[Sequence[_Point]]) -> tuple[str, str]:
+    """Return what never goes back, and its name.
+
+    A member of a population that goes on from another one's weights has that one's timesteps.
+    """
+    steps = ([row["timesteps_total"] for row, _ in curve] for curve in curves)
+    if all(one <= other for each in steps for one, other in pairwise(each)):
+        return "timesteps_total", "timesteps"
+    return "training_iteration", "iterations"
+
+
+def _curve(trial: TrialSummary, metric: str) -> Iterator[_Point]:
+    """Yield reports with the metric from the trial's file; if that is gone, the last report."""
     points = list(_points(AttemptPaths(Path(trial.logdir or "")).results, metric))
     if points:
         yield from points
     else:
-        yield (trial.last_result or {})["timesteps_total"], _score(trial, metric)
+        yield trial.last_result or {}, _score(trial, metric)
 
 
-def _points(path: Path, metric: str) -> Iterator[tuple[int, float]]:
+def _points(path: Path, metric: str) -> Iterator[_Point]:
     """Yield some thousand points of a file, evenly, and always the last."""
     try:
         lines = path.read_bytes().splitlines(keepends=True)
@@ -141,7 +159,7 @@ def _points(path: Path, metric: str) -> Iterator[tuple[int, float]]:
         row = parse_report(line)
         value = metric_of(row, metric) if row else None
         if row and value is not None and math.isfinite(value):
-            yield row["timesteps_total"], value
+            yield row, value
 
 
 def _front(experiment: ExperimentSummary) -> Figure:

@@ -128,7 +128,7 @@ class Asha(Judge):
         best = best_of(count, self._factor)
         if count < self._factor or rank <= best:
             return None
-        return f"rank {rank} of {count} {where}, {_those_who_go_on(best)}"
+        return f"rank {rank} of {count} {where}, {those_who_go_on(best)}"
 
     def ended(self, index: int, value: float | None) -> None:
         """See `Judge`."""
@@ -150,5 +150,6 @@ def said(step: float, time_attr: str) -> str:
     return f"{step:g} {unit}{'s' if is_plural else ''}"
 
 
-def _those_who_go_on(count: int) -> str:
+def those_who_go_on(count: int) -> str:
+    """So many trials in words: `the best 4 go on`."""
     return "the best one goes on" if count == 1 else f"the best {count} go on"

@@ -38,7 +38,7 @@ from dataclasses import dataclass, field
 
 from tune_tasks.model.milestones import Milestones, Reached
 from tune_tasks.model.objective import Objective
-from tune_tasks.search.asha import said
+from tune_tasks.search.asha import said, those_who_go_on
 from tune_tasks.search.judge import Judge, Pause
 
 _WORST = float("inf")
@@ -165,10 +165,9 @@ class Promotion(Judge):
         if index not in self._at:
             return "not promoted"
         rung = self._rungs[self._at[index]]
-        best = max(1, self._count(rung))
-        others = "the best one" if best == 1 else f"the best {best}"
+        best = those_who_go_on(max(1, self._count(rung)))
         place = f"rank {rung.rank(index)} of {len(rung.order)}"
-        return f"not promoted: {place} {self._where(index)}, {others} went on"
+        return f"not promoted: {place} {self._where(index)}, {best}"
 
     def _count(self, rung: _Rung) -> int:
         """How many go on from a rung."""
@@ -179,7 +178,7 @@ class Promotion(Judge):
         best = self._count(rung)
         if best == 0:
             return f"{place}, one goes on once {math.ceil(self._factor)} are there"
-        return f"{place}, the best {'one goes' if best == 1 else f'{best} go'} on"
+        return f"{place}, {those_who_go_on(best)}"
 
     def _where(self, index: int) -> str:
         return f"at {said(self._at[index], self._time_attr)}"

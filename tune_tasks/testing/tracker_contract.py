@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,23 @@ class TrackerContract(ABC):
         tracker.close_attempt(info, RETURNED)
         assert self.curve(folder, info, "mean_loss") == [(30, 0.5)]
         assert self.curve(folder, info, "mean_accuracy") == [(10, 0.5), (20, 0.25)]
+
+    def test_the_curves_of_a_population_are_over_iterations(self, folder: Path) -> None:
+        """A member that goes on from another one has that one's timesteps, and they overlap."""
+        tracker = self.make(folder)
+        tracker.connect()
+        sweep = make_sweep(folder, f"sqlite:///{folder}/mlflow.db")
+        population = replace(sweep.experiments[EXPERIMENT], changing=("lr",))
+        tracker.begin(replace(sweep, experiments={EXPERIMENT: population}), again=False)
+        tracker.prepare()
+        info = make_attempt(folder)
+        tracker.open_attempt(info)
+        timesteps = [10, 20, 30, 10, 20]
+        results = [TrainingResult(timesteps_total=t, mean_loss=float(t)) for t in timesteps]
+        tracker.log(info, make_rows(info, results))
+        tracker.close_attempt(info, RETURNED)
+        over_iterations = list(enumerate(map(float, timesteps), 1))
+        assert self.curve(folder, info, "mean_loss") == over_iterations
 
     def test_attempts_are_kept_apart(self, tracker: Tracker, folder: Path) -> None:
         """Also two attempts of one trial, at the same time."""

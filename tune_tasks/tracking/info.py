@@ -54,6 +54,14 @@ class ExperimentInfo:
     others: tuple[Objective, ...] = ()
 
     @property
+    def step_metric(self) -> str:
+        """What a curve is over. It never goes back: MLflow orders by it, and shows the greatest.
+
+        A member of a population that goes on from another one's weights has that one's timesteps.
+        """
+        return "training_iteration" if self.changing else "timesteps_total"
+
+    @property
     def compared_by(self) -> Objectives:
         """What the trials are compared by."""
         first = (self.objective,) if self.objective else ()

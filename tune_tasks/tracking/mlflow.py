@@ -188,8 +188,9 @@ class MlflowTracker(Tracker):
             return
         experiment = self._sweep.experiments[info.trial.experiment]
         compared_by = experiment.compared_by
-        points = list(points_of(rows, compared_by.metrics()))
-        points += settings_of(rows, experiment.changing)
+        over = experiment.step_metric
+        points = list(points_of(rows, compared_by.metrics(), over))
+        points += settings_of(rows, experiment.changing, over)
         steps = self._steps_of(info)
         steps.in_order(self._runs.metric_steps(self._runs.ids[info.key], points))
         steps.forget("metrics ")  # the next call has others

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Metric
 
 
-def points_of(rows: Sequence[Row], compared: Sequence[str]) -> Iterator[Metric]:
+def points_of(rows: Sequence[Row], compared: Sequence[str], over: str) -> Iterator[Metric]:
     """Yield every finite metric of the reports, and how far the trial is at the last of them.
 
     A point's time, step and value are the trial's own, so that a row that is sent twice makes one
@@ -31,6 +31,7 @@ def points_of(rows: Sequence[Row], compared: Sequence[str]) -> Iterator[Metric]:
     Args:
         rows: The reports.
         compared: The metrics that trials are compared by.
+        over: The metric that is the step.
     """
     from mlflow.entities import Metric
 
@@ -39,14 +40,14 @@ def points_of(rows: Sequence[Row], compared: Sequence[str]) -> Iterator[Metric]:
         time = milliseconds(row["timestamp"])
         for name, value in _values(row, more):
             if math.isfinite(value):
-                yield Metric(safe_key(name), value, time, row["timesteps_total"])
+                yield Metric(safe_key(name), value, time, row[over])
     for row in rows[-1:]:
         time = milliseconds(row["timestamp"])
         for name in PROGRESS_METRICS:
-            yield Metric(name, row[name], time, row["timesteps_total"])
+            yield Metric(name, row[name], time, row[over])
 
 
-def settings_of(rows: Sequence[Row], changing: Sequence[str]) -> Iterator[Metric]:
+def settings_of(rows: Sequence[Row], changing: Sequence[str], over: str) -> Iterator[Metric]:
     """Yield the numbers among the settings that change, so that a line through them has steps.
 
     They are those of the first and the last of these reports, and of both reports of each change.
@@ -54,6 +55,7 @@ def settings_of(rows: Sequence[Row], changing: Sequence[str]) -> Iterator[Metric
     Args:
         rows: The reports.
         changing: The dotted paths of the settings.
+        over: The metric that is the step.
     """
     from mlflow.entities import Metric
 
@@ -64,7 +66,7 @@ def settings_of(rows: Sequence[Row], changing: Sequence[str]) -> Iterator[Metric
             value = values[place]
             if isinstance(value, (int, float)) and math.isfinite(value):
                 time = milliseconds(rows[place]["timestamp"])
-                yield Metric(setting_key(name), value, time, rows[place]["timesteps_total"])
+                yield Metric(setting_key(name), value, time, rows[place][over])
 
 
 def _settings(row: Row) -> dict[str, Any]:

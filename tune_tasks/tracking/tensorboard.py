@@ -1,12 +1,13 @@
 """The tracker TensorBoard: one event file in each attempt's folder.
 
-Its curves are called `ray/tune/<metric>`, over timesteps, as Ray Tune has called them since 2017.
+Its curves are called `ray/tune/<metric>`, over timesteps, as Ray Tune has called them since 2017;
+those of a population are over iterations.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tune_tasks.model.attempt import AttemptInfo
@@ -15,6 +16,7 @@ from tune_tasks.model.trial import Outcome
 from tune_tasks.result import PROGRESS_METRICS, tracked_metrics
 from tune_tasks.tracking.base import Row, Tracker
 from tune_tasks.tracking.event_file import PATTERN, EventFile
+from tune_tasks.tracking.info import ExperimentInfo, SweepInfo
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event
@@ -32,6 +34,11 @@ class TensorBoardTracker(Tracker):
 
     def __init__(self) -> None:
         self._files: dict[str, EventFile] = {}
+        self._experiments: Mapping[str, ExperimentInfo] = {}
+
+    def begin(self, sweep: SweepInfo, *, again: bool) -> None:
+        """Keep what is known of the experiments."""
+        self._experiments = sweep.experiments
 
     def open_attempt(self, info: AttemptInfo) -> dict[str, str]:
         """Remove what an earlier recorder wrote; the file itself comes with the first report."""
@@ -42,14 +49,15 @@ class TensorBoardTracker(Tracker):
 
     def log(self, info: AttemptInfo, rows: Sequence[Row]) -> None:
         """Append to the event file."""
-        self._files[info.key].append(_event(row) for row in rows)
+        over = self._experiments[info.trial.experiment].step_metric
+        self._files[info.key].append(_event(row, row[over]) for row in rows)
 
     def close_attempt(self, info: AttemptInfo, outcome: Outcome) -> None:
         """Forget the event file, which is complete."""
         self._files.pop(info.key, None)
 
 
-def _event(row: Row) -> Event:
+def _event(row: Row, step: int) -> Event:
     """Return a point of each metric of a report."""
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
@@ -62,6 +70,4 @@ def _event(row: Row) -> Event:
         for name, value in values.items()
         if math.isfinite(value)
     ]
-    return Event(
-        wall_time=row["timestamp"], step=row["timesteps_total"], summary=Summary(value=points)
-    )
+    return Event(wall_time=row["timestamp"], step=step, summary=Summary(value=points))
