@@ -373,4 +373,5 @@ def test_a_model_proposes_trials_and_the_worse_ones_end_early(train):
     stopped = [trial for trial in trials if trial.reports == 1]
     assert stopped
     for trial in stopped:
-        assert re.fullmatch(r"rank \d of \d at 1 iteration, the best .* on", trial.stop_reason)
+        # On a busy machine it also says that the process did not end in time.
+        assert re.match(r"rank \d of \d at 1 iteration, the best .* on\b", trial.stop_reason)
