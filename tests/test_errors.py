@@ -66,3 +66,4 @@ def test_did_you_mean():
         == "; did you mean 'mean_accuracy'?"
     )
     assert errors.did_you_mean("zzz", ["mean_loss"]) == ""
+    assert errors.did_you_mean("TPE", ["qmc", "tpe"]) == "; did you mean 'tpe'?"

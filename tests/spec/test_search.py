@@ -50,6 +50,10 @@ def test_what_it_may_say(given, search):
             "unknown algorithm 'tpee'; did you mean 'tpe'? (known: random, qmc, tpe, gp, cmaes, nsga2, auto, own)",
         ),
         (
+            "bayes",
+            "unknown algorithm 'bayes'; auto is the nearest (known: random, qmc, tpe, gp, cmaes, nsga2, auto, own)",
+        ),
+        (
             {},
             "expected one of random, qmc, tpe, gp, cmaes, nsga2, auto, own, or {tpe: {lag: 8}}, got {}",
         ),

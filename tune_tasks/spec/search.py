@@ -18,6 +18,16 @@ OWN = "own"
 MODELS = frozenset({"tpe", "gp", "cmaes", "nsga2", "auto", OWN})
 """Those that learn from results."""
 _STARTUP = 16
+_ELSEWHERE = {
+    "bayes": "; auto is the nearest",
+    "bayesian": "; auto is the nearest",
+    "optuna": "; its sampler is tpe",
+    "hyperopt": "; its algorithm is tpe",
+    "sobol": "; its points are qmc",
+    "grid": "; a grid is written at the values: lr: {grid_search: [0.1, 0.01]}",
+    "grid_search": "; a grid is written at the values: lr: {grid_search: [0.1, 0.01]}",
+}
+"""What other tools call a search, and what to write here."""
 
 
 class OwnOptions(BaseModel):
@@ -103,10 +113,17 @@ def parsed_search(given: object) -> Search:
     (name,) = form
     algorithm = next((each for each in ALGORITHMS if each == name), None)
     if algorithm is None:
-        raise OptionError(f"unknown algorithm {reprlib.repr(name)}{hint(name, ALGORITHMS)}")
+        raise OptionError(f"unknown algorithm {reprlib.repr(name)}{_hint(name)}")
     options = _options(name, form[name])
     ignores = isinstance(options, SearchOptions) and options.failures == "ignore"
     return Search(algorithm, options.startup_trials, options.lag, ignores)
+
+
+def _hint(name: object) -> str:
+    """What to write in place of the name, and all that are known."""
+    known = f" (known: {', '.join(ALGORITHMS)})"
+    elsewhere = _ELSEWHERE.get(str(name).lower())
+    return f"{elsewhere}{known}" if elsewhere else hint(name, ALGORITHMS)
 
 
 def options_model(name: str) -> type[OwnOptions]:
