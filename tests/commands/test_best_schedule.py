@@ -144,7 +144,7 @@ def test_the_spec_of_the_best_member_replays_its_schedule(population, tmp_path):
         },
     }
     text = spec_of(trial, tmp_path)
-    assert "Its config changes as it did" in text
+    assert "The config changes as it did for these weights" in text
     assert "trained for 2 iterations more than it has counted," in text
     # What is printed is a spec: it is checked, and gives one trial with these configs.
     plan = make_plan(spec_from_data({"exp": spec}), callables={"exp": train}, seed=1)

@@ -195,7 +195,7 @@ def test_a_random_search_tries_configs_alone(ran, found):
     planned = found(search="random")
     assert values(planned) == []
     assert list(warm_lines(planned)) == [
-        f"warm start from the sweep {FIRST}: 1 configs are tried first; random learns nothing from its"
+        f"warm start from the sweep {FIRST}: 1 config is tried first; random learns nothing from its"
         " results"
     ]
 
@@ -269,7 +269,7 @@ def test_what_the_plan_says(ran, found):
     below, beyond = sorted(trial.config["x"] for trial in told.plan.experiments[0].trials[:2])
     space = {"uniform": [0, (below + beyond) / 2]}
     assert list(warm_lines(found(config={**CONFIG, "x": space}))) == [
-        f"warm start from the sweep {FIRST}: 2 configs are tried first; tpe is told 1 results; 1 do not"
+        f"warm start from the sweep {FIRST}: 2 configs are tried first; tpe is told 1 result; 1 do not"
         " fit into today's space, because of x (1)",
         f"warm start: x cannot be {beyond} here, and is drawn in 1 of them",
     ]

@@ -133,8 +133,8 @@ def _about_change(trial: StoredTrial) -> Iterator[str]:
         )
     elif steps:
         yield (
-            "Its config changes as it did, also as that of the trials did whose checkpoints it has"
-            " gone on from"
+            "The config changes as it did for these weights: in this trial, and before that in"
+            " the trials whose checkpoints it has gone on from"
         )
     if found and steps and found.ahead:
         than = "more" if found.ahead > 0 else "less"

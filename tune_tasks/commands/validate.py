@@ -10,6 +10,7 @@ from tune_tasks.commands.output import print_warnings
 from tune_tasks.commands.spec_arguments import add_spec_arguments, request_of
 from tune_tasks.commands.sweep_arguments import add_local_dir
 from tune_tasks.model.text import one_line
+from tune_tasks.results.words import trials_text
 from tune_tasks.sweep.own_searchers import not_from_a_file
 from tune_tasks.sweep.warm_sources import Shelf
 
@@ -28,5 +29,5 @@ def run(args: argparse.Namespace) -> int:
     plan = request.plan({}, shelf=Shelf(request.results))
     print_warnings([*plan.warnings, *not_from_a_file(plan)])
     for experiment in plan.experiments:
-        print(f"{one_line(experiment.name)}: valid, {len(experiment.trials)} trials")
+        print(f"{one_line(experiment.name)}: valid, {trials_text(experiment.trials)}")
     return EXIT_OK

@@ -8,6 +8,7 @@ from typing import Any
 
 from tune_tasks.model.differences import shown
 from tune_tasks.model.text import left_out
+from tune_tasks.model.trial import count
 from tune_tasks.spec.domains import is_same
 from tune_tasks.sweep.plan import PlannedExperiment
 
@@ -40,7 +41,8 @@ def _about_configs(experiment: PlannedExperiment) -> Iterator[str]:
         return
     tried = len(set(_first_trials(experiment).values()))
     of_all = "" if tried == found else f" of {found}: there are no more trials"
-    yield f"{tried} configs are tried first{of_all}"
+    verb = "is" if tried == 1 else "are"
+    yield f"{count(tried, 'config')} {verb} tried first{of_all}"
 
 
 def _about_results(experiment: PlannedExperiment) -> Iterator[str]:
@@ -53,9 +55,9 @@ def _about_results(experiment: PlannedExperiment) -> Iterator[str]:
     if not warm.started.results:
         return
     told = sum(map(len, warm.told.values()))
-    yield f"{search.algorithm} is told {told} results"
+    yield f"{search.algorithm} is told {count(told, 'result')}"
     if warm.misfits:
-        why = ", ".join(f"{path} ({count})" for path, count in warm.misfits.items())
+        why = ", ".join(f"{path} ({left})" for path, left in warm.misfits.items())
         yield f"{sum(warm.misfits.values())} do not fit into today's space, because of {why}"
 
 
