@@ -243,9 +243,10 @@ def test_what_a_sweep_starts_from(call_cli, spec_folder):
     code, out, _ = call_cli("plan", "-f", "spec.yaml")
     assert code == 0
     assert out.splitlines()[2:] == [
-        f"  warm start from the sweep {driver.sweep}: 1 configs are tried first; tpe is told 2 results",
+        "  metric: mean_loss min",
+        f"  warm start from the sweep {driver.sweep}: 1 config is tried first; tpe is told 2 results",
         f" - script_0_lr={lr:.6g} (as mnist/1 of {driver.sweep})",
-        out.splitlines()[4],
+        out.splitlines()[5],
         " - mnist: 2 more, proposed by tpe from results",
     ]
     first, second, *_ = json.loads(call_cli("plan", "-f", "spec.yaml", "--json")[1])

@@ -12,6 +12,7 @@ from tune_tasks.model.stopping import (
     is_loss,
     never_reported,
     parse_criterion,
+    sounds_like_a_loss,
     time_is_up,
     time_limit,
 )
@@ -30,6 +31,16 @@ OTHERS = [
 @pytest.mark.parametrize("name", LOSSES + OTHERS)
 def test_a_number_bounds_losses_from_above_and_all_else_from_below(name):
     assert is_loss(name) == (name in LOSSES)
+
+
+@pytest.mark.parametrize("name", ["val_error", "error_rate", "test/RMSE", "loss_val", "latency_ms"])
+def test_what_sounds_like_a_loss(name):
+    assert sounds_like_a_loss(name)
+
+
+@pytest.mark.parametrize("name", ["val_loss", "neg_error", "mean_accuracy", "terror", "lossless"])
+def test_what_does_not_sound_like_a_loss(name):
+    assert not sounds_like_a_loss(name)
     assert parse_criterion(name, 0.5) == Criterion(name, "<=" if name in LOSSES else ">=", 0.5)
 
 

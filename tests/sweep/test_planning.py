@@ -225,6 +225,23 @@ def test_a_plain_number_for_a_constraint_is_a_warning_that_says_which_side_it_me
     ]
 
 
+def test_a_metric_that_sounds_like_a_loss_and_has_no_mode_is_a_warning(tmp_path):
+    (tmp_path / "s.py").write_text("def train(config, status_reporter): ...")
+    text = "e:\n  metric: val_error\n  stop: {val_rmse: 2}\n  config: {script_file_path: s.py}\n"
+    file = tmp_path / "f.yaml"
+    assert plan_file(tmp_path, text).warnings == [
+        (
+            f"{file}:2:11: e.metric: of 'val_error' the greatest value is the best; write mode: min,"
+            " or mode: max, to say so"
+        ),
+        f"{file}:3:20: e.stop.val_rmse: it means val_rmse >= 2; write '<= 2' or '>= 2' to say so",
+    ]
+    said = text.replace("metric: val_error", "mode: max\n  metric: val_error").replace(
+        "{val_rmse: 2}", "{val_rmse: '<= 2'}"
+    )
+    assert plan_file(tmp_path, said).warnings == []
+
+
 def test_warnings(tmp_path):
     (tmp_path / "s.py").write_text("def train(config, status_reporter): ...")
     text = (

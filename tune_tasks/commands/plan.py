@@ -22,6 +22,7 @@ from tune_tasks.commands.spec_arguments import (
 from tune_tasks.commands.sweep_arguments import add_local_dir
 from tune_tasks.model.text import one_line
 from tune_tasks.model.trial import Trial, shown_name
+from tune_tasks.results.words import trials_text
 from tune_tasks.sweep.beginning import Beginning, beginning_of
 from tune_tasks.sweep.budget_so_far import budgets_so_far
 from tune_tasks.sweep.cost_sources import past_costs
@@ -152,7 +153,7 @@ def _change(plan: Plan, trial: Trial, tried_again: Collection[str]) -> str:
 
 def _print_experiment(experiment: PlannedExperiment, *, is_resumed: bool) -> None:
     first = experiment.trials[0]
-    size = f"{len(experiment.trials)} trials of {first.resources}"
+    size = f"{trials_text(experiment.trials)} of {first.resources}"
     seed = f"seed {experiment.seed}"
     if experiment.seed != experiment.spec.seed and not is_resumed:
         seed += " (drawn for this plan; a run draws its own)"
@@ -160,6 +161,8 @@ def _print_experiment(experiment: PlannedExperiment, *, is_resumed: bool) -> Non
     stop = ", ".join(map(str, first.stop)) or "when train() returns"
     print(f"  stop: {stop}")
     compared_by = experiment.spec.compared_by()
+    if compared_by.first and not compared_by.others:
+        print(f"  metric: {one_line(compared_by.first.metric)} {compared_by.first.mode}")
     if compared_by.others:
         each = (f"{one_line(one.metric)} {one.mode}" for one in compared_by.each)
         print(f"  objectives: {', '.join(each)}")

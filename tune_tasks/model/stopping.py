@@ -20,6 +20,11 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
 }
 _COMPARISON = re.compile(r"\s*(>=|<=|==|>|<)\s*([^\s<>=]\S*)\s*")
 _TIME = "time_total_s"
+_SMALLER_IS_BETTER = {
+    *("loss", "losses", "logloss", "error", "errors", "err", "mse", "rmse", "msle", "rmsle", "mae"),
+    *("mape", "nll", "perplexity", "ppl", "wer", "cer", "regret", "latency"),
+}
+_TURNED_ROUND = {"neg", "negative", "minus"}
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,12 @@ def is_loss(name: str) -> bool:
     """
     words = re.split(r"[._/]", name)
     return words[-1] == "loss" and "neg" not in words
+
+
+def sounds_like_a_loss(name: str) -> bool:
+    """Return whether smaller values are probably better, though `is_loss` says no: `val_error`."""
+    words = set(re.split(r"[\W_]+", name.lower()))
+    return not is_loss(name) and bool(words & _SMALLER_IS_BETTER) and not words & _TURNED_ROUND
 
 
 def first_met(criteria: Iterable[Criterion], row: Mapping[str, Any]) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tune_tasks.errors import Location, nearest
 from tune_tasks.model.paths import dotted
-from tune_tasks.model.stopping import parse_criterion
+from tune_tasks.model.stopping import parse_criterion, sounds_like_a_loss
 from tune_tasks.result import STOP_METRICS
 from tune_tasks.rllib.planning import ignored
 from tune_tasks.spec.expansion import num_trials
@@ -53,6 +53,7 @@ def _all_doubts(part: Part, space: SearchSpace) -> Iterator[_Doubt]:
         yield part.at(path), f".{dotted(path)}", reason
     for key, reason in ignored(part.experiment):
         yield part.at(("config", key), key=True), f".config.{key}", reason
+    yield from _about_mode(part)
     yield from _about_criteria(part)
     yield from _about_time_attr(part)
     for key, reason in doubts_of_budget(part.experiment):
@@ -97,6 +98,21 @@ def _about_criteria(part: Part) -> Iterator[_Doubt]:
             yield part.at((key, metric), key=True), f".{key}.{metric}", text
 
 
+def _about_mode(part: Part) -> Iterator[_Doubt]:
+    metric = part.experiment.metric
+    if metric and part.experiment.mode is None and sounds_like_a_loss(metric):
+        text = "the greatest value is the best; write mode: min, or mode: max, to say so"
+        yield part.at(("metric",)), ".metric", f"of {metric!r} {text}"
+    for name, bound in part.experiment.stop.items():
+        if not isinstance(bound, str) and sounds_like_a_loss(name):
+            yield part.at(("stop", name)), f".stop.{name}", _plain_number(name, bound)
+
+
+def _plain_number(metric: str, bound: float) -> str:
+    criterion = parse_criterion(metric, bound)
+    return f"it means {criterion}; write '<= {bound:g}' or '>= {bound:g}' to say so"
+
+
 def _about_time_attr(part: Part) -> Iterator[_Doubt]:
     is_list = isinstance(part.given.get("scheduler"), list)
     for number, (name, options) in enumerate(part.experiment.schedulers()):
@@ -121,8 +137,7 @@ def _about_constraints(part: Part) -> Iterator[_Doubt]:
     for metric, bound in part.experiment.constraints.items():
         if isinstance(bound, str):
             continue
-        criterion = parse_criterion(metric, bound)
-        text = f"it means {criterion}; write '<= {bound:g}' or '>= {bound:g}' to say so"
+        text = _plain_number(metric, bound)
         yield part.at(("constraints", metric)), f".constraints.{metric}", text
 
 
