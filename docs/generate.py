@@ -36,7 +36,9 @@ from tune_tasks.spec.json_schema import json_schema
 from tune_tasks.spec.loading import load_spec
 from tune_tasks.spec.resources import ResourcesSpec
 from tune_tasks.spec.retry import RetryResourcesSpec, RetrySpec
+from tune_tasks.spec.scheduling import SCHEDULERS
 from tune_tasks.spec.schema import ExperimentSpec
+from tune_tasks.spec.search import SearchOptions
 from tune_tasks.spec.warm_start import WarmStartSpec
 from tune_tasks.sweep.planning import make_plan
 
@@ -106,6 +108,22 @@ def warm_start() -> str:
 def budget() -> str:
     """The keys of `budget`."""
     return _key_table(BudgetSpec)
+
+
+def schedulers() -> str:
+    """The options of the schedulers that end trials early."""
+    have: dict[tuple[str, str, str], list[str]] = {}
+    for name in ("asha", "hyperband", "median", "plateau"):
+        for option, field in SCHEDULERS[name].model_fields.items():
+            row = (f"`{option}`", _default(field), str(field.description))
+            have.setdefault(row, []).append(f"`{name}`")
+    rows = [(option, ", ".join(names), *rest) for (option, *rest), names in have.items()]
+    return _table(("option", "of", "default", "meaning"), rows)
+
+
+def searches() -> str:
+    """The options of the searches that learn."""
+    return _key_table(SearchOptions)
 
 
 def config() -> str:
@@ -244,6 +262,8 @@ SECTIONS: dict[str, Callable[[], str]] = {
             retry,
             retry_resources,
             warm_start,
+            schedulers,
+            searches,
             config,
             functions,
             limits,
