@@ -202,6 +202,14 @@ def test_a_sweep_ends_with_the_addresses_of_its_views():
     ]
 
 
+def test_a_sweep_ends_with_the_file_of_its_report(tmp_path):
+    summary = Summary("a-sweep", [ExperimentSummary("a", [], tmp_path)], tracking_uri="http://m")
+    assert not [line for line in where_to_look(summary) if "Report" in line]
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report/report.md").touch()
+    assert f"Report:             {tmp_path}/report/report.md" in where_to_look(summary)
+
+
 def test_without_a_server_there_is_no_address_of_it():
     summary = Summary("a-sweep", [], tracking_uri="sqlite:////logs/mlflow.db")
     assert not [line for line in where_to_look(summary) if line.startswith("Prefect")]

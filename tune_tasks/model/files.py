@@ -16,6 +16,8 @@ PARAMS = "params.json"
 ERROR = "error.txt"
 RESULTS = "result.json"
 """The file of the reports, which Ray Tune called so in 2017."""
+REPORT = Path("report", "report.md")
+"""The report of an experiment, in the folder of its trials' folders."""
 _LOCKS = Path("/proc/locks")
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tune_tasks.model.failure import FailureCause
-from tune_tasks.model.files import write_aside
+from tune_tasks.model.files import REPORT, write_aside
 from tune_tasks.model.text import left_out, one_line
 from tune_tasks.model.trial import EndedBy, TrialState
 from tune_tasks.results.failures import FailureGroup, groups_of_failures
@@ -39,8 +39,8 @@ class ReportPaths:
     """The report's files, in a folder beside the trials'."""
 
     def __init__(self, experiment_folder: Path) -> None:
-        self.folder = experiment_folder / "report"
-        self.text = self.folder / "report.md"
+        self.text = experiment_folder / REPORT
+        self.folder = self.text.parent
 
     def read(self) -> str:
         """Return the written text."""

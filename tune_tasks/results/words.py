@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tune_tasks.model.files import ERROR, RESULTS
+from tune_tasks.model.files import ERROR, REPORT, RESULTS
 from tune_tasks.model.misnamed import meant_and_reported
 from tune_tasks.model.objective import DEFAULT_OBJECTIVES, Objective
 from tune_tasks.model.text import left_out, one_line
@@ -249,7 +249,10 @@ def _has_left(experiment: ExperimentSummary) -> bool:
 
 
 def where_to_look(summary: Summary) -> Iterator[str]:
-    """Yield the addresses of a sweep's three views."""
+    """Yield the addresses of a sweep's views, and the files of its reports."""
+    for experiment in summary.experiments:
+        if (report := experiment.logdir / REPORT).is_file():
+            yield f"Report:             {report}"
     if summary.prefect_url:
         yield f"Prefect flow run:   {summary.prefect_url}"
     names = ", ".join(one_line(experiment.name) for experiment in summary.experiments)
