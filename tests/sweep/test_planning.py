@@ -225,6 +225,15 @@ def test_a_plain_number_for_a_constraint_is_a_warning_that_says_which_side_it_me
     ]
 
 
+def test_a_condition_that_no_trial_can_meet_is_a_warning(tmp_path):
+    (tmp_path / "s.py").write_text("def train(config, status_reporter): ...")
+    setting = "{int: [1, 3], when: {layers: '2'}}"
+    config = f"script_file_path: s.py, layers: {{choice: [1, 2]}}, width: {setting}"
+    assert plan_file(tmp_path, f"e:\n  num_trials: 2\n  config: {{{config}}}").warnings == [
+        f"{tmp_path / 'f.yaml'}:3:75: e.config.width.when: layers is never '2'; write 2"
+    ]
+
+
 def test_a_metric_that_sounds_like_a_loss_and_has_no_mode_is_a_warning(tmp_path):
     (tmp_path / "s.py").write_text("def train(config, status_reporter): ...")
     text = "e:\n  metric: val_error\n  stop: {val_rmse: 2}\n  config: {script_file_path: s.py}\n"

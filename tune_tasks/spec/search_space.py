@@ -18,6 +18,7 @@ from tune_tasks.spec.expressions.plan_budget import PlanBudget
 from tune_tasks.spec.resolution import Choose, Resolution, drawn
 from tune_tasks.spec.search_nodes import Eval, Parameter, always_there
 from tune_tasks.spec.search_parsing import Locate, SearchParser
+from tune_tasks.spec.unmet import unmet
 from tune_tasks.spec.wanted import Wanted
 
 DRAWN = object()
@@ -73,6 +74,10 @@ class SearchSpace:
     def parameters(self) -> Sequence[Parameter]:
         """All that have domains, those of every branch."""
         return self._parameters
+
+    def unmet(self) -> Iterator[tuple[Parameter, str]]:
+        """What a `when` keeps away from every trial, and why."""
+        return unmet(self._tree, self._parameters)
 
     def evals_that_draw(self) -> Iterator[NodePath]:
         """The paths of the values that an `eval` draws, those in options apart."""

@@ -45,6 +45,8 @@ def _all_doubts(part: Part, space: SearchSpace) -> Iterator[_Doubt]:
     yield from _about_size(part, space)
     yield from _about_an_end(part)
     yield from drawn_values(part, space)
+    for parameter, reason in space.unmet():
+        yield parameter.place, f".config.{parameter.name}.when", reason
     yield from doubts_of_population(part, space)
     yield from doubts_of_schedule(part)
     for path, reason in unsearched(part.experiment.config):
