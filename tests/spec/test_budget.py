@@ -60,7 +60,11 @@ def test_in_words():
         ),
         ("patience: 0", "3:19: e.budget.patience: expected a number greater than or equal to 1"),
         ("gpu_hours: .inf", "3:20: e.budget.gpu_hours: expected a finite number, got inf"),
-        ("goal: low", "3:15: e.budget.goal: expected a valid number, got 'low'"),
+        (
+            "goal: '<= 0.1'",
+            "3:15: e.budget.goal: expected a number such as 0.05; the direction follows from"
+            " `mode`, got '<= 0.1'",
+        ),
         *[
             (
                 f"failures: {wrong}",

@@ -117,6 +117,11 @@ def test_anchors_and_merges():
     [
         ("a: 1\nb: 2\na: 3", "f.yaml:3:1: 'a' is given twice (first at line 1)"),
         ("1: 2", 'f.yaml:1:1: a key must be a string; write "1" in quotes'),
+        (
+            "a: {choice: 8, 16}",
+            'f.yaml:1:16: a key must be a string; write "16" in quotes, or a list in brackets,'
+            " [1, 2]",
+        ),
         ("[1]: 2", "f.yaml:1:1: a key must be a string"),
         ("a: *x", "f.yaml:1:4: not valid YAML: found undefined alias"),
         ("a: [1", "f.yaml:2:1: not valid YAML: while parsing a flow sequence, did not find expected ',' or ']'"),

@@ -18,6 +18,7 @@ MIN_ENDED = 10
 OF_THE_METRIC = ("patience", "goal")
 """The keys that go by the metric."""
 _MAX_TRIALS = 1_000_000
+_GOAL_EXPECTED = "a number such as 0.05; the direction follows from `mode`"
 _FAILURES_EXPECTED = "a share between 0 and 1 such as 0.5, or a whole number of trials from 1 on"
 
 
@@ -128,6 +129,13 @@ class BudgetSpec(BaseModel):
         if time is not None and not parse_duration(time):
             raise _expected(DURATION_EXPECTED)
         return time
+
+    @field_validator("goal", mode="before")
+    @classmethod
+    def _plain_number(cls, goal: object) -> object:
+        if isinstance(goal, str):
+            raise _expected(_GOAL_EXPECTED)
+        return goal
 
     @field_validator("failures", mode="before")
     @classmethod

@@ -69,7 +69,7 @@ class Construction:
             if key_node.tag.endswith(":merge"):
                 merged = {**self._merged(value_node, path, depth), **merged}
                 continue
-            key = self._key(key_node)
+            key = self._key(key_node, value_node)
             if key in own:
                 first = self.places[(*path, key, KEY)]
                 message = f"{key!r} is given twice (first at line {first.line})"
@@ -89,13 +89,15 @@ class Construction:
             merged = {**self._mapping(part, path, depth + 1), **merged}
         return merged
 
-    def _key(self, node: yaml.Node) -> str:
+    def _key(self, node: yaml.Node, value: yaml.Node) -> str:
         place = self._place(node)
         if not isinstance(node, yaml.ScalarNode):
             raise SpecError("a key must be a string", place)
         key = self._scalar(node, place, is_key=True)
         if not isinstance(key, str):
-            raise SpecError(f'a key must be a string; write "{node.value}" in quotes', place)
+            is_alone = isinstance(value, yaml.ScalarNode) and not value.value
+            hint = ", or a list in brackets, [1, 2]" if is_alone else ""
+            raise SpecError(f'a key must be a string; write "{node.value}" in quotes{hint}', place)
         return key
 
     def _scalar(self, node: yaml.ScalarNode, place: Location, *, is_key: bool = False) -> Any:
