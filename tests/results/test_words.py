@@ -187,6 +187,10 @@ def test_trials_that_fail_alike_are_one_line():
     ]
 
 
+def test_one_trial_is_no_plural():
+    assert summary(experiment(trial(0))).one_line() == "1 trial: 1 TERMINATED"
+
+
 def test_a_sweep_ends_with_the_addresses_of_its_views():
     compared = ExperimentSummary("a", [], Path("/logs/a"), view_url="http://m/#/experiments/1")
     plain = ExperimentSummary("b", [], Path("/logs/b"))

@@ -312,4 +312,4 @@ def test_the_flow_file_is_the_same_command(folder, prefect):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "1 trials: 1 TERMINATED" in done.stdout
+    assert "1 trial: 1 TERMINATED" in done.stdout

@@ -165,7 +165,7 @@ def test_served_runs_complete_or_say_what_is_wrong(command, folder, client, name
     )
     read = start_run(num_trials=1)
     assert ended(read).name == "Completed", read().state.message
-    assert (read().state.message, read().tags) == ("1 trials: 1 TERMINATED", ["nightly"])
+    assert (read().state.message, read().tags) == ("1 trial: 1 TERMINATED", ["nightly"])
     assert len(list(folder.glob("tune_results/quick/*/*/result.json"))) == 1
     served.send_signal(signal.SIGTERM)
     out, err = served.communicate(timeout=60)

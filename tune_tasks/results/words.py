@@ -28,7 +28,8 @@ def sum_up(summary: Summary) -> str:
     """Return a line such as `10 trials: 9 TERMINATED, 1 ERROR; failed: script_3`."""
     counts = summary.counts()
     states = ", ".join(f"{counts[state]} {state}" for state in TrialState if counts[state])
-    parts = [f"{counts.total()} trials: {states}"]
+    plural = "" if counts.total() == 1 else "s"
+    parts = [f"{counts.total()} trial{plural}: {states}"]
     if summary.failed:
         parts.append(f"failed: {_names(summary.failed)}")
     lost = [trial for experiment in summary.experiments for trial in experiment.lost]
