@@ -269,10 +269,19 @@ def test_what_the_plan_says(ran, found):
     below, beyond = sorted(trial.config["x"] for trial in told.plan.experiments[0].trials[:2])
     space = {"uniform": [0, (below + beyond) / 2]}
     assert list(warm_lines(found(config={**CONFIG, "x": space}))) == [
-        f"warm start from the sweep {FIRST}: 2 configs are tried first; tpe is told 1 result; 1 do not"
+        f"warm start from the sweep {FIRST}: 2 configs are tried first; tpe is told 1 result; 1 does not"
         " fit into today's space, because of x (1)",
         f"warm start: x cannot be {beyond} here, and is drawn in 1 of them",
     ]
+
+
+def test_a_model_that_hears_of_results_and_has_no_trial_left_to_propose(ran, found):
+    ran(FIRST, 0.1, 0.2)
+    search = {"tpe": {"startup_trials": 16}}
+    (line,) = warm_lines(found(search=search))
+    assert line.endswith("it proposes no trial: all are tried before its start-up is over")
+    (line,) = warm_lines(found(search=search, num_trials=40))
+    assert line.endswith("tpe is told 2 results")
 
 
 def test_more_configs_than_trials(ran, found):

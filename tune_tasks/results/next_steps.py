@@ -24,6 +24,8 @@ _TRIALS_FOR_FLAT = 32
 _FLAT = 0.03
 _MANY = 20
 _LATE = 0.1
+_FUTILE = 0.75
+"""Of random searches, one half has its best trial in the first half."""
 
 
 @dataclass(frozen=True)
@@ -109,10 +111,10 @@ def _flat(found: Found) -> Iterator[str]:
 def _about_the_number(best: BestSoFar) -> Iterator[str]:
     ended = len(best.ended)
     last = best.improvements[-1]
-    if best.since >= ended / 2:
+    if best.since >= _FUTILE * ended:
         yield (
             f"number of trials: the last {best.since} of {ended} found nothing better than trial"
-            f" {last.index}: fewer would have done"
+            f" {last.index}: fewer may do"
         )
     elif best.since <= _LATE * ended:
         few = max(1, round(_LATE * ended))

@@ -56,9 +56,19 @@ def _about_results(experiment: PlannedExperiment) -> Iterator[str]:
         return
     told = sum(map(len, warm.told.values()))
     yield f"{search.algorithm} is told {count(told, 'result')}"
+    if _is_all_start_up(experiment):
+        yield "it proposes no trial: all are tried before its start-up is over"
     if warm.misfits:
         why = ", ".join(f"{path} ({left})" for path, left in warm.misfits.items())
-        yield f"{sum(warm.misfits.values())} do not fit into today's space, because of {why}"
+        misfits = sum(warm.misfits.values())
+        verb = "does" if misfits == 1 else "do"
+        yield f"{misfits} {verb} not fit into today's space, because of {why}"
+
+
+def _is_all_start_up(experiment: PlannedExperiment) -> bool:
+    """Whether a new sweep ends before a model has a say."""
+    is_new = not experiment.expansion.points
+    return is_new and experiment.learns and not experiment.unknown()
 
 
 def _first_trials(experiment: PlannedExperiment) -> dict[int, int]:
