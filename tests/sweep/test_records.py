@@ -5,8 +5,11 @@ from types import SimpleNamespace
 import pytest
 
 from tune_tasks.model.files import AttemptPaths
+from tune_tasks.model.result_file import Progress
 from tune_tasks.model.trial import EndedBy, Outcome, Trial, TrialState
+from tune_tasks.recording.protocol import AttemptStatus
 from tune_tasks.sweep.records import Attempt, Records, TrialRecord
+from tune_tasks.testing.samples import make_attempt, make_trial
 
 
 class Trials:
@@ -50,3 +53,15 @@ def test_what_a_disk_has_not_taken_was_not_removed_by_somebody(tmp_path, takes_f
     if takes_files:
         paths.outcome.unlink()
         assert record.missing() == ("outcome.json",)
+
+
+def test_the_last_report_is_that_of_the_file_if_the_recorder_has_not_heard_of_it_yet(tmp_path):
+    trial = make_trial()
+    record = TrialRecord(trial)
+    record.begin(Attempt(1, AttemptPaths(tmp_path), None, None))
+    heard = AttemptStatus(make_attempt(tmp_path), TrialState.RUNNING, Progress(9, 90, {"x": 9.0}))
+    record.status = heard
+    record.at_end = Progress(10, 100, {"x": 10.0})
+    assert record.progress.last == {"x": 10.0}
+    record.begin(Attempt(2, AttemptPaths(tmp_path), None, None))
+    assert record.progress.reports == 0

@@ -106,6 +106,7 @@ class AttemptEnds:
         record.foreign_lines = progress.foreign_lines
         if record.progress.reports > progress.reports:  # something has removed the file
             progress = record.progress
+        record.at_end = progress
         if progress.last is not None:
             key = record.trial.key
             now = self._teller.now()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -120,6 +120,7 @@ class TrialRecord:
         resources: What that attempt was given, if a rule of `retry` has changed it; None: what
             the plan says.
         foreign_lines: Lines of the attempt's `result.json` that are not reports.
+        at_end: The reports that were in its file at its end. The recorder may hear of them later.
     """
 
     trial: Trial
@@ -129,6 +130,7 @@ class TrialRecord:
     will_retry: bool = False
     resources: Resources | None = None
     foreign_lines: int = 0
+    at_end: Progress = field(default_factory=Progress)
 
     @property
     def index(self) -> int:
@@ -153,7 +155,8 @@ class TrialRecord:
     @property
     def progress(self) -> Progress:
         """The reports of its latest attempt."""
-        return self.status.progress if self.status else Progress()
+        heard = self.status.progress if self.status else Progress()
+        return max(heard, self.at_end, key=lambda progress: progress.reports)
 
     @property
     def info(self) -> AttemptInfo | None:
@@ -182,6 +185,7 @@ class TrialRecord:
         self.attempt = attempt
         self.resources = resources
         self.status = None
+        self.at_end = Progress()
         self.outcome = None
         self.will_retry = False
 
