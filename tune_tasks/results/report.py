@@ -16,6 +16,7 @@ from tune_tasks.model.failure import FailureCause
 from tune_tasks.model.files import REPORT, write_aside
 from tune_tasks.model.text import left_out, one_line
 from tune_tasks.model.trial import EndedBy, TrialState
+from tune_tasks.results.exchanges import exchange_lines
 from tune_tasks.results.failures import FailureGroup, groups_of_failures
 from tune_tasks.results.leaderboard import headline, leaderboard
 from tune_tasks.results.markdown import table
@@ -107,6 +108,7 @@ def report_text(summary: Summary, experiment: ExperimentSummary) -> Iterator[str
         yield ""
     yield from _best(experiment)
     yield from schedule_lines(experiment.best())
+    yield from exchange_lines(experiment.trials)
     yield from _front(experiment)
     search = search_view(experiment)
     if search:
