@@ -168,6 +168,20 @@ def test_a_promoted_one_that_never_ran_waits_as_before():
     assert core.paused("e/0") == waited
 
 
+def test_a_promoted_one_of_which_nobody_has_heard_counts_as_ended_no_more():
+    """Its driver has died before it heard that the process runs."""
+    sweep = promoting(budget={"patience": 3})
+    for index in range(3):
+        wishes = pause(sweep, index, 1, index / 10)
+    assert started(wishes) == [("e/0", 2)]
+    sweep.core = replayed(sweep)
+    sweep.tell(TakenOver(2))
+    sweep.end(0, LOST, attempt=2, loss=0.0)
+    assert started(sweep.tell(SweepBegan(3, 2))) == [("e/0", 3), ("e/3", 1)]
+    pause(sweep, 3, 1, 0.9)
+    assert sweep.core.budgets(3)["e"].used_up is None
+
+
 def test_a_budget_that_is_used_up_as_the_last_one_ends_ends_those_that_wait_once():
     sweep = promoting(3, budget={"goal": -0.5})
     for index in range(3):

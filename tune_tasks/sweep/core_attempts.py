@@ -66,7 +66,8 @@ class AttemptEvents:
         wishes: list[Instruction] = []
         match event:
             case Announced():
-                self._begin(active)
+                active.announced = True
+                self._has_run(active.trial.key)
             case TrainingBegan():
                 active.began_at = event.at
             case CheckpointKept():
@@ -85,9 +86,8 @@ class AttemptEvents:
                 wishes = self._forget(active)
         return wishes
 
-    def _begin(self, active: Active) -> None:
-        active.announced = True
-        key = active.trial.key
+    def _has_run(self, key: str) -> None:
+        """Note that a trial's process runs, or did: who was promoted has not ended any more."""
         if self._state.promotions.runs(key):
             self._state.budgets.run_again(key)
 
@@ -168,7 +168,7 @@ class AttemptEvents:
         state = self._state
         key = active.trial.key
         state.let_go(active)
-        state.promotions.runs(key)
+        self._has_run(key)
         state.learned.ended(key, event.metrics)
         state.judging.ended(active.trial, event.outcome, event.metrics)
         state.attempts[key] = active.attempt
