@@ -92,6 +92,13 @@ def test_what_has_begun_stays_as_it_is_whatever_searches_now(resumed, begun, bef
     assert {key: again.core.trial(key).config for key in configs} == configs
 
 
+def test_who_has_proposed_what_has_begun_stays_known(resumed, begun):
+    keys = begun({"tpe": {"startup_trials": 20}})
+    again = resumed("random", 12)
+    assert {again.core.trial(key).proposed_by for key in keys} == {"start-up"}
+    assert again.core.trial("e/11").proposed_by == "random"
+
+
 def test_a_model_learns_from_what_was_drawn_before_it(resumed, begun):
     begun("random")
     again = resumed({"tpe": {"startup_trials": 2}}, 12)

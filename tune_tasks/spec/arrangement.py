@@ -23,10 +23,12 @@ class Kept:
     Attributes:
         combination: The one of the grid that gives its config.
         name: The name that it has had, which its folder goes by.
+        proposed_by: See `Trial`.
     """
 
     combination: int
     name: str
+    proposed_by: str = ""
 
 
 class Arrangement:

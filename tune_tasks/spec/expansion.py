@@ -209,6 +209,9 @@ class Expansion(Sequence[Trial]):
 
     def _proposer_of(self, index: int) -> str:
         """See `Trial.proposed_by`."""
+        kept = self._arrangement.kept.get(index)
+        if kept:
+            return kept.proposed_by
         if self.round_of(index) < len(self._try_first):
             return TRY_FIRST
         if self.head_start_of(index) is not None:

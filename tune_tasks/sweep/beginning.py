@@ -176,7 +176,8 @@ def earlier_of(history: History) -> dict[str, Earlier]:
 def begun_of(entry: TrialEntry, *, has_ended: bool = False) -> Begun:
     """A trial as the journal has it."""
     experiment, index = experiment_of(entry.trial), index_of(entry.trial)
-    return Begun(experiment, index, entry.name, entry.config, entry.seed, has_ended)
+    name, config, seed = entry.name, entry.config, entry.seed
+    return Begun(experiment, index, name, config, seed, has_ended, entry.proposed_by)
 
 
 def _begun_by(flow_run_id: str, request: Request) -> Path | None:

@@ -54,6 +54,7 @@ class Begun:
     Attributes:
         config: As `params.json` has it: secrets masked, plain JSON.
         has_ended: Whether it is not to be run again.
+        proposed_by: See `Trial`.
     """
 
     experiment: str
@@ -62,6 +63,7 @@ class Begun:
     config: Mapping[str, Any] = field(repr=False)
     seed: int
     has_ended: bool = False
+    proposed_by: str = ""
 
     @property
     def key(self) -> str:
@@ -161,7 +163,10 @@ def arrange(
     for index in list(_too_many(combinations, count, space.grid_size, earlier)):
         dropped[index] = f"num_trials: no more than {count} are asked for"
         del combinations[index]
-    kept = {i: Kept(c, earlier.begun[i].name) for i, c in sorted(combinations.items())}
+    kept = {
+        i: Kept(c, earlier.begun[i].name, earlier.begun[i].proposed_by)
+        for i, c in sorted(combinations.items())
+    }
     arrangement = Arrangement(count, space.grid_size, kept, earlier.begun)
     changes = list(differences(earlier.spec, source))
     fresh = arrangement.fresh
