@@ -3,7 +3,9 @@
 import pytest
 
 from tests.sweep.drivers import WELL, Driver
+from tune_tasks.errors import SpecError
 from tune_tasks.sweep.asking import proposers
+from tune_tasks.sweep.beginning import begun_of
 from tune_tasks.sweep.events import AttemptEnded, Proposed
 from tune_tasks.sweep.instructions import Propose
 from tune_tasks.sweep.request import Request
@@ -121,3 +123,50 @@ def test_another_space_begins_with_points_that_cover_it(resumed, begun):
     assert len(list(again.plan.dropped())) == len(again.plan.edits["e"].begun)
     known = [trial for trial in again.plan.trials() if again.plan.is_known(trial)]
     assert sorted(int(trial.config["x"]) for trial in known[:4]) == [5, 6, 7, 8]
+
+
+# ── What somebody has said ─────
+
+LOG = {"x": {"loguniform": [0.001, 1]}}
+FIRST = [{"x": 0.5}, {"x": 0.1}, {"x": 0.03}]
+
+
+def of(folder, first, config=LOG, **keys):
+    """A driver of a sweep whose first trials somebody has said."""
+    made = request(folder, "random", 4, config, **keys)
+    made.spec["e"]["try_first"] = first
+    return Driver(made, room=6)
+
+
+def tried(driver):
+    return [driver.core.trial(key).config["x"] for key in driver.core.begun()]
+
+
+@pytest.mark.parametrize("first", [FIRST, FIRST[2:], []], ids=len)
+def test_what_was_tried_first_stays_to_the_last_digit(tmp_path, first):
+    """A point has not all digits of the value that somebody has said."""
+    begun = of(tmp_path, FIRST)
+    configs = tried(begun)
+    assert configs[:3] == [0.5, 0.1, 0.03]
+    begun.die()
+    again = of(tmp_path, first, resume="last", accept_changes=True)
+    assert not list(again.plan.dropped())
+    assert tried(again) == configs
+    assert all(again.plan.kept(begun_of(e)) for e in again.taken.earlier.trials().values())
+    again.die()
+
+
+def test_what_was_tried_first_after_an_edit_is_kept_by_the_next_driver(tmp_path):
+    of(tmp_path, FIRST, SPACE).die()
+    edited = of(tmp_path, FIRST, resume="last", accept_changes=True)
+    assert tried(edited)[:3] == [0.5, 0.1, 0.03]
+    edited.die()
+    again = of(tmp_path, FIRST, resume="last")
+    assert not again.plan.is_edited
+    again.die()
+
+
+def test_what_cannot_be_tried_first_is_said_of_a_sweep_that_goes_on_too(tmp_path):
+    of(tmp_path, FIRST).die()
+    with pytest.raises(SpecError, match=r"try_first.0: config.x: 5 is not a value of loguniform"):
+        of(tmp_path, [{"x": 5}], resume="last", accept_changes=True)

@@ -354,3 +354,13 @@ def test_an_edit_that_takes_the_schedule_away_leaves_the_config_of_the_spec():
         core.replay(event, then)
     assert core.failure is None
     assert core.trial("e/0").config["opt"] == CONFIG["opt"]
+
+
+def test_a_value_that_is_tried_first_stays_as_it_is_when_another_one_changes():
+    schedule = [{"at": 5, "config": {"batch": 64}}]
+    config = {"batch": 32, "lr": {"loguniform": [0.001, 1]}}
+    sweep = Sweep(2, {"replay": {"schedule": schedule}}, config=config, try_first=[{"lr": 0.1}])
+    (wish,) = reach(sweep, 5)
+    copied(sweep, wish)
+    sweep.end(0, changed(wish))
+    assert sweep.core.trial("e/0").config == {"batch": 64, "lr": 0.1}

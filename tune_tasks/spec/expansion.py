@@ -17,7 +17,7 @@ from tune_tasks.model.text import escaped
 from tune_tasks.model.trial import START_UP, TRY_FIRST, WARM_START, Trial
 from tune_tasks.spec.arrangement import Arrangement
 from tune_tasks.spec.expressions.plan_budget import PlanBudget
-from tune_tasks.spec.replaying import LocateStep, Stages
+from tune_tasks.spec.replaying import STAGE, LocateStep, Stages
 from tune_tasks.spec.resolution import Choose, Point, chosen, drawn
 from tune_tasks.spec.scheduling import ReplayOptions
 from tune_tasks.spec.schema import ExperimentSpec
@@ -49,6 +49,8 @@ class Expansion(Sequence[Trial]):
             Whoever has a proposal puts it in; before, nobody knows what that trial tries.
         head_start: What is known from earlier sweeps.
         locate_step: The place of a step of its schedule, for messages.
+        said: By index, the values of those that have begun with what somebody has said. A point has
+            not all their digits.
 
     Attributes:
         indices: The indices of the trials, in order.
@@ -66,8 +68,10 @@ class Expansion(Sequence[Trial]):
         points: Mapping[int, Point] | None = None,
         head_start: HeadStart = NO_HEAD_START,
         locate_step: LocateStep = lambda _: None,
+        said: Mapping[int, Mapping[str, Any]] | None = None,
     ) -> None:
         self.points = dict(points or {})
+        self._said = said or {}
         self.space = space
         self._cells = space.grid_size
         self._moved: dict[int, Point] = {}
@@ -258,7 +262,7 @@ class Expansion(Sequence[Trial]):
             stage = self._stages.of(self._moved.get(index, {}))
         if combination is None:
             combination = self._arrangement.combination(index)
-        wanted = None if choose or index in self._moved else self._wanted(index)
+        wanted = None if choose else self._wanted(index)
         choose = choose or self._choose(index)
         stream = self._stream(index)
 
@@ -267,12 +271,19 @@ class Expansion(Sequence[Trial]):
             return space.resolve(index, stream, budget, combination, choose, wanted)
 
         resolved = _granted(wanted, resolve) if wanted else None
-        is_as_known = resolved and self.points.get(index, resolved.point) == resolved.point
+        is_as_known = resolved and self._known_point(index) in (None, resolved.point)
         found = resolved if resolved and is_as_known else resolve()
         return self._stages.staged(found, stage)
 
+    def _known_point(self, index: int) -> Point | None:
+        """The point that a trial has now, if that is known; a schedule changes nothing of it."""
+        point = self._moved.get(index, self.points.get(index))
+        return None if point is None else {k: v for k, v in point.items() if k != STAGE}
+
     def _wanted(self, index: int) -> Wanted | None:
         """What somebody has said that a trial is to try, or earlier sweeps have found."""
+        if index in self._said:
+            return Wanted(self._said[index], is_wish=True)
         round_ = self.round_of(index)
         if round_ < len(self._try_first):
             return Wanted(self._try_first[round_])

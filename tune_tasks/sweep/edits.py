@@ -27,9 +27,9 @@ from tune_tasks.model.differences import (
     value_at,
 )
 from tune_tasks.model.masking import masked, masked_by_path
-from tune_tasks.model.paths import NodePath, dotted
+from tune_tasks.model.paths import NodePath, dotted, leaves
 from tune_tasks.model.text import left_out, one_line
-from tune_tasks.model.trial import Trial
+from tune_tasks.model.trial import TRY_FIRST, WARM_START, Trial
 from tune_tasks.model.trial_key import key_of
 from tune_tasks.spec.arrangement import Arrangement, Kept
 from tune_tasks.spec.expansion import Expansion, num_trials
@@ -88,6 +88,14 @@ class Earlier:
     dropped: Collection[int] = ()
     points: Mapping[int, Point] = field(default_factory=dict)
     warm: WarmStarted | None = None
+
+    def said(self) -> dict[int, dict[str, Any]]:
+        """By index, the values of those that began with what somebody or an earlier sweep said."""
+        return {
+            index: {dotted(path): value for path, value in leaves(begun.config)}
+            for index, begun in self.begun.items()
+            if begun.proposed_by in (TRY_FIRST, WARM_START)
+        }
 
 
 @dataclass(frozen=True)

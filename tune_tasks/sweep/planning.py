@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from operator import getitem
@@ -19,6 +19,7 @@ from tune_tasks.model.paths import dotted
 from tune_tasks.model.stopping import parse_criterion
 from tune_tasks.model.text import left_out
 from tune_tasks.rllib.planning import in_our_names, rllib_plan
+from tune_tasks.spec.arrangement import Arrangement
 from tune_tasks.spec.expansion import Expansion
 from tune_tasks.spec.expansion import num_trials as number_of_trials
 from tune_tasks.spec.expressions.plan_budget import PlanBudget
@@ -26,7 +27,7 @@ from tune_tasks.spec.loading import Spec
 from tune_tasks.spec.schema import MAX_TRIALS, ExperimentSpec
 from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.spec.storage import problem_of_storage
-from tune_tasks.spec.warm_start import NO_HEAD_START, HeadStart
+from tune_tasks.spec.warm_start import NO_HEAD_START
 from tune_tasks.sweep.budget_checks import expect_metric_of_budget
 from tune_tasks.sweep.edits import Earlier, Edit, arrange
 from tune_tasks.sweep.locate import locate
@@ -237,32 +238,37 @@ class _Planner:
         points = earlier.points if earlier else None
         first = warm.head_start if warm else NO_HEAD_START
         locate = partial(place_of_step, part)
-        trials = Expansion(part.name, experiment, space, seed, None, points, first, locate)
-        if self._earlier is not None:
-            trials = self._after_earlier_ones(part, trials, experiment, space, seed, first)
-        expect_first_ones(part, trials)
+        said = earlier.said() if earlier else None
+
+        def made(arrangement: Arrangement | None = None) -> Expansion:
+            return Expansion(
+                part.name, experiment, space, seed, arrangement, points, first, locate, said
+            )
+
+        # Of a new sweep: what has begun says nothing of what a trial can have.
+        new = Expansion(part.name, experiment, space, seed, locate_step=locate)
+        expect_first_ones(part, new)
+        is_new = self._earlier is None
+        trials = made() if is_new else self._after_earlier_ones(part, experiment, made)
         trials.check(self._budget)
         return trials
 
     def _after_earlier_ones(
         self,
         part: Part,
-        trials: Expansion,
         experiment: ExperimentSpec,
-        space: SearchSpace,
-        seed: int,
-        first: HeadStart,
+        made: Callable[[Arrangement | None], Expansion],
     ) -> Expansion:
         """Return the trials of a sweep that goes on; of those that have begun, what is kept."""
         earlier = (self._earlier or {}).get(part.name)
+        trials = made(None)
         if earlier is None:
             self._edits[part.name] = Edit.of_new(len(trials))
             return trials
         source = masked_spec({part.name: self._source[part.name]})[part.name]
-        arrangement, edit = arrange(trials, experiment, space, source, earlier)
+        arrangement, edit = arrange(trials, experiment, trials.space, source, earlier)
         self._edits[part.name] = edit
-        points, locate = earlier.points, partial(place_of_step, part)
-        return Expansion(part.name, experiment, space, seed, arrangement, points, first, locate)
+        return made(arrangement)
 
     @contextlib.contextmanager
     def _noting_problems(self, part: Part) -> Iterator[None]:
