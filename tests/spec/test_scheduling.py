@@ -142,3 +142,18 @@ def test_what_it_needs(keys, message):
 def test_an_editor_knows_the_forms(scheduler, is_right):
     checker = Draft202012Validator(json_schema())
     assert checker.is_valid({"e": {"scheduler": scheduler, "config": {}}}) == is_right
+
+
+@pytest.mark.parametrize(
+    "scheduler",
+    [
+        {"replay": [{"at": 1, "config": {"api_token": "SECRET"}}]},
+        {"replay": {"schedule": {"at": 1, "config": {"api_token": "SECRET"}}}},
+        {"replay": {"schedule": [], "config": {"api_token": "SECRET"}}, "plateau": {}},
+    ],
+)
+def test_a_mistake_is_told_without_the_secrets_in_it(scheduler):
+    with pytest.raises(SpecError) as caught:
+        spec_from_data({"e": {"scheduler": scheduler, "config": {"api_token": "a"}}})
+    assert "'api_token': '***'" in str(caught.value)
+    assert "SECRET" not in str(caught.value)

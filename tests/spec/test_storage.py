@@ -4,7 +4,7 @@ import pytest
 
 from tune_tasks.errors import SpecError
 from tune_tasks.model.masking import masked_spec
-from tune_tasks.spec.loading import load_spec
+from tune_tasks.spec.loading import load_spec, spec_from_data
 from tune_tasks.spec.storage import address_of_trials, problem_of_storage
 
 
@@ -51,3 +51,7 @@ def test_the_trials_of_a_sweep_have_a_folder_there_as_they_have_on_the_disk():
 def test_its_password_is_masked():
     spec = {"exp": {"storage": "ftp://me:secret@host/runs"}}
     assert masked_spec(spec) == {"exp": {"storage": "ftp://me:***@host/runs"}}
+    with pytest.raises(SpecError) as error:
+        spec_from_data({"exp": {"storage": "ftps3://me:secret@host/runs", "config": {}}})
+    assert "got 'ftps3://me:***@host/runs'" in str(error.value)
+    assert "'simplecache::s3://me:***@x'" in problem_of_storage("simplecache::s3://me:secret@x")

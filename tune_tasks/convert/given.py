@@ -5,13 +5,12 @@ It notes which keys were asked for, so that nothing is left out in silence.
 
 from __future__ import annotations
 
-import reprlib
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tune_tasks.errors import SpecError, did_you_mean
-from tune_tasks.model.masking import masked_by_path
+from tune_tasks.model.masking import short
 from tune_tasks.model.paths import NodePath, dotted
 from tune_tasks.spec.source import Source
 
@@ -38,7 +37,7 @@ class Given:
         self._source = source
         self._asked: set[str] = set()
         if not isinstance(value, dict):
-            raise self.error(f"expected a mapping, got {_shown(path, value)}")
+            raise self.error(f"expected a mapping, got {short(value, path)}")
         self._values: dict[str, Any] = value
 
     def __contains__(self, key: str) -> bool:
@@ -180,11 +179,5 @@ class Given:
         return value
 
     def _unexpected(self, wanted: str, key: str) -> SpecError:
-        got = _shown((*self.path, key), self._values[key])
+        got = short(self._values[key], (*self.path, key))
         return self.error(f"expected {wanted}, got {got}", key)
-
-
-def _shown(path: NodePath, value: Any) -> str:
-    """A value as a message shows it: masked if its name says that it is a secret."""
-    (masked,) = masked_by_path({dotted(path): value}).values()
-    return reprlib.repr(masked)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import re
+import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -84,6 +85,12 @@ def masked(config: Any) -> Any:
 def masked_by_path(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of values by their dotted paths in a config, their secrets replaced."""
     return {path: _masked(value, _hidden([path])) for path, value in values.items()}
+
+
+def short(value: object, path: NodePath = ()) -> str:
+    """A value, and where it stands, as messages show it: in few words, and without its secrets."""
+    (shown,) = masked_by_path({dotted(path): value}).values()
+    return reprlib.repr(shown)
 
 
 def without_secrets(problem: str, paths: Iterable[NodePath]) -> str:

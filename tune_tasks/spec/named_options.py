@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, get_args
 
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from tune_tasks.errors import did_you_mean
+from tune_tasks.model.masking import short
 from tune_tasks.model.paths import NodePath, dotted
 from tune_tasks.spec.pydantic_words import in_our_words
 
@@ -49,7 +49,7 @@ def known_options(name: str, given: object, model: type[BaseModel]) -> Mapping[s
         OptionError: If they are no mapping, or one of them is not known.
     """
     if not isinstance(given, Mapping):
-        raise OptionError(f"expected a mapping of options, got {reprlib.repr(given)}", (name,))
+        raise OptionError(f"expected a mapping of options, got {short(given)}", (name,))
     for key in given:
         if key not in model.model_fields:
             raise OptionError(_unknown(key, model), (name, key), is_key=True)
@@ -81,7 +81,7 @@ def _reason(error: ErrorDetails, model: type[BaseModel]) -> str:
     meant = ""
     if error["type"] == "literal_error":
         meant = did_you_mean(str(given), re.findall(r"'(\w+)'", error["ctx"]["expected"]))
-    return f"{in_our_words(error['msg'])}, got {reprlib.repr(given)}{meant}"
+    return f"{in_our_words(error['msg'])}, got {short(given, error['loc'])}{meant}"
 
 
 def _model_at(path: NodePath, model: type[BaseModel]) -> type[BaseModel]:

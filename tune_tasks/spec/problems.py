@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from tune_tasks.errors import Location, SpecError, did_you_mean
+from tune_tasks.model.masking import short
 from tune_tasks.model.paths import NodePath, dotted
 from tune_tasks.model.text import not_replaced, one_line
 from tune_tasks.spec.budget import BudgetSpec
@@ -79,15 +79,15 @@ def _message(error: ErrorDetails, path: NodePath) -> str:
         return _unknown_key(path)
     if kind in ("model_type", "model_attributes_type") and len(path) == 1:
         form = "a mapping with env, stop, config, …"
-        return f"expected an experiment: {form}; got {reprlib.repr(given)}"
+        return f"expected an experiment: {form}; got {short(given)}"
     if kind == "criterion":
         return f"{error['msg']}{not_replaced(given.get(path[-1]))}"
     if kind == "missing":
-        return f"lacks the key {error['loc'][-1]!r}, got {reprlib.repr(given)}"
+        return f"lacks the key {error['loc'][-1]!r}, got {short(given)}"
     if kind in ("mode", "wrong"):
         return error["msg"]
     form = _as_mapping(path, given) if kind in ("model_type", "model_attributes_type") else ""
-    return f"{in_our_words(error['msg'])}, got {reprlib.repr(given)}{not_replaced(given)}{form}"
+    return f"{in_our_words(error['msg'])}, got {short(given, path)}{not_replaced(given)}{form}"
 
 
 def _as_mapping(path: NodePath, given: object) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tune_tasks.model.masking import short
 from tune_tasks.model.stopping import Criterion
 from tune_tasks.spec.named_options import OptionError, hint, known_options, options_of
 
@@ -191,11 +191,11 @@ def _one(given: object) -> tuple[str, SchedulerOptions]:
         names = ", ".join(SCHEDULERS)
         raise OptionError(
             f"expected one of {names}, {{asha: {{grace_period: 3}}}}, or a list of these,"
-            f" got {reprlib.repr(given)}"
+            f" got {short(given)}"
         )
     (name,) = form
     if name not in SCHEDULERS:
         meant = _MEANT.get(name, hint(name, SCHEDULERS))
-        raise OptionError(f"unknown scheduler {reprlib.repr(name)}{meant}")
+        raise OptionError(f"unknown scheduler {short(name)}{meant}")
     model = SCHEDULERS[name]
     return name, options_of(name, known_options(name, form[name], model), model)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tune_tasks.model.masking import short
 from tune_tasks.spec.named_options import OptionError, hint, known_options, options_of
 
 Algorithm = Literal["random", "qmc", "tpe", "gp", "cmaes", "nsga2", "auto", "own"]
@@ -108,12 +108,12 @@ def parsed_search(given: object) -> Search:
     form = {given: {}} if isinstance(given, str) else given
     if not isinstance(form, Mapping) or len(form) != 1:
         names = ", ".join(ALGORITHMS)
-        got = reprlib.repr(given)
+        got = short(given)
         raise OptionError(f"expected one of {names}, or {{tpe: {{lag: 8}}}}, got {got}")
     (name,) = form
     algorithm = next((each for each in ALGORITHMS if each == name), None)
     if algorithm is None:
-        raise OptionError(f"unknown algorithm {reprlib.repr(name)}{_hint(name)}")
+        raise OptionError(f"unknown algorithm {short(name)}{_hint(name)}")
     options = _options(name, form[name])
     ignores = isinstance(options, SearchOptions) and options.failures == "ignore"
     return Search(algorithm, options.startup_trials, options.lag, ignores)

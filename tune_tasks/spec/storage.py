@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tune_tasks.errors import did_you_mean
-from tune_tasks.model.masking import is_mask
+from tune_tasks.model.masking import is_mask, masked
 from tune_tasks.model.trial import safe_name
 
 _EXPECTED = "expected an address such as s3://bucket/folder or file:///shared/folder"
@@ -21,11 +21,13 @@ def problem_of_storage(address: str) -> str | None:
     protocol, separator, path = address.partition("://")
     if not separator or "::" in address:
         hint = f"; did you mean 'file://{address}'?" if address.startswith("/") else ""
-        return f"{_EXPECTED}, got {address!r}{hint}"
+        return f"{_EXPECTED}, got {masked(address)!r}{hint}"
     if is_mask(address):
         return f"{address!r} has a mask in place of a password, which was not stored: give it again"
     if protocol in _ON_DISK and not path.startswith("/"):
-        return f"{_EXPECTED}, got {address!r}, which other machines would look for elsewhere"
+        return (
+            f"{_EXPECTED}, got {masked(address)!r}, which other machines would look for elsewhere"
+        )
     return _problem_of_protocol(protocol)
 
 
