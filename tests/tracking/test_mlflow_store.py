@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.tracking.fake_mlflow import modules
+from tests.tracking.fake_mlflow import MlflowException, modules
+from tune_tasks.errors import ServiceError
 from tune_tasks.tracking.mlflow_store import MlflowStore
 
 
@@ -66,3 +67,16 @@ def test_the_sweeps_that_went_by_something_else_are_left_out_and_counted(monkeyp
 def test_the_last_sweep_alone_leaves_none_out(monkeypatch):
     found = best(monkeypatch, ("accuracy", 0.5), ("acuracy", None), all_sweeps=False)
     assert (found.run_id, found.unlike) == ("r0", 0)
+
+
+def test_an_address_that_mlflow_does_not_know_is_one_sentence(monkeypatch):
+    def connect(uri):
+        raise MlflowException(f"got unsupported URI '{uri}'")
+
+    for name, module in modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr("tune_tasks.tracking.mlflow_store.connect", connect)
+    uri = "nonsense://me:secret@x"
+    hidden = "nonsense://[*]{3}@x"
+    with pytest.raises(ServiceError, match=f"MLflow at {hidden}: got unsupported URI '{hidden}'"):
+        MlflowStore(uri)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -89,7 +90,7 @@ class MlflowStore:
 
     Raises:
         UsageError: If the URI names a local store that does not exist.
-        ServiceError: If the URI names a local store that cannot be used.
+        ServiceError: If the URI names a local store that cannot be used, or no store at all.
     """
 
     def __init__(self, uri: str) -> None:
@@ -101,7 +102,17 @@ class MlflowStore:
             )
         expect_usable(uri, writes=False)
         self._uri = uri
-        self._client = connect(uri)
+        with self._telling_of_problems():
+            self._client = connect(uri)
+
+    @contextlib.contextmanager
+    def _telling_of_problems(self) -> Iterator[None]:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except MlflowException as exc:
+            raise ServiceError(f"MLflow at {without_password(f'{self._uri}: {exc}')}") from exc
 
     def best_trial(
         self, experiment: str, wanted: Objective | None, *, all_sweeps: bool
@@ -117,12 +128,8 @@ class MlflowStore:
             UsageError: If there is no such experiment, no sweep in it, or no trial with the metric.
             ServiceError: If MLflow does not answer, or lacks a file of the sweep.
         """
-        from mlflow.exceptions import MlflowException
-
-        try:
+        with self._telling_of_problems():
             return self._best_trial(experiment, wanted, all_sweeps=all_sweeps)
-        except MlflowException as exc:
-            raise ServiceError(f"MLflow at {without_password(f'{self._uri}: {exc}')}") from exc
 
     def _best_trial(
         self, experiment: str, wanted: Objective | None, *, all_sweeps: bool
