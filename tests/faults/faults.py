@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 ROLES = [
@@ -92,16 +92,27 @@ class Fault:
         return f"{self.target}:{self.when}:{self.at:g}:{number}"
 
 
-def random_faults(number: int, seed: int, kinds: Sequence[str] = KINDS) -> Iterator[Fault]:
-    """Every kind in turn, at random times."""
+def random_faults(
+    number: int, seed: int, kinds: Sequence[str] = KINDS, further: Mapping[str, int] = POINTS
+) -> Iterator[Fault]:
+    """Every kind in turn, at random times.
+
+    Args:
+        number: How many.
+        seed: Of what is random.
+        kinds: Which ones.
+        further: Points beside `POINTS`; these have their turn before the kinds.
+    """
     generator = random.Random(seed)
+    points = {**POINTS, **further}
+    kinds = [*(point for point in further if point not in POINTS), *kinds]
     for index in range(number):
         target = kinds[index % len(kinds)]
         stops = generator.random() < 1 / 3 and target != GROUP
         still_s = generator.uniform(2, 12) if stops else None
-        if target in POINTS:
+        if target in points:
             when = generator.choice(["before", "after"])
-            yield Fault(target, still_s, generator.randint(1, POINTS[target]), when)
+            yield Fault(target, still_s, generator.randint(1, points[target]), when)
         elif target == UNWELL:
             yield Fault(target, seed=generator.randrange(1000))
         else:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from tests.faults.invariants import wrong_decisions, wrong_reports
 from tests.faults.sweeps import EXPERIMENT, Command
 from tune_tasks.commands.best_spec import best_spec
 from tune_tasks.model.checkpoint_manifest import verified
+from tune_tasks.model.trial_key import key_of
 from tune_tasks.sweep.past import past_sweep
 
 _FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
@@ -74,11 +76,17 @@ def found(command: Command, server: str | None = None) -> Found:
     """
     store = server or f"sqlite:///{command.folder / 'mlflow.db'}"
     # Here, because commands of their own would take as long as the sweep.
-    document = past_sweep(command.journals()[0]).document()
+    past = past_sweep(command.journals()[0])
+    document = past.document()
     experiment = document["experiments"][EXPERIMENT]
     trials = list(experiment["trials"])
-    files = _in_files(trials)
+    reports = {trial["name"]: _rows(trial) for trial in trials}
+    files = {t["name"]: TrialResult(t["state"], _losses(reports[t["name"]])) for t in trials}
     mlflow, wrong = _in_mlflow(store)
+    wrong += wrong_reports(reports, command.kind)
+    wrong += wrong_decisions(past.history, command.spec)
+    wrong += _unlike(trials, files, mlflow)
+    wrong += _wrong_best(experiment["best"]["name"], files)
     if document["state"] != "finished":
         wrong.append(f"show: the sweep is {document['state']}")
     with mock.patch.dict(os.environ, {"MLFLOW_TRACKING_URI": store}):
@@ -113,16 +121,31 @@ def _best(spec: str) -> dict[str, str]:
     return best
 
 
-def _in_files(trials: Iterable[Mapping[str, Any]]) -> Results:
-    """As `show` names the trials, and as the files of their current attempts have them."""
-    results = {}
+def _rows(trial: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """As the file of the trial's current attempt has them."""
+    lines = (Path(trial["logdir"]) / "result.json").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def _losses(rows: Iterable[Mapping[str, Any]]) -> tuple[tuple[int, float], ...]:
+    return tuple((row["timesteps_total"], row["mean_loss"]) for row in rows)
+
+
+def _unlike(trials: Iterable[Mapping[str, Any]], files: Results, mlflow: Results) -> Iterator[str]:
+    """The trials that have other reports in MLflow than in their files."""
     for trial in trials:
-        lines = (Path(trial["logdir"]) / "result.json").read_text().splitlines()
-        rows = [json.loads(line) for line in lines]
-        assert [row["training_iteration"] for row in rows] == list(range(1, len(rows) + 1)), rows
-        reports = [(row["timesteps_total"], row["mean_loss"]) for row in rows]
-        results[trial["name"]] = TrialResult(trial["state"], tuple(reports))
-    return results
+        in_file = files[trial["name"]]
+        in_mlflow = mlflow.get(key_of(EXPERIMENT, trial["index"]))
+        if in_file.state != "TERMINATED" or not in_mlflow or in_mlflow.state != "FINISHED":
+            yield f"{trial['name']}: it is {in_file}, and {in_mlflow} in MLflow"
+        elif sorted(v for _, v in in_file.reports) != sorted(v for _, v in in_mlflow.reports):
+            yield f"{trial['name']}: its reports are {in_file.reports}, {in_mlflow} in MLflow"
+
+
+def _wrong_best(best: str, files: Results) -> Iterator[str]:
+    least = min(files, key=lambda name: files[name].reports[-1][1])
+    if best != least:
+        yield f"best: {best} is named, and {least} is it"
 
 
 def _in_mlflow(store: str) -> tuple[Results, list[str]]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults.processes import MARK, of_sweep
+from tests.faults.specs import Kind
 from tune_tasks.servers.prefect import DEFAULT_URL_VARIABLE
 from tune_tasks.sweep.journal import journals_in
 from tune_tasks.sweep.past import past_sweep
@@ -20,22 +21,10 @@ from tune_tasks.sweep.sweep_state import SweepState
 
 HERE = Path(__file__).parent
 EXPERIMENT = "faults"
-EXPERIMENTS_SPEC = {
-    "metric": "mean_loss",
-    "mode": "min",
-    "seed": 1,
-    "resources": {"cpu": 1},
-    "checkpoint": {"keep": 1},
-    "config": {
-        "script_file_path": "train.py",
-        "pause_s": 0.1,
-        "x": {"grid_search": [1, 2, 3, 5, 7, 11]},
-    },
-}
 # Deadlines, not waits: the machine may be busy with other things.
-_END_S = 300.0
-_ANSWER_S = 120.0
-_GONE_S = 90.0
+_END_S = 900.0
+_ANSWER_S = 300.0
+_GONE_S = 180.0
 _LOOK_S = 0.2
 
 
@@ -45,6 +34,7 @@ class Command:
 
     Attributes:
         folder: The working directory.
+        kind: Of the sweep.
         fault: See `points/sitecustomize.py`; empty for none.
         environment: Further environment variables.
         cluster: Arguments that say on what it runs.
@@ -54,6 +44,7 @@ class Command:
     """
 
     folder: Path
+    kind: Kind
     fault: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     cluster: list[str] = field(default_factory=lambda: ["--num-cpus=2"])
@@ -70,15 +61,19 @@ class Command:
         """There once a fault at a point has been done; has the process's id."""
         return self.folder / "fault_was_done"
 
+    @property
+    def spec(self) -> Path:
+        """The spec's file."""
+        return self.folder / "spec.yaml"
+
     def _spec(self) -> str:
-        rules = [{"on": failure, "counts": False} for failure in self.uncounted]
-        return json.dumps({EXPERIMENT: {**EXPERIMENTS_SPEC, "retry": rules}}, indent=4)
+        return json.dumps({EXPERIMENT: self.kind.experiment(self.uncounted)}, indent=4)
 
     def start(self) -> None:
         """Start the sweep, or another command that goes on with it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "train.py").write_text((HERE / "train.py").read_text())
-        (self.folder / "spec.yaml").write_text(self._spec())
+        self.spec.write_text(self._spec())
         self.output = (self.folder / "output").open("ab")
         self.process = subprocess.Popen(
             [*_TUNE_TASKS, "run", "-f", "spec.yaml", *self.cluster, *self._resume()],

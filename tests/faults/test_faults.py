@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.faults.faults import KINDS, POINTS, Fault, random_faults
+from tests.faults.specs import SWEEPS
 
 HERE = Path(__file__).parent
+ALL_POINTS = sorted({*POINTS, *(point for kind in SWEEPS.values() for point in kind.points)})
 TALKS = """
 class Talker:
     def talk(self):
@@ -30,7 +32,13 @@ def test_every_kind_has_its_turn_and_a_seed_gives_the_same_faults_again():
     assert faults != list(random_faults(200, seed=2))
 
 
-@pytest.mark.parametrize("point", [p for p in POINTS if p.startswith("tune_tasks")])
+def test_the_points_of_a_sweep_have_their_turn_first():
+    further = SWEEPS["population"].points
+    faults = list(random_faults(8, 1, further=further))
+    assert [fault.target for fault in faults] == [*further, *KINDS[:4]]
+
+
+@pytest.mark.parametrize("point", [p for p in ALL_POINTS if p.startswith("tune_tasks")])
 def test_a_point_is_a_function_of_ours(point):
     module, _, qualified = point.partition(":")
     source = Path(find_spec("tune_tasks").origin).parents[1] / (module.replace(".", "/") + ".py")
