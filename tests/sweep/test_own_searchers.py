@@ -241,7 +241,7 @@ def answer_of(searcher):
 def test_one_that_fails_costs_one_proposal(searcher, said):
     point, (warning,) = answer_of(searcher)
     assert point == planned(e=OWN).experiments[0].expansion.resolved(0).point
-    prefix = "e/0: its values are drawn, because the model has failed: "
+    prefix = "e/0: its values are drawn, because your searcher has failed: "
     assert warning.startswith(prefix)
     assert re.match(said, warning.removeprefix(prefix))
 

@@ -37,12 +37,16 @@ class Proposer:
     Args:
         experiment: The experiment.
         own: The user's searcher; None to ask the one that the spec names.
+
+    Attributes:
+        who: Proposes, in words.
     """
 
     def __init__(self, experiment: PlannedExperiment, own: Searcher | None = None) -> None:
         self._stream = f"{experiment.seed}/{experiment.name}"
         self._trials: Expansion = experiment.expansion
         self._searcher = Checked(own) if own is not None else _searcher(experiment)
+        self.who = "the model" if own is None else "your searcher"
         self._told = experiment.warm.tried if experiment.warm else {}
         self._texts: dict[int, str] = {}
 
@@ -156,9 +160,10 @@ class Asker:
         if not isinstance(answer, BaseException):
             return answer
         logger.debug("a model has failed", exc_info=answer)
+        proposer = self._proposers[experiment_of(key)]
         said = f"{Failure.of(answer)}{_place(answer)}"
-        self._warn(f"{key}: its values are drawn, because the model has failed: {said}")
-        return self._proposers[experiment_of(key)].drawn(index_of(key))
+        self._warn(f"{key}: its values are drawn, because {proposer.who} has failed: {said}")
+        return proposer.drawn(index_of(key))
 
 
 def _place(exc: BaseException) -> str:
