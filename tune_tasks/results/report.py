@@ -108,7 +108,7 @@ def report_text(summary: Summary, experiment: ExperimentSummary) -> Iterator[str
         yield ""
     yield from _best(experiment)
     yield from schedule_lines(experiment.best())
-    yield from exchange_lines(experiment.trials)
+    yield from exchange_lines(experiment.listed)
     yield from _front(experiment)
     search = search_view(experiment)
     if search:
