@@ -63,6 +63,10 @@ class _Rung:
         self.trials[index] = (key, len(self.order), index)
         insort(self.order, self.trials[index])
 
+    def place(self, index: int) -> str:
+        """A trial's rank in words: `rank 5 of 12`."""
+        return f"rank {self.rank(index)} of {len(self.order)}"
+
     def rank(self, index: int) -> int:
         """From 1 on."""
         return bisect_left(self.order, self.trials[index]) + 1
@@ -166,7 +170,7 @@ class Promotion(Judge):
             return "not promoted"
         rung = self._rungs[self._at[index]]
         best = those_who_go_on(max(1, self._count(rung)))
-        place = f"rank {rung.rank(index)} of {len(rung.order)}"
+        place = rung.place(index)
         return f"not promoted: {place} {self._where(index)}, {best}"
 
     def _count(self, rung: _Rung) -> int:
@@ -174,7 +178,7 @@ class Promotion(Judge):
         return int(len(rung.order) / self._factor)
 
     def _standing(self, index: int, rung: _Rung) -> str:
-        place = f"rank {rung.rank(index)} of {len(rung.order)}"
+        place = rung.place(index)
         best = self._count(rung)
         if best == 0:
             return f"{place}, one goes on once {math.ceil(self._factor)} are there"
