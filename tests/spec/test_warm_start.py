@@ -79,7 +79,14 @@ def test_configs_are_tried_after_what_the_spec_says_itself():
         "steps": 1000,
     }
     assert trials[2].config["layers"] == 2
-    assert [trials.head_start_of(index) for index in range(6)] == [None, 0, 1, None, None, None]
+    assert [trials.rounds.head_start_of(index) for index in range(6)] == [
+        None,
+        0,
+        1,
+        None,
+        None,
+        None,
+    ]
     assert [each.config for each in trials[3:]] == [each.config for each in expansion()[3:]]
     who = [each.proposed_by for each in trials]
     assert who == ["try_first", "warm_start", "warm_start", "random", "random", "random"]

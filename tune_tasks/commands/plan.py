@@ -124,7 +124,7 @@ def _print_for_people(
     for name, edit in plan.edits.items():
         print("\n".join(edit.lines(name)))
     for trial in filter(plan.is_known, plan.trials()):
-        again = plan.experiment_of(trial).tries_again(trial.index)
+        again = plan.tries_again(trial)
         source = f" (as {again.source})" if again else ""
         print(
             f" - {shown_name(trial.name, trial.index)}{source}{_change(plan, trial, tried_again)}"

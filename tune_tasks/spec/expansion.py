@@ -12,17 +12,17 @@ from dataclasses import replace
 from typing import Any, TypeVar, overload
 
 from tune_tasks.errors import ExpressionError
-from tune_tasks.model.masking import masked_by_path
-from tune_tasks.model.text import escaped
-from tune_tasks.model.trial import START_UP, TRY_FIRST, WARM_START, Trial
+from tune_tasks.model.trial import Trial
 from tune_tasks.spec.arrangement import Arrangement
 from tune_tasks.spec.expressions.plan_budget import PlanBudget
 from tune_tasks.spec.replaying import STAGE, LocateStep, Stages
-from tune_tasks.spec.resolution import Choose, Point, chosen, drawn
+from tune_tasks.spec.resolution import Choose, Point, chosen
+from tune_tasks.spec.rounds import Rounds
 from tune_tasks.spec.scheduling import ReplayOptions
 from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.spec.search_space import Resolved, SearchSpace
 from tune_tasks.spec.start_up import StartUp
+from tune_tasks.spec.trial_names import TrialNames
 from tune_tasks.spec.wanted import Wanted
 from tune_tasks.spec.warm_start import NO_HEAD_START, HeadStart
 
@@ -55,6 +55,7 @@ class Expansion(Sequence[Trial]):
     Attributes:
         indices: The indices of the trials, in order.
         points: See above.
+        rounds: Who says what each of them tries.
         space: See above.
     """
 
@@ -73,9 +74,7 @@ class Expansion(Sequence[Trial]):
         self.points = dict(points or {})
         self._said = said or {}
         self.space = space
-        self._cells = space.grid_size
         self._moved: dict[int, Point] = {}
-        self._names: dict[int, str] = {}
         self._name = name
         self._spec = spec
         self._seed = seed
@@ -83,13 +82,9 @@ class Expansion(Sequence[Trial]):
         in_order = Arrangement(num_trials(spec, space), space.grid_size)
         self._arrangement = arrangement or in_order
         self.indices = self._arrangement.indices
-        self._search = spec.searching()
-        # By dotted path, which is a parameter's name before the number of its branch.
-        self._chosen = {parameter.name.partition("#")[0] for parameter in space.parameters}
-        self._try_first = spec.try_first
-        self._head_start = head_start
-        self._first_rounds = len(spec.try_first) + len(head_start.configs)
-        self._start_up = StartUp(self._search, space, derive_seed(seed, f"{name}/start-up"))
+        start_up = StartUp(spec.searching(), space, derive_seed(seed, f"{name}/start-up"))
+        self.rounds = Rounds(spec, space, self._arrangement, head_start, start_up)
+        self._names = TrialNames(spec, space, self._arrangement.kept)
         replay = spec.scheduled(ReplayOptions)
         self._stages = Stages(spec.config, space, replay, locate_step)
         self._resources = spec.resources.resources()
@@ -135,32 +130,11 @@ class Expansion(Sequence[Trial]):
 
     def is_known(self, index: int) -> bool:
         """Whether it is known what a trial tries: else a model will propose it."""
-        return index in self.points or not self._is_proposed(index)
-
-    def _is_proposed(self, index: int) -> bool:
-        if not self._search.learns:
-            return False
-        startup = max(self._search.startup_trials - self._told(index), 0)
-        return self.round_of(index) >= self._first_rounds + startup
-
-    def _told(self, index: int) -> int:
-        """How many results of earlier sweeps a model has that proposes this trial."""
-        return self._head_start.told.get(self.cell_of(index), 0)
-
-    def head_start_of(self, index: int) -> int | None:
-        """Which config of the head start a trial tries; None if none."""
-        number = self.round_of(index) - len(self._try_first)
-        return number if 0 <= number < len(self._head_start.configs) else None
+        return index in self.points or not self.rounds.is_proposed(index)
 
     def cell_of(self, index: int) -> int:
-        """The combination of the grid that a trial has; each has a search of its own."""
-        if self._cells == 1:
-            return 0  # most spaces have no grid, and a model's question asks this of every trial
-        return self._arrangement.combination(index) % self._cells
-
-    def round_of(self, index: int) -> int:
-        """How often the trial's combination of the grid is tried before it."""
-        return self._arrangement.combination(index) // self._cells
+        """See `Rounds.cell_of`."""
+        return self.rounds.cell_of(index)
 
     def resolved(self, index: int, choose: Choose | None = None) -> Resolved:
         """What a trial tries: as it is, or as it would be if its parameters were chosen so.
@@ -183,7 +157,7 @@ class Expansion(Sequence[Trial]):
 
     def _walk(self, budget: PlanBudget) -> None:
         for index in self.indices:
-            name = self._name_of(index, self._resolve(index, budget).searched)
+            name = self._names.of(index, self._resolve(index, budget).searched)
             for stage in self._stages.later:
                 with self._stages.blaming(stage):
                     self._resolve(index, budget, stage=stage)
@@ -195,12 +169,12 @@ class Expansion(Sequence[Trial]):
         return Trial(
             experiment=self._name,
             index=index,
-            name=self._name_of(index, resolved.searched),
+            name=self._names.of(index, resolved.searched),
             alg=self._spec.alg,
             config=resolved.config,
             searched=resolved.searched,
             point=resolved.point,
-            proposed_by=self._proposer_of(index),
+            proposed_by=self.rounds.proposer_of(index),
             seed=self.seed_of(index),
             resources=self._resources,
             stop=self._stop,
@@ -211,23 +185,9 @@ class Expansion(Sequence[Trial]):
             checkpoint=self._checkpoint,
         )
 
-    def _proposer_of(self, index: int) -> str:
-        """See `Trial.proposed_by`."""
-        kept = self._arrangement.kept.get(index)
-        if kept:
-            return kept.proposed_by
-        if self.round_of(index) < len(self._try_first):
-            return TRY_FIRST
-        if self.head_start_of(index) is not None:
-            return WARM_START
-        if not self.space.parameters:
-            return ""
-        is_early = self._search.learns and not self._is_proposed(index)
-        return START_UP if is_early else self._search.algorithm
-
     def move(self, index: int, point: Point) -> None:
         """Have a trial that has begun go on with another config, under its old name."""
-        self._names.setdefault(index, self._trial(index).name)
+        self._names.keep(index, self._trial(index).name)
         self._moved[index] = point
 
     @property
@@ -284,41 +244,14 @@ class Expansion(Sequence[Trial]):
         """What somebody has said that a trial is to try, or earlier sweeps have found."""
         if index in self._said:
             return Wanted(self._said[index], is_wish=True)
-        round_ = self.round_of(index)
-        if round_ < len(self._try_first):
-            return Wanted(self._try_first[round_])
-        number = self.head_start_of(index)
-        if number is None:
-            return None
-        return Wanted(self._head_start.configs[number], is_wish=True)
+        return self.rounds.wanted(index)
 
     def _choose(self, index: int) -> Choose:
         if index in self._moved:
             return chosen(self._moved[index])
         if index in self.points:
             return chosen(self.points[index])
-        round_ = self.round_of(index)
-        if round_ < self._first_rounds or self._is_proposed(index):
-            return drawn
-        # What earlier sweeps have told covers the space, too: maybe with the first of these points.
-        return self._start_up.chooser(round_ - self._first_rounds + self._told(index))
-
-    def _name_of(self, index: int, searched: Mapping[str, Any]) -> str:
-        if index in self._names:
-            return self._names[index]
-        kept = self._arrangement.kept.get(index)
-        return kept.name if kept else self._new_name(index, searched)
-
-    def _new_name(self, index: int, searched: Mapping[str, Any]) -> str:
-        values = masked_by_path(searched)
-        settings = [f"{key}={self._shown(key, value)}" for key, value in values.items()]
-        parts = [self._spec.alg, self._spec.env, str(index), *settings]
-        return escaped("_".join(part for part in parts if part))
-
-    def _shown(self, key: str, value: object) -> str:
-        """A value as names have it; the digits of one that was chosen at random say nothing."""
-        is_chosen = isinstance(value, float) and key in self._chosen
-        return f"{value:.6g}" if is_chosen else str(value)
+        return self.rounds.chooser(index)
 
 
 def _granted(wanted: Wanted, resolve: Callable[[Wanted], Resolved]) -> Resolved | None:

@@ -66,11 +66,6 @@ class PlannedExperiment:
         """Whether a model proposes trials, from the results of others."""
         return self.spec.searching().learns
 
-    def tries_again(self, index: int) -> WarmTrial | None:
-        """The trial of an earlier sweep whose config a trial tries; None if there is none."""
-        number = self.expansion.head_start_of(index)
-        return self.warm.started.configs[number] if self.warm and number is not None else None
-
     def unknown(self) -> int:
         """How many of its trials a model has not proposed yet."""
         if not self.learns:
@@ -149,7 +144,7 @@ class Plan:
             if not self.is_known(trial):
                 document["config"] = None
                 document["proposed_by"] = self.experiment_of(trial).spec.searching().algorithm
-            tried_again = self.experiment_of(trial).tries_again(trial.index)
+            tried_again = self.tries_again(trial)
             if tried_again:
                 document["config_of"] = tried_again.source
             if self.edits:
@@ -168,6 +163,17 @@ class Plan:
     def is_known(self, trial: Trial) -> bool:
         """Whether it is known what a trial tries: a model may still have to propose it."""
         return self.experiment_of(trial).expansion.is_known(trial.index)
+
+    def tries_again(self, trial: Trial) -> WarmTrial | None:
+        """The trial of an earlier sweep whose config a trial is to try; None if there is none.
+
+        Of a trial that has begun nothing is said: it may have started from another sweep.
+        """
+        experiment = self.experiment_of(trial)
+        number = experiment.expansion.rounds.head_start_of(trial.index)
+        if experiment.warm is None or number is None or self.begun(trial):
+            return None
+        return experiment.warm.started.configs[number]
 
     def begun(self, trial: Trial) -> Begun | None:
         """A trial of it as an earlier driver has begun it; None if none has."""

@@ -8,32 +8,28 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial, reduce
-from operator import getitem
-from typing import cast
+from dataclasses import replace
+from functools import partial
 
-from tune_tasks.errors import Location, SpecError, TrainableError, UsageError
-from tune_tasks.model.masking import is_mask, masked_spec, secrets_of
-from tune_tasks.model.paths import dotted
-from tune_tasks.model.stopping import parse_criterion
+from tune_tasks.errors import Location, SpecError, TrainableError
+from tune_tasks.model.masking import masked_spec
 from tune_tasks.model.text import left_out
 from tune_tasks.rllib.planning import in_our_names, rllib_plan
 from tune_tasks.spec.arrangement import Arrangement
 from tune_tasks.spec.expansion import Expansion
-from tune_tasks.spec.expansion import num_trials as number_of_trials
 from tune_tasks.spec.expressions.plan_budget import PlanBudget
 from tune_tasks.spec.loading import Spec
-from tune_tasks.spec.schema import MAX_TRIALS, ExperimentSpec
+from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.spec.search_space import SearchSpace
-from tune_tasks.spec.storage import problem_of_storage
 from tune_tasks.spec.warm_start import NO_HEAD_START
 from tune_tasks.sweep.budget_checks import expect_metric_of_budget
 from tune_tasks.sweep.edits import Earlier, Edit, arrange
 from tune_tasks.sweep.locate import locate
+from tune_tasks.sweep.overrides import Overrides
 from tune_tasks.sweep.part import Part
+from tune_tasks.sweep.part_checks import expect_memory_alone, expect_no_mask, expect_size
 from tune_tasks.sweep.plan import Need, Plan, PlannedExperiment
-from tune_tasks.sweep.plan_warnings import shown_count, warnings_of
+from tune_tasks.sweep.plan_warnings import warnings_of
 from tune_tasks.sweep.replay_checks import place_of_step
 from tune_tasks.sweep.scheduler_checks import expect_schedulable
 from tune_tasks.sweep.search_checks import expect_first_ones, expect_searchable
@@ -76,52 +72,11 @@ def make_plan(
         UsageError: If `seed` or `num_trials` is out of its range, or `stop` has something that is
             not a criterion, or `storage` is no address of one.
     """
-    beside = _Beside(num_trials, seed, stop or {}, storage)
-    beside.check()
+    overrides = Overrides(num_trials, seed, stop or {}, storage)
+    overrides.check()
     if drawn_seed is None:
         drawn_seed = secrets.randbelow(2**31)
-    return _Planner(spec, beside, callables or {}, drawn_seed, earlier, shelf).plan()
-
-
-@dataclass(frozen=True)
-class _Beside:
-    """What is given beside the spec, and takes the place of what the spec says."""
-
-    num_trials: int | None
-    seed: int | None
-    stop: Mapping[str, float | str]
-    storage: str | None = None
-
-    def check(self) -> None:
-        seed = self.seed
-        if seed is not None and not 0 <= seed < 2**63:
-            raise UsageError(f"seed: expected a whole number from 0 to 2**63 - 1, got {seed}")
-        count = self.num_trials
-        if count is not None and not 1 <= count <= MAX_TRIALS:
-            raise UsageError(
-                f"num_trials: expected a whole number from 1 to {MAX_TRIALS:,}, got {count}"
-            )
-        for metric, bound in self.stop.items():
-            try:
-                parse_criterion(metric, bound)
-            except ValueError as exc:
-                raise UsageError(f"stop.{metric}: {exc}") from None
-        problem = problem_of_storage(self.storage) if self.storage else None
-        if problem:
-            raise UsageError(f"storage: {problem}")
-
-    def overrides(self, experiment: ExperimentSpec) -> dict[str, object]:
-        """Return what it says in place of an experiment's own keys."""
-        overrides: dict[str, object] = {}
-        if self.num_trials is not None:
-            overrides["num_trials"] = self.num_trials
-        if self.seed is not None:
-            overrides["seed"] = self.seed
-        if self.stop:
-            overrides["stop"] = {**experiment.stop, **self.stop}
-        if self.storage:
-            overrides["storage"] = self.storage
-        return overrides
+    return _Planner(spec, overrides, callables or {}, drawn_seed, earlier, shelf).plan()
 
 
 class _Planner:
@@ -129,7 +84,7 @@ class _Planner:
 
     Args:
         spec: The spec.
-        beside: What is given beside the spec.
+        overrides: What is given beside the spec.
         callables: Python functions by experiment name.
         drawn_seed: The seed of the experiments that have none.
         earlier: By experiment, what earlier drivers have run; None if the sweep is a new one.
@@ -139,7 +94,7 @@ class _Planner:
     def __init__(
         self,
         spec: Spec,
-        beside: _Beside,
+        overrides: Overrides,
         callables: Mapping[str, TrainFunction],
         drawn_seed: int,
         earlier: Mapping[str, Earlier] | None,
@@ -147,7 +102,7 @@ class _Planner:
     ) -> None:
         self._shelf = shelf
         self._spec = spec
-        self._beside = beside
+        self._overrides = overrides
         self._callables = callables
         self._drawn_seed = drawn_seed
         self._earlier = earlier
@@ -161,9 +116,9 @@ class _Planner:
     def plan(self) -> Plan:
         experiments: list[PlannedExperiment] = []
         for name, given in self._spec.experiments.items():
-            overrides = self._beside.overrides(given)
-            part = Part(self._spec, name, given.model_copy(update=overrides))
-            self._source[name] = {**part.given, **overrides}
+            keys = self._overrides.of(given)
+            part = Part(self._spec, name, given.model_copy(update=keys))
+            self._source[name] = {**part.given, **keys}
             with self._noting_problems(part):
                 experiments.append(self._planned(part))
         if self._problems:
@@ -174,9 +129,9 @@ class _Planner:
         return Plan(experiments, self._spec.source.data, self._source, warnings, self._edits)
 
     def _planned(self, part: Part) -> PlannedExperiment:
-        _expect_no_mask(part)
+        expect_no_mask(part)
         space = SearchSpace(part.experiment.config, part.in_config)
-        _check_size(part, space)
+        expect_size(part, space)
         expect_searchable(part, space)
         expect_schedulable(part, space)
         expect_metric_of_budget(part)
@@ -202,7 +157,7 @@ class _Planner:
         )
 
     def _of_rllib(self, part: Part, space: SearchSpace, seed: int) -> PlannedExperiment:
-        _expect_memory_alone(part)
+        expect_memory_alone(part)
         experiment = in_our_names(part.experiment, part.at)
         warm = self._warm(part, space)
         trials = self._expanded(part, experiment, space, seed, warm)
@@ -297,46 +252,6 @@ class _Planner:
         warnings = [*of_file, *dict.fromkeys(self._warnings)]
         more = left_out(len(warnings), _MOST_WARNINGS, "… {} more warnings")
         return [*warnings[:_MOST_WARNINGS], *more]
-
-
-def _expect_no_mask(part: Part) -> None:
-    """Refuse a secret's mask, as specs from `best` and from MLflow have it.
-
-    A trial would fail because of it, later and with a message that does not name it.
-    """
-    experiment = dict(part.experiment)
-    for path in secrets_of(experiment):
-        value = reduce(getitem, cast("tuple[str, ...]", path), experiment)
-        if is_mask(value):
-            message = (
-                f"{dotted(path)}: {value!r} stands for a secret, which was not stored; write"
-                " the secret itself"
-            )
-            raise SpecError(message, part.at(path))
-
-
-def _expect_memory_alone(part: Part) -> None:
-    """Refuse rules that would give an RLlib trial's processes other shares."""
-    for number, rule in enumerate(part.experiment.retry):
-        for key in ("cpu", "gpu"):
-            if getattr(rule.resources, key) is None:
-                continue
-            path = ("retry", number, "resources", key)
-            message = (
-                f"{dotted(path)}: how many CPUs and GPUs a trial of {part.experiment.alg} has"
-                " follows from its config; a rule can change its memory alone"
-            )
-            raise SpecError(message, part.at(path, key=True))
-
-
-def _check_size(part: Part, space: SearchSpace) -> None:
-    count = number_of_trials(part.experiment, space)
-    if count > MAX_TRIALS:
-        message = (
-            f"config: its grid has {shown_count(count)} combinations; give num_trials, at most"
-            f" {MAX_TRIALS:,}"
-        )
-        raise SpecError(message, part.at((), key=True))
 
 
 def _with_the_most(experiment: ExperimentSpec, needs: Sequence[Need]) -> ExperimentSpec:

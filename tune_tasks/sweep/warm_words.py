@@ -76,7 +76,7 @@ def _first_trials(experiment: PlannedExperiment) -> dict[int, int]:
     assert experiment.warm is not None
     rounds = len(experiment.spec.try_first) + len(experiment.warm.started.configs)
     first = experiment.indices[: rounds * experiment.expansion.space.grid_size]
-    numbers = {index: experiment.expansion.head_start_of(index) for index in first}
+    numbers = {index: experiment.expansion.rounds.head_start_of(index) for index in first}
     return {index: number for index, number in numbers.items() if number is not None}
 
 

@@ -10,7 +10,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Set
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,12 @@ from tune_tasks.tracking.mlflow_names import best_key
 from tune_tasks.tracking.mlflow_pages import ExperimentPages
 from tune_tasks.tracking.mlflow_params import flat_params
 from tune_tasks.tracking.mlflow_runs import TAG_LENGTH, MlflowRuns, milliseconds
+from tune_tasks.tracking.mlflow_standing import (
+    Standing,
+    metrics_of,
+    standing_at_end,
+    standing_now,
+)
 from tune_tasks.tracking.mlflow_tags import (
     FRONT_TAG,
     front_tag,
@@ -49,27 +54,6 @@ _BEST_TAGS = ("tune_tasks.best_trial", "tune_tasks.best_run_id")
 def parent_key(experiment: str) -> str:
     """Return our key of a sweep's parent run in an experiment."""
     return f"{experiment}/parent"
-
-
-@dataclass(frozen=True)
-class _Standing:
-    """The number of trials done, and the best trial.
-
-    Attributes:
-        done: Number of trials that have ended.
-        value: The best trial's value of the (first) metric; None if no trial is the best.
-        trial: The best trial's name.
-        run_id: The best trial's run.
-        others: Of several objectives, its values of those after the first.
-        front: Of several objectives, the indices of the trials on the front.
-    """
-
-    done: int = 0
-    value: float | None = None
-    trial: str = ""
-    run_id: str = ""
-    others: tuple[float | None, ...] = ()
-    front: tuple[int, ...] = ()
 
 
 class ParentRun:
@@ -123,7 +107,7 @@ class ParentRun:
         self._told_tags: dict[str, str] = {}
         self._told_at = time.monotonic()
         # What was sent last, and when: if the answer is lost, the same is sent, which MLflow knows.
-        self._sent = _Standing()
+        self._sent = Standing()
         self._sent_at = 0.0
         # Held during requests.
         self._telling = threading.Lock()
@@ -203,26 +187,13 @@ class ParentRun:
     def _tell(self) -> None:
         with self._changing:
             objective = self._running.objective
-            standing = self._standing_now(objective)
+            standing = standing_now(self._running, objective, self._info.others, self._runs.ids)
         if objective and objective != self._told_objective:
             self._steps.in_order(self._going_by(objective))
         if self._is_news(standing, objective):
             self._log(standing, objective)
 
-    def _standing_now(self, objective: Objective | None) -> _Standing:
-        best = self._running.best()
-        if best is None or objective is None:
-            return _Standing(self._running.done)
-        return _Standing(
-            self._running.done,
-            best.metric(objective.metric),
-            best.name,
-            self._runs.ids.get(best.key, ""),
-            tuple(best.metric(each.metric) for each in self._info.others),
-            tuple(each.index for each in self._running.front()),
-        )
-
-    def _is_news(self, standing: _Standing, objective: Objective | None) -> bool:
+    def _is_news(self, standing: Standing, objective: Objective | None) -> bool:
         if standing.done != self._told_done:
             # There are fewer if a restarted recorder has not heard of every end yet.
             return standing.done > self._told_done
@@ -254,47 +225,23 @@ class ParentRun:
         if objective:
             self._know_objective(objective)
             self._runs.log_tags(self.run_id, objective_tags(objective, self._info.others))
-        standing = self._standing_at_end(experiment)
+        standing = standing_at_end(experiment, self._runs.ids)
         told = (self._told_done, self._told_best, self._told_front)
         if (standing.done, standing.value, standing.front) != told:
             self._log(standing, objective)
         elif self._tags_of(standing, objective) != self._told_tags:
             self._log_standing([], self._tags_of(standing, objective))
 
-    def _standing_at_end(self, experiment: ExperimentSummary) -> _Standing:
-        best = experiment.best()
-        if best is None:
-            return _Standing(experiment.done)
-        # The driver may not have heard of a run that was made late.
-        key = f"{best.experiment}/{best.index}/{best.attempts}"
-        run_id = self._runs.ids.get(key) or best.mlflow_run_id or ""
-        return _Standing(
-            experiment.done,
-            experiment.best_value(),
-            best.name,
-            run_id,
-            tuple(best.metric(each.metric) for each in experiment.others),
-            tuple(trial.index for trial in experiment.front()),
-        )
-
     def _log_note(self, experiment: ExperimentSummary) -> None:
         note = sweep_note(self._sweep, self.experiment_id, experiment)
         self._runs.log_tags(self.run_id, {"mlflow.note.content": note})
 
-    def _log(self, standing: _Standing, objective: Objective | None) -> None:
-        from mlflow.entities import Metric
-
+    def _log(self, standing: Standing, objective: Objective | None) -> None:
         if standing != self._sent:
             self._sent = standing
             self._sent_at = time.time()
-        stamp = milliseconds(self._sent_at)
-        step = max(standing.done, 1)  # MLflow draws a line from step 1 on
-        metrics = [Metric("trials_done", standing.done, stamp, step)]
-        if objective and standing.value is not None:
-            metrics.append(Metric(best_key(objective), standing.value, stamp, step))
-        for each, value in zip(self._info.others, standing.others, strict=False):
-            if value is not None:
-                metrics.append(Metric(best_key(each), value, stamp, step))
+        objectives = (objective, *self._info.others) if objective else ()
+        metrics = metrics_of(standing, objectives, milliseconds(self._sent_at))
         self._log_standing(metrics, self._tags_of(standing, objective))
         self._told_done = standing.done
         self._told_best = standing.value
@@ -308,7 +255,7 @@ class ParentRun:
         self._runs.client.log_batch(self.run_id, metrics=metrics, tags=entities)
         self._told_tags = tags
 
-    def _tags_of(self, standing: _Standing, objective: Objective | None) -> dict[str, str]:
+    def _tags_of(self, standing: Standing, objective: Objective | None) -> dict[str, str]:
         """The tags that name the best trial."""
         if objective and standing.value is not None:
             values = (standing.trial, standing.run_id)
