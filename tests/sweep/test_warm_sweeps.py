@@ -127,6 +127,8 @@ def test_an_edited_warm_start_is_looked_for_again(tmp_path, drive):
     again = drive(tmp_path, {"top": 2, "from": FIRST}, resume=first.sweep)
     assert again.plan.experiments[0].warm.started.source == f"the sweep {FIRST}"
     assert {key: again.core.trial(key).config for key in begun} == begun
+    assert begun
+    assert not any(map(again.plan.tries_again, map(again.core.trial, begun)))
     again.die()
     third = drive(tmp_path, {"top": 2, "from": FIRST}, resume=first.sweep, accept=False)
     assert third.plan.experiments[0].warm == again.plan.experiments[0].warm
