@@ -89,10 +89,22 @@ def test_as_json(results, call_cli):
             "name": "script_0_lr=1",
             "metric": "mean_loss",
             "value": 0.25,
+            "others": {},
         },
     }
     assert ended["started"] <= ended["ended"]
     assert (ended["driver"], ended["problem"]) == (None, None)
+
+
+def test_of_several_objectives_all_are_said(results, call_cli):
+    two = {**SPEC["exp"], "objectives": {"mean_loss": "min", "ms": "min"}}
+    told = Told(results, "2026-01-01_a", {"exp": two})
+    told.begin("exp/0", row(1, mean_loss=0.25, info={"ms": 2}))
+    told.end("exp/0", returned(1))
+    told.close()
+    assert "  mean_loss 0.25, ms 2 (script_0_lr=1)  " in call_cli("ls")[1]
+    (shown,) = json.loads(call_cli("ls", "--json")[1])
+    assert shown["experiments"]["exp"]["best"]["others"] == {"ms": 2}
 
 
 def test_a_sweep_that_is_just_beginning_runs(results, call_cli):

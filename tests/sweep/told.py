@@ -106,6 +106,7 @@ class Told:
         for e in self.plan.experiments:
             folder = self.results / safe_name(e.name) / self.sweep
             first = e.trials[0]
+            compared_by = e.spec.compared_by()
             experiments[e.name] = ExperimentInfo(
                 e.name,
                 folder,
@@ -114,6 +115,8 @@ class Told:
                 {"hf_token": first.config.get("hf_token")},
                 dimensions=dimensions_of(e.expansion.space),
                 search=e.spec.searching().algorithm,
+                objective=compared_by.first,
+                others=compared_by.others,
             )
         return SweepInfo(self.sweep, experiments, self.tracking_uri, "", Path("/cwd"), "run-1", "")
 

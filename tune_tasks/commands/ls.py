@@ -105,4 +105,6 @@ def _best(standing: ExperimentStanding) -> str:
     if best is None:
         return "-"
     name = shown_name(best.name, index_of(best.trial))
-    return f"{one_line(best.metric)} {best.value:.6g} ({name})"
+    values = {best.metric: best.value, **best.others}
+    shown = (f"{one_line(key)} {v:.6g}" for key, v in values.items() if v is not None)
+    return f"{', '.join(shown)} ({name})"

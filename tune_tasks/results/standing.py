@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from tune_tasks.model.trial_key import key_of
 from tune_tasks.results.summary import ExperimentSummary
@@ -10,12 +11,21 @@ from tune_tasks.results.summary import ExperimentSummary
 
 @dataclass(frozen=True)
 class Best:
-    """The best trial of an experiment."""
+    """The best trial of an experiment.
+
+    Attributes:
+        trial: Its key.
+        name: Its name.
+        metric: The (first) metric that it is best by.
+        value: Of that metric.
+        others: Of several objectives, its values of those after the first, by metric.
+    """
 
     trial: str
     name: str
     metric: str
     value: float
+    others: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,4 +69,6 @@ def _best_of(experiment: ExperimentSummary) -> Best | None:
     value = experiment.best_value()
     if trial is None or value is None or experiment.metric is None:
         return None
-    return Best(key_of(trial.experiment, trial.index), trial.name, experiment.metric, value)
+    key = key_of(trial.experiment, trial.index)
+    others = {each.metric: trial.metric(each.metric) for each in experiment.others}
+    return Best(key, trial.name, experiment.metric, value, others)
