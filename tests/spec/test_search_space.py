@@ -345,6 +345,25 @@ def test_a_malformed_search_space(config, message):
     assert str(caught.value) == f"f.yaml:3:4: {message}"
 
 
+def test_all_that_is_malformed_is_said_at_once():
+    config = {
+        "lr": {"uniform": [1, 0]},
+        "net": {"choice": [{"width": {"logint": [0, 8]}}, {"eval": "open('x')"}]},
+        "batch": {"choice": [8, 16]},
+        "steps": {"randint": [1, 8]},
+    }
+    with pytest.raises(SpecError) as caught:
+        trials(config)
+    messages = [problem.message for problem in caught.value.each()]
+    paths = [message.removeprefix("exp.").partition(":")[0] for message in messages]
+    assert paths == [
+        "config.lr.uniform",
+        "config.net.width.logint",
+        "config.net.eval",
+        "config.steps",
+    ]
+
+
 def test_every_trial_carries_its_experiments_settings():
     keys = {
         "resources": {"gpu": 0.5},

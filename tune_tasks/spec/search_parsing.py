@@ -38,11 +38,12 @@ class SearchParser:
         groups: The paths of choices among mappings; what is searched there is in the mappings.
 
     Raises:
-        SpecError: If a searched part is malformed.
+        SpecError: If searched parts are malformed; it has them all.
     """
 
     def __init__(self, config: Mapping[str, Any], locate: Locate) -> None:
         self._locate = locate
+        self._problems: list[SpecError] = []
         self._known = {dotted(path): path for path in _paths(config, ())}
         self._definitions: dict[str, list[tuple[Any, ...]]] = {}
         self.grids: dict[NodePath, Grid] = {}
@@ -50,6 +51,8 @@ class SearchParser:
         self.parameters: list[Parameter] = []
         self.groups: set[NodePath] = set()
         self.tree = self._parse(config, (), (), inside="")
+        if self._problems:
+            raise SpecError.of(self._problems)
 
     def _parse(self, node: Any, path: NodePath, site: NodePath, *, inside: str) -> Any:
         """Parse a part.
@@ -61,20 +64,29 @@ class SearchParser:
             inside: `grid_search` or `choice` if it is a part of an option of one.
         """
         if isinstance(node, Mapping):
-            self._expect_no_randint(node, path, site)
-            marker = _marker_of(node)
-            if marker:
-                return self._parse_marker(marker, node, path, site, inside=inside)
-            return {
-                key: self._parse(value, (*path, key), (*site, key), inside=inside)
-                for key, value in node.items()
-            }
+            try:
+                return self._parse_mapping(node, path, site, inside=inside)
+            except SpecError as exc:
+                self._problems.append(exc)
+                return None
         if isinstance(node, list):
             return [
                 self._parse(value, (*path, i), (*site, i), inside=inside)
                 for i, value in enumerate(node)
             ]
         return node
+
+    def _parse_mapping(
+        self, node: Mapping[str, Any], path: NodePath, site: NodePath, *, inside: str
+    ) -> Any:
+        self._expect_no_randint(node, path, site)
+        marker = _marker_of(node)
+        if marker:
+            return self._parse_marker(marker, node, path, site, inside=inside)
+        return {
+            key: self._parse(value, (*path, key), (*site, key), inside=inside)
+            for key, value in node.items()
+        }
 
     def _parse_marker(
         self, marker: str, node: Mapping[str, Any], path: NodePath, site: NodePath, *, inside: str
@@ -140,11 +152,13 @@ class SearchParser:
         place = self._locate(where)
         when = self._parse_when(node, path, (*site, _WHEN))
         name = self._name_of(path, (domain.name, repr(node[domain.name]), repr(node.get(_WHEN))))
+        so_far = len(self._problems)
         if domain.name == "choice":
             given = self._parse_options(node["choice"], path, where, inside=inside)
         else:
             given = tuple(self._parse_bounds(node[domain.name], (*path, domain.name), where))
-        if not any(isinstance(each, Eval) for each in given) or domain.name == "choice":
+        is_known = not any(isinstance(each, Eval) for each in given) or domain.name == "choice"
+        if is_known and len(self._problems) == so_far:
             self._expect_given(domain, given, path, place)
         parameter = Parameter(name, domain, given, when, bool(inside), place)
         self.parameters.append(parameter)
