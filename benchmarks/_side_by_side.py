@@ -72,8 +72,15 @@ def scratch() -> Iterator[Path]:
         yield Path(folder)
 
 
-def ours(folder: Path, prefect_home: Path, *, trials: int, reports: int) -> Timing:
-    """`tune-tasks -f spec.yaml`, as a user would give it."""
+def ours(
+    folder: Path,
+    prefect_home: Path,
+    *,
+    trials: int,
+    reports: int,
+    keys: Mapping[str, Any] | None = None,
+) -> Timing:
+    """`tune-tasks -f spec.yaml`, as a user would give it; `keys` are further ones of the spec."""
     folder.mkdir(parents=True)
     config = {
         "script_file_path": str(HERE / "workload.py"),
@@ -82,7 +89,7 @@ def ours(folder: Path, prefect_home: Path, *, trials: int, reports: int) -> Timi
     }
     config |= {"x": {"grid_search": list(range(trials))}}
     (folder / "spec.json").write_text(
-        json.dumps({"bench": {"alg": "script", "env": "none", "config": config}})
+        json.dumps({"bench": {"alg": "script", "env": "none", "config": config, **(keys or {})}})
     )
     command = [
         sys.executable,

@@ -107,6 +107,13 @@ def test_a_sparse_report_counts_at_each_rung_that_it_passes():
     assert [reached.milestone for reached in course.reached(row)] == [1, 3, 9, 27]
 
 
+def test_a_rung_between_whole_steps_is_reached_by_the_report_that_is_there():
+    judge = Asha(LOSS, "time_total_s", rungs(0.1, 8.1, 3), 3)
+    course = Course(0, judge.milestones(0))
+    rows = ({"time_total_s": step, "mean_loss": 1} for step in (0.1, 0.2, 0.3))
+    assert [len(list(course.reached(row))) for row in rows] == [1, 0, 1]  # 0.1 * 3 is above 0.3
+
+
 def test_what_is_to_be_expected():
     assert expected_at(STEPS, 2, 3) == [2, 2, 2, 2, 2]
     at_each = expected_at(STEPS, 243, 3)
@@ -117,15 +124,31 @@ def test_what_is_to_be_expected():
 def test_brackets_have_the_papers_shares():
     # Table 1 of the paper, R = 81 and η = 3: n = 81, 34, 15, 8, 5.
     assert shares(5, 5, 3) == pytest.approx([n / 143 for n in (81, 34, 15, 8, 5)])
-    assert sum(dealt(143, shares(5, 5, 3))) == 143
-    assert dealt(143, shares(5, 5, 3)) == pytest.approx([81, 34, 15, 8, 5], abs=2)
+    assert sum(dealt(places(143), shares(5, 5, 3))) == 143
+    assert dealt(places(143), shares(5, 5, 3)) == pytest.approx([81, 34, 15, 8, 5], abs=2)
 
 
-@given(st.integers(0, 10**6), st.integers(2, 7), st.integers(2, 5))
-def test_a_trial_is_always_in_the_same_bracket(index, levels, factor):
+def places(trials, grid=1):
+    return [divmod(index, grid)[::-1] for index in range(trials)]
+
+
+@pytest.mark.parametrize("grid", [2, 3, 4, 8])
+def test_each_combination_of_a_grid_has_the_papers_shares(grid):
+    for combination in range(grid):
+        own = [place for place in places(143 * grid, grid) if place[0] == combination]
+        assert dealt(own, shares(5, 5, 3)) == pytest.approx([81, 34, 15, 8, 5], abs=2)
+
+
+def test_a_grid_that_is_tried_once_has_the_papers_shares():
+    assert dealt(places(143, 143), shares(5, 5, 3)) == pytest.approx([81, 34, 15, 8, 5], abs=2)
+
+
+@given(st.integers(0, 9), st.integers(0, 10**6), st.integers(2, 7), st.integers(2, 5))
+def test_a_trial_is_always_in_the_same_bracket(combination, round_, levels, factor):
     parts = shares(levels, levels, factor)
-    assert 0 <= bracket_of(index, parts) < levels
-    assert bracket_of(index, parts) == bracket_of(index, parts)
+    place = (combination, round_)
+    assert 0 <= bracket_of(place, parts) < levels
+    assert bracket_of(place, parts) == bracket_of(place, parts)
 
 
 def test_each_bracket_has_its_own_rungs():

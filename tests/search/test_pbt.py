@@ -21,6 +21,7 @@ CONFIG = {
     "rate": {"quniform": [0, 1, 0.05]},
     "noise": {"normal": [0, 1]},
     "scale": {"qloguniform": [1, 100, 1]},
+    "heads": {"qloguniform": [8, 200, 8]},
     "batch": {"choice": [16, 32, 64, 128]},
     "act": {"choice": ["relu", "tanh", "gelu"]},
     "warmup": {"int": [0, {"eval": "spec.config.layers * 10"}]},
@@ -158,6 +159,7 @@ def test_what_is_explored_is_in_the_domains(number, index, resample, factor):
     assert config["rate"] == pytest.approx(round(config["rate"] / 0.05) * 0.05)
     assert 0 <= config["rate"] <= 1
     assert config["scale"] in range(1, 101)
+    assert config["heads"] in range(8, 201, 8)
     assert config["batch"] in (16, 32, 64, 128)
     assert config["act"] in ("relu", "tanh", "gelu")
     assert 0 <= config["warmup"] <= 10 * config["layers"]
@@ -189,6 +191,10 @@ def changed(name, value, factor, resample=0.0):
         ("rate", 0.2, 1.2, 0.25),
         ("rate", 0.1, 0.8, 0.05),
         ("noise", -1.0, 1.2, -1.2),
+        ("heads", 16, 1.2, 24),
+        ("heads", 16, 0.8, 8),
+        ("heads", 104, 0.8, 80),
+        ("heads", 200, 1.2, 200),
         ("batch", 32, 1.2, 64),
         ("batch", 32, 0.8, 16),
         ("batch", 128, 1.2, 128),

@@ -4,6 +4,7 @@ import itertools
 import random
 from dataclasses import replace
 from functools import partial
+from itertools import starmap
 from statistics import median
 
 import pytest
@@ -14,7 +15,7 @@ from tune_tasks.search.algorithms import has_torch, searcher_of
 from tune_tasks.search.observation import Fate, Observation, lessons, violations
 from tune_tasks.search.searcher import Searcher
 from tune_tasks.search.study import Study, text_of
-from tune_tasks.spec.domains import Unit
+from tune_tasks.spec.domains import Categories, Unit
 from tune_tasks.spec.search import Search
 from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.spec.start_up import LatinHypercube, Sobol
@@ -327,6 +328,17 @@ def test_the_first_trials_of_a_model_show_every_pair_of_halves():
         points = [[made.chooser(i)(name, Unit()) > 0.5 for name in names] for i in range(16)]
         for one, other in itertools.combinations(range(9), 2):
             assert len({(each[one], each[other]) for each in points}) == 4
+
+
+@pytest.mark.parametrize(("sizes", "distinct"), [((5, 4), 16), ((3, 4), 12), ((16,), 16)])
+def test_the_first_trials_of_a_finite_space_are_distinct_while_there_is_something_else(
+    sizes, distinct
+):
+    scales = {f"p{i}": Categories(size) for i, size in enumerate(sizes)}
+    for seed in range(20):
+        made = LatinHypercube(list(scales), seed, 16, scales)
+        points = [tuple(starmap(made.chooser(i), scales.items())) for i in range(16)]
+        assert len(set(points[:distinct])) == distinct
 
 
 def test_there_may_be_many_first_trials():

@@ -200,11 +200,18 @@ def test_what_does_not_go_together_with_several_objectives_is_refused(tmp_path, 
         plan_file(tmp_path, text)
 
 
-def test_nsga2_is_refused_where_settings_are_conditional(tmp_path):
+@pytest.mark.parametrize(
+    ("algorithm", "message"),
+    [
+        ("nsga2", "nsga2 crosses configs that have the same settings, nothing conditional"),
+        ("gp", "gp draws what is conditional at random; use tpe"),
+    ],
+)
+def test_who_cannot_search_what_is_conditional_is_refused(tmp_path, algorithm, message):
     (tmp_path / "s.py").write_text("def train(config, status_reporter): ...")
     config = "{script_file_path: s.py, a: {int: [1, 9]}, b: {int: [1, 2], when: {a: 3}}}"
-    text = f"e:\n  search: nsga2\n  num_trials: 9\n  metric: m\n  config: {config}"
-    with pytest.raises(SpecError, match="nsga2 crosses configs that have the same settings"):
+    text = f"e:\n  search: {algorithm}\n  num_trials: 9\n  metric: m\n  config: {config}"
+    with pytest.raises(SpecError, match=message):
         plan_file(tmp_path, text)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tune_tasks.errors import SpecError
-from tune_tasks.spec.loading import spec_from_data
+from tune_tasks.spec.loading import load_spec, spec_from_data
 from tune_tasks.sweep.outlook import outlook
 from tune_tasks.sweep.planning import make_plan
 
@@ -96,6 +96,65 @@ def test_what_is_probably_not_meant():
     made = plan(max_concurrent_trials=3, config=config)
     assert "e.max_concurrent_trials: 3 members of 8 run at once" in made.warnings[0]
     assert "e.config.noise: it is drawn, and pbt does not change it" in made.warnings[1]
+
+
+def test_the_populations_of_a_grid_are_planned():
+    made = plan("pbt", config={**CONFIG, "act": {"grid_search": ["relu", "tanh"]}})
+    (line,) = outlook(made.experiments[0])
+    assert line.startswith(
+        "pbt: a population of 4, one for each of 2 of the grid; every 5 training_iteration the worst"
+        " 1 go on from the best 1, "
+    )
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "warning"),
+    [
+        (
+            "median",
+            "e.scheduler.median: it judges nobody: its grace_period, 5, is not below the end of a"
+            " trial, 5",
+        ),
+        (
+            ["plateau", {"median": {"grace_period": 1, "min_trials": 8}}],
+            "e.scheduler.1.median: it judges nobody: a trial has 7 others, and min_trials is 8",
+        ),
+        ("pbt", "its interval, 5, is not below the end of a trial, 5"),
+        ("plateau", "its patience, 10, is not below the end of a trial, 5"),
+    ],
+)
+def test_who_judges_nobody_is_doubtful(scheduler, warning):
+    made = plan(scheduler, stop={"training_iteration": 5})
+    assert any(warning in said for said in made.warnings)
+
+
+def test_who_judges_somebody_is_not():
+    stop = {"training_iteration": 11}
+    assert plan(["plateau", {"median": {"min_trials": 7}}], stop=stop).warnings == []
+    assert plan(["plateau", "pbt"], stop=stop).warnings == []
+
+
+@pytest.mark.parametrize("scheduler", ["asha", "hyperband", "median"])
+def test_a_lag_does_not_make_what_is_compared_the_same(scheduler):
+    keys = {"stop": {"training_iteration": 81}, "search": {"tpe": {"lag": 8, "startup_trials": 4}}}
+    said = f"e.search: {scheduler} compares trials in the order of their reports"
+    assert [each for each in plan(scheduler, **keys).warnings if said in each]
+    assert plan("plateau", **keys).warnings == []
+
+
+def test_a_misspelt_step_is_named():
+    with pytest.raises(SpecError) as caught:
+        plan({"asha": {"time_attr": "training_iteratio"}})
+    assert str(caught.value).endswith("81}; did you mean 'training_iteration'?")
+
+
+def test_what_a_population_cannot_change_is_named_where_it_stands(tmp_path):
+    (tmp_path / "s.yaml").write_text(
+        "e:\n  metric: mean_loss\n  num_trials: 8\n  config: {lr: {uniform: [0, 1]}}\n"
+        "  scheduler:\n    - pbt:\n        mutate: [lr, lrr]\n"
+    )
+    with pytest.raises(SpecError, match=r"s\.yaml:7:22: e\.scheduler: pbt\.mutate: lrr: "):
+        make_plan(load_spec(tmp_path / "s.yaml"), callables={"e": train})
 
 
 PROMOTE = {"asha": {"mode": "promote"}}

@@ -14,6 +14,7 @@ from typing import Any
 from tune_tasks.model.objective import Objective, finite_metric
 
 _ROUNDING = 1e-9
+_LAST_DIGITS = 1e-12
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,10 @@ class Milestones:
 
     def count(self, step: float) -> int:
         """How many milestones are at a step or before it."""
-        listed = bisect_right(self.at, step)
+        # A milestone is a product or a sum, and a bit more or less than the step that reaches it.
+        listed = bisect_right(self.at, step + abs(step) * _LAST_DIGITS)
         if listed < len(self.at) or not self.every:
             return listed
-        # A milestone is a sum, and a bit more or less than the step that reaches it.
         return listed + int((step - self.at[-1]) / self.every + _ROUNDING)
 
     def milestone(self, number: int) -> float:

@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from tune_tasks.spec.domains import Categories, Choice, Coordinate, QUniform, Steps
+from tune_tasks.spec.domains import Categories, Choice, Coordinate, QLogUniform, QUniform, Steps
 from tune_tasks.spec.resolution import Point
 from tune_tasks.spec.search_nodes import Parameter
 
@@ -83,7 +83,18 @@ def _multiplied(parameter: Parameter, coordinate: Coordinate, factor: float) -> 
     if isinstance(parameter.scale, Steps):
         moved = _step_at(parameter, target)
         return moved if moved != coordinate else coordinate + direction
+    if isinstance(parameter.domain, QLogUniform):
+        target = _another_step(parameter, value, target, direction)
     return _coordinate_at(parameter, target)
+
+
+def _another_step(parameter: Parameter, value: float, target: float, direction: int) -> float:
+    """The step that is nearest to a number, and not the one of a value, between the bounds."""
+    low, high, size = parameter.given
+    step = round((target - low) / size)
+    if step == round((value - low) / size):
+        step += direction
+    return float(min(max(low + step * size, low), high))
 
 
 def _step_at(parameter: Parameter, target: float) -> int:

@@ -9,14 +9,16 @@ rung r·η^(s_max − s).
 It hedges against a grace period that is too short: one bracket lets its trials run to the end. That
 costs: if early values tell how a trial ends, ASHA is better.
 
-Trials are dealt to the brackets by their index, in the paper's proportion: the same trial is always
-in the same bracket, however often the sweep is resumed. What `asha` says about ties, stragglers,
-and values that are not numbers holds within each bracket.
+Trials are dealt to the brackets by their place, in the paper's proportion, and so are those of each
+combination of a grid: the same trial is always in the same bracket, however often the sweep is
+resumed. What `asha` says about ties, stragglers, and values that are not numbers holds within each
+bracket.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 from itertools import accumulate
 from math import ceil
 
@@ -24,6 +26,14 @@ from tune_tasks.model.milestones import Milestones, Reached
 from tune_tasks.model.objective import Objective
 from tune_tasks.search.asha import Asha
 from tune_tasks.search.judge import Judge
+
+Place = tuple[int, int]
+"""Of a trial: its combination of the grid, and how often that is tried before it."""
+
+
+def without_a_grid(index: int) -> Place:
+    """The place of a trial."""
+    return 0, index
 
 
 class Hyperband(Judge):
@@ -35,6 +45,7 @@ class Hyperband(Judge):
         steps: The rungs and `max_t`, from `asha.rungs`.
         reduction_factor: η, above 1.
         brackets: At most; None for as many as there are rungs.
+        place_of: Says the place of a trial.
     """
 
     def __init__(
@@ -44,12 +55,14 @@ class Hyperband(Judge):
         steps: tuple[float, ...],
         reduction_factor: float,
         brackets: int | None = None,
+        place_of: Callable[[int], Place] = without_a_grid,
     ) -> None:
         count = min(len(steps), brackets or len(steps))
         self._brackets = [
             Asha(objective, time_attr, steps[first:], reduction_factor) for first in range(count)
         ]
         self._shares = shares(len(steps), count, reduction_factor)
+        self._place_of = place_of
 
     def milestones(self, index: int) -> Milestones:
         """See `Judge`."""
@@ -64,7 +77,7 @@ class Hyperband(Judge):
         self._bracket(index).ended(index, value)
 
     def _bracket(self, index: int) -> Asha:
-        return self._brackets[bracket_of(index, self._shares)]
+        return self._brackets[bracket_of(self._place_of(index), self._shares)]
 
 
 def shares(rungs: int, brackets: int, reduction_factor: float) -> tuple[float, ...]:
@@ -80,28 +93,30 @@ def shares(rungs: int, brackets: int, reduction_factor: float) -> tuple[float, .
     return tuple(size / sum(sizes) for size in sizes)
 
 
-def bracket_of(index: int, shares: tuple[float, ...]) -> int:
+def bracket_of(place: Place, shares: tuple[float, ...]) -> int:
     """The bracket of a trial.
 
-    The index's digits, mirrored at the point, spread over [0, 1) evenly in every stretch of trials
-    (van der Corput's sequence); the shares divide that interval.
+    A number's digits, mirrored at the point, spread over [0, 1) evenly in every stretch of numbers
+    (van der Corput's sequence); the shares divide that interval. The combinations of a grid go
+    through the same sequence, each from another beginning on.
     """
-    place = _mirrored(index)
+    combination, round_ = place
+    position = (_mirrored(combination) + _mirrored(round_)) % 1
     ends = list(accumulate(shares))
-    return next((number for number, end in enumerate(ends) if place < end), len(shares) - 1)
+    return next((number for number, end in enumerate(ends) if position < end), len(shares) - 1)
 
 
-def dealt(trials: int, shares: tuple[float, ...]) -> list[int]:
-    """How many of the first so many trials are in each bracket."""
-    counts = Counter(bracket_of(index, shares) for index in range(trials))
+def dealt(places: Iterable[Place], shares: tuple[float, ...]) -> list[int]:
+    """How many of the trials with these places are in each bracket."""
+    counts = Counter(bracket_of(place, shares) for place in places)
     return [counts[bracket] for bracket in range(len(shares))]
 
 
-def _mirrored(index: int) -> float:
+def _mirrored(number: int) -> float:
     value = 0.0
     digit = 0.5
-    while index:
-        index, bit = divmod(index, 2)
+    while number:
+        number, bit = divmod(number, 2)
         value += bit * digit
         digit /= 2
     return value

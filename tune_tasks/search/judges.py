@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tune_tasks.model.objective import Objective
 from tune_tasks.search.asha import Asha, rungs
 from tune_tasks.search.exploring import Explorer, path_of
-from tune_tasks.search.hyperband import Hyperband
+from tune_tasks.search.hyperband import Hyperband, without_a_grid
 from tune_tasks.search.judge import Judge
 from tune_tasks.search.median import Median
 from tune_tasks.search.pbt import Population
@@ -33,7 +33,7 @@ def judges_of(spec: ExperimentSpec, trials: Expansion | None = None) -> tuple[Ju
 
     Args:
         spec: The experiment's.
-        trials: Its trials; a population and a schedule need them.
+        trials: Its trials; a population and a schedule need them, and brackets beside a grid.
     """
     return tuple(_judges(spec, trials))
 
@@ -48,7 +48,7 @@ def _judges(spec: ExperimentSpec, trials: Expansion | None) -> Iterator[Judge]:
         elif objective and trials and isinstance(options, PbtOptions):
             judge = _population(options, objective, trials)
         elif objective:
-            judge = _judge(options, objective, spec)
+            judge = _judge(options, objective, spec, trials)
         if judge:
             yield judge
 
@@ -76,7 +76,12 @@ def mutated_paths(options: PbtOptions, space: SearchSpace) -> list[str]:
     return known if options.mutate is None else options.mutate
 
 
-def _judge(options: SchedulerOptions, objective: Objective, spec: ExperimentSpec) -> Judge | None:
+def _judge(
+    options: SchedulerOptions,
+    objective: Objective,
+    spec: ExperimentSpec,
+    trials: Expansion | None,
+) -> Judge | None:
     if isinstance(options, MedianOptions):
         interval = options.interval or options.grace_period
         return Median(
@@ -87,7 +92,8 @@ def _judge(options: SchedulerOptions, objective: Objective, spec: ExperimentSpec
     steps = rungs_of(options, spec)
     factor = options.reduction_factor
     if isinstance(options, HyperbandOptions):
-        return Hyperband(objective, options.time_attr, steps, factor, options.brackets)
+        place_of = trials.rounds.place_of if trials else without_a_grid
+        return Hyperband(objective, options.time_attr, steps, factor, options.brackets, place_of)
     form = Promotion if promotes(options) else Asha
     return form(objective, options.time_attr, steps, factor)
 

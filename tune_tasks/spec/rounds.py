@@ -52,6 +52,10 @@ class Rounds:
             return 0  # most spaces have no grid, and a model's question asks this of every trial
         return self._arrangement.combination(index) % self._cells
 
+    def place_of(self, index: int) -> tuple[int, int]:
+        """The combination of the grid that a trial has, and how often it is tried before."""
+        return self.cell_of(index), self._round_of(index)
+
     def head_start_of(self, index: int) -> int | None:
         """Which config of the head start a trial tries; None if none."""
         number = self._round_of(index) - len(self._try_first)

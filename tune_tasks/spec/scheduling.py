@@ -167,14 +167,17 @@ def promotes(options: _Options) -> bool:
 
 
 def max_t_of(options: RungOptions, criteria: Iterable[Criterion]) -> float | None:
-    """Where a trial ends: what the options say, or the least bound that criteria have; or None."""
-    if options.max_t is not None:
-        return options.max_t
-    bounds = [
+    """Where a trial ends: what the options say, or what criteria do; or None."""
+    return end_of(options.time_attr, criteria) if options.max_t is None else options.max_t
+
+
+def end_of(time_attr: str, criteria: Iterable[Criterion]) -> float | None:
+    """How far a trial comes, at most, by its stop criteria; None if they do not say it."""
+    bounds = (
         criterion.bound
         for criterion in criteria
-        if criterion.metric == options.time_attr and criterion.op in (">=", ">", "==")
-    ]
+        if criterion.metric == time_attr and criterion.op in (">=", ">", "==")
+    )
     return min(bounds, default=None)
 
 

@@ -5,10 +5,12 @@ A trial's point follows from the seed and its round alone, so that a plan can sh
 
 from __future__ import annotations
 
+import math
+import random
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from tune_tasks.spec.domains import Coordinate, Scale
+from tune_tasks.spec.domains import Categories, Coordinate, Scale, Steps, Unit
 from tune_tasks.spec.resolution import Choose, drawn
 from tune_tasks.spec.search import Search
 from tune_tasks.spec.search_space import SearchSpace
@@ -31,19 +33,20 @@ class StartUp:
     """
 
     def __init__(self, search: Search, space: SearchSpace, seed: int) -> None:
-        self._points = _points(search, [each.name for each in space.parameters], seed)
+        scales = {each.name: each.scale for each in space.parameters}
+        self._points = _points(search, scales, seed)
 
     def chooser(self, round_: int) -> Choose:
         """What the trials of a round try; those of all cells of the grid try the same."""
         return self._points.chooser(round_) if self._points else drawn
 
 
-def _points(search: Search, names: Sequence[str], seed: int) -> Points | None:
-    if search.algorithm == "random" or not names:
+def _points(search: Search, scales: Mapping[str, Scale], seed: int) -> Points | None:
+    if search.algorithm == "random" or not scales:
         return None
     if search.learns:
-        return LatinHypercube(names, seed, search.startup_trials)
-    return Sobol(names, seed)
+        return LatinHypercube(list(scales), seed, search.startup_trials, scales)
+    return Sobol(list(scales), seed)
 
 
 class Points(ABC):
@@ -108,14 +111,41 @@ class LatinHypercube(Points):
         names: See `Points`.
         seed: See `Points`.
         count: How many points it is to have; those beyond have another one.
+        scales: Of the parameters. If all are finite, a point that says the same as an earlier one
+            is drawn again, as long as there is something else.
     """
 
-    def __init__(self, names: Sequence[str], seed: int, count: int) -> None:
+    def __init__(
+        self, names: Sequence[str], seed: int, count: int, scales: Mapping[str, Scale] | None = None
+    ) -> None:
         super().__init__(names, seed, min(count, _BLOCK))
+        self._scales = [(scales or {}).get(name, Unit()) for name in self._dimensions]
 
     def _block(self, number: int) -> list[list[float]]:
         from scipy.stats import qmc  # takes half a second
 
         cube = qmc.LatinHypercube(len(self._dimensions), rng=[self._seed, number])
         points: list[list[float]] = cube.random(self._size).tolist()
-        return points
+        size = math.prod(map(_count, self._scales))
+        return points if math.isinf(size) else self._distinct(points, size, number)
+
+    def _distinct(self, points: list[list[float]], size: float, number: int) -> list[list[float]]:
+        draw = random.Random(f"{self._seed}/{number}").random  # noqa: S311 - no secret
+        distinct: dict[tuple[Coordinate, ...], list[float]] = {}
+        for drawn_first in points[: min(len(points), int(size))]:
+            point = drawn_first
+            while (said := self._said(point)) in distinct:
+                point = [draw() for _ in point]
+            distinct[said] = point
+        return [*distinct.values(), *points[len(distinct) :]]
+
+    def _said(self, point: list[float]) -> tuple[Coordinate, ...]:
+        each = zip(self._scales, point, strict=True)
+        return tuple(scale.at(position) for scale, position in each)
+
+
+def _count(scale: Scale) -> float:
+    """How many values a parameter has."""
+    if isinstance(scale, Steps):
+        return scale.high - scale.low + 1
+    return scale.count if isinstance(scale, Categories) else math.inf

@@ -19,6 +19,7 @@ from tune_tasks.spec.scheduling import (
     PlateauOptions,
     ReplayOptions,
     RungOptions,
+    end_of,
     promotes,
 )
 from tune_tasks.sweep.plan import PlannedExperiment
@@ -40,19 +41,9 @@ def outlook(experiment: PlannedExperiment) -> Iterator[str]:
             yield from _of_rungs(name, options, experiment)
 
 
-def _bound(options: RungOptions, experiment: PlannedExperiment) -> float | None:
-    """How far a trial comes, at most, by its stop criteria; None if they do not say it."""
-    bounds = (
-        criterion.bound
-        for criterion in experiment.criteria()
-        if criterion.metric == options.time_attr and criterion.op in (">=", ">", "==")
-    )
-    return min(bounds, default=None)
-
-
 def _of_rungs(name: str, options: RungOptions, experiment: PlannedExperiment) -> Iterator[str]:
     steps = rungs_of(options, experiment.spec)
-    bound = _bound(options, experiment)
+    bound = end_of(options.time_attr, experiment.criteria())
     end = steps[-1] if bound is None else bound
     trials = len(experiment.trials)
     doubt = f", if trials come to {end:g}" if bound is None else ""
@@ -61,7 +52,8 @@ def _of_rungs(name: str, options: RungOptions, experiment: PlannedExperiment) ->
         return
     brackets = min(len(steps), options.brackets or len(steps))
     parts = shares(len(steps), brackets, options.reduction_factor)
-    for first, count in enumerate(dealt(trials, parts)):
+    places = map(experiment.expansion.rounds.place_of, experiment.indices)
+    for first, count in enumerate(dealt(places, parts)):
         own = _up_to(end, steps[first:])
         yield _line(f"{name} bracket {first + 1}", options, own, count) + doubt
 
@@ -72,12 +64,15 @@ def _up_to(end: float, steps: tuple[float, ...]) -> tuple[float, ...]:
 
 
 def _of_population(name: str, options: PbtOptions, experiment: PlannedExperiment) -> str:
-    trials = len(experiment.trials)
-    replaced = min(math.ceil(trials * options.quantile), trials // 2)
-    changed = ", ".join(mutated_paths(options, experiment.expansion.space))
+    space = experiment.expansion.space
+    members = len(experiment.trials) // space.grid_size
+    replaced = min(math.ceil(members * options.quantile), members // 2)
+    changed = ", ".join(mutated_paths(options, space))
+    every_one = f", one for each of {space.grid_size} of the grid" if space.grid_size > 1 else ""
     return (
-        f"{name}: a population of {trials}; every {options.interval:g} {options.time_attr} the"
-        f" worst {replaced} go on from the best {replaced}, with another {changed}"
+        f"{name}: a population of {members}{every_one}; every {options.interval:g}"
+        f" {options.time_attr} the worst {replaced} go on from the best {replaced}, with another"
+        f" {changed}"
     )
 
 

@@ -45,6 +45,11 @@ class Part:
         """
         return self.spec.source.at((self.name, *path), key=key)
 
+    def in_scheduler(self, number: int, name: str) -> NodePath:
+        """Return the path of a scheduler's options, of which there may be a list."""
+        is_list = isinstance(self.given.get("scheduler"), list)
+        return ("scheduler", *((number,) if is_list else ()), name)
+
     def in_config(self, path: NodePath) -> Location | None:
         """Return the place of a value by its path within `config`."""
         return self.at(("config", *path))

@@ -17,7 +17,7 @@ from tune_tasks.sweep.budget_checks import doubts_of_budget
 from tune_tasks.sweep.part import Part
 from tune_tasks.sweep.replay_checks import doubts_of_schedule
 from tune_tasks.sweep.rule_doubts import doubts_of_rules
-from tune_tasks.sweep.scheduler_checks import doubts_of_population
+from tune_tasks.sweep.scheduler_doubts import doubts_of_schedulers
 from tune_tasks.sweep.search_checks import drawn_values
 
 _COUNTABLE = 10**30
@@ -47,7 +47,7 @@ def _all_doubts(part: Part, space: SearchSpace) -> Iterator[_Doubt]:
     yield from drawn_values(part, space)
     for parameter, reason in space.unmet():
         yield parameter.place, f".config.{parameter.name}.when", reason
-    yield from doubts_of_population(part, space)
+    yield from doubts_of_schedulers(part, space)
     yield from doubts_of_schedule(part)
     for path, reason in unsearched(part.experiment.config):
         yield part.in_config(path), f".config.{dotted(path)}", reason
@@ -116,11 +116,10 @@ def _plain_number(metric: str, bound: float) -> str:
 
 
 def _about_time_attr(part: Part) -> Iterator[_Doubt]:
-    is_list = isinstance(part.given.get("scheduler"), list)
     for number, (name, options) in enumerate(part.experiment.schedulers()):
         if not isinstance(options, Timed):
             continue
-        path = ("scheduler", *((number,) if is_list else ()), name, "time_attr")
+        path = (*part.in_scheduler(number, name), "time_attr")
         for text in _doubt_of_metric(options.time_attr):
             yield part.at(path), f".{dotted(path)}", f"{options.time_attr!r} is {text}"
 

@@ -1,12 +1,12 @@
-"""What a scheduler needs, and what it means for a plan. Starts nothing."""
+"""What a scheduler needs, and what does not go together with it. Starts nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import log
 
-from tune_tasks.errors import Location, SpecError, did_you_mean
-from tune_tasks.model.paths import dotted
+from tune_tasks.errors import SpecError, did_you_mean
+from tune_tasks.model.paths import NodePath
+from tune_tasks.result import STOP_METRICS
 from tune_tasks.search.exploring import path_of
 from tune_tasks.spec.expansion import num_trials
 from tune_tasks.spec.scheduling import (
@@ -31,7 +31,7 @@ def expect_schedulable(part: Part, space: SearchSpace) -> None:
     Raises:
         SpecError: If it has not.
     """
-    for name, options in part.experiment.schedulers():
+    for number, (name, options) in enumerate(part.experiment.schedulers()):
         if isinstance(options, ReplayOptions):
             expect_replayable(part, options, space)
             continue
@@ -44,6 +44,8 @@ def expect_schedulable(part: Part, space: SearchSpace) -> None:
             problem = _problem_of_population(options, part.experiment, space)
         if problem:
             raise SpecError(f"scheduler: {problem}", part.at(("scheduler",), key=True))
+        if isinstance(options, PbtOptions):
+            _expect_mutable(part, options, space, part.in_scheduler(number, name))
 
 
 def _problem_of_metric(name: str, spec: ExperimentSpec) -> str:
@@ -62,7 +64,8 @@ def _problem_of_rungs(name: str, options: RungOptions, spec: ExperimentSpec) -> 
     max_t = max_t_of(options, spec.criteria())
     if max_t is None:
         attr = options.time_attr
-        return f"{name} must know where a trial ends: give max_t, or stop: {{{attr}: 81}}"
+        hint = "" if attr in STOP_METRICS else did_you_mean(attr, STOP_METRICS)
+        return f"{name} must know where a trial ends: give max_t, or stop: {{{attr}: 81}}{hint}"
     if max_t <= options.grace_period:
         return (
             f"{name} judges nobody: its grace_period, {options.grace_period:g}, is not below the"
@@ -108,38 +111,19 @@ def _problem_of_population(options: PbtOptions, spec: ExperimentSpec, space: Sea
         return "pbt does not copy checkpoints within a storage yet; leave storage out"
     if num_trials(spec, space) < 2 * space.grid_size:
         return "pbt is about several trials that go on from one another: num_trials: 8"
-    return _problem_of_mutated(options, space)
-
-
-def _problem_of_mutated(options: PbtOptions, space: SearchSpace) -> str:
-    known = sorted({path_of(parameter) for parameter in space.parameters})
-    if not known:
+    if not space.parameters:
         return (
             "pbt changes the values of domains, such as {uniform: [0, 1]} or {choice: [1, 2]};"
             " config has none"
         )
-    for path in options.mutate or ():
-        if path not in known:
-            hint = did_you_mean(path, known)
-            return f"pbt.mutate: {path}: it has no domain{hint} (known: {', '.join(known)})"
     return ""
 
 
-def doubts_of_population(
-    part: Part, space: SearchSpace
-) -> Iterator[tuple[Location | None, str, str]]:
-    """Yield what is probably not meant where trials are a population, each with its place."""
-    spec = part.experiment
-    if spec.scheduled(PbtOptions) is None:
-        return
-    most = spec.max_concurrent_trials
-    size = num_trials(spec, space)
-    if most is not None and most < size:
-        text = (
-            f"{most} members of {size} run at once: the others begin once one of these has ended,"
-            " and are compared with what it had at the same step"
-        )
-        yield part.at(("max_concurrent_trials",)), ".max_concurrent_trials", text
-    for path in space.evals_that_draw():
-        text = "it is drawn, and pbt does not change it; a domain such as {uniform: [0, 1]} is"
-        yield part.in_config(path), f".config.{dotted(path)}", text
+def _expect_mutable(part: Part, options: PbtOptions, space: SearchSpace, at: NodePath) -> None:
+    known = sorted({path_of(parameter) for parameter in space.parameters})
+    for number, path in enumerate(options.mutate or ()):
+        if path not in known:
+            hint = did_you_mean(path, known)
+            problem = f"{path}: it has no domain{hint} (known: {', '.join(known)})"
+            place = part.at((*at, "mutate", number))
+            raise SpecError(f"scheduler: pbt.mutate: {problem}", place)

@@ -49,6 +49,8 @@ def _problem_of_space(name: str, space: SearchSpace) -> str:
         return "cmaes sees numbers alone, no categories and nothing conditional; use tpe"
     if name == "nsga2" and any(parameter.is_conditional for parameter in space.parameters):
         return "nsga2 crosses configs that have the same settings, nothing conditional; use tpe"
+    if name == "gp" and any(parameter.is_conditional for parameter in space.parameters):
+        return "gp draws what is conditional at random; use tpe"
     if name == "gp" and not has_torch():
         return "gp needs torch: pip install torch"
     return ""
