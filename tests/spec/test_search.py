@@ -135,7 +135,23 @@ def test_points_that_cover_the_space_need_no_results():
 def test_what_is_drawn_is_not_searched_and_that_is_said():
     config = {"x": {"uniform": [0, 1]}, "y": {"eval": "random.random()"}, "z": {"eval": "2 + 2"}}
     (warning,) = plan(config=config).warnings
-    assert warning.startswith("e.config.y: it is drawn, not searched; a domain")
+    assert warning == "e.config.y: it is drawn, not searched; {uniform: [0, 1]} is searched"
+
+
+@pytest.mark.parametrize(
+    ("source", "form"),
+    [
+        ("10 ** random.uniform(-4, -1)", "{loguniform: [0.0001, 0.1]} is searched"),
+        (
+            "random.uniform(0, 2 * spec.config.x)",
+            '{uniform: [0, {"eval": "2 * spec.config.x"}]} is',
+        ),
+        ("random.random() ** 2", "a domain such as {uniform: [0, 1]} is searched"),
+    ],
+)
+def test_how_what_is_drawn_is_written_as_a_domain(source, form):
+    (warning,) = plan(config={"x": {"uniform": [0, 1]}, "y": {"eval": source}}).warnings
+    assert f"; {form}" in warning
 
 
 def test_a_model_that_would_never_be_asked_is_a_warning():

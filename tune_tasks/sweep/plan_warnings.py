@@ -14,11 +14,11 @@ from tune_tasks.spec.lookalikes import unsearched, variables
 from tune_tasks.spec.scheduling import Timed
 from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.sweep.budget_checks import doubts_of_budget
+from tune_tasks.sweep.drawn_values import drawn_values
 from tune_tasks.sweep.part import Part
 from tune_tasks.sweep.replay_checks import doubts_of_schedule
 from tune_tasks.sweep.rule_doubts import doubts_of_rules
 from tune_tasks.sweep.scheduler_doubts import doubts_of_schedulers
-from tune_tasks.sweep.search_checks import drawn_values
 
 _COUNTABLE = 10**30
 

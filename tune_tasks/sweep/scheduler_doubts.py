@@ -17,6 +17,7 @@ from tune_tasks.spec.scheduling import (
 )
 from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.spec.search_space import SearchSpace
+from tune_tasks.sweep.drawn_values import as_domain
 from tune_tasks.sweep.part import Part
 
 _Doubt = tuple[Location | None, str, str]
@@ -79,5 +80,5 @@ def _about_population(part: Part, space: SearchSpace) -> Iterator[_Doubt]:
         )
         yield part.at(("max_concurrent_trials",)), ".max_concurrent_trials", text
     for path in space.evals_that_draw():
-        text = "it is drawn, and pbt does not change it; a domain such as {uniform: [0, 1]} is"
+        text = f"it is drawn, and pbt does not change it; {as_domain(part, path)} is changed"
         yield part.in_config(path), f".config.{dotted(path)}", text

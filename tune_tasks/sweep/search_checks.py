@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from tune_tasks.errors import ExpressionError, Location, SpecError, UsageError
-from tune_tasks.model.paths import dotted
+from tune_tasks.errors import ExpressionError, SpecError, UsageError
 from tune_tasks.model.text import one_line
 from tune_tasks.search.algorithms import has_torch, is_numeric
 from tune_tasks.search.scheduler import Scheduler
@@ -84,12 +81,3 @@ def expect_plain_choice(plan: Plan, scheduler: Scheduler) -> None:
             f"{one_line(learning.name)}: a Scheduler that chooses which trial starts does not go"
             f" together with search: {learning.spec.searching().algorithm}"
         )
-
-
-def drawn_values(part: Part, space: SearchSpace) -> Iterator[tuple[Location | None, str, str]]:
-    """Yield what a model does not see: values that an `eval` draws, each with its place."""
-    if not part.experiment.searching().learns:
-        return
-    for path in space.evals_that_draw():
-        text = "it is drawn, not searched; a domain such as {uniform: [0, 1]} is searched"
-        yield part.in_config(path), f".config.{dotted(path)}", text
