@@ -46,6 +46,15 @@ def test_a_plan_may_take(past):
     )
 
 
+def test_what_a_scheduler_is_expected_to_end_is_said_beside(past):
+    keys = {"metric": "mean_loss", "num_trials": 100, "max_concurrent_trials": 5}
+    said = cost(past, stop={"training_iteration": 81}, scheduler="asha", **keys).words()
+    assert said.startswith("cost: at most 1 h 07 min of trials, 13 min 30 s with 5 at once (100 ")
+    assert said.endswith(
+        "; about 3 min 58 s of trials, 48 s with 5 at once with what the scheduler ends"
+    )
+
+
 def test_as_many_run_at_once_as_in_the_earlier_sweep(past):
     assert "4 min 10 s with 2 at once" in cost(past, stop={"training_iteration": 100}).words()
     assert cost(past, name="another").past is not None  # the sweep has a single experiment

@@ -1,6 +1,7 @@
 """What a plan may cost, from what the trials of an earlier sweep have taken. Pure.
 
-It is an upper bound: a trial may end before it has made all the iterations that `stop` allows.
+It is an upper bound: a trial may end before it has made all the iterations that `stop` allows. What
+a scheduler ends at rungs is expected as `outlook` says.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from tune_tasks.model.trial import count
 from tune_tasks.results.attempts import AttemptSummary
 from tune_tasks.results.leaderboard import duration
 from tune_tasks.results.trials import TrialSummary
+from tune_tasks.sweep.outlook import expected_share
 from tune_tasks.sweep.past import PastSweep
 from tune_tasks.sweep.plan import Plan, PlannedExperiment
 
@@ -49,6 +51,7 @@ class Cost:
         past: What an iteration took; None if that is not known.
         at_once: How many trials run at the same time.
         why_unknown: Why there is no `past`.
+        share: Of the iterations, what trials are expected to make if a scheduler ends some.
     """
 
     trials: int
@@ -57,6 +60,7 @@ class Cost:
     past: PastCost | None
     at_once: int | None
     why_unknown: str = ""
+    share: float = 1.0
 
     @property
     def iteration_s(self) -> float | None:
@@ -72,17 +76,24 @@ class Cost:
         return min(bounds, default=None)
 
     def words(self) -> str:
-        """A line such as `cost: at most 5.4 h of trials, 1.4 h with 4 at once (…)`."""
+        """A line such as `cost: at most 5 h 24 min of trials, 1 h 21 min with 4 at once (…)`."""
         if not self.trials:
             return "cost: none: no trial is left to run"
         if self.trial_s is None:
             return f"cost: unknown: {self._why()}"
         total = self.trials * self.trial_s
-        line = f"cost: at most {duration(total)} of trials"
-        if self.at_once:
-            most = max(self.trial_s, total / self.at_once)
-            line += f", {duration(most)} with {self.at_once} at once"
-        return f"{line} ({self._how()})"
+        line = f"cost: at most {self._span(total)} ({self._how()})"
+        if self.share == 1.0 or self.trial_s == self.limit_s:
+            return line
+        return f"{line}; about {self._span(self.share * total)} with what the scheduler ends"
+
+    def _span(self, total: float) -> str:
+        """So many seconds of trials in words, and how long they take side by side."""
+        said = f"{duration(total)} of trials"
+        if not self.at_once:
+            return said
+        most = max(self.trial_s or 0.0, total / self.at_once)
+        return f"{said}, {duration(most)} with {self.at_once} at once"
 
     def _why(self) -> str:
         if self.past is None:
@@ -148,7 +159,8 @@ def cost_of(
     stop = experiment.criteria()
     at_once = experiment.spec.max_concurrent_trials or (past.at_once if past else None)
     trials = len(experiment.trials) - _ended(plan, experiment, again)
-    return Cost(trials, most_iterations(stop), time_limit(stop), past, at_once, why)
+    share = expected_share(experiment)
+    return Cost(trials, most_iterations(stop), time_limit(stop), past, at_once, why, share)
 
 
 def _ended(plan: Plan, experiment: PlannedExperiment, again: Collection[str]) -> int:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 from tune_tasks.search import asha, promotion
 from tune_tasks.search.hyperband import dealt, shares
@@ -41,21 +43,82 @@ def outlook(experiment: PlannedExperiment) -> Iterator[str]:
             yield from _of_rungs(name, options, experiment)
 
 
+def expected_share(experiment: PlannedExperiment) -> float:
+    """The share of all steps that trials are expected to make; 1 if nobody is ended at rungs."""
+    brackets = [
+        list(_brackets(name, options, experiment))
+        for name, options in experiment.spec.schedulers()
+        if isinstance(options, RungOptions)
+    ]
+    parts = (sum(b.total for b in each) / sum(b.of_all for b in each) for each in brackets)
+    return min(parts, default=1.0)
+
+
+@dataclass(frozen=True)
+class _Bracket:
+    """The trials that have the same rungs.
+
+    Attributes:
+        name: The scheduler's, for people.
+        options: The scheduler's.
+        steps: The rungs, and the end of a trial.
+        trials: How many begin.
+    """
+
+    name: str
+    options: RungOptions
+    steps: tuple[float, ...]
+    trials: int
+
+    @cached_property
+    def expected(self) -> list[float]:
+        """How many come to each of the steps."""
+        expected_at = promotion.expected_at if promotes(self.options) else asha.expected_at
+        return expected_at(self.steps, self.trials, self.options.reduction_factor)
+
+    @property
+    def total(self) -> float:
+        """The steps of all trials that are expected."""
+        pairs = zip((0.0, *self.steps), self.steps, strict=False)
+        lengths = (after - before for before, after in pairs)
+        return sum(n * length for n, length in zip(self.expected, lengths, strict=True))
+
+    @property
+    def of_all(self) -> float:
+        """The steps of all trials if nobody is ended."""
+        return self.trials * self.steps[-1]
+
+    def words(self) -> str:
+        """For people."""
+        rungs = ", ".join(f"{step:g}" for step in self.steps)
+        come = ", ".join(f"{number:.0f}" for number in self.expected)
+        others = "; the others wait with their checkpoints" if promotes(self.options) else ""
+        return (
+            f"{self.name}: rungs {rungs}; about {come} trials come to them{others};"
+            f" {self.options.time_attr} in all about {self.total:.0f} of {self.of_all:.0f}"
+        )
+
+
 def _of_rungs(name: str, options: RungOptions, experiment: PlannedExperiment) -> Iterator[str]:
+    bound = end_of(options.time_attr, experiment.criteria())
+    for bracket in _brackets(name, options, experiment):
+        doubt = f", if trials come to {bracket.steps[-1]:g}" if bound is None else ""
+        yield bracket.words() + doubt
+
+
+def _brackets(name: str, options: RungOptions, experiment: PlannedExperiment) -> Iterator[_Bracket]:
     steps = rungs_of(options, experiment.spec)
     bound = end_of(options.time_attr, experiment.criteria())
     end = steps[-1] if bound is None else bound
-    trials = len(experiment.trials)
-    doubt = f", if trials come to {end:g}" if bound is None else ""
     if not isinstance(options, HyperbandOptions):
-        yield _line(name, options, _up_to(end, steps), trials) + doubt
+        yield _Bracket(name, options, _up_to(end, steps), len(experiment.trials))
         return
-    brackets = min(len(steps), options.brackets or len(steps))
-    parts = shares(len(steps), brackets, options.reduction_factor)
+    most = min(len(steps), options.brackets or len(steps))
+    parts = shares(len(steps), most, options.reduction_factor)
     places = map(experiment.expansion.rounds.place_of, experiment.indices)
-    for first, count in enumerate(dealt(places, parts)):
+    for first, trials in enumerate(dealt(places, parts)):
         own = _up_to(end, steps[first:])
-        yield _line(f"{name} bracket {first + 1}", options, own, count) + doubt
+        yield _Bracket(f"{name} bracket {first + 1}", options, own, trials)
 
 
 def _up_to(end: float, steps: tuple[float, ...]) -> tuple[float, ...]:
@@ -73,19 +136,4 @@ def _of_population(name: str, options: PbtOptions, experiment: PlannedExperiment
         f"{name}: a population of {members}{every_one}; every {options.interval:g}"
         f" {options.time_attr} the worst {replaced} go on from the best {replaced}, with another"
         f" {changed}"
-    )
-
-
-def _line(name: str, options: RungOptions, steps: tuple[float, ...], trials: int) -> str:
-    form = promotion if promotes(options) else asha
-    expected = form.expected_at(steps, trials, options.reduction_factor)
-    rungs = ", ".join(f"{step:g}" for step in steps)
-    come = ", ".join(f"{count:.0f}" for count in expected)
-    lengths = (after - before for before, after in zip((0.0, *steps), steps, strict=False))
-    total = sum(count * length for count, length in zip(expected, lengths, strict=True))
-    of_all = trials * steps[-1]
-    others = "; the others wait with their checkpoints" if promotes(options) else ""
-    return (
-        f"{name}: rungs {rungs}; about {come} trials come to them{others};"
-        f" {options.time_attr} in all about {total:.0f} of {of_all:.0f}"
     )
