@@ -164,10 +164,37 @@ def test_a_grid_of_domains():
 
 @pytest.mark.parametrize(
     "plain",
-    [{"normal": True}, {"int": [1, 2], "float": [3]}, {"choice": "a"}, {"uniform": {"low": 0}}],
+    [
+        {"normal": True},
+        {"randint": True},
+        {"randint": [1, 2], "own": 3},
+        {"int": [1, 2], "float": [3]},
+        {"choice": "a"},
+        {"uniform": {"low": 0}},
+    ],
 )
 def test_what_is_the_users_own(plain):
     assert resolved({"x": plain}).config == {"x": plain}
+
+
+def test_settings_may_have_the_name_of_another_tools_domain():
+    assert resolved({"randint": [1, 5]}).config == {"randint": [1, 5]}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"randint": [1, 5]},
+        {"randint": [1, 5], "when": {"z": 1}},
+        {"randint": [0, 10], "q": 2},
+        {"randint": 5},
+        {"randint": {"low": 1, "high": 3}},
+        {"randint": "1, 5"},
+    ],
+)
+def test_what_randint_means_is_never_guessed(given):
+    with pytest.raises(SpecError, match=r"^config\.x\.0: .*of randint.*write int"):
+        SearchSpace({"x": [given], "z": {"int": [0, 1]}})
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from tune_tasks.errors import nearest
@@ -15,15 +15,16 @@ from tune_tasks.model.paths import NodePath
 from tune_tasks.model.text import VARIABLE
 from tune_tasks.spec.domains import DOMAINS
 from tune_tasks.spec.rewording import Example, in_our_words
-from tune_tasks.spec.search_parsing import is_domain
+from tune_tasks.spec.search_parsing import BESIDE_A_DOMAIN, is_domain
 
 _WANDB = {"values", "value", "min", "max", "distribution", "mu", "sigma", "q", "probabilities"}
 _WANDB_RANGES = ["uniform", "int_uniform", "log_uniform_values"]
 _DETERMINED = {"type", "val", "vals", "minval", "maxval", "base", "count", "log"}
 _LOW_HIGH = {"type", "low", "high", "step", "log"}
-_RAY_YAML = {*DOMAINS, "choices", "randint", "lograndint", "qlograndint", "randn", "sample_from"}
-_BESIDE_A_DOMAIN = {"q", "p", "weights", "probabilities", "base", "log", "step"}
-"""What other tools write beside a domain; with anything else it may be somebody's own value."""
+_RAY_YAML = {
+    *(*DOMAINS, "choices", "sample_from"),
+    *("randint", "qrandint", "lograndint", "qlograndint", "randn", "qrandn"),
+}
 _MARKERS = {"grid_search": list, "eval": str}
 _CALL = re.compile(
     r"\s*(?P<tool>(?:ray\.)?tune|hp|trial|(?:np|numpy)\.random|random)"
@@ -88,20 +89,27 @@ def _about_mapping(value: Mapping[str, Any]) -> str | None:
         return _not_searched(shown, "Determined's")
     if keys <= _LOW_HIGH and {"type", "low", "high"} <= keys:
         return _not_searched(shown, "another tool's")
-    if len(keys) == 1:
-        ((key, item),) = value.items()
-        return _about_pair(key, item)
+    names = keys - {"when"}
+    if len(names) == 1:
+        (name,) = names
+        return _about_pair(name, value[name])
     return _about_a_domain_with_more(value)
 
 
 def _about_a_domain_with_more(value: Mapping[str, Any]) -> str | None:
     domain = next((key for key, item in value.items() if is_domain({key: item})), None)
     others = value.keys() - {domain, "when"}
-    is_meant = others <= _BESIDE_A_DOMAIN or all(nearest(other, ["when"]) for other in others)
-    if domain is None or not is_meant:
+    if domain is None or not _is_beside_a_domain(others, value):
         return None
     beside = ", ".join(map(repr, sorted(others)))
     return f"nothing is searched here: {domain!r} stands alone, or beside 'when'; not with {beside}"
+
+
+def _is_beside_a_domain(others: Set[str], value: Mapping[str, Any]) -> bool:
+    """Whether all other keys of a mapping are a search's, too."""
+    are_domains = all(is_domain({other: value[other]}) for other in others)
+    are_misspelt = all(nearest(other, ["when"]) for other in others)
+    return others <= BESIDE_A_DOMAIN or are_domains or are_misspelt
 
 
 def _is_wandbs(keys: set[str], value: Mapping[str, Any]) -> bool:

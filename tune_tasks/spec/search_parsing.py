@@ -17,6 +17,8 @@ Locate = Callable[[NodePath], Location | None]
 
 _MARKERS = ("grid_search", "eval", *DOMAINS)
 _WHEN = "when"
+BESIDE_A_DOMAIN = frozenset({"q", "p", "weights", "probabilities", "base", "log", "step"})
+"""What other tools write beside a domain; with anything else it may be somebody's own value."""
 _RANDINT = (
     "tools disagree on whether the upper end of randint is included, so it is not taken; write int,"
     " which includes both ends"
@@ -245,7 +247,9 @@ class SearchParser:
         return Condition(path, None, wanted if isinstance(wanted, list) else [wanted])
 
     def _expect_no_randint(self, node: Mapping[str, Any], path: NodePath, site: NodePath) -> None:
-        if list(node) == ["randint"] and isinstance(node["randint"], list):
+        names = node.keys() - {_WHEN} - BESIDE_A_DOMAIN
+        is_switch = isinstance(node.get("randint"), bool | None)
+        if path and names == {"randint"} and not is_switch:
             raise SpecError(f"config.{dotted(path)}: {_RANDINT}", self._locate((*site, "randint")))
 
 
