@@ -110,6 +110,32 @@ def test_what_it_needs(keys, message):
     assert str(raised.value).startswith(f"e.search: {message}")
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("{unifrom: [0, 1]}", "did you mean 'uniform' in place of 'unifrom'?"),
+        ("{log_uniform: [1, 2]}", "did you mean 'loguniform' in place of 'log_uniform'?"),
+        ("{int: [1, 9], step: 2}", "'int' stands alone, or beside 'when'; not with 'step'"),
+        (
+            "{uniform: [0, 1], wen: {b: 1}}",
+            "'uniform' stands alone, or beside 'when'; not with 'wen'",
+        ),
+    ],
+)
+@pytest.mark.parametrize("needs", ["search: tpe", "scheduler: pbt", "warm_start: {}"])
+def test_what_was_meant_as_the_only_domain_has_its_place(needs, value, said, tmp_path):
+    config = f"  config:\n    script_file_path: t.py\n    a: {value}\n"
+    text = f"e:\n  metric: mean_loss\n  num_trials: 8\n  {needs}\n{config}"
+    (tmp_path / "t.py").write_text("def train(config, status_reporter): ...")
+    (tmp_path / "spec.yaml").write_text(text)
+    with pytest.raises(SpecError) as raised:
+        make_plan(load_spec(tmp_path / "spec.yaml"))
+    first, second = str(raised.value).splitlines()
+    assert f"spec.yaml:4:3: e.{needs.partition(':')[0]}: " in first
+    assert first.endswith("config has none")
+    assert second == f"{tmp_path}/spec.yaml:7:8: e.config.a: nothing is searched here: {said}"
+
+
 def test_the_first_trials_are_known_and_the_others_are_not():
     document = list(plan(search={"tpe": {"startup_trials": 4}}).as_json())
     assert [each["config"] is None for each in document] == [False] * 4 + [True] * 16

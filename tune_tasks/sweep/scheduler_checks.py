@@ -21,6 +21,7 @@ from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.sweep.part import Part
 from tune_tasks.sweep.replay_checks import expect_replayable
+from tune_tasks.sweep.search_checks import meant_domains
 
 _MOST_RUNGS = 100
 
@@ -43,7 +44,9 @@ def expect_schedulable(part: Part, space: SearchSpace) -> None:
         if not problem and isinstance(options, PbtOptions):
             problem = _problem_of_population(options, part.experiment, space)
         if problem:
-            raise SpecError(f"scheduler: {problem}", part.at(("scheduler",), key=True))
+            own = SpecError(f"scheduler: {problem}", part.at(("scheduler",), key=True))
+            is_population = isinstance(options, PbtOptions)
+            raise SpecError.of([own, *(meant_domains(part, space) if is_population else ())])
         if isinstance(options, PbtOptions):
             _expect_mutable(part, options, space, part.in_scheduler(number, name))
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from tune_tasks.errors import ExpressionError, SpecError, UsageError
+from tune_tasks.model.paths import dotted
 from tune_tasks.model.text import one_line
 from tune_tasks.search.algorithms import has_torch, is_numeric
 from tune_tasks.search.scheduler import Scheduler
 from tune_tasks.spec.expansion import Expansion
+from tune_tasks.spec.lookalikes import unsearched
 from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.sweep.part import Part
 from tune_tasks.sweep.plan import Plan
@@ -20,7 +24,15 @@ def expect_searchable(part: Part, space: SearchSpace) -> None:
     """
     problem = _problem(part, space)
     if problem:
-        raise SpecError(f"search: {problem}", part.at(("search",), key=True))
+        own = SpecError(f"search: {problem}", part.at(("search",), key=True))
+        raise SpecError.of([own, *meant_domains(part, space)])
+
+
+def meant_domains(part: Part, space: SearchSpace) -> Iterator[SpecError]:
+    """Yield what looks like a domain in a config that has none, each with its place."""
+    if not space.parameters:
+        for path, reason in unsearched(part.experiment.config):
+            yield SpecError(f"config.{dotted(path)}: {reason}", part.in_config(path))
 
 
 def _problem(part: Part, space: SearchSpace) -> str:

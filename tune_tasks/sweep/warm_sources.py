@@ -28,6 +28,7 @@ from tune_tasks.sweep.learning import fate_of
 from tune_tasks.sweep.lookup import journal_named
 from tune_tasks.sweep.part import Part
 from tune_tasks.sweep.past import past_sweep
+from tune_tasks.sweep.search_checks import meant_domains
 from tune_tasks.sweep.warm import WarmStarted, WarmTrial, asked_of
 from tune_tasks.sweep.warm_tables import Found, read_trials
 
@@ -87,7 +88,8 @@ def expect_source(part: Part, space: SearchSpace) -> None:
         name = search.algorithm
         problem = f"{name} learns nothing from results; write use: configs, or another search"
     if problem:
-        raise SpecError(f"warm_start: {problem}", part.at(("warm_start",), key=True))
+        own = SpecError(f"warm_start: {problem}", part.at(("warm_start",), key=True))
+        raise SpecError.of([own, *meant_domains(part, space)])
 
 
 def warm_started(part: Part, space: SearchSpace, shelf: Shelf) -> WarmStarted:
