@@ -172,7 +172,7 @@ def test_the_metric_its_goal_and_its_target():
     assert made["budget"] == {"goal": 0.95}
     assert experiment(f"{SMALL}metric: {{name: acc}}")["mode"] == "min"
     text = f"{SMALL}metric: {{name: acc, impute: best, impute_while_running: latest}}"
-    assert "impute: best: a failed trial counts as the worst here" in comments(text)
+    assert "metric.impute (line 4), best: a failed trial counts as the worst here" in comments(text)
     assert "metric.impute_while_running (line 4) has no counterpart" in comments(text)
 
 
@@ -182,6 +182,25 @@ def test_several_metrics():
         "metrics: [{name: acc, goal: maximize}, {name: ms}]\n"
     )
     assert made["objectives"] == {"acc": "max", "ms": "min"}
+
+
+def test_what_several_metrics_leave_out_is_said():
+    text = (
+        "method: custom\nparameters: {a: {min: 0.5, max: 1}}\n"
+        "metrics: [{name: acc, goal: maximize, target: 0.9, impute: best},"
+        " {name: ms, impute_while_running: latest, foo: 1}]\n"
+        "early_terminate: {type: hyperband, min_iter: 3}\n"
+    )
+    assert experiment(text)["objectives"] == {"acc": "max", "ms": "min"}
+    assert not {"budget", "scheduler"} & experiment(text).keys()
+    assert config(text) == {"a": {"uniform": [0.5, 1]}}
+    assert {
+        "early_terminate (line 4): a scheduler goes by one metric, and here are several",
+        "metrics.0.target (line 3): budget.goal is of one metric, and here are several",
+        "metrics.0.impute (line 3), best: a failed trial counts as the worst here",
+        "metrics.1.impute_while_running (line 3) has no counterpart",
+        "metrics.1.foo (line 3) has no counterpart",
+    } <= set(comments(text))
 
 
 @pytest.mark.parametrize(
@@ -322,11 +341,19 @@ def test_what_python_chooses():
             f"{SMALL}metric: {{name: a}}\nmetrics: [{{name: b}}]",
             "5:1: metrics: metric and metrics: give one of them",
         ),
-        (f"{SMALL}metrics: loss", "4:10: metrics: expected a list of metrics"),
-        (f"{SMALL}metrics: [{{}}]", "4:11: metrics.0: expected a mapping with a name"),
+        (
+            f"{SMALL}metrics: loss",
+            "4:10: metrics: expected a list of at least one value, got 'loss'",
+        ),
+        (f"{SMALL}metrics: [a]", "4:11: metrics.0: expected a mapping, got 'a'"),
+        (f"{SMALL}metrics: [{{}}]", "4:11: metrics.0: lacks the key 'name'"),
         (
             f"{SMALL}metrics: [{{name: a, goal: up}}]",
-            "4:27: metrics.0.goal: expected minimize or maximize, got 'up'",
+            "4:27: metrics.0.goal: expected one of minimize, maximize; got 'up'",
+        ),
+        (
+            f"{SMALL}metrics: [{{name: a}}, {{name: a, goal: maximize}}]",
+            "4:29: metrics.1.name: 'a' is there twice",
         ),
         (
             f"{SMALL}metric: {{name: a}}\nearly_terminate: {{type: hyperband, min_iter: 1, eta: 1}}",

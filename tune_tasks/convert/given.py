@@ -92,6 +92,14 @@ class Given:
         inner = Given(self._source, (*self.path, keys[0]))
         return inner.below(*keys[1:]) if len(keys) > 1 else inner
 
+    def each_below(self, key: str) -> list[Given]:
+        """The mappings of the list at a key, which has to have something in it.
+
+        Raises:
+            SpecError: If it is anything else.
+        """
+        return [Given(self._source, (*self.path, key, i)) for i, _ in enumerate(self.listed(key))]
+
     def number(self, key: str, default: float | None = None) -> Any:
         """The finite number at a key; without a default it has to be there.
 

@@ -143,37 +143,44 @@ def _is_usual(word: str) -> bool:
 
 
 def _put_metric(given: Given, draft: Draft) -> None:
-    several = given.take("metrics")
     metric = given.below("metric")
-    if several is not None and metric is not None:
-        raise given.error("metric and metrics: give one of them", "metrics", of_key=True)
-    if several is not None:
-        _put_metrics(given, draft, several)
+    if given.take("metrics") is not None:
+        if metric is not None:
+            raise given.error("metric and metrics: give one of them", "metrics", of_key=True)
+        _put_metrics(given.each_below("metrics"), draft)
     if metric is None:
         return
     draft.put("metric", metric.needed_text("name"))
-    draft.put("mode", _GOALS[metric.text("goal", _GOALS) or "minimize"])
-    imputed = metric.text("impute", _IMPUTES) or "worst"
-    if imputed != "worst":
-        draft.note(("metric",), f"impute: {imputed}: a failed trial counts as the worst here")
+    draft.put("mode", _mode(metric))
     if metric.take("target") is not None:
         draft.put("budget", {"goal": metric.number("target")})
-    for key in metric.rest():
-        draft.note(("metric",), f"{metric.cited(key)} has no counterpart")
+    draft.note(("metric",), *_about_metric(metric))
 
 
-def _put_metrics(given: Given, draft: Draft, several: Any) -> None:
-    if not isinstance(several, list) or not several:
-        raise given.error("expected a list of metrics", "metrics")
-    objectives = {}
-    for i, each in enumerate(several):
-        if not isinstance(each, dict) or not isinstance(each.get("name"), str):
-            raise given.error("expected a mapping with a name", "metrics", i)
-        goal = each.get("goal", "minimize")
-        if goal not in _GOALS:
-            raise given.error(f"expected minimize or maximize, got {goal!r}", "metrics", i, "goal")
-        objectives[each["name"]] = _GOALS[goal]
+def _put_metrics(several: list[Given], draft: Draft) -> None:
+    objectives: dict[str, str] = {}
     draft.put("objectives", objectives)
+    for metric in several:
+        name = metric.needed_text("name")
+        if name in objectives:
+            raise metric.error(f"{name!r} is there twice", "name")
+        objectives[name] = _mode(metric)
+        if metric.take("target") is not None:
+            note = f"{metric.cited('target')}: budget.goal is of one metric, and here are several"
+            draft.note(("objectives",), note)
+        draft.note(("objectives",), *_about_metric(metric))
+
+
+def _mode(metric: Given) -> str:
+    return _GOALS[metric.text("goal", _GOALS) or "minimize"]
+
+
+def _about_metric(metric: Given) -> Iterator[str]:
+    imputed = metric.text("impute", _IMPUTES) or "worst"
+    if imputed != "worst":
+        yield f"{metric.cited('impute')}, {imputed}: a failed trial counts as the worst here"
+    for key in metric.rest():
+        yield f"{metric.cited(key)} has no counterpart"
 
 
 def _put_number_of_trials(given: Given, draft: Draft, method: str, config: dict[str, Any]) -> None:
@@ -217,6 +224,10 @@ def _put_early_end(given: Given, draft: Draft) -> None:
     kind = rule.needed_text("type")
     if kind != "hyperband":
         draft.left_out(given, "early_terminate", f"no rule of ours is {kind!r}; see `scheduler`")
+        return
+    if "objectives" in draft.keys:
+        reason = "a scheduler goes by one metric, and here are several"
+        draft.left_out(given, "early_terminate", reason)
         return
     if "metric" not in draft.keys:
         raise given.error(
