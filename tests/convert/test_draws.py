@@ -7,6 +7,7 @@ from tune_tasks.convert.draws import domain_of
 from tune_tasks.errors import ExpressionError
 from tune_tasks.spec.domains import DOMAINS
 from tune_tasks.spec.expressions.language import Expression
+from tune_tasks.spec.search_space import SearchSpace
 
 SAME = {
     "random.uniform(0, 1)": {"uniform": [0, 1]},
@@ -34,6 +35,8 @@ SAME = {
     "random.randint(1, 9) + 10": {"int": [11, 19]},
     "int(random.randint(1, 3))": {"int": [1, 3]},
     "float(random.randint(1, 3))": {"quniform": [1.0, 3.0, 1.0]},
+    "float(random.choice([1, 2]))": {"choice": [1.0, 2.0]},
+    "math.pow(2, random.randint(1, 3))": {"choice": [2.0, 4.0, 8.0]},
     "int(random.uniform(1, 10))": {"int": [1, 9]},
     "np.random.choice(4)": {"int": [0, 3]},
     "10 ** random.randint(-5, -2)": {"choice": [1e-05, 0.0001, 0.001, 0.01]},
@@ -110,10 +113,6 @@ def test_a_difference_is_said(expression, domain, difference):
 
 
 def test_bounds_may_depend():
-    assert domain_of("random.uniform(0, spec.config.x)") == (
-        {"uniform": [0, {"eval": "spec.config.x"}]},
-        "",
-    )
     assert domain_of("random.randint(1, spec.config.n // 2)") == (
         {"int": [1, {"eval": "spec.config.n // 2"}]},
         "",
@@ -122,6 +121,14 @@ def test_bounds_may_depend():
         {"normal": [{"eval": "spec.config.a"}, 1]},
         "",
     )
+
+
+@pytest.mark.parametrize(("n", "ends"), [(5, (2, 5)), (1, (1, 2))])
+def test_bounds_that_depend_are_never_the_wrong_way_round(n, ends):
+    domain, _ = domain_of("random.uniform(spec.config.n, 2)")
+    space = SearchSpace({"x": domain, "n": n})
+    values = [space.resolve(0, f"s{i}").config["x"] for i in range(20)]
+    assert ends[0] <= min(values) < max(values) <= ends[1]
 
 
 def test_choices_of_anything():
@@ -171,6 +178,11 @@ def test_choices_of_anything():
         "random.choice([{'choice': [1]}])",
         "random.choice([x for x in range(3)]) if _i else 1",
         "random.gauss(0, 0)",
+        "random.gauss(0, spec.config.s)",
+        "float(random.randint(1, spec.config.n))",
+        "float(round(2 ** random.uniform(3, 7)))",
+        "float(random.choice(['1', '2']))",
+        "round(random.uniform(1, 9), 0)",
         "int(random.choice(['1', '2']))",
         "int('11', 2) + len(str(random.random()))",
     ],

@@ -226,21 +226,22 @@ class Options(Drawn):
 
     def scaled(self, factor: float, offset: float) -> Drawn:
         """See `Drawn`."""
-        return self._each(lambda value: exact(value * factor + offset))
+        return self.each(lambda value: exact(value * factor + offset))
 
     def exponent_of(self, base: float) -> Drawn:
         """See `Drawn`."""
-        return self._each(lambda value: raised(base, value))
+        return self.each(lambda value: raised(base, value))
 
     def cut(self) -> Drawn:
         """See `Drawn`."""
-        return self._each(int)
+        return self.each(int)
 
     def rounded(self, digits: int) -> Drawn:
         """See `Drawn`."""
-        return self._each(lambda value: round(value, digits or None))
+        return self.each(lambda value: round(value, digits or None))
 
-    def _each(self, change: Callable[[Any], Any]) -> Options:
+    def each(self, change: Callable[[Any], Any]) -> Options:
+        """The options with each of them changed; all have to be numbers."""
         if not all(type(value) in (int, float) for value in self.values):
             raise NoDomainError
         return Options([change(value) for value in self.values], note=self.note)

@@ -18,6 +18,7 @@ from tune_tasks.convert.drawn import (
     Drawn,
     Flat,
     LogBell,
+    LogSteps,
     NoDomainError,
     Options,
     Steps,
@@ -148,7 +149,9 @@ def _uniform(given: _Arguments) -> Drawn:
     low, high = _bound(given["a"]), _bound(given["b"])
     if _are_numbers(low, high):
         return Flat(*sorted((low, high)))
-    return Dependent("uniform", [low, high])
+    ends = f"{ast.unparse(given['a'])}, {ast.unparse(given['b'])}"
+    # Python's uniform takes its ends in either order, and only the trial knows them.
+    return Dependent("uniform", [{"eval": f"min({ends})"}, {"eval": f"max({ends})"}])
 
 
 def _uniform_of_numpy(given: _Arguments) -> Drawn:
@@ -205,7 +208,7 @@ def _normal(mean: str, deviation: str) -> Callable[[_Arguments], Drawn]:
 
     def make(given: _Arguments) -> Drawn:
         first = _bound(given[mean]) if mean in given else 0
-        second = _bound(given[deviation]) if deviation in given else 1
+        second = _number(given[deviation]) if deviation in given else 1  # it might be 0 there
         if _are_numbers(first, second):
             return Bell(first, second)
         return Dependent("normal", [first, second])
@@ -230,6 +233,10 @@ def _pow(base: str, exponent: str) -> Callable[[_Arguments], Drawn]:
     return lambda given: _power(given[base], given[exponent])
 
 
+def _pow_of_floats(given: _Arguments) -> Drawn:
+    return _drawn(given["y"]).exponent_of(float(_positive(given["x"])))
+
+
 def _int(given: _Arguments) -> Drawn:
     if "base" in given:
         raise NoDomainError
@@ -240,19 +247,30 @@ def _float(given: _Arguments) -> Drawn:
     found = _drawn(given["x"])
     if isinstance(found, Steps):
         return found.scaled(1.0, 0)
+    if isinstance(found, Options):
+        return found.each(float)
+    if isinstance(found, LogSteps) or (isinstance(found, Dependent) and found.name == "int"):
+        raise NoDomainError
     return found
 
 
 def _round(given: _Arguments) -> Drawn:
-    digits = _as_whole(_number(given["ndigits"])) if "ndigits" in given else 0
-    return _drawn(given["number"]).rounded(digits)
+    if "ndigits" not in given:
+        return _drawn(given["number"]).rounded(0)
+    return _drawn(given["number"]).rounded(_digits(given["ndigits"]))
 
 
 def _round_of_numpy(given: _Arguments) -> Drawn:
-    digits = _as_whole(_number(given["decimals"])) if "decimals" in given else 0
-    if not digits:
+    if "decimals" not in given:
         raise NoDomainError  # its whole numbers are floats
-    return _drawn(given["a"]).rounded(digits)
+    return _drawn(given["a"]).rounded(_digits(given["decimals"]))
+
+
+def _digits(node: ast.expr) -> int:
+    digits = _as_whole(_number(node))
+    if not digits:
+        raise NoDomainError  # whole numbers that are floats
+    return digits
 
 
 _CALLS: Mapping[str, Callable[[_Arguments], Drawn]] = {
@@ -277,7 +295,7 @@ _CALLS: Mapping[str, Callable[[_Arguments], Drawn]] = {
     "math.exp": _exp,
     "np.exp": _exp,
     "pow": _pow("base", "exp"),
-    "math.pow": _pow("x", "y"),
+    "math.pow": _pow_of_floats,
     "np.power": _pow("x1", "x2"),
     "int": _int,
     "float": _float,
