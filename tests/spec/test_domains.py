@@ -127,9 +127,25 @@ def test_a_coordinate_that_is_outside_becomes_the_nearest():
             [-5, -1],
             "bounds are values, never exponents; for 10^-5 to 10^-1 write [1e-05, 0.1]",
         ),
+        (
+            "loguniform",
+            [-1, 2],
+            "bounds are values, never exponents; for 10^-1 to 10^2 write [0.1, 100]",
+        ),
+        (
+            "loguniform",
+            [-1.5, 2],
+            "bounds are values, never exponents; expected bounds above 0, got [-1.5, 2]",
+        ),
+        (
+            "logint",
+            [-5, -1],
+            "bounds are values, never exponents; expected bounds from 1 on, got [-5, -1]",
+        ),
+        ("loguniform", [0, 1], "expected bounds above 0, got [0, 1]"),
         ("loguniform", [0, 1.5], "expected bounds above 0, got [0, 1.5]"),
         ("int", [0.5, 3], "expected whole numbers, got [0.5, 3]"),
-        ("logint", [0, 3], "expected bounds above 0, got [0, 3]"),
+        ("logint", [0, 3], "expected bounds from 1 on, got [0, 3]"),
         ("normal", [0, 0], "expected a positive standard deviation, got 0"),
         (
             "lognormal",

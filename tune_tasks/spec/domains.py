@@ -24,7 +24,8 @@ _DIGITS = 12
 _NEARLY = 1e-9
 _TAIL = 1e-12
 """Of a normal distribution, which has no end; this leaves seven standard deviations."""
-_EXPONENTS = range(-20, 1)
+_EXPONENTS = range(-20, 21)
+_NO_EXPONENTS = "bounds are values, never exponents; "
 
 
 @dataclass(frozen=True)
@@ -264,7 +265,11 @@ class LogInt(Int):
     name = "logint"
 
     def _problem(self, *given: Any) -> str:
-        return super()._problem(*given) or _problem_of_log(*given)
+        problem = super()._problem(*given)
+        low, high = given
+        if problem or low > 0:
+            return problem
+        return f"{_NO_EXPONENTS if low < 0 else ''}expected bounds from 1 on, got [{low}, {high}]"
 
     def scale(self, *given: Any) -> Scale:
         """The number itself."""
@@ -402,10 +407,11 @@ def _is_number(value: object) -> bool:
 def _problem_of_log(low: float, high: float) -> str:
     if low > 0:
         return ""
-    if {low, high} <= set(_EXPONENTS):
+    hint = _NO_EXPONENTS if low < 0 else ""
+    if hint and {low, high} <= set(_EXPONENTS):
         meant = f"[{10.0**low:g}, {10.0**high:g}]"
-        return f"bounds are values, never exponents; for 10^{low} to 10^{high} write {meant}"
-    return f"expected bounds above 0, got [{low}, {high}]"
+        return f"{hint}for 10^{low} to 10^{high} write {meant}"
+    return f"{hint}expected bounds above 0, got [{low}, {high}]"
 
 
 def _problem_of_step(low: float, high: float, q: float) -> str:
