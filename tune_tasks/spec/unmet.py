@@ -8,7 +8,8 @@ from typing import Any
 from tune_tasks.errors import did_you_mean
 from tune_tasks.model.masking import masked_by_path
 from tune_tasks.model.paths import NodePath, dotted
-from tune_tasks.spec.domains import Choice, is_same
+from tune_tasks.model.stopping import Criterion
+from tune_tasks.spec.domains import Choice, Normal, is_same
 from tune_tasks.spec.search_nodes import Condition, Eval, Grid, Parameter
 
 
@@ -24,17 +25,21 @@ def unmet(tree: Any, parameters: Sequence[Parameter]) -> Iterator[tuple[Paramete
     for parameter in parameters:
         for condition in parameter.when:
             there = [node for path, node in _values(tree, ()) if path == condition.path]
-            for value in _never(condition, there):
-                yield parameter, _why(condition.path, value, there)
+            for why in _reasons(condition, there):
+                yield parameter, why
 
 
-def _never(condition: Condition, there: Sequence[Any]) -> Iterator[Any]:
-    """The values that a condition asks for, and that none of the nodes at its path may be."""
-    if condition.comparison is not None or not there:
+def _reasons(condition: Condition, there: Sequence[Any]) -> Iterator[str]:
+    """Why none of the nodes at a condition's path may be what it asks for."""
+    if not there:
+        return
+    if condition.comparison is not None:
+        if not any(_may_meet(node, condition, condition.comparison) for node in there):
+            yield _why_never_met(condition.path, condition.comparison)
         return
     for value in condition.values:
         if not any(_may_be(node, value) for node in there):
-            yield value
+            yield _why(condition.path, value, there)
 
 
 def _values(node: Any, path: NodePath) -> Iterator[tuple[NodePath, Any]]:
@@ -64,15 +69,37 @@ def _may_be(node: Any, value: Any) -> bool:
     return isinstance(node, (Mapping, list)) or is_same(node, value)
 
 
+def _may_meet(node: Any, condition: Condition, comparison: Criterion) -> bool:
+    if not isinstance(node, Parameter):
+        return isinstance(node, Eval) or condition.holds(node)
+    if node.is_dependent or isinstance(node.domain, Normal):
+        return True
+    if comparison.op == "==":
+        return _may_be(node, comparison.bound)
+    low, high = node.given[:2]
+    return comparison.met_by(low) or comparison.met_by(high)
+
+
+def _why_never_met(path: NodePath, comparison: Criterion) -> str:
+    name = dotted(path)
+    if _is_secret(name):
+        return f"{name} is never that"
+    return f"{name} is never {comparison.op} {comparison.bound:.12g}"
+
+
 def _why(path: NodePath, value: Any, there: Sequence[Any]) -> str:
     name = dotted(path)
-    if masked_by_path({name: "?"}) != {name: "?"}:
+    if _is_secret(name):
         return f"{name} is never that"
     other = _number(value) if isinstance(value, str) else str(value)
     if any(_may_be(node, other) for node in there if not isinstance(node, (Mapping, list))):
         return f"{name} is never {value!r}; write {other!r}"
     offered = [node for node in there if isinstance(node, str)]
     return f"{name} is never {value!r}{did_you_mean(str(value), offered)}"
+
+
+def _is_secret(name: str) -> bool:
+    return masked_by_path({name: "?"}) != {name: "?"}
 
 
 def _number(text: str) -> float | None:
