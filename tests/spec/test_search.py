@@ -168,15 +168,13 @@ def test_what_is_drawn_is_not_searched_and_that_is_said():
     ("source", "form"),
     [
         ("10 ** random.uniform(-4, -1)", "{loguniform: [0.0001, 0.1]} is searched"),
-        (
-            "random.uniform(0, 2 * spec.config.x)",
-            '{uniform: [0, {"eval": "2 * spec.config.x"}]} is',
-        ),
+        ("random.randint(0, spec.config.n)", '{int: [0, {"eval": "spec.config.n"}]} is searched'),
         ("random.random() ** 2", "a domain such as {uniform: [0, 1]} is searched"),
     ],
 )
 def test_how_what_is_drawn_is_written_as_a_domain(source, form):
-    (warning,) = plan(config={"x": {"uniform": [0, 1]}, "y": {"eval": source}}).warnings
+    config = {"x": {"uniform": [0, 1]}, "n": 3, "y": {"eval": source}}
+    (warning,) = plan(config=config).warnings
     assert f"; {form}" in warning
 
 
