@@ -93,6 +93,45 @@ def test_each_combination_of_a_grid_tries_them():
     assert tried[2]["x"] != 0.5
 
 
+APART = [{"a": {"uniform": [0, 1]}, "n": 1}, {"a": {"uniform": [5, 6]}, "n": 2}]
+NESTED = [{"n": "a", "in": {"choice": [{"k": 1}, {"k": 2}]}}, {"n": "b", "in": {"k": 3}}]
+LISTS = [{"a": [{"uniform": [0, 1]}, 3], "b": 2}, {"a": [{"uniform": [5, 6]}, 4], "b": 7}]
+DRAWN = [{"n": "a", "x": {"eval": "1 + 1"}}, {"n": "b", "x": 2}]
+
+
+@pytest.mark.parametrize(
+    ("options", "entry", "has"),
+    [
+        (APART, {"g.a": 5.5}, {"a": 5.5, "n": 2}),
+        (APART, {"g.a": 0.5}, {"a": 0.5, "n": 1}),
+        (NESTED, {"g.in.k": 3}, {"n": "b", "in": {"k": 3}}),
+        (NESTED, {"g.in.k": 2}, {"n": "a", "in": {"k": 2}}),
+        (LISTS, {"g.a.0": 5.5}, {"a": [5.5, 4], "b": 7}),
+        (LISTS, {"g.a.0": 0.25, "g.a.1": 3}, {"a": [0.25, 3], "b": 2}),
+        ([[1, 2], [{"int": [1, 3]}, 4]], {"g.1": 4, "g.0": 3}, [3, 4]),
+        (DRAWN, {"g.x": 2}, {"n": "b", "x": 2}),
+    ],
+)
+def test_the_branch_that_can_have_the_values_is_taken(options, entry, has):
+    assert configs([entry], config={"g": {"choice": options}})[0]["g"] == has
+
+
+def test_a_list_in_a_branch_says_which_branch_it_is():
+    (first, *_) = configs([{"g.a.1": 4}], config={"g": {"choice": LISTS}})
+    assert first["g"]["b"] == 7
+
+
+def test_a_value_that_no_branch_has():
+    for entry in [{"g.a": 3}, {"g.a": 5.5, "g.n": 3}, {"g.b": 1}]:
+        with pytest.raises(SpecError, match=r"config\.g: no option has g"):
+            plan([entry], config={"g": {"choice": [*APART, {"n": 3}]}})
+
+
+def test_if_one_branch_alone_has_the_settings_its_domain_says_what_is_wrong():
+    with pytest.raises(SpecError, match=r"config\.g\.a: 5\.5 is not a value of uniform: \[0, 1\]"):
+        plan([{"g.n": 1, "g.a": 5.5}], config={"g": {"choice": APART}})
+
+
 @pytest.mark.parametrize(
     ("entry", "message"),
     [

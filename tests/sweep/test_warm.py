@@ -46,6 +46,23 @@ def test_a_conditional_space():
     assert "second" not in points[2]  # it is of no use there
 
 
+def test_a_result_is_of_the_branch_that_can_have_had_it():
+    config = {"g": {"choice": [{"a": {"uniform": [0, 1]}}, {"a": {"uniform": [4, 6]}}]}}
+    found = warm(config, {"g.a": 5.5}, {"g.a": 0.5}, {"g.a": 5.0}, {"g.a": 3})
+    assert [each.point for each in found.told[0]] == [
+        {"g": 1, "g.a#2": 0.75},
+        {"g": 0, "g.a": 0.5},
+        {"g": 1, "g.a#2": 0.5},
+    ]
+    assert found.misfits == {"g.a": 1}
+
+
+def test_a_branch_may_have_lists_and_values_that_are_drawn():
+    option = {"n": "b", "l": [3, {"uniform": [0, 1]}], "e": {"eval": "random.random()"}}
+    found = warm({"g": {"choice": ["a", option]}}, {"g.n": "b", "g.l.1": 0.5, "g.e": 0.1})
+    assert [each.point for each in found.told[0]] == [{"g": 1, "g.l.1": 0.5}]
+
+
 def test_bounds_that_depend_are_those_of_the_trial():
     config = {"n": {"int": [1, 10]}, "m": {"int": [1, {"eval": "spec.config.n"}]}}
     found = warm(config, {"n": 10, "m": 5}, {"n": 2, "m": 5})

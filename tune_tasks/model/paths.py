@@ -22,7 +22,7 @@ def nodes(tree: Any, path: NodePath = ()) -> Iterator[tuple[NodePath, Any]]:
         path: The tree's own path.
     """
     yield path, tree
-    for key, child in _children(tree):
+    for key, child in children(tree):
         yield from nodes(child, (*path, key))
 
 
@@ -33,7 +33,8 @@ def leaves(tree: Any) -> Iterator[tuple[NodePath, Any]]:
             yield path, node
 
 
-def _children(node: Any) -> Iterator[tuple[str | int, Any]]:
+def children(node: Any) -> Iterator[tuple[str | int, Any]]:
+    """Yield the parts of a mapping or of a list, each with its key or its position."""
     if isinstance(node, Mapping):
         yield from node.items()
     elif isinstance(node, (list, tuple)):

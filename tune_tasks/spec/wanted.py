@@ -8,10 +8,9 @@ from typing import Any
 from tune_tasks.errors import ExpressionError, did_you_mean
 from tune_tasks.model.masking import masked_by_path
 from tune_tasks.model.paths import NodePath, dotted
-from tune_tasks.spec.domains import Choice, Coordinate, is_same
+from tune_tasks.spec.branches import Branch, Found, branches
+from tune_tasks.spec.domains import Choice, Coordinate
 from tune_tasks.spec.search_nodes import Parameter
-
-_MISSING = object()
 
 
 class Wanted:
@@ -90,27 +89,14 @@ class Wanted:
     def _branch(
         self, below: Mapping[str, Any], name: str, given: Sequence[Any]
     ) -> Coordinate | None:
-        for number, option in enumerate(given):
-            plain = _plain(option, below, name)
-            if all(_fits(plain[key], value) for key, value in below.items()):
-                self._used |= {key for key, node in plain.items() if not _is_searched(node)}
-                return number
-        if self.is_wish:
-            return self._nearest_branch(below, name, given)
-        shown = ", ".join(f"{key}: {value!r}" for key, value in masked_by_path(below).items())
-        raise ExpressionError(f"no option has {shown}")
-
-    def _nearest_branch(
-        self, below: Mapping[str, Any], name: str, given: Sequence[Any]
-    ) -> Coordinate | None:
-        """The branch that has most of the wanted values, and no other one in place of any."""
-        best, most = None, 0
-        for number, option in enumerate(given):
-            nodes = _plain(option, below, name)
-            there = {key: node for key, node in nodes.items() if node is not _MISSING}
-            if len(there) > most and all(_fits(there[key], below[key]) for key in there):
-                best, most = number, len(there)
-        return best
+        all_of_them = branches(given, name, below)
+        best = max(all_of_them, key=lambda branch: branch.rank)
+        if best.hits < len(below) and not self.is_wish:
+            best = _only_one_with_all_paths(all_of_them, below)
+        if not (best.found and best.is_allowed):
+            return None
+        self._used |= {key for key, found in best.found.items() if found is Found.SAME}
+        return best.number
 
     def expect_used(self, known: Iterable[str]) -> None:
         """Check that the trial has all of it, if it is no wish.
@@ -135,25 +121,10 @@ class Wanted:
 NOTHING = Wanted({})
 
 
-def _at(option: Any, path: str) -> Any:
-    """What stands at a dotted path in an option; a searched part ends the way."""
-    for part in path.split("."):
-        if _is_searched(option):
-            return option
-        if not isinstance(option, dict) or part not in option:
-            return _MISSING
-        option = option[part]
-    return option
-
-
-def _plain(option: Any, below: Iterable[str], name: str) -> dict[str, Any]:
-    """What an option of the choice `name` has at each of the paths below it."""
-    return {key: _at(option, key.removeprefix(f"{name}.")) for key in below}
-
-
-def _is_searched(node: Any) -> bool:
-    return isinstance(node, Parameter)
-
-
-def _fits(node: Any, value: Any) -> bool:
-    return _is_searched(node) or (node is not _MISSING and is_same(node, value))
+def _only_one_with_all_paths(each: Sequence[Branch], below: Mapping[str, Any]) -> Branch:
+    """The branch whose domains are to say what is wrong with the wanted values."""
+    complete = [branch for branch in each if branch.is_allowed and len(branch.found) == len(below)]
+    if len(complete) != 1:
+        shown = ", ".join(f"{key}: {value!r}" for key, value in masked_by_path(below).items())
+        raise ExpressionError(f"no option has {shown}")
+    return complete[0]
