@@ -132,6 +132,74 @@ def test_if_one_branch_alone_has_the_settings_its_domain_says_what_is_wrong():
         plan([{"g.n": 1, "g.a": 5.5}], config={"g": {"choice": APART}})
 
 
+OF_A_CELL = {
+    "g": {"grid_search": ["a", "b"]},
+    "w": {"int": [1, 10], "when": {"g": "b"}},
+    "x": {"uniform": [0, 1]},
+}
+
+
+def test_a_setting_of_some_cells_of_a_grid_is_tried_in_these():
+    made = plan([{"w": 9, "x": 0.5}], config=OF_A_CELL)
+    tried = [trial.config for trial in made.trials()]
+    assert tried[:2] == [{"g": "a", "x": 0.5}, {"g": "b", "x": 0.5, "w": 9}]
+    assert not made.warnings
+
+
+def test_a_setting_of_one_cell_of_a_large_grid():
+    grids = {f"h{i}": {"grid_search": list(range(30))} for i in range(3)}
+    config = {**grids, "w": {"int": [1, 10], "when": {"h1": 29}}}
+    assert plan([{"w": 9}], config=config)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"w": 99}, "config.w: 99 is not a value of int: [1, 10]"),
+        ({"g": "a"}, "g: each value of its grid_search tries the others; leave it out"),
+        ({"e": 1}, "e: it has no domain"),
+    ],
+)
+def test_what_no_cell_can_try(entry, message):
+    with pytest.raises(SpecError) as raised:
+        plan([entry], config={**OF_A_CELL, "e": {"eval": "1"}})
+    assert raised.value.message == f"e.try_first.0: {message}"
+
+
+DEPENDENT = {
+    "layers": {"int": [1, 6]},
+    "width": {"logint": [16, 1024]},
+    "width2": {"logint": [8, {"eval": "spec.config.width"}], "when": {"layers": ">= 2"}},
+}
+
+
+@pytest.mark.parametrize("seed", range(1, 7))
+def test_what_depends_on_others_that_are_drawn_is_valid_with_any_seed(seed):
+    made = plan([{"width2": 60}], config=DEPENDENT, seed=seed)
+    first = next(iter(made.trials())).config
+    can_have_it = first["layers"] >= 2 and first["width"] >= 60
+    assert (first.get("width2") == 60) == can_have_it
+    warning = (
+        "e.try_first.0: no trial has all of it, by what is drawn for the others;"
+        " name layers and width, too"
+    )
+    assert (warning in made.warnings) == (not can_have_it)
+
+
+@pytest.mark.parametrize("seed", range(1, 7))
+@pytest.mark.parametrize("entry", [{"width2": 6000}, {"width": 32, "width2": 60}], ids=str)
+def test_what_no_draw_allows_is_a_mistake_with_any_seed(seed, entry):
+    with pytest.raises(SpecError, match=r"e\.try_first\.0: config\.width2: \d+ is not a value of"):
+        plan([entry], config=DEPENDENT, seed=seed)
+
+
+def test_evals_that_take_long_are_not_tried_again_and_again():
+    slow = {"eval": "sum(i * j for i in range(300) for j in range(300))"}
+    with pytest.raises(SpecError) as raised:
+        plan([{"x": 0.5}], config={"a": slow, "x": {"uniform": [0, 1]}})
+    assert raised.value.message.startswith("e.config.a.eval: ")
+
+
 @pytest.mark.parametrize(
     ("entry", "message"),
     [

@@ -166,6 +166,20 @@ def test_what_was_tried_first_after_an_edit_is_kept_by_the_next_driver(tmp_path)
     again.die()
 
 
+OF_A_CELL = {"g": {"grid_search": [1, 2]}, "x": {"int": [1, 99], "when": {"g": 2}}}
+
+
+def test_what_some_cells_of_a_grid_have_tried_first_stays(tmp_path):
+    begun = of(tmp_path, [{"x": 7}], OF_A_CELL)
+    configs = [begun.core.trial(key).config for key in begun.core.begun()]
+    assert configs[:2] == [{"g": 1}, {"g": 2, "x": 7}]
+    begun.die()
+    again = of(tmp_path, [{"x": 8}], OF_A_CELL, resume="last", accept_changes=True)
+    assert [again.core.trial(key).config for key in again.core.begun()] == configs
+    assert not again.plan.warnings
+    again.die()
+
+
 def test_what_cannot_be_tried_first_is_said_of_a_sweep_that_goes_on_too(tmp_path):
     of(tmp_path, FIRST).die()
     with pytest.raises(SpecError, match=r"try_first.0: config.x: 5 is not a value of loguniform"):

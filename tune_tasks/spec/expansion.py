@@ -255,16 +255,14 @@ class Expansion(Sequence[Trial]):
 
 
 def _granted(wanted: Wanted, resolve: Callable[[Wanted], Resolved]) -> Resolved | None:
-    """What a trial tries if it has what is wanted; None if that is a wish that cannot be had.
+    """What a trial tries if it has what is wanted; None if that cannot be.
 
     Together, values of an earlier sweep may turn round bounds that depend on them.
     """
     try:
         return resolve(wanted)
     except ExpressionError:
-        if wanted.is_wish:
-            return None
-        raise
+        return None
 
 
 def num_trials(spec: ExperimentSpec, space: SearchSpace) -> int:

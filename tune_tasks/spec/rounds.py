@@ -56,6 +56,11 @@ class Rounds:
         """The combination of the grid that a trial has, and how often it is tried before."""
         return self.cell_of(index), self._round_of(index)
 
+    def first_one_of(self, index: int) -> int | None:
+        """Which entry of `try_first` a trial tries; None if none."""
+        number = self._round_of(index)
+        return number if number < len(self._try_first) else None
+
     def head_start_of(self, index: int) -> int | None:
         """Which config of the head start a trial tries; None if none."""
         number = self._round_of(index) - len(self._try_first)
@@ -69,14 +74,13 @@ class Rounds:
         return self._round_of(index) >= self._said + start_up
 
     def wanted(self, index: int) -> Wanted | None:
-        """What somebody wants a trial to try, or earlier sweeps have found."""
-        round_ = self._round_of(index)
-        if round_ < len(self._try_first):
-            return Wanted(self._try_first[round_])
-        number = self.head_start_of(index)
-        if number is None:
-            return None
-        return Wanted(self._head_start.configs[number], is_wish=True)
+        """What somebody wants a trial to try, or earlier sweeps have found: as far as it can."""
+        first, found = self.first_one_of(index), self.head_start_of(index)
+        if first is not None:
+            return Wanted(self._try_first[first], is_wish=True)
+        if found is not None:
+            return Wanted(self._head_start.configs[found], is_wish=True)
+        return None
 
     def chooser(self, index: int) -> Choose:
         """What says what a trial tries if nobody wants anything and no model has proposed it."""
@@ -91,7 +95,7 @@ class Rounds:
         kept = self._arrangement.kept.get(index)
         if kept:
             return kept.proposed_by
-        if self._round_of(index) < len(self._try_first):
+        if self.first_one_of(index) is not None:
             return TRY_FIRST
         if self.head_start_of(index) is not None:
             return WARM_START

@@ -24,6 +24,7 @@ from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.spec.warm_start import NO_HEAD_START
 from tune_tasks.sweep.budget_checks import expect_metric_of_budget
 from tune_tasks.sweep.edits import Earlier, Edit, arrange
+from tune_tasks.sweep.first_ones import doubts_of_first_ones, expect_first_ones
 from tune_tasks.sweep.locate import locate
 from tune_tasks.sweep.overrides import Overrides
 from tune_tasks.sweep.part import Part
@@ -32,7 +33,7 @@ from tune_tasks.sweep.plan import Need, Plan, PlannedExperiment
 from tune_tasks.sweep.plan_warnings import warnings_of
 from tune_tasks.sweep.replay_checks import place_of_step
 from tune_tasks.sweep.scheduler_checks import expect_schedulable
-from tune_tasks.sweep.search_checks import expect_first_ones, expect_searchable
+from tune_tasks.sweep.search_checks import expect_searchable
 from tune_tasks.sweep.warm import Warm, asked_of
 from tune_tasks.sweep.warm_sources import Shelf, expect_source, warm_started
 from tune_tasks.trial.trainable import CallableTrainable, Trainable, TrainFunction
@@ -200,12 +201,11 @@ class _Planner:
                 part.name, experiment, space, seed, arrangement, points, first, locate, said
             )
 
-        # Of a new sweep: what has begun says nothing of what a trial can have.
-        new = Expansion(part.name, experiment, space, seed, locate_step=locate)
-        expect_first_ones(part, new)
+        expect_first_ones(part, space)
         is_new = self._earlier is None
         trials = made() if is_new else self._after_earlier_ones(part, experiment, made)
         trials.check(self._budget)
+        self._warnings += doubts_of_first_ones(part, trials)
         return trials
 
     def _after_earlier_ones(

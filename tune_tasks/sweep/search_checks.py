@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tune_tasks.errors import ExpressionError, SpecError, UsageError
+from tune_tasks.errors import SpecError, UsageError
 from tune_tasks.model.paths import dotted
 from tune_tasks.model.text import one_line
 from tune_tasks.search.algorithms import has_torch, is_numeric
 from tune_tasks.search.scheduler import Scheduler
-from tune_tasks.spec.expansion import Expansion
 from tune_tasks.spec.lookalikes import unsearched
 from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.sweep.part import Part
@@ -63,21 +62,6 @@ def _problem_of_space(name: str, space: SearchSpace) -> str:
     if name == "gp" and not has_torch():
         return "gp needs torch: pip install torch"
     return ""
-
-
-def expect_first_ones(part: Part, trials: Expansion) -> None:
-    """Check that a trial can have what `try_first` says.
-
-    Raises:
-        SpecError: If one cannot.
-    """
-    for number in range(len(part.experiment.try_first)):
-        try:
-            trials.resolved(number * trials.space.grid_size)
-        except ExpressionError as exc:
-            where = f"try_first.{number}"
-            message = exc.message.partition(" (trial ")[0]
-            raise SpecError(f"{where}: {message}", part.at(("try_first", number))) from None
 
 
 def expect_plain_choice(plan: Plan, scheduler: Scheduler) -> None:

@@ -87,6 +87,8 @@ class Expression:
         except ExpressionError:
             raise
         except FAILURES as error:
+            if budget:
+                budget.spend(MAX_STEPS - run.steps, 0)
             raise ExpressionError(self._failure(error)) from error
 
     def _failure(self, error: Exception) -> str:
