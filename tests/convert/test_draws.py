@@ -179,6 +179,7 @@ def test_choices_of_anything():
         "random.choice([x for x in range(3)]) if _i else 1",
         "random.gauss(0, 0)",
         "random.gauss(0, spec.config.s)",
+        "random.gauss(spec.config.m, 0)",
         "float(random.randint(1, spec.config.n))",
         "float(round(2 ** random.uniform(3, 7)))",
         "float(random.choice(['1', '2']))",

@@ -184,6 +184,13 @@ def test_several_metrics():
     assert made["objectives"] == {"acc": "max", "ms": "min"}
 
 
+def test_a_list_of_one_metric_is_that_metric():
+    one = f"{SMALL}metric: {{name: acc, goal: maximize, target: 0.9}}"
+    listed = f"{SMALL}metrics: [{{name: acc, goal: maximize, target: 0.9}}]"
+    assert experiment(listed) == experiment(one)
+    assert experiment(one)["budget"] == {"goal": 0.9}
+
+
 def test_what_several_metrics_leave_out_is_said():
     text = (
         "method: custom\nparameters: {a: {min: 0.5, max: 1}}\n"

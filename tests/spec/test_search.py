@@ -178,6 +178,12 @@ def test_how_what_is_drawn_is_written_as_a_domain(source, form):
     assert f"; {form}" in warning
 
 
+def test_a_secret_that_is_drawn_is_not_shown():
+    config = {"x": {"uniform": [0, 1]}, "api_key": {"eval": "random.choice(['s3cret', 'other'])"}}
+    (warning,) = plan(config=config).warnings
+    assert "api_key: it is drawn, not searched; a domain such as" in warning
+
+
 def test_a_model_that_would_never_be_asked_is_a_warning():
     (warning,) = [w for w in plan(num_trials=16).warnings if "num_trials" in w]
     assert "tpe proposes none of them: the first 16 are spread over the space" in warning

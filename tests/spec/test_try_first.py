@@ -180,7 +180,7 @@ def test_what_depends_on_others_that_are_drawn_is_valid_with_any_seed(seed):
     can_have_it = first["layers"] >= 2 and first["width"] >= 60
     assert (first.get("width2") == 60) == can_have_it
     warning = (
-        "e.try_first.0: no trial has all of it, by what is drawn for the others;"
+        "e.try_first.0: no trial has all of it, by its combination of the grid or what is drawn for it;"
         " name layers and width, too"
     )
     assert (warning in made.warnings) == (not can_have_it)
@@ -191,6 +191,14 @@ def test_what_depends_on_others_that_are_drawn_is_valid_with_any_seed(seed):
 def test_what_no_draw_allows_is_a_mistake_with_any_seed(seed, entry):
     with pytest.raises(SpecError, match=r"e\.try_first\.0: config\.width2: \d+ is not a value of"):
         plan([entry], config=DEPENDENT, seed=seed)
+
+
+def test_what_one_cell_of_many_can_try_is_no_mistake():
+    cells = {"a": {"grid_search": list(range(3000))}}
+    config = {**cells, "w": {"int": [1, 9], "when": {"a": 2345}}}
+    made = plan([{"w": 3}], config=config, num_trials=3000)
+    assert [trial.config["w"] for trial in made.trials() if "w" in trial.config] == [3]
+    assert not any("try_first" in warning for warning in made.warnings)
 
 
 def test_evals_that_take_long_are_not_tried_again_and_again():

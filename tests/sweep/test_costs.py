@@ -55,6 +55,15 @@ def test_what_a_scheduler_is_expected_to_end_is_said_beside(past):
     )
 
 
+def test_what_is_expected_is_not_said_if_nothing_bounds_what_rungs_are_about(past):
+    keys = {"metric": "mean_loss", "num_trials": 10, "stop": {"training_iteration": 81}}
+    for attr in ("time_total_s", "timesteps_total"):
+        asha = {"asha": {"time_attr": attr, "max_t": 3600}}
+        assert "about" not in cost(past, scheduler=asha, **keys).words()
+    keys["stop"] = {"training_iteration": 0}
+    assert cost(past, scheduler={"asha": {"max_t": 81}}, **keys).share == 1.0
+
+
 def test_as_many_run_at_once_as_in_the_earlier_sweep(past):
     assert "4 min 10 s with 2 at once" in cost(past, stop={"training_iteration": 100}).words()
     assert cost(past, name="another").past is not None  # the sweep has a single experiment

@@ -208,7 +208,8 @@ def _normal(mean: str, deviation: str) -> Callable[[_Arguments], Drawn]:
 
     def make(given: _Arguments) -> Drawn:
         first = _bound(given[mean]) if mean in given else 0
-        second = _number(given[deviation]) if deviation in given else 1  # it might be 0 there
+        # A domain's is above 0, and one that depends might not be.
+        second = _positive(given[deviation]) if deviation in given else 1
         if _are_numbers(first, second):
             return Bell(first, second)
         return Dependent("normal", [first, second])

@@ -147,7 +147,7 @@ def _put_metric(given: Given, draft: Draft) -> None:
     if given.take("metrics") is not None:
         if metric is not None:
             raise given.error("metric and metrics: give one of them", "metrics", of_key=True)
-        _put_metrics(given.each_below("metrics"), draft)
+        metric = _only_one(given.each_below("metrics"), draft)
     if metric is None:
         return
     draft.put("metric", metric.needed_text("name"))
@@ -155,6 +155,14 @@ def _put_metric(given: Given, draft: Draft) -> None:
     if metric.take("target") is not None:
         draft.put("budget", {"goal": metric.number("target")})
     draft.note(("metric",), *_about_metric(metric))
+
+
+def _only_one(metrics: list[Given], draft: Draft) -> Given | None:
+    """The only metric of a list; several are objectives."""
+    if len(metrics) == 1:
+        return metrics[0]
+    _put_metrics(metrics, draft)
+    return None
 
 
 def _put_metrics(several: list[Given], draft: Draft) -> None:

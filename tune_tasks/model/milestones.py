@@ -44,7 +44,7 @@ class Milestones:
         listed = bisect_right(self.at, step + abs(step) * _LAST_DIGITS)
         if listed < len(self.at) or not self.every:
             return listed
-        return listed + int((step - self.at[-1]) / self.every + _ROUNDING)
+        return listed + max(0, int((step - self.at[-1]) / self.every + _ROUNDING))
 
     def milestone(self, number: int) -> float:
         """The step of one of the milestones, which are counted from 0."""

@@ -9,16 +9,16 @@ rung r·η^(s_max − s).
 It hedges against a grace period that is too short: one bracket lets its trials run to the end. That
 costs: if early values tell how a trial ends, ASHA is better.
 
-Trials are dealt to the brackets by their place, in the paper's proportion, and so are those of each
+Trials are dealt to the brackets by their index, in the paper's proportion, and so are those of each
 combination of a grid: the same trial is always in the same bracket, however often the sweep is
-resumed. What `asha` says about ties, stragglers, and values that are not numbers holds within each
-bracket.
+resumed, as long as the grid is as large. What `asha` says about ties, stragglers, and values that
+are not numbers holds within each bracket.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import accumulate
 from math import ceil
 
@@ -26,14 +26,6 @@ from tune_tasks.model.milestones import Milestones, Reached
 from tune_tasks.model.objective import Objective
 from tune_tasks.search.asha import Asha
 from tune_tasks.search.judge import Judge
-
-Place = tuple[int, int]
-"""Of a trial: its combination of the grid, and how often that is tried before it."""
-
-
-def without_a_grid(index: int) -> Place:
-    """The place of a trial."""
-    return 0, index
 
 
 class Hyperband(Judge):
@@ -45,7 +37,7 @@ class Hyperband(Judge):
         steps: The rungs and `max_t`, from `asha.rungs`.
         reduction_factor: η, above 1.
         brackets: At most; None for as many as there are rungs.
-        place_of: Says the place of a trial.
+        grid_size: How many combinations the grid has.
     """
 
     def __init__(
@@ -55,14 +47,14 @@ class Hyperband(Judge):
         steps: tuple[float, ...],
         reduction_factor: float,
         brackets: int | None = None,
-        place_of: Callable[[int], Place] = without_a_grid,
+        grid_size: int = 1,
     ) -> None:
         count = min(len(steps), brackets or len(steps))
         self._brackets = [
             Asha(objective, time_attr, steps[first:], reduction_factor) for first in range(count)
         ]
         self._shares = shares(len(steps), count, reduction_factor)
-        self._place_of = place_of
+        self._grid_size = grid_size
 
     def milestones(self, index: int) -> Milestones:
         """See `Judge`."""
@@ -77,7 +69,7 @@ class Hyperband(Judge):
         self._bracket(index).ended(index, value)
 
     def _bracket(self, index: int) -> Asha:
-        return self._brackets[bracket_of(self._place_of(index), self._shares)]
+        return self._brackets[bracket_of(index, self._grid_size, self._shares)]
 
 
 def shares(rungs: int, brackets: int, reduction_factor: float) -> tuple[float, ...]:
@@ -93,22 +85,22 @@ def shares(rungs: int, brackets: int, reduction_factor: float) -> tuple[float, .
     return tuple(size / sum(sizes) for size in sizes)
 
 
-def bracket_of(place: Place, shares: tuple[float, ...]) -> int:
+def bracket_of(index: int, grid_size: int, shares: tuple[float, ...]) -> int:
     """The bracket of a trial.
 
     A number's digits, mirrored at the point, spread over [0, 1) evenly in every stretch of numbers
     (van der Corput's sequence); the shares divide that interval. The combinations of a grid go
     through the same sequence, each from another beginning on.
     """
-    combination, round_ = place
+    round_, combination = divmod(index, grid_size)
     position = (_mirrored(combination) + _mirrored(round_)) % 1
     ends = list(accumulate(shares))
     return next((number for number, end in enumerate(ends) if position < end), len(shares) - 1)
 
 
-def dealt(places: Iterable[Place], shares: tuple[float, ...]) -> list[int]:
-    """How many of the trials with these places are in each bracket."""
-    counts = Counter(bracket_of(place, shares) for place in places)
+def dealt(indices: Iterable[int], grid_size: int, shares: tuple[float, ...]) -> list[int]:
+    """How many of the trials with these indices are in each bracket."""
+    counts = Counter(bracket_of(index, grid_size, shares) for index in indices)
     return [counts[bracket] for bracket in range(len(shares))]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tune_tasks.model.objective import Objective
 from tune_tasks.search.asha import Asha, rungs
 from tune_tasks.search.exploring import Explorer, path_of
-from tune_tasks.search.hyperband import Hyperband, without_a_grid
+from tune_tasks.search.hyperband import Hyperband
 from tune_tasks.search.judge import Judge
 from tune_tasks.search.median import Median
 from tune_tasks.search.pbt import Population
@@ -92,8 +92,8 @@ def _judge(
     steps = rungs_of(options, spec)
     factor = options.reduction_factor
     if isinstance(options, HyperbandOptions):
-        place_of = trials.rounds.place_of if trials else without_a_grid
-        return Hyperband(objective, options.time_attr, steps, factor, options.brackets, place_of)
+        grid_size = trials.space.grid_size if trials else 1
+        return Hyperband(objective, options.time_attr, steps, factor, options.brackets, grid_size)
     form = Promotion if promotes(options) else Asha
     return form(objective, options.time_attr, steps, factor)
 

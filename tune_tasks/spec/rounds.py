@@ -52,10 +52,6 @@ class Rounds:
             return 0  # most spaces have no grid, and a model's question asks this of every trial
         return self._arrangement.combination(index) % self._cells
 
-    def place_of(self, index: int) -> tuple[int, int]:
-        """The combination of the grid that a trial has, and how often it is tried before."""
-        return self.cell_of(index), self._round_of(index)
-
     def first_one_of(self, index: int) -> int | None:
         """Which entry of `try_first` a trial tries; None if none."""
         number = self._round_of(index)

@@ -19,6 +19,7 @@ _MARKERS = ("grid_search", "eval", *DOMAINS)
 _WHEN = "when"
 BESIDE_A_DOMAIN = frozenset({"q", "p", "weights", "probabilities", "base", "log", "step"})
 """What other tools write beside a domain; with anything else it may be somebody's own value."""
+_BOUNDS = frozenset({"low", "high", "lower", "upper", "min", "max", "size", "q"})
 _RANDINT = (
     "tools disagree on whether the upper end of randint is included, so it is not taken; write int,"
     " which includes both ends"
@@ -248,9 +249,15 @@ class SearchParser:
 
     def _expect_no_randint(self, node: Mapping[str, Any], path: NodePath, site: NodePath) -> None:
         names = node.keys() - {_WHEN} - BESIDE_A_DOMAIN
-        is_switch = isinstance(node.get("randint"), bool | None)
-        if path and names == {"randint"} and not is_switch:
+        if path and names == {"randint"} and _are_bounds(node["randint"]):
             raise SpecError(f"config.{dotted(path)}: {_RANDINT}", self._locate((*site, "randint")))
+
+
+def _are_bounds(given: Any) -> bool:
+    """Whether it is what other tools write at `randint`; else it may be somebody's own value."""
+    if isinstance(given, Mapping):
+        return bool(given) and given.keys() <= _BOUNDS
+    return isinstance(given, (list, int, float)) and not isinstance(given, bool)
 
 
 def _paths(node: Any, path: NodePath) -> Iterator[NodePath]:

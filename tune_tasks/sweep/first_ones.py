@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import Any
 
 from tune_tasks.errors import ExpressionError, SpecError
@@ -56,8 +57,16 @@ def _about_values(number: int, entry: Mapping[str, Any], space: SearchSpace) -> 
             return ""  # the budget is used up, and another draw might have allowed it
         else:
             return ""
-    # One of a value says more than that a setting is absent
-    return max(mistakes, key=lambda mistake: mistake.startswith("config."))
+    return _certain(mistakes, entry, space)
+
+
+def _certain(mistakes: Sequence[str], entry: Mapping[str, Any], space: SearchSpace) -> str:
+    """The mistake that every trial has; empty if one whose like is rare might have none."""
+    depends_on = _depends_on(entry, space)
+    of_values = [mistake for mistake in mistakes if mistake.startswith("config.")]
+    if of_values and depends_on.bounds.isdisjoint(space.grids):
+        return of_values[0]
+    return "" if depends_on.bounds or depends_on.conditions else mistakes[0]
 
 
 def doubts_of_first_ones(part: Part, trials: Expansion) -> Iterator[str]:
@@ -71,7 +80,7 @@ def doubts_of_first_ones(part: Part, trials: Expansion) -> Iterator[str]:
             had[number] = has_begun or _has(trials.resolved(index).config, entries[number])
     for number in (number for number, is_had in had.items() if not is_had):
         place = part.at(("try_first", number))
-        text = "no trial has all of it, by what is drawn for the others"
+        text = "no trial has all of it, by its combination of the grid or what is drawn for it"
         hint = _hint(entries[number], trials.space)
         yield f"{f'{place}: ' if place else ''}{part.name}.try_first.{number}: {text}{hint}"
 
@@ -81,11 +90,26 @@ def _has(config: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
     return all(name in values and is_same(values[name], entry[name]) for name in entry)
 
 
-def _hint(entry: Mapping[str, Any], space: SearchSpace) -> str:
-    """The settings on which it depends whether a trial can have an entry."""
+@dataclass(frozen=True)
+class _Others:
+    """The settings, by dotted path, on which it depends whether a trial can have an entry.
+
+    Those that the entry names are left out.
+    """
+
+    conditions: Set[str]
+    bounds: Set[str]
+
+
+def _depends_on(entry: Mapping[str, Any], space: SearchSpace) -> _Others:
     named = [parameter for parameter in space.parameters if path_of(parameter) in entry]
-    conditions = [condition.path for parameter in named for condition in parameter.when]
-    bounds = [path for parameter in named for path in parameter.references]
-    searched = {*map(dotted, space.searched)} - {*entry, *space.grids, *space.evals}
-    others = sorted(searched & {*map(dotted, [*conditions, *bounds])})
-    return f"; name {' and '.join(others)}, too" if others else ""
+    conditions = {dotted(each.path) for parameter in named for each in parameter.when}
+    bounds = {dotted(path) for parameter in named for path in parameter.references}
+    searched = {*map(dotted, space.searched)} - entry.keys()
+    return _Others(searched & conditions, searched & bounds)
+
+
+def _hint(entry: Mapping[str, Any], space: SearchSpace) -> str:
+    depends_on = _depends_on(entry, space)
+    others = (depends_on.conditions | depends_on.bounds) - {*space.grids, *space.evals}
+    return f"; name {' and '.join(sorted(others))}, too" if others else ""

@@ -7,7 +7,7 @@ the order of the values were chance.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -44,14 +44,18 @@ def outlook(experiment: PlannedExperiment) -> Iterator[str]:
 
 
 def expected_share(experiment: PlannedExperiment) -> float:
-    """The share of all steps that trials are expected to make; 1 if nobody is ended at rungs."""
-    brackets = [
-        list(_brackets(name, options, experiment))
+    """The share of a trial's steps that trials are expected to make; 1 if that is not known."""
+    shares = [
+        _share(list(_brackets(name, options, experiment)))
         for name, options in experiment.spec.schedulers()
-        if isinstance(options, RungOptions)
+        if isinstance(options, RungOptions) and end_of(options.time_attr, experiment.criteria())
     ]
-    parts = (sum(b.total for b in each) / sum(b.of_all for b in each) for each in brackets)
-    return min(parts, default=1.0)
+    return min(shares, default=1.0)
+
+
+def _share(brackets: Sequence[_Bracket]) -> float:
+    of_all = sum(each.of_all for each in brackets)
+    return sum(each.total for each in brackets) / of_all if of_all > 0 else 1.0
 
 
 @dataclass(frozen=True)
@@ -115,8 +119,8 @@ def _brackets(name: str, options: RungOptions, experiment: PlannedExperiment) ->
         return
     most = min(len(steps), options.brackets or len(steps))
     parts = shares(len(steps), most, options.reduction_factor)
-    places = map(experiment.expansion.rounds.place_of, experiment.indices)
-    for first, trials in enumerate(dealt(places, parts)):
+    grid_size = experiment.expansion.space.grid_size
+    for first, trials in enumerate(dealt(experiment.indices, grid_size, parts)):
         own = _up_to(end, steps[first:])
         yield _Bracket(f"{name} bracket {first + 1}", options, own, trials)
 

@@ -11,6 +11,9 @@ from tune_tasks.model.paths import NodePath
 from tune_tasks.spec.loading import Spec
 from tune_tasks.spec.schema import SCRIPT, ExperimentSpec
 
+Doubt = tuple[Location | None, str, str]
+"""A place, the path there such as `.config.lr`, and what is doubtful about the value."""
+
 
 @dataclass(frozen=True)
 class Part:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tune_tasks.errors import Location, nearest
+from tune_tasks.errors import nearest
 from tune_tasks.model.paths import dotted
 from tune_tasks.model.stopping import parse_criterion, sounds_like_a_loss
 from tune_tasks.result import STOP_METRICS
@@ -15,7 +15,7 @@ from tune_tasks.spec.scheduling import Timed
 from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.sweep.budget_checks import doubts_of_budget
 from tune_tasks.sweep.drawn_values import drawn_values
-from tune_tasks.sweep.part import Part
+from tune_tasks.sweep.part import Doubt, Part
 from tune_tasks.sweep.replay_checks import doubts_of_schedule
 from tune_tasks.sweep.rule_doubts import doubts_of_rules
 from tune_tasks.sweep.scheduler_doubts import doubts_of_schedulers
@@ -37,11 +37,7 @@ def warnings_of(part: Part, space: SearchSpace) -> Iterator[str]:
         yield warning
 
 
-_Doubt = tuple[Location | None, str, str]
-"""A place, the path there such as `.config.lr`, and what is doubtful about the value."""
-
-
-def _all_doubts(part: Part, space: SearchSpace) -> Iterator[_Doubt]:
+def _all_doubts(part: Part, space: SearchSpace) -> Iterator[Doubt]:
     yield from _about_size(part, space)
     yield from _about_an_end(part)
     yield from drawn_values(part, space)
@@ -65,7 +61,7 @@ def _all_doubts(part: Part, space: SearchSpace) -> Iterator[_Doubt]:
         yield part.at(("retry", number)), f".retry.{number}", reason
 
 
-def _about_size(part: Part, space: SearchSpace) -> Iterator[_Doubt]:
+def _about_size(part: Part, space: SearchSpace) -> Iterator[Doubt]:
     if num_trials(part.experiment, space) < space.grid_size:
         tried = part.experiment.num_trials
         size = shown_count(space.grid_size)
@@ -85,7 +81,7 @@ def _about_size(part: Part, space: SearchSpace) -> Iterator[_Doubt]:
         yield part.at(("num_trials",)), ".num_trials", text
 
 
-def _about_an_end(part: Part) -> Iterator[_Doubt]:
+def _about_an_end(part: Part) -> Iterator[Doubt]:
     if not part.is_script and not part.experiment.stop:
         alg = part.experiment.alg
         text = (
@@ -94,13 +90,13 @@ def _about_an_end(part: Part) -> Iterator[_Doubt]:
         yield part.at((), key=True), "", text
 
 
-def _about_criteria(part: Part) -> Iterator[_Doubt]:
+def _about_criteria(part: Part) -> Iterator[Doubt]:
     for key, metric in [*_named(part, "stop"), *_named(part, "constraints")]:
         for text in _doubt_of_metric(metric):
             yield part.at((key, metric), key=True), f".{key}.{metric}", text
 
 
-def _about_mode(part: Part) -> Iterator[_Doubt]:
+def _about_mode(part: Part) -> Iterator[Doubt]:
     metric = part.experiment.metric
     if metric and part.experiment.mode is None and sounds_like_a_loss(metric):
         text = "the greatest value is the best; write mode: min, or mode: max, to say so"
@@ -115,7 +111,7 @@ def _plain_number(metric: str, bound: float) -> str:
     return f"it means {criterion}; write '<= {bound:g}' or '>= {bound:g}' to say so"
 
 
-def _about_time_attr(part: Part) -> Iterator[_Doubt]:
+def _about_time_attr(part: Part) -> Iterator[Doubt]:
     for number, (name, options) in enumerate(part.experiment.schedulers()):
         if not isinstance(options, Timed):
             continue
@@ -134,7 +130,7 @@ def _named(part: Part, key: str) -> Iterator[tuple[str, str]]:
     return ((key, metric) for metric in getattr(part.experiment, key))
 
 
-def _about_constraints(part: Part) -> Iterator[_Doubt]:
+def _about_constraints(part: Part) -> Iterator[Doubt]:
     for metric, bound in part.experiment.constraints.items():
         if isinstance(bound, str):
             continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tune_tasks.errors import Location
 from tune_tasks.model.paths import dotted
 from tune_tasks.spec.expansion import num_trials
 from tune_tasks.spec.scheduling import (
@@ -18,13 +17,10 @@ from tune_tasks.spec.scheduling import (
 from tune_tasks.spec.schema import ExperimentSpec
 from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.sweep.drawn_values import as_domain
-from tune_tasks.sweep.part import Part
-
-_Doubt = tuple[Location | None, str, str]
-"""A place, the path there such as `.config.lr`, and what is doubtful about the value."""
+from tune_tasks.sweep.part import Doubt, Part
 
 
-def doubts_of_schedulers(part: Part, space: SearchSpace) -> Iterator[_Doubt]:
+def doubts_of_schedulers(part: Part, space: SearchSpace) -> Iterator[Doubt]:
     """Yield what is doubtful about an experiment's schedulers, each with its place."""
     spec = part.experiment
     for number, (name, options) in enumerate(spec.schedulers()):
@@ -54,7 +50,7 @@ def _too_late(name: str, first: float, time_attr: str, spec: ExperimentSpec) -> 
         yield f"its {name}, {first:g}, is not below the end of a trial, {end:g}"
 
 
-def _about_lag(part: Part) -> Iterator[_Doubt]:
+def _about_lag(part: Part) -> Iterator[Doubt]:
     search = part.experiment.searching()
     names = [
         name
@@ -70,7 +66,7 @@ def _about_lag(part: Part) -> Iterator[_Doubt]:
         yield part.at(("search",)), ".search", text
 
 
-def _about_population(part: Part, space: SearchSpace) -> Iterator[_Doubt]:
+def _about_population(part: Part, space: SearchSpace) -> Iterator[Doubt]:
     most = part.experiment.max_concurrent_trials
     size = num_trials(part.experiment, space)
     if most is not None and most < size:
