@@ -1,7 +1,7 @@
 """A search from end to end, with processes: a network that learns digits, two trials at a time.
 
-`python benchmarks/end_to_end.py --results FILE [--minutes 20] [--seeds 5]` takes five hours. A run
-that FILE has is not done again, so that they can be spent in pieces.
+`python benchmarks/end_to_end.py --results FILE [--minutes 20] [--seeds 5]` takes five hours, and
+two with 8 minutes. A run that FILE has is not done again, so that they can be spent in pieces.
 
 - random: `tune-tasks run` with `search: random`, nobody ended early;
 - ours: `tune-tasks run` with `search: tpe` and `scheduler: asha`;
