@@ -87,6 +87,11 @@ def masked_by_path(values: Mapping[str, Any]) -> dict[str, Any]:
     return {path: _masked(value, _hidden([path])) for path, value in values.items()}
 
 
+def is_secret(name: str, value: object = "?") -> bool:
+    """Whether a value is masked, by its dotted path or because a password is in it."""
+    return bool(masked_by_path({name: value})[name] != value)
+
+
 def short(value: object, path: NodePath = ()) -> str:
     """A value, and where it stands, as messages show it: in few words, and without its secrets."""
     (shown,) = masked_by_path({dotted(path): value}).values()
@@ -95,8 +100,8 @@ def short(value: object, path: NodePath = ()) -> str:
 
 def without_secrets(problem: str, paths: Iterable[NodePath]) -> str:
     """A message without the values that it shows, if one of these settings is a secret."""
-    names = {dotted(path): "?" for path in paths}
-    return problem if masked_by_path(names) == names else problem.partition(", got ")[0]
+    is_any_secret = any(is_secret(dotted(path)) for path in paths)
+    return problem.partition(", got ")[0] if is_any_secret else problem
 
 
 def masked_spec(experiments: Mapping[str, Any]) -> dict[str, Any]:

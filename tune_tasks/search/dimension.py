@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tune_tasks.model.masking import masked_by_path
+from tune_tasks.model.masking import is_secret
 from tune_tasks.model.paths import dotted
 from tune_tasks.spec.domains import DOMAINS, Categories, Coordinate, Scale, Unit
 from tune_tasks.spec.search_nodes import Parameter
@@ -78,7 +78,7 @@ def _dimensions(space: SearchSpace) -> Iterator[Dimension]:
     for parameter in space.parameters:
         name = parameter.name
         path = name if name in searched else _BRANCH.sub("", name)
-        if name not in seen and masked_by_path({path: "?"})[path] == "?":
+        if name not in seen and not is_secret(path):
             seen.add(name)
             yield _dimension(parameter, path)
 

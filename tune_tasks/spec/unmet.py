@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tune_tasks.errors import did_you_mean
-from tune_tasks.model.masking import masked_by_path
+from tune_tasks.model.masking import is_secret
 from tune_tasks.model.paths import NodePath, dotted
 from tune_tasks.model.stopping import Criterion
 from tune_tasks.spec.domains import Choice, Normal, is_same
@@ -82,24 +82,20 @@ def _may_meet(node: Any, condition: Condition, comparison: Criterion) -> bool:
 
 def _why_never_met(path: NodePath, comparison: Criterion) -> str:
     name = dotted(path)
-    if _is_secret(name):
+    if is_secret(name):
         return f"{name} is never that"
     return f"{name} is never {comparison.op} {comparison.bound:.12g}"
 
 
 def _why(path: NodePath, value: Any, there: Sequence[Any]) -> str:
     name = dotted(path)
-    if _is_secret(name):
+    if is_secret(name):
         return f"{name} is never that"
     other = _number(value) if isinstance(value, str) else str(value)
     if any(_may_be(node, other) for node in there if not isinstance(node, (Mapping, list))):
         return f"{name} is never {value!r}; write {other!r}"
     offered = [node for node in there if isinstance(node, str)]
     return f"{name} is never {value!r}{did_you_mean(str(value), offered)}"
-
-
-def _is_secret(name: str) -> bool:
-    return masked_by_path({name: "?"}) != {name: "?"}
 
 
 def _number(text: str) -> float | None:

@@ -8,8 +8,7 @@ from functools import reduce
 from operator import getitem
 from typing import Any, cast
 
-from tune_tasks.convert.draws import domain_of
-from tune_tasks.model.masking import masked_by_path
+from tune_tasks.model.masking import is_secret
 from tune_tasks.model.paths import NodePath, dotted
 from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.sweep.part import Doubt, Part
@@ -29,13 +28,15 @@ def drawn_values(part: Part, space: SearchSpace) -> Iterator[Doubt]:
 
 def as_domain(part: Part, path: NodePath) -> str:
     """How a value that an `eval` draws is written as a domain, with what is not the same then."""
+    # Few specs draw, and its imports take a tenth of those of a plan.
+    from tune_tasks.convert.draws import domain_of
+
     node = reduce(getitem, cast("tuple[str, ...]", path), cast("Any", part.experiment.config))
     found = domain_of(node["eval"])
     if found is None:
         return _ANY
     ((name, given),), note = found[0].items(), found[1]
     form = f"{{{name}: {json.dumps(given, ensure_ascii=False)}}}"
-    is_secret = masked_by_path({dotted(path): form}) != {dotted(path): form}
-    if is_secret or len(form) > _MOST_CHARACTERS:
+    if is_secret(dotted(path), form) or len(form) > _MOST_CHARACTERS:
         return _ANY
     return f"{form} ({note})" if note else form

@@ -14,7 +14,7 @@ from tune_tasks.spec.expansion import Expansion
 from tune_tasks.spec.expressions.plan_budget import PlanBudget
 from tune_tasks.spec.search_space import SearchSpace
 from tune_tasks.spec.wanted import Wanted
-from tune_tasks.sweep.part import Part
+from tune_tasks.sweep.part import Doubt, Part
 
 _DRAWS = 1_000
 _STRIDE = 2**61 - 1
@@ -69,8 +69,8 @@ def _certain(mistakes: Sequence[str], entry: Mapping[str, Any], space: SearchSpa
     return "" if depends_on.bounds or depends_on.conditions else mistakes[0]
 
 
-def doubts_of_first_ones(part: Part, trials: Expansion) -> Iterator[str]:
-    """Yield a warning for each entry of `try_first` that no trial has, by what is drawn for it."""
+def doubts_of_first_ones(part: Part, trials: Expansion) -> Iterator[Doubt]:
+    """Yield each entry of `try_first` that no trial has, by what is drawn for it."""
     entries = part.experiment.try_first
     had: dict[int, bool] = {}
     for index in trials.indices if entries else ():
@@ -79,10 +79,9 @@ def doubts_of_first_ones(part: Part, trials: Expansion) -> Iterator[str]:
             has_begun = index in trials.points  # maybe with what an earlier form of the spec said
             had[number] = has_begun or _has(trials.resolved(index).config, entries[number])
     for number in (number for number, is_had in had.items() if not is_had):
-        place = part.at(("try_first", number))
         text = "no trial has all of it, by its combination of the grid or what is drawn for it"
         hint = _hint(entries[number], trials.space)
-        yield f"{f'{place}: ' if place else ''}{part.name}.try_first.{number}: {text}{hint}"
+        yield part.at(("try_first", number)), f".try_first.{number}", f"{text}{hint}"
 
 
 def _has(config: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:

@@ -48,6 +48,12 @@ class Part:
         """
         return self.spec.source.at((self.name, *path), key=key)
 
+    def worded(self, doubt: Doubt) -> str:
+        """Return a doubt as a warning, with its place if it has one."""
+        place, about, text = doubt
+        warning = f"{self.name}{about}: {text}"
+        return f"{place}: {warning}" if place else warning
+
     def in_scheduler(self, number: int, name: str) -> NodePath:
         """Return the path of a scheduler's options, of which there may be a list."""
         is_list = isinstance(self.given.get("scheduler"), list)

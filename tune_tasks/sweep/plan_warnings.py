@@ -24,17 +24,13 @@ _COUNTABLE = 10**30
 
 
 def warnings_of(part: Part, space: SearchSpace) -> Iterator[str]:
-    """Yield the warnings about an experiment, each with its place.
+    """The warnings about an experiment, each with its place.
 
     Args:
         part: The experiment.
         space: The search space of its config.
     """
-    for place, about, text in _all_doubts(part, space):
-        warning = f"{part.name}{about}: {text}"
-        if place:
-            warning = f"{place}: {warning}"
-        yield warning
+    return map(part.worded, _all_doubts(part, space))
 
 
 def _all_doubts(part: Part, space: SearchSpace) -> Iterator[Doubt]:

@@ -205,7 +205,7 @@ class _Planner:
         is_new = self._earlier is None
         trials = made() if is_new else self._after_earlier_ones(part, experiment, made)
         trials.check(self._budget)
-        self._warnings += doubts_of_first_ones(part, trials)
+        self._warnings += map(part.worded, doubts_of_first_ones(part, trials))
         return trials
 
     def _after_earlier_ones(
